@@ -1,0 +1,24 @@
+#!/bin/bash
+# Writes the lock files: pinned versions and hashes, no addresses, no paths.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=$(mktemp -d)
+trap 'rm -rf "$tools"' EXIT
+"${PYTHON:-python3}" -m venv "$tools/venv"
+"$tools/venv/bin/python" -m pip --quiet --disable-pip-version-check install --only-binary :all: -r requirements/lock.in
+
+resolve() { # <least Python> <output> <further options>
+    local python=$1 output=$2
+    shift 2
+    "$tools/venv/bin/uv" pip compile pyproject.toml "$@" \
+        --quiet --no-config --no-header --no-annotate --no-python-downloads \
+        --generate-hashes --only-binary :all: --upgrade \
+        --universal --fork-strategy fewest --python-version "$python" \
+        --constraints requirements/constraints.txt --output-file "requirements/$output"
+}
+
+resolve 3.9 pilot.txt
+resolve 3.11 demo.txt requirements/build.in --extra server --extra client --extra mc
+# The tests run what the demo runs.
+resolve 3.11 test.txt requirements/build.in --all-extras --constraints requirements/demo.txt
