@@ -1,0 +1,1 @@
+"""Public interfaces for other tools; semantic versioning."""

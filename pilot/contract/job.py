@@ -1,0 +1,95 @@
+"""What the server orders: one job, and the files that belong to it. Frozen: what happens to them is told elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Optional
+
+#: PanDA's "MB" of memory and disk, in bytes.
+PANDA_MB = 2**20
+
+
+class Role(str, Enum):
+    """What a file is to its job; PanDA's words of ``filestable4.type``."""
+
+    INPUT = "input"
+    OUTPUT = "output"
+    LOG = "log"
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """A file as it was ordered. A spec is never written to: see `messages.StoredFile` for what became of it.
+
+    ``size`` is in bytes; ``checksum`` is ``adler32:xxxxxxxx`` or ``md5:...``; both are ``None`` when not known yet.
+    """
+
+    lfn: str
+    role: Role
+    scope: str = ""
+    dataset: str = ""
+    size: Optional[int] = None
+    checksum: Optional[str] = None
+    endpoint: str = ""
+    guid: str = ""
+
+    def evolve(self, **changes: Any) -> FileSpec:
+        """Answer a copy with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One attempt of one job, complete: a pilot needs nothing else to run it.
+
+    ``max_walltime`` and ``max_cpu_time`` are seconds, ``memory`` and ``disk`` bytes; 0 means that nobody said.
+    """
+
+    id: int
+    attempt: int
+    transformation: str
+    arguments: tuple[str, ...] = ()
+    name: str = ""
+    task_id: Optional[int] = None
+    label: str = "managed"
+    processing_type: str = ""
+    user: str = ""
+    working_group: str = ""
+    release: str = ""
+    home_package: str = ""
+    platform: str = ""
+    container: str = ""
+    cores: int = 1
+    priority: int = 0
+    max_walltime: int = 0
+    max_cpu_time: int = 0
+    memory: int = 0
+    disk: int = 0
+    looping_check: bool = True
+    allow_no_output: tuple[str, ...] = ()
+    debug: bool = False
+    inputs: tuple[FileSpec, ...] = ()
+    outputs: tuple[FileSpec, ...] = ()
+    log: Optional[FileSpec] = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What tells this attempt from every other: (id, attempt)."""
+        return (self.id, self.attempt)
+
+    @property
+    def files(self) -> tuple[FileSpec, ...]:
+        """All files, inputs first, the log last."""
+        return (*self.inputs, *self.outputs, *((self.log,) if self.log else ()))
+
+
+@dataclass(frozen=True)
+class JobOrder:
+    """A job as it is submitted, before it has a number. ``spec.id`` and ``spec.attempt`` are 0 until it has."""
+
+    spec: JobSpec
+    queue: str
+    max_attempts: int = 3
+    share: str = ""
+    waits: bool = False  # True: born ``defined`` and activated later, when its inputs are ready

@@ -1,0 +1,222 @@
+"""What a pilot and the server say to each other about jobs, in both dialects.
+
+Field names and kinds are PanDA's, as captured from stock pilots and read in its public sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Optional
+
+from pilot.contract.codec import (
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TIME,
+    TRUTH,
+    ContractError,
+    Dialect,
+    Kind,
+    read,
+    text,
+    wire,
+)
+from pilot.contract.job_wire import checksum_from_panda
+from pilot.contract.states import REPORTABLE, JobState
+
+
+class Command(str, Enum):
+    """What the server wants done with a job, told in its answer to an update; any text with a blank is a debug
+    command of its own (``ls -l``, ``tail payload.stdout``)."""
+
+    NONE = "NULL"
+    KILL = "tobekilled"
+    SOFT_KILL = "softkill"
+    DEBUG = "debug"
+    DEBUG_OFF = "debugoff"
+
+
+class StatusCode(int, Enum):
+    """The integer that opens every legacy answer."""
+
+    OK = 0
+    TIMEOUT = 10
+    NO_JOBS = 20
+    FAILED = 30
+    INVALID_TOKEN = 50
+    INVALID_ROLE = 60
+    PERMISSION_DENIED = 70
+    KEY_MISSING = 80
+    PROXY_ERROR = 90
+
+
+#: The words of status 20, which stock pilots look for.
+NO_JOBS_TEXT = "No jobs in PanDA"
+
+
+def _read_state(value: Any) -> JobState:
+    state = JobState(value)
+    if state not in REPORTABLE:
+        raise ValueError
+    return state
+
+
+STATE = Kind(
+    "one of " + ", ".join(state.value for state in JobState if state in REPORTABLE),
+    _read_state,
+    lambda state, _: state.value,
+)
+
+
+@dataclass(frozen=True)
+class WorkRequest:
+    """A pilot asks for work. ``memory`` and ``disk`` are in PanDA's MB (2**20 bytes), times in seconds."""
+
+    queue: str = wire(TEXT, "siteName", "site_name", required=True)
+    label: Optional[str] = wire(TEXT, "prodSourceLabel", "prod_source_label")
+    count: int = wire(INTEGER, "nJobs", "n_jobs", default=1)
+    memory: Optional[float] = wire(NUMBER, "mem", "memory")
+    disk: Optional[float] = wire(NUMBER, "diskSpace", "disk_space")
+    node: str = wire(TEXT, "node", default="")
+    computing_element: str = wire(TEXT, "computingElement", "computing_element", default="")
+    remaining_time: Optional[float] = wire(NUMBER, "remaining_time")
+    task_id: Optional[int] = wire(INTEGER, "taskID", "task_id")
+    user: str = wire(TEXT, "prodUserID", "prod_user_id", default="")
+    resource_type: str = wire(TEXT, "resourceType", "resource_type", default="")
+    job_type: str = wire(TEXT, "jobType", "job_type", default="")
+    scheduler_id: str = wire(TEXT, "schedulerID", "scheduler_id", default="")
+    harvester_id: str = wire(TEXT, "harvester_id", default="")
+    worker_id: Optional[int] = wire(INTEGER, "worker_id")
+    timeout: Optional[int] = wire(INTEGER, "timeout")
+    background: Optional[bool] = wire(TRUTH, "background")
+    via_topic: Optional[bool] = wire(TRUTH, "viaTopic", "via_topic")
+    get_proxy_key: Optional[str] = wire(TEXT, "getProxyKey", "get_proxy_key")
+    # Only the legacy dialect has these.
+    working_group: str = wire(TEXT, "workingGroup", "", default="")
+    country_group: str = wire(TEXT, "countryGroup", "", default="")
+    allow_other_country: Optional[bool] = wire(TRUTH, "allowOtherCountry", "")
+    cpu_mhz: Optional[float] = wire(NUMBER, "cpu", "")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """What became of one output or log: ``size`` in bytes, ``checksum`` as ``adler32:...``, ``url`` where it lies."""
+
+    lfn: str
+    size: int
+    checksum: Optional[str]
+    guid: str = ""
+    url: str = ""
+    endpoint: str = ""
+
+
+def _read_files(value: Any) -> tuple[StoredFile, ...]:
+    return tuple(_read_file(lfn, entry) for lfn, entry in OBJECT.read(value).items())
+
+
+def _read_file(lfn: str, entry: Any) -> StoredFile:
+    found: Mapping[str, Any] = read(entry, OBJECT, f"file report: {lfn}")
+    for key, algorithm in (("adler32", "ad"), ("md5sum", "md"), ("md5", "md")):
+        if found.get(key):
+            checksum = checksum_from_panda(f"{algorithm}:{found[key]}")
+            break
+    else:
+        checksum = None
+    if "fsize" not in found:
+        raise ContractError(f"file report: {lfn}: fsize is missing; bytes are expected", field_name="fsize")
+    return StoredFile(
+        lfn=lfn,
+        size=read(found["fsize"], INTEGER, f"file report: {lfn}: fsize"),
+        checksum=checksum,
+        guid=str(found.get("guid") or ""),
+        url=str(found.get("surl") or ""),
+        endpoint=str(found.get("endpoint") or ""),
+    )
+
+
+def _write_files(files: tuple[StoredFile, ...], dialect: Dialect) -> Any:
+    report = {}
+    for file in files:
+        entry: dict[str, Any] = {"guid": file.guid, "fsize": file.size, "surl": file.url, "endpoint": file.endpoint}
+        algorithm, _, value = (file.checksum or "").partition(":")
+        if value:
+            entry["md5sum" if algorithm == "md5" else algorithm] = value
+        report[file.lfn] = entry
+    return OBJECT.write(report, dialect)
+
+
+FILES = Kind("a JSON object: lfn -> {guid, fsize, adler32, surl}", _read_files, _write_files)
+
+
+@dataclass(frozen=True)
+class JobUpdate:
+    """A pilot's report on one attempt of one job. Times are aware; memory figures are kB as prmon gives them."""
+
+    job_id: int = wire(INTEGER, "jobId", "job_id", required=True)
+    state: JobState = wire(STATE, "state", "job_status", required=True)
+    attempt: Optional[int] = wire(INTEGER, "attemptNr", "attempt_nr")
+    queue: str = wire(TEXT, "siteName", "site_name", default="")
+    node: str = wire(text(128), "node", default="")
+    timestamp: Optional[datetime] = wire(TIME, "timestamp", "")
+    start_time: Optional[datetime] = wire(TIME, "startTime", "start_time")
+    end_time: Optional[datetime] = wire(TIME, "endTime", "end_time")
+    pilot_id: str = wire(text(200), "pilotID", "pilot_id", default="")
+    batch_id: str = wire(text(80), "batchID", "batch_id", default="")
+    scheduler_id: str = wire(text(128), "schedulerID", "scheduler_id", default="")
+    files: Optional[tuple[StoredFile, ...]] = wire(FILES, "xml", "job_output_report")
+    metadata: Optional[str] = wire(TEXT, "metaData", "meta_data")
+    pilot_error: int = wire(INTEGER, "pilotErrorCode", "pilot_error_code", default=0)
+    pilot_error_words: str = wire(text(500), "pilotErrorDiag", "pilot_error_diag", default="")
+    payload_error: int = wire(INTEGER, "exeErrorCode", "exe_error_code", default=0)
+    payload_error_words: str = wire(text(500), "exeErrorDiag", "exe_error_diag", default="")
+    exit_status: Optional[int] = wire(INTEGER, "transExitCode", "trans_exit_code")
+    pilot_log: Optional[str] = wire(text(1024), "pilotLog", "pilot_log")
+    pilot_timing: Optional[str] = wire(text(100), "pilotTiming", "pilot_timing")
+    stdout: Optional[str] = wire(text(2048), "stdout")
+    sub_status: Optional[str] = wire(text(80), "jobSubStatus", "job_sub_status")
+    metrics: Optional[str] = wire(text(500), "jobMetrics", "job_metrics")
+    events: Optional[int] = wire(INTEGER, "nEvents", "n_events")
+    input_files: Optional[int] = wire(INTEGER, "nInputFiles", "n_input_files")
+    cores: Optional[int] = wire(INTEGER, "coreCount", "core_count")
+    mean_cores: Optional[float] = wire(NUMBER, "meanCoreCount", "mean_core_count")
+    cpu_time: Optional[int] = wire(INTEGER, "cpuConsumptionTime", "cpu_consumption_time")
+    cpu_model: Optional[str] = wire(text(128), "cpuConsumptionUnit", "cpu_consumption_unit")
+    cpu_factor: Optional[float] = wire(NUMBER, "cpuConversionFactor", "cpu_conversion_factor")
+    cpu_level: Optional[str] = wire(text(20), "cpu_architecture_level")
+    max_rss: Optional[int] = wire(INTEGER, "maxRSS", "max_rss")
+    max_vmem: Optional[int] = wire(INTEGER, "maxVMEM", "max_vmem")
+    max_swap: Optional[int] = wire(INTEGER, "maxSWAP", "max_swap")
+    max_pss: Optional[int] = wire(INTEGER, "maxPSS", "max_pss")
+    mean_rss: Optional[int] = wire(INTEGER, "avgRSS", "avg_rss")
+    mean_vmem: Optional[int] = wire(INTEGER, "avgVMEM", "avg_vmem")
+    mean_swap: Optional[int] = wire(INTEGER, "avgSWAP", "avg_swap")
+    mean_pss: Optional[int] = wire(INTEGER, "avgPSS", "avg_pss")
+    total_rchar: Optional[int] = wire(INTEGER, "totRCHAR", "tot_rchar")
+    total_wchar: Optional[int] = wire(INTEGER, "totWCHAR", "tot_wchar")
+    total_rbytes: Optional[int] = wire(INTEGER, "totRBYTES", "tot_rbytes")
+    total_wbytes: Optional[int] = wire(INTEGER, "totWBYTES", "tot_wbytes")
+    rate_rchar: Optional[int] = wire(INTEGER, "rateRCHAR", "rate_rchar")
+    rate_wchar: Optional[int] = wire(INTEGER, "rateWCHAR", "rate_wchar")
+    rate_rbytes: Optional[int] = wire(INTEGER, "rateRBYTES", "rate_rbytes")
+    rate_wbytes: Optional[int] = wire(INTEGER, "rateWBYTES", "rate_wbytes")
+    corrupted_files: Optional[str] = wire(TEXT, "corruptedFiles", "corrupted_files")
+    grid: Optional[str] = wire(TEXT, "grid")
+    source_site: Optional[str] = wire(TEXT, "source_site")
+    destination_site: Optional[str] = wire(TEXT, "destination_site")
+    timeout: Optional[int] = wire(INTEGER, "timeout")
+
+
+@dataclass(frozen=True)
+class UpdateAnswer:
+    """The server's word on a report: a command, or none."""
+
+    command: str = wire(TEXT, "command", default=Command.NONE.value)
+
+    @property
+    def kills(self) -> bool:
+        """Whether the job is to be ended at once."""
+        return Command.KILL.value in self.command.split(",")

@@ -1,0 +1,177 @@
+"""What schedconfig says of a queue, and of the storages it uses, as sent to pilots. Frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from pilot.contract.codec import INTEGER, NUMBER, OBJECT, TEXT, TRUTH, ContractError, Kind, read
+from pilot.contract.job import PANDA_MB
+
+#: Queue states in which pilots are given work.
+ONLINE = ("online", "test", "brokeroff", "standby")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One way to reach a storage: ``endpoint`` is scheme and host (``file://``, ``root://host:1094``), ``path`` begins
+    with a slash."""
+
+    endpoint: str
+    path: str
+
+    @property
+    def scheme(self) -> str:
+        """The URL scheme, such as ``file`` or ``root``."""
+        return self.endpoint.partition("://")[0]
+
+
+@dataclass(frozen=True)
+class StorageEndpoint:
+    """A storage (an RSE, a DDM endpoint) and how to reach it for each activity (``read_lan``, ``write_lan``, ...).
+
+    ``deterministic``: files lie where Rucio's hash puts them; otherwise in a folder named after their dataset.
+    """
+
+    name: str
+    deterministic: bool
+    protocols: Mapping[str, tuple[Protocol, ...]]
+    state: str = "ACTIVE"
+
+    def protocols_for(self, *activities: str) -> tuple[Protocol, ...]:
+        """Answer the protocols of the first activity that has any."""
+        for activity in activities:
+            if found := self.protocols.get(activity):
+                return found
+        return ()
+
+    @classmethod
+    def from_wire(cls, name: str, data: Mapping[str, Any]) -> StorageEndpoint:
+        """Read one entry of ``ddmendpoints.json``.
+
+        Raises:
+            ContractError: a protocol entry lacks its endpoint or path.
+        """
+        protocols = {}
+        for activity, entries in read(data.get("arprotocols") or {}, OBJECT, f"{name}.arprotocols").items():
+            where = f"{name}.arprotocols.{activity}"
+            protocols[activity] = tuple(_protocol(entry, where) for entry in _sequence(entries, where))
+        deterministic = read(data.get("is_deterministic", True), TRUTH, f"{name}.is_deterministic")
+        return cls(name, deterministic, protocols, str(data.get("state") or "ACTIVE"))
+
+
+def _protocol(entry: Any, where: str) -> Protocol:
+    found = read(entry, OBJECT, where)
+    endpoint, path = found.get("endpoint"), found.get("path")
+    if not isinstance(endpoint, str) or not isinstance(path, str) or "://" not in endpoint:
+        raise ContractError(f"{where}: needs an endpoint such as file:// and a path", field_name=where)
+    return Protocol(endpoint, path)
+
+
+def _sequence(value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ContractError(f"{where}: {value!r} is not a list", field_name=where)
+    return tuple(value)
+
+
+@dataclass(frozen=True)
+class QueueData:
+    """One PanDA queue. Sizes are bytes, times seconds; 0 means that nobody said. PanDA's own keys are in ``from_wire``."""
+
+    name: str
+    site: str = ""
+    state: str = "ACTIVE"
+    status: str = "online"
+    type: str = "unified"
+    catchall: str = ""
+    cores: int = 1
+    memory: int = 0
+    max_time: int = 0
+    max_workdir: int = 0
+    max_input_size: int = 0
+    time_floor: int = 0
+    appdir: str = ""
+    environ: str = ""
+    container_type: str = ""
+    container_options: str = ""
+    copytools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    acopytools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    astorages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def copytools_for(self, *activities: str) -> tuple[str, ...]:
+        """Answer the copy tools of the first activity that has any, then those of ``default``, then all there are."""
+        for activity in (*activities, "default"):
+            if found := self.acopytools.get(activity):
+                return found
+        return tuple(self.copytools)
+
+    def storages_for(self, *activities: str) -> tuple[str, ...]:
+        """Answer the names of the storages of the first activity that has any."""
+        for activity in (*activities, "default"):
+            if found := self.astorages.get(activity):
+                return found
+        return ()
+
+    @classmethod
+    def from_wire(cls, data: Mapping[str, Any]) -> QueueData:
+        """Read one queue's JSON as the PanDA cache and CRIC give it; keys that pilots do not use are passed over.
+
+        Raises:
+            ContractError: the name is missing or a value is of the wrong kind.
+        """
+
+        def get(key: str, kind: Kind, default: Any) -> Any:
+            raw = data.get(key)
+            return default if raw is None or raw == "" else read(raw, kind, key)
+
+        name = get("nickname", TEXT, "") or get("panda_resource", TEXT, "")
+        if not name:
+            raise ContractError("nickname: missing; the queue's name is expected", field_name="nickname")
+        return cls(
+            name=name,
+            site=get("atlas_site", TEXT, "") or get("gstat", TEXT, ""),
+            state=get("state", TEXT, "ACTIVE"),
+            status=get("status", TEXT, "online"),
+            type=get("type", TEXT, "unified"),
+            catchall=get("catchall", TEXT, ""),
+            cores=max(1, get("corecount", INTEGER, 1)),
+            memory=get("maxrss", INTEGER, 0) * PANDA_MB,
+            max_time=get("maxtime", INTEGER, 0),
+            max_workdir=get("maxwdir", INTEGER, 0) * PANDA_MB,
+            max_input_size=max(0, get("maxinputsize", INTEGER, 0)) * PANDA_MB,
+            time_floor=int(get("timefloor", NUMBER, 0) * 60),
+            appdir=get("appdir", TEXT, ""),
+            environ=get("environ", TEXT, ""),
+            container_type=get("container_type", TEXT, ""),
+            container_options=get("container_options", TEXT, ""),
+            copytools=get("copytools", OBJECT, {}),
+            acopytools=_lists(get("acopytools", OBJECT, {}), "acopytools"),
+            astorages=_lists(get("astorages", OBJECT, {}), "astorages"),
+            params=get("params", OBJECT, {}),
+        )
+
+
+def _lists(data: Mapping[str, Any], name: str) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(str(item) for item in _sequence(value, f"{name}.{key}")) for key, value in data.items()}
+
+
+def local_storage(name: str, folder: str, activities: Optional[tuple[str, ...]] = None) -> dict[str, Any]:
+    """Write the ``ddmendpoints.json`` entry of a storage that is a folder of this machine.
+
+    Args:
+        name: The endpoint's name.
+        folder: An absolute path.
+        activities: What it is used for; reading, writing and logs when left out.
+    """
+    names = activities or ("read_lan", "write_lan", "pr", "pw", "pl", "r", "w")
+    protocol = {"endpoint": "file://", "path": folder, "flavour": "FILE", "id": 1}
+    return {
+        "id": 1,
+        "name": name,
+        "type": "DATADISK",
+        "state": "ACTIVE",
+        "is_deterministic": False,
+        "arprotocols": {activity: [protocol] for activity in names},
+    }

@@ -1,0 +1,24 @@
+"""The addresses of the two dialects and the headers in which our additions ride."""
+
+from __future__ import annotations
+
+LEGACY_BASE = "/server/panda"
+V1_BASE = "/api/v1"
+
+GET_JOB = f"{LEGACY_BASE}/getJob"
+UPDATE_JOB = f"{LEGACY_BASE}/updateJob"
+ACQUIRE_JOBS = f"{V1_BASE}/pilot/acquire_jobs"
+UPDATE_JOB_V1 = f"{V1_BASE}/pilot/update_job"
+SUBMIT_JOBS = f"{V1_BASE}/job/submit"
+IS_ALIVE = f"{V1_BASE}/system/is_alive"
+
+#: ``{queue}`` is the queue's name.
+QUEUE_DATA = "/cache/schedconfig/{queue}.all.json"
+STORAGE_DATA = "/cache/ddmendpoints.json"
+
+#: A number that names one request for work, so that its answer can be given again when it was lost.
+REQUEST_ID = "X-Compass-Request-Id"
+#: Sent by both sides: the highest contract number that the sender speaks.
+CONTRACT_HEADER = "X-Compass-Contract"
+#: Events done and events ordered of a running job, ``done/total``; ``total`` may be ``?``.
+PROGRESS = "X-Compass-Progress"

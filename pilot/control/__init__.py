@@ -1,0 +1,1 @@
+"""The threaded agent: one thread owns all jobs, the others carry out."""

@@ -1,0 +1,83 @@
+"""Everything a plugin may do, on one page. A hook stands here as soon as the pilot calls it, and not before."""
+# mypy: disable-error-code="empty-body"
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional
+
+import pluggy
+
+if TYPE_CHECKING:
+    from pilot.contract.job import JobSpec
+    from pilot.contract.queue import QueueData
+    from pilot.copytool.base import CopyTool
+    from pilot.job import Job, PayloadOutcome, Problem
+
+hookspec = pluggy.HookspecMarker("compass-pilot")
+hookimpl = pluggy.HookimplMarker("compass-pilot")
+
+
+@hookspec
+def register_copytools() -> Sequence[type[CopyTool]]:
+    """Offer copy tools. Called once at start, in the main thread; a later plugin may replace a tool by its name."""
+
+
+@hookspec
+def verify_job(spec: JobSpec, queue: QueueData) -> Optional[str]:
+    """Say in words why a job cannot be run here; ``None`` when it can.
+
+    Called once per job, before anything is done for it, in the data thread. One objection of any plugin is enough.
+    """
+
+
+@hookspec
+def payload_environment(spec: JobSpec, queue: QueueData, workdir: Path) -> Mapping[str, str]:
+    """Add variables to a payload's environment, which otherwise holds an allow-list of the pilot's only.
+
+    Called once per job, before its payload is started, in the payload thread. All answers are merged; of two plugins
+    that set one variable, the user's wins.
+    """
+
+
+@hookspec(firstresult=True)
+def payload_command(
+    spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str]
+) -> Optional[Sequence[str]]:
+    """Give the argument list that runs the job's transformation.
+
+    Called once per job, in the payload thread, with the payload's own environment; the first answer is taken.
+    """
+
+
+@hookspec(firstresult=True)
+def diagnose_payload(spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
+    """Say why a payload failed, from its exit status and its output; ``None`` to pass.
+
+    Called once per payload, after it has ended and before its files are stored, in the payload thread, also for one
+    that ended with status 0. The first answer is taken. Must not change files in ``outcome.workdir``.
+    """
+
+
+@hookspec
+def job_metrics(spec: JobSpec, outcome: PayloadOutcome) -> Mapping[str, str | int | float]:
+    """Add figures to the final report, such as ``nEvents``. All answers are merged. In the payload thread."""
+
+
+@hookspec(firstresult=True)
+def payload_progress(spec: JobSpec, stdout: Path) -> Optional[tuple[int, Optional[int]]]:
+    """Say how many events are done, and of how many (``None``: unknown), from the output so far.
+
+    Called with each heartbeat of a running payload, in the monitor thread; reads little, from the end of the file.
+    """
+
+
+@hookspec
+def redundant_files(spec: JobSpec) -> Sequence[str]:
+    """Name patterns (``*.pool``) of files that are not worth keeping in the log archive. All answers count."""
+
+
+@hookspec
+def job_moved(job: Job) -> None:
+    """Watch a job change its phase. An observer: what it raises is logged and otherwise ignored. Conductor's thread."""

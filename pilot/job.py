@@ -1,0 +1,102 @@
+"""A job as this pilot sees it. Values only: nothing here does any work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.messages import StoredFile
+from pilot.contract.states import JobState
+
+
+class Phase(str, Enum):
+    """Where a job stands inside the pilot."""
+
+    ACCEPTED = "accepted"
+    STAGING_IN = "staging-in"
+    RUNNING = "running"
+    STAGING_OUT = "staging-out"
+    STOPPING = "stopping"
+    STAGING_LOG = "staging-log"
+    REPORTING = "reporting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+#: The state that a phase is reported as, until the end is known.
+STATE_OF: Mapping[Phase, JobState] = {
+    Phase.ACCEPTED: JobState.STARTING,
+    Phase.STAGING_IN: JobState.STARTING,
+    Phase.RUNNING: JobState.RUNNING,
+    Phase.STAGING_OUT: JobState.RUNNING,
+    Phase.STOPPING: JobState.RUNNING,
+    Phase.STAGING_LOG: JobState.RUNNING,
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a job failed: the code, the words, and the experiment's own number when it has one."""
+
+    code: ErrorCode
+    detail: str
+    payload_code: int = 0
+
+
+@dataclass(frozen=True)
+class PayloadOutcome:
+    """How a payload ended. ``status`` is its exit status, ``signal`` the one that ended it; one of them is ``None``.
+
+    Times are seconds, ``max_rss`` bytes.
+    """
+
+    status: Optional[int]
+    signal: Optional[int]
+    workdir: Path
+    stdout: Path
+    stderr: Path
+    wall_time: float = 0.0
+    cpu_time: float = 0.0
+    max_rss: int = 0
+
+    @property
+    def well(self) -> bool:
+        """Whether the program itself says that it ended well."""
+        return self.status == 0
+
+
+@dataclass(frozen=True)
+class PayloadCommand:
+    """What is to be run: an argument list, the whole environment, and where."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    workdir: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt of a job and what has become of it. Never changed in place: see `control.lifecycle.advance`."""
+
+    spec: JobSpec
+    phase: Phase = Phase.ACCEPTED
+    step: int = 0  # grows when the phase changes, and only then
+    problem: Optional[Problem] = None  # the first one; what follows is usually its consequence
+    outcome: Optional[PayloadOutcome] = None
+    stored: tuple[StoredFile, ...] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    story: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """(id, attempt)."""
+        return self.spec.key
+
+    def evolve(self, **changes: Any) -> Job:
+        """Answer a copy with some fields changed."""
+        return replace(self, **changes)

@@ -1,0 +1,1 @@
+"""Running things on the node: processes, work directories, limits."""

@@ -1,0 +1,1 @@
+"""What the pilot knows of the node and its storages."""

@@ -1,0 +1,1 @@
+"""The experiments: generic holds every default, an experiment holds what differs."""
