@@ -7,6 +7,9 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 VENV := .venv
+# Processes that run tests side by side, and further words for pytest: make test PYTEST="-k lifecycle"
+JOBS ?= 2
+PYTEST ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --no-compile --no-deps --require-hashes --only-binary :all:
@@ -43,10 +46,44 @@ $(VENV)/.ready-demo: requirements/demo.txt $(PROJECT) | $(BIN)/python
 $(VENV)/.ready-test: requirements/test.txt $(PROJECT) | $(BIN)/python
 	$(call fill,test)
 
+##@ Gates
+.PHONY: test
+test: $(VENV)/.ready-test ## Run every gate, then the tests with their time budgets; fails if any of them fails
+	@failed=""; \
+	for gate in lint types imports docs; do \
+	    echo "== $$gate"; $(MAKE) $$gate || failed="$$failed $$gate"; \
+	done; \
+	echo "== pytest"; $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST) || failed="$$failed pytest"; \
+	if [ -n "$$failed" ]; then echo "FAILED GATES:$$failed" >&2; exit 1; fi
+
+.PHONY: lint
+lint: $(VENV)/.ready-test ## Style: ruff, its formatter, shellcheck
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "Not formatted; run: $(BIN)/ruff format" >&2; exit 1; }
+	@git ls-files -z -- '*.sh' .ci/run | xargs -0 -r $(BIN)/shellcheck
+
+.PHONY: types
+types: $(VENV)/.ready-test ## Types: mypy --strict
+	@$(BIN)/mypy --no-error-summary --python-version 3.10 pilot
+	@$(BIN)/mypy --no-error-summary $(wildcard server client examples/mc)
+
+.PHONY: imports
+imports: $(VENV)/.ready-test ## Who may import whom: import-linter
+	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
+
+.PHONY: docs
+docs: $(VENV)/.ready-test ## Build the documentation; a warning is an error
+	@$(BIN)/sphinx-build --quiet -W --keep-going -b html doc build/doc
+
+.PHONY: coverage
+coverage: $(VENV)/.ready-test ## Run the tests and print which lines they do not reach
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term-missing $(PYTEST)
+
+##@ Keep up
 .PHONY: lock
 lock: ## Resolve requirements/*.txt anew from the ranges in pyproject.toml
 	@PYTHON=$(PYTHON) requirements/lock.sh
 
 .PHONY: clean
 clean: ## Remove everything that make has made
-	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis doc/_build doc/reference
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis doc/reference

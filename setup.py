@@ -3,7 +3,10 @@
 from setuptools import find_namespace_packages, find_packages, setup
 
 PACKAGES = find_packages(include=["pilot", "pilot.*", "server", "server.*", "client", "client.*"])
-EXAMPLES = ["compass_mc", *(f"compass_mc.{name}" for name in find_namespace_packages("examples/mc", exclude=["__pycache__*"]))]
+EXAMPLES = [
+    "compass_mc",
+    *(f"compass_mc.{name}" for name in find_namespace_packages("examples/mc", exclude=["__pycache__*"])),
+]
 
 setup(
     packages=[*PACKAGES, *EXAMPLES],
