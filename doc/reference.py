@@ -1,0 +1,169 @@
+"""Writes the reference pages from the code, so that they cannot say anything else than the code does."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from pilot import hookspecs
+from pilot.contract import exit_codes, server_codes, states
+from pilot.contract.codes import ErrorCode
+from pilot.contract.payload_codes import MEANINGS, PayloadCode
+
+Row = Sequence[object]
+
+
+def table(head: Sequence[str], rows: Iterable[Row]) -> str:
+    """Write a Markdown table; what would break a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).split()).replace("|", r"\|")
+
+
+def first_sentence(thing: object) -> str:
+    """Answer the first paragraph of a docstring in one line, in Markdown."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split()).replace("``", "`")
+
+
+# Errors
+
+
+def codes() -> str:
+    """Every number that a pilot, a payload or the server gives as a reason."""
+    return f"""# Error codes
+
+{first_sentence(ErrorCode)} Up to 1386 the numbers are PanDA's; our own begin at 1900.
+
+## Of the pilot
+
+{
+        table(
+            ["number", "name", "what happened", "what to do", "may pass by itself"],
+            [
+                (code.value, f"`{code.name}`", code.words, code.advice, "yes" if code.passes else "no")
+                for code in ErrorCode
+            ],
+        )
+    }
+## Of the payload
+
+{first_sentence(PayloadCode)} They travel in `exeErrorCode`, and overlap the pilot's without meaning the same.
+
+{
+        table(
+            ["number", "name", "what happened", "what to do", "a person must look"],
+            [
+                (
+                    code.value,
+                    f"`{code.name}`",
+                    MEANINGS[code].words,
+                    MEANINGS[code].advice,
+                    "yes" if MEANINGS[code].manual_check else "no",
+                )
+                for code in PayloadCode
+            ],
+        )
+    }
+## Of the server
+
+{"".join(f"{first_sentence(kind)}{chr(10) * 2}{numbers(kind)}{chr(10)}" for kind in enums_of(server_codes))}
+## Exit status of the pilot
+
+{first_sentence(exit_codes.ExitCode)}
+
+{numbers(exit_codes.ExitCode)}
+"""
+
+
+def enums_of(module: object) -> list[type[IntEnum]]:
+    """Answer the enums that a module defines, in its order."""
+    return [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, IntEnum) and kind.__module__ == getattr(module, "__name__", "")
+    ]
+
+
+def numbers(kind: type[IntEnum]) -> str:
+    """List an enum's numbers with their names in words."""
+    return table(["number", "name"], [(member.value, f"`{member.name}`") for member in kind])
+
+
+# States
+
+
+def job_states() -> str:
+    """The states of a job and every legal move between them."""
+    notes = {
+        "final": states.FINAL,
+        "with a pilot": states.WITH_PILOT,
+        "a pilot may report it": states.REPORTABLE,
+    }
+    rows = []
+    for state in states.JobState:
+        after = sorted(f"`{b.value}`" for a, b in states.MOVES if a is state)
+        remarks = ", ".join(words for words, members in notes.items() if state in members)
+        rows.append((f"`{state.value}`", ", ".join(after) or "—", remarks))
+    return f"""# Job states
+
+{first_sentence(states)} The words are PanDA's. A heartbeat (the same state again) is a report, not a move.
+A move from a failed job, or from a job whose pilot was lost, back to `activated` is a new attempt.
+
+{table(["state", "may become", "remarks"], rows)}
+"""
+
+
+# Hooks
+
+
+def hooks() -> Mapping[str, Callable[..., Any]]:
+    """Answer the hook specifications by name."""
+    marker = f"{hookspecs.hookspec.project_name}_spec"
+    return {name: thing for name, thing in vars(hookspecs).items() if callable(thing) and hasattr(thing, marker)}
+
+
+def signature(name: str, hook: Callable[..., Any]) -> str:
+    """Write a hook as it is declared."""
+    found = inspect.signature(hook)
+    arguments = ", ".join(f"{one.name}: {one.annotation}" for one in found.parameters.values())
+    return f"{name}({arguments}) -> {found.return_annotation}"
+
+
+def hook_page() -> str:
+    """Every hook with its exact arguments."""
+    parts = [
+        "# Hooks\n",
+        "A plugin is a module or an object with functions of these names, marked with `pilot.hookspecs.hookimpl`, and",
+        "announced under the entry-point group `compass_pilot.plugins`. Arguments are passed by name; a function may",
+        "take fewer than listed, and none other. Everything passed is frozen: a plugin answers, it changes nothing.\n",
+    ]
+    marker = f"{hookspecs.hookspec.project_name}_spec"
+    for name, hook in sorted(hooks().items()):
+        first = (
+            " The first answer is taken." if getattr(hook, marker)["firstresult"] else " Every plugin's answer counts."
+        )
+        text = (inspect.getdoc(hook) or "").replace("``", "`")
+        parts.append(f"## {name}\n\n```python\n{signature(name, hook)}\n```\n\n{text}\n\n*Answers:*{first}\n")
+    return "\n".join(parts)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "codes": codes,
+    "hooks": hook_page,
+    "states": job_states,
+}
+
+
+def write(folder: Path) -> None:
+    """Write each page, and touch only those that changed, so that a second build is short."""
+    folder.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        target, text = folder / f"{name}.md", page()
+        if not target.exists() or target.read_text() != text:
+            target.write_text(text)

@@ -1,0 +1,120 @@
+"""Everything that an admin, an operator or a plugin's author may meet has its place in the documentation."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilot.contract import exit_codes, server_codes, states
+from pilot.contract.codes import ErrorCode
+from pilot.contract.payload_codes import MEANINGS, PayloadCode
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "doc"))
+
+import reference  # noqa: E402
+
+PAGES = {name: page() for name, page in reference.PAGES.items()}
+#: From here on the numbers are ours; those below are PanDA's, and some are kept for reading its reports only.
+FIRST_OF_OURS = 1900
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """Read the cells of every table line of a page."""
+    lines = (line for line in PAGES[page].splitlines() if line.startswith("| "))
+    return [[cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_has_one_title_and_whole_tables(page):
+    outside_of_code = re.sub(r"```.*?```", "", PAGES[page], flags=re.DOTALL)
+    assert len(re.findall(r"^# ", outside_of_code, re.MULTILINE)) == 1
+    assert all(all(cells) or page == "states" for cells in rows_of(page)), "an empty cell"
+
+
+@pytest.mark.parametrize("code", ErrorCode, ids=lambda code: code.name)
+def test_every_error_code_is_documented_with_its_words_and_advice(code):
+    row = [str(code.value), f"`{code.name}`", code.words, code.advice]
+    assert row in [cells[:4] for cells in rows_of("codes")]
+
+
+@pytest.mark.parametrize("code", PayloadCode, ids=lambda code: code.name)
+def test_every_payload_code_is_documented_with_its_words_and_advice(code):
+    row = [str(code.value), f"`{code.name}`", MEANINGS[code].words, MEANINGS[code].advice]
+    assert row in [cells[:4] for cells in rows_of("codes")]
+
+
+@pytest.mark.parametrize("module", [server_codes, exit_codes], ids=lambda module: module.__name__)
+def test_every_other_number_is_documented(module):
+    members = [member for kind in reference.enums_of(module) for member in kind]
+    assert members
+    for member in members:
+        assert [str(member.value), f"`{member.name}`"] in rows_of("codes")
+
+
+def test_every_move_of_a_job_is_documented_and_no_other():
+    documented = {
+        (cells[0].strip("`"), after)
+        for cells in rows_of("states")
+        if cells[0].startswith("`")
+        for after in re.findall(r"`(\w+)`", cells[1])
+    }
+    assert documented == {(before.value, after.value) for before, after in states.MOVES}
+
+
+def test_every_state_of_a_job_is_documented():
+    assert {cells[0].strip("`") for cells in rows_of("states") if cells[0].startswith("`")} == {
+        state.value for state in states.JobState
+    }
+
+
+HOOKS = reference.hooks()
+
+
+def test_the_hooks_are_found():
+    assert "job_moved" in HOOKS
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_is_documented_with_its_exact_arguments(name):
+    section = PAGES["hooks"].split(f"\n## {name}\n")[1].split("\n## ")[0]
+    declared = next(line for line in section.splitlines() if line.startswith(f"{name}("))
+    function = ast.parse(f"def {declared}: ...").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    spec = inspect.signature(HOOKS[name])
+    assert [(one.arg, ast.unparse(one.annotation)) for one in function.args.args] == [
+        (one.name, one.annotation) for one in spec.parameters.values()
+    ]
+    assert ast.unparse(function.returns) == spec.return_annotation
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_says_when_it_is_called(name):
+    words = inspect.getdoc(HOOKS[name]) or ""
+    assert "thread" in words, "say in which thread, and when"
+
+
+def sources(*folders: str) -> str:
+    return "\n".join(path.read_text() for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
+
+
+def test_every_error_code_of_ours_is_used_somewhere():
+    catalogue = {ROOT / "pilot/contract/codes.py", ROOT / "pilot/contract/exit_codes.py"}
+    used: set[str] = set()
+    for folder in ("pilot", "server", "client"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if path not in catalogue:
+                used.update(re.findall(r"\b(?:ErrorCode|_E|E)\.([A-Z0-9_]+)\b", path.read_text()))
+    assert [code.name for code in ErrorCode if code >= FIRST_OF_OURS and code.name not in used] == []
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_is_called_and_tested(name):
+    assert re.search(rf"\b{name}\b", sources("tests/pilot")), "no test names it"
+    callers = [path for path in (ROOT / "pilot").rglob("*.py") if path.name != "hookspecs.py"]
+    assert any(re.search(rf"\b{name}\b", path.read_text()) for path in callers), "nobody calls it"
