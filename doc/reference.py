@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,69 @@ def hook_page() -> str:
         text = (inspect.getdoc(hook) or "").replace("``", "`")
         parts.append(f"## {name}\n\n```python\n{signature(name, hook)}\n```\n\n{text}\n\n*Answers:*{first}\n")
     return "\n".join(parts)
+
+
+# Settings
+
+
+def settings_of(section: type) -> Iterator[tuple[str, str, object, Mapping[str, Any]]]:
+    """Answer name, type, default and metadata of each setting of a section."""
+    for one in dataclasses.fields(section):
+        default = one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
+        yield one.name, str(one.type), default, one.metadata
+
+
+def sections_of(settings: type) -> Mapping[str, type]:
+    """Answer the sections by name; a settings class has one default factory, the section's class, for each."""
+    return {one.name: type(getattr(settings(), one.name)) for one in dataclasses.fields(settings)}
+
+
+def settings_page(settings: type) -> str:
+    """Every setting with its type, default, unit and limit."""
+    parts = [
+        "# Settings\n",
+        f"{first_sentence(settings)} A file has the sections as keys; what it leaves out keeps its default; a key that",
+        "is not listed here is an error. The variable `COMPASS_PILOT__SECTION__KEY` sets the same.\n",
+    ]
+    for name, section in sections_of(settings).items():
+        rows = [
+            (
+                f"`{key}`",
+                kind,
+                f"`{default!r}`",
+                facts["unit"] or "—",
+                "—" if facts["low"] is None else facts["low"],
+                facts["help"],
+            )
+            for key, kind, default, facts in settings_of(section)
+        ]
+        parts.append(f"## {name}\n\n{first_sentence(section)}\n")
+        parts.append(table(["key", "type", "default", "unit", "at least", "what it does"], rows))
+    return "\n".join(parts)
+
+
+# Addresses of the server
+
+
+def routes(patterns: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk Django's resolver: each address with the function that answers it; the admin is one address."""
+    for one in patterns:
+        route = prefix + str(one.pattern).lstrip("^").rstrip("$")
+        if getattr(one, "app_name", None) == "admin":
+            yield route, None
+        elif hasattr(one, "url_patterns"):
+            yield from routes(one.url_patterns, route)
+        else:
+            yield route, one.callback
+
+
+def url_page(patterns: Iterable[Any]) -> str:
+    """Every address that the server answers."""
+    rows = [
+        (f"`/{route}`", "Django's admin." if view is None else first_sentence(view) or "—")
+        for route, view in sorted(routes(patterns), key=lambda pair: pair[0])
+    ]
+    return f"# Addresses of the server\n\n{table(['address', 'what it does'], rows)}"
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

@@ -1,0 +1,59 @@
+"""The generator of the reference pages, on small examples; ``test_docs.py`` holds its pages against the code."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.urls import include, path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "doc"))
+
+import reference
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Watching a payload."""
+
+    beat: float = field(default=1800, metadata={"unit": "s", "low": 60, "help": "Time between a|b."})
+    names: tuple = field(default=(), metadata={"unit": "", "low": None, "help": "Which ones."})
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What may be tuned."""
+
+    watch: Watch = field(default_factory=Watch)
+
+
+def answer(request):
+    """Answer a pilot.
+
+    More.
+    """
+
+
+def test_a_cell_cannot_break_its_table():
+    assert reference.table(["x"], [("a|b\nc",)]).splitlines()[-1] == r"| a\|b c |"
+
+
+def test_a_setting_has_its_type_default_unit_limit_and_sentence():
+    lines = reference.settings_page(Tuning).splitlines()
+    assert "## watch" in lines
+    assert r"| `beat` | float | `1800` | s | 60 | Time between a\|b. |" in lines
+    assert "| `names` | tuple | `()` | — | — | Which ones. |" in lines
+
+
+def test_included_addresses_are_written_in_full():
+    page = reference.url_page([path("api/", include([path("job/<int:job>", answer)]))])
+    assert "| `/api/job/<int:job>` | Answer a pilot. |" in page
+
+
+def test_pages_that_have_not_changed_are_not_written_again(tmp_path):
+    reference.write(tmp_path)
+    before = {one.name: one.stat().st_mtime_ns for one in tmp_path.iterdir()}
+    reference.write(tmp_path)
+    assert before == {one.name: one.stat().st_mtime_ns for one in tmp_path.iterdir()}
+    assert set(before) == {f"{name}.md" for name in reference.PAGES}
