@@ -1,0 +1,5 @@
+"""``python -m server.manage`` is ``compass-server``."""
+
+from server.manage import main
+
+main()

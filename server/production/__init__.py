@@ -1,0 +1,1 @@
+"""The COMPASS production system: from a task to merged and cross-checked files."""

@@ -1,0 +1,10 @@
+"""The app's name in Django."""
+
+from django.apps import AppConfig
+
+
+class ProductionConfig(AppConfig):
+    default_auto_field = "django.db.models.BigAutoField"
+    name = "server.production"
+    label = "production"
+    verbose_name = "Production"

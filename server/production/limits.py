@@ -1,0 +1,58 @@
+"""Every number that steers the production steps, with COMPASS's own value as its default.
+
+``PRODUCTION = {"merge_target": 2_000_000_000}`` in the Django settings changes one; an unknown name is refused.
+"""
+
+import difflib
+from dataclasses import dataclass, fields
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+GB = 10**9
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes are bytes. Sources: the production system's public code and the NEC'2017 paper on it."""
+
+    merge_target: int = 4 * GB
+    """Largest merged mDST wanted."""
+    histogram_target: int = 4_500_000_000
+    """Largest sum of histogram files in a merge."""
+    dump_target: int = 2_150_000_000
+    """Largest merged event dump wanted."""
+    merge_refusal: int = 6 * GB
+    """The merging program refuses a larger sum of inputs; such a group goes to a person."""
+    merge_files: int = 1000
+    """Most files in one merge."""
+    jobs_per_task: int = 50
+    """Most jobs of one task submitted in one cycle."""
+    queued_per_queue: int = 10_000
+    """Nothing is submitted to a queue that has so many jobs waiting."""
+    max_attempts: int = 5
+    """Attempts of a job, the first included, unless the task says otherwise."""
+    processing_priority: int = 2000
+    merging_priority: int = 5000
+    chunks_per_task: int = 1_000_000
+    """Most chunks that one task may define."""
+    events_per_cycle: int = 5000
+    """Most job events looked at in one cycle of collecting."""
+
+
+def limits() -> Limits:
+    """Read the limits from the settings.
+
+    Raises:
+        ImproperlyConfigured: a name is unknown, or a value is not a positive whole number.
+    """
+    chosen = getattr(settings, "PRODUCTION", {})
+    known = [field.name for field in fields(Limits)]
+    for name, value in chosen.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            raise ImproperlyConfigured(f"PRODUCTION[{name!r}] is not a limit of the production{hint}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ImproperlyConfigured(f"PRODUCTION[{name!r}] = {value!r}: give a whole number above 0")
+    return Limits(**chosen)

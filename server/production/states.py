@@ -1,0 +1,155 @@
+"""The words of the production system and every move between them, as COMPASS names them."""
+
+from collections.abc import Iterable
+
+from django.db.models import TextChoices
+
+
+class TaskType(TextChoices):
+    """What a task makes. The types after the first two are COMPASS's too and have no steps yet."""
+
+    MC_GENERATION = "mc_generation", "MC generation"
+    MC_RECONSTRUCTION = "mc_reconstruction", "MC reconstruction"
+    TEST = "test_production", "test production"
+    MASS = "mass_production", "mass production"
+    TECHNICAL = "technical_production", "technical production"
+    DDD_FILTERING = "ddd_filtering", "DDD filtering"
+
+
+#: The types whose whole chain can be run.
+RUNNABLE = (TaskType.MC_GENERATION, TaskType.MC_RECONSTRUCTION)
+
+
+class TaskStatus(TextChoices):
+    DRAFT = "draft", "draft"
+    READY = "ready", "ready"
+    JOBS_READY = "jobs_ready", "jobs ready"
+    SEND = "send", "send"
+    RESEND_FAILED = "resend_failed", "resend failed"
+    RESEND_STAGING = "resend_staging", "resend staging"
+    RESEND_MANUAL_CHECK = "resend_manual_check", "resend manual check"
+    RUNNING = "running", "running"
+    PAUSED = "paused", "paused"
+    CANCELLED = "cancelled", "cancelled"
+    DONE = "done", "done"
+    ARCHIVE = "archive", "archive"
+    ARCHIVING = "archiving", "archiving"
+    ARCHIVED = "archived", "archived"
+
+
+class ChunkState(TextChoices):
+    DEFINED = "defined", "defined"
+    STAGED = "staged", "staged"
+    SENT = "sent", "sent"
+    RUNNING = "running", "running"
+    FINISHED = "finished", "finished"
+    FAILED = "failed", "failed"
+    PAUSED = "paused", "paused"
+    CANCELLED = "cancelled", "cancelled"
+    MANUAL_CHECK = "manual_check", "manual check is needed"
+
+
+class GroupState(TextChoices):
+    READY = "ready", "ready"
+    SENT = "sent", "sent"
+    FINISHED = "finished", "finished"
+    FAILED = "failed", "failed"
+    MANUAL_CHECK = "manual_check", "manual check is needed"
+
+
+class MergeKind(TextChoices):
+    MDST = "mdst", "mDST"
+    HISTOGRAMS = "hist", "histograms"
+    DUMP = "dump", "event dump"
+
+
+class CheckKind(TextChoices):
+    MDST = "mdst", "events in mDSTs"
+    DUMP = "dump", "bytes in event dumps"
+
+
+class Verdict(TextChoices):
+    NO = "no", "no"
+    YES = "yes", "yes"
+    MANUAL_CHECK = "manual_check", "manual check is needed"
+
+
+class OutputKind(TextChoices):
+    GENERATED = "generated", "generated events"
+    MDST = "mdst", "mDST"
+    HISTOGRAMS = "hist", "histograms"
+    DUMP = "dump", "event dump"
+    LOG = "log", "log"
+    MERGED_MDST = "merged_mdst", "merged mDST"
+    MERGED_HISTOGRAMS = "merged_hist", "merged histograms"
+    MERGED_DUMP = "merged_dump", "merged event dump"
+
+
+T, C, G = TaskStatus, ChunkState, GroupState
+
+#: A task in one of these may have jobs; its steps look at it.
+ACTIVE = (T.SEND, T.RUNNING)
+
+_STOPPABLE = (T.DRAFT, T.READY, T.JOBS_READY, T.SEND, T.RUNNING, T.PAUSED)
+
+TASK_MOVES = frozenset(
+    {
+        (T.DRAFT, T.READY),
+        # Back to the desk: nothing of it exists yet.
+        (T.READY, T.DRAFT),
+        (T.READY, T.JOBS_READY),
+        (T.JOBS_READY, T.SEND),
+        (T.SEND, T.RUNNING),
+        # A new round for what failed or had to be looked at. The reset itself brings the task back to send.
+        (T.RUNNING, T.RESEND_FAILED),
+        (T.RESEND_FAILED, T.SEND),
+        (T.RUNNING, T.RESEND_MANUAL_CHECK),
+        (T.RESEND_MANUAL_CHECK, T.SEND),
+        (T.SEND, T.PAUSED),
+        (T.RUNNING, T.PAUSED),
+        (T.PAUSED, T.RUNNING),
+        (T.RUNNING, T.DONE),
+        *((status, T.CANCELLED) for status in _STOPPABLE),
+    }
+)
+
+CHUNK_MOVES = frozenset(
+    {
+        (C.DEFINED, C.STAGED),
+        (C.STAGED, C.SENT),
+        (C.SENT, C.RUNNING),
+        *((before, after) for before in (C.SENT, C.RUNNING) for after in (C.FINISHED, C.FAILED, C.MANUAL_CHECK)),
+        # Its pilot was lost, and the task buffer gave the job back to the queue.
+        (C.RUNNING, C.SENT),
+        # Another attempt of the same job.
+        (C.FAILED, C.SENT),
+        # What a person asked for after a look: another round.
+        (C.FAILED, C.STAGED),
+        (C.MANUAL_CHECK, C.STAGED),
+        (C.DEFINED, C.PAUSED),
+        (C.STAGED, C.PAUSED),
+        (C.PAUSED, C.DEFINED),
+        *((state, C.CANCELLED) for state in C if state not in (C.FINISHED, C.CANCELLED)),
+    }
+)
+
+GROUP_MOVES = frozenset(
+    {
+        (G.READY, G.SENT),
+        *((G.SENT, after) for after in (G.FINISHED, G.FAILED, G.MANUAL_CHECK)),
+        (G.FAILED, G.SENT),
+        # After a look: the same group again.
+        (G.FAILED, G.READY),
+        (G.MANUAL_CHECK, G.READY),
+    }
+)
+
+
+def after(status: TaskStatus) -> list[TaskStatus]:
+    """Answer where a task may go from ``status``, in the order of the enum."""
+    return [target for target in TaskStatus if (status, target) in TASK_MOVES]
+
+
+def values(states: Iterable[TextChoices]) -> list[str]:
+    """Answer the stored words of states, for a query."""
+    return [state.value for state in states]

@@ -1,0 +1,78 @@
+"""The environment variables of the server, read once and checked: an unknown one is refused with the nearest name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+PREFIX = "COMPASS_SERVER_"
+
+_TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+
+
+def key(default: Any, *, help: str, low: int | None = None) -> Any:
+    """Declare one variable: its default, its lower limit and one sentence."""
+    return field(default=default, metadata={"help": help, "low": low})
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Every ``COMPASS_SERVER_...`` variable, in lower case and without the prefix."""
+
+    home: str = key("~/.local/share/compass-server", help="Folder of the database, the secrets and the tokens.")
+    hosts: str = key("", help="Host names that the server answers to besides the loopback ones, separated by commas.")
+    debug: bool = key(False, help="Django's debug pages; never where others can reach the server.")
+    sent_timeout: int = key(1800, low=10, help="Seconds after which a job whose pilot never answered is lost.")
+    heartbeat_timeout: int = key(7200, low=10, help="Seconds without a heartbeat after which a job is lost.")
+    body_limit: int = key(32 * 2**20, low=2**16, help="Largest request body in bytes, as sent and as unpacked.")
+    database_timeout: int = key(30, low=1, help="Seconds that a writer waits for another one before it gives up.")
+    log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.home).expanduser().absolute()
+
+    @property
+    def allowed_hosts(self) -> list[str]:
+        named = [host.strip() for host in self.hosts.split(",") if host.strip()]
+        return ["localhost", "127.0.0.1", "[::1]", *named]
+
+
+def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
+    """Read the variables.
+
+    Raises:
+        ImproperlyConfigured: a variable is unknown, of the wrong kind or too small.
+    """
+    specs = {PREFIX + spec.name.upper(): spec for spec in fields(Environment)}
+    values: dict[str, Any] = {}
+    for name, text in variables.items():
+        if not name.startswith(PREFIX):
+            continue
+        if name not in specs:
+            near = get_close_matches(name, specs, n=1, cutoff=0.5)
+            meant = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(specs)}"
+            raise ImproperlyConfigured(f"{name} is not a setting{meant}")
+        spec = specs[name]
+        values[spec.name] = _value(name, text, type(spec.default), spec.metadata["low"])
+    return Environment(**values)
+
+
+def _value(name: str, text: str, kind: type, low: int | None) -> Any:
+    if kind is bool:
+        if text.lower() not in _TRUTH:
+            raise ImproperlyConfigured(f"{name}: {text!r} is not yes or no")
+        return _TRUTH[text.lower()]
+    if kind is not int:
+        return text
+    if not text.strip().isdigit():
+        raise ImproperlyConfigured(f"{name}: {text!r} is not a whole number")
+    if low is not None and int(text) < low:
+        raise ImproperlyConfigured(f"{name}: {text} is less than {low}")
+    return int(text)
