@@ -20,6 +20,9 @@ T = TypeVar("T")
 #: Spellings of "nothing" that PanDA's peers use.
 NOTHING = (None, "", "NULL", "null", "None")
 
+#: Whole numbers have at most 64 bits, as the columns that they end in.
+WIDEST = 2**63
+
 #: A text field longer than this is cut when written, with this mark at its end.
 CUT = " [cut]"
 
@@ -56,11 +59,16 @@ def _read_integer(value: Any) -> int:
     if isinstance(value, bool):
         raise TypeError
     if isinstance(value, int):
-        return value
-    number = float(value)
-    if number != int(number):
-        raise ValueError
-    return int(value) if isinstance(value, str) and value.strip().lstrip("+-").isdigit() else int(number)
+        whole = value
+    elif isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+        whole = int(value)
+    else:
+        whole = int(float(value))
+        if whole != float(value):
+            raise ValueError
+    if not -WIDEST <= whole < WIDEST:
+        raise OverflowError
+    return whole
 
 
 def _read_number(value: Any) -> float:
@@ -73,9 +81,13 @@ def _read_number(value: Any) -> float:
 
 
 def _read_text(value: Any) -> str:
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return str(value)
-    raise TypeError
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise TypeError
+    text = str(value)
+    text.encode()  # half of a surrogate pair, or a NUL below, is in no database's alphabet
+    if "\0" in text:
+        raise ValueError
+    return text
 
 
 def _read_truth(value: Any) -> bool:
@@ -165,7 +177,7 @@ def read(raw: Any, kind: Kind, name: str) -> Any:
         return kind.read(raw)
     except ContractError:
         raise
-    except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as wrong:
+    except (ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError) as wrong:
         shown = repr(raw)
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         raise ContractError(f"{name}: {shown} is not {kind.expected}", field_name=name) from wrong

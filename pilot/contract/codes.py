@@ -22,8 +22,8 @@ class ErrorCode(IntEnum):
     advice: str
     passes: bool
 
-    def __new__(cls, number: int, words: str, advice: str, passes: bool = False) -> ErrorCode:
-        """Make the member; called by the enum machinery only."""
+    def __new__(cls, number: int, words: str = "", advice: str = "", passes: bool = False) -> ErrorCode:
+        """Make the member; called by the enum machinery only, which also looks members up by their number alone."""
         member = int.__new__(cls, number)
         member._value_ = number
         member.words, member.advice, member.passes = words, advice, passes

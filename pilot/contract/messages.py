@@ -132,10 +132,18 @@ def _read_file(lfn: str, entry: Any) -> StoredFile:
         lfn=lfn,
         size=read(found["fsize"], INTEGER, f"file report: {lfn}: fsize"),
         checksum=checksum,
-        guid=str(found.get("guid") or ""),
-        url=str(found.get("surl") or ""),
-        endpoint=str(found.get("endpoint") or ""),
+        guid=_read_words(found, "guid", lfn, 64),
+        url=_read_words(found, "surl", lfn, 4000),
+        endpoint=_read_words(found, "endpoint", lfn, 250),
     )
+
+
+def _read_words(found: Mapping[str, Any], key: str, lfn: str, at_most: int) -> str:
+    value: str = read(found.get(key) or "", TEXT, f"file report: {lfn}: {key}")
+    if not value.isprintable() or len(value) > at_most:
+        wanted = f"printable text of at most {at_most} characters"
+        raise ContractError(f"file report: {lfn}: {key}: {value[:80]!r} is not {wanted}", field_name=key)
+    return value
 
 
 def _write_files(files: tuple[StoredFile, ...], dialect: Dialect) -> Any:
