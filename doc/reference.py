@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
@@ -208,19 +209,44 @@ def routes(patterns: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield route, one.callback
 
 
-def url_page(patterns: Iterable[Any]) -> str:
+def url_table(patterns: Iterable[Any]) -> str:
     """Every address that the server answers."""
     rows = [
         (f"`/{route}`", "Django's admin." if view is None else first_sentence(view) or "—")
         for route, view in sorted(routes(patterns), key=lambda pair: pair[0])
     ]
-    return f"# Addresses of the server\n\n{table(['address', 'what it does'], rows)}"
+    return table(["address", "what it does"], rows)
+
+
+def server_page() -> str:
+    """The server's variables and addresses."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "server.settings")
+    import django
+
+    django.setup()
+    from django.urls import get_resolver
+
+    from server.settings.environment import PREFIX, Environment
+
+    rows = [
+        (
+            f"`{PREFIX}{key.upper()}`",
+            kind,
+            f"`{default!r}`",
+            "—" if facts["low"] is None else facts["low"],
+            facts["help"],
+        )
+        for key, kind, default, facts in settings_of(Environment)
+    ]
+    variables = table(["variable", "type", "default", "at least", "what it does"], rows)
+    return f"# Server\n\n## Variables\n\n{variables}\n## Addresses\n\n{url_table(get_resolver().url_patterns)}"
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "codes": codes,
     "hooks": hook_page,
     "states": job_states,
+    "server": server_page,
 }
 
 

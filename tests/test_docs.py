@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.urls import URLPattern, get_resolver
 
 from pilot.contract import exit_codes, server_codes, states
 from pilot.contract.codes import ErrorCode
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
+from server.settings.environment import PREFIX, Environment
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "doc"))
@@ -72,6 +76,30 @@ def test_every_state_of_a_job_is_documented():
     assert {cells[0].strip("`") for cells in rows_of("states") if cells[0].startswith("`")} == {
         state.value for state in states.JobState
     }
+
+
+def addresses_of(patterns: Iterable[Any], prefix: str = "/") -> Iterator[tuple[str, Any]]:
+    for one in patterns:
+        if isinstance(one, URLPattern):
+            yield prefix + str(one.pattern), one.callback
+        elif one.app_name != "admin":
+            yield from addresses_of(one.url_patterns, prefix + str(one.pattern))
+
+
+ADDRESSES = dict(addresses_of(get_resolver().url_patterns))
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_address_of_the_server_is_documented_with_what_it_does(address):
+    (row,) = [cells for cells in rows_of("server") if cells[0] == f"`{address}`"]
+    assert len(row[1]) > 1, "its view has no docstring"
+
+
+@pytest.mark.parametrize("spec", dataclasses.fields(Environment), ids=lambda spec: spec.name)
+def test_every_variable_of_the_server_is_documented(spec):
+    (row,) = [cells for cells in rows_of("server") if cells[0] == f"`{PREFIX}{spec.name.upper()}`"]
+    assert row[2] == f"`{spec.default!r}`"
+    assert row[-1] == spec.metadata["help"]
 
 
 HOOKS = reference.hooks()

@@ -47,7 +47,7 @@ def test_a_setting_has_its_type_default_unit_limit_and_sentence():
 
 
 def test_included_addresses_are_written_in_full():
-    page = reference.url_page([path("api/", include([path("job/<int:job>", answer)]))])
+    page = reference.url_table([path("api/", include([path("job/<int:job>", answer)]))])
     assert "| `/api/job/<int:job>` | Answer a pilot. |" in page
 
 
