@@ -14,6 +14,7 @@ from pilot import hookspecs
 from pilot.contract import exit_codes, server_codes, states
 from pilot.contract.codes import ErrorCode
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
+from pilot.settings import Settings
 
 Row = Sequence[object]
 
@@ -165,6 +166,18 @@ def settings_of(section: type) -> Iterator[tuple[str, str, object, Mapping[str, 
         yield one.name, str(one.type), default, one.metadata
 
 
+def limits(facts: Mapping[str, Any]) -> str:
+    """Say which values a setting may have."""
+    if facts.get("words"):
+        return " or ".join(f"`{word}`" for word in facts["words"])
+    low, high = facts.get("low"), facts.get("high")
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    if low is not None:
+        return f"at least {low}"
+    return "—" if high is None else f"at most {high}"
+
+
 def sections_of(settings: type) -> Mapping[str, type]:
     """Answer the sections by name; a settings class has one default factory, the section's class, for each."""
     return {one.name: type(getattr(settings(), one.name)) for one in dataclasses.fields(settings)}
@@ -175,22 +188,16 @@ def settings_page(settings: type) -> str:
     parts = [
         "# Settings\n",
         f"{first_sentence(settings)} A file has the sections as keys; what it leaves out keeps its default; a key that",
-        "is not listed here is an error. The variable `COMPASS_PILOT__SECTION__KEY` sets the same.\n",
+        "is not listed here is an error, as is a value outside of its limits.",
+        "The variable `COMPASS_PILOT__SECTION__KEY` sets the same.\n",
     ]
     for name, section in sections_of(settings).items():
         rows = [
-            (
-                f"`{key}`",
-                kind,
-                f"`{default!r}`",
-                facts["unit"] or "—",
-                "—" if facts["low"] is None else facts["low"],
-                facts["help"],
-            )
+            (f"`{key}`", f"`{kind}`", f"`{default!r}`", facts["unit"] or "—", limits(facts), facts["help"])
             for key, kind, default, facts in settings_of(section)
         ]
         parts.append(f"## {name}\n\n{first_sentence(section)}\n")
-        parts.append(table(["key", "type", "default", "unit", "at least", "what it does"], rows))
+        parts.append(table(["key", "type", "default", "unit", "limits", "what it does"], rows))
     return "\n".join(parts)
 
 
@@ -229,16 +236,10 @@ def server_page() -> str:
     from server.settings.environment import PREFIX, Environment
 
     rows = [
-        (
-            f"`{PREFIX}{key.upper()}`",
-            kind,
-            f"`{default!r}`",
-            "—" if facts["low"] is None else facts["low"],
-            facts["help"],
-        )
+        (f"`{PREFIX}{key.upper()}`", f"`{kind}`", f"`{default!r}`", limits(facts), facts["help"])
         for key, kind, default, facts in settings_of(Environment)
     ]
-    variables = table(["variable", "type", "default", "at least", "what it does"], rows)
+    variables = table(["variable", "type", "default", "limits", "what it does"], rows)
     return f"# Server\n\n## Variables\n\n{variables}\n## Addresses\n\n{url_table(get_resolver().url_patterns)}"
 
 
@@ -247,6 +248,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "hooks": hook_page,
     "states": job_states,
     "server": server_page,
+    "settings": lambda: settings_page(Settings),
 }
 
 

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from django.urls import URLPattern, get_resolver
@@ -17,6 +17,7 @@ from django.urls import URLPattern, get_resolver
 from pilot.contract import exit_codes, server_codes, states
 from pilot.contract.codes import ErrorCode
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
+from pilot.settings import Settings
 from server.settings.environment import PREFIX, Environment
 
 ROOT = Path(__file__).parents[1]
@@ -100,6 +101,20 @@ def test_every_variable_of_the_server_is_documented(spec):
     (row,) = [cells for cells in rows_of("server") if cells[0] == f"`{PREFIX}{spec.name.upper()}`"]
     assert row[2] == f"`{spec.default!r}`"
     assert row[-1] == spec.metadata["help"]
+
+
+SETTINGS = [(section, spec) for section, kind in get_type_hints(Settings).items() for spec in dataclasses.fields(kind)]
+
+
+@pytest.mark.parametrize(("section", "spec"), SETTINGS, ids=[f"{section}.{spec.name}" for section, spec in SETTINGS])
+def test_every_setting_is_documented_with_its_default_unit_limits_and_sentence(section, spec):
+    part = PAGES["settings"].split(f"\n## {section}\n")[1].split("\n## ")[0]
+    row = next(line for line in part.splitlines() if line.startswith(f"| `{spec.name}` |"))
+    assert f"`{spec.default!r}`" in row
+    facts = [spec.metadata["help"], spec.metadata["unit"], *spec.metadata.get("words", ())]
+    facts += [str(limit) for limit in map(spec.metadata.get, ("low", "high")) if limit is not None]
+    assert [fact for fact in facts if fact not in row] == []
+    assert spec.metadata["help"].endswith(".")
 
 
 HOOKS = reference.hooks()

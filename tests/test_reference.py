@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from django.urls import include, path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "doc"))
@@ -42,8 +43,23 @@ def test_a_cell_cannot_break_its_table():
 def test_a_setting_has_its_type_default_unit_limit_and_sentence():
     lines = reference.settings_page(Tuning).splitlines()
     assert "## watch" in lines
-    assert r"| `beat` | float | `1800` | s | 60 | Time between a\|b. |" in lines
-    assert "| `names` | tuple | `()` | — | — | Which ones. |" in lines
+    assert r"| `beat` | `float` | `1800` | s | at least 60 | Time between a\|b. |" in lines
+    assert "| `names` | `tuple` | `()` | — | — | Which ones. |" in lines
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, "—"),
+        ({"low": None, "high": None}, "—"),
+        ({"low": 0}, "at least 0"),
+        ({"high": 5}, "at most 5"),
+        ({"low": 1, "high": 5}, "1 to 5"),
+        ({"words": ("v1", "legacy")}, "`v1` or `legacy`"),
+    ],
+)
+def test_limits_are_said_in_words(facts, words):
+    assert reference.limits(facts) == words
 
 
 def test_included_addresses_are_written_in_full():
