@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import re
+import reprlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, NoReturn, Optional, TypeVar
 
 T = TypeVar("T")
 
 #: Spellings of "nothing" that PanDA's peers use.
 NOTHING = (None, "", "NULL", "null", "None")
 
-#: Whole numbers have at most 64 bits, as the columns that they end in.
-WIDEST = 2**63
-
-#: A text field longer than this is cut when written, with this mark at its end.
+#: A text field longer than this is cut when written, with this mark where something is missing.
 CUT = " [cut]"
+
+#: No whole number on the wire is beyond this: databases keep 64 bits.
+BIGGEST = 2**63 - 1
 
 
 class ContractError(ValueError):
@@ -42,6 +44,10 @@ class Dialect(Enum):
     V1 = "v1"  # /api/v1/<module>/<method>: JSON; an unknown field is refused
 
 
+class Answer:
+    """Base of what a server says: a newer server may say more, so unknown fields are passed over in both dialects."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """How values of one kind are read and written. ``read`` raises ValueError or TypeError for what it cannot take."""
@@ -51,77 +57,140 @@ class Kind:
     write: Callable[[Any, Dialect], Any]
 
 
+def says_something(raw: Any) -> bool:
+    """Say whether a value is more than one of the spellings of nothing."""
+    return raw is not None and not (isinstance(raw, str) and raw in NOTHING)
+
+
 def _as_is(value: Any, _: Dialect) -> Any:
     return value
 
 
 def _read_integer(value: Any) -> int:
-    if isinstance(value, bool):
+    if isinstance(value, str):
+        text = value.strip()
+        whole = re.fullmatch(r"([+-]?[0-9]{1,19})(?:\.0*)?", text)
+        value = int(whole[1]) if whole else _read_number(text)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError
-    if isinstance(value, int):
-        whole = value
-    elif isinstance(value, str) and value.strip().lstrip("+-").isdigit():
-        whole = int(value)
-    else:
-        whole = int(float(value))
-        if whole != float(value):
-            raise ValueError
-    if not -WIDEST <= whole < WIDEST:
-        raise OverflowError
-    return whole
-
-
-def _read_number(value: Any) -> float:
-    if isinstance(value, bool):
-        raise TypeError
-    number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):
+    number = int(value)
+    if number != value or not -BIGGEST <= number <= BIGGEST:
         raise ValueError
     return number
 
 
+def _read_number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError
+    number = float(value)
+    if number - number != 0 or (isinstance(value, str) and "_" in value):  # infinite, not a number, or Python's 1_000
+        raise ValueError
+    return number
+
+
+def _read_measure(value: Any) -> int:
+    """Round what was measured: peers send averages and rates with and without a fraction."""
+    try:
+        return _read_integer(value)
+    except ValueError:
+        return _read_integer(round(_read_number(value)))
+
+
 def _read_text(value: Any) -> str:
+    """Take text and numbers; what no database can keep (NUL, half of a surrogate pair) becomes U+FFFD."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise TypeError
-    text = str(value)
-    text.encode()  # half of a surrogate pair, or a NUL below, is in no database's alphabet
-    if "\0" in text:
-        raise ValueError
-    return text
+    text = str(value).replace("\0", "\ufffd")
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+_TRUTHS = {
+    **dict.fromkeys(("true", "1", "1.0", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "0.0", "no", "off"), False),
+}
 
 
 def _read_truth(value: Any) -> bool:
-    words = {"true": True, "1": True, "false": False, "0": False}
-    return words[str(value).lower()]
+    return _TRUTHS[str(value).strip().lower()]
+
+
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?"
+    r"\s*(?:(Z)|([+-])(\d\d):?(\d\d))?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def _read_time(value: Any) -> datetime:
-    """Take seconds since 1970, ISO 8601, or PanDA's ``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC."""
-    if isinstance(value, (int, float)) or str(value).replace(".", "", 1).isdigit():
-        return datetime.fromtimestamp(_read_number(value), timezone.utc)
-    text = str(value).strip()
-    when = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
-    return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    """Take seconds since 1970, a date, or ISO 8601 with ``T`` or a blank; a time that names no zone is UTC."""
+    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        seconds = _read_number(value)
+        if seconds < 0:
+            raise ValueError
+        return datetime.fromtimestamp(seconds, timezone.utc)
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    fraction, _, sign, zone_hours, zone_minutes = found.groups()[6:]
+    microsecond = int((fraction or "")[:6].ljust(6, "0"))
+    offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
+    zone = timezone(-offset if sign == "-" else offset)
+    when = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
+    return when.astimezone(timezone.utc)
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ContractError(f"{value.isoformat()} names no time zone; an aware time is expected")
+    return value.astimezone(timezone.utc)
 
 
 def _write_time(value: datetime, dialect: Dialect) -> Any:
-    if dialect is Dialect.LEGACY:
-        return value.timestamp()
-    return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    when = _aware(value)
+    return when.timestamp() if dialect is Dialect.LEGACY else when.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _write_stamp(value: datetime, _: Dialect) -> str:
+    return _aware(value).isoformat(timespec="seconds")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def read_json(text: Any) -> Any:
+    """Read JSON from text or bytes in UTF-8.
+
+    Raises:
+        ValueError: it is not JSON; ``NaN`` and ``Infinity`` are not, and neither is what is nested too deeply to read.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _read_object(value: Any) -> Mapping[str, Any]:
-    found = json.loads(value) if isinstance(value, (str, bytes)) else value
+    found = read_json(value) if isinstance(value, (str, bytes)) else value
     if not isinstance(found, Mapping):
         raise TypeError
     return found
 
 
+def _read_json_text(value: Any) -> str:
+    """Take text as it is, and write an object or a list that came unpacked as JSON again."""
+    return json.dumps(value) if isinstance(value, (Mapping, list)) else _read_text(value)
+
+
 INTEGER = Kind("a whole number", _read_integer, _as_is)
+MEASURE = Kind("a number", _read_measure, _as_is)
 NUMBER = Kind("a number", _read_number, _as_is)
+#: PanDA's ``/api/v1`` checks types, and takes whole numbers only where the legacy dialect has fractions.
+WHOLE_IN_V1 = Kind("a number", _read_number, lambda value, at: round(value) if at is Dialect.V1 else value)
 TEXT = Kind("text", _read_text, _as_is)
+JSON_TEXT = Kind("text", _read_json_text, _as_is)
 TRUTH = Kind("true or false", _read_truth, _as_is)
 TIME = Kind("a time", _read_time, _write_time)
+STAMP = Kind("a time", _read_time, _write_stamp)
 OBJECT = Kind("a JSON object", _read_object, lambda value, _: json.dumps(value))
 
 
@@ -130,6 +199,24 @@ def text(at_most: int) -> Kind:
 
     def write(value: str, _: Dialect) -> str:
         return value if len(value) <= at_most else value[: at_most - len(CUT)] + CUT
+
+    return Kind("text", _read_text, write)
+
+
+def tail(at_most: int) -> Kind:
+    """Make a kind for text of which the last ``at_most`` characters are written, because its end says most."""
+
+    def write(value: str, _: Dialect) -> str:
+        return value if len(value) <= at_most else CUT.strip() + " " + value[len(value) - at_most + len(CUT) :]
+
+    return Kind("text", _read_text, write)
+
+
+def pairs(at_most: int) -> Kind:
+    """Make a kind for ``name=value`` pairs between blanks; pairs beyond ``at_most`` characters are left out."""
+
+    def write(value: str, _: Dialect) -> str:
+        return value if len(value) <= at_most else value[: at_most + 1].rpartition(" ")[0]
 
     return Kind("text", _read_text, write)
 
@@ -155,20 +242,54 @@ def decode(cls: type[T], message: Mapping[str, Any], dialect: Dialect) -> T:
     Raises:
         ContractError: a required field is absent, a value is of the wrong kind, or (in v1) a field is unknown.
     """
+    if not isinstance(message, Mapping):
+        raise ContractError(f"{cls.__name__}: {shown(message)} is not a JSON object")
     values: dict[str, Any] = {}
-    known = set()
-    for spec in dataclasses.fields(cls):  # type: ignore[arg-type]
+    specs = dataclasses.fields(cls)  # type: ignore[arg-type]
+    if dialect is Dialect.V1 and not issubclass(cls, Answer):
+        _refuse_unknown(cls.__name__, message, specs)
+    for spec in specs:
         name = spec.metadata["names"][dialect]
-        known.add(name)
         raw = message.get(name) if name else None
-        if any(raw is empty or raw == empty for empty in NOTHING):
-            if spec.metadata["required"]:
-                raise ContractError(f"{name}: missing; {spec.metadata['kind'].expected} is expected", field_name=name)
-            continue
-        values[spec.name] = read(raw, spec.metadata["kind"], name)
-    if dialect is Dialect.V1 and (unknown := sorted(set(message) - known)):
-        raise ContractError(f"{unknown[0]}: no such field in {cls.__name__}", field_name=unknown[0])
+        if says_something(raw):
+            values[spec.name] = read(raw, spec.metadata["kind"], name)
+        elif spec.metadata["required"]:
+            raise ContractError(f"{name}: missing; {spec.metadata['kind'].expected} is expected", field_name=name)
     return cls(**values)
+
+
+def _refuse_unknown(of: str, message: Mapping[str, Any], specs: Iterable[Any]) -> None:
+    names = [spec.metadata["names"] for spec in specs]
+    known = {each[Dialect.V1] for each in names} - {""}
+    for name in message:
+        if name not in known:
+            here = {each[Dialect.LEGACY]: each[Dialect.V1] for each in names if each[Dialect.LEGACY]}.get(name)
+            raise no_such_field(name, [here] if here else known, of)
+
+
+def no_such_field(name: str, known: Iterable[str], of: str) -> ContractError:
+    """Answer the error that refuses an unknown field, naming the nearest known one if any is near."""
+    import difflib  # only when somebody mistyped
+
+    names = sorted(known)
+    near = names if len(names) == 1 else difflib.get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return ContractError(f"{shown_name(name)}: no such field in {of}{hint}", field_name=str(name))
+
+
+def shown_name(name: Any) -> str:
+    """Write a field's name so that a strange one cannot spoil a log line."""
+    plain = isinstance(name, str) and name.isprintable() and len(name) <= 80
+    return name if plain else shown(name)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def shown(value: Any) -> str:
+    """Write a value for a message to people, shortened."""
+    return _SHORT.repr(value)
 
 
 def read(raw: Any, kind: Kind, name: str) -> Any:
@@ -177,17 +298,23 @@ def read(raw: Any, kind: Kind, name: str) -> Any:
         return kind.read(raw)
     except ContractError:
         raise
-    except (ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError) as wrong:
-        shown = repr(raw)
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        raise ContractError(f"{name}: {shown} is not {kind.expected}", field_name=name) from wrong
+    except (ValueError, TypeError, KeyError, OverflowError, OSError) as wrong:
+        raise ContractError(f"{name}: {shown(raw)} is not {kind.expected}", field_name=name) from wrong
 
 
 def encode(message: Any, dialect: Dialect) -> dict[str, Any]:
-    """Write a message; fields that say nothing, or that the dialect does not have, are left out."""
+    """Write a message; fields that say nothing, or that the dialect does not have, are left out.
+
+    Raises:
+        ContractError: a required field says nothing, or a time names no zone.
+    """
     written: dict[str, Any] = {}
     for spec in dataclasses.fields(message):
         value, name = getattr(message, spec.name), spec.metadata["names"][dialect]
-        if name and value is not None:
+        if not name:
+            continue
+        if value is not None and value != "":
             written[name] = spec.metadata["kind"].write(value, dialect)
+        elif spec.metadata["required"]:
+            raise ContractError(f"{name}: missing; {spec.metadata['kind'].expected} is expected", field_name=name)
     return written

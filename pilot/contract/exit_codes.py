@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
-from typing import Iterable, Optional
+from typing import Optional
 
 from pilot.contract.codes import ErrorCode
 
@@ -14,6 +15,7 @@ class ExitCode(IntEnum):
     OK = 0
     FAILURE = 1
     USAGE = 2
+    SITE_OFFLINE = 64
     GENERAL = 65
     MKDIR = 66
     NO_SUCH_FILE = 67
@@ -23,6 +25,7 @@ class ExitCode(IntEnum):
     QUEUEDATA = 71
     QUEUEDATA_NOT_OK = 72
     SOFTWARE_DIR = 73
+    JSON_TIMEOUT = 74
     BLACK_HOLE = 75
     MIDDLEWARE = 76
     MISSING_INPUT = 77
@@ -42,6 +45,9 @@ class ExitCode(IntEnum):
 
 _E, _X = ErrorCode, ExitCode
 EXIT_OF: dict[ErrorCode, ExitCode] = {
+    _E.GENERAL_ERROR: _X.GENERAL,
+    _E.JOURNAL_UNUSABLE: _X.GENERAL,
+    _E.CVMFS_NOT_ALIVE: _X.SITE_OFFLINE,
     _E.MKDIR: _X.MKDIR,
     _E.NO_SUCH_FILE: _X.NO_SUCH_FILE,
     _E.NO_PROXY: _X.PROXY,
@@ -67,6 +73,7 @@ EXIT_OF: dict[ErrorCode, ExitCode] = {
     _E.NO_JOBS: _X.NO_JOBS,
     _E.KILLED_BY_SERVER: _X.JOB_KILLED,
     _E.USER_KILL: _X.JOB_KILLED,
+    _E.LEASE_LOST: _X.JOB_KILLED,
     _E.BAD_CONFIGURATION: _X.BAD_CONFIGURATION,
     _E.UNKNOWN_COPY_TOOL: _X.BAD_CONFIGURATION,
     _E.BAD_BUNDLE: _X.BAD_BUNDLE,

@@ -13,31 +13,43 @@ from typing import Any, Optional
 
 from pilot.contract.codec import (
     INTEGER,
+    JSON_TEXT,
+    MEASURE,
     NUMBER,
     OBJECT,
+    STAMP,
     TEXT,
     TIME,
     TRUTH,
+    WHOLE_IN_V1,
+    Answer,
     ContractError,
     Dialect,
     Kind,
+    pairs,
     read,
+    says_something,
+    tail,
     text,
     wire,
 )
-from pilot.contract.job_wire import checksum_from_panda
+from pilot.contract.job_wire import checked_lfn, checksum_from_panda
 from pilot.contract.states import REPORTABLE, JobState
 
 
 class Command(str, Enum):
-    """What the server wants done with a job, told in its answer to an update; any text with a blank is a debug
-    command of its own (``ls -l``, ``tail payload.stdout``)."""
+    """What the server wants done with a job, told in its answer to an update.
+
+    Several may come at once, with commas between them; any text with a blank is a debug command of its own
+    (``ls -l``, ``tail payload.stdout``).
+    """
 
     NONE = "NULL"
     KILL = "tobekilled"
     SOFT_KILL = "softkill"
     DEBUG = "debug"
     DEBUG_OFF = "debugoff"
+    NO_CLEANUP = "nocleanup"
 
 
 class StatusCode(int, Enum):
@@ -79,8 +91,8 @@ class WorkRequest:
     queue: str = wire(TEXT, "siteName", "site_name", required=True)
     label: Optional[str] = wire(TEXT, "prodSourceLabel", "prod_source_label")
     count: int = wire(INTEGER, "nJobs", "n_jobs", default=1)
-    memory: Optional[float] = wire(NUMBER, "mem", "memory")
-    disk: Optional[float] = wire(NUMBER, "diskSpace", "disk_space")
+    memory: Optional[float] = wire(WHOLE_IN_V1, "mem", "memory")
+    disk: Optional[float] = wire(WHOLE_IN_V1, "diskSpace", "disk_space")
     node: str = wire(TEXT, "node", default="")
     computing_element: str = wire(TEXT, "computingElement", "computing_element", default="")
     remaining_time: Optional[float] = wire(NUMBER, "remaining_time")
@@ -114,36 +126,32 @@ class StoredFile:
     endpoint: str = ""
 
 
+_CHECKSUMS = (("adler32", "ad"), ("md5sum", "md"), ("md5", "md"))
+_FILE_TEXTS = ("guid", "surl", "endpoint", "adler32", "md5sum", "md5")
+
+
 def _read_files(value: Any) -> tuple[StoredFile, ...]:
     return tuple(_read_file(lfn, entry) for lfn, entry in OBJECT.read(value).items())
 
 
 def _read_file(lfn: str, entry: Any) -> StoredFile:
-    found: Mapping[str, Any] = read(entry, OBJECT, f"file report: {lfn}")
-    for key, algorithm in (("adler32", "ad"), ("md5sum", "md"), ("md5", "md")):
-        if found.get(key):
-            checksum = checksum_from_panda(f"{algorithm}:{found[key]}")
-            break
-    else:
-        checksum = None
-    if "fsize" not in found:
-        raise ContractError(f"file report: {lfn}: fsize is missing; bytes are expected", field_name="fsize")
+    where = f"file report: {checked_lfn(lfn, 'file report')}"
+    found: Mapping[str, Any] = read(entry, OBJECT, where)
+    if not says_something(found.get("fsize")):
+        raise ContractError(f"{where}: fsize: missing; bytes are expected", field_name="fsize")
+    size = read(found["fsize"], INTEGER, f"{where}: fsize")
+    if size < 0:
+        raise ContractError(f"{where}: fsize: {size} is less than 0", field_name="fsize")
+    said = {key: read(found[key], TEXT, f"{where}: {key}") for key in _FILE_TEXTS if says_something(found.get(key))}
+    checksums = [f"{short}:{said[key]}" for key, short in _CHECKSUMS if key in said]
     return StoredFile(
         lfn=lfn,
-        size=read(found["fsize"], INTEGER, f"file report: {lfn}: fsize"),
-        checksum=checksum,
-        guid=_read_words(found, "guid", lfn, 64),
-        url=_read_words(found, "surl", lfn, 4000),
-        endpoint=_read_words(found, "endpoint", lfn, 250),
+        size=size,
+        checksum=checksum_from_panda(checksums[0]) if checksums else None,
+        guid=said.get("guid", ""),
+        url=said.get("surl", ""),
+        endpoint=said.get("endpoint", ""),
     )
-
-
-def _read_words(found: Mapping[str, Any], key: str, lfn: str, at_most: int) -> str:
-    value: str = read(found.get(key) or "", TEXT, f"file report: {lfn}: {key}")
-    if not value.isprintable() or len(value) > at_most:
-        wanted = f"printable text of at most {at_most} characters"
-        raise ContractError(f"file report: {lfn}: {key}: {value[:80]!r} is not {wanted}", field_name=key)
-    return value
 
 
 def _write_files(files: tuple[StoredFile, ...], dialect: Dialect) -> Any:
@@ -162,69 +170,83 @@ FILES = Kind("a JSON object: lfn -> {guid, fsize, adler32, surl}", _read_files, 
 
 @dataclass(frozen=True)
 class JobUpdate:
-    """A pilot's report on one attempt of one job. Times are aware; memory figures are kB as prmon gives them."""
+    """A pilot's report on one attempt of one job.
+
+    Times are aware, ``cpu_time`` is seconds; memory figures are kB, totals bytes and rates bytes per second, as prmon
+    gives them.
+    """
 
     job_id: int = wire(INTEGER, "jobId", "job_id", required=True)
     state: JobState = wire(STATE, "state", "job_status", required=True)
     attempt: Optional[int] = wire(INTEGER, "attemptNr", "attempt_nr")
     queue: str = wire(TEXT, "siteName", "site_name", default="")
     node: str = wire(text(128), "node", default="")
-    timestamp: Optional[datetime] = wire(TIME, "timestamp", "")
+    timestamp: Optional[datetime] = wire(STAMP, "timestamp", "")
     start_time: Optional[datetime] = wire(TIME, "startTime", "start_time")
     end_time: Optional[datetime] = wire(TIME, "endTime", "end_time")
     pilot_id: str = wire(text(200), "pilotID", "pilot_id", default="")
     batch_id: str = wire(text(80), "batchID", "batch_id", default="")
     scheduler_id: str = wire(text(128), "schedulerID", "scheduler_id", default="")
     files: Optional[tuple[StoredFile, ...]] = wire(FILES, "xml", "job_output_report")
-    metadata: Optional[str] = wire(TEXT, "metaData", "meta_data")
+    metadata: Optional[str] = wire(JSON_TEXT, "metaData", "meta_data")
     pilot_error: int = wire(INTEGER, "pilotErrorCode", "pilot_error_code", default=0)
     pilot_error_words: str = wire(text(500), "pilotErrorDiag", "pilot_error_diag", default="")
     payload_error: int = wire(INTEGER, "exeErrorCode", "exe_error_code", default=0)
     payload_error_words: str = wire(text(500), "exeErrorDiag", "exe_error_diag", default="")
     exit_status: Optional[int] = wire(INTEGER, "transExitCode", "trans_exit_code")
-    pilot_log: Optional[str] = wire(text(1024), "pilotLog", "pilot_log")
+    pilot_log: Optional[str] = wire(tail(1024), "pilotLog", "pilot_log")
     pilot_timing: Optional[str] = wire(text(100), "pilotTiming", "pilot_timing")
-    stdout: Optional[str] = wire(text(2048), "stdout")
+    stdout: Optional[str] = wire(tail(2048), "stdout")
     sub_status: Optional[str] = wire(text(80), "jobSubStatus", "job_sub_status")
-    metrics: Optional[str] = wire(text(500), "jobMetrics", "job_metrics")
+    metrics: Optional[str] = wire(pairs(500), "jobMetrics", "job_metrics")
     events: Optional[int] = wire(INTEGER, "nEvents", "n_events")
     input_files: Optional[int] = wire(INTEGER, "nInputFiles", "n_input_files")
     cores: Optional[int] = wire(INTEGER, "coreCount", "core_count")
-    mean_cores: Optional[float] = wire(NUMBER, "meanCoreCount", "mean_core_count")
-    cpu_time: Optional[int] = wire(INTEGER, "cpuConsumptionTime", "cpu_consumption_time")
+    mean_cores: Optional[float] = wire(WHOLE_IN_V1, "meanCoreCount", "mean_core_count")
+    cpu_time: Optional[int] = wire(MEASURE, "cpuConsumptionTime", "cpu_consumption_time")
     cpu_model: Optional[str] = wire(text(128), "cpuConsumptionUnit", "cpu_consumption_unit")
     cpu_factor: Optional[float] = wire(NUMBER, "cpuConversionFactor", "cpu_conversion_factor")
     cpu_level: Optional[str] = wire(text(20), "cpu_architecture_level")
-    max_rss: Optional[int] = wire(INTEGER, "maxRSS", "max_rss")
-    max_vmem: Optional[int] = wire(INTEGER, "maxVMEM", "max_vmem")
-    max_swap: Optional[int] = wire(INTEGER, "maxSWAP", "max_swap")
-    max_pss: Optional[int] = wire(INTEGER, "maxPSS", "max_pss")
-    mean_rss: Optional[int] = wire(INTEGER, "avgRSS", "avg_rss")
-    mean_vmem: Optional[int] = wire(INTEGER, "avgVMEM", "avg_vmem")
-    mean_swap: Optional[int] = wire(INTEGER, "avgSWAP", "avg_swap")
-    mean_pss: Optional[int] = wire(INTEGER, "avgPSS", "avg_pss")
-    total_rchar: Optional[int] = wire(INTEGER, "totRCHAR", "tot_rchar")
-    total_wchar: Optional[int] = wire(INTEGER, "totWCHAR", "tot_wchar")
-    total_rbytes: Optional[int] = wire(INTEGER, "totRBYTES", "tot_rbytes")
-    total_wbytes: Optional[int] = wire(INTEGER, "totWBYTES", "tot_wbytes")
-    rate_rchar: Optional[int] = wire(INTEGER, "rateRCHAR", "rate_rchar")
-    rate_wchar: Optional[int] = wire(INTEGER, "rateWCHAR", "rate_wchar")
-    rate_rbytes: Optional[int] = wire(INTEGER, "rateRBYTES", "rate_rbytes")
-    rate_wbytes: Optional[int] = wire(INTEGER, "rateWBYTES", "rate_wbytes")
+    max_rss: Optional[int] = wire(MEASURE, "maxRSS", "max_rss")
+    max_vmem: Optional[int] = wire(MEASURE, "maxVMEM", "max_vmem")
+    max_swap: Optional[int] = wire(MEASURE, "maxSWAP", "max_swap")
+    max_pss: Optional[int] = wire(MEASURE, "maxPSS", "max_pss")
+    mean_rss: Optional[int] = wire(MEASURE, "avgRSS", "avg_rss")
+    mean_vmem: Optional[int] = wire(MEASURE, "avgVMEM", "avg_vmem")
+    mean_swap: Optional[int] = wire(MEASURE, "avgSWAP", "avg_swap")
+    mean_pss: Optional[int] = wire(MEASURE, "avgPSS", "avg_pss")
+    total_rchar: Optional[int] = wire(MEASURE, "totRCHAR", "tot_rchar")
+    total_wchar: Optional[int] = wire(MEASURE, "totWCHAR", "tot_wchar")
+    total_rbytes: Optional[int] = wire(MEASURE, "totRBYTES", "tot_rbytes")
+    total_wbytes: Optional[int] = wire(MEASURE, "totWBYTES", "tot_wbytes")
+    rate_rchar: Optional[int] = wire(MEASURE, "rateRCHAR", "rate_rchar")
+    rate_wchar: Optional[int] = wire(MEASURE, "rateWCHAR", "rate_wchar")
+    rate_rbytes: Optional[int] = wire(MEASURE, "rateRBYTES", "rate_rbytes")
+    rate_wbytes: Optional[int] = wire(MEASURE, "rateWBYTES", "rate_wbytes")
     corrupted_files: Optional[str] = wire(TEXT, "corruptedFiles", "corrupted_files")
-    grid: Optional[str] = wire(TEXT, "grid")
-    source_site: Optional[str] = wire(TEXT, "source_site")
-    destination_site: Optional[str] = wire(TEXT, "destination_site")
+    grid: Optional[str] = wire(text(50), "grid")
+    source_site: Optional[str] = wire(text(36), "source_site")
+    destination_site: Optional[str] = wire(text(36), "destination_site")
     timeout: Optional[int] = wire(INTEGER, "timeout")
 
 
-@dataclass(frozen=True)
-class UpdateAnswer:
-    """The server's word on a report: a command, or none."""
+#: In ``/api/v1`` no command is ``null``; in the legacy dialect the word ``NULL`` is always there.
+COMMAND = Kind(
+    "text",
+    TEXT.read,
+    lambda command, dialect: None if dialect is Dialect.V1 and command == Command.NONE.value else command,
+)
 
-    command: str = wire(TEXT, "command", default=Command.NONE.value)
+
+@dataclass(frozen=True)
+class UpdateAnswer(Answer):
+    """The server's word on a report: a command, or none. ``status`` is a `StatusCode`; ``words`` explain a refusal."""
+
+    command: str = wire(COMMAND, "command", default=Command.NONE.value)
+    status: int = wire(INTEGER, "StatusCode", default=StatusCode.OK.value)
+    words: str = wire(TEXT, "errorDialog", "ErrorDiag", default="")
 
     @property
     def kills(self) -> bool:
         """Whether the job is to be ended at once."""
-        return Command.KILL.value in self.command.split(",")
+        return Command.KILL.value in (part.strip() for part in self.command.split(","))

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from pilot.contract.codec import INTEGER, NUMBER, OBJECT, TEXT, TRUTH, ContractError, Kind, read
+from pilot.contract.codec import (
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    TRUTH,
+    ContractError,
+    Kind,
+    read,
+    says_something,
+    shown,
+)
 from pilot.contract.job import PANDA_MB
 
 #: Queue states in which pilots are given work.
@@ -15,8 +26,10 @@ ONLINE = ("online", "test", "brokeroff", "standby")
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to reach a storage: ``endpoint`` is scheme and host (``file://``, ``root://host:1094``), ``path`` begins
-    with a slash."""
+    """One way to reach a storage.
+
+    ``endpoint`` is scheme and host (``file://``, ``root://host:1094``), ``path`` begins with a slash.
+    """
 
     endpoint: str
     path: str
@@ -53,31 +66,40 @@ class StorageEndpoint:
         Raises:
             ContractError: a protocol entry lacks its endpoint or path.
         """
+        data = read(data, OBJECT, name)
+
+        def get(key: str, kind: Kind, default: Any) -> Any:
+            return read(data[key], kind, f"{name}.{key}") if says_something(data.get(key)) else default
+
         protocols = {}
-        for activity, entries in read(data.get("arprotocols") or {}, OBJECT, f"{name}.arprotocols").items():
+        for activity, entries in get("arprotocols", OBJECT, {}).items():
             where = f"{name}.arprotocols.{activity}"
             protocols[activity] = tuple(_protocol(entry, where) for entry in _sequence(entries, where))
-        deterministic = read(data.get("is_deterministic", True), TRUTH, f"{name}.is_deterministic")
-        return cls(name, deterministic, protocols, str(data.get("state") or "ACTIVE"))
+        return cls(name, get("is_deterministic", TRUTH, True), protocols, get("state", TEXT, "ACTIVE"))
 
 
 def _protocol(entry: Any, where: str) -> Protocol:
     found = read(entry, OBJECT, where)
     endpoint, path = found.get("endpoint"), found.get("path")
-    if not isinstance(endpoint, str) or not isinstance(path, str) or "://" not in endpoint:
-        raise ContractError(f"{where}: needs an endpoint such as file:// and a path", field_name=where)
+    if not isinstance(endpoint, str) or "://" not in endpoint:
+        raise ContractError(f"{where}: endpoint: {shown(endpoint)} is not an address like file://", field_name=where)
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise ContractError(f"{where}: path: {shown(path)} does not begin with a slash", field_name=where)
     return Protocol(endpoint, path)
 
 
 def _sequence(value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise ContractError(f"{where}: {value!r} is not a list", field_name=where)
+        raise ContractError(f"{where}: {shown(value)} is not a list", field_name=where)
     return tuple(value)
 
 
 @dataclass(frozen=True)
 class QueueData:
-    """One PanDA queue. Sizes are bytes, times seconds; 0 means that nobody said. PanDA's own keys are in ``from_wire``."""
+    """One PanDA queue. Sizes are bytes, times seconds; 0 means no limit, or that nobody said.
+
+    PanDA's own keys are in ``from_wire``.
+    """
 
     name: str
     site: str = ""
@@ -121,10 +143,10 @@ class QueueData:
         Raises:
             ContractError: the name is missing or a value is of the wrong kind.
         """
+        data = read(data, OBJECT, "queue")
 
         def get(key: str, kind: Kind, default: Any) -> Any:
-            raw = data.get(key)
-            return default if raw is None or raw == "" else read(raw, kind, key)
+            return read(data[key], kind, key) if says_something(data.get(key)) else default
 
         name = get("nickname", TEXT, "") or get("panda_resource", TEXT, "")
         if not name:
@@ -137,16 +159,19 @@ class QueueData:
             type=get("type", TEXT, "unified"),
             catchall=get("catchall", TEXT, ""),
             cores=max(1, get("corecount", INTEGER, 1)),
-            memory=get("maxrss", INTEGER, 0) * PANDA_MB,
-            max_time=get("maxtime", INTEGER, 0),
-            max_workdir=get("maxwdir", INTEGER, 0) * PANDA_MB,
+            memory=max(0, get("maxrss", INTEGER, 0)) * PANDA_MB,
+            max_time=max(0, get("maxtime", INTEGER, 0)),
+            max_workdir=max(0, get("maxwdir", INTEGER, 0)) * PANDA_MB,
             max_input_size=max(0, get("maxinputsize", INTEGER, 0)) * PANDA_MB,
-            time_floor=int(get("timefloor", NUMBER, 0) * 60),
+            time_floor=max(0, round(get("timefloor", NUMBER, 0) * 60)),
             appdir=get("appdir", TEXT, ""),
             environ=get("environ", TEXT, ""),
             container_type=get("container_type", TEXT, ""),
             container_options=get("container_options", TEXT, ""),
-            copytools=get("copytools", OBJECT, {}),
+            copytools={
+                tool: read(options or {}, OBJECT, f"copytools.{tool}")
+                for tool, options in get("copytools", OBJECT, {}).items()
+            },
             acopytools=_lists(get("acopytools", OBJECT, {}), "acopytools"),
             astorages=_lists(get("astorages", OBJECT, {}), "astorages"),
             params=get("params", OBJECT, {}),
@@ -154,7 +179,10 @@ class QueueData:
 
 
 def _lists(data: Mapping[str, Any], name: str) -> dict[str, tuple[str, ...]]:
-    return {key: tuple(str(item) for item in _sequence(value, f"{name}.{key}")) for key, value in data.items()}
+    return {
+        key: tuple(read(item, TEXT, f"{name}.{key}") for item in _sequence(value, f"{name}.{key}"))
+        for key, value in data.items()
+    }
 
 
 def local_storage(name: str, folder: str, activities: Optional[tuple[str, ...]] = None) -> dict[str, Any]:

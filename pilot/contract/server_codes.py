@@ -51,31 +51,45 @@ class SupervisorCode(IntEnum):
     WORKER_ALREADY_DONE = 2
 
 
-WORDS: dict[IntEnum, str] = {
-    DispatcherCode.LOST_HEARTBEAT: "no heartbeat of the pilot for too long",
-    DispatcherCode.RECOVERY_FAILED: "a lost job could not be recovered",
-    DispatcherCode.NO_REPLY_TO_SENT: "the job was sent and its pilot never answered",
-    DispatcherCode.HOLDING_TIMEOUT: "the job was held for too long",
-    DispatcherCode.TRANSFER_TIMEOUT: "the outputs were not moved in time",
-    DispatcherCode.OTHER_TIMEOUT: "the job stood in one state for too long",
-    TaskBufferCode.KILLED: "the job was killed by command",
-    TaskBufferCode.TRANSFER_TIMEOUT: "a transfer took too long",
-    TaskBufferCode.EXPIRED: "the job waited for too long",
-    TaskBufferCode.ABORTED: "the job was aborted",
-    TaskBufferCode.REASSIGNED_BY_BROKERAGE: "brokerage moved the job to another queue",
-    TaskBufferCode.RETRIED_BY_SERVER: "the server tries the job again",
-    TaskBufferCode.RETRIED_BY_PILOT: "the pilot asked for another attempt",
-    TaskBufferCode.FAST_REBROKERAGE: "the queue was overloaded and the job was moved away",
-    TaskBufferCode.CLONE_LOST: "another copy of the job was faster",
-    TaskBufferCode.WORKER_DONE_BEFORE_JOB: "the batch job ended before its job did",
-    DataServiceCode.SETUP: "the job's datasets could not be set up",
-    DataServiceCode.GUID: "a file has no valid GUID",
-    DataServiceCode.FILE_REPORT: "the pilot's file report does not fit the job",
-    DataServiceCode.SUBSCRIPTION: "a transfer could not be ordered",
-    DataServiceCode.LOCATION: "a replica could not be registered",
-    DataServiceCode.MISSING_EVENT_COUNT: "the number of events is missing",
-    DataServiceCode.INCONSISTENT_GUID: "a file was reported with two GUIDs",
-    DataServiceCode.WRONG_ENDPOINT: "a file was stored at another endpoint than ordered",
-    SupervisorCode.INVALID_BATCH_ID: "the report came from another batch job than the one that has the job",
-    SupervisorCode.WORKER_ALREADY_DONE: "the batch job has ended, the job has not",
+#: What each number says, by component: the numbers of the components overlap, and equal numbers are equal keys.
+WORDS: dict[type[IntEnum], dict[IntEnum, str]] = {
+    DispatcherCode: {
+        DispatcherCode.LOST_HEARTBEAT: "no heartbeat of the pilot for too long",
+        DispatcherCode.RECOVERY_FAILED: "a lost job could not be recovered",
+        DispatcherCode.NO_REPLY_TO_SENT: "the job was sent and its pilot never answered",
+        DispatcherCode.HOLDING_TIMEOUT: "the job was held for too long",
+        DispatcherCode.TRANSFER_TIMEOUT: "the outputs were not moved in time",
+        DispatcherCode.OTHER_TIMEOUT: "the job stood in one state for too long",
+    },
+    TaskBufferCode: {
+        TaskBufferCode.KILLED: "the job was killed by command",
+        TaskBufferCode.TRANSFER_TIMEOUT: "a transfer took too long",
+        TaskBufferCode.EXPIRED: "the job waited for too long",
+        TaskBufferCode.ABORTED: "the job was aborted",
+        TaskBufferCode.REASSIGNED_BY_BROKERAGE: "brokerage moved the job to another queue",
+        TaskBufferCode.RETRIED_BY_SERVER: "the server tries the job again",
+        TaskBufferCode.RETRIED_BY_PILOT: "the pilot asked for another attempt",
+        TaskBufferCode.FAST_REBROKERAGE: "the queue was overloaded and the job was moved away",
+        TaskBufferCode.CLONE_LOST: "another copy of the job was faster",
+        TaskBufferCode.WORKER_DONE_BEFORE_JOB: "the batch job ended before its job did",
+    },
+    DataServiceCode: {
+        DataServiceCode.SETUP: "the job's datasets could not be set up",
+        DataServiceCode.GUID: "a file has no valid GUID",
+        DataServiceCode.FILE_REPORT: "the pilot's file report does not fit the job",
+        DataServiceCode.SUBSCRIPTION: "a transfer could not be ordered",
+        DataServiceCode.LOCATION: "a replica could not be registered",
+        DataServiceCode.MISSING_EVENT_COUNT: "the number of events is missing",
+        DataServiceCode.INCONSISTENT_GUID: "a file was reported with two GUIDs",
+        DataServiceCode.WRONG_ENDPOINT: "a file was stored at another endpoint than ordered",
+    },
+    SupervisorCode: {
+        SupervisorCode.INVALID_BATCH_ID: "the report came from another batch job than the one that has the job",
+        SupervisorCode.WORKER_ALREADY_DONE: "the batch job has ended, the job has not",
+    },
 }
+
+
+def words_of(code: IntEnum) -> str:
+    """Say what one of these codes means."""
+    return WORDS[type(code)][code]
