@@ -216,13 +216,23 @@ def routes(patterns: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield route, one.callback
 
 
-def url_table(patterns: Iterable[Any]) -> str:
-    """Every address that the server answers."""
+def url_table(patterns: Iterable[Any], who: Callable[[Any], str]) -> str:
+    """Every address that the server answers, whom it answers, and with what."""
     rows = [
-        (f"`/{route}`", "Django's admin." if view is None else first_sentence(view) or "—")
+        (f"`/{route}`", *(("staff", "Django's admin.") if view is None else (who(view), first_sentence(view) or "—")))
         for route, view in sorted(routes(patterns), key=lambda pair: pair[0])
     ]
-    return table(["address", "what it does"], rows)
+    return table(["address", "who may call it", "what it does"], rows)
+
+
+def who_may(view: Any) -> str:
+    """Say whom a view lets in, from the rule that it is declared with."""
+    from server.accounts.rules import rule_of
+
+    rule = rule_of(view)
+    if rule is None:
+        return "—"
+    return ", ".join(sorted(role.value for role in rule.roles)) or f"everybody: {rule.open_because}"
 
 
 def server_page() -> str:
@@ -240,7 +250,7 @@ def server_page() -> str:
         for key, kind, default, facts in settings_of(Environment)
     ]
     variables = table(["variable", "type", "default", "limits", "what it does"], rows)
-    return f"# Server\n\n## Variables\n\n{variables}\n## Addresses\n\n{url_table(get_resolver().url_patterns)}"
+    return f"# Server\n\n## Variables\n\n{variables}\n## Addresses\n\n{url_table(get_resolver().url_patterns, who_may)}"
 
 
 PAGES: Mapping[str, Callable[[], str]] = {

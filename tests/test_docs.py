@@ -91,9 +91,10 @@ ADDRESSES = dict(addresses_of(get_resolver().url_patterns))
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_every_address_of_the_server_is_documented_with_what_it_does(address):
+def test_every_address_of_the_server_is_documented_with_who_may_call_it_and_what_it_does(address):
     (row,) = [cells for cells in rows_of("server") if cells[0] == f"`{address}`"]
-    assert len(row[1]) > 1, "its view has no docstring"
+    assert len(row[1]) > 1, "its view has no access rule"
+    assert len(row[2]) > 1, "its view has no docstring"
 
 
 @pytest.mark.parametrize("spec", dataclasses.fields(Environment), ids=lambda spec: spec.name)

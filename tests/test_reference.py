@@ -63,8 +63,8 @@ def test_limits_are_said_in_words(facts, words):
 
 
 def test_included_addresses_are_written_in_full():
-    page = reference.url_table([path("api/", include([path("job/<int:job>", answer)]))])
-    assert "| `/api/job/<int:job>` | Answer a pilot. |" in page
+    page = reference.url_table([path("api/", include([path("job/<int:job>", answer)]))], lambda view: view.__name__)
+    assert "| `/api/job/<int:job>` | answer | Answer a pilot. |" in page
 
 
 def test_pages_that_have_not_changed_are_not_written_again(tmp_path):
