@@ -6,7 +6,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import failures
@@ -20,8 +21,11 @@ MERGE_KINDS = ("mdst", "histograms", "event-dump")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answer 0 only if all files were written and read again."""
     options = parser().parse_args(arguments)
-    # A pilot that stops us by SIGTERM finds no half-written files.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with _stopped_in_order():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     fail: str = getattr(options, "fail", None) or ""
     if fail in failures.FAILURES:
         return failures.break_down(fail)
@@ -34,6 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.step != "plot" and fail != failures.NO_END_OF_JOB:
         say(END_OF_JOB)
     return 0
+
+
+@contextmanager
+def _stopped_in_order() -> Iterator[None]:
+    """Let a signal to stop end the block as an error would, so that no half-written file is left."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        for number in before:
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _complain(step: str, why: str) -> int:

@@ -79,14 +79,14 @@ def generate(order: Order, output: Path) -> int:
     and a longer chunk begins with the events of a shorter one.
     """
     generator = _started(order.seed)
-    tried = 0
+    attempts = tried = 0
     with written_whole(output) as part:
         writer = TableWriter(part, layouts.GENERATED)
         while writer.events < order.events:
             table, made = _accepted(order, _collected(generator), already=writer.events)
-            tried += made
+            attempts, tried = attempts + BATCH, tried + made
             writer.append(table)
-            _check_yield(writer.events, tried)
+            check_yield(writer.events, attempts)
             say_progress("Events", writer.events, order.events)
         writer.close(provenance.to_text(_origin(order, generator, tried)))
         writer.verify()
@@ -140,11 +140,11 @@ def _accepted(order: Order, collected: _Collected, *, already: int) -> tuple[Tab
     return everything.select(wanted), made
 
 
-def _check_yield(events: int, tried: int) -> None:
-    """Stop a generation that would never end."""
-    if tried > 100 * (events + BATCH):
+def check_yield(events: int, attempts: int) -> None:
+    """Stop a generation that would never end; about every second event passes the cuts."""
+    if attempts > 100 * (events + BATCH):
         raise PayloadFailed(
-            f"only {events} of {tried} events of Pythia's pass the cuts", "check the cuts in kinematics.py"
+            f"only {events} of {attempts} events of Pythia's pass the cuts", "check its settings and kinematics.py"
         )
 
 

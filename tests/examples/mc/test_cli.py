@@ -45,6 +45,7 @@ def test_every_failure_pattern_is_one_that_compass_knows():
 def test_an_injected_failure_writes_its_line_and_ends_in_its_way(tmp_path, pattern):
     done = subprocess.run(
         [*COMMAND, *generate_words(tmp_path / "out.root", "--fail", pattern)],
+        cwd=tmp_path,  # where limits allow core files, they belong here
         capture_output=True,
         text=True,
         timeout=30,
@@ -125,7 +126,8 @@ def test_a_write_that_the_system_refuses_is_told_in_one_line(chunks, tmp_path, c
     assert complaint.count("\n") == 1
 
 
-def test_a_terminated_job_leaves_no_half_file(tmp_path):
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_job_leaves_no_half_file(tmp_path, stop):
     words = ["--run", str(RUN), "--chunk", "1", "--seed", "1", "--events", "10000000"]
     argv = [*COMMAND, "generate", *words, "--output", str(tmp_path / "out.root")]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as job:
@@ -133,8 +135,8 @@ def test_a_terminated_job_leaves_no_half_file(tmp_path):
             assert job.stdout is not None
             assert job.stdout.readline().startswith("Events processed : ")  # it comes at once: it is not buffered
             assert [path.name for path in tmp_path.iterdir()] == [".out.root.part"]
-            job.terminate()
-            assert job.wait(timeout=10) == 128 + signal.SIGTERM
+            job.send_signal(stop)
+            assert job.wait(timeout=10) == 128 + stop
         finally:
             job.kill()
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 import uproot
 from compass_mc import layouts, provenance
 from compass_mc.errors import PayloadFailed
-from compass_mc.generate import HIGHEST_SEED, Order, generate
+from compass_mc.generate import BATCH, HIGHEST_SEED, Order, check_yield, generate
 from compass_mc.kinematics import BEAM_ENERGY, BEAM_MOMENTUM, MUON_MASS, PROTON_MASS
 
 from tests.examples.mc.chunk_files import RUN, ChunkFiles, run_generate
@@ -96,6 +96,13 @@ def test_a_seed_that_pythia_would_replace_by_the_clock_is_refused(tmp_path, seed
     with pytest.raises(PayloadFailed, match=f"seed {seed} is out of range"):
         generate(Order(run=1, chunk=1, seed=seed, events=1), tmp_path / "out.root")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_generation_that_gets_nowhere_is_stopped():
+    check_yield(events=0, attempts=100 * BATCH)
+    check_yield(events=1000, attempts=2100)
+    with pytest.raises(PayloadFailed, match="only 3 of 60000 events of Pythia's pass the cuts"):
+        check_yield(events=3, attempts=60_000)
 
 
 def test_nothing_is_left_where_the_folder_does_not_exist(tmp_path, capsys):
