@@ -29,7 +29,7 @@ class ErrorCode(IntEnum):
         member.words, member.advice, member.passes = words, advice, passes
         return member
 
-    GENERAL_ERROR = 1008, "general pilot error", "read the pilot log", PASSES
+    GENERAL_ERROR = 1008, "the pilot failed in a way that has no number of its own", "read the pilot log", PASSES
     NO_LOCAL_SPACE = (
         1098,
         "the node's disk is full or too small for the job",
@@ -42,10 +42,10 @@ class ErrorCode(IntEnum):
         "read the transfer's last words in the pilot log; check the storage",
         PASSES,
     )
-    REPLICA_NOT_FOUND = 1100, "no replica of an input file is known", "check the catalogue"
+    REPLICA_NOT_FOUND = 1100, "no replica of an input file is known", "register the file, or correct its name"
     NO_SUCH_FILE = 1103, "an input file does not exist where it should lie", "check the storage path and the catalogue"
     WORKDIR_TOO_LARGE = 1104, "the job's directory grew past its limit", "raise maxwdir or write less"
-    STDOUT_TOO_BIG = 1106, "the payload's output on stdout or stderr passed its limit", "print less"
+    STDOUT_TOO_BIG = 1106, "the payload wrote more to stdout or stderr than it may", "make it print less"
     SETUP_FAILURE = (
         1110,
         "the experiment's environment could not be set up",
@@ -53,7 +53,7 @@ class ErrorCode(IntEnum):
         PASSES,
     )
     QUEUEDATA = 1116, "the queue's description could not be read", "check the queue's name and the server", PASSES
-    QUEUEDATA_NOT_OK = 1117, "the queue's description lacks what the job needs", "correct the queue in the admin"
+    QUEUEDATA_NOT_OK = 1117, "the queue's description lacks what the job needs", "add what the message names"
     OUTPUT_TOO_LARGE = 1124, "an output file is larger than allowed", "write smaller files"
     NO_STORAGE = 1133, "no storage is configured for this transfer", "set astorages of the queue"
     STAGE_OUT_FAILED = (
@@ -131,19 +131,19 @@ class ErrorCode(IntEnum):
         PASSES,
     )
     NO_PAYLOAD_METADATA = 1187, "the payload left no job report", "read the payload's output"
-    LFN_TOO_LONG = 1190, "a file name is too long", "shorten it"
+    LFN_TOO_LONG = 1190, "a file name is longer than file systems allow", "shorten it to 255 bytes at most"
     ZERO_FILE_SIZE = 1191, "an output file to be stored is empty", "read the payload's output"
     MKDIR = 1199, "a directory could not be made", "check the node's disk and rights", PASSES
     KILL_SIGNAL = 1200, "the pilot was ended by a signal", "ask the batch system why", PASSES
-    SIGTERM = 1201, "the pilot was ended by SIGTERM", "the batch system wanted the slot back", PASSES
-    SIGQUIT = 1202, "the pilot was ended by SIGQUIT", "the batch system wanted the slot back", PASSES
+    SIGTERM = 1201, "the pilot was ended by SIGTERM", "ask the batch system why it wanted the slot back", PASSES
+    SIGQUIT = 1202, "the pilot was ended by SIGQUIT", "ask the batch system why it wanted the slot back", PASSES
     SIGSEGV = 1203, "the pilot was ended by SIGSEGV", "report it with the pilot log", PASSES
-    SIGXCPU = 1204, "the pilot's CPU time limit was reached", "ask for more CPU time", PASSES
+    SIGXCPU = 1204, "the batch system's limit of CPU time was reached", "raise the job's maxCpuCount", PASSES
     USER_KILL = 1205, "the job was killed by its user", "nothing to do: its owner asked for it"
     SIGBUS = 1206, "the pilot was ended by SIGBUS", "report it with the pilot log", PASSES
-    SIGUSR1 = 1207, "the pilot was ended by SIGUSR1", "the batch system's limit was reached", PASSES
-    SIGINT = 1208, "the pilot was interrupted", "somebody pressed Ctrl-C, or the batch system did", PASSES
-    PAYLOAD_OUT_OF_MEMORY = 1212, "the payload was killed for want of memory", "ask for more memory"
+    SIGUSR1 = 1207, "the pilot was ended by SIGUSR1", "see which limit of the batch system was reached", PASSES
+    SIGINT = 1208, "the pilot was interrupted", "nothing, if somebody pressed Ctrl-C; else ask the batch system", PASSES
+    PAYLOAD_OUT_OF_MEMORY = 1212, "the payload was killed for want of memory", "raise the job's memory (minRamCount)"
     REACHED_MAX_TIME = (
         1213,
         "the job did not end in the time that was left",
@@ -152,10 +152,10 @@ class ErrorCode(IntEnum):
     )
     UNKNOWN_PAYLOAD_FAILURE = 1220, "the payload failed and nothing says why", "read the payload's output", PASSES
     FILE_EXISTS = 1221, "the file to be stored exists already", "remove it, or give another name"
-    BAD_ALLOC = 1223, "the payload could not allocate memory", "ask for more memory"
+    BAD_ALLOC = 1223, "the payload could not allocate memory", "raise the job's memory (minRamCount)"
     ES_RECOVERABLE = 1224, "an event range failed in a way that may pass", "nothing: it is given out again", PASSES
     ES_FATAL = 1228, "the event service payload failed for good", "read the payload's output"
-    PAYLOAD_EXCEEDED_MEMORY = 1235, "the payload used more memory than the job may", "ask for more memory"
+    PAYLOAD_EXCEEDED_MEMORY = 1235, "the payload used more memory than it may", "raise the job's memory (minRamCount)"
     FAILED_BY_SERVER = 1236, "the server declared the job failed", "see the job's events on the server", PASSES
     ES_NO_EVENTS = 1238, "there was no event range left", "nothing to do"
     MESSAGE_FAILURE = (
@@ -168,15 +168,15 @@ class ErrorCode(IntEnum):
     UNKNOWN_EXCEPTION = 1301, "the pilot met an error it does not know", "report it with the pilot log", PASSES
     FILE_HANDLING = 1303, "a file could not be read or written on the node", "check the node's disk", PASSES
     PAYLOAD_FAILED = 1305, "the payload ended with an error", "read the payload's output"
-    APPTAINER_NEWER = 1306, "the container runtime is too old or too new", "check the node's container runtime", PASSES
-    APPTAINER_GENERAL = 1307, "the container runtime failed", "read its words in the payload's error output", PASSES
-    APPTAINER_NO_LOOP = 1308, "no loop device for the container image", "use an unpacked image", PASSES
+    APPTAINER_GENERAL = 1306, "the container runtime failed", "read its words in the payload's error output", PASSES
+    APPTAINER_NO_LOOP = 1307, "the node has no loop device left for the image", "use an unpacked image", PASSES
     APPTAINER_BIND = (
-        1309,
+        1308,
         "a path could not be bound into the container",
-        "check container_options of the queue",
+        "check container_options of the queue, and that the path exists on the node",
         PASSES,
     )
+    APPTAINER_MOUNT = 1309, "the container image could not be mounted", "check the image and CVMFS on the node", PASSES
     PAYLOAD_NOT_STARTED = 1310, "the payload could not be started", "check its program and the node", PASSES
     NO_STORAGE_PROTOCOL = (
         1313,
@@ -187,7 +187,7 @@ class ErrorCode(IntEnum):
     COMMUNICATION_FAILURE = 1318, "the server could not be reached", "check the network and the server", PASSES
     INTERNAL_ERROR = 1319, "the pilot has a fault of its own", "report it with the pilot log", PASSES
     LOG_CREATION_FAILED = 1320, "the log archive could not be made", "check the node's disk", PASSES
-    RUCIO_LIST_REPLICAS = 1322, "the replicas could not be listed", "check Rucio", PASSES
+    RUCIO_LIST_REPLICAS = 1322, "Rucio did not list the replicas", "check the Rucio server and the account", PASSES
     UNKNOWN_COPY_TOOL = (
         1323,
         "the queue names a copy tool that this pilot does not have",
@@ -199,7 +199,7 @@ class ErrorCode(IntEnum):
     MISSING_INPUT = 1331, "an input file is missing on the storage", "check the storage and the catalogue"
     BLACK_HOLE = 1332, "this node fails every job", "drain it", PASSES
     NO_REMOTE_SPACE = 1333, "the storage is full", "free space, or use another storage", PASSES
-    MISSING_USER_CODE = 1335, "the user's code is not there", "submit it again"
+    MISSING_USER_CODE = 1335, "the user's code is not on the server any more", "submit the task again"
     JOB_ALREADY_RUNNING = 1336, "another pilot on this disk runs the same job", "nothing to do"
     STAGE_IN_AUTHENTICATION = (
         1338,
@@ -234,14 +234,24 @@ class ErrorCode(IntEnum):
     PROXY_ABOUT_TO_EXPIRE = 1370, "the proxy is about to expire", "renew it", PASSES
     APPTAINER_NOT_INSTALLED = 1372, "no container runtime on the node", "install Apptainer", PASSES
     CERTIFICATE_EXPIRED = 1373, "the certificate has expired", "renew it", PASSES
-    REMOTE_FILE_BAD = 1374, "a remote input could not be verified", "check the storage", PASSES
-    LEASE_TIME = 1375, "the lease ended", "nothing to do", PASSES
+    REMOTE_FILE_LIST_MISSING = (
+        1374,
+        "the test that opens remote inputs left no verdict",
+        "read the test's output in the log; check the storage",
+        PASSES,
+    )
+    LEASE_TIME = 1375, "the time for which the slot was lent ended", "nothing: the job is tried again", PASSES
     LOG_CREATION_TIMEOUT = 1376, "making the log archive took too long", "check the node's disk", PASSES
-    CVMFS_NOT_ALIVE = 1377, "CVMFS does not answer on the node", "check CVMFS", PASSES
-    REMOTE_OPEN_FAILED = 1378, "the remote open test failed", "check the storage", PASSES
+    CVMFS_NOT_ALIVE = 1377, "CVMFS does not answer on the node", "run cvmfs_config probe on the node", PASSES
+    SETUP_TIMED_OUT = (
+        1378,
+        "setting up the experiment's environment took too long",
+        "check the software area on the node",
+        PASSES,
+    )
     PREEMPTION = 1379, "the batch system took the slot back", "nothing: the job is tried again", PASSES
-    ARC_PROXY = 1380, "arcproxy failed", "check the proxy tools", PASSES
-    ARC_PROXY_LIBRARY = 1381, "a library for arcproxy is missing", "check the proxy tools", PASSES
+    ARC_PROXY = 1380, "arcproxy failed", "read its words in the pilot log; check the proxy", PASSES
+    ARC_PROXY_LIBRARY = 1381, "a library for arcproxy is missing", "install the ARC client on the node", PASSES
     PROXY_TOO_SHORT = 1382, "the proxy does not live long enough", "renew it", PASSES
     STAGE_OUT_AUTHENTICATION = (
         1383,

@@ -9,12 +9,29 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from pilot.contract.codec import INTEGER, NOTHING, TEXT, TRUTH, ContractError, Kind, read
+from pilot.contract.codec import (
+    INTEGER,
+    NOTHING,
+    TEXT,
+    TRUTH,
+    ContractError,
+    Kind,
+    read,
+    says_something,
+    shown,
+)
 from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Role
 
 NULL = "NULL"
 _ALGORITHMS = {"ad": "adler32", "md": "md5"}
 _SHORT = {long: short for short, long in _ALGORITHMS.items()}
+_DIGITS = {"adler32": 8, "md5": 32}
+
+#: Bytes of a file name that every file system takes.
+LONGEST_LFN = 255
+
+#: What a job may ask for in PanDA that this pilot would get wrong if it passed it over.
+_NOT_DONE = ("eventService", "eventServiceMerge", "isHPO", "preprocess", "postprocess", "coprocess")
 
 
 def checksum_to_panda(checksum: Optional[str]) -> str:
@@ -26,16 +43,21 @@ def checksum_to_panda(checksum: Optional[str]) -> str:
 
 
 def checksum_from_panda(text: str) -> Optional[str]:
-    """Turn ``ad:1e720467`` into ``adler32:1e720467``; a bare value of 8 or 32 hex digits is told by its length."""
+    """Turn ``ad:1e720467`` into ``adler32:1e720467``; a bare value of 8 or 32 hex digits is told by its length.
+
+    Zeros that some tools leave out at the front of an adler32 are put back.
+    """
     if text in NOTHING:
         return None
     algorithm, colon, value = text.partition(":")
     if not colon:
         algorithm, value = ("ad" if len(text) == 8 else "md"), text
-    long = _ALGORITHMS.get(algorithm, algorithm)
-    if long not in _SHORT or not value or set(value.lower()) - set("0123456789abcdef"):
-        raise ContractError(f"checksum: {text!r} is not ad:<hex> or md:<hex>", field_name="checksum")
-    return f"{long}:{value.lower()}"
+    long = _ALGORITHMS.get(algorithm.lower(), algorithm.lower())
+    value = value.lower().zfill(8) if long == "adler32" and value else value.lower()
+    if long not in _SHORT or len(value) != _DIGITS[long] or set(value) - set("0123456789abcdef"):
+        wanted = "ad:<8 hex digits> or md:<32 hex digits>"
+        raise ContractError(f"checksum: {shown(text)} is not {wanted}", field_name="checksum")
+    return f"{long}:{value}"
 
 
 def _mb(size: int) -> int:
@@ -44,6 +66,11 @@ def _mb(size: int) -> int:
 
 def _listed(files: Sequence[FileSpec], attribute: str) -> str:
     return ",".join(str(getattr(file, attribute) or NULL) for file in files)
+
+
+def _joined(arguments: Sequence[str]) -> str:
+    text = shlex.join(arguments)
+    return f"'{text}'" if text in NOTHING and arguments else text  # a lone argument NULL must not read as nothing
 
 
 def to_panda(spec: JobSpec) -> dict[str, Any]:
@@ -56,13 +83,13 @@ def to_panda(spec: JobSpec) -> dict[str, Any]:
         "jobsetID": NULL,
         "jobDefinitionID": 0,
         "reqID": NULL,
-        "jobName": spec.name or f"job.{spec.id}",
+        "jobName": spec.name or NULL,
         "prodSourceLabel": spec.label,
         "processingType": spec.processing_type or NULL,
         "prodUserID": spec.user or NULL,
         "workingGroup": spec.working_group or NULL,
         "transformation": spec.transformation,
-        "jobPars": shlex.join(spec.arguments),
+        "jobPars": _joined(spec.arguments),
         "swRelease": spec.release or NULL,
         "homepackage": spec.home_package or NULL,
         "cmtConfig": spec.platform or NULL,
@@ -77,7 +104,7 @@ def to_panda(spec: JobSpec) -> dict[str, Any]:
         "nucleus": NULL,
         "sourceSite": NULL,
         "destinationSE": NULL,
-        "fileDestinationSE": NULL,
+        "fileDestinationSE": ",".join(NULL for _ in stored),
         "resource_type": NULL,
         "ioIntensity": 0,
         "ioIntensityUnit": NULL,
@@ -133,12 +160,15 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
     Raises:
         ContractError: a field that is needed is missing, or holds what it cannot hold.
     """
+    if not isinstance(job, Mapping):
+        raise ContractError(f"job: {shown(job)} is not a JSON object", field_name="job")
     reader = _Reader(job)
-    log_name = reader.text("logFile")
-    outputs = reader.stored(log_name)
+    reader.refuse_what_is_not_done()
+    inputs, stored = reader.inputs(), reader.stored(reader.text("logFile"))
+    _refuse_doubles([*inputs, *stored])
     return JobSpec(
-        id=reader.required("PandaID", INTEGER),
-        attempt=reader.number("attemptNr"),
+        id=reader.required("PandaID", INTEGER, lowest=1),
+        attempt=reader.number("attemptNr", lowest=0),
         transformation=reader.required("transformation", TEXT),
         arguments=reader.arguments(),
         name=reader.text("jobName"),
@@ -160,10 +190,20 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         looping_check=reader.truth("loopingCheck", True),
         allow_no_output=tuple(reader.listed("allowNoOutput")),
         debug=reader.truth("debug", False),
-        inputs=reader.inputs(),
-        outputs=tuple(file for file in outputs if file.role is Role.OUTPUT),
-        log=next((file for file in outputs if file.role is Role.LOG), None),
+        inputs=inputs,
+        outputs=tuple(file for file in stored if file.role is Role.OUTPUT),
+        log=next((file for file in stored if file.role is Role.LOG), None),
     )
+
+
+def _refuse_doubles(files: Sequence[FileSpec]) -> None:
+    """An output under an input's name would be found even if the payload had not written it."""
+    seen: set[str] = set()
+    for file in files:
+        if file.lfn in seen:
+            field_name = "inFiles" if file.role is Role.INPUT else "outFiles"
+            raise ContractError(f"{field_name}: {file.lfn} is named twice", field_name=field_name)
+        seen.add(file.lfn)
 
 
 class _Reader:
@@ -172,21 +212,29 @@ class _Reader:
     def __init__(self, job: Mapping[str, Any]) -> None:
         self.job = job
 
+    def refuse_what_is_not_done(self) -> None:
+        for name in _NOT_DONE:
+            raw = self.job.get(name)
+            if says_something(raw) and str(raw).lower() not in ("false", "0", "{}"):
+                raise ContractError(f"{name}: {shown(raw)} asks for what this pilot does not do", field_name=name)
+
     def optional(self, name: str, kind: Kind) -> Any:
         raw = self.job.get(name)
-        return None if any(raw is empty or raw == empty for empty in NOTHING) else read(raw, kind, name)
+        return read(raw, kind, name) if says_something(raw) else None
 
-    def required(self, name: str, kind: Kind) -> Any:
+    def required(self, name: str, kind: Kind, *, lowest: Optional[int] = None) -> Any:
         value = self.optional(name, kind)
         if value is None:
             raise ContractError(f"{name}: missing; {kind.expected} is expected", field_name=name)
+        if lowest is not None and value < lowest:
+            raise ContractError(f"{name}: {value} is less than {lowest}", field_name=name)
         return value
 
     def text(self, name: str) -> str:
         return str(self.optional(name, TEXT) or "")
 
-    def number(self, name: str) -> int:
-        return int(self.optional(name, INTEGER) or 0)
+    def number(self, name: str, *, lowest: Optional[int] = None) -> int:
+        return int(self.required(name, INTEGER, lowest=lowest)) if says_something(self.job.get(name)) else 0
 
     def truth(self, name: str, default: bool) -> bool:
         value = self.optional(name, TRUTH)
@@ -203,61 +251,87 @@ class _Reader:
             raise ContractError(f"jobPars: cannot be split into arguments: {wrong}", field_name="jobPars") from wrong
 
     def column(self, name: str, count: int) -> list[str]:
-        """Read a parallel list; one that is absent says nothing of any file, one of another length is a fault."""
+        """Read a parallel list; one that says nothing at all says so of each file, one of another length is a fault."""
         values = self.listed(name)
-        if not values:
+        if not any(values):
             return [""] * count
         if len(values) != count:
             raise ContractError(f"{name}: {len(values)} entries for {count} files", field_name=name)
         return values
 
     def inputs(self) -> tuple[FileSpec, ...]:
-        names = [name for name in self.listed("inFiles") if name]
+        """Read the inputs; PanDA names a file again when several datasets hold it, and then says the same of it."""
+        names = self.listed("inFiles")
         columns = {
             key: self.column(key, len(names))
             for key in ("GUID", "fsize", "checksum", "scopeIn", "realDatasetsIn", "ddmEndPointIn")
         }
-        files = [
-            FileSpec(
-                lfn=checked_lfn(name, "inFiles"),
-                role=Role.INPUT,
-                scope=columns["scopeIn"][at],
-                dataset=columns["realDatasetsIn"][at],
-                size=read(columns["fsize"][at], INTEGER, "fsize") if columns["fsize"][at] else None,
-                checksum=checksum_from_panda(columns["checksum"][at]),
-                endpoint=columns["ddmEndPointIn"][at],
-                guid=columns["GUID"][at],
-            )
-            for at, name in enumerate(names)
-        ]
-        return tuple({file.lfn: file for file in files}.values())
+        files: dict[str, FileSpec] = {}
+        for at, name in enumerate(names):
+            if not name:
+                continue
+            file = self.input_file(name, {key: values[at] for key, values in columns.items()})
+            first = files.setdefault(name, file)
+            if (first.size, first.checksum) != (file.size, file.checksum):
+                text = f"inFiles: {name} is named twice, with different sizes or checksums"
+                raise ContractError(text, field_name="inFiles")
+        return tuple(files.values())
+
+    def input_file(self, name: str, said: Mapping[str, str]) -> FileSpec:
+        size = read(said["fsize"], INTEGER, "fsize") if said["fsize"] else None
+        if size is not None and size < 0:
+            raise ContractError(f"fsize: {size} of {name} is less than 0", field_name="fsize")
+        return FileSpec(
+            lfn=checked_lfn(name, "inFiles"),
+            role=Role.INPUT,
+            scope=said["scopeIn"],
+            dataset=said["realDatasetsIn"],
+            size=size,
+            checksum=checksum_from_panda(said["checksum"]),
+            endpoint=said["ddmEndPointIn"],
+            guid=said["GUID"],
+        )
 
     def stored(self, log_name: str) -> list[FileSpec]:
-        names = [name for name in self.listed("outFiles") if name]
+        """Read outputs and log; the log is added at the end when the list of outputs does not name it."""
+        names = self.listed("outFiles")
         datasets, endpoints = self.column("realDatasets", len(names)), self.column("ddmEndPointOut", len(names))
-        scopes = iter(self.column("scopeOut", sum(name != log_name for name in names)))
+        scopes = self.output_scopes(names, log_name)
         files = []
         for at, name in enumerate(names):
-            is_log = name == log_name
-            files.append(
-                FileSpec(
-                    lfn=checked_lfn(name, "outFiles"),
-                    role=Role.LOG if is_log else Role.OUTPUT,
-                    scope=self.text("scopeLog") if is_log else next(scopes),
-                    dataset=datasets[at],
-                    endpoint=endpoints[at],
-                    guid=self.text("logGUID") if is_log else "",
-                )
-            )
-        if log_name and log_name not in names:
-            guid, scope = self.text("logGUID"), self.text("scopeLog")
-            files.append(FileSpec(lfn=checked_lfn(log_name, "logFile"), role=Role.LOG, scope=scope, guid=guid))
+            if name and name != log_name:
+                lfn, dataset, endpoint = checked_lfn(name, "outFiles"), datasets[at], endpoints[at]
+                files.append(FileSpec(lfn, Role.OUTPUT, scopes[at], dataset, endpoint=endpoint))
+        if log_name:
+            log = FileSpec(checked_lfn(log_name, "logFile"), Role.LOG, self.text("scopeLog"), guid=self.text("logGUID"))
+            if log_name in names:
+                at = names.index(log_name)
+                log = log.evolve(dataset=datasets[at], endpoint=endpoints[at])
+            files.append(log)
         return files
+
+    def output_scopes(self, names: list[str], log_name: str) -> list[str]:
+        """Read ``scopeOut``, which has no entry for the log; a peer that gives it one all the same is understood."""
+        scopes = self.listed("scopeOut")
+        if any(scopes) and len(scopes) == len(names):
+            return scopes
+        scopes = self.column("scopeOut", len(names) - names.count(log_name))
+        left = iter(scopes)
+        return ["" if name == log_name else next(left) for name in names]
 
 
 def checked_lfn(name: str, field_name: str) -> str:
     """Answer a file name that is a plain name; one that could leave its directory or break a list is refused."""
-    if name in ("", ".", "..") or "/" in name or "," in name or not name.isprintable():
+    if name.startswith(("zip://", "gs://")):
+        text = f"{field_name}: {shown(name)} is an address inside an archive or a store; name the file itself"
+        raise ContractError(text, field_name=field_name)
+    if name in (*NOTHING, ".", "..") or "/" in name or "," in name or not name.isprintable():
         wanted = "a plain file name without slash, comma or control characters"
-        raise ContractError(f"{field_name}: {name!r} is not {wanted}", field_name=field_name)
+        raise ContractError(f"{field_name}: {shown(name)} is not {wanted}", field_name=field_name)
+    if name[0] in "-~ " or name[-1] == " ":
+        text = f"{field_name}: {shown(name)} begins or ends with what programs take for something else"
+        raise ContractError(text, field_name=field_name)
+    if len(name.encode()) > LONGEST_LFN:
+        text = f"{field_name}: {shown(name)} is longer than {LONGEST_LFN} bytes"
+        raise ContractError(text, field_name=field_name)
     return name
