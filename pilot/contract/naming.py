@@ -86,6 +86,11 @@ def merged_dump_folder(slot: int) -> str:
     return f"mergedDump/slot{slot}"
 
 
+def mc_area(year: int, period: str, soft: str, kind: str) -> str:
+    """Name the folder of a Monte Carlo production; ``kind`` is mcgen or mcreco."""
+    return f"mc_prod/CERN/{year}/{period}/{soft}/{kind}"
+
+
 def processing_job(production: str, year: int, run: int, chunk: int, slot: int, phast: int) -> str:
     """Name a processing job. The task buffer keeps id and attempt; they are not part of the name."""
     return f"{production}-{year}--{run}-{chunk}-{slot}-{phast}"
@@ -99,7 +104,8 @@ def merging_job(production: str, kind: str, run: int, slot: int, phast: int, gro
 def log_of_attempt(lfn: str, attempt: int) -> str:
     """Name the log of an attempt: the first one keeps the ordered name, later ones get ``.N`` at the end.
 
-    Asked again for a later attempt, the old number is replaced.
+    Asked again for a later attempt, the old number is replaced, if the name ends in ``.tgz``, ``.tar.gz`` or ``.log``
+    before it; any other number at the end is taken as part of the name.
     """
     bare = re.sub(r"(\.tgz|\.tar\.gz|\.log)\.\d+$", r"\1", lfn)
     return bare if attempt <= 1 else f"{bare}.{attempt}"
@@ -112,12 +118,24 @@ def storage_path(lfn: str, *, scope: str, dataset: str, deterministic: bool) -> 
     ``md5(scope:lfn)``, the name. Elsewhere it is the dataset, which may hold slashes, then the name.
 
     Raises:
-        ContractError: the scope or the dataset could lead out of the storage's root.
+        ContractError: the scope, the dataset or the file's name could lead out of the storage's root.
     """
+    if _parts(lfn, "lfn") != [lfn]:
+        raise ContractError(f"lfn: {lfn!r} is not the name of a file in a folder", field_name="lfn")
     if deterministic:
         digest = hashlib.md5(f"{scope}:{lfn}".encode(), usedforsecurity=False).hexdigest()
         return "/".join([*_parts(scope.replace(".", "/"), "scope"), digest[0:2], digest[2:4], lfn])
     return "/".join([*_parts(dataset, "dataset"), lfn])
+
+
+def checked_folder(text: str, field_name: str) -> str:
+    """Answer a dataset or a scope that is safe as a folder of a storage.
+
+    Raises:
+        ContractError: it could lead out of the storage's root.
+    """
+    _parts(text, field_name)
+    return text
 
 
 def _parts(text: str, field_name: str) -> list[str]:
