@@ -73,7 +73,7 @@ def check_events(found: Histograms, events: int, path: Path) -> None:
 
 def write(path: Path, histograms: Histograms, origin: str) -> None:
     """Write histograms to a new ROOT file as TH1D and TH2D."""
-    with uproot.recreate(str(path)) as file:
+    with uproot.recreate(path) as file:
         for key, histogram in histograms.items():
             # The writer takes a histogram's name for its title.
             histogram.name = histogram.label

@@ -90,7 +90,7 @@ def reading(path: Path) -> Iterator[Any]:
     what it reads is a good place.
     """
     try:
-        with uproot.open(str(path), num_workers=1) as file:
+        with uproot.open(path, num_workers=1) as file:
             if file.file.fEND > path.stat().st_size:
                 raise EOFError(f"it should have {file.file.fEND} bytes, but ends after {path.stat().st_size}")
             yield file
@@ -111,7 +111,7 @@ class TableWriter:
         self.layout = layout
         self.events = 0
         self.entries = 0
-        self._file: Any = uproot.recreate(str(path))
+        self._file: Any = uproot.recreate(path)
         record = ", ".join(f"{name}: {kind}" for name, kind in layout.members.items())
         lists = awkward.types.from_datashape(f"var * {{{record}}}", highlevel=False)
         self._tree = self._file.mktree(layout.tree, {**layout.scalars, layout.group: lists}, title=layout.title)

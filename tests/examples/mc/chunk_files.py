@@ -24,7 +24,7 @@ class ChunkFiles:
     def under(cls, folder: Path, chunk: int, run: int = RUN) -> ChunkFiles:
         return cls(
             chunk,
-            folder / f"mcr{chunk:05d}-{run}_run000.root",
+            folder / f"mcr{chunk:05d}-{run}_run000.tgeant",
             folder / f"mDST-{run}-{chunk}-{SLOT}-{PHAST}.root",
             folder / f"{run}-{chunk}-{SLOT}.root",
             folder / f"evtdump{SLOT}-{chunk}-{run}.raw",

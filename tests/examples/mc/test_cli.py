@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from compass_mc import cli, event_dump
@@ -182,3 +183,23 @@ def test_the_help_names_every_step(capsys):
     assert ended.value.code == 0
     words = capsys.readouterr().out.split()
     assert {"generate", "reconstruct", "merge", "plot"} <= set(words)
+
+
+@pytest.mark.parametrize("folder", ["a:b", "with blanks", "ü", "http:", "*"])
+def test_any_name_of_a_folder_is_taken_as_it_is(tmp_path, folder):
+    files = ChunkFiles.under(tmp_path / folder, 1)
+    files.mdst.parent.mkdir()
+    assert run_generate(files, events=5) == 0
+    assert run_reconstruct(files) == 0
+    for kind, source in (("mdst", files.mdst), ("histograms", files.histograms), ("event-dump", files.event_dump)):
+        merged = str(tmp_path / folder / f"merged {kind}")
+        assert cli.main(["merge", "--kind", kind, "--output", merged, str(source)]) == 0
+    assert len(list((tmp_path / folder).iterdir())) == 7
+
+
+def test_names_relative_to_the_working_folder_are_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = ChunkFiles.under(Path(), 1)
+    assert run_generate(files, events=5) == 0
+    assert run_reconstruct(files) == 0
+    assert (tmp_path / files.mdst.name).exists()
