@@ -1,0 +1,1 @@
+"""`compass`, the command that people use: it talks HTTP to a server, and can run a whole system on this machine."""

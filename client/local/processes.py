@@ -1,0 +1,52 @@
+"""A process as something that can be found again: its number is not enough, numbers come round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psutil
+
+#: Two readings of one process's start time may differ by this many seconds.
+SAME_START = 0.05
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process that was seen alive; ``started`` in seconds since 1970."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> Identity:
+        """Take the identity of a process that is alive.
+
+        Raises:
+            psutil.NoSuchProcess: it is not.
+        """
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def process(self) -> psutil.Process | None:
+        """Find the process again; ``None`` when it has ended, or its number is somebody else's now."""
+        try:
+            found = psutil.Process(self.pid)
+            alive = found.status() != psutil.STATUS_ZOMBIE
+            return found if alive and abs(found.create_time() - self.started) < SAME_START else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def end(self, grace: float) -> bool:
+        """Ask the process to end, and after ``grace`` seconds make it. Answer whether it went by itself."""
+        process = self.process()
+        if process is None:
+            return True
+        try:
+            process.terminate()
+            process.wait(grace)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+            return False
+        except psutil.NoSuchProcess:
+            return True
+        return True

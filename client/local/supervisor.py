@@ -1,0 +1,182 @@
+"""Keeps the parts of a local system running: starts them in order, restarts one that dies, stops them last to first.
+
+Runs as a process of its own (``python -m client.local.supervisor``), so that the terminal it was started from may go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from client.local.processes import Identity
+
+#: Seconds that a part gets to end by itself.
+GRACE = 15.0
+#: A part that ran this many seconds has proved itself: its next restart comes at once.
+PROVED = 30.0
+#: The longest pause in seconds before a part that keeps dying is started again.
+LONGEST_PAUSE = 30.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One program of the system: its argument list, its environment and where its output goes."""
+
+    name: str
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    log: Path
+
+
+@dataclass
+class Running:
+    """A part, its process when it has one, and when it may be started again (monotonic seconds)."""
+
+    part: Part
+    process: subprocess.Popen[bytes] | None = None
+    since: float = 0.0
+    deaths: int = 0
+    due: float | None = 0.0
+
+
+def pause_after(deaths: int, lived: float) -> float:
+    """Answer the seconds to wait before a part is started again: none at first, then 1, 2, 4 ... up to a limit."""
+    if lived >= PROVED or deaths <= 1:
+        return 0.0
+    return min(LONGEST_PAUSE, 2.0 ** (deaths - 2))
+
+
+class Supervisor:
+    """Owns the processes of a local system; ``parts`` are started in order and stopped in the opposite one."""
+
+    def __init__(self, parts: Sequence[Part], record: Path, say: Callable[[str], None]) -> None:
+        self.running = [Running(part) for part in parts]
+        self.record, self.say = record, say
+        self.stopping = False
+        self._waking, self._woken = socket.socketpair()
+        for end in (self._waking, self._woken):
+            end.setblocking(False)
+
+    def run(self) -> None:
+        """Keep the parts running until a signal asks to stop."""
+        self.end_leftovers()
+        old = signal.set_wakeup_fd(self._woken.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._asked)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            while not self.stopping:
+                self._start_due()
+                self._wait()
+                self._bury()
+        finally:
+            signal.set_wakeup_fd(old)
+            self.stop()
+
+    def end_leftovers(self) -> None:
+        """End what an earlier supervisor left behind when it was killed; only what it wrote down that it started."""
+        try:
+            left = json.loads(self.record.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return
+        for name, (pid, started) in left.items():
+            if Identity(pid, started).process() is not None:
+                self.say(f"{name} (process {pid}) was left by an earlier start; ending it")
+                Identity(pid, started).end(GRACE)
+
+    def _asked(self, number: int, _: FrameType | None) -> None:
+        self.say(f"stop: {signal.Signals(number).name}")
+        self.stopping = True
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for entry in self.running:
+            if entry.process is None and entry.due is not None and entry.due <= now:
+                self._start(entry)
+
+    def _start(self, entry: Running) -> None:
+        with entry.part.log.open("ab") as log:
+            entry.process = subprocess.Popen(
+                entry.part.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=entry.part.environment,
+                start_new_session=True,
+            )
+        entry.since, entry.due = time.monotonic(), None
+        self._write_record()
+        self.say(f"{entry.part.name} started (process {entry.process.pid})")
+
+    def _wait(self) -> None:
+        """Sleep until a signal comes or a restart is due."""
+        dues = [entry.due for entry in self.running if entry.due is not None]
+        timeout = max(0.0, min(dues) - time.monotonic()) if dues else None
+        select.select([self._waking], [], [], timeout)
+        try:
+            self._waking.recv(4096)
+        except BlockingIOError:
+            return
+
+    def _bury(self) -> None:
+        for entry in self.running:
+            if entry.process is None or entry.process.poll() is None:
+                continue
+            lived = time.monotonic() - entry.since
+            entry.deaths = 1 if lived >= PROVED else entry.deaths + 1
+            pause = pause_after(entry.deaths, lived)
+            self.say(f"{entry.part.name} ended with {entry.process.returncode}; starting it again in {pause:.0f} s")
+            entry.process, entry.due = None, time.monotonic() + pause
+
+    def _write_record(self) -> None:
+        alive = {}
+        for entry in self.running:
+            if entry.process is not None and entry.process.poll() is None:
+                identity = Identity.of(entry.process.pid)
+                alive[entry.part.name] = (identity.pid, identity.started)
+        fresh = self.record.with_suffix(".new")
+        fresh.write_text(json.dumps(alive))
+        fresh.replace(self.record)
+
+    def stop(self) -> None:
+        """End the parts, last one first; whoever does not go in time is killed."""
+        for entry in reversed(self.running):
+            if entry.process is None:
+                continue
+            entry.process.terminate()
+            try:
+                entry.process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                self.say(f"{entry.part.name} did not end in {GRACE:.0f} s; killed")
+                entry.process.kill()
+                entry.process.wait()
+            self.say(f"{entry.part.name} stopped")
+        self.record.unlink(missing_ok=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the system that the plan file (JSON, the first argument) describes."""
+    plan = json.loads(Path((argv or sys.argv[1:])[0]).read_text())
+    parts = [
+        Part(p["name"], tuple(p["argv"]), {**os.environ, **p["environment"]}, Path(p["log"])) for p in plan["parts"]
+    ]
+
+    def say(words: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {words}", flush=True)
+
+    Supervisor(parts, Path(plan["record"]), say).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

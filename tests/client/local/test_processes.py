@@ -1,0 +1,36 @@
+import subprocess
+import sys
+
+from client.local.processes import Identity
+
+SLEEP = [sys.executable, "-c", "import signal; signal.pause()"]
+DEAF = [
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); signal.pause()",
+]
+
+
+def test_a_process_is_found_again_until_it_has_ended():
+    with subprocess.Popen(SLEEP) as process:
+        identity = Identity.of(process.pid)
+        assert identity.process() is not None
+        assert identity.end(grace=10)
+        assert identity.process() is None
+
+
+def test_a_number_that_is_somebody_elses_now_is_not_the_process():
+    with subprocess.Popen(SLEEP) as process:
+        stranger = Identity(process.pid, Identity.of(process.pid).started - 100)
+        assert stranger.process() is None
+        assert stranger.end(grace=0.1)
+        assert process.poll() is None
+        process.kill()
+
+
+def test_a_process_that_does_not_listen_is_killed_after_its_grace():
+    with subprocess.Popen(DEAF, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"deaf\n"
+        identity = Identity.of(process.pid)
+        assert not identity.end(grace=0.1)
+        assert identity.process() is None

@@ -1,0 +1,118 @@
+"""The supervisor with real processes: a part announces each of its lives by a line in its log."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from client.local.processes import Identity
+from client.local.supervisor import LONGEST_PAUSE, PROVED, pause_after
+
+LIVE = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
+DIE = "print('dying', flush=True); raise SystemExit(3)"
+
+
+class System:
+    """A supervisor process over some parts, and what it says."""
+
+    def __init__(self, folder, **codes):
+        self.folder, self.record = folder, folder / "parts.json"
+        parts = [
+            {"name": name, "argv": [sys.executable, "-c", code], "environment": {}, "log": str(folder / name)}
+            for name, code in codes.items()
+        ]
+        (folder / "plan.json").write_text(json.dumps({"parts": parts, "record": str(self.record)}))
+        argv = [sys.executable, "-m", "client.local.supervisor", str(folder / "plan.json")]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+    def until(self, words, within=20.0):
+        """Read what the supervisor says until a line holds ``words``."""
+        deadline, seen = time.monotonic() + within, []
+        while time.monotonic() < deadline:
+            if not select.select([self.process.stdout], [], [], deadline - time.monotonic())[0]:
+                break
+            seen.append(self.process.stdout.readline())
+            if words in seen[-1]:
+                return seen
+            if not seen[-1]:
+                break
+        raise AssertionError(f"{words!r} was not said: {seen}")
+
+    def pids(self):
+        return {name: pid for name, (pid, _) in json.loads(self.record.read_text()).items()}
+
+    def stop(self):
+        self.process.terminate()
+        rest = self.process.communicate(timeout=30)[0]
+        return rest.splitlines()
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def begin(**codes):
+        started.append(System(tmp_path, **codes))
+        return started[-1]
+
+    yield begin
+    for system in started:
+        if system.process.poll() is None:
+            system.stop()
+        system.process.stdout.close()
+
+
+def test_a_part_that_is_killed_is_started_again_and_the_others_go_on(start):
+    system = start(server=LIVE, services=LIVE)
+    system.until("services started")
+    before = system.pids()
+    os.kill(before["server"], signal.SIGKILL)
+    system.until("server started")
+    after = system.pids()
+    assert after["server"] != before["server"]
+    assert after["services"] == before["services"]
+
+
+def test_parts_are_stopped_last_to_first_and_nothing_is_left(start):
+    system = start(server=LIVE, services=LIVE)
+    system.until("services started")
+    pids = system.pids()
+    said = [line.split(" ", 1)[1] for line in system.stop()]
+    assert said == ["stop: SIGTERM", "services stopped", "server stopped"]
+    assert system.process.returncode == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
+    assert not system.record.exists()
+
+
+def test_what_a_killed_supervisor_left_is_ended_by_the_next_one(start):
+    first = start(server=LIVE)
+    first.until("server started")
+    left = Identity.of(first.pids()["server"])
+    first.process.kill()
+    first.process.wait()
+    assert left.process() is not None
+    second = start(server=LIVE)
+    second.until("server started")
+    assert left.process() is None
+    assert second.pids()["server"] != left.pid
+
+
+def test_a_part_that_keeps_dying_is_started_less_and_less_often(start):
+    system = start(server=DIE)
+    said = "".join(system.until("again in 2 s"))
+    assert said.count("again in 0 s") == 1
+    assert said.count("again in 1 s") == 1
+
+
+@pytest.mark.parametrize(
+    ("deaths", "lived", "pause"),
+    [(1, 0.1, 0), (2, 0.1, 1), (3, 0.1, 2), (4, 0.1, 4), (40, 0.1, LONGEST_PAUSE), (40, PROVED, 0)],
+)
+def test_the_pause_doubles_up_to_a_limit_and_is_forgotten_by_a_long_life(deaths, lived, pause):
+    assert pause_after(deaths, lived) == pause
