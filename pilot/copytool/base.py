@@ -1,4 +1,4 @@
-"""What a copy tool is. A tool moves bytes; choosing, naming, retrying and verifying are done around it, in the engine."""
+"""What a copy tool is. A tool moves bytes; the engine around it chooses, names, retries and verifies."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class FailureKind(str, Enum):
     NO_SUCH_FILE = "no such file"
     NO_SPACE = "no space"
     CHECKSUM = "checksum"
+    SIZE = "size"
     TIMEOUT = "time-out"
     UNREACHABLE = "unreachable"
     PERMISSION = "permission"
@@ -91,6 +92,10 @@ class CopyTool(ABC):
 
     name: ClassVar[str]
     schemes: ClassVar[tuple[str, ...]]
+    #: The tool that reads where a queue names this one: PanDA's ``mv`` links its inputs. "" for the tool itself.
+    reads_with: ClassVar[str] = ""
+    #: Whether what it makes takes space of its own; a link does not.
+    takes_space: ClassVar[bool] = True
 
     @abstractmethod
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:

@@ -1,0 +1,181 @@
+"""Files that this machine sees: copied with their checksum in one pass, linked, or moved."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Optional
+
+from pilot.copytool import checksum
+from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Transfer
+from pilot.copytool.system_errors import told
+from pilot.hookspecs import hookimpl
+
+_FICLONE = 0x40049409  # ioctl: make this file share that file's blocks (btrfs, xfs, bcachefs)
+
+#: What says "not by a link", so that the file is copied instead.
+_CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class Local(CopyTool):
+    """Copies. Blocks are shared where the file system can; the checksum is computed while they are read."""
+
+    name = "local"
+    schemes = ("file",)
+
+    def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
+        source, target = path_of(transfer.source), path_of(transfer.target)
+        with told(source, "read"), _open_source(source) as reading, told(target, "written"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+            with os.fdopen(descriptor, "wb", 0) as writing:
+                return _copy_blocks(reading, writing, deadline, cancel)
+
+    def stat(self, url: str, deadline: Deadline) -> Optional[FileFacts]:
+        path = path_of(url)
+        with told(path, "looked at"):
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                return None
+        if not stat.S_ISREG(found.st_mode):
+            raise CopyFailed(FailureKind.EXISTS, f"{path} is there, but is not a file")
+        return FileFacts(found.st_size)
+
+    def checksum(self, url: str, algorithm: str, deadline: Deadline) -> str:
+        path = path_of(url)
+        with told(path, "read"):
+            return checksum.of_file(path, algorithm, deadline)
+
+    def rename(self, source: str, target: str, deadline: Deadline) -> None:
+        """Give a file its name for good: what is told as stored survives a power failure."""
+        old, new = path_of(source), path_of(target)
+        with told(new, "named"):
+            _sync(old)
+            try:
+                os.link(old, new, follow_symlinks=False)  # unlike rename, refuses a target that exists
+            except OSError as wrong:
+                if wrong.errno not in _CANNOT_LINK:
+                    raise
+                if os.path.lexists(new):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from wrong
+                old.rename(new)
+            else:
+                old.unlink()
+            _sync(new.parent)
+
+    def remove(self, url: str, deadline: Deadline) -> None:
+        path = path_of(url)
+        with told(path, "removed"):
+            path.unlink(missing_ok=True)
+
+
+class Copy(Local):
+    """The same under the name of the program that people know."""
+
+    name = "cp"
+
+
+class Link(Local):
+    """Gives a file a second name; where that cannot be (another file system), copies it."""
+
+    name = "link"
+    takes_space = False
+
+    def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
+        source, target = path_of(transfer.source), path_of(transfer.target)
+        with told(source, "linked"):
+            _open_source(source).close()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            try:
+                os.link(source.resolve(), target)
+            except OSError as wrong:
+                if wrong.errno not in _CANNOT_LINK:
+                    raise
+                return super().copy(transfer, deadline, cancel)
+            return FileFacts(target.stat().st_size)
+
+
+class SymbolicLink(Local):
+    """Points to a file where it lies. For inputs: an output's directory goes away."""
+
+    name = "symlink"
+    takes_space = False
+
+    def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
+        source, target = path_of(transfer.source), path_of(transfer.target)
+        with told(source, "linked"), _open_source(source) as reading:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            target.symlink_to(source)
+            return FileFacts(os.fstat(reading.fileno()).st_size)
+
+
+class Move(Link):
+    """PanDA's ``mv``: inputs are symbolic links, and outputs move without their bytes being copied.
+
+    The old name goes with the job's directory, so that a move that fails half-way loses nothing.
+    """
+
+    name = "mv"
+    reads_with = "symlink"
+
+
+@hookimpl
+def register_copytools() -> Sequence[type[CopyTool]]:
+    """Offer the tools of this module."""
+    return [Local, Copy, Link, SymbolicLink, Move]
+
+
+def path_of(url: str) -> Path:
+    """Answer the path of a ``file:`` URL; nothing in it is decoded."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    if scheme != "file" or host not in ("", "localhost") or not slash:
+        raise CopyFailed(None, f"{url} is not a file of this machine; file:///path is expected")
+    return Path(slash + path)
+
+
+def _open_source(path: Path) -> IO[bytes]:
+    # Without waiting for a writer, should it be a pipe.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CopyFailed(FailureKind.NO_SUCH_FILE, f"{path} is not a file")
+    return os.fdopen(descriptor, "rb", 0)
+
+
+def _copy_blocks(reading: IO[bytes], writing: IO[bytes], deadline: Deadline, cancel: Cancel) -> FileFacts:
+    shared = _share_blocks(reading, writing)
+    adler, size = checksum.Adler32(), 0
+    buffer = memoryview(bytearray(checksum.BLOCK))
+    checksum.go_on(deadline, cancel)
+    while got := reading.readinto(buffer):  # type: ignore[attr-defined]  # unbuffered files have it
+        block = buffer[:got]
+        adler.update(block)
+        size += got
+        while block and not shared:
+            block = block[writing.write(block) :]
+        checksum.go_on(deadline, cancel)
+    return FileFacts(size, f"{checksum.ADLER32}:{adler.hexdigest()}")
+
+
+def _share_blocks(reading: IO[bytes], writing: IO[bytes]) -> bool:
+    try:
+        fcntl.ioctl(writing, _FICLONE, reading.fileno())
+    except OSError:
+        return False  # this file system cannot, or these are two
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

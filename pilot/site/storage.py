@@ -1,0 +1,26 @@
+"""Where a file lies on a storage: its URL, from the storage's protocols and the naming rules."""
+
+from __future__ import annotations
+
+from pilot.contract import naming
+from pilot.contract.job import FileSpec
+from pilot.contract.queue import Protocol, StorageEndpoint
+
+
+def url_of(file: FileSpec, storage: StorageEndpoint, protocol: Protocol) -> str:
+    """Build a file's URL on a storage, such as ``root://host:1094//data/compass/mDST.chunks/mDST-1-2.root``.
+
+    Raises:
+        ContractError: the file's scope or dataset could lead out of the storage's root.
+    """
+    path = naming.storage_path(file.lfn, scope=file.scope, dataset=file.dataset, deterministic=storage.deterministic)
+    host = protocol.endpoint if protocol.endpoint.endswith("://") else protocol.endpoint.rstrip("/")
+    return f"{host}{_root(protocol)}/{path}"
+
+
+def _root(protocol: Protocol) -> str:
+    """The xroot protocol wants an absolute path after the slash that ends its host."""
+    path = protocol.path.rstrip("/")
+    if protocol.scheme in ("root", "roots"):
+        return "//" + path.lstrip("/")
+    return path
