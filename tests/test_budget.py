@@ -51,6 +51,6 @@ def test_a_run_fails_when_a_folder_takes_far_too_long(pytester, budget, status):
             config.pluginmanager.register(TimeBudget({{".": {budget}}}))
     """)
     pytester.makepyfile("def test_well(): assert True")
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:django")
     assert result.ret == status
     result.stdout.fnmatch_lines(["*time budget*", "folder*", ". *1*", "*1 passed*"])

@@ -64,8 +64,7 @@ REGISTRIES = re.compile(
     "|".join([r"pypi" + r"\.org", r"pythonhosted" + r"\.org", r"--(?:extra-)?index" + "-url", r"--find" + "-links"])
 )
 ELSEWHERE = re.compile(r"(?:cdn" + r"\.|jsdelivr|unpkg|cdnjs|googleapis|gstatic|bootstrapcdn)")
-BINARY = {".root", ".png", ".jpg", ".gif", ".ico", ".woff", ".woff2", ".gz", ".pyz"}
-TEXT = [path for path in tracked() if path.suffix not in BINARY]
+TEXT = [path for path in tracked() if b"\0" not in path.read_bytes()]
 
 
 def test_no_file_names_a_path_of_somebodys_machine():
