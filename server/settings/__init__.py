@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from server.settings.environment import read_environment
+from server.settings.periodic import celery_settings
 
 ENVIRONMENT = read_environment()
 HOME = ENVIRONMENT.folder
@@ -22,6 +23,9 @@ COMPASS_APPS = [
     "server.pandaconfig",
     "server.taskbuffer",
     "server.dispatcher",
+    "server.services",
+    "server.pilots",
+    "server.factory",
 ]
 
 INSTALLED_APPS = [
@@ -31,6 +35,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_celery_beat",
+    "django_celery_results",
     *COMPASS_APPS,
 ]
 
@@ -108,3 +114,5 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
     "loggers": {"django": {"handlers": [], "level": ENVIRONMENT.log_level, "propagate": True}},
 }
+
+globals().update(celery_settings(ENVIRONMENT.broker, HOME))

@@ -1,0 +1,30 @@
+"""When a service runs next, and whether a message that asks for it is to be followed: rules, no tables."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from server.services.states import Asked
+
+#: A service that keeps failing is tried at least this often, if its own period is not longer.
+LONGEST_WAIT = timedelta(minutes=10)
+
+
+def wait_after(period: timedelta, failures: int) -> timedelta:
+    """Answer the time between the begin of one run and the next: doubled with each failure in a row."""
+    if not failures:
+        return period
+    doubled: timedelta = period * 2 ** min(failures, 20)
+    return min(doubled, max(period, LONGEST_WAIT))
+
+
+def is_due(now: datetime, next_run: datetime | None, period: timedelta) -> bool:
+    """Say whether the time has come; half a period too early is a clock's jitter, not a second message."""
+    return next_run is None or now >= next_run - period / 2
+
+
+def is_to_run(asked: Asked, *, enabled: bool, due: bool, failures: int) -> bool:
+    """Say whether to follow a message. A person is always obeyed; a service that fails is not hurried by events."""
+    if asked is Asked.PERSON:
+        return True
+    return enabled and (due or (asked is Asked.WAKE and not failures))

@@ -1,0 +1,35 @@
+"""The one Celery task of the server, which runs a service by name; and the services' own housekeeping."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from celery.exceptions import Ignore
+from celery.worker import state
+
+from server.lib.processes import is_dead, own_name
+from server.services import logic, schedules
+from server.services.registry import Figures, Turn, periodic
+from server.services.states import Asked, Outcome
+
+
+class ServiceFailed(Exception):
+    """A service failed; its run's line in the history has the words."""
+
+
+@shared_task(name=schedules.TASK, throws=(ServiceFailed,))
+def run(name: str, asked: str = Asked.SCHEDULE.value) -> dict[str, object]:
+    """Run a service. Quiet runs leave no result behind: they are counted in the service's history."""
+    ended = logic.run_service(
+        name, str(own_name()), asked=Asked(asked), is_dead=is_dead, is_stopping=lambda: state.should_stop is not None
+    )
+    if ended.outcome is Outcome.FAILED:
+        raise ServiceFailed(ended.words)
+    if ended.outcome in (Outcome.NOTHING, Outcome.SKIPPED):
+        raise Ignore
+    return {"outcome": ended.outcome.value, **ended.figures}
+
+
+@periodic("services.prune", every=3600, limit=300)
+def prune(turn: Turn) -> Figures:
+    """Delete old lines of the services' history."""
+    return {"deleted": logic.prune()}
