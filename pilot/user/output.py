@@ -1,0 +1,47 @@
+"""Reading what a payload wrote, however much it is: in blocks from the beginning, or a little from the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+BLOCK = 2**20
+
+
+def blocks_of_lines(path: Path, block: int = BLOCK) -> Iterator[bytes]:
+    """Give a file's content in blocks that end where a line ends; nothing for a file that cannot be read.
+
+    A line longer than a block is given in parts.
+    """
+    try:
+        with path.open("rb") as file:
+            carried = b""
+            while read := file.read(block):
+                head, newline, tail = (carried + read).rpartition(b"\n")
+                if not newline and len(tail) >= block:
+                    head, tail = tail, b""
+                if head:
+                    yield head + newline
+                carried = tail
+            if carried:
+                yield carried
+    except OSError:
+        return
+
+
+def tail(path: Path, most: int) -> bytes:
+    """Answer at most so many bytes from a file's end; none of a file that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - most))
+            return file.read(most)
+    except OSError:
+        return b""
+
+
+def last_lines(path: Path, count: int = 3, most: int = 4096) -> str:
+    """Answer a file's last lines that are not empty, joined by `` | `` and without control characters."""
+    lines = tail(path, most).decode("utf-8", "replace").splitlines()
+    said = ["".join(c if c.isprintable() else " " for c in line).strip() for line in lines]
+    return " | ".join([line for line in said if line][-count:])
