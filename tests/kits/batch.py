@@ -1,0 +1,157 @@
+"""What every batch system promises, as tests to inherit; they run against the real system."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem, Template
+
+PYTHON = sys.executable
+ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+
+
+def script(text: str) -> tuple[str, ...]:
+    """Answer the words that start a Python script."""
+    return (PYTHON, "-I", "-S", "-c", text)
+
+
+class BatchSystemKit:
+    """Inherit, and answer a system from the fixture ``system``; all others are the contract."""
+
+    #: Seconds within which the system shows a change.
+    patience = 20.0
+
+    @pytest.fixture
+    def system(self) -> BatchSystem:
+        raise NotImplementedError
+
+    @pytest.fixture(autouse=True)
+    def _nothing_is_left(self, system):
+        self._ids: list[str] = []
+        yield
+        system.cancel(self._ids)
+        self.wait(system, self._ids, lambda found: not alive(found))
+
+    def submit(self, system, key, argv, count=1, grace=10.0):
+        ids = system.submit(Template(key, tuple(argv), ENVIRONMENT, grace), count)
+        self._ids += ids
+        return ids
+
+    def wait(self, system: BatchSystem, ids, until: Callable[[Mapping[str, BatchJob]], bool]) -> Mapping[str, BatchJob]:
+        deadline = time.monotonic() + self.patience
+        while not until(found := system.status(ids)):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)  # batch systems are asked, they do not call
+        return found
+
+    def wait_for(self, system, ids, state):
+        return self.wait(system, ids, lambda found: all(job.state is state for job in found.values()))
+
+    def test_a_job_that_ends_well_is_done_with_status_zero_and_its_times(self, system):
+        ids = self.submit(system, "well", script("print('hello')"))
+        (job,) = self.wait_for(system, ids, BatchState.DONE).values()
+        assert job.exit_status == 0
+        assert job.started <= job.ended
+        assert (system.directory(ids[0]) / "stdout").read_text() == "hello\n"
+
+    @pytest.mark.parametrize("status", [1, 82, 94])
+    def test_the_exit_status_is_the_jobs_own(self, system, status):
+        ids = self.submit(system, f"status{status}", script(f"import sys; sys.exit({status})"))
+        (job,) = self.wait_for(system, ids, BatchState.DONE).values()
+        assert job.exit_status == status
+
+    def test_a_job_that_a_signal_ended_has_128_and_the_signals_number(self, system):
+        ids = self.submit(system, "signal", script("import os; os.kill(os.getpid(), 9)"))
+        (job,) = self.wait_for(system, ids, BatchState.DONE).values()
+        assert job.exit_status == 137
+
+    def test_each_of_several_jobs_runs_once_and_knows_its_id_and_directory(self, system):
+        told = script("import os; print(os.environ['COMPASS_BATCH_ID'], os.environ['COMPASS_BATCH_DIRECTORY'])")
+        ids = self.submit(system, "several", told, count=3)
+        self.wait_for(system, ids, BatchState.DONE)
+        assert len(set(ids)) == 3
+        for job in ids:
+            assert (system.directory(job) / "stdout").read_text() == f"{job} {system.directory(job)}\n"
+
+    def test_a_job_gets_the_environment_that_was_given_and_nothing_of_the_servers(self, system, monkeypatch):
+        monkeypatch.setenv("SECRET_OF_THE_SERVER", "x")
+        ids = self.submit(system, "environment", script("import os; print(sorted(os.environ))"))
+        self.wait_for(system, ids, BatchState.DONE)
+        names = (system.directory(ids[0]) / "stdout").read_text()
+        assert "PATH" in names
+        assert "SECRET_OF_THE_SERVER" not in names
+
+    def test_what_was_submitted_is_found_by_its_key_in_order(self, system):
+        ids = self.submit(system, "found", script("pass"), count=3)
+        assert system.find("found") == dict(enumerate(ids))
+        assert system.find("never-submitted") == {}
+
+    def test_a_key_is_used_once(self, system):
+        self.submit(system, "once", script("pass"))
+        with pytest.raises(BatchFailed, match="once"):
+            self.submit(system, "once", script("pass"))
+        assert len(system.find("once")) == 1
+
+    def test_an_id_that_the_system_does_not_know_is_lost(self, system):
+        assert system.status(["nowhere/7"])["nowhere/7"].state is BatchState.LOST
+
+    def test_a_cancelled_job_ends_with_all_that_it_started(self, system, tmp_path):
+        heart = tmp_path / "heart"
+        child = f"import os, time\nos.setsid()\nwhile True: open({str(heart)!r}, 'a').write('x'); time.sleep(0.05)"
+        parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]).wait()"
+        ids = self.submit(system, "cancelled", script(parent), grace=1.0)
+        self.wait(system, ids, lambda found: heart.exists())
+        system.cancel(ids)
+        (job,) = self.wait_for(system, ids, BatchState.DONE).values()
+        assert job.exit_status == 143
+        assert_still(heart)
+
+    def test_a_cancelled_job_may_end_in_its_own_way(self, system, tmp_path):
+        ready = tmp_path / "ready"
+        kind = f"""
+import pathlib, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(17))
+pathlib.Path({str(ready)!r}).touch()
+signal.pause()
+"""
+        ids = self.submit(system, "kind", script(kind))
+        self.wait(system, ids, lambda found: ready.exists())
+        system.cancel(ids)
+        (job,) = self.wait_for(system, ids, BatchState.DONE).values()
+        assert job.exit_status == 17
+
+    def test_a_job_that_does_not_stop_is_killed_after_its_grace(self, system, tmp_path):
+        ready = tmp_path / "ready"
+        deaf = f"""
+import pathlib, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path({str(ready)!r}).touch()
+time.sleep(600)
+"""
+        ids = self.submit(system, "deaf", script(deaf), grace=0.5)
+        self.wait(system, ids, lambda found: ready.exists())
+        system.cancel(ids)
+        (job,) = self.wait_for(system, ids, BatchState.DONE).values()
+        assert job.exit_status == 137
+
+    def test_cancelling_what_has_ended_changes_nothing(self, system):
+        ids = self.submit(system, "ended", script("pass"))
+        before = self.wait_for(system, ids, BatchState.DONE)
+        system.cancel(ids)
+        assert system.status(ids) == before
+
+
+def alive(found: Mapping[str, BatchJob]) -> bool:
+    return any(job.state in (BatchState.QUEUED, BatchState.RUNNING) for job in found.values())
+
+
+def assert_still(file: Path) -> None:
+    """Hold that nobody writes to a file any longer."""
+    size = file.stat().st_size
+    time.sleep(0.3)
+    assert file.stat().st_size == size
