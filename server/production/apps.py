@@ -1,5 +1,7 @@
 """The app's name in Django."""
 
+from __future__ import annotations
+
 from django.apps import AppConfig
 
 

@@ -3,6 +3,8 @@
 ``PRODUCTION = {"merge_target": 2_000_000_000}`` in the Django settings changes one; an unknown name is refused.
 """
 
+from __future__ import annotations
+
 import difflib
 from dataclasses import dataclass, fields
 
@@ -32,6 +34,8 @@ class Limits:
     """Nothing is submitted to a queue that has so many jobs waiting."""
     max_attempts: int = 5
     """Attempts of a job, the first included, unless the task says otherwise."""
+    retry_delay: int = 60
+    """Seconds before a second attempt; doubled with each further one, up to a day."""
     processing_priority: int = 2000
     merging_priority: int = 5000
     chunks_per_task: int = 1_000_000
@@ -53,6 +57,6 @@ def limits() -> Limits:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
             raise ImproperlyConfigured(f"PRODUCTION[{name!r}] is not a limit of the production{hint}")
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not isinstance(value, int) or isinstance(value, bool) or value < (name != "retry_delay"):
             raise ImproperlyConfigured(f"PRODUCTION[{name!r}] = {value!r}: give a whole number above 0")
     return Limits(**chosen)

@@ -1,5 +1,7 @@
 """Which files go into which merged file, and whether their sum may be merged at all. Pure rules."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 

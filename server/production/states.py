@@ -1,5 +1,7 @@
 """The words of the production system and every move between them, as COMPASS names them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from django.db.models import TextChoices
@@ -20,7 +22,7 @@ class TaskType(TextChoices):
 RUNNABLE = (TaskType.MC_GENERATION, TaskType.MC_RECONSTRUCTION)
 
 
-class TaskStatus(TextChoices):
+class TaskState(TextChoices):
     DRAFT = "draft", "draft"
     READY = "ready", "ready"
     JOBS_READY = "jobs_ready", "jobs ready"
@@ -54,6 +56,7 @@ class GroupState(TextChoices):
     SENT = "sent", "sent"
     FINISHED = "finished", "finished"
     FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
     MANUAL_CHECK = "manual_check", "manual check is needed"
 
 
@@ -85,7 +88,7 @@ class OutputKind(TextChoices):
     MERGED_DUMP = "merged_dump", "merged event dump"
 
 
-T, C, G = TaskStatus, ChunkState, GroupState
+T, C, G = TaskState, ChunkState, GroupState
 
 #: A task in one of these may have jobs; its steps look at it.
 ACTIVE = (T.SEND, T.RUNNING)
@@ -109,9 +112,17 @@ TASK_MOVES = frozenset(
         (T.RUNNING, T.PAUSED),
         (T.PAUSED, T.RUNNING),
         (T.RUNNING, T.DONE),
-        *((status, T.CANCELLED) for status in _STOPPABLE),
+        *((state, T.CANCELLED) for state in _STOPPABLE),
     }
 )
+
+#: Those of them that a production manager may ask for; the others are the services'.
+BY_PEOPLE = TASK_MOVES - {
+    (T.SEND, T.RUNNING),
+    (T.RUNNING, T.DONE),
+    (T.RESEND_FAILED, T.SEND),
+    (T.RESEND_MANUAL_CHECK, T.SEND),
+}
 
 CHUNK_MOVES = frozenset(
     {
@@ -121,9 +132,10 @@ CHUNK_MOVES = frozenset(
         *((before, after) for before in (C.SENT, C.RUNNING) for after in (C.FINISHED, C.FAILED, C.MANUAL_CHECK)),
         # Its pilot was lost, and the task buffer gave the job back to the queue.
         (C.RUNNING, C.SENT),
-        # Another attempt of the same job.
+        # Another attempt of the same job: by the retry step, or by a person who looked.
         (C.FAILED, C.SENT),
-        # What a person asked for after a look: another round.
+        (C.MANUAL_CHECK, C.SENT),
+        # A new job, because the old one cannot have another attempt.
         (C.FAILED, C.STAGED),
         (C.MANUAL_CHECK, C.STAGED),
         (C.DEFINED, C.PAUSED),
@@ -136,18 +148,22 @@ CHUNK_MOVES = frozenset(
 GROUP_MOVES = frozenset(
     {
         (G.READY, G.SENT),
+        # Its inputs are more than the merging program takes.
+        (G.READY, G.MANUAL_CHECK),
         *((G.SENT, after) for after in (G.FINISHED, G.FAILED, G.MANUAL_CHECK)),
         (G.FAILED, G.SENT),
-        # After a look: the same group again.
+        (G.MANUAL_CHECK, G.SENT),
+        # The same group in a new job.
         (G.FAILED, G.READY),
         (G.MANUAL_CHECK, G.READY),
+        *((state, G.CANCELLED) for state in G if state not in (G.FINISHED, G.CANCELLED)),
     }
 )
 
 
-def after(status: TaskStatus) -> list[TaskStatus]:
-    """Answer where a task may go from ``status``, in the order of the enum."""
-    return [target for target in TaskStatus if (status, target) in TASK_MOVES]
+def choices_of(state: TaskState) -> list[TaskState]:
+    """Answer where a person may move a task that is in ``state``, in the order of the enum."""
+    return [target for target in TaskState if (state, target) in BY_PEOPLE]
 
 
 def values(states: Iterable[TextChoices]) -> list[str]:

@@ -1,0 +1,15 @@
+"""What kind of work a COMPASS job does: the words of ``processingType`` that server and pilot agree on."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ProcessingType(str, Enum):
+    """Tells the pilot which of the experiment's log lines and files to expect."""
+
+    GENERATION = "mcgen"
+    RECONSTRUCTION = "mcreco"
+    MERGE_MDST = "merge-mdst"
+    MERGE_HISTOGRAMS = "merge-hist"
+    MERGE_DUMP = "merge-dump"

@@ -1,0 +1,92 @@
+"""The production's tables in the admin: all of them are the machine's; people act through the client and the pages."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from server.lib.admin import MachineRowsInline, MachineTableAdmin
+from server.production.models import (
+    Chunk,
+    CrossCheck,
+    Cursor,
+    MergeGroup,
+    MergeInput,
+    Output,
+    Run,
+    Task,
+    TaskEvent,
+)
+
+
+class RunRows(MachineRowsInline):
+    model = Run
+
+
+class InputRows(MachineRowsInline):
+    model = MergeInput
+
+
+@admin.register(Task)
+class TaskAdmin(MachineTableAdmin):
+    list_display = ("name", "type", "state", "production", "year", "period", "slot", "phast", "soft", "queue", "owner")
+    list_filter = ("state", "type", "year")
+    search_fields = ("name", "production", "soft")
+    inlines = (RunRows,)
+
+
+@admin.register(Run)
+class RunAdmin(MachineTableAdmin):
+    list_display = ("number", "task")
+    list_select_related = ("task",)
+    search_fields = ("number", "task__name")
+
+
+@admin.register(Chunk)
+class ChunkAdmin(MachineTableAdmin):
+    list_display = ("run", "number", "state", "job_id", "attempts", "events_ordered", "events_done", "words")
+    list_select_related = ("run__task",)
+    list_filter = ("state",)
+    search_fields = ("run__number", "task__name", "job_id")
+
+
+@admin.register(MergeGroup)
+class MergeGroupAdmin(MachineTableAdmin):
+    list_display = ("run", "kind", "number", "state", "job_id", "attempts", "events_expected", "events_found", "size")
+    list_select_related = ("run__task",)
+    list_filter = ("kind", "state")
+    search_fields = ("run__number", "task__name", "job_id")
+    inlines = (InputRows,)
+
+
+@admin.register(MergeInput)
+class MergeInputAdmin(MachineTableAdmin):
+    list_display = ("output", "group")
+    list_select_related = ("output", "group__run__task")
+    search_fields = ("output__lfn",)
+
+
+@admin.register(Output)
+class OutputAdmin(MachineTableAdmin):
+    list_display = ("lfn", "kind", "dataset", "endpoint", "size", "checksum", "events")
+    list_filter = ("kind",)
+    search_fields = ("lfn", "task__name")
+
+
+@admin.register(CrossCheck)
+class CrossCheckAdmin(MachineTableAdmin):
+    list_display = ("run", "kind", "verdict", "expected", "found", "words", "at")
+    list_select_related = ("run__task",)
+    list_filter = ("verdict", "kind")
+    search_fields = ("run__number", "task__name")
+
+
+@admin.register(TaskEvent)
+class TaskEventAdmin(MachineTableAdmin):
+    list_display = ("at", "task", "chunk", "group", "before", "after", "job_id", "by", "words")
+    list_select_related = ("task", "chunk__run__task", "group__run__task")
+    search_fields = ("task__name", "job_id", "by")
+
+
+@admin.register(Cursor)
+class CursorAdmin(MachineTableAdmin):
+    list_display = ("name", "position")

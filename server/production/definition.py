@@ -1,0 +1,239 @@
+"""A production manager's definition of a task, read and checked without looking at any other task."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from server.production.limits import Limits
+from server.production.states import RUNNABLE, TaskType
+
+RunLine = tuple[int, int]
+"""Run number, number of chunks."""
+
+#: Widths of numbers in the database and in the payload's files.
+LARGEST = 2**31 - 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_FOLDERS = re.compile(r"[A-Za-z0-9_.+/-]+")
+
+
+class BadDefinition(ValueError):
+    """Everything that is wrong with a definition, by field: what was given and what to give instead."""
+
+    def __init__(self, slips: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {words}" for field, words in slips.items()))
+        self.slips = dict(slips)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A task that is complete in itself. ``home`` and ``path`` say where the software's folder ``soft`` lies."""
+
+    name: str
+    type: TaskType
+    production: str
+    year: int
+    period: str
+    soft: str
+    queue: str
+    slot: int = 0
+    phast: int = 7
+    home: str = "/cvmfs/compass.cern.ch/"
+    path: str = ""
+    template: str = ""
+    parent: str = ""
+    runs: tuple[RunLine, ...] = ()
+    events_per_chunk: int = 0
+    priority: int = 0
+    merging_priority: int = 0
+    max_attempts: int = 0
+    merge_dumps: bool = True
+    working_group: str = ""
+    comment: str = ""
+
+
+def read_runs(text: Any) -> tuple[RunLine, ...]:
+    """Read lines ``run, number of chunks``; blank lines and what follows a ``#`` are left out.
+
+    Raises:
+        ValueError: a line is something else, a number is out of range, or a run is named twice.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is not text; give lines such as '278473, 10'")
+    found: dict[int, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        bare = line.partition("#")[0].strip()
+        if not bare:
+            continue
+        words = re.fullmatch(r"(\d{1,10})\s*,\s*(\d{1,10})", bare, re.ASCII)
+        if words is None:
+            raise ValueError(f"line {number}, {bare!r}, is not 'run, number of chunks'; write for example '278473, 10'")
+        run, chunks = int(words[1]), int(words[2])
+        if not 1 <= run <= LARGEST or chunks < 1:
+            raise ValueError(f"line {number}, {bare!r}: a run is 1 to {LARGEST}, its chunks are 1 or more")
+        if run in found:
+            raise ValueError(f"line {number}: run {run} is there twice; give its chunks in one line")
+        found[run] = chunks
+    return tuple(found.items())
+
+
+def read_definition(data: Mapping[str, Any], limits: Limits) -> Definition:
+    """Read and check a definition; what is left out gets COMPASS's default.
+
+    Raises:
+        BadDefinition: with one message per field that is wrong.
+    """
+    slips = {key: _unknown(key) for key in data if key not in _READERS}
+    values: dict[str, Any] = {}
+    for field in fields(Definition):
+        if data.get(field.name) in (None, ""):
+            continue
+        try:
+            values[field.name] = _READERS[field.name](data[field.name])
+        except ValueError as wrong:
+            slips[field.name] = str(wrong)
+    for name in ("name", "type", "production", "year", "period", "soft", "queue"):
+        if name not in values and name not in slips:
+            slips[name] = f"is missing; {_EXPECTED[name]}"
+    if not slips:
+        slips.update(_slips_of_type(values, limits))
+    if slips:
+        raise BadDefinition(slips)
+    values.setdefault("priority", limits.processing_priority)
+    values.setdefault("merging_priority", limits.merging_priority)
+    values.setdefault("max_attempts", limits.max_attempts)
+    return Definition(**values)
+
+
+def _slips_of_type(values: Mapping[str, Any], limits: Limits) -> dict[str, str]:
+    """Say what a task of this type lacks, or has and must not have."""
+    needed, refused = _BY_TYPE[values["type"]]
+    slips = {name: f"is missing; {words}" for name, words in needed.items() if not values.get(name)}
+    slips |= {name: f"cannot stand here; {words}" for name, words in refused.items() if values.get(name)}
+    total = sum(chunks for _, chunks in values.get("runs", ()))
+    if total > limits.chunks_per_task:
+        slips["runs"] = f"{total} chunks are more than {limits.chunks_per_task}; split them into several tasks"
+    return slips
+
+
+_FROM_PARENT = "a reconstruction takes its runs and chunks from its parent"
+
+#: What a type of task needs, and what it must not have.
+_BY_TYPE: dict[TaskType, tuple[dict[str, str], dict[str, str]]] = {
+    TaskType.MC_GENERATION: (
+        {
+            "runs": "give lines 'run, number of chunks'",
+            "events_per_chunk": "give the number of events of one chunk",
+        },
+        {"parent": "a generation has no parent task"},
+    ),
+    TaskType.MC_RECONSTRUCTION: (
+        {"parent": "name the MC generation task whose events are to be reconstructed"},
+        {"runs": _FROM_PARENT, "events_per_chunk": _FROM_PARENT},
+    ),
+}
+
+
+def _unknown(key: str) -> str:
+    near = difflib.get_close_matches(key, _READERS, 1)
+    return "is not a field of a task; " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(_READERS)}")
+
+
+def _whole(low: int, high: int, remedy: str) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        number = value
+        if isinstance(value, str) and re.fullmatch(r"-?\d{1,12}", value.strip(), re.ASCII):
+            number = int(value)
+        if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
+            raise ValueError(f"{value!r} is not a whole number from {low} to {high}; {remedy}")
+        return number
+
+    return read
+
+
+def _text(pattern: re.Pattern[str], most: int, remedy: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value) or len(value) > most:
+            raise ValueError(f"{value!r} cannot be used; {remedy}")
+        if ".." in value.split("/"):
+            raise ValueError(f"{value!r} leads out of its folder; leave out '..'")
+        return value
+
+    return read
+
+
+def _type(value: Any) -> TaskType:
+    words = ", ".join(kind.value for kind in RUNNABLE)
+    try:
+        kind = TaskType(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a type of task; give one of {words}") from None
+    if kind not in RUNNABLE:
+        raise ValueError(f"{value!r} ({kind.label}) has no steps here yet; give one of {words}")
+    return kind
+
+
+def _home(value: Any) -> str:
+    text = _text(_FOLDERS, 200, "give a folder such as /cvmfs/compass.cern.ch/")(value)
+    if not (text.startswith("/") and text.endswith("/")):
+        raise ValueError(f"{value!r} must start and end with a slash, for example /cvmfs/compass.cern.ch/")
+    return text
+
+
+def _path(value: Any) -> str:
+    text = _text(_FOLDERS, 200, "give folders such as generalprod/testcoral/")(value)
+    if text.startswith("/") or not text.endswith("/"):
+        raise ValueError(f"{value!r} must not start with a slash and must end with one, for example generalprod/")
+    return text
+
+
+def _truth(value: Any) -> bool:
+    words = {"true": True, "yes": True, "false": False, "no": False}
+    found = value if isinstance(value, bool) else words.get(str(value).lower())
+    if found is None:
+        raise ValueError(f"{value!r} is neither true nor false")
+    return found
+
+
+def _comment(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 1000:
+        raise ValueError("cannot be used; give text of at most 1000 letters")
+    return value
+
+
+_EXPECTED: dict[str, str] = {
+    "name": "give letters, digits and _ . + - that no other task has, at most 100",
+    "type": f"give one of {', '.join(kind.value for kind in RUNNABLE)}",
+    "production": "give the production's label, such as dvcs2016P07t1, at most 60 letters",
+    "year": "give the year of the data, such as 2016",
+    "period": "give the period of the data, such as P07",
+    "soft": "give the software's folder without slashes, such as dvcs2016P07-test1",
+    "queue": "give the name of a queue",
+}
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "name": _text(_NAME, 100, _EXPECTED["name"]),
+    "type": _type,
+    "production": _text(_NAME, 60, _EXPECTED["production"]),
+    "year": _whole(1996, 2100, _EXPECTED["year"]),
+    "period": _text(_NAME, 20, _EXPECTED["period"]),
+    "soft": _text(_NAME, 100, _EXPECTED["soft"]),
+    "queue": _text(_NAME, 100, _EXPECTED["queue"]),
+    "slot": _whole(0, 9999, "give the production slot's number"),
+    "phast": _whole(0, 9999, "give the PHAST version, such as 7"),
+    "home": _home,
+    "path": _path,
+    "template": _text(_FOLDERS, 200, "give the name of an options file"),
+    "parent": _text(_NAME, 100, "give the name of an MC generation task"),
+    "runs": read_runs,
+    "events_per_chunk": _whole(1, 10_000_000, "give the number of events of one chunk"),
+    "priority": _whole(1, 10_000, "give the priority of processing jobs, usually 2000"),
+    "merging_priority": _whole(1, 10_000, "give the priority of merging jobs, usually 5000"),
+    "max_attempts": _whole(1, 100, "give the number of attempts of a job, usually 5"),
+    "merge_dumps": _truth,
+    "working_group": _text(_NAME, 60, "give letters and digits, at most 60"),
+    "comment": _comment,
+}

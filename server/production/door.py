@@ -1,0 +1,83 @@
+"""The one door for moves of tasks, chunks and merge groups: compare-and-set, and the event in the same transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from server.lib import moves
+from server.production.models import Chunk, MergeGroup, Task, TaskEvent
+from server.production.states import CHUNK_MOVES, GROUP_MOVES, TASK_MOVES, ChunkState, GroupState, TaskState
+
+Movable = Task | Chunk | MergeGroup
+State = TaskState | ChunkState | GroupState
+
+#: Rows of one statement.
+BATCH = 400
+
+_TABLES: dict[type[Movable], tuple[Any, Any]] = {
+    Task: (TaskState, TASK_MOVES),
+    Chunk: (ChunkState, CHUNK_MOVES),
+    MergeGroup: (GroupState, GROUP_MOVES),
+}
+
+
+@transaction.atomic
+def move(row: Movable, after: State, *, by: str, words: str = "", **values: Any) -> bool:
+    """Move a row from the state it was read in, and write other columns with it.
+
+    Returns:
+        False if somebody else moved it meanwhile: then nothing was changed.
+
+    Raises:
+        IllegalMove: the table of moves has no such move.
+    """
+    kind, table = _TABLES[type(row)]
+    before = kind(row.state)
+    changes: dict[str, Any] = {"updated": timezone.now(), **values}
+    if not isinstance(row, Task):
+        changes["words"] = words[:500]
+    rows = type(row)._default_manager.filter(pk=row.pk)
+    if not moves.move(rows, before, after, moves=table, **changes):
+        return False
+    for name, value in {"state": after.value, **changes}.items():
+        setattr(row, name, value)
+    note(row, before.value, after.value, by=by, words=words)
+    return True
+
+
+def move_all(rows: QuerySet[Chunk] | QuerySet[MergeGroup], before: State, after: State, *, by: str, words: str) -> int:
+    """Move every row of a selection that is in one state, some hundred at a time; answer how many were moved."""
+    table = CHUNK_MOVES if rows.model is Chunk else GROUP_MOVES
+    if (before, after) not in table:
+        raise moves.IllegalMove(before, after)
+    moved = 0
+    with transaction.atomic():
+        while found := _first(rows.filter(state=before.value)):
+            keys = [row.pk for row in found]
+            rows.model._default_manager.filter(pk__in=keys).update(state=after.value, updated=timezone.now())
+            TaskEvent.objects.bulk_create([_event(row, before.value, after.value, by, words) for row in found])
+            moved += len(found)
+    return moved
+
+
+def _first(rows: QuerySet[Any]) -> list[Chunk | MergeGroup]:
+    return list(rows.select_for_update()[:BATCH])
+
+
+def note(row: Movable, before: str, after: str, *, by: str, words: str = "") -> None:
+    """Write the event of a move that has just been made."""
+    _event(row, before, after, by, words).save()
+
+
+def _event(row: Movable, before: str, after: str, by: str, words: str) -> TaskEvent:
+    event = TaskEvent(before=before, after=after, by=by[:250], words=words[:500], at=timezone.now())
+    if isinstance(row, Task):
+        event.task_id = row.pk
+    else:
+        event.task_id, event.job_id = row.task_id, row.job_id
+        setattr(event, "chunk_id" if isinstance(row, Chunk) else "group_id", row.pk)
+    return event

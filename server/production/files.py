@@ -1,0 +1,86 @@
+"""Where a task's files go and what they are called, from the one naming module. Pure rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilot.contract import naming
+from server.production.states import MergeKind, OutputKind, TaskType
+
+#: The scope under which a catalogue knows the experiment's files.
+SCOPE = "compass"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the names of a task's files are made of."""
+
+    type: str
+    production: str
+    year: int
+    period: str
+    soft: str
+    slot: int
+    phast: int
+
+    @property
+    def area(self) -> str:
+        """The folder of everything the task writes."""
+        kind = "mcgen" if self.type == TaskType.MC_GENERATION else "mcreco"
+        return naming.mc_area(self.year, self.period, self.soft, kind)
+
+    def dataset(self, kind: str) -> str:
+        """Name the folder, which is the dataset, of one kind of files."""
+        folder = {
+            OutputKind.GENERATED: "",
+            OutputKind.MDST: naming.MDST_FOLDER,
+            OutputKind.HISTOGRAMS: naming.HISTOGRAM_FOLDER,
+            OutputKind.DUMP: naming.dump_folder(self.slot),
+            OutputKind.LOG: naming.LOG_FOLDER,
+            OutputKind.MERGED_MDST: naming.MERGED_MDST_FOLDER,
+            OutputKind.MERGED_HISTOGRAMS: naming.MERGED_HISTOGRAM_FOLDER,
+            OutputKind.MERGED_DUMP: naming.merged_dump_folder(self.slot),
+        }[OutputKind(kind)]
+        return f"{self.area}/{folder}" if folder else self.area
+
+    def chunk_files(self, run: int, chunk: int) -> dict[OutputKind, str]:
+        """Name what the processing job of a chunk writes, besides its log."""
+        if self.type == TaskType.MC_GENERATION:
+            return {OutputKind.GENERATED: naming.generated(run, chunk)}
+        return {
+            OutputKind.MDST: naming.mdst(run, chunk, self.slot, self.phast),
+            OutputKind.HISTOGRAMS: naming.histograms(run, chunk, self.slot),
+            OutputKind.DUMP: naming.event_dump(run, chunk, self.slot),
+        }
+
+    def merged_file(self, kind: str, run: int, group: int) -> str:
+        """Name the merged file of a group."""
+        if kind == MergeKind.DUMP:
+            return naming.merged_dump(run, self.slot, group)
+        name = naming.merged_mdst if kind == MergeKind.MDST else naming.merged_histograms
+        return name(run, self.slot, self.phast, group)
+
+    def chunk_job(self, run: int, chunk: int) -> str:
+        return naming.processing_job(self.production, self.year, run, chunk, self.slot, self.phast)
+
+    def merging_job(self, kind: str, run: int, group: int) -> str:
+        return naming.merging_job(self.production, kind, run, self.slot, self.phast, group)
+
+    def chunk_log(self, run: int, chunk: int) -> str:
+        return naming.log(self.production, run, chunk, self.slot, self.phast)
+
+    def merging_log(self, kind: str, run: int, group: int) -> str:
+        return f"{self.merging_job(kind, run, group)}.job.log.tgz"
+
+
+#: What is merged, into what.
+SOURCE_OF = {
+    MergeKind.MDST: OutputKind.MDST,
+    MergeKind.HISTOGRAMS: OutputKind.HISTOGRAMS,
+    MergeKind.DUMP: OutputKind.DUMP,
+}
+RESULT_OF = {
+    MergeKind.MDST: OutputKind.MERGED_MDST,
+    MergeKind.HISTOGRAMS: OutputKind.MERGED_HISTOGRAMS,
+    MergeKind.DUMP: OutputKind.MERGED_DUMP,
+}

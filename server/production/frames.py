@@ -1,0 +1,68 @@
+"""A task's rows as the pure modules take them: names, the frame of its jobs, file specs of its outputs."""
+
+from __future__ import annotations
+
+from pilot.contract.job import FileSpec, Role
+from server.pandaconfig.queries import UnknownQueue, queue
+from server.production.files import SCOPE, Names
+from server.production.models import Output, Task
+from server.production.orders import Frame
+
+
+class NoStorage(Exception):
+    """A queue is unknown, or none of its storages takes outputs; the message says which and what to do."""
+
+
+def names_of(task: Task) -> Names:
+    return Names(task.type, task.production, task.year, task.period, task.soft, task.slot, task.phast)
+
+
+def frame_of(task: Task) -> Frame:
+    """Answer what all jobs of a task have in common.
+
+    Raises:
+        NoStorage: its queue is not there, or no storage of it takes outputs.
+    """
+    endpoint, log_endpoint = endpoints_of(task.queue)
+    return Frame(
+        task_id=task.pk,
+        names=names_of(task),
+        queue=task.queue,
+        endpoint=endpoint,
+        log_endpoint=log_endpoint,
+        user=task.owner,
+        working_group=task.working_group,
+        priority=task.priority,
+        merging_priority=task.merging_priority,
+        max_attempts=task.max_attempts,
+    )
+
+
+def endpoints_of(name: str) -> tuple[str, str]:
+    """Answer the storages that a queue's pilots write outputs and logs to.
+
+    Raises:
+        NoStorage: the queue is not there, or no storage of it takes outputs.
+    """
+    try:
+        found = queue(name)
+    except UnknownQueue as unknown:
+        raise NoStorage(str(unknown)) from unknown
+    outputs = found.storages_for("pw", "write_lan")
+    if not outputs:
+        raise NoStorage(f"queue {name!r} has no storage for outputs; add one under astorages.pw")
+    logs = found.storages_for("pl", "pw", "write_lan")
+    return outputs[0], logs[0]
+
+
+def input_of(output: Output) -> FileSpec:
+    """Make an input file of what another job has stored."""
+    return FileSpec(
+        lfn=output.lfn,
+        role=Role.INPUT,
+        scope=SCOPE,
+        dataset=output.dataset,
+        size=output.size,
+        checksum=output.checksum or None,
+        endpoint=output.endpoint,
+    )

@@ -1,0 +1,99 @@
+"""What the production asks of the task buffer: always in bulk, never one job at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pilot.contract.job import JobOrder, Role
+from pilot.contract.states import JobState
+from server.production.judging import JobView
+from server.taskbuffer import logic, queries
+from server.taskbuffer.models import Job, JobFile
+from server.taskbuffer.states import FileState
+
+#: Ids of one statement.
+BATCH = 400
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file that a finished job has stored; ``size`` in bytes."""
+
+    id: int
+    job_id: int
+    lfn: str
+    role: Role
+    dataset: str
+    endpoint: str
+    url: str
+    size: int
+    checksum: str
+
+
+def views(numbers: Collection[int]) -> dict[int, JobView]:
+    """Answer how jobs stand now, by number; a number that is no job's is left out."""
+    found: dict[int, JobView] = {}
+    for batch in _batches(numbers):
+        for job in Job.objects.filter(pk__in=batch):
+            words = job.payload_error_words or job.pilot_error_words or job.server_error_words
+            found[job.pk] = JobView(job.pk, JobState(job.state), job.attempt, job.events, job.payload_error, words)
+    return found
+
+
+def stored(numbers: Collection[int]) -> dict[int, list[Stored]]:
+    """Answer the outputs and logs that jobs have stored, by job."""
+    found: dict[int, list[Stored]] = {}
+    written = JobFile.objects.filter(state=FileState.READY.value).exclude(role=Role.INPUT.value)
+    for batch in _batches(numbers):
+        for file in written.filter(job_id__in=batch).order_by("id"):
+            found.setdefault(file.job_id, []).append(
+                Stored(
+                    id=file.pk,
+                    job_id=file.job_id,
+                    lfn=file.lfn,
+                    role=Role(file.role),
+                    dataset=file.dataset,
+                    endpoint=file.endpoint,
+                    url=file.url,
+                    size=file.size or 0,
+                    checksum=file.checksum or "",
+                )
+            )
+    return found
+
+
+def moved_after(position: int, most: int) -> tuple[set[int], int]:
+    """Answer the jobs that moved after an event, and the number of the last event looked at."""
+    moves = queries.moves_after(position, limit=most)
+    return {move.job_id for move in moves}, (moves[-1].pk if moves else position)
+
+
+def queued(queue: str) -> int:
+    """Count the jobs that wait in a queue."""
+    return queries.ready_by_queue().get(queue, 0)
+
+
+def submit(orders: Iterable[JobOrder], *, by: str) -> list[int]:
+    """Submit jobs; their numbers come in the same order. Belongs into the transaction that writes the numbers down.
+
+    Raises:
+        ContractError: the task buffer cannot take one of them; none was taken.
+    """
+    return logic.submit(orders, by=by)
+
+
+def retry(numbers: Collection[int], *, by: str) -> dict[int, str]:
+    """Order another attempt of failed jobs; answer, for those that cannot have one, why."""
+    return logic.retry(numbers, by=by)
+
+
+def kill(numbers: Collection[int], *, by: str) -> None:
+    """End jobs that have not ended: at once, or by their pilot's next report."""
+    logic.kill(numbers, by=by)
+
+
+def _batches(numbers: Collection[int]) -> Iterator[Sequence[int]]:
+    ordered = sorted(numbers)
+    for start in range(0, len(ordered), BATCH):
+        yield ordered[start : start + BATCH]

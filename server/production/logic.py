@@ -1,0 +1,260 @@
+"""What people do with tasks: define, move, start, pause, cancel. What services do is in ``steps``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from django.db import transaction
+
+from pilot.contract.queue import ONLINE
+from server.pandaconfig.queries import queue_names, queue_status
+from server.production import jobs
+from server.production.definition import BadDefinition, Definition, RunLine, read_definition
+from server.production.door import move, move_all, note
+from server.production.frames import NoStorage, endpoints_of
+from server.production.limits import limits
+from server.production.models import Chunk, MergeGroup, Task
+from server.production.states import (
+    ACTIVE,
+    BY_PEOPLE,
+    ChunkState,
+    GroupState,
+    TaskState,
+    TaskType,
+    choices_of,
+    values,
+)
+from server.production.steps.define import UNDEFINED, define_jobs
+
+
+class TaskRefused(ValueError):
+    """A task cannot do what is asked; the message names it, says why, and what can be done."""
+
+
+@transaction.atomic
+def define_task(data: Mapping[str, Any], *, by: str, start: bool = False) -> Task:
+    """Write a new task: as a draft, or with ``start`` led to ``send`` in the same transaction.
+
+    Raises:
+        BadDefinition: with one message per field that is wrong, lacks something or is in conflict with another task.
+        TaskRefused: it cannot be started.
+    """
+    definition = read_definition(data, limits())
+    slips = _slips_of_queue(definition)
+    if Task.objects.filter(name=definition.name).exists():
+        slips["name"] = f"{definition.name!r} is another task's; give a name that is free"
+    parent = Task.objects.filter(name=definition.parent).first() if definition.parent else None
+    if definition.parent and parent is None:
+        slips["parent"] = _no_task(definition.parent)
+    elif parent is not None and parent.type != TaskType.MC_GENERATION:
+        slips["parent"] = f"{parent.name!r} is of type {parent.type}; name an MC generation task"
+    elif conflict := _conflict(definition, parent):
+        slips["slot" if definition.type is TaskType.MC_RECONSTRUCTION else "runs"] = conflict
+    if slips:
+        raise BadDefinition(slips)
+    task = _create(definition, parent, by)
+    note(task, "", TaskState.DRAFT.value, by=by, words="defined")
+    return start_task(task.name, by=by) if start else task
+
+
+def _create(definition: Definition, parent: Task | None, by: str) -> Task:
+    plain = (
+        *("name", "production", "year", "period", "soft", "queue", "slot", "phast", "home", "path", "template"),
+        *(
+            "events_per_chunk",
+            "priority",
+            "merging_priority",
+            "max_attempts",
+            "merge_dumps",
+            "working_group",
+            "comment",
+        ),
+    )
+    return Task.objects.create(
+        **{name: getattr(definition, name) for name in plain},
+        type=definition.type.value,
+        filelist="\n".join(f"{run}, {chunks}" for run, chunks in definition.runs),
+        parent_task=parent,
+        owner=by[:250],
+    )
+
+
+def _slips_of_queue(definition: Definition) -> dict[str, str]:
+    """Say why the queue cannot take the jobs."""
+    known = queue_names()
+    if definition.queue not in known:
+        near = get_close_matches(definition.queue, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none: add one in the admin'}"
+        return {"queue": f"{definition.queue!r} does not exist; {hint}"}
+    if (status := queue_status(definition.queue)) not in ONLINE:
+        return {"queue": f"{definition.queue!r} is {status}; set it online, or give another one"}
+    try:
+        endpoints_of(definition.queue)
+    except NoStorage as why:
+        return {"queue": str(why)}
+    return {}
+
+
+def _conflict(definition: Definition, parent: Task | None) -> str:
+    """Say which other task would write files of the same names into the same folders; empty if none."""
+    others = Task.objects.filter(
+        type=definition.type.value, year=definition.year, period=definition.period, soft=definition.soft
+    ).exclude(state=TaskState.CANCELLED)
+    if parent is not None:
+        others = others.filter(slot=definition.slot, phast=definition.phast)
+        mine: set[int] = _runs_of(parent)
+    else:
+        mine = {run for run, _ in definition.runs}
+    for other in others.select_related("parent_task"):
+        if both := sorted(mine & _runs_of(other.parent_task or other)):
+            slot = f"slot {definition.slot}, PHAST {definition.phast}, " if parent else ""
+            return (
+                f"task {other.name!r} makes the same files ({slot}{definition.year} {definition.period} "
+                f"{definition.soft}, run {both[0]}); give another {'slot' if parent else 'run'} or soft"
+            )
+    return ""
+
+
+def _runs_of(task: Task) -> set[int]:
+    lines: list[RunLine] = [(int(line.partition(",")[0]), 0) for line in task.filelist.splitlines()]
+    return {run for run, _ in lines}
+
+
+def task_of(name: str) -> Task:
+    """Find a task by its name.
+
+    Raises:
+        TaskRefused: there is none; the nearest name is told.
+    """
+    task = Task.objects.filter(name=name).select_related("parent_task").first()
+    if task is None:
+        raise TaskRefused(_no_task(name))
+    return task
+
+
+def _no_task(name: str) -> str:
+    near = get_close_matches(name, Task.objects.values_list("name", flat=True)[:1000], 1)
+    return f"there is no task {name!r}; " + (f"did you mean {near[0]!r}?" if near else "list the tasks for their names")
+
+
+def move_task(name: str, to: str, *, by: str, words: str = "") -> Task:
+    """Do to a task what a production manager may: move it to the state ``to``, with everything that follows.
+
+    Raises:
+        TaskRefused: there is no such task, state or move, or it cannot be made now.
+    """
+    task = task_of(name)
+    try:
+        target = TaskState(to)
+    except ValueError:
+        raise TaskRefused(f"{to!r} is not a state; from {task.state} go to {_ways(task)}, or start") from None
+    if task.state == target:
+        return task
+    if (task.state, target) not in BY_PEOPLE:
+        raise TaskRefused(f"task {name!r} is {task.state} and cannot become {target.value}; {_ways(task)}")
+    with transaction.atomic():
+        _DEEDS[target](task, by, words)
+    return task
+
+
+def _ways(task: Task) -> str:
+    ways = [state.value for state in choices_of(TaskState(task.state))]
+    return f"it can become {' or '.join(ways)}" if ways else "nothing more can be done with it"
+
+
+def start_task(name: str, *, by: str) -> Task:
+    """Lead a task from where it stands to ``send``, through the states between; one that is on its way stays.
+
+    Raises:
+        TaskRefused: it is paused or over, or its parent has no chunks yet.
+    """
+    task = task_of(name)
+    if task.state in values(ACTIVE):
+        return task
+    with transaction.atomic():
+        for before, target in ((TaskState.DRAFT, TaskState.READY), (TaskState.READY, TaskState.JOBS_READY)):
+            if task.state == before:
+                _DEEDS[target](task, by, "")
+        if task.state != TaskState.JOBS_READY:
+            raise TaskRefused(f"task {name!r} is {task.state} and cannot be started; {_ways(task)}")
+        _simply(TaskState.SEND)(task, by, "")
+    return task
+
+
+def _simply(target: TaskState) -> Callable[[Task, str, str], None]:
+    def do(task: Task, by: str, words: str) -> None:
+        if not move(task, target, by=by, words=words):
+            raise TaskRefused(f"task {task.name!r} was moved by somebody else; look at it again")
+
+    return do
+
+
+def _define(task: Task, by: str, words: str) -> None:
+    if not define_jobs(task, by=by):
+        parent = task.parent_task
+        if parent is not None and TaskState(parent.state) in UNDEFINED:
+            raise TaskRefused(f"task {task.name!r} waits for its parent {parent.name!r}: start that one first")
+        raise TaskRefused(f"task {task.name!r} was moved by somebody else; look at it again")
+
+
+def _pause(task: Task, by: str, words: str) -> None:
+    """Hold back what has not been sent; jobs that are in the queue or running go on."""
+    _simply(TaskState.PAUSED)(task, by, words)
+    for state in (ChunkState.DEFINED, ChunkState.STAGED):
+        move_all(Chunk.objects.filter(task=task), state, ChunkState.PAUSED, by=by, words=words)
+
+
+def _resume(task: Task, by: str, words: str) -> None:
+    """Go on: by way of ``running`` when jobs were sent before, and staging looks at each chunk again."""
+    _simply(TaskState.RUNNING)(task, by, words)
+    move_all(Chunk.objects.filter(task=task), ChunkState.PAUSED, ChunkState.DEFINED, by=by, words=words)
+
+
+def _cancel(task: Task, by: str, words: str) -> None:
+    """End everything of a task that has not finished, its jobs in the task buffer too."""
+    _simply(TaskState.CANCELLED)(task, by, words)
+    chunks, groups = Chunk.objects.filter(task=task), MergeGroup.objects.filter(task=task)
+    open_jobs = [
+        *chunks.filter(state__in=values((ChunkState.SENT, ChunkState.RUNNING))).values_list("job_id", flat=True),
+        *groups.filter(state=GroupState.SENT).values_list("job_id", flat=True),
+    ]
+    jobs.kill([number for number in open_jobs if number is not None], by=by)
+    for chunk_state in ChunkState:
+        if chunk_state not in (ChunkState.FINISHED, ChunkState.CANCELLED):
+            move_all(chunks, chunk_state, ChunkState.CANCELLED, by=by, words=words)
+    for group_state in GroupState:
+        if group_state not in (GroupState.FINISHED, GroupState.CANCELLED):
+            move_all(groups, group_state, GroupState.CANCELLED, by=by, words=words)
+
+
+def _resend(via: TaskState, chunk_state: ChunkState, group_state: GroupState) -> Callable[[Task, str, str], None]:
+    """Make what is in these states ready for new jobs with all their attempts, in one transaction."""
+
+    def do(task: Task, by: str, words: str) -> None:
+        _simply(via)(task, by, words)
+        reset = 0
+        for chunk in Chunk.objects.filter(task=task, state=chunk_state.value).select_for_update():
+            reset += move(chunk, ChunkState.STAGED, by=by, words=words, attempts=0)
+        for group in MergeGroup.objects.filter(task=task, state=group_state.value).select_for_update():
+            reset += move(group, GroupState.READY, by=by, words=words, attempts=0)
+        _simply(TaskState.SEND)(task, by, f"{reset} made ready for new jobs")
+
+    return do
+
+
+#: What is done when a person moves a task to a state.
+_DEEDS: dict[TaskState, Callable[[Task, str, str], None]] = {
+    TaskState.DRAFT: _simply(TaskState.DRAFT),
+    TaskState.READY: _simply(TaskState.READY),
+    TaskState.JOBS_READY: _define,
+    TaskState.SEND: _simply(TaskState.SEND),
+    TaskState.PAUSED: _pause,
+    TaskState.RUNNING: _resume,
+    TaskState.RESEND_FAILED: _resend(TaskState.RESEND_FAILED, ChunkState.FAILED, GroupState.FAILED),
+    TaskState.RESEND_MANUAL_CHECK: _resend(
+        TaskState.RESEND_MANUAL_CHECK, ChunkState.MANUAL_CHECK, GroupState.MANUAL_CHECK
+    ),
+    TaskState.CANCELLED: _cancel,
+}

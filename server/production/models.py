@@ -1,0 +1,222 @@
+"""The production's tables. Jobs and their files are the task buffer's: here only their numbers are kept.
+
+A number instead of a foreign key, because the task buffer may move old jobs to its archive.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from server.production import states
+
+
+def _state(choices: type[models.TextChoices], default: models.TextChoices, **options: Any) -> Any:
+    return models.CharField(max_length=20, choices=choices.choices, default=default, **options)
+
+
+class Task(models.Model):
+    """What a production manager ordered."""
+
+    name = models.CharField(max_length=100, unique=True)
+    type = models.CharField(max_length=30, choices=states.TaskType.choices)
+    parent_task = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    production = models.CharField(max_length=60)
+    year = models.PositiveIntegerField()
+    period = models.CharField(max_length=20)
+    slot = models.PositiveIntegerField(default=0, help_text="production slot number")
+    phast = models.PositiveIntegerField(default=7, help_text="PHAST version")
+    home = models.CharField(max_length=200, blank=True, help_text="root of the software area")
+    path = models.CharField(max_length=200, blank=True, help_text="folders below it")
+    soft = models.CharField(max_length=100, help_text="the software version's folder")
+    template = models.CharField(max_length=200, blank=True, help_text="options file")
+    queue = models.CharField(max_length=100)
+    working_group = models.CharField(max_length=60, blank=True)
+    priority = models.IntegerField()
+    merging_priority = models.IntegerField()
+    events_per_chunk = models.PositiveIntegerField(default=0)
+    max_attempts = models.PositiveIntegerField()
+    merge_dumps = models.BooleanField(default=True)
+    filelist = models.TextField(blank=True, help_text="for MC generation: lines 'run, number of chunks'")
+    state = _state(states.TaskState, states.TaskState.DRAFT, db_index=True)
+    owner = models.CharField(max_length=250, help_text="who defined it")
+    comment = models.TextField(blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(auto_now=True)
+    started = models.DateTimeField(null=True, blank=True, help_text="when its first jobs were sent")
+    finished = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Run(models.Model):
+    """One run of a task."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="runs")
+    number = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["task", "number"]
+        constraints = [models.UniqueConstraint(fields=["task", "number"], name="a_run_once_in_a_task")]
+
+    def __str__(self) -> str:
+        return f"{self.task} run {self.number}"
+
+
+class Chunk(models.Model):
+    """The part of a run that one processing job works on."""
+
+    # The run's task again: what is counted most must not need a join.
+    task = models.ForeignKey(Task, models.CASCADE, related_name="chunks")
+    run = models.ForeignKey(Run, models.CASCADE, related_name="chunks")
+    number = models.PositiveIntegerField()
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    seed = models.PositiveIntegerField(null=True, blank=True, help_text="of a generation's random numbers")
+    events_ordered = models.PositiveIntegerField(null=True, blank=True)
+    events_done = models.PositiveIntegerField(null=True, blank=True, help_text="as its job reported; empty: unknown")
+    state = _state(states.ChunkState, states.ChunkState.DEFINED)
+    job_id = models.BigIntegerField(null=True, blank=True, unique=True)
+    attempts = models.PositiveIntegerField(default=0)
+    words = models.CharField(max_length=500, blank=True, help_text="why it failed or needs a look")
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["run", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="a_chunk_once_in_a_run"),
+            models.UniqueConstraint(fields=["task", "seed"], name="a_seed_once_in_a_task"),
+        ]
+        indexes = [models.Index(fields=["task", "state", "run", "number"], name="chunks_of_a_task_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.run} chunk {self.number}"
+
+
+class MergeGroup(models.Model):
+    """Files of one kind of a run that become one merged file. What is in a group never changes."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="groups")
+    run = models.ForeignKey(Run, models.CASCADE, related_name="groups")
+    kind = models.CharField(max_length=10, choices=states.MergeKind.choices)
+    number = models.PositiveIntegerField()
+    state = _state(states.GroupState, states.GroupState.READY)
+    job_id = models.BigIntegerField(null=True, blank=True, unique=True)
+    attempts = models.PositiveIntegerField(default=0)
+    events_expected = models.PositiveBigIntegerField(null=True, blank=True)
+    events_found = models.PositiveBigIntegerField(null=True, blank=True)
+    size_expected = models.PositiveBigIntegerField(default=0, help_text="sum of the inputs, bytes")
+    size = models.PositiveBigIntegerField(null=True, blank=True, help_text="of the merged file, bytes")
+    words = models.CharField(max_length=500, blank=True)
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["run", "kind", "number"]
+        constraints = [models.UniqueConstraint(fields=["run", "kind", "number"], name="a_group_once_in_a_run")]
+        indexes = [models.Index(fields=["task", "kind", "state"], name="groups_of_a_task_by_state")]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.kind} group {self.number}"
+
+
+class Output(models.Model):
+    """A file that a task made."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="outputs")
+    run = models.ForeignKey(Run, models.CASCADE, related_name="outputs")
+    chunk = models.ForeignKey(Chunk, models.CASCADE, null=True, blank=True, related_name="outputs")
+    group = models.ForeignKey(MergeGroup, models.CASCADE, null=True, blank=True, related_name="outputs")
+    kind = models.CharField(max_length=20, choices=states.OutputKind.choices)
+    lfn = models.CharField(max_length=255)
+    dataset = models.CharField(max_length=255)
+    endpoint = models.CharField(max_length=100)
+    url = models.CharField(max_length=1000, blank=True)
+    size = models.PositiveBigIntegerField(help_text="bytes")
+    checksum = models.CharField(max_length=50, blank=True)
+    events = models.PositiveBigIntegerField(null=True, blank=True)
+    job_file_id = models.BigIntegerField(null=True, blank=True, help_text="the task buffer's file")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["run", "kind", "lfn"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "lfn"], name="a_file_once_in_a_dataset"),
+            models.CheckConstraint(
+                condition=Q(chunk__isnull=False, group__isnull=True) | Q(chunk__isnull=True, group__isnull=False),
+                name="a_file_of_a_chunk_or_of_a_group",
+            ),
+        ]
+        indexes = [models.Index(fields=["task", "kind"], name="outputs_of_a_task")]
+
+    def __str__(self) -> str:
+        return self.lfn
+
+
+class MergeInput(models.Model):
+    """One file of a merge group; a file is merged once."""
+
+    group = models.ForeignKey(MergeGroup, models.CASCADE, related_name="inputs")
+    output = models.OneToOneField(Output, models.PROTECT, related_name="merged_in")
+
+    class Meta:
+        ordering = ["group", "output"]
+
+    def __str__(self) -> str:
+        return f"{self.output} in {self.group}"
+
+
+class CrossCheck(models.Model):
+    """Whether what went into a run's merges came out again."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="checks")
+    run = models.ForeignKey(Run, models.CASCADE, related_name="checks")
+    kind = models.CharField(max_length=10, choices=states.CheckKind.choices)
+    verdict = _state(states.Verdict, states.Verdict.NO)
+    expected = models.BigIntegerField(null=True, blank=True)
+    found = models.BigIntegerField(null=True, blank=True)
+    words = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["run", "kind"]
+        verbose_name = "cross-check"
+        constraints = [models.UniqueConstraint(fields=["run", "kind"], name="a_check_once_in_a_run")]
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.kind}: {self.verdict}"
+
+
+class TaskEvent(models.Model):
+    """One move of a task, of a chunk or of a merge group; written with the move, and never changed."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="events")
+    chunk = models.ForeignKey(Chunk, models.CASCADE, null=True, blank=True, related_name="events")
+    group = models.ForeignKey(MergeGroup, models.CASCADE, null=True, blank=True, related_name="events")
+    before = models.CharField(max_length=20, blank=True)
+    after = models.CharField(max_length=20)
+    # Every job that a chunk or a group ever had stays known by this.
+    job_id = models.BigIntegerField(null=True, blank=True)
+    by = models.CharField(max_length=250)
+    words = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.chunk or self.group or self.task}: {self.before} -> {self.after}"
+
+
+class Cursor(models.Model):
+    """How far a step has read in the task buffer's job events."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.position}"

@@ -1,0 +1,149 @@
+"""Step: what became of jobs, from the task buffer's events; bulk, and never one job at a time.
+
+The events only say which jobs to look at; what they became is read from the jobs themselves, so that the same
+event twice, or two in the wrong order, harms nothing. Event numbers are given before a transaction ends: on a database
+with several writers a smaller number may appear after a larger one. `sweep` finds what `collect` passed by so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+
+from server.production import jobs
+from server.production.door import move
+from server.production.files import RESULT_OF
+from server.production.frames import names_of
+from server.production.judging import Finding, JobView, judge_chunk, judge_group
+from server.production.limits import limits
+from server.production.models import Chunk, Cursor, MergeGroup, Output
+from server.production.states import (
+    CHUNK_MOVES,
+    GROUP_MOVES,
+    ChunkState,
+    GroupState,
+    MergeKind,
+    OutputKind,
+    values,
+)
+
+SERVICE = "production.collect"
+
+Owner = Chunk | MergeGroup
+
+
+@transaction.atomic
+def collect() -> int:
+    """Look at the jobs that moved since the last time; answer how many chunks and groups moved."""
+    cursor, _ = Cursor.objects.select_for_update().get_or_create(name=SERVICE)
+    numbers, position = jobs.moved_after(cursor.position, limits().events_per_cycle)
+    moved = settle(numbers)
+    Cursor.objects.filter(pk=cursor.pk).update(position=position)
+    return moved
+
+
+@transaction.atomic
+def sweep() -> int:
+    """Look at the jobs of everything that is still open, whatever the events say; answer how many moved."""
+    chunks = Chunk.objects.filter(state__in=values((ChunkState.SENT, ChunkState.RUNNING)), job_id__isnull=False)
+    groups = MergeGroup.objects.filter(state=GroupState.SENT, job_id__isnull=False)
+    numbers = [*chunks.values_list("job_id", flat=True), *groups.values_list("job_id", flat=True)]
+    return settle({number for number in numbers if number is not None})
+
+
+def settle(numbers: Collection[int]) -> int:
+    """Bring the chunks and groups of these jobs to where their jobs stand; answer how many moved."""
+    moved = 0
+    for start in range(0, len(numbers), jobs.BATCH):
+        moved += _settle_batch(sorted(numbers)[start : start + jobs.BATCH])
+    return moved
+
+
+def _settle_batch(numbers: Collection[int]) -> int:
+    chunks = list(Chunk.objects.filter(job_id__in=numbers).select_related("run", "task"))
+    groups = list(MergeGroup.objects.filter(job_id__in=numbers).select_related("run", "task"))
+    owners: list[Owner] = [*chunks, *groups]
+    mine = {owner.job_id for owner in owners if owner.job_id}
+    views, stored = jobs.views(mine), jobs.stored(mine)
+    moved = 0
+    for owner in owners:
+        view = views.get(owner.job_id or 0)
+        if view is not None:
+            moved += _settle(owner, view, stored.get(view.id, []))
+    return moved
+
+
+def _settle(owner: Owner, view: JobView, stored: list[jobs.Stored]) -> bool:
+    """Move one chunk or group, with what its job has made; False when it is there already."""
+    if isinstance(owner, Chunk):
+        finding, wanted = judge_chunk(view, ordered=owner.events_ordered), _wanted_of_chunk(owner)
+    else:
+        finding, wanted = judge_group(view), _wanted_of_group(owner)
+    if finding.state == owner.state:
+        return False
+    files = {file.lfn: file for file in stored}
+    if finding.state == ChunkState.FINISHED and (missing := [lfn for lfn in wanted.values() if lfn not in files]):
+        finding = Finding(ChunkState.MANUAL_CHECK, f"its job {view.id} finished, but stored no {', '.join(missing)}")
+    if not _go(owner, finding, _made(owner, view, files, wanted)):
+        return False
+    if finding.state == ChunkState.FINISHED:
+        _keep_outputs(owner, view, files, wanted)
+    return True
+
+
+def _made(
+    owner: Owner, view: JobView, files: dict[str, jobs.Stored], wanted: dict[OutputKind, str]
+) -> dict[str, object]:
+    """What is written beside the new state."""
+    attempts = max(owner.attempts, view.attempt)
+    if isinstance(owner, Chunk):
+        return {"attempts": attempts, "events_done": view.events}
+    sizes = [files[lfn].size for lfn in wanted.values() if lfn in files]
+    return {"attempts": attempts, "events_found": view.events, "size": sizes[0] if sizes else None}
+
+
+def _go(owner: Owner, finding: Finding, made: dict[str, object]) -> bool:
+    """Move in one step, or by way of ``sent`` where the moves between were not seen."""
+    kind, table = (ChunkState, CHUNK_MOVES) if isinstance(owner, Chunk) else (GroupState, GROUP_MOVES)
+    before, after = kind(owner.state), kind(finding.state)
+    if (before, after) not in table:
+        if (before, kind.SENT) not in table or (kind.SENT, after) not in table:
+            return False
+        if not move(owner, kind.SENT, by=SERVICE):
+            return False
+    return move(owner, after, by=SERVICE, words=finding.words, **made)
+
+
+def _wanted_of_chunk(chunk: Chunk) -> dict[OutputKind, str]:
+    return names_of(chunk.task).chunk_files(chunk.run.number, chunk.number)
+
+
+def _wanted_of_group(group: MergeGroup) -> dict[OutputKind, str]:
+    kind = MergeKind(group.kind)
+    return {RESULT_OF[kind]: names_of(group.task).merged_file(kind, group.run.number, group.number)}
+
+
+def _keep_outputs(owner: Owner, view: JobView, files: dict[str, jobs.Stored], wanted: dict[OutputKind, str]) -> None:
+    """Write the rows of the files; for one that is there already (a person ran the job again) write it anew."""
+    kinds = {lfn: kind for kind, lfn in wanted.items()}
+    link = {"chunk": owner} if isinstance(owner, Chunk) else {"group": owner}
+    for file in files.values():
+        kind = kinds.get(file.lfn, OutputKind.LOG)
+        counted = kind in (OutputKind.GENERATED, OutputKind.MDST, OutputKind.MERGED_MDST)
+        Output.objects.update_or_create(
+            dataset=file.dataset,
+            lfn=file.lfn,
+            defaults={
+                "task_id": owner.task_id,
+                "run_id": owner.run_id,
+                **link,
+                "kind": kind.value,
+                "endpoint": file.endpoint,
+                "url": file.url,
+                "size": file.size,
+                "checksum": file.checksum,
+                "events": view.events if counted else None,
+                "job_file_id": file.id,
+            },
+        )

@@ -1,0 +1,90 @@
+"""Step: runs and chunks of a task, from its run lines or from its parent's chunks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from django.db import transaction
+
+from server.production.definition import read_runs
+from server.production.door import BATCH, move
+from server.production.models import Chunk, Run, Task
+from server.production.states import ChunkState, TaskState, TaskType
+
+#: Pythia's largest seed.
+LARGEST_SEED = 900_000_000
+
+#: A parent in one of these has not defined its chunks yet.
+UNDEFINED = (TaskState.DRAFT, TaskState.READY)
+
+SERVICE = "production.define"
+
+
+def define_ready_tasks() -> int:
+    """Define the jobs of every task that is ready; answer how many tasks became ``jobs_ready``."""
+    ready = Task.objects.filter(state=TaskState.READY).select_related("parent_task").order_by("id")
+    return sum(define_jobs(task, by=SERVICE) for task in ready)
+
+
+@transaction.atomic
+def define_jobs(task: Task, *, by: str) -> bool:
+    """Make the runs and chunks of a task; False when its parent has none yet, or somebody else was faster."""
+    parent = task.parent_task
+    if parent is not None and TaskState(parent.state) in UNDEFINED:
+        return False
+    if not move(task, TaskState.JOBS_READY, by=by):
+        return False
+    if task.type == TaskType.MC_GENERATION:
+        _define_generation(task)
+    else:
+        _define_from_parent(task)
+    return True
+
+
+def seeds(name: str) -> Iterator[int]:
+    """Give the seeds of a task's chunks: always the same for a name, and all different."""
+    start = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    for offset in range(LARGEST_SEED):
+        yield 1 + (start + offset) % LARGEST_SEED
+
+
+def _define_generation(task: Task) -> None:
+    lines = sorted(read_runs(task.filelist))
+    runs = Run.objects.bulk_create([Run(task=task, number=number) for number, _ in lines], batch_size=BATCH)
+    seed = seeds(task.name)
+    _create(
+        Chunk(
+            task=task,
+            run=run,
+            number=number,
+            seed=next(seed),
+            events_ordered=task.events_per_chunk,
+            # Nothing has to be brought for it.
+            state=ChunkState.STAGED,
+        )
+        for run, (_, chunks) in zip(runs, lines, strict=True)
+        for number in range(1, chunks + 1)
+    )
+
+
+def _define_from_parent(task: Task) -> None:
+    """Give each chunk of the parent a chunk here, which waits for it."""
+    numbers = Run.objects.filter(task=task.parent_task).order_by("number").values_list("number", flat=True)
+    runs = Run.objects.bulk_create([Run(task=task, number=number) for number in numbers], batch_size=BATCH)
+    here = {run.number: run for run in runs}
+    parents = Chunk.objects.filter(task=task.parent_task).order_by("run__number", "number")
+    _create(
+        Chunk(task=task, run=here[run_number], number=number, parent_id=key)
+        for key, run_number, number in parents.values_list("id", "run__number", "number").iterator(BATCH)
+    )
+
+
+def _create(chunks: Iterable[Chunk]) -> None:
+    batch: list[Chunk] = []
+    for chunk in chunks:
+        batch.append(chunk)
+        if len(batch) == BATCH:
+            Chunk.objects.bulk_create(batch)
+            batch = []
+    Chunk.objects.bulk_create(batch)

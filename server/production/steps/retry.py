@@ -1,0 +1,56 @@
+"""Step: another attempt for what failed, a bounded number of times and later each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from server.production import jobs
+from server.production.door import move
+from server.production.limits import limits
+from server.production.models import Chunk, MergeGroup
+from server.production.states import ACTIVE, ChunkState, GroupState, values
+
+SERVICE = "production.retry"
+LONGEST = 86400.0
+
+
+def retry_failed(now: datetime | None = None) -> int:
+    """Try failed chunks and groups of active tasks again; answer how many."""
+    when, bound = now or timezone.now(), limits()
+    retried = 0
+    for rows in (_failed(Chunk.objects.all()), _failed(MergeGroup.objects.all())):
+        due = [row for row in rows[: bound.events_per_cycle] if row.updated + delay(row.attempts) <= when]
+        retried += _again(due)
+    return retried
+
+
+def delay(attempts: int) -> timedelta:
+    """Say how long after its last failure something is tried again, after so many attempts."""
+    return timedelta(seconds=min(LONGEST, limits().retry_delay * 2.0 ** min(attempts - 1, 20)))
+
+
+def _failed(rows: QuerySet[Chunk] | QuerySet[MergeGroup]) -> QuerySet[Chunk] | QuerySet[MergeGroup]:
+    """Select what may be tried again; what has used its attempts stays failed until a person decides."""
+    return rows.filter(state="failed", task__state__in=values(ACTIVE), attempts__lt=F("task__max_attempts")).order_by(
+        "id"
+    )
+
+
+@transaction.atomic
+def _again(rows: Sequence[Chunk | MergeGroup]) -> int:
+    """Order another attempt of the same jobs; where a job's end forbids that, make its row ready for a new one."""
+    refused = jobs.retry([row.job_id for row in rows if row.job_id is not None], by=SERVICE)
+    retried = 0
+    for row in rows:
+        words, states = f"attempt {row.attempts + 1}", ChunkState if isinstance(row, Chunk) else GroupState
+        if row.job_id is not None and row.job_id not in refused:
+            retried += move(row, states.SENT, by=SERVICE, words=words, attempts=row.attempts + 1)
+        else:
+            ready = ChunkState.STAGED if isinstance(row, Chunk) else GroupState.READY
+            retried += move(row, ready, by=SERVICE, words=f"{words} as a new job: {refused.get(row.job_id or 0, '')}")
+    return retried

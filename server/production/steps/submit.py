@@ -1,0 +1,91 @@
+"""Step: jobs for chunks whose input is there, as many as the queues take. Nothing is checked here: see collect."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from pilot.contract.codec import ContractError
+from pilot.contract.job import JobOrder
+from server.production import jobs, orders
+from server.production.door import move
+from server.production.frames import NoStorage, frame_of, input_of
+from server.production.limits import Limits, limits
+from server.production.models import Chunk, Output, Task
+from server.production.orders import Frame, Piece
+from server.production.states import ACTIVE, ChunkState, OutputKind, TaskState, TaskType, values
+
+SERVICE = "production.submit"
+log = logging.getLogger(__name__)
+
+
+class MovedMeanwhile(Exception):
+    """A row was moved by somebody else while its job was being submitted; the transaction is undone."""
+
+
+def submit_chunks() -> int:
+    """Stage and submit for every active task, up to its bound of this cycle; answer the number of jobs."""
+    bounds, submitted = limits(), 0
+    for task in Task.objects.filter(state__in=values(ACTIVE)).order_by("-priority", "id"):
+        room = min(bounds.jobs_per_task, bounds.queued_per_queue - jobs.queued(task.queue))
+        if room > 0:
+            submitted += _submit_task(task, room, bounds)
+    return submitted
+
+
+def _submit_task(task: Task, room: int, bounds: Limits) -> int:
+    stage(task, bounds.jobs_per_task)
+    chunks = list(_in_order(task, ChunkState.STAGED)[:room])
+    if not chunks:
+        return 0
+    try:
+        _send(task, frame_of(task), chunks)
+    except (NoStorage, MovedMeanwhile, ContractError) as why:
+        log.warning("%s: nothing was submitted: %s", task, why)
+        return 0
+    return len(chunks)
+
+
+def stage(task: Task, most: int) -> int:
+    """Call chunks staged whose input is there: a generation needs none, a reconstruction its parent's events."""
+    waiting = _in_order(task, ChunkState.DEFINED)
+    if task.type != TaskType.MC_GENERATION:
+        source = Output.objects.filter(chunk_id=OuterRef("parent_id"), kind=OutputKind.GENERATED)
+        waiting = waiting.filter(Exists(source), parent__state=ChunkState.FINISHED)
+    return sum(move(chunk, ChunkState.STAGED, by=SERVICE) for chunk in waiting[:most])
+
+
+@transaction.atomic
+def _send(task: Task, frame: Frame, chunks: Sequence[Chunk]) -> None:
+    """Submit the jobs and write their numbers beside the chunks, or neither."""
+    for chunk, number in zip(chunks, jobs.submit(_orders(task, frame, chunks), by=SERVICE), strict=True):
+        if not move(chunk, ChunkState.SENT, by=SERVICE, job_id=number, attempts=chunk.attempts + 1):
+            raise MovedMeanwhile(f"{chunk} was moved by somebody else; the next cycle tries again")
+    Task.objects.filter(pk=task.pk, started=None).update(started=timezone.now())
+    if task.state == TaskState.SEND and not move(task, TaskState.RUNNING, by=SERVICE):
+        raise MovedMeanwhile(f"{task} was moved by somebody else; the next cycle tries again")
+
+
+def _orders(task: Task, frame: Frame, chunks: Sequence[Chunk]) -> list[JobOrder]:
+    if task.type == TaskType.MC_GENERATION:
+        return [
+            orders.generation(frame, Piece(chunk.run.number, chunk.number, chunk.seed, chunk.events_ordered))
+            for chunk in chunks
+        ]
+    sources = Output.objects.filter(
+        chunk_id__in=[chunk.parent_id for chunk in chunks if chunk.parent_id], kind=OutputKind.GENERATED
+    )
+    found = {output.chunk_id: input_of(output) for output in sources}
+    return [
+        orders.reconstruction(frame, Piece(chunk.run.number, chunk.number), found[chunk.parent_id]) for chunk in chunks
+    ]
+
+
+def _in_order(task: Task, state: ChunkState) -> QuerySet[Chunk]:
+    """Run by run, so that the first runs are merged while the last ones wait."""
+    chunks = Chunk.objects.filter(task=task, state=state.value)
+    return chunks.select_related("run").order_by("run__number", "number")

@@ -1,0 +1,82 @@
+"""The production's periodic services. One that has done something wakes the ones that live on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from server.production.steps import collect, crosscheck, define, finish, merge, retry, submit
+from server.services.registry import Figures, Turn, periodic
+from server.services.wake import wake
+
+
+def _step(step: Callable[[], int], what: str, *then: str) -> Figures:
+    if count := step():
+        for name in then:
+            wake(f"production.{name}")
+    return {what: count}
+
+
+@periodic("production.define", every=20)
+def define_tasks(turn: Turn) -> Figures:
+    """Make runs and chunks of tasks that are ready."""
+    return _step(define.define_ready_tasks, "defined")
+
+
+@periodic("production.submit", every=5, limit=300)
+def submit_chunks(turn: Turn) -> Figures:
+    """Submit jobs of chunks whose input is there, as many as the queues take."""
+    return _step(submit.submit_chunks, "submitted")
+
+
+@periodic("production.collect", every=2, limit=300)
+def collect_jobs(turn: Turn) -> Figures:
+    """Bring chunks and merges to where their jobs stand, by the jobs' events."""
+    return _step(collect.collect, "moved", "submit", "merge_mdst", "check_events", "check_dumps", "finish", "retry")
+
+
+@periodic("production.sweep", every=300, limit=300)
+def sweep_jobs(turn: Turn) -> Figures:
+    """Look at the jobs of everything open, in case an event was passed by."""
+    return _step(collect.sweep, "moved", "submit", "merge_mdst")
+
+
+@periodic("production.retry", every=20, limit=300)
+def retry_failed(turn: Turn) -> Figures:
+    """Try again what failed, a bounded number of times."""
+    return _step(retry.retry_failed, "retried", "submit")
+
+
+@periodic("production.merge_mdst", every=10, limit=300)
+def merge_mdst(turn: Turn) -> Figures:
+    """Merge the mDSTs of runs whose jobs are all finished."""
+    return _step(merge.merge_mdst, "submitted")
+
+
+@periodic("production.check_events", every=10, limit=300)
+def check_events(turn: Turn) -> Figures:
+    """Compare the events of merged mDSTs with those of their chunks."""
+    return _step(crosscheck.check_events, "checked", "merge_hist", "merge_dump")
+
+
+@periodic("production.merge_hist", every=10, limit=300)
+def merge_histograms(turn: Turn) -> Figures:
+    """Merge the histograms of cross-checked runs."""
+    return _step(merge.merge_histograms, "submitted")
+
+
+@periodic("production.merge_dump", every=10, limit=300)
+def merge_dumps(turn: Turn) -> Figures:
+    """Merge the event dumps of cross-checked runs."""
+    return _step(merge.merge_dumps, "submitted", "finish")
+
+
+@periodic("production.check_dumps", every=10, limit=300)
+def check_dumps(turn: Turn) -> Figures:
+    """Compare the bytes of merged event dumps with those of their chunks."""
+    return _step(crosscheck.check_dumps, "checked", "finish")
+
+
+@periodic("production.finish", every=10)
+def finish_tasks(turn: Turn) -> Figures:
+    """Call tasks done of which every counter is complete."""
+    return _step(finish.finish_tasks, "done")

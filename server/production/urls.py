@@ -1,0 +1,14 @@
+"""The addresses of the production's interface for clients."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from server.production import views
+
+urlpatterns = [
+    path("api/v1/production/define_task", views.define_task),
+    path("api/v1/production/move_task", views.move_task),
+    path("api/v1/production/get_task", views.get_task),
+    path("api/v1/production/list_tasks", views.list_tasks),
+]
