@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include("server.dispatcher.urls")),
+    path("", include("server.pandaconfig.urls")),
 ]
+
+handler400 = "server.lib.http.bad_request"
+handler404 = "server.lib.http.not_found"
+handler500 = "server.lib.http.broken"

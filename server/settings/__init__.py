@@ -26,6 +26,7 @@ COMPASS_APPS = [
     "server.services",
     "server.pilots",
     "server.factory",
+    "server.production",
 ]
 
 INSTALLED_APPS = [

@@ -1,0 +1,74 @@
+"""Who may call a view: a decorator on each, and a test that no view lacks one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.http import HttpRequest, HttpResponse
+
+from pilot.contract.codec import Dialect
+from pilot.contract.messages import StatusCode
+from server.accounts.identity import Identity, IdentityRefused, identify
+from server.accounts.models import Role
+from server.lib.http import dialect_of, refusal
+
+P = ParamSpec("P")
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may call a view: the bearers of these roles, or everybody for a stated reason."""
+
+    roles: frozenset[Role] = frozenset()
+    open_because: str = ""
+
+
+def allow(*roles: Role) -> Callable[[Callable[Concatenate[HttpRequest, Identity, P], HttpResponse]], View]:
+    """Let in the bearers of these roles, and administrators. The view gets the identity after the request."""
+    allowed = frozenset({*roles, Role.ADMIN})
+
+    def decorate(view: Callable[Concatenate[HttpRequest, Identity, P], HttpResponse]) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            try:
+                identity = identify(request.headers.get("Authorization", ""))
+            except IdentityRefused as refused:
+                return _refuse(request, StatusCode.INVALID_TOKEN, str(refused))
+            if identity.role not in allowed:
+                wanted = " or ".join(sorted(allowed))
+                text = f"the token {identity.name} has the role {identity.role.value}; this needs {wanted}"
+                return _refuse(request, StatusCode.INVALID_ROLE, text)
+            return view(request, identity, *args, **kwargs)
+
+        _declare(guarded, Rule(roles=allowed))
+        return guarded
+
+    return decorate
+
+
+def everyone(because: str) -> Callable[[View], View]:
+    """Let in everybody, for a reason that is written down."""
+
+    def decorate(view: View) -> View:
+        _declare(view, Rule(open_because=because))
+        return view
+
+    return decorate
+
+
+def rule_of(view: Any) -> Rule | None:
+    """Answer the rule that a view was declared with."""
+    return getattr(view, "rule", None)
+
+
+def _declare(view: Any, rule: Rule) -> None:
+    view.rule = rule
+
+
+def _refuse(request: HttpRequest, code: StatusCode, text: str) -> HttpResponse:
+    """PanDA's manners: its legacy dialect says so in the status of a well-sent answer, everything newer by HTTP 403."""
+    return refusal(request, text, status=200 if dialect_of(request) is Dialect.LEGACY else 403, code=code)

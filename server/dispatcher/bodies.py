@@ -1,0 +1,121 @@
+"""What a request's body says, whatever dress it comes in: a form, JSON, gzip with and without saying so.
+
+Nothing is read beyond the limit, neither as sent nor as unpacked.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+
+from server.lib.http import BodyRefused
+
+_GZIP = b"\x1f\x8b"
+_MOST_FIELDS = 500
+_MOST_LEVELS = 100
+
+
+def read_fields(request: HttpRequest) -> Mapping[str, Any]:
+    """Answer the fields of a POST.
+
+    Raises:
+        BodyRefused: the body is too large, or not what its headers say.
+    """
+    limit: int = settings.ENVIRONMENT.body_limit
+    content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    _refuse_large(request, limit)
+    if content_type == "multipart/form-data":
+        return _multipart(request)
+    body = unpack(_read(request, limit), limit)
+    if content_type == "application/json" or body[:1] == b"{":
+        return _json(body)
+    return _form(body)
+
+
+def _refuse_large(request: HttpRequest, limit: int) -> None:
+    length = request.headers.get("Content-Length", "0") or "0"
+    if not length.isdigit():
+        raise BodyRefused(f"Content-Length: {length!r} is not a number of bytes")
+    if int(length) > limit:
+        raise BodyRefused(f"the body has {length} bytes; at most {limit} are taken", status=413)
+
+
+def _read(request: HttpRequest, limit: int) -> bytes:
+    try:
+        body = request.read(limit + 1)
+    except (UnreadablePostError, OSError) as broken:
+        raise BodyRefused("the body ended before its length; send it again") from broken
+    if len(body) > limit:
+        raise BodyRefused(f"the body has more than {limit} bytes; no more are taken", status=413)
+    return body
+
+
+def unpack(body: bytes, limit: int) -> bytes:
+    """Unpack gzip, told by its first two bytes, up to ``limit`` bytes.
+
+    Raises:
+        BodyRefused: it unpacks to more, or is no gzip after all.
+    """
+    if not body.startswith(_GZIP):
+        return body
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = stream.decompress(body, limit + 1)
+    except zlib.error as wrong:
+        raise BodyRefused(f"the body begins as gzip and is none: {wrong}") from wrong
+    if len(unpacked) > limit:
+        raise BodyRefused(f"the body unpacks to more than {limit} bytes; no more are taken", status=413)
+    if not stream.eof:
+        raise BodyRefused("the gzip body is cut short; send it again")
+    return unpacked
+
+
+def _json(body: bytes) -> Mapping[str, Any]:
+    try:
+        fields = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as wrong:
+        raise BodyRefused(f"the body is not JSON: {wrong}") from wrong
+    if not isinstance(fields, dict):
+        raise BodyRefused("the body is JSON, but not an object with a field per argument")
+    if _deeper_than(fields, _MOST_LEVELS):
+        raise BodyRefused(f"the body is nested deeper than {_MOST_LEVELS} levels")
+    return fields
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    """Look level by level, so that a deep body costs no stack."""
+    level = [value]
+    for _ in range(levels):
+        inner = [child for item in level for child in _children(item) if isinstance(child, dict | list)]
+        if not inner:
+            return False
+        level = inner
+    return True
+
+
+def _children(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _form(body: bytes) -> Mapping[str, Any]:
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except UnicodeDecodeError as wrong:
+        raise BodyRefused("the form is not UTF-8 text") from wrong
+    except ValueError as wrong:
+        raise BodyRefused(f"the form has more than {_MOST_FIELDS} fields") from wrong
+    return dict(pairs)
+
+
+def _multipart(request: HttpRequest) -> Mapping[str, Any]:
+    try:
+        return {key: str(value) for key, value in request.POST.items()}
+    except (MultiPartParserError, UnreadablePostError) as wrong:
+        raise BodyRefused(f"the multipart body cannot be read: {wrong}") from wrong

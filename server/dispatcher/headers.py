@@ -1,0 +1,47 @@
+"""What we add to PanDA's two dialects rides in headers: the name of a request for work, and live progress."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from django.http import HttpRequest
+
+from pilot.contract.codec import ContractError
+from pilot.contract.routes import PROGRESS, REQUEST_ID
+from server.taskbuffer.values import Progress
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}")
+_PROGRESS = re.compile(r"(\d{1,18})/(\d{1,18}|\?)")
+
+
+def request_id(request: HttpRequest) -> tuple[str, bool]:
+    """Answer the name of a request for work, and whether the pilot gave it; else one is made up.
+
+    Raises:
+        ContractError: the name is too short to be the only one, or too strange.
+    """
+    named = request.headers.get(REQUEST_ID)
+    if named is None:
+        return uuid.uuid4().hex, False
+    if not _REQUEST_ID.fullmatch(named):
+        text = f"{REQUEST_ID}: {named[:80]!r} is not 8 to 64 letters, digits, dots, colons or dashes"
+        raise ContractError(text, field_name=REQUEST_ID)
+    return named, True
+
+
+def progress(request: HttpRequest) -> Progress | None:
+    """Answer the events done and ordered of a running job, if its pilot says so.
+
+    Raises:
+        ContractError: the header is not ``done/total``.
+    """
+    said = request.headers.get(PROGRESS)
+    if said is None:
+        return None
+    found = _PROGRESS.fullmatch(said.strip())
+    if not found:
+        text = f"{PROGRESS}: {said[:80]!r} is not done/total, such as 250/1000 or 250/?"
+        raise ContractError(text, field_name=PROGRESS)
+    total = None if found[2] == "?" else int(found[2])
+    return Progress(int(found[1]), total)

@@ -1,0 +1,77 @@
+"""What both dialects call: a request for work becomes an offer, a choice of buckets and a claim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pilot.contract.codec import ContractError
+from pilot.contract.job import PANDA_MB
+from pilot.contract.messages import WorkRequest
+from pilot.contract.queue import ONLINE, QueueData
+from server.brokerage.labels import labels_for
+from server.brokerage.order import Offer, order
+from server.lib.remembered import Remembered
+from server.pandaconfig import queries as pandaconfig
+from server.taskbuffer import logic as taskbuffer
+from server.taskbuffer import queries
+from server.taskbuffer.values import ClaimOrder
+
+#: Most jobs that one request is given.
+MOST_JOBS = 100
+
+#: A change of a queue in the admin is seen by pilots after a second.
+QUEUES = Remembered(pandaconfig.queue, seconds=1.0)
+
+#: Kinds of jobs appear rarely and never change; a new one is looked for at once when a pilot would get nothing.
+KINDS = Remembered(queries.kinds_of, seconds=1.0)
+
+
+def acquire(request: WorkRequest, request_id: str, *, repeatable: bool, by: str) -> list[dict[str, Any]]:
+    """Answer the jobs for a request for work, in PanDA's dictionary form.
+
+    Raises:
+        ContractError: there is no such queue, or the number of jobs is not one.
+    """
+    if request.count < 1:
+        raise ContractError(f"nJobs: {request.count} is less than 1", field_name="nJobs")
+    try:
+        queue = QUEUES.of(request.queue)
+    except pandaconfig.UnknownQueue as unknown:
+        raise ContractError(f"siteName: {unknown}", field_name="siteName") from unknown
+    if queue.status not in ONLINE:
+        return []
+    offer = offer_of(request, queue)
+    jobs = _claim(request, offer, request_id, repeatable, by)
+    if not jobs and queries.newest_bucket() > KINDS.of(queue.name).newest:
+        KINDS.forget()
+        jobs = _claim(request, offer, request_id, repeatable, by)
+    return jobs
+
+
+def _claim(request: WorkRequest, offer: Offer, request_id: str, repeatable: bool, by: str) -> list[dict[str, Any]]:
+    ranking = order(KINDS.of(offer.queue).buckets, offer)
+    return taskbuffer.claim(
+        ClaimOrder(
+            buckets=ranking.fitting,
+            request_id=request_id,
+            repeatable=repeatable,
+            queue=offer.queue,
+            count=min(request.count, MOST_JOBS),
+            node=request.node[:128],
+            task_id=request.task_id,
+            by=by,
+        )
+    )
+
+
+def offer_of(request: WorkRequest, queue: QueueData) -> Offer:
+    """Say what a pilot has, from what it says itself and what is known of its queue."""
+    labels = labels_for(request.label, queue_status=queue.status, computing_element=request.computing_element)
+    return Offer(
+        queue=queue.name,
+        labels=labels,
+        cores=queue.cores,
+        memory=None if request.memory is None else request.memory * PANDA_MB,
+        disk=None if request.disk is None else request.disk * PANDA_MB,
+        remaining_time=request.remaining_time,
+    )

@@ -1,0 +1,26 @@
+"""The dispatcher's addresses, in both dialects."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from pilot.contract import routes
+from server.dispatcher import legacy, v1
+
+
+def at(route: str) -> str:
+    return route.lstrip("/")
+
+
+urlpatterns = [
+    path(at(routes.GET_JOB), legacy.get_job),
+    path(at(routes.UPDATE_JOB), legacy.update_job),
+    path(at(f"{routes.LEGACY_BASE}/isAlive"), legacy.is_alive),
+    path(at(f"{routes.LEGACY_BASE}/<str:name>"), legacy.unknown),
+    path(at(routes.ACQUIRE_JOBS), v1.acquire_jobs),
+    path(at(routes.UPDATE_JOB_V1), v1.update_job),
+    path(at(routes.SUBMIT_JOBS), v1.submit),
+    path(at(f"{routes.V1_BASE}/job/get_status"), v1.get_status),
+    path(at(f"{routes.V1_BASE}/job/kill"), v1.kill),
+    path(at(routes.IS_ALIVE), v1.is_alive),
+]

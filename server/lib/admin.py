@@ -1,0 +1,42 @@
+"""Bases of our pages in the admin: tables that people edit, and tables that only the machine writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    TableAdmin = admin.ModelAdmin[Any]
+    RowsInline = admin.TabularInline[Any, Any]
+else:
+    TableAdmin = admin.ModelAdmin
+    RowsInline = admin.TabularInline
+
+
+class ReadOnly:
+    """Shows rows and lets nobody write: what the machine owns is changed through its logic, or not at all."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class MachineTableAdmin(ReadOnly, TableAdmin):
+    """A table that the machine owns; counting all its rows for each page would take longer than showing them."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+
+class MachineRowsInline(ReadOnly, RowsInline):
+    """Rows of a machine-owned table on the page of what they belong to."""
+
+    extra = 0
+    can_delete = False

@@ -1,0 +1,92 @@
+"""Answers and errors over HTTP: JSON, in the manners of the dialect that the address belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.views import defaults
+
+from pilot.contract.codec import Dialect
+from pilot.contract.messages import StatusCode
+from pilot.contract.routes import CONTRACT_HEADER, LEGACY_BASE, V1_BASE
+from pilot.contract.version import CONTRACT
+
+
+class BodyRefused(Exception):
+    """A request's body cannot be taken; ``status`` is the HTTP status that says so."""
+
+    def __init__(self, text: str, *, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def dialect_of(request: HttpRequest) -> Dialect | None:
+    """Say which dialect an address speaks; ``None`` for pages."""
+    if request.path.startswith(f"{V1_BASE}/"):
+        return Dialect.V1
+    return Dialect.LEGACY if request.path.startswith(f"{LEGACY_BASE}/") else None
+
+
+def json_response(content: Any, status: int = 200) -> HttpResponse:
+    """Answer in JSON, and name the contract that we speak."""
+    return HttpResponse(
+        orjson.dumps(content),
+        status=status,
+        content_type="application/json",
+        headers={CONTRACT_HEADER: str(CONTRACT)},
+    )
+
+
+def envelope(data: Any) -> HttpResponse:
+    """Answer a well done ``/api/v1`` call."""
+    return json_response({"success": True, "message": "", "data": data})
+
+
+def legacy_response(request: HttpRequest, answer: Mapping[str, Any], status: int = 200) -> HttpResponse:
+    """Answer in PanDA's legacy dialect: JSON for a peer that reads it, else a form. Pilots of all ages parse one."""
+    if asks_for_json(request):
+        return json_response(answer, status)
+    form = {key: orjson.dumps(value).decode() if isinstance(value, list) else value for key, value in answer.items()}
+    return HttpResponse(
+        urlencode(form),
+        status=status,
+        content_type="application/x-www-form-urlencoded",
+        headers={CONTRACT_HEADER: str(CONTRACT)},
+    )
+
+
+def asks_for_json(request: HttpRequest) -> bool:
+    """Say whether the peer reads JSON: it says so, or it wrote JSON itself."""
+    said = request.headers.get("Accept", "") + request.headers.get("Content-Type", "")
+    return "application/json" in said.lower()
+
+
+def refusal(
+    request: HttpRequest, text: str, *, status: int = 200, code: StatusCode = StatusCode.FAILED
+) -> HttpResponse:
+    """Say no, in the manners of the address; ``text`` names the thing, its value and the remedy."""
+    if dialect_of(request) is Dialect.LEGACY:
+        return legacy_response(request, {"StatusCode": code.value, "errorDialog": text}, status)
+    return json_response({"success": False, "message": text, "data": None}, status)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if dialect_of(request) is None:
+        return defaults.page_not_found(request, exception)
+    return refusal(request, f"{request.path}: there is no such method; see the list of addresses", status=404)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    if dialect_of(request) is None:
+        return defaults.server_error(request)
+    return refusal(request, "the server broke on this request; its log says where. Try again later", status=500)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if dialect_of(request) is None:
+        return defaults.bad_request(request, exception)
+    return refusal(request, f"the request cannot be read: {type(exception).__name__}", status=400)

@@ -1,0 +1,32 @@
+"""``compass-server serve``: answer pilots, tools and browsers until SIGTERM."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from server.manage import process
+
+
+class Command(BaseCommand):
+    help = "Answer pilots, tools and browsers until SIGTERM or Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+        parser.add_argument("--port", type=int, default=25080, help="port to listen on (default: 25080)")
+        parser.add_argument("--workers", type=int, default=2, help="processes that answer (default: 2)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not (settings.HOME / "secret_key").is_file():
+            raise CommandError(f"{settings.HOME} is no server's home yet; run `compass-server init` first")
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            raise CommandError("the database is older than the program; run `compass-server init` first")
+        connection.close()
+        process.serve(options["host"], options["port"], workers=options["workers"], say=self.stdout.write)

@@ -1,0 +1,28 @@
+"""The application as a worker of ``compass-server serve`` loads it: it ends when the server process ends."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+
+from server.wsgi import application
+
+__all__ = ["application"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Let the kernel end this worker with the process that started it.
+
+    A worker that outlived a killed server would keep its port, and the next server could not start.
+    """
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        os.kill(os.getpid(), signal.SIGKILL)  # it was killed before the kernel knew
+
+
+end_with_parent()

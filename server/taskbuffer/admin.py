@@ -1,0 +1,73 @@
+"""The task buffer in the admin: to look at; its rows are changed by its logic alone."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from server.lib.admin import MachineRowsInline, MachineTableAdmin
+from server.taskbuffer.models import (
+    Attempt,
+    Bucket,
+    Job,
+    JobEvent,
+    JobFile,
+    JobParameters,
+    JobReport,
+    Live,
+    Ready,
+)
+
+
+class FileRows(MachineRowsInline):
+    model = JobFile
+    fields = ("lfn", "role", "state", "size", "checksum", "endpoint", "url", "attempt")
+
+
+class AttemptRows(MachineRowsInline):
+    model = Attempt
+    fields = ("number", "state", "node", "pilot_id", "sent_at", "started_at", "ended_at", "pilot_error", "exit_status")
+
+
+class EventRows(MachineRowsInline):
+    model = JobEvent
+    fields = ("at", "attempt", "before", "after", "by", "detail")
+
+
+@admin.register(Job)
+class JobAdmin(MachineTableAdmin):
+    list_display = ("id", "name", "state", "attempt", "queue", "priority", "task_id", "created_at", "ended_at")
+    search_fields = ("=id", "=task_id")
+    inlines = (FileRows, AttemptRows, EventRows)
+
+
+@admin.register(Bucket)
+class BucketAdmin(MachineTableAdmin):
+    list_display = ("id", "queue", "label", "share", "cores", "memory", "walltime", "disk")
+
+
+@admin.register(Ready)
+class ReadyAdmin(MachineTableAdmin):
+    list_display = ("job_id", "bucket", "rank")
+    ordering = ("bucket", "rank")
+
+
+@admin.register(Live)
+class LiveAdmin(MachineTableAdmin):
+    list_display = ("job_id", "attempt", "queue", "state", "heartbeat", "events_done", "events_total")
+
+
+@admin.register(Attempt)
+class AttemptAdmin(MachineTableAdmin):
+    list_display = ("job_id", "number", "state", "queue", "node", "sent_at", "ended_at", "pilot_error")
+    search_fields = ("=job__id", "=request_id")
+
+
+@admin.register(JobEvent)
+class JobEventAdmin(MachineTableAdmin):
+    list_display = ("at", "job_id", "attempt", "before", "after", "by", "detail")
+    search_fields = ("=job__id",)
+
+
+@admin.register(JobParameters, JobReport, JobFile)
+class RestAdmin(MachineTableAdmin):
+    """Reached by the job's number."""

@@ -1,0 +1,190 @@
+"""A pilot reports: heartbeats, moves and ends, each in one transaction, each with one defined answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from pilot.contract.codec import Dialect, encode
+from pilot.contract.messages import JobUpdate, StoredFile, UpdateAnswer
+from pilot.contract.states import FINAL, JobState
+from server.taskbuffer import verdict as decide
+from server.taskbuffer.hot import rows
+from server.taskbuffer.hot.rows import cut, stamp
+from server.taskbuffer.values import Progress, Standing
+from server.taskbuffer.verdict import Ordered, Verdict
+
+
+def apply_update(update: JobUpdate, progress: Progress | None, now: datetime, by: str) -> UpdateAnswer:
+    """Move a job to what its pilot reports, and answer what the pilot is to do.
+
+    The same final report twice gets the same answer twice. A report on another attempt than the current one, or on a
+    job that no pilot has, changes nothing: its pilot is told to stop.
+    """
+    while True:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                return _apply(cursor, update, progress, now, by)
+        except rows.LostRace:
+            continue  # read it again: each turn of this loop is somebody else's progress
+
+
+def _apply(cursor: CursorWrapper, update: JobUpdate, progress: Progress | None, now: datetime, by: str) -> UpdateAnswer:
+    job = rows.standing(cursor, update.job_id)
+    if job is None:
+        return UpdateAnswer(decide.STALE.command)
+    ordered = _ordered(cursor, job) if update.state is JobState.FINISHED else []
+    missing = decide.missing_outputs(ordered, update.files or ())
+    verdict = decide.judge(job, update, missing)
+    if verdict.stale:
+        return UpdateAnswer(_answer_again(cursor, update) or verdict.command)
+    if verdict.end_of_attempt is None:
+        _stay_or_go_on(cursor, job, verdict, update, progress, now, by)
+    else:
+        _end(cursor, job, verdict, update, ordered, now, by)
+    return UpdateAnswer(verdict.command)
+
+
+def _answer_again(cursor: CursorWrapper, update: JobUpdate) -> str:
+    """Answer a repeated final report as it was answered before; nothing for any other report."""
+    if update.state not in FINAL:
+        return ""
+    cursor.execute(
+        "SELECT digest, answer FROM taskbuffer_attempt WHERE job_id = %s AND number = %s",
+        (update.job_id, decide.attempt_of(update)),
+    )
+    row = cursor.fetchone()
+    return str(row[1]) if row and row[0] == decide.digest_of(update) else ""
+
+
+def _stay_or_go_on(
+    cursor: CursorWrapper,
+    job: Standing,
+    verdict: Verdict,
+    update: JobUpdate,
+    progress: Progress | None,
+    now: datetime,
+    by: str,
+) -> None:
+    """Take a heartbeat, and the move that comes with it, if one does."""
+    state = verdict.moves[0] if verdict.moves else job.state
+    done, total = (progress.done, progress.total) if progress else (update.events, None)
+    cursor.execute(
+        "UPDATE taskbuffer_live SET state = %s, heartbeat = %s, events_done = COALESCE(%s, events_done),"
+        " events_total = COALESCE(%s, events_total), tail = COALESCE(%s, tail) WHERE job_id = %s AND attempt = %s",
+        (state.value, now.timestamp(), done, total, update.stdout and update.stdout[-2048:], job.job_id, job.attempt),
+    )
+    if not verdict.moves:
+        return
+    node, pilot_id = cut(update.node, 128), cut(update.pilot_id, 200)
+    columns = {"pilot_id": pilot_id, **({"node": node} if node else {})}
+    began = {"started_at": stamp(now)} if job.state is JobState.SENT else {}
+    rows.move_job(cursor, job, state, {**columns, **began})
+    sets = "".join(f", {name} = %s" for name in (*columns, *began))
+    cursor.execute(
+        f"UPDATE taskbuffer_attempt SET state = %s, batch_id = %s{sets} WHERE job_id = %s AND number = %s",  # noqa: S608
+        (state.value, cut(update.batch_id, 80), *columns.values(), *began.values(), job.job_id, job.attempt),
+    )
+    rows.add_event(cursor, job, state, now, by, update.sub_status or "")
+
+
+def _end(
+    cursor: CursorWrapper,
+    job: Standing,
+    verdict: Verdict,
+    update: JobUpdate,
+    ordered: Sequence[Ordered],
+    now: datetime,
+    by: str,
+) -> None:
+    """Take a final report: the end of the attempt, and of the job unless another attempt follows."""
+    end = verdict.moves[0]
+    told = _outcome(update)
+    found = {"data_error": int(verdict.errors.data), "server_error_words": cut(verdict.errors.words, 500)}
+    kept = {} if end is JobState.CANCELLED else {**found, "taskbuffer_error": 0}
+    columns = {
+        **told,
+        **kept,
+        "ended_at": stamp(now),
+        "events": update.events,
+        "cpu_time": update.cpu_time,
+        "max_rss": update.max_rss,
+    }
+    rows.move_job(cursor, job, end, columns)
+    rows.drop_live(cursor, job.job_id)
+    rows.end_attempt(
+        cursor,
+        job,
+        end,
+        now,
+        {**told, **found, "digest": decide.digest_of(update), "answer": verdict.command},
+    )
+    _keep_report(cursor, job, update)
+    unsaid = _register(cursor, job, ordered or _ordered(cursor, job), update.files or (), end)
+    detail = "; ".join(filter(None, [verdict.errors.words or update.pilot_error_words, unsaid]))
+    rows.add_event(cursor, job, end, now, by, detail)
+    if len(verdict.moves) > 1:
+        code = update.pilot_error or update.payload_error
+        rows.again(cursor, replace(job, state=end), now, by, f"another attempt after error {code}")
+    elif end is not JobState.FINISHED:
+        rows.fail_files(cursor, job.job_id)
+
+
+def _outcome(update: JobUpdate) -> dict[str, Any]:
+    return {
+        "pilot_error": update.pilot_error,
+        "pilot_error_words": cut(update.pilot_error_words, 500),
+        "payload_error": update.payload_error,
+        "payload_error_words": cut(update.payload_error_words, 500),
+        "exit_status": update.exit_status,
+    }
+
+
+def _keep_report(cursor: CursorWrapper, job: Standing, update: JobUpdate) -> None:
+    said = encode(replace(update, metadata=None), Dialect.V1)
+    cursor.execute(
+        "INSERT INTO taskbuffer_jobreport (attempt_id, report, metadata)"
+        " SELECT id, %s, %s FROM taskbuffer_attempt WHERE job_id = %s AND number = %s",
+        (orjson.dumps(said).decode(), update.metadata or "", job.job_id, job.attempt),
+    )
+
+
+def _ordered(cursor: CursorWrapper, job: Standing) -> list[Ordered]:
+    """Read what the job is to write, under the names of this attempt."""
+    cursor.execute(
+        "SELECT id, lfn, role, may_be_missing FROM taskbuffer_jobfile"
+        " WHERE job_id = %s AND role <> 'input' AND (attempt IS NULL OR role = 'output')",
+        (job.job_id,),
+    )
+    found = [Ordered(row[0], row[1], row[2] == "log", bool(row[3])) for row in cursor.fetchall()]
+    return [replace(file, lfn=decide.name_of(file, job.attempt)) for file in found]
+
+
+def _register(
+    cursor: CursorWrapper, job: Standing, ordered: Sequence[Ordered], stored: Sequence[StoredFile], end: JobState
+) -> str:
+    """Write down what was stored: all outputs of a finished job, the log of any. Answer what is worth a remark."""
+    by_name = {file.lfn: file for file in stored}
+    wanted = [file for file in ordered if file.is_log or end is JobState.FINISHED]
+    there = [(by_name[file.lfn], file) for file in wanted if file.lfn in by_name]
+    cursor.executemany(
+        "UPDATE taskbuffer_jobfile SET state = 'ready', lfn = %s, size = %s, checksum = %s, guid = %s, url = %s,"
+        " endpoint = CASE WHEN %s = '' THEN endpoint ELSE %s END, attempt = %s WHERE id = %s",
+        [
+            (file.lfn, new.size, new.checksum, new.guid, new.url, new.endpoint, new.endpoint, job.attempt, file.file_id)
+            for new, file in there
+        ],
+    )
+    absent = [file for file in wanted if file.lfn not in by_name]
+    cursor.executemany(
+        "UPDATE taskbuffer_jobfile SET state = 'nooutput' WHERE id = %s",
+        [(file.file_id,) for file in absent if not file.is_log],
+    )
+    logs = [file.lfn for file in absent if file.is_log]
+    return f"no log: {logs[0]} was not stored" if logs else ""

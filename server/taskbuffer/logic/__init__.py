@@ -1,0 +1,22 @@
+"""Every write to the task buffer, one module per verb."""
+
+from __future__ import annotations
+
+from server.taskbuffer.logic.end import KillOutcome, kill
+from server.taskbuffer.logic.lost import Limits, Reaped, reap_lost
+from server.taskbuffer.logic.pilot import apply_update, claim
+from server.taskbuffer.logic.queue import activate, retry
+from server.taskbuffer.logic.submit import submit
+
+__all__ = [
+    "KillOutcome",
+    "Limits",
+    "Reaped",
+    "activate",
+    "apply_update",
+    "claim",
+    "kill",
+    "reap_lost",
+    "retry",
+    "submit",
+]

@@ -1,0 +1,79 @@
+"""Somebody ends jobs: at once where no pilot has them, through the pilot where one has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import Enum
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from pilot.contract.codec import ContractError
+from pilot.contract.messages import Command
+from pilot.contract.states import FINAL, WITH_PILOT
+from server.taskbuffer.hot import rows
+from server.taskbuffer.states import KILLS, Kill
+from server.taskbuffer.values import Standing
+
+
+class KillOutcome(str, Enum):
+    """What a kill did to one job."""
+
+    ENDED = "ended"
+    ORDERED = "ordered"  # its pilot is told at its next report
+    OVER = "over"  # it had ended before
+    UNKNOWN = "unknown"
+
+
+@transaction.atomic
+def kill(
+    job_ids: Iterable[int], *, code: int | None = None, by: str, now: datetime | None = None
+) -> dict[int, KillOutcome]:
+    """End jobs, and answer what was done to each.
+
+    Args:
+        job_ids: PandaIDs.
+        code: PanDA's kill code; ``None`` is a plain kill.
+        by: Who asks; it stands in the events and the job's words.
+        now: The time of it.
+
+    Raises:
+        ContractError: there is no such kill code.
+    """
+    if code not in KILLS:
+        known = ", ".join(str(number) for number in KILLS if number is not None)
+        raise ContractError(f"code: {code} is no kill code; known are {known}, or none", field_name="code")
+    at = now or timezone.now()
+    with connection.cursor() as cursor:
+        return {job_id: _kill(cursor, job_id, KILLS[code], at, by) for job_id in sorted(set(job_ids))}
+
+
+def _kill(cursor: CursorWrapper, job_id: int, kill: Kill, at: datetime, by: str) -> KillOutcome:
+    job = rows.standing(cursor, job_id)
+    if job is None:
+        return KillOutcome.UNKNOWN
+    if job.state in FINAL:
+        return KillOutcome.OVER
+    columns = {
+        "command": Command.KILL.value,
+        "taskbuffer_error": int(kill.code),
+        "server_error_words": rows.cut(f"killed by {by}", 500),
+    }
+    if job.state in WITH_PILOT and not kill.at_once:
+        rows.write_job(cursor, job, columns)
+        return KillOutcome.ORDERED
+    rows.move_job(cursor, job, kill.end, {**columns, "ended_at": rows.stamp(at)})
+    rows.add_event(cursor, job, kill.end, at, by, f"killed by {by}")
+    _leave(cursor, job, kill, at, by)
+    return KillOutcome.ENDED
+
+
+def _leave(cursor: CursorWrapper, job: Standing, kill: Kill, at: datetime, by: str) -> None:
+    if job.state in WITH_PILOT:
+        rows.drop_live(cursor, job.job_id)
+        rows.end_attempt(cursor, job, kill.end, at, {"server_error_words": rows.cut(f"killed by {by}", 500)})
+    else:
+        rows.drop_ready(cursor, job.job_id)
+    rows.fail_files(cursor, job.job_id)

@@ -1,0 +1,24 @@
+"""The two verbs of pilots: get work, and report on it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from pilot.contract.messages import JobUpdate, UpdateAnswer
+from server.taskbuffer import hot
+from server.taskbuffer.values import ClaimOrder, Progress
+
+
+def claim(order: ClaimOrder, *, now: datetime | None = None) -> list[dict[str, Any]]:
+    """Give jobs to a pilot (activated -> sent); see `hot.claim`."""
+    return hot.claim(order, now or timezone.now())
+
+
+def apply_update(
+    update: JobUpdate, *, by: str, progress: Progress | None = None, now: datetime | None = None
+) -> UpdateAnswer:
+    """Take a pilot's report and answer what it is to do; see `hot.apply_update`."""
+    return hot.apply_update(update, progress, now or timezone.now(), by)

@@ -1,0 +1,140 @@
+"""Jobs come in: all of a call or none of it, in one transaction and a number of statements that grows slowly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import orjson
+from django.db import transaction
+from django.utils import timezone
+
+from pilot.contract.codec import ContractError
+from pilot.contract.job import FileSpec, JobOrder, Role
+from pilot.contract.job_wire import to_panda
+from pilot.contract.states import JobState
+from server.pandaconfig.queries import unknown_queues
+from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobParameters, Ready
+from server.taskbuffer.states import HIGHEST_PRIORITY, FileState, rank
+
+Key = tuple[str, str, str, int, int, int, int]
+
+
+def submit(orders: Iterable[JobOrder], *, by: str, now: datetime | None = None) -> list[int]:
+    """Take jobs, and answer their PandaIDs in the same order.
+
+    A job is born activated, or defined if it ``waits``.
+
+    Raises:
+        ContractError: a queue is unknown, a text is too long or a priority too high; nothing was taken.
+    """
+    wanted, at = list(orders), now or timezone.now()
+    for order in wanted:
+        _check(order)
+    if unknown := unknown_queues({order.queue for order in wanted}):
+        text = f"computingSite: queue {unknown[0]!r} is not known here; the admin's page Queues lists them all"
+        raise ContractError(text, field_name="computingSite")
+    with transaction.atomic():
+        buckets = _buckets({bucket_key(order) for order in wanted})
+        jobs = Job.objects.bulk_create([_job(order, buckets[bucket_key(order)], at) for order in wanted])
+        _write_rest(list(zip(wanted, jobs, strict=True)), at, by)
+    return [job.pk for job in jobs]
+
+
+def _write_rest(pairs: Sequence[tuple[JobOrder, Job]], at: datetime, by: str) -> None:
+    JobParameters.objects.bulk_create(JobParameters(job_id=job.pk, panda=_written(order, job)) for order, job in pairs)
+    JobFile.objects.bulk_create(_file(job.pk, file, order) for order, job in pairs for file in order.spec.files)
+    Ready.objects.bulk_create(
+        Ready(job_id=job.pk, bucket_id=job.bucket_id, rank=rank(job.priority, job.pk))
+        for order, job in pairs
+        if not order.waits
+    )
+    JobEvent.objects.bulk_create(
+        JobEvent(job_id=job.pk, attempt=1, before="", after=job.state, at=at, by=by) for _, job in pairs
+    )
+
+
+def _written(order: JobOrder, job: Job) -> str:
+    spec = replace(order.spec, id=job.pk, attempt=1, name=order.spec.name or f"job.{job.pk}")
+    return orjson.dumps(to_panda(spec)).decode()
+
+
+def bucket_key(order: JobOrder) -> Key:
+    spec = order.spec
+    return (order.queue, spec.label, order.share, spec.cores, spec.memory, spec.max_walltime, spec.disk)
+
+
+def _buckets(keys: set[Key]) -> dict[Key, int]:
+    """Answer the buckets of these keys, and make those that are new."""
+    found = {}
+    for key in sorted(keys):
+        queue, label, share, cores, memory, walltime, disk = key
+        bucket, _ = Bucket.objects.get_or_create(
+            queue=queue, label=label, share=share, cores=cores, memory=memory, walltime=walltime, disk=disk
+        )
+        found[key] = bucket.pk
+    return found
+
+
+def _job(order: JobOrder, bucket: int, at: datetime) -> Job:
+    spec = order.spec
+    return Job(
+        max_attempts=order.max_attempts,
+        state=(JobState.DEFINED if order.waits else JobState.ACTIVATED).value,
+        bucket_id=bucket,
+        queue=order.queue,
+        label=spec.label,
+        priority=spec.priority,
+        task_id=spec.task_id,
+        name=spec.name,
+        user=spec.user,
+        transformation=spec.transformation,
+        created_at=at,
+        activated_at=None if order.waits else at,
+    )
+
+
+def _file(job_id: int, file: FileSpec, order: JobOrder) -> JobFile:
+    there = FileState.PENDING if order.waits else FileState.READY
+    return JobFile(
+        job_id=job_id,
+        lfn=file.lfn,
+        role=file.role.value,
+        state=(there if file.role is Role.INPUT else FileState.UNKNOWN).value,
+        scope=file.scope,
+        dataset=file.dataset,
+        size=file.size,
+        checksum=file.checksum,
+        endpoint=file.endpoint,
+        guid=file.guid,
+        may_be_missing=file.lfn in order.spec.allow_no_output,
+    )
+
+
+def _check(order: JobOrder) -> None:
+    """Refuse what the columns could not hold."""
+    spec = order.spec
+    if abs(spec.priority) > HIGHEST_PRIORITY:
+        text = f"currentPriority: {spec.priority} is not between -{HIGHEST_PRIORITY} and {HIGHEST_PRIORITY}"
+        raise ContractError(text, field_name="currentPriority")
+    for name, value, at_most in _texts(order):
+        if len(value) > at_most:
+            text = f"{name}: {value[:60]!r}... has {len(value)} characters; at most {at_most} are possible"
+            raise ContractError(text, field_name=name)
+
+
+def _texts(order: JobOrder) -> Iterable[tuple[str, str, int]]:
+    spec = order.spec
+    yield "computingSite", order.queue, 60
+    yield "prodSourceLabel", spec.label, 20
+    yield "gshare", order.share, 32
+    yield "jobName", spec.name, 256
+    yield "prodUserName", spec.user, 250
+    yield "transformation", spec.transformation, 250
+    for at, file in enumerate(spec.files):
+        yield f"files[{at}].lfn", file.lfn, 4000
+        yield f"files[{at}].scope", file.scope, 30
+        yield f"files[{at}].dataset", file.dataset, 255
+        yield f"files[{at}].endpoint", file.endpoint, 250
+        yield f"files[{at}].GUID", file.guid, 64

@@ -1,0 +1,70 @@
+"""What stands in the task buffer, for the dispatcher, the productions and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Max
+
+from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, Live, Ready
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The kinds of jobs that were ever submitted for a queue, and the newest of any queue when this was read."""
+
+    buckets: tuple[Bucket, ...]
+    newest: int
+
+
+def kinds_of(queue: str) -> Kinds:
+    """Answer what kinds of jobs there are for a queue."""
+    newest = newest_bucket()
+    return Kinds(tuple(Bucket.objects.filter(queue=queue)), newest)
+
+
+def newest_bucket() -> int:
+    """Answer the number of the newest bucket; one that was not seen before has a higher one."""
+    return int(Bucket.objects.aggregate(newest=Max("pk"))["newest"] or 0)
+
+
+def ready_by_bucket() -> dict[int, int]:
+    """Count the queued jobs of each bucket."""
+    return dict(Ready.objects.values_list("bucket").annotate(n=Count("*")))
+
+
+def ready_by_queue() -> dict[str, int]:
+    """Count the queued jobs of each queue."""
+    return dict(Ready.objects.values_list("bucket__queue").annotate(n=Count("*")))
+
+
+def live_by_queue() -> dict[tuple[str, str], int]:
+    """Count the jobs that pilots have, by queue and state."""
+    rows = Live.objects.values_list("queue", "state").annotate(n=Count("*"))
+    return {(queue, state): n for queue, state, n in rows}
+
+
+def job(job_id: int) -> Job | None:
+    return Job.objects.filter(pk=job_id).first()
+
+
+def states_of(job_ids: Iterable[int]) -> dict[int, tuple[str, str, int]]:
+    """Answer (state, command, attempt) of each of these jobs that there is."""
+    rows = Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "state", "command", "attempt")
+    return {pk: (state, command, attempt) for pk, state, command, attempt in rows}
+
+
+def counts_of_task(task_id: int) -> dict[str, int]:
+    """Count a task's jobs by state."""
+    return dict(Job.objects.filter(task_id=task_id).order_by().values_list("state").annotate(n=Count("*")))
+
+
+def files_of(job_ids: Sequence[int]) -> list[JobFile]:
+    """Answer the files of these jobs, inputs first as they were ordered."""
+    return list(JobFile.objects.filter(job__in=job_ids).order_by("job", "pk"))
+
+
+def moves_after(event_id: int, *, limit: int = 1000) -> list[JobEvent]:
+    """Answer the moves of all jobs after a given one, oldest first."""
+    return list(JobEvent.objects.filter(pk__gt=event_id).order_by("pk")[:limit])

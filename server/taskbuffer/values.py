@@ -1,0 +1,61 @@
+"""What the task buffer is asked, and what it has read of a job when it decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pilot.contract.states import JobState
+
+
+@dataclass(frozen=True)
+class ClaimOrder:
+    """One request for work, after brokerage: from these buckets, so many jobs, for this pilot.
+
+    ``request_id`` names the request; the same one again gets the same jobs again. ``repeatable`` is false when the
+    pilot did not name its request, and the id was made up here.
+    """
+
+    buckets: tuple[int, ...]
+    request_id: str
+    queue: str
+    repeatable: bool = True
+    count: int = 1
+    node: str = ""
+    task_id: int | None = None
+    by: str = "dispatcher"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Events done and events ordered of a running job; ``total`` is ``None`` when nobody knows."""
+
+    done: int
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A job as it was read at the begin of a transaction."""
+
+    job_id: int
+    state: JobState
+    attempt: int
+    max_attempts: int
+    bucket: int
+    priority: int
+    command: str
+    taskbuffer_error: int
+
+    @property
+    def attempts_left(self) -> bool:
+        return self.attempt < self.max_attempts
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Why the server itself ends or repeats a job: numbers of `pilot.contract.server_codes`, and words."""
+
+    dispatcher: int = 0
+    taskbuffer: int = 0
+    data: int = 0
+    words: str = ""
