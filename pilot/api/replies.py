@@ -1,0 +1,217 @@
+"""Reads what the server answers. Every way in which an answer can be none has a type, and with it a code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Union
+
+from pilot.contract.codec import ContractError, Dialect, decode
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.job_wire import from_panda
+from pilot.contract.messages import NO_JOBS_TEXT, StatusCode, UpdateAnswer
+from pilot.errors import PilotError
+
+#: HTTP status and body.
+Raw = tuple[int, bytes]
+
+OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY, BROKEN = 200, 401, 403, 404, 429, 500
+#: What was sent is wrong, and stays so.
+UNWANTED = (400, 409, 413, 415, 422)
+
+
+class ServerError(PilotError):
+    """The server did not answer, or said no. ``passes``: the same may well be taken later."""
+
+    passes: ClassVar[bool] = True
+
+
+class Unreachable(ServerError):
+    """No connection, no answer in time, or an answer that broke off."""
+
+    code = ErrorCode.COMMUNICATION_FAILURE
+
+
+class ServerBroke(ServerError):
+    """The server has a fault of its own, or asks to come back later (5xx, 429)."""
+
+    code = ErrorCode.COMMUNICATION_FAILURE
+
+
+class BadAnswer(ServerError):
+    """What came back is not what such a server says; a web proxy's error page, for instance."""
+
+    code = ErrorCode.BAD_ANSWER
+
+
+class IdentityRefused(ServerError):
+    """The token or the certificate is not accepted. It may be renewed while the pilot lives."""
+
+    code = ErrorCode.IDENTITY_REFUSED
+
+
+class Refused(ServerError):
+    """The server understood, and said no; it will say no again."""
+
+    code = ErrorCode.SERVER_REFUSED
+    passes = False
+
+
+class BadQueueData(ServerError):
+    """There is no description of the queue or the storages, or it cannot be read."""
+
+    code = ErrorCode.QUEUEDATA
+    passes = False
+
+
+@dataclass(frozen=True)
+class BrokenJob:
+    """A job whose definition cannot be read; the words name the field, the value and what is expected."""
+
+    id: int
+    attempt: int
+    words: str
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The answer to a request for work: jobs, perhaps none."""
+
+    jobs: tuple[JobSpec, ...] = ()
+    broken: tuple[BrokenJob, ...] = ()
+
+
+def cause(error: BaseException) -> str:
+    """Answer the innermost words of an error of the network; the outer ones only wrap it."""
+    while (inner := getattr(error, "reason", None) or error.__cause__ or error.__context__) is not None:
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return f"{type(error).__name__}: {error}"
+
+
+def _shown(content: bytes) -> str:
+    text = " ".join(content[:200].decode("utf-8", "replace").split())
+    return repr(text) + ("..." if len(content) > len(text) else "")
+
+
+def _content(said: Raw) -> Mapping[str, Any]:
+    """Read the JSON object of an answer."""
+    status, content = said
+    if status in (UNAUTHORIZED, FORBIDDEN):
+        raise IdentityRefused(f"HTTP {status}: {_shown(content)}")
+    if status >= BROKEN or status == TOO_MANY:
+        raise ServerBroke(f"HTTP {status}: {_shown(content)}")
+    if status != OK:
+        # Any other number may be a web server's, in front, that is just being set up.
+        raise (Refused if status in UNWANTED else BadAnswer)(f"HTTP {status}: {_shown(content)}")
+    try:
+        found = json.loads(content)
+    except ValueError as wrong:
+        raise BadAnswer(f"not JSON: {_shown(content)}") from wrong
+    if not isinstance(found, Mapping):
+        raise BadAnswer(f"not a JSON object: {_shown(content)}")
+    return found
+
+
+def _envelope(said: Raw) -> tuple[bool, str, Mapping[str, Any]]:
+    """Open the envelope of /api/v1: success, message, data."""
+    found = _content(said)
+    success, data = found.get("success"), found.get("data")
+    if not isinstance(success, bool) or not (data is None or isinstance(data, (Mapping, str, list))):
+        raise BadAnswer(f"no envelope of /api/v1: {_shown(said[1])}")
+    return success, str(found.get("message") or ""), data if isinstance(data, Mapping) else {}
+
+
+def _status(found: Mapping[str, Any], said: Raw) -> int:
+    try:
+        return int(found["StatusCode"])
+    except (KeyError, TypeError, ValueError) as wrong:
+        raise BadAnswer(f"no StatusCode: {_shown(said[1])}") from wrong
+
+
+_IDENTITY = (StatusCode.INVALID_TOKEN, StatusCode.INVALID_ROLE, StatusCode.PERMISSION_DENIED, StatusCode.PROXY_ERROR)
+
+
+def _refusal(status: int, words: str) -> ServerError:
+    text = f"status {status}: {words or 'no words'}"
+    if status in _IDENTITY:
+        return IdentityRefused(text)
+    return ServerBroke(text) if status == StatusCode.TIMEOUT else Refused(text)
+
+
+def jobs_v1(said: Raw) -> Jobs:
+    """Read the answer to acquire_jobs."""
+    success, message, data = _envelope(said)
+    status = int(data.get("StatusCode") or 0)
+    if NO_JOBS_TEXT in message or status == StatusCode.NO_JOBS:
+        return Jobs()
+    if not success or status:
+        raise _refusal(status or StatusCode.FAILED, message)
+    found = data.get("jobs")
+    if not isinstance(found, list) or not all(isinstance(job, Mapping) for job in found):
+        raise BadAnswer(f"no list of jobs: {_shown(said[1])}")
+    return _jobs(found, said)
+
+
+def jobs_legacy(said: Raw) -> Jobs:
+    """Read the answer to getJob: one flat job."""
+    found = _content(said)
+    status = _status(found, said)
+    if status == StatusCode.NO_JOBS:
+        return Jobs()
+    if status:
+        raise _refusal(status, str(found.get("errorDialog") or ""))
+    return _jobs([found], said)
+
+
+def _jobs(found: list[Mapping[str, Any]], said: Raw) -> Jobs:
+    read = [_job(job, said) for job in found]
+    return Jobs(
+        tuple(job for job in read if isinstance(job, JobSpec)),
+        tuple(job for job in read if isinstance(job, BrokenJob)),
+    )
+
+
+def _job(job: Mapping[str, Any], said: Raw) -> Union[JobSpec, BrokenJob]:
+    try:
+        return from_panda(job)
+    except ContractError as wrong:
+        try:
+            return BrokenJob(int(job["PandaID"]), int(job.get("attemptNr") or 0), str(wrong))
+        except (KeyError, TypeError, ValueError):
+            raise BadAnswer(f"a job without a number ({wrong}): {_shown(said[1])}") from wrong
+
+
+def update_v1(said: Raw) -> UpdateAnswer:
+    """Read the answer to update_job."""
+    success, message, data = _envelope(said)
+    status = int(data.get("StatusCode") or 0)
+    if not success or status:
+        raise _refusal(status or StatusCode.FAILED, message)
+    return _command(data)
+
+
+def update_legacy(said: Raw) -> UpdateAnswer:
+    """Read the answer to updateJob."""
+    found = _content(said)
+    status = _status(found, said)
+    if status:
+        raise _refusal(status, str(found.get("errorDialog") or found.get("ErrorDiag") or ""))
+    return _command(found)
+
+
+def _command(found: Mapping[str, Any]) -> UpdateAnswer:
+    try:
+        return decode(UpdateAnswer, {"command": found.get("command")}, Dialect.LEGACY)
+    except ContractError as wrong:
+        raise BadAnswer(str(wrong)) from wrong
+
+
+def described(said: Raw, source: str) -> Mapping[str, Any]:
+    """Read a description of queues or storages."""
+    if said[0] == NOT_FOUND:
+        raise BadQueueData(f"{source}: the server knows none")
+    return _content(said)

@@ -1,0 +1,183 @@
+"""The program: from argv to one agent, and from its ending to an exit status and one line in words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+from pilot import options, settings
+from pilot.contract.exit_codes import ExitCode, exit_code
+from pilot.contract.version import PRODUCT
+from pilot.errors import ConfigError, PilotError
+
+if TYPE_CHECKING:
+    from pilot.control.agent import Ending
+    from pilot.settings import Loaded, Settings
+
+log = logging.getLogger("pilot")
+
+PILOT_LOG = "pilotlog.txt"
+#: A pilot that ends with one of these has nothing to tell that its log would be kept for.
+UNEVENTFUL = (ExitCode.OK, ExitCode.NO_JOBS)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the pilot, or one of its further commands; answer the shell status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return show_settings(words[1:]) if words[:1] == ["settings"] else run(words)
+    except PilotError as error:
+        return say(f"{error}; {error.code.advice}", exit_code([error.code]))
+
+
+def say(words: str, status: int) -> int:
+    """Write the last line."""
+    print(f"pilot: {words} (exit status {status})", file=sys.stderr)
+    return status
+
+
+def show_settings(argv: Sequence[str]) -> int:
+    """Print each setting with its value and where that came from; or check one file."""
+    if "--check" in argv:
+        found = [word for word in argv if word != "--check"]
+        if len(found) != 1:
+            raise ConfigError("settings --check takes one file")
+        settings.load(settings.read_file(Path(found[0])))
+        print(f"{found[0]}: fine")
+        return ExitCode.OK.value
+    print("\n".join(read_settings(argv)[0].lines()))
+    return ExitCode.OK.value
+
+
+def read_settings(argv: Sequence[str]) -> tuple[Loaded, Sequence[str]]:
+    """Answer the settings from every layer, and a line for each option that no longer does anything."""
+    found = options.parse(argv)
+    loaded = settings.load(settings.layers(found.config, [options.as_layer(found)]))
+    return loaded, found.obsolete or ()
+
+
+def run(argv: Sequence[str]) -> int:
+    """Be a pilot."""
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    # Its import takes longer than everything else that comes before the first request.
+    threading.Thread(target=__import__, args=("requests",), daemon=True).start()
+    loaded, obsolete = read_settings(argv)
+    for line in obsolete:
+        print(f"pilot: {line}", file=sys.stderr)
+    ending, own = live(loaded, told)
+    status = exit_code((problem.code for problem in ending.problems), signal=ending.signal)
+    log.info("the end: status %d", status)
+    leave(own, status, loaded.settings.job.keep_workdir)
+    say(summary(ending), status)
+    if ending.left:
+        # A thread that hangs in a copy or in the network would keep the process from ending.
+        sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def live(loaded: Loaded, told: queue.SimpleQueue[Any]) -> tuple[Ending, Path]:
+    """Put an agent together and let it live; answer how it ended, and its folder."""
+    from pilot import plugins
+    from pilot.api.communicator import Communicator
+    from pilot.control.agent import SIGNALS, Agent, Parts
+    from pilot.control.reports import facts_of
+    from pilot.runtime import workdir
+    from pilot.site import node
+
+    chosen = loaded.settings
+    require(chosen)
+    for number in SIGNALS:
+        signal.signal(number, lambda number, _: told.put(number))
+    base = Path(chosen.job.workdir or ".").absolute()
+    own = make_folder(base)
+    start_log(own / PILOT_LOG, debug=chosen.log.debug)
+    log.info("COMPASS Pilot %s in %s", PRODUCT, own)
+    for line in loaded.lines():
+        log.debug("%s", line)
+    here, environment, token = node.describe(), settings.environment(), settings.Token(chosen.server)
+    token.read()  # one that cannot be read is better known now
+    parts = Parts(
+        settings=chosen,
+        plugins=plugins.load(chosen.plugins.user, chosen.plugins.also),
+        server=Communicator(chosen.server, token.read),
+        node=here,
+        facts=facts_of(environment, here.host, here.cpu_model),
+        base=base,
+        own=own,
+        environment=environment,
+        secrets=token.seen,
+    )
+    with workdir.lock(own):
+        return Agent(parts, told).run(), own
+
+
+def require(chosen: Settings) -> None:
+    """Refuse to begin without what only the admin can know.
+
+    Raises:
+        ConfigError: it is missing, or names a file that is not there.
+    """
+    for value, name, option in ((chosen.server.url, "server.url", "--url"), (chosen.queue.name, "queue.name", "-q")):
+        if not value:
+            raise ConfigError(f"{name} is not set; give {option}, or set it in a configuration file")
+    for value, name in ((chosen.server.certificate, "certificate"), (chosen.server.authorities, "authorities")):
+        if value and not Path(value).exists():
+            raise ConfigError(f"server.{name}: {value} does not exist")
+
+
+def make_folder(base: Path) -> Path:
+    """Make this pilot's folder.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"compass-pilot-{os.getpid()}-", dir=base))
+    except OSError as wrong:
+        raise ConfigError(f"job.workdir: no folder can be made in {base}: {wrong.strerror}") from wrong
+
+
+def start_log(path: Path, *, debug: bool) -> None:
+    """Write the log to a file; with ``debug`` more of it, and to stderr as well."""
+    form = logging.Formatter("%(asctime)s %(levelname)-7s %(threadName)-10s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+    form.converter = time.gmtime
+    outputs: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
+    if debug:
+        outputs.append(logging.StreamHandler())
+    for output in outputs:
+        output.setFormatter(form)
+        logging.getLogger().addHandler(output)
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def leave(own: Path, status: int, keep: bool) -> None:
+    """Remove this pilot's folder, but not what the next pilot on this disk, or a reader of the log, will want."""
+    if keep or any(own.glob("journal/*.json")):
+        return
+    if status in UNEVENTFUL:
+        shutil.rmtree(own, ignore_errors=True)
+    else:
+        shutil.rmtree(own / "journal", ignore_errors=True)
+
+
+def summary(ending: Ending) -> str:
+    """Say in words how it ended."""
+    done = "1 job finished" if ending.finished == 1 else f"{ending.finished} jobs finished"
+    first = ending.problems[0] if ending.problems else None
+    parts = [f"ended by {signal.Signals(ending.signal).name}"] if ending.signal else []
+    parts.append(done)
+    if first is not None:
+        parts.append(f"{first.code.name} ({int(first.code)}): {first.detail}; {first.code.advice}")
+    return ", ".join(parts)

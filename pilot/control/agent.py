@@ -1,0 +1,265 @@
+"""One pilot, put together: its threads, what they share, and the order in which it begins and ends."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.control import recovery
+from pilot.control.asking import Asking, Limits
+from pilot.control.component import Budget, Component
+from pilot.control.conductor import Conductor, Means, Ways
+from pilot.control.data import DataControl, copytools
+from pilot.control.job import Asker, JobControl, Wanted
+from pilot.control.journal import Journal
+from pilot.control.lanes import Lane, Occupied
+from pilot.control.ledger import Ledger
+from pilot.control.lifecycle import Effect
+from pilot.control.monitor import MonitorControl
+from pilot.control.news import News, Shutdown, Work
+from pilot.control.payload import PayloadControl
+from pilot.control.reports import Facts
+from pilot.control.supervisor import Supervisor
+from pilot.control.times import Times
+from pilot.errors import PluginFailed
+from pilot.job import Job, Problem
+from pilot.plugins import call
+from pilot.site.node import free_disk
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from pilot.api.communicator import Communicator
+    from pilot.settings import Settings
+    from pilot.site.node import Node
+
+log = logging.getLogger(__name__)
+
+#: The signals that end a pilot, and what its jobs are then reported with.
+SIGNALS: Mapping[int, ErrorCode] = {
+    signal.SIGTERM: ErrorCode.SIGTERM,
+    signal.SIGINT: ErrorCode.SIGINT,
+    signal.SIGQUIT: ErrorCode.SIGQUIT,
+    signal.SIGXCPU: ErrorCode.SIGXCPU,
+    signal.SIGUSR1: ErrorCode.SIGUSR1,
+}
+#: When the last job is gone, the threads have so many seconds to end.
+CLOSING = 10.0
+#: Copies, and logs, of so many jobs at the same time.
+MOST_COPIES = 4
+
+
+class Ended(NamedTuple):
+    """A word to the main thread: there is nothing left to do."""
+
+
+class GaveUp(NamedTuple):
+    """A word to the main thread: this component broke too often."""
+
+    component: str
+
+
+class Ending(NamedTuple):
+    """How a pilot ended: jobs that finished, what went wrong, the signal that ended it, threads that live on."""
+
+    finished: int
+    problems: tuple[Problem, ...]
+    signal: Optional[int] = None
+    left: tuple[str, ...] = ()
+
+
+class Sharded:
+    """Several inboxes as one: what concerns one job goes to the same one each time, and so stays in order."""
+
+    def __init__(self, inboxes: Sequence[queue.Queue[Work]]) -> None:
+        self._inboxes = inboxes
+
+    def put(self, item: Work) -> None:
+        """Take one item."""
+        self._inboxes[hash(item.key) % len(self._inboxes)].put(item)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an agent is made from. ``base`` is where pilots keep their folders, ``own`` is this pilot's."""
+
+    settings: Settings
+    plugins: pluggy.PluginManager
+    server: Communicator
+    node: Node
+    facts: Facts
+    base: Path
+    own: Path
+    environment: Mapping[str, str]
+    secrets: Callable[[], Sequence[str]] = tuple
+
+
+class Agent:
+    """Runs until there is nothing left to do, or until it is told to end and its time is over.
+
+    ``words`` brings the numbers of signals; that is all that a signal handler may put.
+    """
+
+    def __init__(self, parts: Parts, words: queue.SimpleQueue[Any]) -> None:
+        self._parts, self._stop, self._words = parts, parts.settings.stop, words
+        self._news: queue.Queue[News] = queue.Queue()
+        self._started = time.monotonic()
+        (parts.own / recovery.JOURNAL).mkdir(mode=0o700, exist_ok=True)
+        self._components: list[Component] = []
+        ways = self._make_lanes()
+        self._conductor = self._make_conductor(ways)
+        everyone = [self._conductor, *self._components]
+        self._supervisor = Supervisor(everyone, lambda name: self._words.put(GaveUp(name)))
+
+    def run(self) -> Ending:
+        """Do everything. The thread that calls this only waits for words."""
+        self._conductor.begin()
+        self._supervisor.start()
+        number: Optional[int] = None
+        problems: list[Problem] = []
+        until: Optional[float] = None
+        while True:
+            try:
+                word = self._words.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return self._ending(problems, number, self._supervisor.alive())
+            if isinstance(word, Ended):
+                return self._ending(problems, number, self._supervisor.close(CLOSING))
+            seconds = self._stop.within if until is None else self._stop.within_again
+            if isinstance(word, GaveUp):
+                problems.append(Problem(ErrorCode.INTERNAL_ERROR, f"{word.component} kept breaking"))
+                if word.component == self._conductor.name:
+                    return self._ending(problems, number, self._supervisor.alive())
+                self._news.put(Shutdown(problems[-1], seconds))
+            else:
+                number = number or word
+                self._news.put(Shutdown(_signal_problem(word), seconds))
+            until = min(until or float("inf"), time.monotonic() + seconds)
+
+    def _ending(self, problems: Sequence[Problem], number: Optional[int], left: Sequence[str]) -> Ending:
+        return Ending(self._conductor.finished, (*problems, *self._conductor.problems), number, tuple(left))
+
+    # Putting together
+
+    def _budget(self) -> Budget:
+        return Budget(self._parts.settings.log.breakages)
+
+    def _lane(self, name: str, do: Callable[[Work], None], count: int) -> queue.Queue[Work]:
+        """Make so many threads with one inbox."""
+        inbox: queue.Queue[Work] = queue.Queue()
+        for _ in range(count):
+            self._components.append(Lane(name, inbox, self._budget(), self._news.put, do))
+        return inbox
+
+    def _make_lanes(self) -> Ways:
+        parts, settings, tell = self._parts, self._parts.settings, self._news.put
+        many = settings.job.at_once
+        occupied = Occupied()
+        payloads = PayloadControl(
+            tell,
+            parts.plugins,
+            occupied,
+            parts.own,
+            parts.environment,
+            settings.payload.environment,
+            settings.payload.grace,
+        )
+        data = DataControl(
+            tell,
+            parts.plugins,
+            occupied,
+            parts.own,
+            copytools(parts.plugins),
+            settings.copy.attempts,
+            free_disk_at_start=settings.monitor.free_disk_at_start,
+            keep_workdir=settings.job.keep_workdir,
+            secrets=parts.secrets,
+        )
+        jobs = JobControl(tell, parts.server, self._wanted())
+        asker = Asker(queue.Queue(), self._budget(), tell, jobs)
+        monitor = MonitorControl(
+            queue.Queue(), self._budget(), tell, parts.plugins, parts.own, settings.monitor.free_disk
+        )
+        self._components += [asker, monitor]
+        copies = min(many, MOST_COPIES)
+        logs = self._lane("log", lambda work: _DO_LOG[work.effect](data, work), copies)
+        stops = self._lane("stop", payloads.stop, many)
+        reports = Sharded([self._lane("report", jobs.report, 1) for _ in range(many)])
+        self._recovery = recovery.RecoveryLane(
+            queue.Queue(),
+            self._budget(),
+            recovery.Recovery(parts.base, parts.own, parts.server, parts.facts, time.time),
+        )
+        self._components.append(self._recovery)
+        return Ways(
+            work={
+                Effect.STAGE_IN: self._lane("stage-in", data.stage_in, copies),
+                Effect.RUN_PAYLOAD: self._lane("payload", payloads.run, many),
+                Effect.STAGE_OUT: self._lane("stage-out", data.stage_out, copies),
+                Effect.STAGE_LOG: logs,
+                Effect.CLEAN: logs,
+                Effect.STOP_PAYLOAD: stops,
+                Effect.CANCEL_COPIES: stops,
+                Effect.REPORT: reports,
+                Effect.FINAL_REPORT: reports,
+            },
+            look=monitor.inbox,
+            ask=asker.inbox,
+            ended=lambda: self._words.put(Ended()),
+            moved=self._moved,
+        )
+
+    def _moved(self, job: Job) -> None:
+        """Tell the observers; what they make of it is their own business."""
+        try:
+            call(self._parts.plugins, "job_moved", job=job)
+        except PluginFailed as failed:
+            log.warning("%s", failed)
+
+    def _wanted(self) -> Wanted:
+        parts, lifetime = self._parts, self._parts.settings.job.lifetime
+        return Wanted(
+            parts.settings.queue,
+            parts.facts,
+            parts.node.cpu_mhz,
+            parts.node.memory,
+            lambda: free_disk(parts.own),
+            lambda: self._started + lifetime - time.monotonic(),
+        )
+
+    def _make_conductor(self, ways: Ways) -> Conductor:
+        parts, job = self._parts, self._parts.settings.job
+        name, own = parts.settings.queue.name, parts.own
+        means = Means(
+            journal=Journal(own / recovery.JOURNAL),
+            times=Times(parts.settings),
+            ledger=Ledger(job.at_once, job.cores),
+            facts=parts.facts,
+            compose=parts.server.compose,
+            new_request_id=lambda: uuid.uuid4().hex,
+            server=parts.server.name,
+            queue=name,
+        )
+        limits = Limits(job.requests, job.failures, job.ask_wait, max(0.0, job.lifetime - job.reserve), job.time_floor)
+        inherited = recovery.take_over_request(parts.base, own, parts.server.name, name)
+        asking = Asking(limits, self._started)
+        return Conductor(self._news, self._budget(), ways, means, asking, request_id=inherited)
+
+
+_DO_LOG: Mapping[Effect, Callable[[DataControl, Work], None]] = {
+    Effect.STAGE_LOG: DataControl.stage_log,
+    Effect.CLEAN: DataControl.clean,
+}
+
+
+def _signal_problem(number: int) -> Problem:
+    code = SIGNALS.get(number, ErrorCode.KILL_SIGNAL)
+    return Problem(code, f"the pilot was ended by {signal.Signals(number).name}")

@@ -1,0 +1,77 @@
+"""When to ask for work, and when to stop asking. Pure: the conductor says what happened and asks what follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.job import Problem
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``requests`` without a job and ``failures`` in a row end the asking; ``wait`` s lie between two of them.
+
+    ``time_floor``: so long after the start, in seconds, a pilot that has done a job asks for another.
+    """
+
+    requests: int
+    failures: int
+    wait: float
+    lifetime: float
+    time_floor: float
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How asking has gone so far. Times are seconds on the conductor's clock."""
+
+    limits: Limits
+    started: float
+    fruitless: int = 0
+    failures: int = 0
+    jobs: int = 0
+    over: bool = False
+    problem: Optional[Problem] = None
+
+    def _with(self, **changes: Any) -> Asking:
+        return replace(self, **changes)
+
+    def got(self, jobs: int, time_floor: float) -> Asking:
+        """Note an answer of the server with so many jobs, and what the queue says of the time floor."""
+        limits = self.limits if self.limits.time_floor >= 0 else replace(self.limits, time_floor=time_floor)
+        if jobs:
+            return self._with(fruitless=0, failures=0, jobs=self.jobs + jobs, limits=limits)
+        return self._with(fruitless=self.fruitless + 1, failures=0, limits=limits)._settled(
+            Problem(ErrorCode.NO_JOBS, f"the server had no job in {self.fruitless + 1} requests")
+        )
+
+    def failed(self, problem: Problem, fatal: bool) -> Asking:
+        """Note that asking failed."""
+        return self._with(failures=self.failures + 1, over=self.over or fatal)._settled(problem)
+
+    def stopped(self) -> Asking:
+        """Ask no more."""
+        return self._with(over=True)
+
+    def _settled(self, problem: Problem) -> Asking:
+        """End the asking when a limit is reached. A pilot that has done jobs may leave without a word of complaint."""
+        over = self.over or self.fruitless >= self.limits.requests or self.failures >= self.limits.failures
+        quiet = problem.code is ErrorCode.NO_JOBS and self.jobs > 0
+        return self._with(over=over, problem=self.problem if quiet or not over else problem)
+
+    def next(self, now: float, luck: float) -> Optional[float]:
+        """Answer when to ask next: now, later, or not again (``None``).
+
+        Args:
+            now: The time.
+            luck: A random number from 0 to 1. Pilots that started together do not ask together.
+        """
+        spent = now - self.started
+        if self.over or spent >= self.limits.lifetime:
+            return None
+        if self.jobs and spent >= self.limits.time_floor:
+            return None
+        tries = self.fruitless + self.failures
+        return now if not tries else now + self.limits.wait * (0.5 + luck)

@@ -1,0 +1,18 @@
+"""Whether the node's disk has room left for a running job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.job import Problem
+from pilot.site.node import free_disk
+
+
+def check(folder: Path, least: int) -> Optional[Problem]:
+    """Object when fewer than ``least`` bytes are free where ``folder`` lies."""
+    free = free_disk(folder)
+    if free >= least:
+        return None
+    return Problem(ErrorCode.NO_LOCAL_SPACE, f"{folder} has {free} bytes free; a running job needs {least}")

@@ -1,0 +1,382 @@
+"""The only thread that owns jobs. News come in on one queue; work goes out to the components.
+
+It writes the journal before work goes out, so that whatever a component did, the journal says at least that it was due.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Protocol
+
+from pilot.api.communicator import Report
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.messages import JobUpdate
+from pilot.control import news, reports
+from pilot.control.asking import Asking
+from pilot.control.component import Budget, Component
+from pilot.control.journal import Journal, JournalUnusable
+from pilot.control.ledger import Ledger
+from pilot.control.lifecycle import TERMINAL, Effect, Event, IllegalTransition, advance
+from pilot.control.news import Answer, Due, Matter, News, Order, Work
+from pilot.control.slot import Slot
+from pilot.control.timers import Timers
+from pilot.control.times import NEVER, Times
+from pilot.job import Job, Phase, Problem
+
+log = logging.getLogger(__name__)
+
+#: What one wait may last, in seconds; the platform cannot wait for ever and a time is set.
+LONGEST_WAIT = 86400.0
+
+
+class Outbox(Protocol):
+    """Where work goes."""
+
+    def put(self, item: Any) -> None:
+        """Take one item; never blocks."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The ways out of the conductor: work by effect, looks for the monitor, requests for work, and the end."""
+
+    work: Mapping[Effect, Outbox]
+    look: Outbox
+    ask: Outbox
+    ended: Callable[[], None]
+    moved: Callable[[Job], None]
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970."""
+
+    journal: Journal
+    times: Times
+    ledger: Ledger
+    facts: reports.Facts
+    compose: Callable[[JobUpdate, Optional[tuple[int, Optional[int]]]], Report]
+    new_request_id: Callable[[], str]
+    server: str
+    queue: str
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    luck: Callable[[], float] = random.random
+
+
+class Conductor(Component):
+    """Owns the jobs of this pilot, by (job, attempt)."""
+
+    def __init__(
+        self,
+        inbox: queue.Queue[News],
+        budget: Budget,
+        ways: Ways,
+        means: Means,
+        asking: Asking,
+        request_id: Optional[str] = None,
+    ) -> None:
+        super().__init__("conductor", inbox, budget)
+        self.ways, self.means, self.asking = ways, means, asking
+        self.jobs: dict[news.Key, Slot] = {}
+        #: What went wrong, in order; the pilot's exit status is made of it.
+        self.problems: list[Problem] = []
+        self.finished = 0
+        self._timers = Timers()
+        self._end_at = NEVER
+        self._stop: Optional[Problem] = None
+        self._asked: Optional[str] = None  # the request for work that has no answer yet
+        self._ask_at: Optional[float] = None
+        self._open_request = request_id  # one of a pilot that died here; its jobs may be waiting for us
+        self._ended = False
+        self._handlers: Mapping[type, Callable[[Any], None]] = {
+            Answer: self._answer,
+            Order: self._order,
+            news.Stored: self._stored,
+            news.Progress: self._progress,
+            news.Heard: self._heard,
+            news.Offer: self._offer,
+            news.NoOffer: self._no_offer,
+            news.Shutdown: self._shutdown,
+            Due: self._due,
+        }
+
+    def begin(self) -> None:
+        """Ask for the first work, and set the time at which everything has to end."""
+        overdue = Problem(
+            ErrorCode.REACHED_MAX_TIME, f"the pilot's lifetime of {self.means.times.lifetime:.0f} s is over"
+        )
+        self._timers.set(self.asking.started + self.means.times.working_life, Order(None, Event.DEADLINE, overdue))
+        self._go_on()
+
+    def take(self) -> Any:
+        """Wait for news, or for the next time set."""
+        while True:
+            now = self.means.clock()
+            if (due := self._timers.due(now)) is not None:
+                return due
+            at = self._timers.next()
+            try:
+                return self.inbox.get(timeout=None if at is None else min(at - now, LONGEST_WAIT))
+            except queue.Empty:
+                continue
+
+    def handle(self, item: Any) -> None:
+        self._handlers[type(item)](item)
+        self._go_on()
+
+    def broke(self, item: Any, error: Exception) -> None:
+        """Fail the job whose news could not be handled."""
+        key = getattr(item, "key", None)
+        if key in self.jobs:
+            words = f"the conductor broke: {type(error).__name__}: {error}"
+            self._move(self.jobs[key], Event.FAIL, Problem(ErrorCode.INTERNAL_ERROR, words))
+        self._go_on()
+
+    # What comes in
+
+    def _answer(self, answer: Answer) -> None:
+        slot = self.jobs.get(answer.key)
+        if slot is None or slot.job.step != answer.step:
+            log.info("late answer of job %d.%d, step %d: %s", *answer.key, answer.step, answer.event.value)
+            return
+        if answer.outcome is not None:
+            slot.job = slot.job.evolve(outcome=answer.outcome)
+        if answer.metrics:
+            slot.job = slot.job.evolve(metrics=dict(answer.metrics))
+        self._move(slot, answer.event, answer.problem)
+
+    def _order(self, order: Order) -> None:
+        if order.key is None:
+            self._stop_asking()
+        for slot in list(self.jobs.values()):
+            if order.key in (None, slot.job.key):
+                log.warning("job %d.%d: %s: %s", *slot.job.key, order.event.value, order.problem.detail)
+                self._move(slot, order.event, order.problem)
+
+    def _stored(self, stored: news.Stored) -> None:
+        if (slot := self.jobs.get(stored.key)) is not None and not slot.final:
+            slot.job = slot.job.evolve(stored=(*slot.job.stored, stored.file))
+            self._write(slot)
+
+    def _progress(self, progress: news.Progress) -> None:
+        if (slot := self.jobs.get(progress.key)) is not None and slot.job.phase not in (Phase.REPORTING, *TERMINAL):
+            told = None if progress.done is None else (progress.done, progress.total)
+            self._send(slot, Effect.REPORT, self._running_report(slot, told))
+
+    def _heard(self, heard: news.Heard) -> None:
+        if (slot := self.jobs.get(heard.key)) is not None:
+            slot.heard = self.means.clock()
+
+    def _offer(self, offer: news.Offer) -> None:
+        self._asked = None
+        self.asking = self.asking.got(len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor)
+        for spec in offer.jobs:
+            self._accept(spec, offer, None)
+        for broken in offer.broken:
+            spec = JobSpec(id=broken.id, attempt=broken.attempt, transformation="")
+            self._accept(spec, offer, Problem(ErrorCode.BAD_JOB_DEFINITION, broken.words))
+        self.means.journal.answered()
+
+    def _no_offer(self, answer: news.NoOffer) -> None:
+        self._asked = None
+        log.warning("no work: %s: %s", answer.problem.code.name, answer.problem.detail)
+        self.asking = self.asking.failed(answer.problem, answer.fatal)
+
+    def _shutdown(self, shutdown: news.Shutdown) -> None:
+        """End everything in so many seconds; said again, in fewer."""
+        self._stop_asking()
+        self._stop = self._stop or shutdown.problem
+        self._end_at = min(self._end_at, self.means.clock() + shutdown.seconds)
+        for slot in list(self.jobs.values()):
+            self._move(slot, Event.SHUTDOWN, self._stop)
+            self._set_deadline(slot)
+
+    def _due(self, due: Due) -> None:
+        if due.matter is Matter.ASK:
+            self._ask_at = None
+            if not self.asking.over and self._asked is None and self._room() > 0:
+                self._ask()
+            return
+        slot = self.jobs.get(due.key) if due.key else None
+        if slot is None:
+            return
+        if due.matter is Matter.GIVE_UP:
+            self._give_up(slot)
+        elif slot.job.phase is not Phase.REPORTING:
+            self._look(slot, due.matter)
+
+    # What becomes of a job
+
+    def _accept(self, spec: JobSpec, offer: news.Offer, problem: Optional[Problem]) -> None:
+        if spec.key in self.jobs:
+            log.info("job %d.%d was offered again", *spec.key)
+            return
+        clock = self.means.clock()
+        slot = Slot(Job(spec), offer.site, offer.request_id, self.means.now(), clock)
+        self.jobs[spec.key] = slot
+        log.info("job %d.%d: %s", *spec.key, spec.name or spec.transformation)
+        self._write(slot)
+        for matter, seconds in (
+            (Matter.HEARTBEAT, self.means.times.heartbeat),
+            (Matter.CHECK, self.means.times.checks),
+        ):
+            self._timers.set(clock + seconds, Due(matter, spec.key))
+        if problem is not None:
+            self._move(slot, Event.FAIL, problem)
+        elif self._stop is not None:
+            self._move(slot, Event.SHUTDOWN, self._stop)
+
+    def _move(self, slot: Slot, event: Event, problem: Optional[Problem] = None) -> None:
+        """Let an event happen to a job: the journal first, then what has to be done."""
+        before = slot.job
+        try:
+            job, effects = advance(before, event, problem)
+        except IllegalTransition as wrong:
+            log.error("%s", wrong)  # the story says more than a traceback
+            job, effects = advance(before, Event.FAIL, Problem(ErrorCode.INTERNAL_ERROR, str(wrong)))
+        slot.move(job, self.means.clock())
+        if Effect.FINAL_REPORT in effects and not slot.final:
+            update = reports.final(job, slot.course(self.means.queue), self.means.facts, self.means.now())
+            slot.final = self.means.compose(update, None).text
+        if job.phase is not before.phase:
+            log.info("job %d.%d: %s (%s)", *job.key, job.phase.value, event.value)
+            self._write(slot)
+            self.ways.moved(job)
+            self._set_deadline(slot)
+        elif job.phase is Phase.REPORTING and event in (Event.NOT_TAKEN, Event.FAIL):
+            self._report_later(slot, problem)
+        for effect in effects:
+            self._send(slot, effect, self._report(slot, effect))
+        if job.phase in TERMINAL:
+            self._forget(slot)
+
+    def _report(self, slot: Slot, effect: Effect) -> Optional[Report]:
+        if effect is Effect.FINAL_REPORT:
+            return Report(slot.final)
+        return self._running_report(slot, None) if effect is Effect.REPORT else None
+
+    def _running_report(self, slot: Slot, progress: Optional[tuple[int, Optional[int]]]) -> Report:
+        course = slot.course(self.means.queue)
+        return self.means.compose(reports.running(slot.job, course, self.means.facts, self.means.now()), progress)
+
+    def _send(self, slot: Slot, effect: Effect, report: Optional[Report]) -> None:
+        seconds = self._capped(slot, self.means.times.given(effect))
+        self.ways.work[effect].put(Work(slot.job, effect, slot.site, seconds, report))
+
+    def _write(self, slot: Slot) -> None:
+        """Bring the journal up to date. A job whose final report cannot be written down is reported all the same."""
+        try:
+            self.means.journal.write(slot.record(self.means.server, self.means.queue), durable=bool(slot.final))
+        except JournalUnusable as wrong:
+            log.error("%s", wrong)
+            if not slot.final and not slot.unwritten:
+                slot.unwritten = True
+                lost = Order(slot.job.key, Event.CHECK, Problem(wrong.code, wrong.detail))
+                self._timers.set(self.means.clock(), lost)
+
+    def _set_deadline(self, slot: Slot) -> None:
+        """Set the time by which a job must have left its phase."""
+        job, now = slot.job, self.means.clock()
+        if job.phase is Phase.REPORTING:
+            self._timers.set(now + self._capped(slot, self.means.times.report_for), Due(Matter.GIVE_UP, job.key))
+            if slot.refusals:
+                self._timers.set(now, Answer(job.key, job.step, Event.OVERDUE))
+        elif (late := self.means.times.overdue(job, slot.site.queue)) is not None:
+            seconds, problem = late
+            overdue = Answer(job.key, job.step, Event.OVERDUE, problem)
+            self._timers.set(now + self._capped(slot, seconds), overdue)
+
+    def _capped(self, slot: Slot, seconds: float) -> float:
+        """Shorten a time so that, when the pilot is to end, something is left for what follows."""
+        if self._end_at == NEVER:
+            return seconds
+        return min(seconds, max(0.0, self._end_at - self.means.clock()) * self.means.times.share(slot.job.phase))
+
+    def _report_later(self, slot: Slot, problem: Optional[Problem]) -> None:
+        slot.refusal = problem or slot.refusal
+        now = self.means.clock()
+        # When the pilot is to end, some tries are left for the time that is.
+        wait = min(self.means.times.report_wait(slot.refusals), max(0.1, (self._end_at - now) / 4))
+        slot.refusals += 1
+        self._timers.set(now + wait, Answer(slot.job.key, slot.job.step, Event.OVERDUE))
+
+    def _give_up(self, slot: Slot) -> None:
+        """Leave a final report to the next pilot on this disk."""
+        told = slot.refusal or Problem(ErrorCode.COMMUNICATION_FAILURE, "the final report was not taken")
+        log.error("job %d.%d: the final report stays in the journal: %s", *slot.job.key, told.detail)
+        self.problems.append(told)
+        self._leave(slot)
+
+    def _forget(self, slot: Slot) -> None:
+        if slot.job.problem is None:
+            self.finished += 1
+        else:
+            self.problems.append(slot.job.problem)
+        self._leave(slot)
+
+    def _leave(self, slot: Slot) -> None:
+        del self.jobs[slot.job.key]
+        self.means.ledger.give_back(slot.job.key)
+
+    def _look(self, slot: Slot, matter: Matter) -> None:
+        """See to a job from time to time: a heartbeat, the checks."""
+        now, times = self.means.clock(), self.means.times
+        seconds = times.heartbeat if matter is Matter.HEARTBEAT else times.checks
+        self._timers.set(now + seconds, Due(matter, slot.job.key))
+        if now - slot.heard > times.lost_after:
+            words = f"no report was taken for {now - slot.heard:.0f} s; the server has given the job up"
+            self._move(slot, Event.LEASE_LOST, Problem(ErrorCode.LEASE_LOST, words))
+        elif slot.job.phase is Phase.RUNNING or matter is Matter.CHECK:
+            self.ways.look.put(news.Look(slot.job, matter, slot.site))
+        else:
+            self._send(slot, Effect.REPORT, self._running_report(slot, None))
+
+    # What comes next
+
+    def _go_on(self) -> None:
+        """Begin jobs that have waited for cores, ask for more, or end."""
+        for slot in list(self.jobs.values()):
+            if slot.job.phase is Phase.ACCEPTED and self.means.ledger.take(slot.job.key, slot.job.spec.cores):
+                self._move(slot, Event.BEGIN)
+        if self._asked is not None:
+            return
+        now = self.means.clock()
+        at = self.asking.next(now, self.means.luck())
+        if at is None and not self.jobs:
+            self._end()
+        elif at is not None and self._ask_at is None and self._room() > 0:
+            if at <= now:
+                self._ask()
+            else:
+                self._ask_at = at
+                self._timers.set(at, Due(Matter.ASK))
+
+    def _room(self) -> int:
+        waiting = sum(slot.job.phase is Phase.ACCEPTED for slot in self.jobs.values())
+        return self.means.ledger.places() - waiting
+
+    def _ask(self) -> None:
+        self._asked, self._open_request = self._open_request or self.means.new_request_id(), None
+        try:
+            self.means.journal.asked(self._asked, self.means.server, self.means.queue)
+        except JournalUnusable as wrong:
+            self._no_offer(news.NoOffer(Problem(wrong.code, wrong.detail), fatal=True))
+            return self._go_on()
+        return self.ways.ask.put(news.Ask(self._asked, self._room()))
+
+    def _stop_asking(self) -> None:
+        self.asking = self.asking.stopped()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            if self.asking.problem is not None:
+                self.problems.append(self.asking.problem)
+            self.ways.ended()

@@ -1,0 +1,145 @@
+"""The data control: brings inputs, stores outputs, packs and stores the log, cleans up. One lane for each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.control.lanes import Occupied, Tell
+from pilot.control.lifecycle import Event
+from pilot.control.news import Stored, Work
+from pilot.copytool.base import Cancel, CopyTool, Deadline
+from pilot.errors import JobFailed
+from pilot.plugins import call
+from pilot.runtime import workdir
+from pilot.site.node import free_disk
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from pilot.copytool.engine import Engine
+
+#: What a log keeps of any one file, in bytes.
+LONGEST_LOGGED = 100 * 2**20
+PILOT_LOG = "pilotlog.txt"
+
+
+def copytools(plugins: pluggy.PluginManager) -> dict[str, CopyTool]:
+    """Make one of each copy tool that plugins offer, by name; a plugin that was registered later wins."""
+    offered: Sequence[Sequence[type[CopyTool]]] = call(plugins, "register_copytools")
+    return {kind.name: kind() for kinds in reversed(offered) for kind in kinds}
+
+
+class DataControl:
+    """``base`` is the folder of the jobs' directories; ``secrets`` answers what no log may hold."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        tell: Tell,
+        plugins: pluggy.PluginManager,
+        occupied: Occupied,
+        base: Path,
+        tools: Mapping[str, CopyTool],
+        attempts: int,
+        *,
+        free_disk_at_start: int = 0,
+        keep_workdir: bool = False,
+        secrets: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self._tell, self._plugins, self._occupied, self._base = tell, plugins, occupied, base
+        self._tools, self._attempts, self._secrets = tools, attempts, secrets
+        self._free_disk_at_start, self._keep_workdir = free_disk_at_start, keep_workdir
+
+    def stage_in(self, work: Work) -> None:
+        """Make a job's directory and bring its inputs there."""
+        spec = work.job.spec
+        with self._occupied.doing(work) as cancel:
+            place = workdir.create(self._base, spec)
+            self._check_room(place.root)
+            self._verify(work)
+            self._engine(work).stage_in(spec, place.root, Deadline(work.seconds), cancel)
+        self._tell(work.answer(Event.INPUT_READY))
+
+    def stage_out(self, work: Work) -> None:
+        """Store a job's outputs; each is told as soon as it is stored."""
+        spec = work.job.spec
+        place = workdir.of(self._base, spec)
+        with self._occupied.doing(work) as cancel:
+            self._engine(work).stage_out(
+                spec,
+                spec.outputs,
+                place.root,
+                Deadline(work.seconds),
+                cancel,
+                lambda file: self._tell(Stored(work.key, file)),
+            )
+        self._tell(work.answer(Event.OUTPUT_STORED))
+
+    def stage_log(self, work: Work) -> None:
+        """Pack what is left in a job's directory, with the pilot's log so far, and store it."""
+        spec, log = work.job.spec, work.job.spec.log
+        if log is not None:
+            from pilot.runtime import log_archive
+
+            place = workdir.of(self._base, spec)
+            if not place.root.is_dir():
+                place = workdir.create(self._base, spec)
+            self._add_pilot_log(place.root)
+            log_archive.pack(
+                place.root,
+                place.root / log.lfn,
+                self._left_out(work),
+                size_limit=LONGEST_LOGGED,
+                secrets=self._secrets(),
+            )
+            self._engine(work).stage_out(
+                spec,
+                (log,),
+                place.root,
+                Deadline(work.seconds),
+                Cancel(),
+                lambda file: self._tell(Stored(work.key, file)),
+            )
+        self._tell(work.answer(Event.LOG_STORED))
+
+    def clean(self, work: Work) -> None:
+        """Forget a job that has ended, and remove its directory."""
+        self._occupied.forget(work.key)
+        if not self._keep_workdir:
+            workdir.remove(workdir.of(self._base, work.job.spec))
+
+    def _engine(self, work: Work) -> Engine:
+        from pilot.copytool.engine import Engine
+
+        return Engine(self._tools, work.site.storages, work.site.queue, attempts=self._attempts)
+
+    def _check_room(self, folder: Path) -> None:
+        free = free_disk(folder)
+        if free < self._free_disk_at_start:
+            words = f"{folder} has {free} bytes free; a job needs {self._free_disk_at_start} to begin"
+            raise JobFailed(ErrorCode.NO_LOCAL_SPACE, words)
+
+    def _verify(self, work: Work) -> None:
+        objections: Sequence[Optional[str]] = call(
+            self._plugins, "verify_job", spec=work.job.spec, queue=work.site.queue
+        )
+        for words in objections:
+            if words:
+                raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
+
+    def _left_out(self, work: Work) -> list[str]:
+        """Inputs and outputs have their own place; plugins name what else is not worth keeping."""
+        spec = work.job.spec
+        patterns: Sequence[Sequence[str]] = call(self._plugins, "redundant_files", spec=spec)
+        return [*(file.lfn for file in (*spec.inputs, *spec.outputs)), *(name for some in patterns for name in some)]
+
+    def _add_pilot_log(self, folder: Path) -> None:
+        source = self._base / PILOT_LOG
+        if source.is_file():
+            try:
+                shutil.copyfile(source, folder / PILOT_LOG)
+            except OSError as wrong:
+                raise JobFailed(ErrorCode.LOG_CREATION_FAILED, f"{folder / PILOT_LOG}: {wrong.strerror}") from wrong

@@ -1,0 +1,153 @@
+"""The job control: asks the server for work and reports to it. Waiting and repeating is the conductor's business."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Callable, Optional
+
+from pilot.api.replies import Refused, ServerError
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import PANDA_MB
+from pilot.contract.messages import UpdateAnswer, WorkRequest
+from pilot.contract.queue import ONLINE, QueueData
+from pilot.control.component import Budget, Component
+from pilot.control.lanes import Tell, problem_of
+from pilot.control.lifecycle import Effect, Event
+from pilot.control.news import Ask, Heard, NoOffer, Offer, Order, Site, Work
+from pilot.errors import JobFailed
+from pilot.job import Problem
+
+if TYPE_CHECKING:
+    from pilot.api.communicator import Communicator, Report
+    from pilot.control.reports import Facts
+    from pilot.settings import Queue
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request for work says besides how many. ``memory`` in bytes."""
+
+    queue: Queue
+    facts: Facts
+    cpu_mhz: float
+    memory: int
+    free_disk: Callable[[], int]
+    remaining: Callable[[], float]
+
+    def request(self, site: QueueData, count: int) -> WorkRequest:
+        """Write the request."""
+        queue, disk = self.queue, self.free_disk()
+        return WorkRequest(
+            queue=queue.name,
+            label="test" if site.status == "test" else queue.label,
+            count=count,
+            memory=self.memory // PANDA_MB,
+            disk=(min(disk, site.max_workdir) if site.max_workdir else disk) // PANDA_MB,
+            node=self.facts.node,
+            scheduler_id=self.facts.scheduler_id,
+            computing_element=queue.name,
+            remaining_time=max(0.0, round(self.remaining())),
+            resource_type=queue.resource_type,
+            job_type=queue.job_type,
+            working_group=queue.working_group,
+            country_group=queue.country_group,
+            allow_other_country=queue.allow_other_country,
+            cpu_mhz=self.cpu_mhz,
+        )
+
+
+class Asker(Component):
+    """The lane for asking."""
+
+    def __init__(self, inbox: queue.Queue[Ask], budget: Budget, tell: Tell, control: JobControl) -> None:
+        super().__init__("ask", inbox, budget)
+        self._tell, self._control = tell, control
+
+    def handle(self, item: Ask) -> None:
+        self._control.ask(item)
+
+    def broke(self, item: Ask, error: Exception) -> None:
+        words = f"asking for work broke: {type(error).__name__}: {error}"
+        self._tell(NoOffer(Problem(ErrorCode.INTERNAL_ERROR, words)))
+
+
+class JobControl:
+    """Two lanes, one for asking and one for reporting; what they share is thread-safe."""
+
+    def __init__(
+        self, tell: Tell, server: Communicator, wanted: Wanted, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tell, self._server, self._wanted, self._clock = tell, server, wanted, clock
+        self._site: Optional[Site] = None
+        self._fetched = 0.0
+
+    def ask(self, ask: Ask) -> None:
+        """Ask for work; tell what came, or why nothing did."""
+        try:
+            site = self._described()
+            found = self._server.acquire(self._wanted.request(site.queue, ask.jobs), ask.request_id)
+        except ServerError as error:
+            self._tell(NoOffer(problem_of(error), fatal=not error.passes))
+        except JobFailed as error:
+            self._tell(NoOffer(problem_of(error), fatal=True))
+        else:
+            self._tell(Offer(ask.request_id, site, found.jobs, found.broken))
+
+    def _described(self) -> Site:
+        """Answer what the server says of the queue; not older than the settings allow.
+
+        Raises:
+            JobFailed: pilots are not wanted there now.
+        """
+        queue = self._wanted.queue
+        if self._site is None or self._clock() - self._fetched > queue.refresh:
+            data = self._server.queue_data(queue.name, queue.data_url)
+            _check_open(data)
+            self._site = Site(data, self._server.storages(queue.storage_url))
+            self._fetched = self._clock()
+        return self._site
+
+    def report(self, work: Work) -> None:
+        """Send one report; pass on the server's command. A report that is not final is sent once only."""
+        if work.report is None:
+            raise TypeError("a report without its text")
+        send = self._final if work.effect is Effect.FINAL_REPORT else self._running
+        send(work, work.report)
+
+    def _running(self, work: Work, report: Report) -> None:
+        try:
+            answer = self._server.report(report)
+        except ServerError as error:
+            log.warning("job %d.%d: a report was not taken: %s", *work.key, error)
+            return
+        self._tell(Heard(work.key))
+        self._obey(work, answer)
+
+    def _obey(self, work: Work, answer: UpdateAnswer) -> None:
+        if answer.kills:
+            words = "the server wants the job ended (tobekilled)"
+            self._tell(Order(work.key, Event.KILL, Problem(ErrorCode.KILLED_BY_SERVER, words)))
+
+    def _final(self, work: Work, report: Report) -> None:
+        try:
+            self._server.report(report)
+        except Refused as error:
+            log.error("job %d.%d: the final report is refused: %s", *work.key, error)
+            self._tell(work.answer(Event.REFUSED, problem_of(error)))
+        except ServerError as error:
+            log.warning("job %d.%d: the final report was not taken: %s", *work.key, error)
+            self._tell(work.answer(Event.NOT_TAKEN, problem_of(error)))
+        else:
+            self._tell(work.answer(Event.TAKEN))
+
+
+def _check_open(queue: QueueData) -> None:
+    if queue.state.upper() != "ACTIVE":
+        raise JobFailed(ErrorCode.QUEUE_NOT_ACTIVE, f"queue {queue.name} is {queue.state}, not ACTIVE")
+    if queue.status not in ONLINE:
+        raise JobFailed(ErrorCode.QUEUE_NOT_ONLINE, f"queue {queue.name} is {queue.status}")

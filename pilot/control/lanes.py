@@ -1,0 +1,104 @@
+"""Lanes: threads that do one kind of work for one job at a time, and the way to stop what they do."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Callable
+
+from pilot.contract.codes import ErrorCode
+from pilot.control.component import Budget, Component
+from pilot.control.lifecycle import Effect, Event
+from pilot.control.news import Key, News, Work
+from pilot.copytool.base import Cancel
+from pilot.errors import PilotError
+from pilot.job import Problem
+
+Tell = Callable[[News], None]
+
+
+def problem_of(error: PilotError) -> Problem:
+    """Answer an error as a job's problem."""
+    return Problem(ErrorCode(error.code), error.detail)
+
+
+class Lane(Component):
+    """Does one kind of work. An error with a code fails the job with it; any other is a fault of ours."""
+
+    def __init__(
+        self, name: str, inbox: queue.Queue[Work], budget: Budget, tell: Tell, do: Callable[[Work], None]
+    ) -> None:
+        super().__init__(name, inbox, budget)
+        self._tell, self._do = tell, do
+
+    def handle(self, item: Work) -> None:
+        try:
+            self._do(item)
+        except PilotError as error:
+            self._tell(item.answer(Event.FAIL, problem_of(error)))
+
+    def broke(self, item: Work, error: Exception) -> None:
+        if item.effect is not Effect.CLEAN:
+            words = f"{self.name} broke: {type(error).__name__}: {error}"
+            self._tell(item.answer(Event.FAIL, Problem(ErrorCode.INTERNAL_ERROR, words)))
+
+
+class Occupied:
+    """What is being done for which job, so that it can be stopped, and somebody can wait until it has stopped.
+
+    Shared by the lanes that do and the lane that stops. Work that a stop has overtaken in its inbox finds its token
+    asked when it begins.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._tokens: dict[Key, Cancel] = {}
+        self._busy: dict[Key, int] = {}
+        self._stopped: dict[Key, int] = {}
+        self._stops: dict[Key, Callable[[], None]] = {}
+
+    @contextlib.contextmanager
+    def doing(self, work: Work) -> Iterator[Cancel]:
+        """Be busy with some work, under a token that says when to give up."""
+        key = work.key
+        with self._changed:
+            token = self._tokens[key] = Cancel()
+            self._busy[key] = self._busy.get(key, 0) + 1
+            if work.job.step < self._stopped.get(key, 0):
+                token.ask()
+        try:
+            yield token
+        finally:
+            with self._changed:
+                self._busy[key] -= 1
+                self._stops.pop(key, None)
+                self._changed.notify_all()
+
+    def stops_by(self, key: Key, stop: Callable[[], None]) -> None:
+        """Say how to stop what is being done; when a stop was asked already, that happens at once."""
+        with self._changed:
+            self._stops[key] = stop
+            late = bool(self._tokens[key])
+        if late:
+            stop()
+
+    def stop(self, work: Work, patience: float) -> bool:
+        """Stop whatever was begun for a job at an earlier step; wait up to ``patience`` seconds. True when it ended."""
+        key = work.key
+        with self._changed:
+            self._stopped[key] = work.job.step
+            if (token := self._tokens.get(key)) is not None:
+                token.ask()
+            stop = self._stops.get(key)
+        if stop is not None:
+            stop()
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._busy.get(key), patience)
+
+    def forget(self, key: Key) -> None:
+        """Drop what is known of a job that has ended."""
+        with self._changed:
+            for known in (self._tokens, self._busy, self._stopped, self._stops):
+                known.pop(key, None)

@@ -1,0 +1,147 @@
+"""What is said between the threads: news to the conductor, work from it. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple, Optional, Union
+
+from pilot.api.communicator import Report
+from pilot.api.replies import BrokenJob
+from pilot.contract.job import JobSpec
+from pilot.contract.messages import StoredFile
+from pilot.contract.queue import QueueData, StorageEndpoint
+from pilot.control.lifecycle import Effect, Event
+from pilot.job import Job, PayloadOutcome, Problem
+
+Key = tuple[int, int]  # (job, attempt)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the server says of the queue and of the storages, as it was when the job came."""
+
+    queue: QueueData
+    storages: Mapping[str, StorageEndpoint] = field(default_factory=dict)
+
+
+class Answer(NamedTuple):
+    """A component has done, or not done, what it was asked for at this step of the job."""
+
+    key: Key
+    step: int
+    event: Event
+    problem: Optional[Problem] = None
+    outcome: Optional[PayloadOutcome] = None
+    metrics: Optional[Mapping[str, Any]] = None
+
+
+class Order(NamedTuple):
+    """Somebody wants a job ended, whatever it does. No key: every job."""
+
+    key: Optional[Key]
+    event: Event
+    problem: Problem
+
+
+class Stored(NamedTuple):
+    """One output or log lies on its storage."""
+
+    key: Key
+    file: StoredFile
+
+
+class Progress(NamedTuple):
+    """Events done, and of how many (``None``: nobody knows); no numbers when the payload tells none."""
+
+    key: Key
+    done: Optional[int] = None
+    total: Optional[int] = None
+
+
+class Heard(NamedTuple):
+    """The server has taken a report that was not the final one."""
+
+    key: Key
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The server's answer to a request for work: jobs, perhaps none."""
+
+    request_id: str
+    site: Site
+    jobs: tuple[JobSpec, ...] = ()
+    broken: tuple[BrokenJob, ...] = ()
+
+
+class NoOffer(NamedTuple):
+    """A request for work came to nothing. ``fatal``: asking again is of no use."""
+
+    problem: Problem
+    fatal: bool = False
+
+
+class Matter(str, Enum):
+    """What falls due at a time set before."""
+
+    ASK = "ask"
+    HEARTBEAT = "heartbeat"
+    CHECK = "check"
+    GIVE_UP = "give up"  # a final report that is not taken
+
+
+class Due(NamedTuple):
+    """A time set before has come."""
+
+    matter: Matter
+    key: Optional[Key] = None
+
+
+class Shutdown(NamedTuple):
+    """The pilot is to end within so many seconds; its jobs get this problem."""
+
+    problem: Problem
+    seconds: float
+
+
+News = Union[Answer, Order, Stored, Progress, Heard, Offer, NoOffer, Due, Shutdown]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the conductor asks of a component: do this, for the job as it now is.
+
+    ``seconds`` is the time given. ``report`` goes with REPORT and FINAL_REPORT.
+    """
+
+    job: Job
+    effect: Effect
+    site: Site
+    seconds: float = 0.0
+    report: Optional[Report] = None
+
+    @property
+    def key(self) -> Key:
+        """(job, attempt)."""
+        return self.job.key
+
+    def answer(self, event: Event, problem: Optional[Problem] = None, **more: Any) -> Answer:
+        """Answer this work."""
+        return Answer(self.key, self.job.step, event, problem, **more)
+
+
+class Look(NamedTuple):
+    """The monitor is to look at a running job: at its progress, or at what may end it."""
+
+    job: Job
+    matter: Matter
+    site: Site
+
+
+class Ask(NamedTuple):
+    """The job control is to ask for so much work under this request id."""
+
+    request_id: str
+    jobs: int

@@ -1,0 +1,143 @@
+"""Writes the reports on a job, from what is known of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.messages import JobUpdate
+from pilot.contract.states import JobState
+from pilot.contract.version import PRODUCT
+from pilot.job import STATE_OF, Job, Phase, Problem
+
+KB = 1024
+#: A payload that was ended by signal n is reported with this plus n, as a shell would.
+SIGNALLED = 128
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What each report says of the pilot and its node."""
+
+    node: str = ""
+    pilot_id: str = ""
+    batch_id: str = ""
+    scheduler_id: str = ""
+    cpu_model: str = ""
+
+
+#: Where batch systems say which of their jobs this is.
+BATCH_VARIABLES = ("COMPASS_BATCH_ID", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+
+
+def facts_of(environment: Mapping[str, str], node: str, cpu_model: str) -> Facts:
+    """Gather the facts. GTAG, where the batch job's output can be seen, and PANDA_JSID are set by pilot factories."""
+    return Facts(
+        node=node,
+        pilot_id=f"{environment.get('GTAG', 'unknown')}|compass-pilot|{PRODUCT}",
+        batch_id=next((environment[name] for name in BATCH_VARIABLES if name in environment), ""),
+        scheduler_id=environment.get("PANDA_JSID", ""),
+        cpu_model=cpu_model,
+    )
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a job has gone in time: ``started`` is seconds since 1970, ``spent`` seconds by phase."""
+
+    queue: str
+    started: float
+    spent: Mapping[Phase, float]
+    asking: float = 0.0
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def running(job: Job, course: Course, facts: Facts, now: float) -> JobUpdate:
+    """Write a report on a job that goes on."""
+    return _update(job, course, facts, now, STATE_OF.get(job.phase, JobState.RUNNING))
+
+
+def final(job: Job, course: Course, facts: Facts, now: float) -> JobUpdate:
+    """Write the last report on a job. A failed job names its log only: its outputs are not to be used."""
+    failed = job.problem is not None
+    names = {job.spec.log.lfn} if failed and job.spec.log else set()
+    return _update(
+        job,
+        course,
+        facts,
+        now,
+        JobState.FAILED if failed else JobState.FINISHED,
+        end_time=_moment(now),
+        files=tuple(file for file in job.stored if not failed or file.lfn in names),
+        pilot_timing=timing(course),
+        **(_problem(job.problem) if job.problem else {}),
+        **_outcome(job),
+    )
+
+
+def lost(job: JobSpec, queue: str, started: float, facts: Facts, now: float, words: str) -> JobUpdate:
+    """Write the final report on a job whose pilot has died."""
+    course = Course(queue, started, {})
+    orphan = Job(job, phase=Phase.FAILED, problem=Problem(ErrorCode.PILOT_LOST, words))
+    return final(orphan, course, facts, now)
+
+
+def _update(job: Job, course: Course, facts: Facts, now: float, state: JobState, **more: Any) -> JobUpdate:
+    return JobUpdate(
+        job_id=job.spec.id,
+        state=state,
+        attempt=job.spec.attempt,
+        queue=course.queue,
+        node=facts.node,
+        timestamp=_moment(now),
+        start_time=_moment(course.started),
+        pilot_id=facts.pilot_id,
+        batch_id=facts.batch_id,
+        scheduler_id=facts.scheduler_id,
+        cpu_model=f"s+{facts.cpu_model}" if facts.cpu_model else None,  # PanDA: the unit of CPU times, then the CPU
+        cores=job.spec.cores,
+        **more,
+    )
+
+
+def timing(course: Course) -> str:
+    """Write PanDA's ``getjob|stagein|payload|stageout|initial setup|setup``, in whole seconds."""
+
+    def spent(*phases: Phase) -> int:
+        return round(sum(course.spent.get(phase, 0.0) for phase in phases))
+
+    stage_out = spent(Phase.STAGING_OUT, Phase.STAGING_LOG)
+    return f"{round(course.asking)}|{spent(Phase.STAGING_IN)}|{spent(Phase.RUNNING)}|{stage_out}|0|0"
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    said: dict[str, Any] = {"pilot_error": int(problem.code), "pilot_error_words": problem.detail or problem.code.words}
+    if problem.payload_code:
+        said.update(payload_error=problem.payload_code, payload_error_words=problem.detail)
+    return said
+
+
+def _outcome(job: Job) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if (outcome := job.outcome) is not None:
+        status = outcome.status if outcome.status is not None else SIGNALLED + (outcome.signal or 0)
+        said.update(exit_status=status, cpu_time=round(outcome.cpu_time), max_rss=outcome.max_rss // KB)
+    if (events := _whole(job.metrics.get("nEvents"))) is not None:
+        said["events"] = events
+    if job.metrics:
+        said["metrics"] = " ".join(f"{name}={value}" for name, value in job.metrics.items())
+    return said
+
+
+def _whole(value: Any) -> Optional[int]:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
