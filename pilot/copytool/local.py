@@ -89,6 +89,7 @@ class Link(Local):
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
         source, target = path_of(transfer.source), path_of(transfer.target)
         with told(source, "linked"):
+            checksum.go_on(deadline, cancel)
             _open_source(source).close()
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
@@ -110,6 +111,7 @@ class SymbolicLink(Local):
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
         source, target = path_of(transfer.source), path_of(transfer.target)
         with told(source, "linked"), _open_source(source) as reading:
+            checksum.go_on(deadline, cancel)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             target.symlink_to(source)

@@ -285,6 +285,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    os.set_inheritable(int(sys.argv[1]), False)  # it becomes the payload's stdout, and nothing else
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     argv, environment, workdir = marshal.loads(_exactly(int.from_bytes(_exactly(8), "big")))  # noqa: S302  # our pilot's
     tree = Tree(make_cgroup(f"compass-{os.getpid()}"))

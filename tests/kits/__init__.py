@@ -1,0 +1,1 @@
+"""Contracts to inherit: every implementation of one thing passes the same tests."""

@@ -1,0 +1,133 @@
+"""What is in a log archive, and what is not."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from pilot.errors import JobFailed
+from pilot.runtime.log_archive import BLOCK, pack
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "PanDA_Pilot-7-1"
+    made.mkdir()
+    (made / "payload.stdout").write_text("hello\n")
+    return made
+
+
+def packed(folder, leave_out=(), **options):
+    return pack(folder, folder.parent / "log.tgz", leave_out, **options)
+
+
+def names(path):
+    with tarfile.open(path) as tar:
+        return [member.name.partition("/")[2] for member in tar]
+
+
+def content(path, name):
+    with tarfile.open(path) as tar:
+        return tar.extractfile(f"PanDA_Pilot-7-1/{name}").read()
+
+
+def test_folders_and_files_come_in_the_order_of_their_names(folder):
+    (folder / "b").mkdir()
+    (folder / "b" / "z").write_text("")
+    (folder / "a").write_text("")
+    assert names(packed(folder)) == ["a", "b", "b/z", "payload.stdout"]
+
+
+def test_inputs_outputs_and_redundant_files_are_left_out_without_a_word(folder):
+    for name in ("mDST-1-2.root", "core.17", "in.raw"):
+        (folder / name).write_text("")
+    assert names(packed(folder, ["*.root", "core.*", "in.raw"])) == ["payload.stdout"]
+
+
+def test_temporary_files_locks_proxies_and_half_files_are_never_kept(folder):
+    (folder / "tmp").mkdir()
+    (folder / "tmp" / "scratch").write_text("")
+    for name in (".compass-lock", "x509up_u1000", "pilot.token", "out.root.part"):
+        (folder / name).write_text("")
+    assert names(packed(folder)) == ["payload.stdout"]
+
+
+def test_the_same_content_makes_the_same_bytes(folder, tmp_path):
+    first = pack(folder, tmp_path / "one.tgz", ()).read_bytes()
+    (folder / "payload.stdout").touch()
+    os.utime(folder / "payload.stdout", (1_000_000_000, 1_000_000_000))
+    second = pack(folder, tmp_path / "two.tgz", ()).read_bytes()
+    third = pack(folder, tmp_path / "three.tgz", ()).read_bytes()
+    assert second == third
+    assert first != second  # a file's own time belongs to its content
+
+
+def test_a_link_to_inside_stays_a_link_and_one_that_leads_out_is_named(folder, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (folder / "in").symlink_to("payload.stdout")
+    (folder / "out").symlink_to("../secret")
+    (folder / "far").symlink_to("/etc/passwd")
+    (folder / "folder").symlink_to(tmp_path)
+    archive = packed(folder)
+    with tarfile.open(archive) as tar:
+        assert tar.getmember("PanDA_Pilot-7-1/in").linkname == "payload.stdout"
+    assert names(archive) == ["in", "payload.stdout", "LEFT-OUT.txt"]
+    said = content(archive, "LEFT-OUT.txt").decode()
+    assert "out: a link that leads out, to ../secret\n" in said
+    assert "far: a link that leads out, to /etc/passwd\n" in said
+    assert b"secret\n" not in gzip.decompress(archive.read_bytes()).replace(b"../secret\n", b"")
+
+
+def test_what_is_not_a_file_is_named(folder):
+    os.mkfifo(folder / "pipe")
+    archive = packed(folder)
+    assert content(archive, "LEFT-OUT.txt") == b"pipe: not a file\n"
+
+
+def test_a_long_file_keeps_its_beginning_and_its_end(folder):
+    (folder / "long").write_bytes(b"a" * 1000 + b"b" * 100_000 + b"c" * 3000)
+    archive = packed(folder, size_limit=4000)
+    assert content(archive, "long") == b"a" * 1000 + b"\n[... 100000 bytes are left out here ...]\n" + b"c" * 3000
+    assert content(archive, "LEFT-OUT.txt") == b"long: 100000 of 104000 bytes in its middle\n"
+
+
+def test_secrets_are_starred_out_wherever_they_stand(folder):
+    token = "eyJ-secret"
+    text = token.encode() + b"x" * (BLOCK - 5 - len(token)) + token.encode() + b"middle" + token.encode()
+    (folder / "large").write_bytes(text)
+    assert content(packed(folder, secrets=[token, ""]), "large") == text.replace(token.encode(), b"*" * len(token))
+
+
+def test_an_archive_may_lie_in_the_directory_that_it_is_made_of(folder):
+    archive = pack(folder, folder / "job.log.tgz", ())
+    again = pack(folder, folder / "job.log.tgz", ())
+    assert archive == again
+    assert names(again) == ["payload.stdout"]
+
+
+def test_names_of_any_kind_are_kept(folder):
+    (folder / "ü b\n").write_text("")
+    (folder / os.fsdecode(b"\xff")).write_text("")
+    assert len(names(packed(folder))) == 3
+
+
+def test_a_large_directory_tree_is_packed_whole(folder):
+    (folder / "big").write_bytes(os.urandom(3 * BLOCK + 17))
+    assert content(packed(folder), "big") == (folder / "big").read_bytes()
+
+
+def test_an_archive_that_cannot_be_written_leaves_nothing(folder, small_disk):
+    (folder / "noise").write_bytes(os.urandom(200_000))
+    with pytest.raises(JobFailed, match="No space left") as caught:
+        pack(folder, small_disk / "log.tgz", ())
+    assert caught.value.code is ErrorCode.LOG_CREATION_FAILED
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_directory_that_is_gone_makes_an_archive_that_says_so(tmp_path):
+    archive = pack(tmp_path / "PanDA_Pilot-7-1", tmp_path / "log.tgz", ())
+    assert content(archive, "LEFT-OUT.txt") == b"PanDA_Pilot-7-1/: No such file or directory\n"
