@@ -17,7 +17,7 @@ from server.production import logic
 from server.production.models import Task
 from server.production.steps import collect, crosscheck, finish, merge, retry, submit
 from server.taskbuffer import logic as taskbuffer
-from server.taskbuffer import queries as taskbuffer_queries
+from server.taskbuffer.models import Bucket
 from server.taskbuffer.values import ClaimOrder
 
 GENERATION = {
@@ -82,7 +82,7 @@ class FakePilot:
         return done
 
     def claim(self) -> JobSpec | None:
-        buckets = tuple(bucket.pk for bucket in taskbuffer_queries.buckets_of("LOCAL"))
+        buckets = tuple(Bucket.objects.filter(queue="LOCAL").values_list("pk", flat=True))
         order = ClaimOrder(buckets, f"request-{next(self.numbers)}", "LOCAL")
         given = taskbuffer.claim(order)
         if not given:
@@ -165,5 +165,3 @@ def reload(task: Task) -> Task:
 @pytest.fixture
 def pilot() -> FakePilot:
     return FakePilot()
-
-
