@@ -69,7 +69,8 @@ class Deadline:
 class Transfer:
     """One file to move: ``source`` and ``target`` are URLs (``file:///path`` for local ones).
 
-    ``size`` in bytes and ``checksum`` (``adler32:...``) are what was registered, ``None`` when nothing was.
+    ``size`` in bytes and ``checksum`` (``adler32:...``) are what was registered, ``None`` when nothing was. Folders
+    are made below ``root`` only, the URL of the target's storage: one that is not there is not mounted.
     """
 
     lfn: str
@@ -77,6 +78,7 @@ class Transfer:
     target: str
     size: Optional[int] = None
     checksum: Optional[str] = None
+    root: str = ""
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def _put(spec: JobSpec, path: Path, size: int, route: Route, deadline: Deadline,
     if there is not None:
         return _same_content(path, size, there, route, deadline, cancel)
     try:
-        facts = tool.copy(Transfer(path.name, f"file://{path}", part, size), deadline, cancel)
+        facts = tool.copy(Transfer(path.name, f"file://{path}", part, size, root=route.root), deadline, cancel)
         stored = tool.stat(part, deadline)
         if stored is None or stored.size != size:
             words = f"{stored.size if stored else 0} of {size} bytes lie at {part}"
@@ -206,8 +206,7 @@ def _same_content(path: Path, size: int, there: FileFacts, route: Route, deadlin
 
 
 def _verify_input(file: FileSpec, part: Path, facts: FileFacts, deadline: Deadline, cancel: Cancel) -> FileFacts:
-    with told(part, "looked at"):
-        size = part.stat().st_size
+    size = part.stat().st_size if part.is_file() else 0
     wanted = facts.size if file.size is None else file.size
     if size != wanted:
         raise CopyFailed(FailureKind.SIZE, f"{size} bytes arrived, {wanted} are registered")

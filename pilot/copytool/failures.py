@@ -25,7 +25,8 @@ CODES: Mapping[tuple[Optional[FailureKind], Direction], ErrorCode] = {
     (FailureKind.AUTHENTICATION, _IN): ErrorCode.STAGE_IN_AUTHENTICATION,
     (FailureKind.AUTHENTICATION, _OUT): ErrorCode.STAGE_OUT_AUTHENTICATION,
     (FailureKind.NO_SUCH_FILE, _IN): ErrorCode.MISSING_INPUT,
-    (FailureKind.NO_SUCH_FILE, _OUT): ErrorCode.OUTPUT_MISSING,
+    # The engine has seen the output: what is missing is on the storage's side.
+    (FailureKind.NO_SUCH_FILE, _OUT): ErrorCode.STAGE_OUT_FAILED,
     (FailureKind.NO_SPACE, _IN): ErrorCode.NO_LOCAL_SPACE,
     (FailureKind.NO_SPACE, _OUT): ErrorCode.NO_REMOTE_SPACE,
     (FailureKind.CHECKSUM, _IN): ErrorCode.GET_ADLER_MISMATCH,

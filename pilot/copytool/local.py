@@ -30,7 +30,7 @@ class Local(CopyTool):
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
         source, target = path_of(transfer.source), path_of(transfer.target)
         with told(source, "read"), _open_source(source) as reading, told(target, "written"):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent, transfer.root)
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
             with os.fdopen(descriptor, "wb", 0) as writing:
                 return _copy_blocks(reading, writing, deadline, cancel)
@@ -40,7 +40,7 @@ class Local(CopyTool):
         with told(path, "looked at"):
             try:
                 found = path.stat()
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return None
         if not stat.S_ISREG(found.st_mode):
             raise CopyFailed(FailureKind.EXISTS, f"{path} is there, but is not a file")
@@ -91,7 +91,7 @@ class Link(Local):
         with told(source, "linked"):
             checksum.go_on(deadline, cancel)
             _open_source(source).close()
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent, transfer.root)
             target.unlink(missing_ok=True)
             try:
                 os.link(source.resolve(), target)
@@ -112,7 +112,7 @@ class SymbolicLink(Local):
         source, target = path_of(transfer.source), path_of(transfer.target)
         with told(source, "linked"), _open_source(source) as reading:
             checksum.go_on(deadline, cancel)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent, transfer.root)
             target.unlink(missing_ok=True)
             target.symlink_to(source)
             return FileFacts(os.fstat(reading.fileno()).st_size)
@@ -141,6 +141,13 @@ def path_of(url: str) -> Path:
     if scheme != "file" or host not in ("", "localhost") or not slash:
         raise CopyFailed(None, f"{url} is not a file of this machine; file:///path is expected")
     return Path(slash + path)
+
+
+def _make_folder(folder: Path, root: str) -> None:
+    """Make a folder of a storage; a storage that is not mounted is not made up on the disk below its mount point."""
+    if root and not path_of(root + "/").is_dir():
+        raise CopyFailed(FailureKind.UNREACHABLE, f"{path_of(root + '/')}: the storage's folder is not there; mounted?")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _open_source(path: Path) -> IO[bytes]:

@@ -11,7 +11,7 @@ from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.queue import Protocol, QueueData, StorageEndpoint
 from pilot.copytool.base import CopyTool
 from pilot.errors import JobFailed
-from pilot.site.storage import url_of
+from pilot.site.storage import root_of, url_of
 
 #: PanDA's names of what a transfer is for, by a file's role; the first that a queue or a storage knows is taken.
 ACTIVITIES: Mapping[Role, tuple[str, ...]] = {
@@ -25,11 +25,12 @@ ANALYSIS_LABELS = ("user", "panda")
 
 @dataclass(frozen=True)
 class Route:
-    """One way to a file: ``url`` is on the storage ``endpoint``, which ``tool`` can reach."""
+    """One way to a file: ``url`` is below ``root`` on the storage ``endpoint``, which ``tool`` can reach."""
 
     tool: CopyTool
     url: str
     endpoint: str
+    root: str
 
 
 def activities_for(spec: JobSpec, role: Role) -> tuple[str, ...]:
@@ -56,7 +57,7 @@ def routes_for(
     """
     activities = activities_for(spec, file.role)
     found = tuple(
-        Route(tool, _url(file, storage, protocol), storage.name)
+        Route(tool, _url(file, storage, protocol), storage.name, root_of(protocol))
         for storage in _storages(file, queue, storages, activities)
         for tool in _tools(file, queue, tools, activities)
         for protocol in storage.protocols_for(*activities)

@@ -14,13 +14,12 @@ def url_of(file: FileSpec, storage: StorageEndpoint, protocol: Protocol) -> str:
         ContractError: the file's scope or dataset could lead out of the storage's root.
     """
     path = naming.storage_path(file.lfn, scope=file.scope, dataset=file.dataset, deterministic=storage.deterministic)
+    return f"{root_of(protocol)}/{path}"
+
+
+def root_of(protocol: Protocol) -> str:
+    """Build the URL below which a storage's files lie, without a slash at its end."""
     host = protocol.endpoint if protocol.endpoint.endswith("://") else protocol.endpoint.rstrip("/")
-    return f"{host}{_root(protocol)}/{path}"
-
-
-def _root(protocol: Protocol) -> str:
-    """The xroot protocol wants an absolute path after the slash that ends its host."""
     path = protocol.path.rstrip("/")
-    if protocol.scheme in ("root", "roots"):
-        return "//" + path.lstrip("/")
-    return path
+    # The xroot protocol wants an absolute path after the slash that ends its host.
+    return f"{host}//{path.lstrip('/')}" if protocol.scheme in ("root", "roots") else host + path

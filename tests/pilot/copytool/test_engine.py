@@ -1,0 +1,434 @@
+"""Files of a job, staged in and out with what can go wrong on the way."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from pathlib import Path
+
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import FileSpec, JobSpec, Role
+from pilot.contract.queue import Protocol, QueueData, StorageEndpoint
+from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, FileFacts
+from pilot.copytool.engine import Engine
+from pilot.copytool.local import Link, Local, Move, SymbolicLink, path_of
+from pilot.errors import JobFailed
+
+CONTENT = b"events " * 500
+
+
+def adler(content):
+    return f"adler32:{zlib.adler32(content):08x}"
+
+
+class Place:
+    """A storage, a job's directory and an engine between them."""
+
+    def __init__(self, root, *, tools=(Local, Link, Move, SymbolicLink), use="local", storage=None, **queue):
+        self.storage = storage or root / "storage"
+        self.folder = root / "job"
+        self.folder.mkdir(exist_ok=True)
+        if storage is None:
+            self.storage.mkdir(exist_ok=True)
+        where = (Protocol("file://", str(self.storage)),)
+        endpoint = StorageEndpoint("S", False, {"r": where, "w": where})
+        about = QueueData("Q", copytools={use: {}}, astorages={"default": ("S",)}, **queue)
+        made = {tool.name: tool if isinstance(tool, Local) else tool() for tool in tools}
+        self.engine = Engine(made, {"S": endpoint}, about, attempts=3, backoff=0.001)
+        self.cancel = Cancel()
+        self.told = []
+
+    def put(self, lfn, content=CONTENT):
+        path = self.storage / "in" / lfn
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def stage_in(self, *files, deadline=30.0):
+        spec = JobSpec(id=7, attempt=2, transformation="true", inputs=files)
+        return self.engine.stage_in(spec, self.folder, Deadline(deadline), self.cancel)
+
+    def stage_out(self, *files, deadline=30.0, without=()):
+        spec = JobSpec(id=7, attempt=2, transformation="true", outputs=files, allow_no_output=without)
+        return self.engine.stage_out(spec, files, self.folder, Deadline(deadline), self.cancel, self.told.append)
+
+    def stored(self):
+        return sorted(str(path.relative_to(self.storage)) for path in self.storage.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def given(lfn="a.raw", **facts):
+    return FileSpec(lfn, Role.INPUT, dataset="in", **facts)
+
+
+def made(lfn="a.root", **facts):
+    return FileSpec(lfn, Role.OUTPUT, dataset="out", **facts)
+
+
+def fails(code, call, *arguments, match=None, **options):
+    with pytest.raises(JobFailed, match=match) as caught:
+        call(*arguments, **options)
+    assert caught.value.code is code
+    return caught.value
+
+
+# Into the job's directory.
+
+
+@pytest.mark.parametrize("use", ["local", "link", "mv", "symlink"])
+@pytest.mark.parametrize("registered", [{}, {"size": len(CONTENT)}, {"size": len(CONTENT), "checksum": adler(CONTENT)}])
+def test_an_input_arrives_under_its_name(tmp_path, use, registered):
+    place = Place(tmp_path, use=use)
+    place.put("a.raw")
+    (arrived,) = place.stage_in(given(guid="G", **registered))
+    assert (place.folder / "a.raw").read_bytes() == CONTENT
+    assert (arrived.lfn, arrived.size, arrived.guid, arrived.endpoint) == ("a.raw", len(CONTENT), "G", "S")
+    assert arrived.url == f"file://{place.storage}/in/a.raw"
+    assert [path.name for path in place.folder.iterdir()] == ["a.raw"]
+
+
+def test_an_md5_is_verified_where_that_is_registered(place):
+    place.put("a.raw")
+    import hashlib
+
+    right = "md5:" + hashlib.md5(CONTENT).hexdigest()
+    (arrived,) = place.stage_in(given(checksum=right))
+    assert arrived.checksum == right
+    fails(ErrorCode.GET_MD5_MISMATCH, place.stage_in, given(checksum="md5:" + "0" * 32))
+
+
+def test_a_missing_input_is_named(place):
+    failed = fails(ErrorCode.MISSING_INPUT, place.stage_in, given(), match="a.raw: .*No such file")
+    assert failed.facts["lfn"] == "a.raw"
+
+
+def test_a_dangling_link_is_a_missing_input(tmp_path):
+    for use in ("local", "mv"):
+        place = Place(tmp_path, use=use)
+        (place.storage / "in").mkdir(parents=True, exist_ok=True)
+        (place.storage / "in" / "a.raw").unlink(missing_ok=True)
+        (place.storage / "in" / "a.raw").symlink_to("gone")
+        fails(ErrorCode.MISSING_INPUT, place.stage_in, given())
+        assert list(place.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("use", ["local", "mv"])
+def test_an_input_of_the_wrong_size_is_not_taken(tmp_path, use):
+    place = Place(tmp_path, use=use)
+    place.put("a.raw", CONTENT[:-1])
+    words = f"{len(CONTENT) - 1} bytes arrived, {len(CONTENT)} are registered"
+    fails(ErrorCode.INPUT_SIZE_MISMATCH, place.stage_in, given(size=len(CONTENT)), match=words)
+    assert list(place.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("use", ["local", "link", "mv"])
+def test_an_input_with_the_wrong_checksum_is_not_taken(tmp_path, use):
+    place = Place(tmp_path, use=use)
+    place.put("a.raw", CONTENT[:-1] + b"x")
+    wanted = given(size=len(CONTENT), checksum=adler(CONTENT))
+    fails(ErrorCode.GET_ADLER_MISMATCH, place.stage_in, wanted, match=f"{adler(CONTENT)} is registered")
+    assert list(place.folder.iterdir()) == []
+
+
+def test_inputs_that_are_larger_than_the_queue_allows_are_not_begun(tmp_path):
+    place = Place(tmp_path, max_input_size=100)
+    fails(ErrorCode.SIZE_TOO_LARGE, place.stage_in, given(size=60), given("b", size=60), match="120 bytes.*allows 100")
+
+
+def test_inputs_for_which_there_is_no_room_are_not_begun(tmp_path):
+    place = Place(tmp_path)
+    place.put("a.raw")
+    failed = fails(ErrorCode.NO_LOCAL_SPACE, place.stage_in, given(size=2**60), match="has room for")
+    assert failed.facts["needed"] == 2**60
+    assert failed.facts["free"] > 0
+
+
+def test_a_disk_that_fills_up_is_told_with_its_figures(tmp_path, small_disk):
+    place = Place(tmp_path)
+    place.folder = small_disk
+    place.put("a.raw", b"x" * 200_000)
+    failed = fails(ErrorCode.NO_LOCAL_SPACE, place.stage_in, given(), match="No space left on device")
+    assert set(failed.facts) == {"lfn", "needed", "free"}
+    assert list(small_disk.iterdir()) == []
+
+
+def test_time_that_is_up_is_told(place):
+    place.put("a.raw")
+    fails(ErrorCode.STAGE_IN_TIMEOUT, place.stage_in, given(), deadline=0.0)
+
+
+def test_what_was_given_up_is_told(place):
+    place.put("a.raw")
+    place.cancel.ask()
+    fails(ErrorCode.COPY_CANCELLED, place.stage_in, given(), match="a.raw was not fetched")
+    assert list(place.folder.iterdir()) == []
+
+
+# Out of it.
+
+
+@pytest.mark.parametrize("use", ["local", "link", "mv"])
+def test_an_output_is_stored_and_told(tmp_path, use):
+    place = Place(tmp_path, use=use)
+    (place.folder / "a.root").write_bytes(CONTENT)
+    (stored,) = place.stage_out(made())
+    assert place.stored() == ["out/a.root"]
+    assert (place.storage / "out" / "a.root").read_bytes() == CONTENT
+    assert (stored.size, stored.checksum, stored.endpoint) == (len(CONTENT), adler(CONTENT), "S")
+    assert stored.url == f"file://{place.storage}/out/a.root"
+    assert place.told == [stored]
+
+
+def test_an_output_gets_a_guid_unless_it_has_one(place):
+    for name in ("a", "b"):
+        (place.folder / name).write_bytes(CONTENT)
+    first, second = place.stage_out(made("a", guid="ORDERED"), made("b"))
+    assert first.guid == "ORDERED"
+    assert second.guid == second.guid.upper()
+    assert len(second.guid) == 36
+
+
+@pytest.mark.parametrize("left", ["nothing", "a folder", "a dangling link"])
+def test_nothing_is_stored_when_one_output_is_missing(place, left):
+    (place.folder / "a").write_bytes(CONTENT)
+    if left == "a folder":
+        (place.folder / "b").mkdir()
+    elif left == "a dangling link":
+        (place.folder / "b").symlink_to("gone")
+    fails(ErrorCode.OUTPUT_MISSING, place.stage_out, made("a"), made("b"), match="b was not written")
+    assert place.stored() == []
+    assert place.told == []
+
+
+def test_an_empty_output_is_refused(place):
+    (place.folder / "a").write_bytes(b"")
+    fails(ErrorCode.ZERO_FILE_SIZE, place.stage_out, made("a"), match="a is empty")
+
+
+def test_an_output_that_the_job_may_do_without_is_passed_over(place):
+    (place.folder / "a").write_bytes(CONTENT)
+    (place.folder / "empty").write_bytes(b"")
+    stored = place.stage_out(made("a"), made("b"), made("empty"), without=("b", "empty"))
+    assert [file.lfn for file in stored] == ["a"]
+
+
+def test_what_was_stored_before_a_crash_counts_as_stored(place):
+    (place.folder / "a").write_bytes(CONTENT)
+    (first,) = place.stage_out(made("a", guid="G"))
+    assert place.stage_out(made("a", guid="G")) == (first,)
+
+
+@pytest.mark.parametrize("other", [CONTENT + b"x", CONTENT[:-1] + b"x"])
+def test_another_content_under_the_name_is_not_overwritten(place, other):
+    (place.folder / "a").write_bytes(CONTENT)
+    (place.storage / "out").mkdir(parents=True)
+    (place.storage / "out" / "a").write_bytes(other)
+    fails(ErrorCode.FILE_EXISTS, place.stage_out, made("a"), match="another content")
+    assert (place.storage / "out" / "a").read_bytes() == other
+
+
+def test_a_half_file_of_an_earlier_try_is_in_nobodys_way(place):
+    (place.folder / "a").write_bytes(CONTENT)
+    (place.storage / "out").mkdir(parents=True)
+    (place.storage / "out" / "a.7-2.part").write_bytes(b"half")
+    place.stage_out(made("a"))
+    assert place.stored() == ["out/a"]
+
+
+def test_a_full_storage_is_told_and_left_without_half_files(tmp_path, small_disk):
+    place = Place(tmp_path, storage=small_disk)
+    (place.folder / "a").write_bytes(b"x" * 200_000)
+    failed = fails(ErrorCode.NO_REMOTE_SPACE, place.stage_out, made("a"), match="No space left")
+    assert failed.facts == {"lfn": "a", "needed": 200_000}
+    assert place.stored() == []
+
+
+def test_a_storage_that_is_no_folder_is_told(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    place = Place(tmp_path, storage=tmp_path / "file")
+    (place.folder / "a").write_bytes(CONTENT)
+    fails(
+        ErrorCode.UNREACHABLE_NETWORK, place.stage_out, made("a"), match="the storage's folder is not there; mounted?"
+    )
+
+
+def test_a_storage_that_is_not_mounted_is_not_made_up(tmp_path):
+    place = Place(tmp_path, storage=tmp_path / "not" / "mounted")
+    (place.folder / "a").write_bytes(CONTENT)
+    fails(ErrorCode.UNREACHABLE_NETWORK, place.stage_out, made("a"), match="not/mounted: the storage's folder")
+    assert not (tmp_path / "not").exists()
+
+
+def test_a_file_in_the_place_of_a_datasets_folder_is_told(place):
+    (place.folder / "a").write_bytes(CONTENT)
+    (place.storage / "out").write_bytes(b"")
+    fails(ErrorCode.FILE_EXISTS, place.stage_out, made("a"), match=f"a: {place.storage}/out")
+
+
+def test_giving_up_leaves_no_half_file(place):
+    (place.folder / "a").write_bytes(CONTENT)
+    place.cancel.ask()
+    fails(ErrorCode.COPY_CANCELLED, place.stage_out, made("a"), match="a was not stored")
+    assert place.stored() == []
+
+
+def test_each_file_is_told_as_soon_as_it_is_stored(place):
+    (place.folder / "a").write_bytes(CONTENT)
+    (place.folder / "b").write_bytes(CONTENT)
+    (place.storage / "out").mkdir(parents=True)
+    (place.storage / "out" / "b").write_bytes(b"other")
+    fails(ErrorCode.FILE_EXISTS, place.stage_out, made("a"), made("b"))
+    assert [file.lfn for file in place.told] == ["a"]
+
+
+# A storage that misbehaves.
+
+
+class Moody(Local):
+    """Does what it is told to do in turn, and then what a sane tool does."""
+
+    def __init__(self, *moods):
+        self.moods = list(moods)
+        self.calls = 0
+
+    def copy(self, transfer, deadline, cancel):
+        self.calls += 1
+        mood = self.moods.pop(0) if self.moods else None
+        if isinstance(mood, Exception):
+            raise mood
+        facts = super().copy(transfer, deadline, cancel)
+        return mood(transfer, facts) if mood else facts
+
+
+def truncates(transfer, facts):
+    path = path_of(transfer.target)
+    path.write_bytes(path.read_bytes()[:-1])
+    return facts
+
+
+def garbles(transfer, facts):
+    path = path_of(transfer.target)
+    path.write_bytes(path.read_bytes()[:-1] + b"#")
+    return facts
+
+
+def vanishes(transfer, facts):
+    path_of(transfer.target).unlink()
+    return facts
+
+
+def knows_no_sum(transfer, facts):
+    return FileFacts(facts.size)
+
+
+PASSING = CopyFailed(FailureKind.UNREACHABLE, "no answer")
+LASTING = CopyFailed(FailureKind.PERMISSION, "not yours")
+
+
+@pytest.mark.parametrize("mood", [truncates, garbles, vanishes, PASSING, CopyFailed(None, "broken pipe")])
+def test_a_failure_that_passes_is_tried_again(tmp_path, mood):
+    tool = Moody(mood)
+    place = Place(tmp_path, tools=(tool,))
+    (place.folder / "a").write_bytes(CONTENT)
+    (stored,) = place.stage_out(made("a"))
+    assert stored.checksum == adler(CONTENT)
+    assert tool.calls == 2
+    assert place.stored() == ["out/a"]
+
+
+def test_a_failure_that_lasts_is_not_tried_again(tmp_path):
+    tool = Moody(LASTING, LASTING)
+    place = Place(tmp_path, tools=(tool,))
+    place.put("a.raw")
+    fails(ErrorCode.STORAGE_PERMISSION, place.stage_in, given(), match="not yours")
+    assert tool.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("mood", "code"),
+    [
+        (truncates, ErrorCode.OUTPUT_SIZE_MISMATCH),
+        (garbles, ErrorCode.PUT_ADLER_MISMATCH),
+        (vanishes, ErrorCode.OUTPUT_SIZE_MISMATCH),
+        (PASSING, ErrorCode.UNREACHABLE_NETWORK),
+        (CopyFailed(None, "?"), ErrorCode.STAGE_OUT_FAILED),
+        (CopyFailed(FailureKind.AUTHENTICATION, "who?"), ErrorCode.STAGE_OUT_AUTHENTICATION),
+    ],
+)
+def test_a_failure_that_does_not_pass_is_told_and_leaves_nothing(tmp_path, mood, code):
+    place = Place(tmp_path, tools=(Moody(mood, mood, mood),))
+    (place.folder / "a").write_bytes(CONTENT)
+    fails(code, place.stage_out, made("a"))
+    assert place.stored() == []
+
+
+@pytest.mark.parametrize("mood", [truncates, vanishes])
+def test_an_input_that_loses_bytes_on_the_way_is_fetched_again(tmp_path, mood):
+    tool = Moody(mood)
+    place = Place(tmp_path, tools=(tool,))
+    place.put("a.raw")
+    place.stage_in(given(checksum=adler(CONTENT)))
+    assert tool.calls == 2
+    assert (place.folder / "a.raw").read_bytes() == CONTENT
+
+
+def test_an_input_is_verified_where_the_tool_tells_no_checksum(tmp_path):
+    place = Place(tmp_path, tools=(Moody(knows_no_sum, knows_no_sum, knows_no_sum),))
+    place.put("a.raw", CONTENT[:-1] + b"x")
+    fails(ErrorCode.GET_ADLER_MISMATCH, place.stage_in, given(checksum=adler(CONTENT)))
+
+
+def test_the_next_way_is_taken_when_one_fails(tmp_path):
+    place = Place(tmp_path)
+
+    class Other(Moody):
+        name = "other"
+
+    broken, sane = Other(LASTING), Local()
+    where = (Protocol("file://", str(place.storage)),)
+    queue = QueueData("Q", acopytools={"default": ("other", "local")}, astorages={"default": ("S",)})
+    storages = {"S": StorageEndpoint("S", False, {"r": where})}
+    place.engine = Engine({"other": broken, "local": sane}, storages, queue)
+    place.put("a.raw")
+    assert place.stage_in(given())[0].size == len(CONTENT)
+    assert broken.calls == 1
+
+
+def test_waiting_for_another_try_ends_when_the_job_does(tmp_path):
+    tool = Moody(PASSING, PASSING, PASSING)
+    place = Place(tmp_path, tools=(tool,))
+    place.engine._backoff = 600
+    place.put("a.raw")
+    threading.Timer(0.05, place.cancel.ask).start()
+    fails(ErrorCode.COPY_CANCELLED, place.stage_in, given(), deadline=3600.0)
+    assert tool.calls == 1
+
+
+def test_no_other_try_is_begun_for_which_there_is_no_time(tmp_path):
+    tool = Moody(PASSING, PASSING)
+    place = Place(tmp_path, tools=(tool,))
+    place.engine._backoff = 600
+    place.put("a.raw")
+    fails(ErrorCode.UNREACHABLE_NETWORK, place.stage_in, given(), deadline=5.0)
+    assert tool.calls == 1
+
+
+def test_cancelling_in_the_tool_is_told_as_such(tmp_path):
+    place = Place(tmp_path, tools=(Moody(CopyCancelled()),))
+    (place.folder / "a").write_bytes(CONTENT)
+    fails(ErrorCode.COPY_CANCELLED, place.stage_out, made("a"))
+
+
+def test_a_file_of_many_blocks_goes_there_and_back(place):
+    content = bytes(range(256)) * 20_000
+    (place.folder / "a.raw").write_bytes(content)
+    (stored,) = place.stage_out(FileSpec("a.raw", Role.OUTPUT, dataset="in"))
+    Path(place.folder / "a.raw").unlink()
+    place.stage_in(given(size=stored.size, checksum=stored.checksum))
+    assert (place.folder / "a.raw").read_bytes() == content
