@@ -94,3 +94,7 @@ class BatchSystem(ABC):
     @abstractmethod
     def directory(self, job: str) -> Path:
         """Answer where the files ``stdout`` and ``stderr`` of a job lie."""
+
+    @abstractmethod
+    def forget(self, ids: Collection[str]) -> None:
+        """Remove the files of jobs that have ended; those of others stay."""

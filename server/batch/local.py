@@ -11,12 +11,13 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,15 @@ class LocalBatch(BatchSystem):
         if not _ID.fullmatch(job):
             raise BatchFailed(f"{job!r} is not an id of the local batch system: submission/number")
         return self._root / job
+
+    def forget(self, ids: Collection[str]) -> None:
+        for job in ids:
+            if self._look(job).state in (BatchState.QUEUED, BatchState.RUNNING):
+                continue
+            folder = self.directory(job)
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # others of its submission are still there
+                folder.parent.rmdir()
 
     def _mark(self, job: str) -> Path:
         return self._root / "open" / job.replace("/", "~")

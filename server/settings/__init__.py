@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 from server.settings.environment import read_environment
 from server.settings.periodic import celery_settings
@@ -115,5 +116,10 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": ENVIRONMENT.log_level},
     "loggers": {"django": {"handlers": [], "level": ENVIRONMENT.log_level, "propagate": True}},
 }
+
+#: What the factory starts pilots with.
+PILOT_SERVER_URL = ENVIRONMENT.url
+PILOT_BUNDLE = Path(ENVIRONMENT.bundle).absolute() if ENVIRONMENT.bundle else None
+PILOT_WRAPPER = Path(ENVIRONMENT.wrapper or Path(__file__).parents[2] / "wrappers" / "pilot-wrapper.sh").absolute()
 
 globals().update(celery_settings(ENVIRONMENT.broker, HOME))

@@ -32,6 +32,9 @@ class Environment:
     heartbeat_timeout: int = key(7200, low=10, help="Seconds without a heartbeat after which a job is lost.")
     body_limit: int = key(32 * 2**20, low=2**16, help="Largest request body in bytes, as sent and as unpacked.")
     database_timeout: int = key(30, low=1, help="Seconds that a writer waits for another one before it gives up.")
+    url: str = key("", help="Address at which pilots reach this server; the factory hands it to them.")
+    bundle: str = key("", help="File with the pilot that the factory starts, as `make bundle` writes it.")
+    wrapper: str = key("", help="Script that starts the bundle; the project's own when left out.")
     broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
     log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")
 

@@ -1,0 +1,110 @@
+"""Everything that writes pilots: the factory orders and confirms them, batch systems and pilots say how they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from server.lib.moves import move
+from server.pilots.models import Pilot
+from server.pilots.states import LIVING, MOVES, PilotState
+from server.pilots.words import words_of_exit
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What a batch system says of a pilot; times are aware."""
+
+    state: PilotState
+    exit_code: int | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pilot is found: its id in the batch system, and the directory of its logs."""
+
+    batch_id: str
+    directory: str = ""
+
+
+def order(queue: str, batch_system: str, submission: str, count: int, *, now: datetime) -> list[Pilot]:
+    """Write the rows of pilots that are about to be submitted.
+
+    Raises:
+        IntegrityError: the submission's name was used before.
+    """
+    rows = [
+        Pilot(queue=queue, batch_system=batch_system, submission=submission, number=number, submitted_at=now)
+        for number in range(count)
+    ]
+    with transaction.atomic():
+        return Pilot.objects.bulk_create(rows)
+
+
+def confirm(submission: str, places: Mapping[int, Place], *, now: datetime, missing: str) -> int:
+    """Write where the pilots of a submission are; those that the batch system does not have are lost.
+
+    Args:
+        submission: Its name.
+        places: Number of the pilot -> where it is.
+        now: The time.
+        missing: Why a pilot may not be there.
+
+    Returns:
+        How many were confirmed.
+    """
+    confirmed = 0
+    with transaction.atomic():
+        for pilot in Pilot.objects.filter(submission=submission, state=PilotState.SUBMITTED, batch_id=""):
+            place = places.get(pilot.number)
+            if place is None:
+                observe(pilot, Sighting(PilotState.LOST, ended=now, words=missing), now=now)
+                continue
+            same = Pilot.objects.filter(pk=pilot.pk)
+            move(
+                same,
+                PilotState.SUBMITTED,
+                PilotState.QUEUED,
+                moves=MOVES,
+                batch_id=place.batch_id,
+                directory=place.directory[:500],
+            )
+            confirmed += 1
+    return confirmed
+
+
+def observe(pilot: Pilot, seen: Sighting, *, now: datetime) -> bool:
+    """Write what a batch system says of a pilot; say whether that was news."""
+    before = PilotState(pilot.state)
+    if seen.state is before or before not in LIVING:
+        return False
+    ended = {} if seen.state in LIVING else {"ended_at": seen.ended or now}
+    words = seen.words or words_of_exit(seen.exit_code)
+    return move(
+        Pilot.objects.filter(pk=pilot.pk),
+        before,
+        seen.state,
+        moves=MOVES,
+        exit_code=seen.exit_code,
+        started_at=seen.started or pilot.started_at,
+        words=words[:500],
+        **ended,
+    )
+
+
+def took_jobs(batch_id: str, count: int) -> None:
+    """Note that a pilot was given jobs; an id that no pilot of ours has is passed over."""
+    if batch_id and count:
+        Pilot.objects.filter(batch_id=batch_id).update(jobs=F("jobs") + count)
+
+
+def forget_files(pilots: Iterable[Pilot]) -> None:
+    """Note that the directories of these pilots have been removed."""
+    Pilot.objects.filter(pk__in=[pilot.pk for pilot in pilots]).update(directory="")
