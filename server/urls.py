@@ -9,6 +9,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("server.dispatcher.urls")),
     path("", include("server.pandaconfig.urls")),
+    path("", include("server.production.urls")),
+    path("", include("server.monitor.urls")),
 ]
 
 handler400 = "server.lib.http.bad_request"

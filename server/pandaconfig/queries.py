@@ -50,6 +50,11 @@ def unknown_queues(names: Collection[str]) -> list[str]:
     return sorted(set(names) - set(known))
 
 
+def statuses() -> dict[str, str]:
+    """Answer the status of every queue, by its name."""
+    return dict(Schedconfig.objects.values_list("nickname", "status"))
+
+
 def queue_status(name: str) -> str:
     """Answer a queue's status (``online``, ``test`` ...).
 

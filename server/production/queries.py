@@ -333,6 +333,11 @@ def what_moved(event: TaskEvent) -> str:
     return ""
 
 
+def children_of(task: Task) -> list[str]:
+    """Answer the names of the tasks that take their runs from this one."""
+    return list(task.children.order_by("id").values_list("name", flat=True))
+
+
 def find_task(name: str) -> Task | None:
     return Task.objects.select_related("parent_task").filter(name=name).first()
 
@@ -347,7 +352,7 @@ def task_json(task: Task) -> dict[str, Any]:
         "checks": [check_json(check) for run in runs for check in run.checks],
         "outputs": [output_json(output) for output in outputs_of(task)],
         "events_log": [event_json(event) for event in recent_events(task)],
-        "children": list(task.children.order_by("id").values_list("name", flat=True)),
+        "children": children_of(task),
     }
 
 

@@ -10,11 +10,10 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from pilot.contract.codec import Dialect
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import allow
-from server.lib.http import envelope, refusal
+from server.lib.http import envelope, json_response, refusal
 from server.production import logic, queries
 from server.production.definition import BadDefinition
 
@@ -35,13 +34,13 @@ def _answered(method: str) -> Callable[[Call], Callable[[HttpRequest, Identity],
         @wraps(call)
         def answer(request: HttpRequest, identity: Identity) -> HttpResponse:
             if request.method != method:
-                return refusal(Dialect.V1, f"method {request.method} is not taken here; use {method}")
+                return refusal(request, f"method {request.method} is not taken here; use {method}")
             try:
                 return envelope(call(request, identity))
             except BadDefinition as bad:
-                return refusal(Dialect.V1, str(bad), data={"slips": bad.slips})
+                return json_response({"success": False, "message": str(bad), "data": {"slips": bad.slips}})
             except (BadArguments, logic.TaskRefused) as bad:
-                return refusal(Dialect.V1, str(bad))
+                return refusal(request, str(bad))
 
         return answer
 
@@ -99,7 +98,7 @@ def list_tasks(request: HttpRequest, identity: Identity) -> Any:
 def _body(request: HttpRequest, needed: set[str], optional: set[str]) -> dict[str, Any]:
     try:
         found = json.loads(request.body)
-    except ValueError as bad:
+    except (ValueError, RecursionError) as bad:
         raise BadArguments(f"the body is not JSON ({bad}); send an object") from bad
     if not isinstance(found, dict):
         raise BadArguments("the body is not a JSON object")

@@ -55,6 +55,13 @@ def states_of(job_ids: Iterable[int]) -> dict[int, tuple[str, str, int]]:
     return {pk: (state, command, attempt) for pk, state, command, attempt in rows}
 
 
+def latest_by_state(most: int = 10_000) -> dict[str, int]:
+    """Count the latest jobs by state; there is no index on the state, and a page must not read millions of rows."""
+    newest = int(Job.objects.aggregate(newest=Max("pk"))["newest"] or 0)
+    latest = Job.objects.filter(pk__gt=newest - most).order_by()
+    return dict(latest.values_list("state").annotate(n=Count("*")))
+
+
 def counts_of_task(task_id: int) -> dict[str, int]:
     """Count a task's jobs by state."""
     return dict(Job.objects.filter(task_id=task_id).order_by().values_list("state").annotate(n=Count("*")))

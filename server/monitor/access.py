@@ -1,0 +1,60 @@
+"""Who may look at the pages: who has logged in, who brings a token that reads, and, where a server is its user's own,
+everybody on that machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from ipaddress import ip_address
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+
+from server.accounts.models import Role
+from server.accounts.rules import allow, everyone
+
+View = Callable[..., HttpResponse]
+
+READERS = (Role.READER, Role.PRODUCTION)
+
+
+def readable(view: View) -> View:
+    """Guard a page that only reads."""
+
+    @allow(*READERS)
+    def with_token(request: HttpRequest, _: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        return view(request, *args, **kwargs)
+
+    @everyone(because="it lets in who has logged in, tokens that read, and this machine where the local start says so")
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated or is_open_to(request):
+            return view(request, *args, **kwargs)
+        if "Authorization" in request.headers or wants_json(request):
+            return with_token(request, *args, **kwargs)
+        return redirect_to_login(request.get_full_path(), str(settings.LOGIN_URL))
+
+    return guarded
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Say whether a page's JSON twin is asked for: by ``?json``, or by what the caller accepts."""
+    return "json" in request.GET or request.headers.get("Accept", "").startswith("application/json")
+
+
+def is_open_to(request: HttpRequest) -> bool:
+    """Say whether no login is needed: ``open_pages`` is set, and the request comes from this very machine.
+
+    A request that another server passes on also comes from this machine; it names whom it is passed on for.
+    """
+    passed_on = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    return bool(settings.ENVIRONMENT.open_pages) and not passed_on and _is_loopback(request)
+
+
+def _is_loopback(request: HttpRequest) -> bool:
+    try:
+        return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False

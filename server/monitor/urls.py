@@ -1,0 +1,13 @@
+"""The addresses of the pages, and of what clients ask about the whole system."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from server.monitor import views
+
+urlpatterns = [
+    path("", views.show_overview, name="overview"),
+    path("tasks/<str:name>", views.show_task, name="task"),
+    path("api/v1/system/status", views.status),
+]

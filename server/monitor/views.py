@@ -1,0 +1,67 @@
+"""The pages: the overview, and one page per task; each has a JSON twin at the same address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from server.accounts.identity import Identity
+from server.accounts.rules import allow
+from server.lib.http import envelope
+from server.monitor.access import READERS, readable, wants_json
+from server.monitor.overview import event_lines, overview
+from server.production import queries as production
+
+#: Outputs shown on a task's page.
+OUTPUTS = 100
+
+
+@readable
+@require_safe
+def show_overview(request: HttpRequest) -> HttpResponse:
+    """Show tasks, jobs, queues, services and the latest moves."""
+    found = overview(timezone.now())
+    if wants_json(request):
+        return envelope(found.as_json())
+    return _page(request, "overview", {**vars(found), "page": "overview"})
+
+
+@readable
+@require_safe
+def show_task(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a task: its steps, run by run, the evidence of its cross-checks, its outputs and its history."""
+    task = production.find_task(name)
+    if task is None:
+        return _page(request, "missing", {"name": name}, status=404)
+    if wants_json(request):
+        return envelope(production.task_json(task))
+    (line,) = production.task_lines([task])
+    context = {
+        "line": line,
+        "runs": production.run_lines(task),
+        "outputs": production.outputs_of(task, most=OUTPUTS),
+        "most": OUTPUTS,
+        "children": production.children_of(task),
+        "events": event_lines(production.recent_events(task, most=50)),
+    }
+    return _page(request, "task", context)
+
+
+@allow(*READERS)
+@require_safe
+def status(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Answer what the overview shows, to clients."""
+    return envelope(overview(timezone.now()).as_json())
+
+
+def _page(request: HttpRequest, name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    context.setdefault("now", timezone.now())
+    answer = render(request, f"monitor/{name}.html", context, status=status)
+    # Everything comes from this server; a page that was tampered with loads nothing from elsewhere.
+    answer["Content-Security-Policy"] = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+    answer["Cache-Control"] = "no-store"
+    return answer
