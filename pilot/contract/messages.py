@@ -240,11 +240,9 @@ COMMAND = Kind(
 
 @dataclass(frozen=True)
 class UpdateAnswer(Answer):
-    """The server's word on a report: a command, or none. ``status`` is a `StatusCode`; ``words`` explain a refusal."""
+    """The server's word on a report: a command, or none."""
 
     command: str = wire(COMMAND, "command", default=Command.NONE.value)
-    status: int = wire(INTEGER, "StatusCode", default=StatusCode.OK.value)
-    words: str = wire(TEXT, "errorDialog", "ErrorDiag", default="")
 
     @property
     def kills(self) -> bool:

@@ -200,7 +200,7 @@ def test_the_commands_are_pandas_words():
 
 
 def test_no_command_is_said_in_the_manner_of_each_dialect():
-    assert encode(UpdateAnswer(), Dialect.LEGACY) == {"command": "NULL", "StatusCode": 0}
-    assert encode(UpdateAnswer(), Dialect.V1) == {"command": None, "StatusCode": 0}
+    assert encode(UpdateAnswer(), Dialect.LEGACY) == {"command": "NULL"}
+    assert encode(UpdateAnswer(), Dialect.V1) == {"command": None}
     for dialect in Dialect:
         assert decode(UpdateAnswer, {"command": None, "pilotSecrets": {}}, dialect) == UpdateAnswer()

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pilot.contract.answers import read_jobs, read_update, write_jobs, write_refusal, write_update
+from pilot.api import replies
 from pilot.contract.codec import Dialect, decode, encode
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import PANDA_MB, FileSpec, JobOrder, JobSpec, Role
-from pilot.contract.messages import JobUpdate, StoredFile, UpdateAnswer, WorkRequest
+from pilot.contract.job_wire import from_panda, to_panda
+from pilot.contract.messages import NO_JOBS_TEXT, JobUpdate, StatusCode, StoredFile, UpdateAnswer, WorkRequest
 from pilot.contract.order import order_from_wire, order_to_wire
 from pilot.contract.queue import StorageEndpoint, local_storage
 from pilot.contract.states import JobState
@@ -182,40 +183,64 @@ def _message(name: str, value: Any, dialect: Dialect) -> Case:
     )
 
 
-def _cases() -> list[Case]:
-    found = [
-        Case("job_order", order_to_wire(ORDER), order_from_wire, ORDER),
-        Case(
-            "local_storage",
-            local_storage("LOCAL_DISK", "/data/store"),
-            lambda data: StorageEndpoint.from_wire("LOCAL_DISK", data),
-            StorageEndpoint.from_wire("LOCAL_DISK", local_storage("LOCAL_DISK", "/data/store")),
-        ),
+def _jobs(name: str, jobs: tuple[JobSpec, ...]) -> list[Case]:
+    """Make the answers to a request for work, as the server gives them and a pilot reads them."""
+    listed = [to_panda(job) for job in jobs]
+    if jobs:
+        legacy = {"StatusCode": StatusCode.OK.value, **listed[0]}
+        v1: dict[str, Any] = {
+            "success": True,
+            "message": "",
+            "data": {"StatusCode": StatusCode.OK.value, "jobs": listed},
+        }
+    else:
+        legacy = {"StatusCode": StatusCode.NO_JOBS.value, "errorDialog": NO_JOBS_TEXT}
+        v1 = {"success": False, "message": NO_JOBS_TEXT, "data": None}
+    return [
+        Case(f"jobs_{name}.legacy", legacy, lambda data: replies.jobs_legacy(as_reply(data)).jobs, jobs[:1]),
+        Case(f"jobs_{name}.v1", v1, lambda data: replies.jobs_v1(as_reply(data)).jobs, jobs),
     ]
-    for dialect in Dialect:
-        messages = {"update_running": RUNNING, "update_finished": FINISHED, "update_failed": FAILED}
-        found += [_message(name, value, dialect) for name, value in messages.items()]
-        answers: list[tuple[str, tuple[JobSpec, ...], int]] = [
-            ("one", (JOB,), 1),
-            ("several", (JOB, BARE_JOB), 4),
-            ("none", (), 1),
-        ]
-        for name, jobs, asked in answers:
-            written = write_jobs(jobs, dialect, asked=asked)
-            found.append(
-                Case(f"jobs_{name}.{dialect.value}", written, lambda data, d=dialect: read_jobs(data, d), jobs)
-            )
-        for name, answer in {"none": UpdateAnswer(), "kill": KILL}.items():
-            written = write_update(answer, dialect)
-            found.append(
-                Case(f"command_{name}.{dialect.value}", written, lambda data, d=dialect: read_update(data, d), answer)
-            )
-        refusal = write_refusal("siteName: missing; text is expected", dialect)
-        found.append(Case(f"refusal.{dialect.value}", refusal, lambda data: data, refusal))
-    found.append(_message("work_request", REQUEST, Dialect.V1))
-    in_legacy = replace(REQUEST, working_group="compass", allow_other_country=False, cpu_mhz=2596.134)
-    found.append(_message("work_request", in_legacy, Dialect.LEGACY))
-    return found
 
 
-CASES = _cases()
+def as_reply(data: Any) -> replies.Raw:
+    """Make what a pilot receives: an HTTP status and a body."""
+    return 200, json.dumps(data).encode()
+
+
+def _command(name: str, answer: UpdateAnswer) -> list[Case]:
+    legacy = {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.LEGACY)}
+    v1 = {
+        "success": True,
+        "message": "",
+        "data": {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.V1)},
+    }
+    return [
+        Case(f"command_{name}.legacy", legacy, lambda data: replies.update_legacy(as_reply(data)), answer),
+        Case(f"command_{name}.v1", v1, lambda data: replies.update_v1(as_reply(data)), answer),
+    ]
+
+
+def _storage(data: Any) -> StorageEndpoint:
+    return StorageEndpoint.from_wire("LOCAL_DISK", data)
+
+
+_FOLDER = local_storage("LOCAL_DISK", "/data/store")
+_LEGACY_REQUEST = replace(REQUEST, working_group="compass", allow_other_country=False, cpu_mhz=2596.134)
+
+CASES = [
+    Case("job", to_panda(JOB), from_panda, JOB),
+    Case("job_bare", to_panda(BARE_JOB), from_panda, BARE_JOB),
+    Case("job_order", order_to_wire(ORDER), order_from_wire, ORDER),
+    Case("local_storage", _FOLDER, _storage, _storage(_FOLDER)),
+    _message("work_request", REQUEST, Dialect.V1),
+    _message("work_request", _LEGACY_REQUEST, Dialect.LEGACY),
+    *(
+        _message(f"update_{update.state.value}", update, dialect)
+        for update in (RUNNING, FINISHED, FAILED)
+        for dialect in Dialect
+    ),
+    *_jobs("some", (JOB, BARE_JOB)),
+    *_jobs("none", ()),
+    *_command("none", UpdateAnswer()),
+    *_command("kill", KILL),
+]
