@@ -21,7 +21,7 @@ from pilot.contract.codec import (
 )
 from pilot.contract.job import PANDA_MB, FileSpec, JobOrder, JobSpec, Role
 from pilot.contract.job_wire import checked_lfn, checksum_from_panda, checksum_to_panda
-from pilot.contract.naming import checked_folder
+from pilot.contract.naming import checked_folder, log_of_attempt
 
 #: PanDA's column -> (our field, kind, most characters or highest number); sizes come in PanDA's MB.
 _COLUMNS: dict[str, tuple[str, Kind, int]] = {
@@ -163,9 +163,12 @@ def _file(entry: Any, where: str) -> FileSpec:
     size = read(said["fsize"], INTEGER, f"{where}.fsize") if "fsize" in said else None
     if size is not None and size < 0:
         raise ContractError(f"{where}.fsize: {size} is less than 0", field_name=f"{where}.fsize")
+    lfn = checked_lfn(read(said.get("lfn", ""), TEXT, f"{where}.lfn"), f"{where}.lfn")
+    if role is Role.LOG:
+        checked_lfn(log_of_attempt(lfn, 100), f"{where}.lfn")  # the last attempt's log has a longer name
     texts = {key: _listed_text(said.get(key, ""), f"{where}.{key}", most) for key, most in _FILE_TEXTS.items()}
     return FileSpec(
-        lfn=checked_lfn(read(said.get("lfn", ""), TEXT, f"{where}.lfn"), f"{where}.lfn"),
+        lfn=lfn,
         role=role,
         scope=checked_folder(texts["scope"], f"{where}.scope"),
         dataset=checked_folder(texts["dataset"], f"{where}.dataset"),

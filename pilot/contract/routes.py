@@ -16,7 +16,7 @@ IS_ALIVE = f"{V1_BASE}/system/is_alive"
 QUEUE_DATA = "/cache/schedconfig/{queue}.all.json"
 STORAGE_DATA = "/cache/ddmendpoints.json"
 
-#: A number that names one request for work, so that its answer can be given again when it was lost.
+#: A name, never used twice, of one request for work: asked again under it, the same jobs are given again.
 REQUEST_ID = "X-Compass-Request-Id"
 #: Sent by both sides: the highest contract number that the sender speaks.
 CONTRACT_HEADER = "X-Compass-Contract"

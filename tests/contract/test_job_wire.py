@@ -29,7 +29,7 @@ def two_inputs(**said):
     return job(inFiles="a,b", **said)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(jobs())
 def test_a_job_survives_pandas_dictionary(spec):
     assert from_panda(json.loads(json.dumps(to_panda(spec)))) == spec

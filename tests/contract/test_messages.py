@@ -85,7 +85,7 @@ def in_v1(update):
     )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(updates)
 def test_a_report_survives_both_dialects_within_their_precision(update):
     for dialect, kept in ((Dialect.LEGACY, update), (Dialect.V1, in_v1(update))):

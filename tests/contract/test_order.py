@@ -29,7 +29,7 @@ def with_file(**said):
     return order(files=[{"lfn": "a", "type": "input", **said}])
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(orders)
 def test_an_order_survives_the_wire(ordered):
     assert order_from_wire(json.loads(json.dumps(order_to_wire(ordered)))) == ordered
@@ -149,6 +149,12 @@ def test_no_two_files_of_a_job_have_one_name(roles, words):
 def test_a_job_has_one_log_at_most():
     with pytest.raises(ContractError, match="files: two logs, a and b; one at most"):
         order_from_wire(order(files=[{"lfn": "a", "type": "log"}, {"lfn": "b", "type": "log"}]))
+
+
+def test_a_logs_name_leaves_room_for_the_number_of_the_attempt():
+    assert order_from_wire(order(files=[{"lfn": "l" * 251, "type": "log"}])).spec.log is not None
+    with pytest.raises(ContractError, match=r"files\[0\].lfn: .* is longer than 255 bytes"):
+        order_from_wire(order(files=[{"lfn": "l" * 252, "type": "log"}]))
 
 
 @pytest.mark.parametrize("data", [None, [], "job"])
