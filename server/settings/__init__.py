@@ -28,6 +28,7 @@ COMPASS_APPS = [
     "server.pilots",
     "server.factory",
     "server.production",
+    "server.monitor",
 ]
 
 INSTALLED_APPS = [

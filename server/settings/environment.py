@@ -36,6 +36,7 @@ class Environment:
     bundle: str = key("", help="File with the pilot that the factory starts, as `make bundle` writes it.")
     wrapper: str = key("", help="Script that starts the bundle; the project's own when left out.")
     broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
+    open_pages: bool = key(False, help="Pages that only read need no login for callers on this machine itself.")
     log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")
 
     @property
@@ -60,8 +61,8 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
         if not name.startswith(PREFIX):
             continue
         if name not in specs:
-            near = get_close_matches(name, specs, n=1, cutoff=0.5)
-            meant = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(specs)}"
+            near = get_close_matches(name.removeprefix(PREFIX), [spec.name.upper() for spec in specs.values()], n=1)
+            meant = f"; did you mean {PREFIX}{near[0]}?" if near else f"; known are {', '.join(specs)}"
             raise ImproperlyConfigured(f"{name} is not a setting{meant}")
         spec = specs[name]
         values[spec.name] = _value(name, text, type(spec.default), spec.metadata["low"])

@@ -21,3 +21,38 @@ def _no_database_without_asking(django_db_blocker):
     """A test that uses the database says so with the `db` or `transactional_db` fixture."""
     with django_db_blocker.block():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """Each test begins as a fresh worker process does."""
+    from server.accounts.identity import IDENTITIES
+    from server.dispatcher.logic import KINDS, QUEUES
+
+    for memory in (IDENTITIES, KINDS, QUEUES):
+        memory.forget()
+
+
+@pytest.fixture
+def queue(db):
+    """A queue that takes jobs of up to 8 cores, and its name."""
+    from server.pandaconfig.logic import define_queue
+
+    define_queue({"nickname": "LOCAL", "status": "online", "corecount": 8, "maxrss": 16000})
+    return "LOCAL"
+
+
+@pytest.fixture
+def pilot_token(db):
+    from server.accounts.logic import create_token
+    from server.accounts.models import Role
+
+    return create_token("a-pilot", Role.PILOT)
+
+
+@pytest.fixture
+def production_token(db):
+    from server.accounts.logic import create_token
+    from server.accounts.models import Role
+
+    return create_token("a-manager", Role.PRODUCTION)

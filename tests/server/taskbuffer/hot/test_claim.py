@@ -1,0 +1,140 @@
+"""A pilot gets jobs."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from server.taskbuffer.models import Attempt, Bucket, Job, Live, Ready
+from tests.server import jobs
+
+
+def numbers(given):
+    return [job["PandaID"] for job in given]
+
+
+def test_a_claim_moves_the_job_and_says_to_whom_it_went(queue):
+    (job_id,) = jobs.submit()
+    (given,) = jobs.claim(request_id="request-0001")
+    assert given["PandaID"] == job_id
+    attempt = Attempt.objects.get()
+    assert (attempt.job_id, attempt.number, attempt.state, attempt.node) == (job_id, 1, "sent", "wn1")
+    assert (attempt.request_id, attempt.nth) == ("request-0001", 0)
+    assert Live.objects.get().heartbeat == jobs.NOW.timestamp()
+    assert jobs.moves_of(job_id) == [(1, "activated"), (1, "sent")]
+    assert jobs.claim() == []
+    jobs.audit()
+
+
+def test_higher_priority_goes_first_and_among_equals_the_older_job(queue):
+    low, first, second = jobs.submit(priority=1) + jobs.submit(priority=9) + jobs.submit(priority=9)
+    assert [jobs.claim()[0]["PandaID"] for _ in range(3)] == [first, second, low]
+
+
+def test_priority_decides_across_buckets(queue):
+    ids = [jobs.submit(cores=cores, priority=priority)[0] for cores, priority in [(1, 5), (2, 50), (4, 20)]]
+    assert numbers(jobs.claim(count=3)) == [ids[1], ids[2], ids[0]]
+
+
+def test_several_jobs_at_once_are_several_attempts_of_one_request(queue):
+    ids = jobs.submit(5)
+    assert numbers(jobs.claim(request_id="request-0001", count=3)) == ids[:3]
+    assert list(Attempt.objects.order_by("nth").values_list("job_id", "nth")) == list(zip(ids, range(3), strict=False))
+    assert Ready.objects.count() == 2
+
+
+def test_a_repeated_request_gets_the_same_jobs(queue):
+    jobs.submit(5)
+    first = jobs.claim(request_id="request-0001", count=2)
+    assert jobs.claim(request_id="request-0001", count=2) == first
+    assert Attempt.objects.count() == 2
+    jobs.audit()
+
+
+def test_a_repeated_request_gets_its_job_even_when_the_queue_is_empty(queue):
+    jobs.submit(1)
+    first = jobs.claim(request_id="request-0001")
+    assert jobs.claim(request_id="request-0001") == first
+    assert jobs.claim(request_id="request-0002") == []
+
+
+def test_a_repeated_request_gets_nothing_once_its_attempt_is_over(queue):
+    (job_id, _) = jobs.submit(2)
+    jobs.claim(request_id="request-0001")
+    jobs.finish(job_id)
+    assert jobs.claim(request_id="request-0001") == []
+    assert Ready.objects.count() == 1
+
+
+def test_a_request_of_another_queue_does_not_see_the_jobs(queue):
+    from server.pandaconfig.logic import define_queue
+
+    define_queue({"nickname": "OTHER", "status": "online"})
+    jobs.submit()
+    jobs.claim(request_id="request-0001")
+    assert jobs.claim("OTHER", request_id="request-0001") == []
+
+
+def test_only_jobs_of_a_task_are_given_when_the_pilot_asks_so(queue):
+    jobs.submit(3, task_id=1)
+    (wanted,) = jobs.submit(task_id=2)
+    assert numbers(jobs.claim(task_id=2)) == [wanted]
+    assert jobs.claim(task_id=2) == []
+
+
+def test_only_the_named_buckets_are_looked_into(queue):
+    jobs.submit(cores=1)
+    (wanted,) = jobs.submit(cores=2)
+    Bucket.objects.filter(cores=1).update(queue="ELSEWHERE")
+    assert numbers(jobs.claim(count=5)) == [wanted]
+
+
+def test_hundreds_of_buckets_are_looked_into(queue):
+    ids = [jobs.submit(memory=number * 2**20, priority=number)[0] for number in range(150)]
+    assert numbers(jobs.claim(count=2)) == [ids[149], ids[148]]
+
+
+@pytest.mark.parametrize("waiting", [1, 300])
+def test_a_claim_takes_the_same_few_statements_however_many_jobs_wait(queue, waiting):
+    jobs.submit(waiting)
+    bucket = Bucket.objects.get().pk
+    from server.taskbuffer.hot import claim
+    from server.taskbuffer.values import ClaimOrder
+
+    with CaptureQueriesContext(connection) as statements:
+        claim(ClaimOrder((bucket,), "request-0001", "LOCAL"), jobs.NOW)
+    executed = [each["sql"] for each in statements if "SAVEPOINT" not in each["sql"]]
+    assert len(executed) == 8
+
+
+def test_an_idle_poll_is_two_reads_and_no_lock(queue):
+    jobs.submit()
+    jobs.claim()
+    bucket = Bucket.objects.get().pk
+    from server.taskbuffer.hot import claim
+    from server.taskbuffer.values import ClaimOrder
+
+    with CaptureQueriesContext(connection) as statements:
+        claim(ClaimOrder((bucket,), "request-0001", "LOCAL"), jobs.NOW)
+    assert [each["sql"].split()[0] for each in statements] == ["SELECT", "SELECT"]
+
+
+def test_the_queue_is_read_along_its_index(queue):
+    jobs.submit(2)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "EXPLAIN QUERY PLAN SELECT place, job_id FROM taskbuffer_ready WHERE bucket_id = 1 ORDER BY place LIMIT 9"
+        )
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    assert "COVERING INDEX ready_order" in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_a_job_cannot_stand_in_the_queue_twice(queue):
+    (job_id,) = jobs.submit()
+    job = Job.objects.get(pk=job_id)
+    from django.db import IntegrityError, transaction
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Ready.objects.create(job=job, bucket=job.bucket, rank=0)

@@ -1,0 +1,92 @@
+"""The watchdog."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from server.taskbuffer import logic
+from server.taskbuffer.logic import Limits, Reaped
+from server.taskbuffer.models import Attempt, Job, Live
+from tests.server import jobs
+
+LIMITS = Limits(sent=1800, heartbeat=7200)
+
+
+def after(seconds: float, **fields) -> Reaped:
+    return logic.reap_lost(now=jobs.NOW + timedelta(seconds=seconds), limits=LIMITS, **fields)
+
+
+def test_a_pilot_that_never_answered_is_lost_after_half_an_hour(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    assert after(1799) == Reaped()
+    assert after(1801) == Reaped(again=1)
+    assert Attempt.objects.get().dispatcher_error == 102
+    assert jobs.moves_of(job_id) == [(1, "activated"), (1, "sent"), (1, "activated")]
+    assert jobs.claim()[0]["attemptNr"] == 2
+    jobs.audit()
+
+
+def test_a_running_job_is_lost_after_two_hours_of_silence(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    jobs.report(job_id, "running", now=jobs.NOW + timedelta(seconds=60))
+    assert after(7200) == Reaped()
+    assert after(7261) == Reaped(again=1)
+    attempt = Attempt.objects.get()
+    assert (attempt.state, attempt.dispatcher_error) == ("failed", 100)
+    assert attempt.server_error_words == "no heartbeat of the pilot for too long: last heard 7201 s ago"
+
+
+def test_a_heartbeat_keeps_a_job(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    for hour in range(1, 30):
+        jobs.report(job_id, "running", now=jobs.NOW + timedelta(hours=hour))
+        assert after(hour * 3600 + 3600) == Reaped()
+    assert jobs.state_of(job_id) == "running"
+
+
+def test_the_last_attempt_fails_with_the_reason(queue):
+    (job_id,) = jobs.submit(max_attempts=1)
+    jobs.claim()
+    assert after(9000) == Reaped(failed=1)
+    job = Job.objects.get(pk=job_id)
+    assert (job.state, job.dispatcher_error) == ("failed", 102)
+    assert job.ended_at is not None
+    jobs.audit()
+
+
+def test_a_killed_job_whose_pilot_is_lost_is_cancelled(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    logic.kill([job_id], by="alice")
+    assert after(9000) == Reaped(cancelled=1)
+    assert jobs.state_of(job_id) == "cancelled"
+
+
+def test_a_lost_pilot_that_comes_back_is_told_to_stop(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    after(9000)
+    assert jobs.report(job_id, "running") == "tobekilled"
+    jobs.claim()
+    assert jobs.finish(job_id, 1) == "tobekilled"
+    assert jobs.state_of(job_id) == "sent"
+    jobs.audit()
+
+
+def test_many_lost_jobs_are_put_right_in_small_batches(queue):
+    jobs.submit(250)
+    for _ in range(3):
+        jobs.claim(count=100)
+    assert after(9000) == Reaped(again=250)
+    assert not Live.objects.exists()
+    jobs.audit()
+
+
+def test_the_limits_are_settings(queue, settings):
+    settings.ENVIRONMENT = settings.ENVIRONMENT.__class__(sent_timeout=10)
+    jobs.submit()
+    jobs.claim()
+    assert logic.reap_lost(now=jobs.NOW + timedelta(seconds=11)) == Reaped(again=1)

@@ -1,0 +1,212 @@
+"""The task buffer against a simple model of it: any verbs, in any order, as often as they like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from server.pandaconfig.logic import define_queue
+from server.taskbuffer import logic
+from server.taskbuffer.logic import KillOutcome, Limits
+from server.taskbuffer.models import Job, JobFile, Live, Ready
+from tests.server import jobs
+
+PASSES, ENDS = 1099, 1305
+WITH_PILOT = ("sent", "starting", "running")
+STEPS = {"sent": ("starting", "running"), "starting": ("running",), "running": ()}
+LIMITS = Limits(sent=1800, heartbeat=7200)
+PICK = st.integers(0, 10**6)
+
+
+@dataclass
+class Model:
+    """What ought to be true of one job."""
+
+    state: str
+    attempts: int
+    priority: int
+    attempt: int = 1
+    killed: bool = False
+    heard: float = 0.0
+    given: list[int] = field(default_factory=list)
+    finals: dict[int, tuple[str, int]] = field(default_factory=dict)
+
+    def again(self) -> None:
+        self.state, self.attempt, self.killed = "activated", self.attempt + 1, False
+        self.priority -= 10
+
+    def report(self, attempt: int, state: str, code: int, now: float) -> str:
+        if attempt != self.attempt or self.state not in WITH_PILOT:
+            return "NULL" if self.finals.get(attempt) == (state, code) else "tobekilled"
+        if state == "finished":
+            self.state = "finished"
+        elif state == "failed" and self.killed:
+            self.state = "cancelled"
+        elif state == "failed":
+            self.state = "failed"
+        if self.state not in WITH_PILOT:
+            self.finals[attempt] = (state, code)
+            if self.state == "failed" and code == PASSES and self.attempt < self.attempts:
+                self.again()
+            return "NULL"
+        self.heard = now
+        if state in STEPS[self.state]:
+            self.state = state
+        return "tobekilled" if self.killed else "NULL"
+
+    def lose(self) -> None:
+        if self.killed:
+            self.state = "cancelled"
+        elif self.attempt < self.attempts:
+            self.again()
+        else:
+            self.state = "failed"
+
+
+class TaskBuffer(RuleBasedStateMachine):
+    """Each rule does the same to the task buffer and to the model; then both are compared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.undone = transaction.atomic()
+        self.undone.__enter__()
+        define_queue({"nickname": "LOCAL", "status": "online"})
+        self.models: dict[int, Model] = {}
+        self.requests: dict[str, list[tuple[int, int]]] = {}
+        self.now = jobs.NOW
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.undone.__exit__(None, None, None)
+
+    def pick(self, number: int) -> int:
+        return sorted(self.models)[number % len(self.models)]
+
+    @rule(count=st.integers(1, 3), priority=st.integers(-50, 50), waits=st.booleans(), attempts=st.integers(1, 3))
+    def submit(self, count: int, priority: int, waits: bool, attempts: int) -> None:
+        for number in jobs.submit(count, priority=priority, waits=waits, max_attempts=attempts):
+            assert number not in self.models
+            self.models[number] = Model("defined" if waits else "activated", attempts, priority)
+
+    @precondition(lambda self: self.models)
+    @rule(which=PICK)
+    def activate(self, which: int) -> None:
+        number = self.pick(which)
+        model = self.models[number]
+        assert logic.activate([number], by="test", now=self.now) == ([number] if model.state == "defined" else [])
+        if model.state == "defined":
+            model.state = "activated"
+
+    @rule(count=st.integers(1, 3))
+    def claim(self, count: int) -> None:
+        name = f"request-{len(self.requests):04}"
+        queued = [(-m.priority, number) for number, m in self.models.items() if m.state == "activated"]
+        expected = [(number, self.models[number].attempt) for _, number in sorted(queued)[:count]]
+        given = jobs.claim(request_id=name, count=count)
+        assert [(job["PandaID"], job["attemptNr"]) for job in given] == expected
+        if given:
+            self.requests[name] = expected
+        for number, attempt in expected:
+            model = self.models[number]
+            assert attempt not in model.given
+            model.given.append(attempt)
+            model.state, model.heard = "sent", jobs.NOW.timestamp()
+
+    @precondition(lambda self: self.requests)
+    @rule(which=PICK)
+    def ask_again(self, which: int) -> None:
+        name = sorted(self.requests)[which % len(self.requests)]
+        living = [
+            (number, attempt)
+            for number, attempt in self.requests[name]
+            if self.models[number].attempt == attempt and self.models[number].state in WITH_PILOT
+        ]
+        given = jobs.claim(request_id=name)
+        assert [(job["PandaID"], job["attemptNr"]) for job in given] == living
+
+    @precondition(lambda self: self.models)
+    @rule(
+        which=PICK,
+        back=st.integers(-1, 1),
+        state=st.sampled_from(["starting", "running", "finished", "failed"]),
+        code=st.sampled_from([PASSES, ENDS]),
+        times=st.integers(1, 2),
+    )
+    def report(self, which: int, back: int, state: str, code: int, times: int) -> None:
+        number = self.pick(which)
+        model = self.models[number]
+        attempt = model.attempt - back
+        code = code if state == "failed" else 0
+        log = "job.log.tgz" if attempt <= 1 else f"job.log.tgz.{attempt}"
+        files = jobs.stored("out.root", log) if state == "finished" else None
+        for _ in range(times):
+            expected = model.report(attempt, state, code, self.now.timestamp())
+            told = jobs.report(number, state, attempt, now=self.now, pilot_error=code, files=files)
+            assert told == expected
+
+    @precondition(lambda self: self.models)
+    @rule(which=PICK, force=st.booleans())
+    def kill(self, which: int, force: bool) -> None:
+        number = self.pick(which)
+        model = self.models[number]
+        outcome = logic.kill([number], code=9 if force else None, by="test", now=self.now)[number]
+        if model.state in ("finished", "failed", "cancelled"):
+            assert outcome is KillOutcome.OVER
+        elif model.state in WITH_PILOT and not force:
+            assert outcome is KillOutcome.ORDERED
+            model.killed = True
+        else:
+            assert outcome is KillOutcome.ENDED
+            model.state, model.killed = "cancelled", True
+
+    @precondition(lambda self: self.models)
+    @rule(which=PICK)
+    def retry(self, which: int) -> None:
+        number = self.pick(which)
+        model = self.models[number]
+        refused = logic.retry([number], by="test", now=self.now)
+        assert bool(refused) is (model.state != "failed")
+        if not refused:
+            model.again()
+            model.attempts = max(model.attempts, model.attempt)
+
+    @rule(seconds=st.sampled_from([60, 1000, 1900, 8000]))
+    def wait_and_reap(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+        lost = [
+            model
+            for model in self.models.values()
+            if model.state in WITH_PILOT
+            and self.now.timestamp() - model.heard > (LIMITS.sent if model.state == "sent" else LIMITS.heartbeat)
+        ]
+        assert logic.reap_lost(now=self.now, limits=LIMITS).total == len(lost)
+        for model in lost:
+            model.lose()
+
+    @invariant()
+    def the_rows_say_what_the_model_says(self) -> None:
+        found = {job.pk: (job.state, job.attempt, job.priority) for job in Job.objects.all()}
+        assert found == {number: (m.state, m.attempt, m.priority) for number, m in self.models.items()}
+        assert Ready.objects.count() == sum(model.state == "activated" for model in self.models.values())
+        assert Live.objects.count() == sum(model.state in WITH_PILOT for model in self.models.values())
+        finished = {number for number, model in self.models.items() if model.state == "finished"}
+        stored = JobFile.objects.filter(role="output", state="ready")
+        assert sorted(stored.values_list("job_id", flat=True)) == sorted(finished)
+        jobs.audit()
+
+
+@pytest.mark.usefixtures("db")
+def test_any_verbs_in_any_order_do_what_the_model_says():
+    wanted = settings(
+        max_examples=40,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    run_state_machine_as_test(TaskBuffer, settings=wanted)
