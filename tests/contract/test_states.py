@@ -97,3 +97,19 @@ def test_the_words_are_pandas():
     assert {state.value for state in REPORTABLE} == {
         *("starting", "running", "holding", "transferring", "finished", "failed")
     }
+
+
+@pytest.mark.parametrize(
+    "story",
+    [
+        "pending defined assigned activated sent starting running transferring holding merging finished",
+        "waiting activated sent running holding failed activated sent finished",
+        "defined waiting defined activated assigned activated sent starting failed",
+        "running transferring merging failed",
+        "activated sent activated cancelled",
+        "merging closed",
+    ],
+)
+def test_a_story_that_happens_is_told_in_legal_moves(story):
+    states = [S(word) for word in story.split()]
+    assert all(may_follow(before, after) for before, after in zip(states, states[1:], strict=False))
