@@ -247,7 +247,8 @@ class Conductor(Component):
             slot.final = self.means.compose(update, None).text
         if job.phase is not before.phase:
             log.info("job %d.%d: %s (%s)", *job.key, job.phase.value, event.value)
-            self._write(slot)
+            if job.phase not in TERMINAL:
+                self._write(slot)
             self.ways.moved(job)
             self._set_deadline(slot)
         elif job.phase is Phase.REPORTING and event in (Event.NOT_TAKEN, Event.FAIL):
@@ -319,6 +320,10 @@ class Conductor(Component):
             self.finished += 1
         else:
             self.problems.append(slot.job.problem)
+        try:
+            self.means.journal.forget(*slot.job.key)
+        except JournalUnusable as wrong:
+            log.error("%s", wrong)
         self._leave(slot)
 
     def _leave(self, slot: Slot) -> None:

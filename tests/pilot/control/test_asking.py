@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from pilot.control.asking import Asking, Limits
+from pilot.job import Problem
+
+DOWN = Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")
+
+
+def asking(**limits):
+    return Asking(
+        Limits(**{"requests": 2, "failures": 3, "wait": 100, "lifetime": 1000, "time_floor": -1, **limits}), 0.0
+    )
+
+
+def test_the_first_request_is_made_at_once():
+    assert asking().next(0.0, 0.5) == 0.0
+
+
+@pytest.mark.parametrize(("luck", "at"), [(0.0, 60), (0.5, 110), (1.0, 160)])
+def test_after_an_empty_answer_there_is_a_wait_of_random_length(luck, at):
+    assert asking().got(0, 0).next(10.0, luck) == at
+
+
+def test_so_many_empty_answers_end_the_asking_with_a_code():
+    done = asking().got(0, 0).got(0, 0)
+    assert done.next(0.0, 0) is None
+    assert done.problem.code is ErrorCode.NO_JOBS
+
+
+def test_a_pilot_that_has_done_a_job_ends_without_complaint_when_there_is_no_more():
+    done = asking(time_floor=500).got(1, 0).got(0, 0).got(0, 0)
+    assert done.next(0.0, 0) is None
+    assert done.problem is None
+
+
+def test_so_many_failures_in_a_row_end_the_asking_with_the_last_ones_code():
+    once = asking().failed(DOWN, fatal=False)
+    assert once.next(0.0, 0) is not None
+    assert once.failed(DOWN, fatal=False).failed(DOWN, fatal=False).problem == DOWN
+
+
+def test_an_answer_makes_earlier_failures_forgotten():
+    assert (
+        asking(requests=9).failed(DOWN, False).failed(DOWN, False).got(0, 0).failed(DOWN, False).next(0, 0) is not None
+    )
+
+
+def test_a_fatal_failure_ends_the_asking():
+    done = asking().failed(DOWN, fatal=True)
+    assert (done.next(0.0, 0), done.problem) == (None, DOWN)
+
+
+@pytest.mark.parametrize(
+    ("floor", "queues", "more"), [(-1, 0, False), (-1, 600, True), (600, 0, True), (0, 600, False)]
+)
+def test_another_job_is_asked_for_until_the_time_floor_which_the_queue_gives_or_the_settings(floor, queues, more):
+    assert (asking(time_floor=floor).got(1, queues).next(500.0, 0) is not None) is more
+
+
+def test_nothing_is_asked_for_at_the_end_of_the_pilots_life():
+    assert asking().next(1000.0, 0) is None
+
+
+def test_who_is_told_to_stop_asks_no_more():
+    assert asking().stopped().next(0.0, 0) is None

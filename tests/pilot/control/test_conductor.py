@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from pilot.api.communicator import Communicator, Report
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.messages import StoredFile, UpdateAnswer
+from pilot.control import news
+from pilot.control.lifecycle import Effect, Event
+from pilot.control.recovery import FOLDER, JOURNAL, Recovery
+from pilot.control.reports import Facts
+from pilot.control.times import PATIENCE
+from pilot.job import Phase, Problem
+from tests.pilot.control.simulation import SERVER, SITE, Crash, World
+
+KILL = Problem(ErrorCode.KILLED_BY_SERVER, "killed")
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_whatever_goes_wrong_a_job_gets_one_final_report_and_the_conductor_ends_once(seed, tmp_path):
+    world = World(seed, tmp_path / "journal")
+    world.run()
+    reached = {key for key, phases in world.phases.items() if phases[-1] in (Phase.DONE, Phase.FAILED)}
+    for key, texts in world.taken.items():
+        assert len(set(texts)) == 1, "the same words each time"
+        assert json.loads(texts[0])["job_id"] == key[0]
+    kept = {(record.id, record.attempt) for record in world.journal.records()}
+    assert reached <= set(world.taken)
+    assert reached | kept == set(world.phases), "ended, or left to the next pilot"
+    assert not reached & kept
+    assert world.ends == 1
+
+
+class TakesAll:
+    """A server that takes every report; speaks as the real one."""
+
+    def __init__(self, taken):
+        self.taken, self.name = taken, SERVER.name
+
+    compose = staticmethod(SERVER.compose)
+
+    def report(self, report: Report) -> UpdateAnswer:
+        update = json.loads(report.text)
+        self.taken.setdefault((update["job_id"], update["attempt_nr"]), []).append(report.text)
+        return UpdateAnswer()
+
+
+def recover(base, server: Communicator) -> None:
+    Recovery(base, base / "own", server, Facts(), lambda: 2e9).settle_all()
+
+
+@pytest.mark.parametrize("crash_after", range(60))
+def test_wherever_a_pilot_dies_each_job_has_one_final_result(crash_after, tmp_path):
+    folder = tmp_path / f"{FOLDER}dead"
+    folder.mkdir()
+    world = World(crash_after, folder / JOURNAL, jobs=2, crash_after=crash_after)
+    try:
+        world.run()
+    except Crash:
+        pass
+    recover(tmp_path, TakesAll(world.taken))
+    assert set(world.taken) == set(world.phases) | {slot for slot in world.conductor.jobs}
+    for texts in world.taken.values():
+        assert len(set(texts)) == 1
+    recover(tmp_path, TakesAll(again := {}))
+    assert again == {}, "nothing is left for a second pilot"
+
+
+class Scene:
+    """One job, step by step."""
+
+    def __init__(self, tmp_path, **more):
+        self.world = World(0, tmp_path / "journal", jobs=0, at_once=more.pop("at_once", 1))
+        self.conductor, self.work = self.world.conductor, self.world.work
+
+    def offer(self, *specs, **more):
+        request = next(item.request_id for item in self.work if isinstance(item, news.Ask))
+        self.work.clear()
+        self.conductor.handle(news.Offer(request, SITE, tuple(specs), **more))
+
+    def job(self, id=1):
+        return self.conductor.jobs[id, 1].job
+
+    def answer(self, event, problem=None, id=1):
+        self.conductor.handle(news.Answer((id, 1), self.job(id).step, event, problem))
+
+    def effects(self):
+        done = [item.effect for item in self.work if isinstance(item, news.Work)]
+        self.work.clear()
+        return done
+
+
+def spec(id=1, **more):
+    return JobSpec(id=id, attempt=1, transformation="true", **more)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    made = Scene(tmp_path)
+    made.conductor.begin()
+    return made
+
+
+@pytest.fixture
+def running(scene):
+    scene.offer(spec())
+    scene.answer(Event.INPUT_READY)
+    scene.work.clear()
+    return scene
+
+
+def test_work_is_asked_for_at_once_and_only_as_much_as_there_is_room_for(tmp_path):
+    scene = Scene(tmp_path, at_once=3)
+    scene.conductor.begin()
+    assert [item.jobs for item in scene.work] == [3]
+
+
+def test_a_request_is_in_the_journal_before_it_is_sent(scene):
+    asked = scene.work[0].request_id
+    assert scene.world.journal.open_request(SERVER.name, "Q") == asked
+    scene.offer(spec())
+    assert scene.world.journal.open_request(SERVER.name, "Q") is None
+
+
+def test_a_late_answer_is_dropped(running):
+    running.conductor.handle(news.Answer((1, 1), 0, Event.INPUT_READY))
+    assert running.job().phase is Phase.RUNNING
+    assert running.effects() == []
+
+
+def test_an_answer_for_a_job_that_is_gone_is_dropped(running):
+    running.conductor.handle(news.Answer((9, 1), 0, Event.INPUT_READY))
+    assert set(running.conductor.jobs) == {(1, 1)}
+
+
+def test_an_order_reaches_a_job_whatever_its_step(running):
+    running.conductor.handle(news.Order((1, 1), Event.KILL, KILL))
+    assert running.effects() == [Effect.STOP_PAYLOAD]
+    assert running.job().problem == KILL
+
+
+def test_an_order_without_a_job_reaches_all_and_nothing_more_is_asked_for(tmp_path):
+    scene = Scene(tmp_path, at_once=2)
+    scene.conductor.begin()
+    scene.offer(spec(1), spec(2))
+    scene.work.clear()
+    scene.conductor.handle(news.Order(None, Event.DEADLINE, KILL))
+    assert scene.effects() == [Effect.CANCEL_COPIES, Effect.CANCEL_COPIES]
+    assert scene.conductor.asking.over
+
+
+def test_an_illegal_event_fails_its_job_with_its_story_and_nothing_else(running):
+    running.answer(Event.OUTPUT_STORED)
+    problem = running.job().problem
+    assert problem.code is ErrorCode.INTERNAL_ERROR
+    assert "begin:staging-in > input ready:running" in problem.detail
+    assert running.effects() == [Effect.STOP_PAYLOAD]
+
+
+def test_a_job_with_a_broken_definition_is_reported_failed_with_the_words(scene):
+    scene.offer(broken=(SimpleNamespace(id=1, attempt=1, words="coreCount: 'x' is not a whole number"),))
+    assert scene.effects() == [Effect.STAGE_LOG]
+    scene.answer(Event.LOG_STORED)
+    report = json.loads(scene.work[0].report.text)
+    assert (report["job_status"], report["pilot_error_code"]) == ("failed", ErrorCode.BAD_JOB_DEFINITION)
+    assert "coreCount" in report["pilot_error_diag"]
+
+
+def test_a_job_that_comes_after_the_stop_is_reported_and_not_begun(scene):
+    scene.conductor.handle(news.Shutdown(Problem(ErrorCode.SIGTERM, "ended"), 60))
+    scene.offer(spec())
+    assert scene.effects() == [Effect.STAGE_LOG]
+    assert scene.job().problem.code is ErrorCode.SIGTERM
+
+
+def test_jobs_wait_for_cores_and_begin_in_their_order(tmp_path):
+    scene = Scene(tmp_path, at_once=3)
+    scene.conductor.means.ledger._cores = 4
+    scene.conductor.begin()
+    scene.offer(spec(1, cores=3), spec(2, cores=4))
+    assert (scene.job(1).phase, scene.job(2).phase) == (Phase.STAGING_IN, Phase.ACCEPTED)
+    for event in (Event.FAIL, Event.GONE, Event.LOG_STORED, Event.TAKEN):
+        scene.answer(event, KILL)
+    assert scene.job(2).phase is Phase.STAGING_IN
+
+
+def test_the_payloads_time_is_what_the_job_asks_for(scene):
+    scene.offer(spec(max_walltime=100))
+    scene.answer(Event.INPUT_READY)
+    scene.world.now = 100.5
+    scene.world.let_time_pass()
+    assert scene.job().problem.code is ErrorCode.REACHED_MAX_TIME
+
+
+def test_what_does_not_come_to_rest_is_left_behind_in_time(running):
+    running.conductor.handle(news.Order((1, 1), Event.KILL, KILL))
+    running.world.now += 10 + PATIENCE + 1
+    running.work.clear()
+    running.world.work.append(None)  # so that time passes by itself only
+    running.world.let_time_pass()
+    assert running.job().phase is Phase.STAGING_LOG
+
+
+def test_a_heartbeat_goes_through_the_monitor_and_carries_progress(running):
+    running.world.now = 1801.0
+    running.world.work.append(None)
+    running.world.let_time_pass()
+    looks = {item.matter for item in running.work if isinstance(item, news.Look)}
+    assert looks == {news.Matter.HEARTBEAT, news.Matter.CHECK}
+    running.work.clear()
+    running.conductor.handle(news.Progress((1, 1), 5, None))
+    assert running.work[0].report.progress == "5/?"
+    assert json.loads(running.work[0].report.text)["job_status"] == "running"
+
+
+def test_a_job_whose_reports_nobody_takes_is_given_up(running):
+    running.conductor.jobs[1, 1].heard = -20000.0
+    running.conductor.handle(news.Due(news.Matter.HEARTBEAT, (1, 1)))
+    assert running.job().problem.code is ErrorCode.LEASE_LOST
+
+
+def test_a_report_that_was_taken_keeps_the_lease(running):
+    running.conductor.jobs[1, 1].heard = -20000.0
+    running.conductor.handle(news.Heard((1, 1)))
+    running.conductor.handle(news.Due(news.Matter.HEARTBEAT, (1, 1)))
+    assert running.job().problem is None
+
+
+def test_stored_files_are_in_the_journal_at_once_and_in_the_final_report(running):
+    running.answer(Event.PAYLOAD_OK)
+    file = StoredFile("out", 3, "adler32:00000001", "G", "file:///x/out", "S")
+    running.conductor.handle(news.Stored((1, 1), file))
+    assert next(running.world.journal.records()).stored == (file,)
+    running.answer(Event.OUTPUT_STORED)
+    running.work.clear()
+    running.answer(Event.LOG_STORED)
+    assert "out" in json.loads(json.loads(running.work[0].report.text)["job_output_report"])
+
+
+def test_the_final_report_is_in_the_journal_before_it_is_sent(running):
+    for event in (Event.PAYLOAD_OK, Event.OUTPUT_STORED):
+        running.answer(event)
+    running.work.clear()
+    running.answer(Event.LOG_STORED)
+    assert next(running.world.journal.records()).final == running.work[0].report.text
+
+
+def reporting(scene):
+    for event in (Event.PAYLOAD_OK, Event.OUTPUT_STORED, Event.LOG_STORED):
+        scene.answer(event)
+    return scene.conductor.jobs[1, 1].final
+
+
+def test_a_final_report_is_repeated_word_by_word_after_growing_waits(running):
+    text, waits = reporting(running), []
+    for _ in range(4):
+        running.work.clear()
+        running.answer(Event.NOT_TAKEN, KILL)
+        again = news.Answer((1, 1), running.job().step, Event.OVERDUE)
+        waits.append(min(at for at, _, item in running.conductor._timers._heap if item == again) - running.world.now)
+        running.world.now += waits[-1]
+        running.world.let_time_pass()
+        assert [item.report.text for item in running.work if isinstance(item, news.Work)] == [text]
+    assert waits == sorted(waits)
+    assert waits[-1] > waits[0]
+
+
+def test_a_final_report_that_is_never_taken_stays_on_the_disk(running):
+    reporting(running)
+    running.answer(Event.NOT_TAKEN, Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there"))
+    running.conductor.handle(news.Due(news.Matter.GIVE_UP, (1, 1)))
+    assert not running.conductor.jobs
+    assert [record.id for record in running.world.journal.records()] == [1]
+    assert [problem.code for problem in running.conductor.problems] == [ErrorCode.COMMUNICATION_FAILURE]
+
+
+def test_a_job_whose_report_was_taken_leaves_nothing_in_the_journal(running):
+    reporting(running)
+    running.answer(Event.TAKEN)
+    assert list(running.world.journal.records()) == []
+    assert running.conductor.finished == 1
+
+
+def test_a_second_stop_shortens_what_is_left(running):
+    running.conductor.handle(news.Shutdown(KILL, 60))
+    running.conductor.handle(news.Shutdown(KILL, 5))
+    running.world.now += 2.5
+    running.world.work.append(None)
+    running.world.let_time_pass()
+    assert running.job().phase is Phase.STAGING_LOG
+
+
+def test_a_journal_that_cannot_be_written_fails_the_job_and_says_so(running):
+    running.world.journal.folder.joinpath("1-1.json").unlink()
+    running.world.journal.folder.rmdir()
+    running.answer(Event.PAYLOAD_OK)
+    running.world.let_time_pass()
+    assert running.job().problem.code is ErrorCode.JOURNAL_UNUSABLE
+
+
+def test_a_pilot_that_cannot_write_down_a_request_does_not_ask(tmp_path):
+    scene = Scene(tmp_path)
+    scene.world.journal.folder.rmdir()
+    scene.conductor.begin()
+    assert scene.work == []
+    assert scene.world.ends == 1
+    assert scene.conductor.problems[0].code is ErrorCode.JOURNAL_UNUSABLE
+
+
+def test_a_fault_of_the_conductor_fails_the_job_it_happened_to(running):
+    running.conductor.broke(news.Progress((1, 1)), RuntimeError("boom"))
+    assert running.job().problem.code is ErrorCode.INTERNAL_ERROR
+
+
+def test_a_job_that_is_offered_twice_is_run_once(tmp_path):
+    scene = Scene(tmp_path, at_once=2)
+    scene.conductor.begin()
+    scene.offer(spec(1))
+    request = scene.conductor._asked
+    scene.work.clear()
+    scene.conductor.handle(news.Offer(request, SITE, (spec(1),)))
+    assert scene.effects() == []
+
+
+def test_the_request_of_a_dead_pilot_is_asked_again_first(tmp_path):
+    scene = Scene(tmp_path)
+    scene.conductor._open_request = "old"
+    scene.conductor.begin()
+    assert scene.work[0].request_id == "old"

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from pilot.contract.messages import StoredFile
+from pilot.control.journal import Journal, JournalUnusable, Record
+
+RECORD = Record(7, 1, "server", "Q", "running", 1e9, "r1", stored=(StoredFile("out", 3, None),), final="{}")
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(tmp_path)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_what_was_written_is_read(journal, durable):
+    journal.write(RECORD, durable=durable)
+    assert list(journal.records()) == [RECORD]
+
+
+def test_a_record_is_replaced_as_a_whole(journal):
+    journal.write(RECORD)
+    journal.write(Record(7, 1, "server", "Q", "x", 1.0))
+    assert [record.phase for record in journal.records()] == ["x"]
+    assert [path.name for path in journal.folder.iterdir()] == ["7-1.json"]
+
+
+def test_attempts_are_apart_and_are_forgotten_one_by_one(journal):
+    journal.write(RECORD)
+    journal.write(Record(7, 2, "server", "Q", "x", 1.0))
+    journal.forget(7, 1)
+    journal.forget(7, 1)
+    assert [record.attempt for record in journal.records()] == [2]
+
+
+def test_half_a_record_of_a_pilot_that_died_while_writing_is_no_record(journal):
+    journal.write(RECORD)
+    (journal.folder / "7-1.new").write_text('{"id": 7, "att')
+    assert list(journal.records()) == [RECORD]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"id": 7}', '{"id": 7, "stored": [], "wrong": 1}'])
+def test_a_record_that_cannot_be_read_is_named(journal, text):
+    (journal.folder / "7-1.json").write_text(text)
+    with pytest.raises(JournalUnusable, match=r"7-1\.json"):
+        list(journal.records())
+
+
+def test_a_disk_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(JournalUnusable, match="missing"):
+        Journal(tmp_path / "missing").write(RECORD)
+
+
+def test_a_request_is_open_until_it_is_answered(journal):
+    assert journal.open_request("server", "Q") is None
+    journal.asked("r1", "server", "Q")
+    assert journal.open_request("server", "Q") == "r1"
+    journal.answered()
+    assert journal.open_request("server", "Q") is None
+
+
+@pytest.mark.parametrize(("server", "queue"), [("other", "Q"), ("server", "R")])
+def test_a_request_belongs_to_a_server_and_a_queue(journal, server, queue):
+    journal.asked("r1", "server", "Q")
+    assert journal.open_request(server, queue) is None
+
+
+def test_a_request_whose_jobs_are_written_down_is_answered(journal):
+    journal.asked("r1", "server", "Q")
+    journal.write(RECORD)
+    assert journal.open_request("server", "Q") is None

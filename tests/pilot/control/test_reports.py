@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from pilot.contract.codec import Dialect, decode, encode
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import FileSpec, JobSpec, Role
+from pilot.contract.messages import JobUpdate, StoredFile
+from pilot.contract.states import JobState
+from pilot.control import reports
+from pilot.control.reports import Course, Facts
+from pilot.job import Job, PayloadOutcome, Phase, Problem
+
+SPEC = JobSpec(
+    id=7, attempt=2, transformation="x", cores=4, outputs=(FileSpec("out", Role.OUTPUT),), log=FileSpec("log", Role.LOG)
+)
+FILES = (StoredFile("out", 1, "adler32:00000001"), StoredFile("log", 2, "adler32:00000002"))
+COURSE = Course(
+    "Q", 1e9, {Phase.STAGING_IN: 1.2, Phase.RUNNING: 10.0, Phase.STAGING_OUT: 2.0, Phase.STAGING_LOG: 0.6}, 3.0
+)
+FACTS = Facts("node", "pilot", "batch", "scheduler", "CPU")
+
+
+def outcome(**more):
+    return PayloadOutcome(
+        **{
+            "status": 0,
+            "signal": None,
+            "workdir": Path(),
+            "stdout": Path(),
+            "stderr": Path(),
+            "cpu_time": 7.6,
+            "max_rss": 4096,
+            **more,
+        }
+    )
+
+
+def final(**more):
+    return reports.final(Job(SPEC, phase=Phase.REPORTING, stored=FILES, **more), COURSE, FACTS, 1e9 + 20)
+
+
+@pytest.mark.parametrize(
+    ("phase", "state"),
+    [(Phase.STAGING_IN, JobState.STARTING), (Phase.RUNNING, JobState.RUNNING), (Phase.STOPPING, JobState.RUNNING)],
+)
+def test_a_phase_is_reported_as_its_state(phase, state):
+    assert reports.running(Job(SPEC, phase=phase), COURSE, FACTS, 1e9).state is state
+
+
+def test_a_finished_job_names_every_file_that_was_stored():
+    update = final()
+    assert (update.state, update.files, update.pilot_error) == (JobState.FINISHED, FILES, 0)
+
+
+def test_a_failed_job_names_its_log_only():
+    update = final(problem=Problem(ErrorCode.STAGE_OUT_FAILED, "no"))
+    assert (update.state, update.files) == (JobState.FAILED, FILES[1:])
+    assert (update.pilot_error, update.pilot_error_words) == (1137, "no")
+
+
+def test_the_experiments_own_number_has_its_own_field():
+    update = final(problem=Problem(ErrorCode.PAYLOAD_FAILED, "fatal", payload_code=1235))
+    assert (update.pilot_error, update.payload_error, update.payload_error_words) == (1305, 1235, "fatal")
+
+
+def test_a_problem_without_words_gets_those_of_its_code():
+    assert final(problem=Problem(ErrorCode.STAGE_OUT_FAILED, "")).pilot_error_words == ErrorCode.STAGE_OUT_FAILED.words
+
+
+@pytest.mark.parametrize(("ended", "status"), [({"status": 3}, 3), ({"status": None, "signal": 9}, 137)])
+def test_a_payloads_end_is_told_as_a_shell_tells_it(ended, status):
+    update = final(outcome=outcome(**ended))
+    assert (update.exit_status, update.cpu_time, update.max_rss) == (status, 8, 4)
+
+
+def test_figures_are_told_and_events_have_their_own_field():
+    update = final(metrics={"nEvents": "12", "leak": 0.5})
+    assert (update.events, update.metrics) == (12, "nEvents=12 leak=0.5")
+    assert final(metrics={"nEvents": "many"}).events is None
+
+
+def test_times_are_told_in_pandas_order():
+    assert final().pilot_timing == "3|1|10|3|0|0"
+
+
+def test_a_lost_job_is_reported_failed_with_its_code():
+    update = reports.lost(SPEC, "Q", 1e9, FACTS, 2e9, "its pilot died")
+    assert (update.job_id, update.attempt, update.state) == (7, 2, JobState.FAILED)
+    assert update.pilot_error == ErrorCode.PILOT_LOST
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_report_survives_the_wire(dialect):
+    update = final(outcome=outcome(), metrics={"nEvents": 3})
+    assert dataclasses.replace(
+        decode(JobUpdate, encode(update, dialect), dialect), timestamp=None
+    ) == dataclasses.replace(update, timestamp=None)
+
+
+def test_a_pilot_says_where_it_runs():
+    facts = reports.facts_of({"GTAG": "http://out", "PANDA_JSID": "factory-1", "SLURM_JOB_ID": "12"}, "node", "CPU")
+    assert (facts.batch_id, facts.scheduler_id) == ("12", "factory-1")
+    assert facts.pilot_id.startswith("http://out|compass-pilot|")
+    assert reports.facts_of({}, "node", "CPU").pilot_id.startswith("unknown|")

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from pilot import options
+from pilot.settings import load
+
+
+def settings_of(*argv):
+    found = options.parse(argv)
+    return load([options.as_layer(found)]).settings
+
+
+@pytest.mark.parametrize(
+    ("argv", "section", "key", "value"),
+    [
+        (["-q", "Q"], "queue", "name", "Q"),
+        (["--queue=Q"], "queue", "name", "Q"),
+        (["-j", "user"], "queue", "label", "user"),
+        (["-p", "80"], "server", "port", 80),
+        (["-l", "60"], "job", "lifetime", 60.0),
+        (["-a", "/x"], "job", "workdir", "/x"),
+        (["-d"], "log", "debug", True),
+        (["--debug", "false"], "log", "debug", False),
+        (["--countrygroup", "it"], "queue", "country_group", "it"),
+        (["--working-group", "w"], "queue", "working_group", "w"),
+        (["--allowothercountry", "True"], "queue", "allow_other_country", True),
+        (["--allow-other-country"], "queue", "allow_other_country", True),
+        (["--cleanup", "False"], "job", "keep_workdir", True),
+        (["--pilotuser", "compass"], "plugins", "user", "compass"),
+        (["--pilot-user", "compass"], "plugins", "user", "compass"),
+        (["--cacert", "/c", "--capath", "/p"], "server", "authorities", "/p"),
+        (["--getjobrequests", "9"], "job", "requests", 9),
+        (["-w", "generic", "-q", "Q"], "queue", "name", "Q"),
+    ],
+)
+def test_an_option_sets_its_setting(argv, section, key, value):
+    assert getattr(getattr(settings_of(*argv), section), key) == value
+
+
+def test_what_is_not_given_is_not_said():
+    assert options.as_layer(options.parse([])) == (options.ORIGIN, {})
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["-r", "R"], "-r has no effect: the queue (-q) says it"),
+        (["--allowsameuser", "True"], "--allowsameuser has no"),
+    ],
+)
+def test_an_option_of_old_is_taken_and_explained(argv, line):
+    (found,) = options.parse([*argv, "-q", "Q"]).obsolete
+    assert found.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--quue", "Q"], "--quue is not an option; did you mean --queue?"),
+        (["--que=Q"], "--que=Q is not an option; did you mean --queue?"),
+        (["stray"], "stray is not an option; see pilot --help"),
+        (["-p", "many"], "invalid int value: 'many'"),
+        (["-d", "perhaps"], "'perhaps' is not true or false"),
+        (["-w", "stager"], "invalid choice: 'stager'"),
+    ],
+)
+def test_a_slip_is_told_in_one_line(argv, words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        options.parse(argv)
+    said = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_no_option_takes_a_token():
+    assert not [name for names, _, key, _ in options.SETTING_OPTIONS for name in names if key == "token"]
