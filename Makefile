@@ -79,6 +79,11 @@ docs: $(VENV)/.ready-test ## Build the documentation; a warning is an error
 coverage: $(VENV)/.ready-test ## Run the tests and print which lines they do not reach
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term-missing $(PYTEST)
 
+##@ Deliver
+.PHONY: bundle
+bundle: | $(BIN)/python ## Build build/pilot.pyz, the one file that worker nodes run; print its SHA-256
+	@$(BIN)/python wrappers/build_bundle.py
+
 ##@ Keep up
 .PHONY: lock
 lock: ## Resolve requirements/*.txt anew from the ranges in pyproject.toml

@@ -1,0 +1,282 @@
+"""The wrapper, in each shell that is here, with a bundle whose pilot does what a test asks for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pilot.contract.exit_codes import ExitCode
+from wrappers import build_bundle
+
+WRAPPER = Path(__file__).parents[2] / "wrappers" / "pilot-wrapper.sh"
+KNOWN = [("dash",), ("bash", "--posix"), ("busybox", "sh"), ("ksh",), ("sh",)]
+SHELLS = [shell for shell in KNOWN if shutil.which(shell[0])]
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
+PILOT = """
+import os, signal, sys
+from pathlib import Path
+
+def main():
+    words = sys.argv[1:]
+    if words[0] == "status":
+        return int(words[1])
+    if words[0] == "kill":
+        os.kill(os.getpid(), int(words[1]))
+    if words[0] == "say":
+        print(words[1:], os.getsid(0) == os.getpid(), sys.flags.isolated, sys.dont_write_bytecode)
+        print(Path(__file__).parents[1], os.environ.get("PYTHONDONTWRITEBYTECODE"), sys.argv[0])
+        return 0
+    if words[0] == "wait":
+        def heard(number, frame):
+            print("heard", number, flush=True)
+            if number == signal.SIGTERM:
+                sys.exit(143)
+        for number in map(int, words[1:]):
+            signal.signal(number, heard)
+        print("up", os.getpid(), flush=True)
+        while True:
+            signal.pause()
+    raise SystemExit(f"what is {words}?")
+"""
+
+
+@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
+def shell(request):
+    return request.param
+
+
+@pytest.fixture
+def place(tmp_path, shell):
+    return Place(tmp_path, shell)
+
+
+class Place:
+    def __init__(self, root, shell):
+        self.root, self.shell = root, shell
+        self.bundle = root / "pilot bundle.pyz"
+        self.sha256 = build_bundle.write(self.bundle, [("pilot/__init__.py", b""), ("pilot/cli.py", PILOT.encode())])
+        self.scratch = root / "scratch"
+        self.scratch.mkdir()
+
+    def argv(self, *words, **changes):
+        options = {"bundle": self.bundle, "sha256": self.sha256, "scratch": self.scratch, "python": sys.executable}
+        given = {**options, **{name.replace("_", "-"): value for name, value in changes.items()}}
+        flat = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+        return [*self.shell, str(WRAPPER), *flat, *words]
+
+    def environment(self, **more):
+        return {"PATH": PATH, "HOME": str(self.root), **more}
+
+    def run(self, *words, environment=None, **changes):
+        argv = self.argv(*words, **changes)
+        variables = environment or self.environment()
+        return subprocess.run(argv, capture_output=True, text=True, env=variables, timeout=60, cwd=self.root)
+
+    def start(self, *words, **changes):
+        argv = self.argv(*words, **changes)
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=self.environment(), cwd=self.root)
+
+
+def test_the_wrapper_is_tested_in_every_shell_that_nodes_have():
+    assert ("sh",) in SHELLS
+    if missing := [shell[0] for shell in KNOWN if shell not in SHELLS]:
+        pytest.skip(f"not tested, missing here: {', '.join(missing)}")
+
+
+@pytest.mark.parametrize("status", [0, 1, 82, 90, 255])
+def test_the_pilots_exit_status_is_the_wrappers(place, status):
+    assert place.run("status", str(status)).returncode == status
+    assert list(place.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_signal_that_ends_the_pilot_is_128_and_its_number(place, number):
+    assert place.run("kill", str(int(number))).returncode == 128 + number
+    assert list(place.scratch.iterdir()) == []
+
+
+def test_the_pilot_gets_its_own_words_its_own_session_and_an_unspoilt_python(place):
+    variables = place.environment(PYTHONDONTWRITEBYTECODE="1", PYTHONPATH="/evil", PYTHONSTARTUP="/evil")
+    words = ["say", "-q", "a b", "", "*", "--bundle", "$HOME;`x`"]
+    done = place.run(*words, environment=variables)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first == f"{words[1:]} True 1 False"
+    where, no_bytecode, name = second.split()
+    assert (no_bytecode, name) == ("None", "pilot")
+    assert Path(where).parent == place.scratch
+
+
+def test_two_dashes_end_the_wrappers_options(place):
+    assert place.run("--", "status", "7").returncode == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGUSR1, signal.SIGXCPU, signal.SIGHUP, signal.SIGQUIT])
+def test_signals_are_passed_on_and_the_end_is_waited_for(place, number):
+    with place.start("wait", str(int(number)), "15") as wrapper:
+        assert wrapper.stdout.readline().startswith("up ")
+        wrapper.send_signal(number)
+        assert wrapper.stdout.readline() == f"heard {int(number)}\n"
+        assert wrapper.poll() is None
+        wrapper.send_signal(signal.SIGTERM)
+        assert wrapper.stdout.readline() == "heard 15\n"
+        assert wrapper.wait(30) == 143
+    assert list(place.scratch.iterdir()) == []
+
+
+def test_a_signal_that_the_pilot_does_not_heed_ends_it(place):
+    with place.start("wait") as wrapper:
+        assert wrapper.stdout.readline().startswith("up ")
+        wrapper.send_signal(signal.SIGUSR2)
+        assert wrapper.wait(30) == 128 + signal.SIGUSR2
+
+
+def test_settings_may_come_from_the_environment(place):
+    variables = place.environment(
+        COMPASS_BUNDLE=str(place.bundle),
+        COMPASS_BUNDLE_SHA256=place.sha256.upper(),
+        COMPASS_SCRATCH=str(place.scratch),
+        COMPASS_PYTHON=sys.executable,
+    )
+    none = {"bundle": None, "sha256": None, "scratch": None, "python": None}
+    assert place.run("status", "5", environment=variables, **none).returncode == 5
+
+
+def refused(done, status, words):
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("pilot-wrapper: ")
+    assert line.endswith(f"(exit status {status})")
+    assert words in line
+
+
+def test_a_bundle_with_another_hash_is_not_run(place):
+    place.bundle.write_bytes(place.bundle.read_bytes() + b"\0")
+    done = place.run("say")
+    refused(done, ExitCode.BAD_BUNDLE, f"and not {place.sha256}; fetch it again, or correct --sha256")
+    assert list(place.scratch.iterdir()) == []
+
+
+def test_a_hash_from_beside_the_bundle_is_not_looked_for(place):
+    (place.root / "pilot bundle.pyz.sha256").write_text(place.sha256)
+    refused(place.run("say", sha256=None), ExitCode.USAGE, "must be the bundle's hash")
+
+
+@pytest.mark.parametrize("wrong", ["", "abc", "g" * 64, "0" * 63, "0" * 65])
+def test_what_cannot_be_a_hash_is_refused(place, wrong):
+    refused(place.run("say", sha256=wrong), ExitCode.USAGE, "64 hexadecimal digits")
+
+
+def test_a_missing_bundle_is_told(place):
+    refused(place.run("say", bundle="/nowhere"), ExitCode.BAD_BUNDLE, "'/nowhere'; fetch it again")
+    refused(place.run("say", bundle=None), ExitCode.USAGE, "no bundle is named; give --bundle or COMPASS_BUNDLE")
+
+
+def test_a_file_that_is_no_bundle_is_told(place):
+    place.bundle.write_bytes(b"<html>404</html>")
+    import hashlib
+
+    digest = hashlib.sha256(b"<html>404</html>").hexdigest()
+    refused(place.run("say", sha256=digest), ExitCode.BAD_BUNDLE, "is no bundle")
+
+
+@pytest.mark.parametrize("wrong", ["/nowhere/python", "/bin/true", "/bin/false"])
+def test_a_python_that_is_none_is_told(place, wrong):
+    refused(place.run("say", python=wrong), ExitCode.MIDDLEWARE, f"{wrong} is not a Python 3.9 or newer")
+
+
+def test_a_node_without_python_is_told(place):
+    tools = place.root / "bin"
+    tools.mkdir()
+    for name in ("mktemp", "rm", "mv", "tr", *(word for word in place.shell if not word.startswith("-"))):
+        if found := shutil.which(name):
+            (tools / name).symlink_to(found)
+    old = tools / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = place.run("say", python=None, environment={"PATH": str(tools)})
+    if Path("/usr/libexec/platform-python").exists():
+        pytest.skip("not tested: this system brings a Python of its own")
+    refused(done, ExitCode.MIDDLEWARE, f"no Python 3.9 or newer is on the PATH ({tools})")
+
+
+def test_a_python_is_found_by_itself(place):
+    variables = place.environment(PATH=f"{Path(sys.executable).parent}:{PATH}")
+    assert place.run("status", "4", python=None, environment=variables).returncode == 4
+
+
+def test_no_directory_to_unpack_in_is_told(place):
+    done = place.run("say", scratch="/nowhere")
+    assert done.returncode == ExitCode.MKDIR
+    assert done.stderr.splitlines()[-1].endswith("give another by --scratch (exit status 66)")
+
+
+def test_an_option_without_its_value_is_told(place):
+    done = subprocess.run([*place.shell, str(WRAPPER), "--bundle"], capture_output=True, text=True)
+    refused(done, ExitCode.USAGE, "--bundle needs a value; see --help")
+
+
+def test_help_names_every_option(place):
+    done = subprocess.run([*place.shell, str(WRAPPER), "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    for option in ("bundle", "sha256", "python", "scratch", "cache", "last-words", "help"):
+        assert f"--{option}" in done.stdout
+
+
+def test_last_words_are_written_when_asked_for(place):
+    words = place.root / "last words"
+    place.run("status", "90", last_words=words)
+    assert words.read_text() == "exit_status=90\nwords=the pilot ended\n"
+    place.run("say", last_words=words, bundle="")
+    assert words.read_text().startswith("exit_status=2\nwords=no bundle is named")
+
+
+def test_a_cache_is_filled_once_and_kept(place):
+    cache = place.root / "cache"
+    for _ in range(2):
+        done = place.run("say", cache=cache)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[1].split()[0] == str(cache / place.sha256)
+    assert [path.name for path in cache.iterdir()] == [place.sha256]
+    assert list((cache / place.sha256 / "pilot").glob("__pycache__/cli.*.pyc"))
+
+
+@pytest.mark.parametrize("open_to_others", ["cache", "bundle"])
+def test_a_cache_that_others_may_write_is_not_trusted(place, open_to_others):
+    cache = place.root / "cache"
+    assert place.run("status", "0", cache=cache).returncode == 0
+    (cache if open_to_others == "cache" else cache / place.sha256).chmod(0o777)
+    refused(place.run("say", cache=cache), ExitCode.MKDIR, "is writable by others")
+
+
+def test_the_pilots_process_is_ended_with_nothing_left_when_it_is_killed(place):
+    with place.start("wait") as wrapper:
+        pilot = int(wrapper.stdout.readline().split()[1])
+        os.kill(pilot, signal.SIGKILL)
+        assert wrapper.wait(30) == 137
+    assert list(place.scratch.iterdir()) == []
+
+
+def test_a_wrapper_that_is_told_to_end_before_its_pilot_starts_does_end(place):
+    slow = place.root / "slow-python"
+    slow.write_text(f'#!/bin/sh\necho up >&2; sleep 0.5; exec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    argv = place.argv("wait", "15", python=slow)
+    environment = place.environment()
+    with subprocess.Popen(
+        argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as wrapper:
+        time.sleep(0.2)
+        wrapper.send_signal(signal.SIGTERM)
+        assert wrapper.wait(30) == 143
+        assert "signal 15 came before the pilot was started" in wrapper.stderr.read()
+    assert list(place.scratch.iterdir()) == []
