@@ -1,5 +1,4 @@
-"""Who may look at the pages: who has logged in, who brings a token that reads, and, where a server is its user's own,
-everybody on that machine."""
+"""Who may look at the pages: users who have logged in, tokens that read, and this machine where settings say so."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilot.contract.states import JobState
 from server.pandaconfig import queries as pandaconfig
@@ -13,6 +13,9 @@ from server.pilots import queries as pilots
 from server.production import queries as production
 from server.services import queries as services
 from server.taskbuffer import queries as taskbuffer
+
+if TYPE_CHECKING:
+    from server.production.models import TaskEvent
 
 #: States in which jobs are shown even when there are none.
 ALWAYS = (JobState.ACTIVATED, JobState.RUNNING, JobState.FINISHED, JobState.FAILED)
@@ -100,7 +103,9 @@ def overview(now: datetime, *, tasks: int = 20, events: int = 15) -> Overview:
 def tiles(counts: Mapping[str, int]) -> list[Tile]:
     """Order states as a job's life does; those without jobs are left out, unless they are always shown."""
     return [
-        Tile(state.value, counts.get(state.value, 0)) for state in JobState if counts.get(state.value) or state in ALWAYS
+        Tile(state.value, counts.get(state.value, 0))
+        for state in JobState
+        if counts.get(state.value) or state in ALWAYS
     ]
 
 
@@ -144,7 +149,7 @@ def _ago(time: timedelta) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def event_lines(events: Iterable[production.TaskEvent]) -> list[EventLine]:
+def event_lines(events: Iterable[TaskEvent]) -> list[EventLine]:
     return [
         EventLine(
             task=event.task.name,

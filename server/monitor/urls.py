@@ -9,5 +9,7 @@ from server.monitor import views
 urlpatterns = [
     path("", views.show_overview, name="overview"),
     path("tasks/<str:name>", views.show_task, name="task"),
-    path("api/v1/system/status", views.status),
+    path("api/v1/system/get_status", views.get_status),
+    path("api/v1/job/get_description", views.get_description),
+    path("api/v1/job/get_log", views.get_log),
 ]

@@ -7,12 +7,15 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from server.accounts.identity import Identity
 from server.accounts.rules import allow
-from server.lib.http import envelope
+from server.lib.http import envelope, refusal
 from server.monitor.access import READERS, readable, wants_json
+from server.monitor.joblog import MOST, job_log
+from server.monitor.jobs import descriptions, job_ids_of
 from server.monitor.overview import event_lines, overview
 from server.production import queries as production
 
@@ -53,9 +56,34 @@ def show_task(request: HttpRequest, name: str) -> HttpResponse:
 
 @allow(*READERS)
 @require_safe
-def status(request: HttpRequest, identity: Identity) -> HttpResponse:
+def get_status(request: HttpRequest, identity: Identity) -> HttpResponse:
     """Answer what the overview shows, to clients."""
     return envelope(overview(timezone.now()).as_json())
+
+
+@csrf_exempt
+@allow(*READERS)
+def get_description(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Answer everything about the jobs ``job_ids``, by PanDA's names; ``null`` for one that is not known."""
+    try:
+        numbers = job_ids_of(request)
+    except ValueError as wrong:
+        return refusal(request, f"Argument error: {wrong}")
+    found = {entry["PandaID"]: entry for entry in descriptions(numbers)}
+    return envelope([found.get(number) for number in numbers])
+
+
+@allow(*READERS)
+@require_safe
+def get_log(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Answer where the log of the job ``job_id`` lies, and the end of the text ``file`` in it."""
+    number = request.GET.get("job_id", "")
+    if not number.isascii() or not number.isdigit() or len(number) > 18:
+        return refusal(request, f"job_id: {number!r} is not the number of a job")
+    found = job_log(int(number), name=request.GET.get("file") or "payload.stdout", tail=MOST)
+    if found is None:
+        return refusal(request, f"job_id: there is no job {number}")
+    return envelope(found.as_json())
 
 
 def _page(request: HttpRequest, name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

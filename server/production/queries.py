@@ -90,6 +90,11 @@ class TaskLine:
     events_merged: int = 0
     runs: int = 0
 
+    @property
+    def bad(self) -> int:
+        """How many pieces failed or wait for a person."""
+        return sum(step.bad for step in self.steps)
+
     def as_json(self) -> dict[str, Any]:
         task = self.task
         return {

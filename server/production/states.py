@@ -80,11 +80,11 @@ class Verdict(TextChoices):
 class OutputKind(TextChoices):
     GENERATED = "generated", "generated events"
     MDST = "mdst", "mDST"
-    HISTOGRAMS = "hist", "histograms"
+    HISTOGRAMS = "histograms", "histograms"
     DUMP = "dump", "event dump"
     LOG = "log", "log"
     MERGED_MDST = "merged_mdst", "merged mDST"
-    MERGED_HISTOGRAMS = "merged_hist", "merged histograms"
+    MERGED_HISTOGRAMS = "merged_histograms", "merged histograms"
     MERGED_DUMP = "merged_dump", "merged event dump"
 
 

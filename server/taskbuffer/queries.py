@@ -49,6 +49,16 @@ def job(job_id: int) -> Job | None:
     return Job.objects.filter(pk=job_id).first()
 
 
+def jobs(job_ids: Iterable[int]) -> list[Job]:
+    """Answer those of these jobs that there are, with their attempts and moves, by number."""
+    return list(Job.objects.filter(pk__in=list(job_ids)).prefetch_related("attempts", "moves").order_by("pk"))
+
+
+def live_tail(job_id: int) -> str:
+    """Answer the last lines that the pilot of a running job has shown; empty for any other job."""
+    return str(Live.objects.filter(pk=job_id).values_list("tail", flat=True).first() or "")
+
+
 def states_of(job_ids: Iterable[int]) -> dict[int, tuple[str, str, int]]:
     """Answer (state, command, attempt) of each of these jobs that there is."""
     rows = Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "state", "command", "attempt")

@@ -1,0 +1,76 @@
+"""A definition is read whole, and each slip in it is named with its field, its value and its remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.production.definition import BadDefinition, read_definition, read_runs
+from server.production.limits import Limits
+from tests.server.production.conftest import GENERATION, RECONSTRUCTION
+
+
+def slips(**changes):
+    base = RECONSTRUCTION if changes.get("type") == "mc_reconstruction" else GENERATION
+    with pytest.raises(BadDefinition) as bad:
+        read_definition({**base, **changes}, Limits(chunks_per_task=1000))
+    return bad.value.slips
+
+
+def test_what_is_left_out_gets_the_experiments_defaults():
+    found = read_definition(GENERATION, Limits())
+    assert (found.slot, found.phast, found.max_attempts, found.priority, found.merging_priority) == (0, 7, 5, 2000, 5000)
+    assert found.runs == ((278473, 3), (278474, 3))
+    assert found.home == "/cvmfs/compass.cern.ch/"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("name", "a b", "'a b' cannot be used"),
+        ("name", "../x", "'../x' cannot be used"),
+        ("soft", "a/b", "without slashes"),
+        ("path", "/generalprod/", "must not start with a slash"),
+        ("path", "generalprod", "must end with one"),
+        ("path", "a/../", "leave out '..'"),
+        ("home", "cvmfs/", "must start and end with a slash"),
+        ("year", "20i6", "'20i6' is not a whole number from 1996 to 2100"),
+        ("year", True, "is not a whole number"),
+        ("slot", -1, "-1 is not a whole number from 0"),
+        ("max_attempts", 101, "from 1 to 100"),
+        ("events_per_chunk", 0, "0 is not a whole number from 1"),
+        ("type", "mc", "give one of mc_generation, mc_reconstruction"),
+        ("type", "mass_production", "has no steps here yet"),
+        ("merge_dumps", "perhaps", "neither true nor false"),
+        ("comment", 7, "at most 1000 letters"),
+        ("parent", "other", "a generation has no parent task"),
+        ("runs", "278473", "line 1, '278473', is not 'run, number of chunks'"),
+        ("runs", "278473, 1\n278473, 2", "line 2: run 278473 is there twice"),
+        ("runs", "0, 1", "a run is 1 to"),
+        ("runs", "1, 2000", "2000 chunks are more than 1000"),
+        ("runs", 5, "is not text"),
+        ("runs", "", "is missing; give lines"),
+        ("events_per_chunk", None, "is missing; give the number"),
+        ("queue", None, "is missing; give the name of a queue"),
+    ],
+)
+def test_a_slip_is_named_with_its_remedy(field, value, words):
+    found = slips(**{field: value})
+    assert set(found) == {field}
+    assert words in found[field]
+
+
+def test_a_reconstruction_takes_its_runs_from_its_parent():
+    assert set(slips(type="mc_reconstruction", runs="1, 1", events_per_chunk=5)) == {"runs", "events_per_chunk"}
+    assert "name the MC generation task" in slips(type="mc_reconstruction", parent="")["parent"]
+
+
+def test_an_unknown_field_is_told_the_nearest_one():
+    assert slips(priorty=1) == {"priorty": "is not a field of a task; did you mean priority?"}
+
+
+def test_all_slips_are_told_at_once():
+    assert set(slips(soft="a/b", year=1, colour="red")) == {"soft", "year", "colour"}
+
+
+def test_run_lines_may_have_blanks_and_remarks():
+    assert read_runs("# P07\n 278473 , 2 # good\n\n278474,1\n") == ((278473, 2), (278474, 1))
