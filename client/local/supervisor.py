@@ -36,6 +36,7 @@ class Part:
     argv: tuple[str, ...]
     environment: dict[str, str]
     log: Path
+    afterwards: tuple[str, ...] = ()  # run once when the part was stopped, while those started before it still run
 
 
 @dataclass
@@ -161,7 +162,19 @@ class Supervisor:
                 entry.process.kill()
                 entry.process.wait()
             self.say(f"{entry.part.name} stopped")
+            self._clean_up(entry.part)
         self.record.unlink(missing_ok=True)
+
+    def _clean_up(self, part: Part) -> None:
+        if not part.afterwards:
+            return
+        with part.log.open("ab") as log:
+            done = subprocess.run(
+                part.afterwards, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=part.environment, check=False
+            )
+        self.say(
+            f"{part.name}: what it left behind is {'ended' if done.returncode == 0 else f'not ended; see {part.log}'}"
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

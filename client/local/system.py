@@ -25,6 +25,8 @@ from pilot.contract.routes import IS_ALIVE
 
 #: Seconds that a system gets to answer after it was started.
 PATIENCE = 60.0
+#: Seconds that pilots get to end their jobs, store the logs and report.
+PILOTS = 90.0
 #: Seconds between two looks at a starting or stopping system.
 LOOK = 0.05
 
@@ -106,9 +108,9 @@ def up(home: Home, wishes: Wishes) -> dict[str, Any]:
 
 
 def _initial(home: Home, wishes: Wishes) -> list[str]:
-    words = ["init", "--queue", wishes.queue, "--slots", str(wishes.slots), "--storage", str(home.storage)]
-    words += ["--software", str(Path(sys.executable).parent)]
-    return words
+    """Init with a queue of this machine whose payloads find the programs that are installed beside this one."""
+    words = ["init", "--local-queue", wishes.queue, "--storage", str(home.storage), "--slots", str(wishes.slots)]
+    return [*words, "--programs", str(Path(sys.executable).parent)]
 
 
 def _plan(home: Home, wishes: Wishes) -> Path:
@@ -118,7 +120,12 @@ def _plan(home: Home, wishes: Wishes) -> Path:
         services["COMPASS_SERVER_BUNDLE"] = str(wishes.bundle)
     parts = [
         _part(home, "server", ("serve", "--port", str(wishes.port)), environment),
-        _part(home, "services", ("services",), services),
+        {
+            **_part(home, "services", ("services",), services),
+            # Pilots outlive the services by design: what was started here is ended here, while the server can still
+            # take their last reports.
+            "afterwards": server_command("stop_pilots", "--wait", f"{PILOTS:.0f}"),
+        },
     ]
     plan = home.run / "plan.json"
     plan.write_text(json.dumps({"parts": parts, "record": str(home.run / "parts.json")}))
@@ -191,7 +198,7 @@ def down(home: Home, *, locked: bool = False) -> bool:
             return down(home, locked=True)
     identity = supervisor_of(read_system(home))
     if identity is not None:
-        identity.end(PATIENCE)
+        identity.end(PATIENCE + PILOTS)
     home.system_file.unlink(missing_ok=True)
     return identity is not None
 

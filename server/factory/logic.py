@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -195,9 +196,13 @@ def _record(
         FactoryCycle.objects.create(queue=row, began=now, latest=now, **outcome)
 
 
-def define_queue(queue: str, *, slots: int, batch_system: str = "local") -> FactoryQueue:
-    """Let the factory submit pilots for a queue, or change its slots; what else an admin has set stays."""
-    values = {"slots": slots, "batch_system": batch_system}
+def define_queue(
+    queue: str, *, slots: int, batch_system: str = "local", pilot_options: Sequence[str] | None = None
+) -> FactoryQueue:
+    """Let the factory submit pilots for a queue, or change what is given here; what else an admin has set stays."""
+    values: dict[str, Any] = {"slots": slots, "batch_system": batch_system}
+    if pilot_options is not None:
+        values["pilot_options"] = list(pilot_options)
     with transaction.atomic():
         row, _ = FactoryQueue.objects.update_or_create(queue=queue, defaults=values)
     return row

@@ -25,6 +25,11 @@ class Command(BaseCommand):
         parser.add_argument("--cores", type=int, default=1, help="cores of one slot of that queue (default: 1)")
         parser.add_argument("--memory", type=int, default=2000, help="memory of one slot in MB (default: 2000)")
 
+        parser.add_argument("--slots", type=int, default=2, help="its pilots at the same time (default: 2; 0: none)")
+        parser.add_argument(
+            "--programs", metavar="FOLDER", type=Path, help="folder that its payloads' PATH begins with"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["local_queue"]) != bool(options["storage"]):
             raise CommandError("--local-queue and --storage belong together: give both, or none")
@@ -43,7 +48,9 @@ class Command(BaseCommand):
     def define_queue(self, options: dict[str, Any]) -> None:
         name, storage = options["local_queue"], options["storage"].absolute()
         try:
-            define_local_queue(name, storage, cores=options["cores"], memory=options["memory"])
+            programs = options["programs"].absolute() if options["programs"] else None
+            sizes = {size: options[size] for size in ("cores", "memory", "slots")}
+            define_local_queue(name, storage, programs=programs, **sizes)
         except ContractError as wrong:
             raise CommandError(str(wrong)) from wrong
         self.stdout.write(f"queue: {name}, files in {storage}")
