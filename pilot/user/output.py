@@ -17,12 +17,11 @@ def blocks_of_lines(path: Path, block: int = BLOCK) -> Iterator[bytes]:
         with path.open("rb") as file:
             carried = b""
             while read := file.read(block):
-                head, newline, tail = (carried + read).rpartition(b"\n")
-                if not newline and len(tail) >= block:
-                    head, tail = tail, b""
-                if head:
-                    yield head + newline
-                carried = tail
+                carried += read
+                whole = carried.rfind(b"\n") + 1 or (len(carried) if len(carried) >= block else 0)
+                if whole:
+                    yield carried[:whole]
+                carried = carried[whole:]
             if carried:
                 yield carried
     except OSError:
