@@ -11,6 +11,10 @@ VENV := .venv
 JOBS ?= 2
 PYTEST ?=
 BIN := $(VENV)/bin
+# Where the demonstration's system lives, its pilots' bundle, and further words for it: make demo DEMO="--events 5000"
+DEMO_HOME ?= .demo
+BUNDLE := build/pilot.pyz
+DEMO ?=
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --no-compile --no-deps --require-hashes --only-binary :all:
 # A new package, entry point or lock makes the environment out of date.
@@ -22,6 +26,18 @@ PROJECT := pyproject.toml setup.py $(wildcard pilot/__init__.py server/__init__.
 .PHONY: help
 help: ## List these targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(VENV)/.ready-demo bundle ## Process a Monte Carlo task on this machine, from its definition to merged, checked files
+	@$(BIN)/compass demo --home $(DEMO_HOME) --bundle $(BUNDLE) $(DEMO)
+
+.PHONY: up
+up: $(VENV)/.ready-demo bundle ## The same, and leave the system and its web page running; make down stops it
+	@$(BIN)/compass demo --home $(DEMO_HOME) --bundle $(BUNDLE) --keep $(DEMO)
+
+.PHONY: down
+down: $(VENV)/.ready-demo ## Stop what make up has left running
+	@$(BIN)/compass down --home $(DEMO_HOME)
 
 ##@ Develop
 .PHONY: venv
@@ -40,7 +56,11 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "The venv module of $(PYTHON) is incomplete; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
+# The environment of the tests holds all that the demonstration needs.
 $(VENV)/.ready-demo: requirements/demo.txt $(PROJECT) | $(BIN)/python
+	@if $(MAKE) -q $(VENV)/.ready-test; then touch $@; else $(MAKE) $(VENV)/.filled-demo && mv $(VENV)/.filled-demo $@; fi
+
+$(VENV)/.filled-demo: requirements/demo.txt $(PROJECT) | $(BIN)/python
 	$(call fill,demo)
 
 $(VENV)/.ready-test: requirements/test.txt $(PROJECT) | $(BIN)/python

@@ -181,7 +181,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the system that the plan file (JSON, the first argument) describes."""
     plan = json.loads(Path((argv or sys.argv[1:])[0]).read_text())
     parts = [
-        Part(p["name"], tuple(p["argv"]), {**os.environ, **p["environment"]}, Path(p["log"])) for p in plan["parts"]
+        Part(
+            part["name"],
+            tuple(part["argv"]),
+            {**os.environ, **part["environment"]},
+            Path(part["log"]),
+            tuple(part.get("afterwards", ())),
+        )
+        for part in plan["parts"]
     ]
 
     def say(words: str) -> None:

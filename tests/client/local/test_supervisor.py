@@ -21,12 +21,14 @@ DIE = "print('dying', flush=True); raise SystemExit(3)"
 class System:
     """A supervisor process over some parts, and what it says."""
 
-    def __init__(self, folder, **codes):
+    def __init__(self, folder, *, afterwards=None, **codes):
         self.folder, self.record = folder, folder / "parts.json"
         parts = [
             {"name": name, "argv": [sys.executable, "-c", code], "environment": {}, "log": str(folder / name)}
             for name, code in codes.items()
         ]
+        if afterwards:
+            parts[-1]["afterwards"] = [sys.executable, "-c", afterwards]
         (folder / "plan.json").write_text(json.dumps({"parts": parts, "record": str(self.record)}))
         argv = [sys.executable, "-m", "client.local.supervisor", str(folder / "plan.json")]
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
@@ -88,6 +90,25 @@ def test_parts_are_stopped_last_to_first_and_nothing_is_left(start):
     assert system.process.returncode == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
     assert not system.record.exists()
+
+
+def test_what_a_part_leaves_is_cleaned_up_while_the_parts_before_it_still_run(start, tmp_path):
+    clean = f"import json, os; os.kill(json.load(open({str(tmp_path / 'parts.json')!r}))['server'][0], 0)"
+    system = start(afterwards=clean, server=LIVE, services=LIVE)
+    system.until("services started")
+    said = [line.split(" ", 1)[1] for line in system.stop()]
+    assert said == [
+        "stop: SIGTERM",
+        "services stopped",
+        "services: what it left behind is ended",
+        "server stopped",
+    ]
+
+
+def test_a_clean_up_that_fails_is_told_with_its_log(start):
+    system = start(afterwards="raise SystemExit(1)", server=LIVE)
+    system.until("server started")
+    assert any("not ended; see" in line for line in system.stop())
 
 
 def test_what_a_killed_supervisor_left_is_ended_by_the_next_one(start):
