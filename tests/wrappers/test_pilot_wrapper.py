@@ -36,7 +36,7 @@ def main():
         return 0
     if words[0] == "wait":
         def heard(number, frame):
-            os.write(1, b"heard %d\n" % number)
+            os.write(1, b"heard %d\\n" % number)
             if number == signal.SIGTERM:
                 sys.exit(143)
         for number in map(int, words[1:]):
