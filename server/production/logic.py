@@ -239,6 +239,8 @@ def _resend(via: TaskState, chunk_state: ChunkState, group_state: GroupState) ->
             reset += move(chunk, ChunkState.STAGED, by=by, words=words, attempts=0)
         for group in MergeGroup.objects.filter(task=task, state=group_state.value).select_for_update():
             reset += move(group, GroupState.READY, by=by, words=words, attempts=0)
+        if not reset:
+            raise TaskRefused(f"nothing of task {task.name!r} is {chunk_state.label}: there is nothing to send again")
         _simply(TaskState.SEND)(task, by, f"{reset} made ready for new jobs")
 
     return do

@@ -32,7 +32,7 @@ from server.production.states import (
     Verdict,
     values,
 )
-from server.production.steps.submit import MovedMeanwhile
+from server.production.steps.submit import MovedMeanwhile, set_running
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +141,7 @@ def _send(group: MergeGroup, bounds: Limits) -> None:
     (number,) = jobs.submit([order], by=service(kind))
     if not move(group, GroupState.SENT, by=service(kind), job_id=number, attempts=group.attempts + 1):
         raise MovedMeanwhile(f"{group} was moved by somebody else; the next cycle tries again")
+    set_running(group.task_id, by=service(kind))
 
 
 def merge_mdst() -> int:

@@ -65,9 +65,21 @@ def _send(task: Task, frame: Frame, chunks: Sequence[Chunk]) -> None:
     for chunk, number in zip(chunks, jobs.submit(_orders(task, frame, chunks), by=SERVICE), strict=True):
         if not move(chunk, ChunkState.SENT, by=SERVICE, job_id=number, attempts=chunk.attempts + 1):
             raise MovedMeanwhile(f"{chunk} was moved by somebody else; the next cycle tries again")
-    Task.objects.filter(pk=task.pk, started=None).update(started=timezone.now())
-    if task.state == TaskState.SEND and not move(task, TaskState.RUNNING, by=SERVICE):
-        raise MovedMeanwhile(f"{task} was moved by somebody else; the next cycle tries again")
+    set_running(task.pk, by=SERVICE)
+
+
+def set_running(key: int, *, by: str) -> None:
+    """Move a task from ``send`` to ``running``: it has jobs now. Belongs into the transaction that submits them.
+
+    Raises:
+        MovedMeanwhile: somebody paused or cancelled it.
+    """
+    task = Task.objects.select_for_update().get(pk=key)
+    if task.state not in values(ACTIVE):
+        raise MovedMeanwhile(f"{task} is {task.state} now")
+    if task.state == TaskState.SEND:
+        move(task, TaskState.RUNNING, by=by)
+    Task.objects.filter(pk=key, started=None).update(started=timezone.now())
 
 
 def _orders(task: Task, frame: Frame, chunks: Sequence[Chunk]) -> list[JobOrder]:

@@ -18,7 +18,13 @@ def slips(**changes):
 
 def test_what_is_left_out_gets_the_experiments_defaults():
     found = read_definition(GENERATION, Limits())
-    assert (found.slot, found.phast, found.max_attempts, found.priority, found.merging_priority) == (0, 7, 5, 2000, 5000)
+    assert (found.slot, found.phast, found.max_attempts, found.priority, found.merging_priority) == (
+        0,
+        7,
+        5,
+        2000,
+        5000,
+    )
     assert found.runs == ((278473, 3), (278474, 3))
     assert found.home == "/cvmfs/compass.cern.ch/"
 
