@@ -8,12 +8,14 @@ from pathlib import Path
 
 import django
 import pytest
+from django.conf import settings
 
 for name in [name for name in os.environ if name.startswith("COMPASS_SERVER_")]:
     del os.environ[name]
 os.environ["COMPASS_SERVER_HOME"] = str(Path(tempfile.gettempdir()) / f"compass-server-test-{os.getpid()}")
 os.environ["DJANGO_SETTINGS_MODULE"] = "server.settings"
 django.setup()
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, for tests alone
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from pilot.contract.job import FileSpec, JobOrder, JobSpec, Role
@@ -88,7 +89,7 @@ def audit() -> None:
     for job in Job.objects.all():
         events = by_job[job.pk]
         assert events[0].before == ""
-        for first, second in zip(events, events[1:], strict=False):
+        for first, second in pairwise(events):
             assert second.before == first.after, f"{job.pk}: a gap between {first} and {second}"
             assert may_follow(JobState(second.before), JobState(second.after))
         assert events[-1].after == job.state

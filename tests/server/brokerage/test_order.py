@@ -1,0 +1,63 @@
+"""Which buckets a pilot may be given jobs from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from server.brokerage.order import Offer, order, why_not
+
+GB = 10**9
+
+
+@dataclass(frozen=True)
+class Kind:
+    pk: int = 1
+    queue: str = "Q"
+    label: str = "managed"
+    cores: int = 4
+    memory: int = 4 * GB
+    walltime: int = 3600
+    disk: int = 10 * GB
+
+
+OFFER = Offer("Q", frozenset({"managed", "test"}), cores=8, memory=8 * GB, disk=20 * GB, remaining_time=7200)
+
+
+def test_what_fits_exactly_fits():
+    exact = Offer("Q", frozenset({"managed"}), cores=4, memory=4 * GB, disk=10 * GB, remaining_time=3600)
+    assert why_not(Kind(), exact) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"queue": "OTHER"}, "queue: these jobs are for Q, the pilot is of OTHER"),
+        ({"labels": frozenset({"user", "panda"})}, "label: these jobs are managed, the pilot takes panda, user"),
+        ({"cores": 2}, "cores: 4 needed, 2 offered"),
+        ({"memory": 2 * GB}, "memory: 4 GB needed, 2 GB offered"),
+        ({"disk": 1.5 * GB}, "disk: 10 GB needed, 1.5 GB offered"),
+        ({"remaining_time": 600}, "walltime: 3600 s needed, 600 s offered"),
+    ],
+)
+def test_each_refusal_says_what_is_needed_and_what_was_offered(change, reason):
+    assert why_not(Kind(), replace(OFFER, **change)) == reason
+
+
+@pytest.mark.parametrize("field", ["cores", "memory", "disk", "remaining_time"])
+def test_what_a_pilot_does_not_say_is_not_tested(field):
+    assert why_not(Kind(), replace(OFFER, **{field: None})) == ""
+
+
+def test_a_job_that_asks_for_nothing_fits_everywhere():
+    modest = Kind(cores=1, memory=0, walltime=0, disk=0)
+    assert why_not(modest, replace(OFFER, cores=1, memory=0, disk=0, remaining_time=0)) == ""
+
+
+def test_every_bucket_is_either_fitting_or_refused_with_a_reason():
+    kinds = [Kind(pk=1), Kind(pk=2, cores=16), Kind(pk=3, label="user"), Kind(pk=4, memory=0)]
+    ranking = order(kinds, OFFER)
+    assert ranking.fitting == (1, 4)
+    assert set(ranking.refused) == {2, 3}
+    assert all(ranking.refused.values())

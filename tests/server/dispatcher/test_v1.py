@@ -1,0 +1,149 @@
+"""The newer dialect: JSON in PanDA's envelope, with its manners."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from pilot.contract.codec import Dialect, decode, encode
+from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
+from pilot.contract.order import order_to_wire
+from pilot.contract.states import JobState
+from server.taskbuffer.models import Attempt, Job
+from tests.server import jobs
+
+ACQUIRE, UPDATE = "/api/v1/pilot/acquire_jobs", "/api/v1/pilot/update_job"
+SUBMIT, STATUS, KILL = "/api/v1/job/submit", "/api/v1/job/get_status", "/api/v1/job/kill"
+WORK = encode(WorkRequest("LOCAL", node="wn1", memory=4000), Dialect.V1)
+
+
+def update(job_id: int, state: JobState, **fields) -> dict:
+    return encode(JobUpdate(job_id, state, attempt=1, **fields), Dialect.V1)
+
+
+def test_a_job_is_submitted_acquired_and_finished(queue, manager, pilot):
+    (number, _, name), *_ = manager.v1(SUBMIT, {"jobs": [order_to_wire(jobs.order(name="mc-1"))]})["data"]
+    assert name == "mc-1"
+    data = pilot.v1(ACQUIRE, WORK)["data"]
+    assert data["StatusCode"] == 0
+    assert [job["PandaID"] for job in data["jobs"]] == [number]
+    assert pilot.v1(UPDATE, update(number, JobState.RUNNING))["success"]
+    answer = pilot.v1(UPDATE, update(number, JobState.FINISHED, files=jobs.stored("out.root", "job.log.tgz")))
+    assert answer["data"] == {"StatusCode": 0, "command": None}
+    assert decode(UpdateAnswer, answer["data"], Dialect.V1) == UpdateAnswer("NULL")
+    assert jobs.state_of(number) == "finished"
+
+
+def test_an_empty_queue_is_no_success_with_the_known_words(queue, pilot):
+    assert pilot.v1(ACQUIRE, WORK) == {"success": False, "message": "No jobs in PanDA", "data": None}
+
+
+def test_the_jobs_may_be_a_text_as_panda_client_sends_them(queue, manager):
+    text = json.dumps([order_to_wire(jobs.order())] * 3)
+    assert len(manager.v1(SUBMIT, {"jobs": text})["data"]) == 3
+
+
+def test_a_packed_body_is_read(queue, manager):
+    body = gzip.compress(json.dumps({"jobs": [order_to_wire(jobs.order())]}).encode())
+    assert manager.post(SUBMIT, body, "application/json", Content_Encoding="gzip").json()["success"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([{"computingSite": "LOCAL"}], "jobs[0]: transformation"),
+        ([{"computingSite": "LOCAL", "transformation": "a"}, {"computingSite": "X", "transformation": "a"}], "'X'"),
+        ([{"computingSite": "LOCAL", "transformation": "a", "cores": 1}], "jobs[0]: cores: no such field"),
+        ([], "jobs: 0 jobs"),
+        ("no list", "jobs: the text is not JSON"),
+        ("7", "jobs: a list of objects"),
+        ([1], "jobs: a list of objects"),
+    ],
+)
+def test_a_bad_submission_takes_nothing_and_names_the_field(queue, manager, entries, words):
+    answer = manager.v1(SUBMIT, {"jobs": entries})
+    assert not answer["success"]
+    assert words in answer["message"]
+    assert answer["message"].startswith("Argument error: ")
+    assert not Job.objects.exists()
+
+
+def test_too_many_jobs_are_refused_and_not_cut(queue, manager):
+    assert "5001 jobs" in manager.v1(SUBMIT, {"jobs": [{}] * 5001})["message"]
+
+
+@pytest.mark.parametrize("path", [ACQUIRE, UPDATE, KILL, SUBMIT])
+def test_an_unknown_argument_is_named(queue, pilot, manager, path):
+    peer = pilot if path in {ACQUIRE, UPDATE} else manager
+    answer = peer.v1(path, {"color": "red"})
+    assert answer["success"] is False
+    assert answer["message"].startswith("Argument error: ")
+    assert "color" in answer["message"]
+
+
+def test_a_wrong_type_is_named_with_its_value(queue, pilot):
+    answer = pilot.v1(UPDATE, {"job_id": "seven", "job_status": "running"})
+    assert answer["message"] == "Argument error: job_id: 'seven' is not a whole number"
+
+
+@pytest.mark.parametrize("path", [ACQUIRE, UPDATE, SUBMIT, KILL])
+def test_get_on_a_post_method_is_200_and_no_success(client, queue, pilot, manager, path):
+    peer = pilot if path in {ACQUIRE, UPDATE} else manager
+    answer = client.get(path, headers={"Authorization": f"Bearer {peer.token}"})
+    assert answer.status_code == 200
+    assert answer.json() == {"success": False, "message": "GET is not allowed here; use POST", "data": None}
+
+
+def test_the_same_request_is_answered_with_the_same_jobs(queue, pilot):
+    jobs.submit(3)
+    first = pilot.v1(ACQUIRE, {**WORK, "n_jobs": 2}, X_Compass_Request_Id="request-0001")
+    assert pilot.v1(ACQUIRE, {**WORK, "n_jobs": 2}, X_Compass_Request_Id="request-0001") == first
+    assert Attempt.objects.count() == 2
+
+
+def test_states_are_told_in_the_order_of_the_question(client, queue, pilot):
+    ids = jobs.submit(2)
+    pilot.v1(ACQUIRE, WORK)
+    headers = {"Authorization": f"Bearer {pilot.token}"}
+    answer = client.get(STATUS, {"job_ids": [ids[1], 999, ids[0]]}, headers=headers).json()
+    assert answer["data"] == [["activated", ""], ["notfound", ""], ["sent", ""]]
+    one = client.get(STATUS, {"job_ids": ids[0]}, headers=headers).json()
+    assert one["data"] == [["sent", ""]]
+
+
+@pytest.mark.parametrize("question", [{}, {"job_ids": "x"}, {"job_ids": 1, "what": 2}])
+def test_a_bad_question_is_refused(client, queue, pilot, question):
+    answer = client.get(STATUS, question, headers={"Authorization": f"Bearer {pilot.token}"}).json()
+    assert not answer["success"]
+    assert answer["message"].startswith("Argument error: ")
+
+
+def test_jobs_are_killed_by_number(queue, manager):
+    ids = jobs.submit(2)
+    assert manager.v1(KILL, {"job_ids": [*ids, 999], "code": 2})["data"] == [True, True, False]
+    assert {jobs.state_of(job_id) for job_id in ids} == {"closed"}
+    assert "no kill code" in manager.v1(KILL, {"job_ids": ids, "code": 77})["message"]
+
+
+def test_a_pilot_may_not_submit(queue, pilot):
+    answer = pilot.post(SUBMIT, b"{}", "application/json")
+    assert answer.status_code == 403
+
+
+def test_an_unknown_method_is_404_in_the_envelope(client, db):
+    answer = client.post("/api/v1/job/dance")
+    assert answer.status_code == 404
+    assert answer.json()["success"] is False
+    assert "/api/v1/job/dance" in answer.json()["message"]
+
+
+def test_the_server_says_that_it_is_alive(client, db):
+    assert client.get("/api/v1/system/is_alive").json() == {"success": True, "message": "", "data": None}
+
+
+def test_a_strange_host_is_refused_in_the_envelope(client, db):
+    answer = client.get("/api/v1/system/is_alive", headers={"Host": "evil.example.org"})
+    assert answer.status_code == 400
+    assert answer.json()["success"] is False

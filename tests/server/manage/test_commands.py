@@ -1,0 +1,97 @@
+"""``compass-server init`` and ``token``, as a user types them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from tests.server.manage.running import command
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server") / "home"
+    done = command(folder, "init", "--local-queue", "LOCAL", "--storage", str(folder / "storage"), "--cores", "2")
+    assert done.returncode == 0, done.stderr
+    assert f"ready: {folder}" in done.stdout
+    return folder
+
+
+def test_nobody_else_can_read_the_home(home):
+    assert home.stat().st_mode & 0o777 == 0o700
+    files = [path for path in home.iterdir() if path.is_file()]
+    assert {path.name for path in files} >= {
+        "db.sqlite3", "secret_key", "pilot.token", "production.token", "admin.token", "admin_password",
+    }  # fmt: skip
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+def test_the_database_holds_no_token(home):
+    stored = (home / "db.sqlite3").read_bytes()
+    for name in ("pilot", "production", "admin"):
+        assert (home / f"{name}.token").read_bytes().strip() not in stored
+
+
+def test_done_again_it_harms_nothing(home):
+    before = {path.name: path.read_text() for path in home.glob("*.token")}
+    done = command(home, "init")
+    assert done.returncode == 0
+    assert done.stdout == f"ready: {home}\n"
+    assert {path.name: path.read_text() for path in home.glob("*.token")} == before
+
+
+def test_a_lost_token_is_replaced(home):
+    old = (home / "admin.token").read_text()
+    (home / "admin.token").unlink()
+    assert "admin.token" in command(home, "init").stdout
+    assert (home / "admin.token").read_text() != old
+    with sqlite3.connect(home / "db.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM accounts_token").fetchone() == (3,)
+
+
+def test_tokens_are_made_listed_and_revoked(home, tmp_path):
+    path = tmp_path / "mine"
+    assert (
+        command(home, "token", "create", "mine", "--role", "pilot", "--days", "3", "--file", str(path)).returncode == 0
+    )
+    assert path.stat().st_mode & 0o777 == 0o600
+    shown = command(home, "token", "create", "shown", "--role", "reader").stdout
+    assert shown.startswith("cps_")
+    assert command(home, "token", "revoke", "mine").returncode == 0
+    listed = command(home, "token", "list").stdout
+    assert "mine" in listed
+    assert "revoked 20" in listed
+    assert shown.strip() not in listed
+    assert path.read_text().strip() not in listed
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("init", "--local-queue", "Q"), "--local-queue and --storage belong together"),
+        (("init", "--local-queue", "Q" * 61, "--storage", "/tmp/nothing"), "1 to 52 characters"),
+        (("token", "create", "pilot", "--role", "pilot"), "in use"),
+        (("token", "create", "x", "--role", "king"), "invalid choice: 'king'"),
+        (("token", "create", "x", "--role", "pilot", "--days", "0"), "--days: 0 is less than 1"),
+        (("token", "revoke", "nobody"), "no valid token"),
+        (("dance",), "Unknown command: 'dance'"),
+    ],
+)
+def test_a_slip_is_told_in_words_and_by_the_status(home, words, told):
+    done = command(home, *words)
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_setting_that_is_none_is_named(home):
+    done = command(home, "check", COMPASS_SERVER_HOST="x")
+    assert done.returncode == 2
+    assert done.stderr == ("compass-server: COMPASS_SERVER_HOST is not a setting; did you mean COMPASS_SERVER_HOSTS?\n")
+
+
+def test_a_home_that_is_none_is_not_served_from(tmp_path):
+    done = command(tmp_path / "nowhere", "serve")
+    assert done.returncode == 1
+    assert "run `compass-server init` first" in done.stderr

@@ -1,0 +1,198 @@
+"""The real server: many pilots at once, repeated and doubled requests, and kill -9 in the middle of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pilot.contract.states import JobState, may_follow
+from tests.server.manage.running import ROOT, Peer, Server, command, free_port
+
+JOBS = 200
+CLIENTS = 4
+ACQUIRE, UPDATE, SUBMIT = "/api/v1/pilot/acquire_jobs", "/api/v1/pilot/update_job", "/api/v1/job/submit"
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    done = command(folder, "init", "--local-queue", "LOCAL", "--storage", str(tmp_path / "storage"))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def token(home: Path, role: str) -> str:
+    return (home / f"{role}.token").read_text().strip()
+
+
+def submit(home: Path, port: int, count: int) -> list[int]:
+    entry = {
+        "computingSite": "LOCAL",
+        "transformation": "true",
+        "files": [{"lfn": "out.root", "type": "output"}, {"lfn": "job.log.tgz", "type": "log"}],
+    }
+    answer = Peer(port, token(home, "production")).call("POST", SUBMIT, {"jobs": [entry] * count})
+    assert answer["success"], answer
+    return [row[0] for row in answer["data"]]
+
+
+def live(port: int, secret: str, number: int) -> None:
+    """Be a pilot until there is no more work: each request may be sent twice, each report as well."""
+    peer, dice = Peer(port, secret), random.Random(number)
+    while True:
+        named = {"X-Compass-Request-Id": uuid.uuid4().hex}
+        answers = [
+            peer.call("POST", ACQUIRE, {"site_name": "LOCAL", "node": f"wn{number}"}, **named)
+            for _ in range(dice.choice([1, 2]))
+        ]
+        assert all(answer == answers[0] for answer in answers)
+        if not answers[0]["success"]:
+            break
+        (job,) = answers[0]["data"]["jobs"]
+        print(f"{job['PandaID']} {job['attemptNr']}", flush=True)
+        run(peer, dice, job)
+
+
+def run(peer: Peer, dice: random.Random, job: dict) -> None:
+    plain = {"job_id": job["PandaID"], "attempt_nr": job["attemptNr"]}
+    files = {name: {"fsize": 1, "adler32": "0000000a"} for name in job["outFiles"].split(",")}
+    reports = [{"job_status": "starting"}, {"job_status": "running"}, {"job_status": "running"}]
+    fails = dice.random() < 0.2
+    reports.append(
+        {"job_status": "failed", "pilot_error_code": 1099}
+        if fails
+        else {"job_status": "finished", "job_output_report": files}
+    )
+    for report in reports:
+        for _ in range(dice.choice([1, 1, 2])):
+            answer = peer.call("POST", UPDATE, {**plain, **report})
+            assert answer["data"]["command"] is None, answer
+
+
+def start_pilots(home: Path, port: int) -> list[subprocess.Popen[str]]:
+    code = f"from {__name__} import live; import sys; live({port}, sys.stdin.readline().strip(), int(sys.argv[1]))"
+    pilots = []
+    for number in range(CLIENTS):
+        pilot = subprocess.Popen(
+            [sys.executable, "-c", code, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        assert pilot.stdin is not None
+        pilot.stdin.write(token(home, "pilot") + "\n")
+        pilot.stdin.close()
+        pilot.stdin = None
+        pilots.append(pilot)
+    return pilots
+
+
+class Watch:
+    """Reads what the pilots say they were given, and says when so many jobs were."""
+
+    def __init__(self, pilots: list[subprocess.Popen[str]]) -> None:
+        self.given: list[str] = []
+        self.changed = threading.Condition()
+        self.readers = [threading.Thread(target=self._read, args=(pilot,), daemon=True) for pilot in pilots]
+        for reader in self.readers:
+            reader.start()
+
+    def _read(self, pilot: subprocess.Popen[str]) -> None:
+        assert pilot.stdout is not None
+        for line in pilot.stdout:
+            with self.changed:
+                self.given.append(line.strip())
+                self.changed.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.given) >= count, timeout=60)
+
+
+def audit(home: Path, ids: list[int], given: list[str]) -> None:
+    """Nothing was given twice, nothing was lost, every chain of moves is whole."""
+    with sqlite3.connect(home / "db.sqlite3") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        states = Counter(row[0] for row in database.execute("SELECT state FROM taskbuffer_job"))
+        assert states["finished"] + states["failed"] == len(ids), states
+        rows = database.execute(
+            "SELECT job_id, attempt, state_before, state_after FROM taskbuffer_jobevent ORDER BY id"
+        ).fetchall()
+        stored = database.execute(
+            "SELECT count(*) FROM taskbuffer_jobfile WHERE role = 'output' AND state = 'ready'"
+        ).fetchone()
+        left = [database.execute(f"SELECT count(*) FROM taskbuffer_{name}").fetchone() for name in ("ready", "live")]
+    assert stored == (states["finished"],)
+    assert left == [(0,), (0,)]
+    sent = Counter(f"{job} {attempt}" for job, attempt, _, after in rows if after == "sent")
+    assert set(sent.values()) == {1}
+    assert sorted(given) == sorted(sent), "each attempt was given to exactly one pilot"
+    last = dict.fromkeys(ids, "")
+    for job, _, before, after in rows:
+        assert before == last[job]
+        assert not before or may_follow(JobState(before), JobState(after))
+        last[job] = after
+    ends = Counter(job for job, _, _, after in rows if after == "finished")
+    assert set(ends.values()) <= {1}
+
+
+def end_well(pilots: list[subprocess.Popen[str]], watch: Watch) -> None:
+    for pilot in pilots:
+        assert pilot.wait(60) == 0, pilot.stderr.read() if pilot.stderr else ""
+    for reader in watch.readers:
+        reader.join(10)
+
+
+@pytest.mark.parametrize("victim", ["nobody", "a worker", "the server"])
+def test_pilots_at_work_lose_nothing_and_get_nothing_twice(home, victim):
+    port = free_port()
+    server = Server(home, port)
+    pilots: list[subprocess.Popen[str]] = []
+    try:
+        ids = submit(home, port, JOBS)
+        pilots = start_pilots(home, port)
+        watch = Watch(pilots)
+        if victim == "a worker":
+            watch.wait_for(JOBS // 3)
+            os.kill(server.workers()[-1], signal.SIGKILL)
+        elif victim == "the server":
+            watch.wait_for(JOBS // 3)
+            orphans = server.workers()
+            server.end(signal.SIGKILL)
+            server = Server(home, port)
+            assert not set(orphans) & set(server.workers())
+        end_well(pilots, watch)
+    finally:
+        for pilot in pilots:
+            pilot.kill()
+            pilot.communicate()
+        status = server.end()
+    assert status == 0, server.said
+    audit(home, ids, watch.given)
+
+
+def test_the_server_says_where_it_is_and_stops_when_asked(home):
+    port = free_port()
+    server = Server(home, port, workers=1)
+    assert server.said == [f"serving on http://127.0.0.1:{port}\n"]
+    taken = command(home, "serve", "--port", str(port))
+    assert taken.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in taken.stderr
+    page = Peer(port, "").call("GET", "/api/v1/system/is_alive")
+    assert page["success"]
+    workers = server.workers()
+    assert server.end() == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
