@@ -144,7 +144,9 @@ class _Content:
     def read(self, size: int) -> bytes:
         """Answer the next bytes."""
         while len(self._buffer) < size:
-            self._buffer += next(self._chunks, None) or b"\0" * (size - len(self._buffer))
+            # A piece may be empty while the bytes of a secret are looked for.
+            piece = next(self._chunks, None)
+            self._buffer += b"\0" * (size - len(self._buffer)) if piece is None else piece
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
 

@@ -102,6 +102,11 @@ def test_secrets_are_starred_out_wherever_they_stand(folder):
     assert content(packed(folder, secrets=[token, ""]), "large") == text.replace(token.encode(), b"*" * len(token))
 
 
+def test_a_file_shorter_than_a_secret_is_kept_as_it_is(folder):
+    (folder / "short").write_bytes(b"ab\n")
+    assert content(packed(folder, secrets=["a long token"]), "short") == b"ab\n"
+
+
 def test_an_archive_may_lie_in_the_directory_that_it_is_made_of(folder):
     archive = pack(folder, folder / "job.log.tgz", ())
     again = pack(folder, folder / "job.log.tgz", ())
