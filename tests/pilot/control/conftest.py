@@ -1,0 +1,71 @@
+"""One job in a folder, with real plugins and real copy tools, and a list of what is told to the conductor."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pilot import plugins
+from pilot.contract.job import FileSpec, JobSpec, Role
+from pilot.contract.queue import QueueData, StorageEndpoint, local_storage
+from pilot.control.data import DataControl, copytools
+from pilot.control.lanes import Occupied
+from pilot.control.lifecycle import Effect
+from pilot.control.news import Site, Work
+from pilot.control.payload import PayloadControl
+from pilot.job import Job
+from pilot.runtime import workdir
+from tests.pilot.dispatcher import queue_data
+
+
+@dataclass
+class Bench:
+    base: Path
+    storage: Path
+    told: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.storage.mkdir()
+        self.plugins = plugins.load("generic")
+        self.occupied = Occupied()
+
+    @property
+    def site(self):
+        storages = {"STORE": StorageEndpoint.from_wire("STORE", local_storage("STORE", str(self.storage)))}
+        return Site(QueueData.from_wire(queue_data()), storages)
+
+    def spec(self, *argv, **more):
+        log = FileSpec("job.log.tgz", Role.LOG, dataset="ds")
+        return JobSpec(
+            **{
+                "id": 7,
+                "attempt": 1,
+                "transformation": argv[0] if argv else "true",
+                "arguments": argv[1:],
+                "log": log,
+                **more,
+            }
+        )
+
+    def work(self, effect, spec=None, seconds=30.0, step=1):
+        return Work(Job(spec or self.spec(), step=step), effect, self.site, seconds)
+
+    def data(self, **more):
+        return DataControl(self.told.append, self.plugins, self.occupied, self.base, copytools(self.plugins), 1, **more)
+
+    def payload(self, grace=1.0, also=()):
+        return PayloadControl(self.told.append, self.plugins, self.occupied, self.base, dict(os.environ), also, grace)
+
+    def make(self, spec):
+        return workdir.create(self.base, spec).root
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path / "base", tmp_path / "storage")
+
+
+__all__ = ["Bench", "Effect", "bench"]

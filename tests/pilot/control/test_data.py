@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import shutil
+import tarfile
+
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import FileSpec, Role
+from pilot.control.data import PILOT_LOG, copytools
+from pilot.control.lifecycle import Effect, Event
+from pilot.control.news import Stored
+from pilot.copytool.local import Local
+from pilot.errors import JobFailed
+from pilot.hookspecs import hookimpl
+
+IN = FileSpec("in.txt", Role.INPUT, dataset="ds", size=5)
+OUT = FileSpec("out.txt", Role.OUTPUT, dataset="ds")
+
+
+@pytest.fixture
+def stored(bench):
+    (bench.storage / "ds").mkdir()
+    (bench.storage / "ds" / "in.txt").write_text("hello")
+    return bench
+
+
+def test_inputs_arrive_in_a_directory_made_for_the_job(stored):
+    spec = stored.spec(inputs=(IN,))
+    stored.data().stage_in(stored.work(Effect.STAGE_IN, spec))
+    assert [answer.event for answer in stored.told] == [Event.INPUT_READY]
+    assert (stored.base / "PanDA_Pilot-7-1" / "in.txt").read_text() == "hello"
+
+
+def test_an_input_that_is_not_there_fails_with_its_code(bench):
+    with pytest.raises(JobFailed, match=r"in\.txt") as caught:
+        bench.data().stage_in(bench.work(Effect.STAGE_IN, bench.spec(inputs=(IN,))))
+    assert caught.value.code in (ErrorCode.MISSING_INPUT, ErrorCode.NO_SUCH_FILE)
+
+
+def test_a_job_needs_room_to_begin(bench):
+    with pytest.raises(JobFailed, match="a job needs") as caught:
+        bench.data(free_disk_at_start=10**18).stage_in(bench.work(Effect.STAGE_IN))
+    assert caught.value.code is ErrorCode.NO_LOCAL_SPACE
+
+
+def test_a_plugin_may_object_to_a_job(bench):
+    class Objecting:
+        @hookimpl
+        def verify_job(self, spec):
+            return f"{spec.transformation} is not known here"
+
+    bench.plugins.register(Objecting())
+    with pytest.raises(JobFailed, match="true is not known here"):
+        bench.data().stage_in(bench.work(Effect.STAGE_IN))
+
+
+def test_each_output_is_told_as_soon_as_it_is_stored(bench):
+    spec = bench.spec(outputs=(OUT,))
+    (bench.make(spec) / "out.txt").write_text("result")
+    bench.data().stage_out(bench.work(Effect.STAGE_OUT, spec))
+    first, last = bench.told
+    assert isinstance(first, Stored)
+    assert (first.file.lfn, first.file.size, last.event) == ("out.txt", 6, Event.OUTPUT_STORED)
+    assert (bench.storage / "ds" / "out.txt").read_text() == "result"
+
+
+def test_an_output_that_was_not_written_fails_with_its_code(bench):
+    spec = bench.spec(outputs=(OUT,))
+    bench.make(spec)
+    with pytest.raises(JobFailed, match=r"out\.txt") as caught:
+        bench.data().stage_out(bench.work(Effect.STAGE_OUT, spec))
+    assert caught.value.code is ErrorCode.OUTPUT_MISSING
+
+
+def members(bench):
+    with tarfile.open(bench.storage / "ds" / "job.log.tgz") as packed:
+        return {name.partition("/")[2] for name in packed.getnames()}
+
+
+def test_the_log_holds_what_is_left_and_the_pilots_log_but_no_inputs_or_outputs(bench):
+    class Naming:
+        @hookimpl
+        def redundant_files(self):
+            return ["*.pool"]
+
+    bench.plugins.register(Naming())
+    spec = bench.spec(inputs=(IN,), outputs=(OUT,))
+    place = bench.make(spec)
+    for name in ("in.txt", "out.txt", "core", "x.pool", "payload.stdout"):
+        (place / name).write_text("text")
+    (bench.base / PILOT_LOG).write_text("the pilot says")
+    bench.data().stage_log(bench.work(Effect.STAGE_LOG, spec))
+    assert members(bench) == {"payload.stdout", PILOT_LOG}
+    assert [type(item).__name__ for item in bench.told] == ["Stored", "Answer"]
+
+
+def test_a_log_holds_no_token(bench):
+    spec = bench.spec()
+    (bench.make(spec) / "payload.stdout").write_text("my token is tok-123")
+    bench.data(secrets=lambda: ["tok-123"]).stage_log(bench.work(Effect.STAGE_LOG, spec))
+    with tarfile.open(bench.storage / "ds" / "job.log.tgz") as packed:
+        text = packed.extractfile("PanDA_Pilot-7-1/payload.stdout").read()
+    assert text == b"my token is *******"
+
+
+def test_a_job_that_never_began_has_a_log_too(bench):
+    bench.base.mkdir()
+    (bench.base / PILOT_LOG).write_text("the pilot says")
+    bench.data().stage_log(bench.work(Effect.STAGE_LOG))
+    assert members(bench) == {PILOT_LOG}
+
+
+def test_a_job_without_a_log_needs_none(bench):
+    bench.data().stage_log(bench.work(Effect.STAGE_LOG, bench.spec(log=None)))
+    assert [answer.event for answer in bench.told] == [Event.LOG_STORED]
+
+
+def test_a_log_that_cannot_be_stored_fails_with_a_code(bench):
+    shutil.rmtree(bench.storage)
+    bench.storage.write_text("not a folder")
+    with pytest.raises(JobFailed):
+        bench.data().stage_log(bench.work(Effect.STAGE_LOG))
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_jobs_directory_is_removed_unless_it_is_to_be_kept(bench, keep):
+    spec = bench.spec()
+    place = bench.make(spec)
+    bench.data(keep_workdir=keep).clean(bench.work(Effect.CLEAN, spec))
+    assert place.exists() is keep
+
+
+def test_a_copy_tool_that_was_registered_later_replaces_one_of_the_same_name(bench):
+    class Mine(Local):
+        name = "local"
+
+    class Offering:
+        @hookimpl
+        def register_copytools(self):
+            return [Mine]
+
+    assert type(copytools(bench.plugins)["local"]) is Local
+    bench.plugins.register(Offering())
+    assert type(copytools(bench.plugins)["local"]) is Mine

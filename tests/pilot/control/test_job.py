@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import queue
+from types import SimpleNamespace
+
+import pytest
+
+from pilot.api.communicator import Communicator
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.messages import JobUpdate
+from pilot.contract.queue import QueueData
+from pilot.contract.states import JobState
+from pilot.control.component import Budget
+from pilot.control.job import Asker, JobControl, Wanted
+from pilot.control.lifecycle import Effect, Event
+from pilot.control.news import Ask, Heard, NoOffer, Offer, Site, Work
+from pilot.control.reports import Facts
+from pilot.job import Job
+from pilot.settings import Queue, Server
+from tests.pilot.dispatcher import QUEUE, queue_data, serving
+
+UPDATE = "/api/v1/pilot/update_job"
+
+
+@pytest.fixture
+def dispatcher(tmp_path):
+    with serving(tmp_path) as found:
+        yield found
+
+
+def wanted(**more):
+    return Wanted(Queue(name=QUEUE, label="user", **more), Facts("node"), 1.0, 2**30, lambda: 2**40, lambda: 99.6)
+
+
+@pytest.fixture
+def bench(dispatcher):
+    told, now = [], [0.0]
+    server = Communicator(Server(url=dispatcher.url, connect_timeout=1.0, read_timeout=2.0))
+    control = JobControl(told.append, server, wanted(), lambda: now[0])
+    return SimpleNamespace(told=told, control=control, server=server, dispatcher=dispatcher, now=now)
+
+
+def test_an_offer_brings_jobs_and_what_the_queue_is(bench):
+    bench.dispatcher.jobs = [JobSpec(id=7, attempt=1, transformation="x")]
+    bench.control.ask(Ask("r1", 1))
+    (offer,) = bench.told
+    assert isinstance(offer, Offer)
+    assert (offer.jobs[0].id, offer.request_id, offer.site.queue.name) == (7, "r1", QUEUE)
+    assert offer.site.storages["STORE"]
+
+
+def test_the_queue_is_described_again_only_when_that_is_old(bench):
+    for now in (0.0, 100.0, 20000.0):
+        bench.now[0] = now
+        bench.control.ask(Ask(f"r{now}", 1))
+    assert bench.dispatcher.counts["/cache/ddmendpoints.json"] == 2
+
+
+@pytest.mark.parametrize(
+    ("queue", "code"),
+    [({"state": "INACTIVE"}, ErrorCode.QUEUE_NOT_ACTIVE), ({"status": "offline"}, ErrorCode.QUEUE_NOT_ONLINE)],
+)
+def test_a_queue_where_pilots_are_not_wanted_is_not_asked_again(bench, queue, code):
+    bench.dispatcher.queue = queue_data(**queue)
+    bench.control.ask(Ask("r1", 1))
+    (answer,) = bench.told
+    assert isinstance(answer, NoOffer)
+    assert (answer.problem.code, answer.fatal) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "fatal"),
+    [
+        ((500, b""), ErrorCode.COMMUNICATION_FAILURE, False),
+        ((200, b"garbage"), ErrorCode.BAD_ANSWER, False),
+        ((401, b""), ErrorCode.IDENTITY_REFUSED, False),
+        ((400, b""), ErrorCode.SERVER_REFUSED, True),
+        ((404, b""), ErrorCode.QUEUEDATA, True),
+    ],
+)
+def test_why_there_is_no_work_is_told_with_whether_asking_again_may_help(bench, answer, code, fatal):
+    bench.dispatcher.misbehave = lambda path, count: answer
+    bench.control.ask(Ask("r1", 1))
+    (told,) = bench.told
+    assert (told.problem.code, told.fatal) == (code, fatal)
+
+
+def test_a_request_says_what_there_is(bench):
+    site = QueueData(QUEUE, max_workdir=2**30)
+    request = wanted(working_group="w").request(site, 3)
+    assert (request.count, request.memory, request.disk, request.remaining_time) == (3, 1024, 1024, 100)
+    assert (request.label, request.working_group) == ("user", "w")
+    assert wanted().request(QueueData(QUEUE, status="test"), 1).label == "test"
+    assert wanted().request(QueueData(QUEUE), 1).disk == 2**20
+
+
+def test_a_fault_while_asking_is_told(bench):
+    asker = Asker(queue.Queue(), Budget(1), bench.told.append, bench.control)
+    asker.handle(Ask("r1", 1))
+    asker.broke(Ask("r1", 1), RuntimeError("boom"))
+    assert bench.told[-1].problem.code is ErrorCode.INTERNAL_ERROR
+
+
+def work(bench, effect, state):
+    update = JobUpdate(job_id=7, attempt=1, state=state)
+    job = Job(JobSpec(id=7, attempt=1, transformation="x"), step=4)
+    return Work(job, effect, Site(QueueData(QUEUE)), report=bench.server.compose(update))
+
+
+def test_a_report_that_was_taken_is_heard_and_its_command_obeyed(bench):
+    bench.control.report(work(bench, Effect.REPORT, JobState.RUNNING))
+    bench.dispatcher.commands[7] = "tobekilled"
+    bench.control.report(work(bench, Effect.REPORT, JobState.RUNNING))
+    assert bench.told[:2] == [Heard((7, 1)), Heard((7, 1))]
+    assert (bench.told[2].event, bench.told[2].problem.code) == (Event.KILL, ErrorCode.KILLED_BY_SERVER)
+
+
+def test_a_report_that_was_not_taken_and_is_not_final_is_let_go(bench):
+    bench.dispatcher.misbehave = lambda path, count: (500, b"")
+    bench.control.report(work(bench, Effect.REPORT, JobState.RUNNING))
+    assert bench.told == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "event"),
+    [(None, Event.TAKEN), ((500, b""), Event.NOT_TAKEN), ((200, b"x"), Event.NOT_TAKEN), ((400, b""), Event.REFUSED)],
+)
+def test_a_final_report_is_answered_for(bench, answer, event):
+    bench.dispatcher.misbehave = lambda path, count: answer
+    bench.control.report(work(bench, Effect.FINAL_REPORT, JobState.FINISHED))
+    (told,) = bench.told
+    assert (told.event, told.step) == (event, 4)
+    assert (told.problem is None) == (event is Event.TAKEN)
