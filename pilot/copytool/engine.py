@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import FileSpec, JobSpec
+from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.messages import StoredFile
 from pilot.contract.queue import QueueData, StorageEndpoint
 from pilot.copytool import checksum
@@ -141,7 +141,7 @@ class Engine:
         self, spec: JobSpec, file: FileSpec, path: Path, size: int, deadline: Deadline, cancel: Cancel
     ) -> StoredFile:
         def once(route: Route) -> StoredFile:
-            sum_ = _put(spec, path, size, route, deadline, cancel)
+            sum_ = _put(spec, file, path, size, route, deadline, cancel)
             return StoredFile(file.lfn, size, sum_, file.guid or _new_guid(), route.url, route.endpoint)
 
         try:
@@ -171,12 +171,17 @@ class Engine:
         raise CopyCancelled
 
 
-def _put(spec: JobSpec, path: Path, size: int, route: Route, deadline: Deadline, cancel: Cancel) -> str:
+def _put(spec: JobSpec, file: FileSpec, path: Path, size: int, route: Route, deadline: Deadline, cancel: Cancel) -> str:
     """Store one file by one route, and answer its checksum."""
     tool, part = route.tool, f"{route.url}.{spec.id}-{spec.attempt}.part"
     there = tool.stat(route.url, deadline)
     if there is not None:
-        return _same_content(path, size, there, route, deadline, cancel)
+        if same := _same_content(path, size, there, route, deadline, cancel):
+            return same
+        # An attempt's log has a name of its own: an older one is by a pilot that died before it could tell.
+        if file.role is not Role.LOG:
+            words = f"{route.url} is there with another content ({there.size} bytes)"
+            raise CopyFailed(FailureKind.EXISTS, words)
     try:
         facts = tool.copy(Transfer(path.name, f"file://{path}", part, size, root=route.root), deadline, cancel)
         stored = tool.stat(part, deadline)
@@ -187,6 +192,8 @@ def _put(spec: JobSpec, path: Path, size: int, route: Route, deadline: Deadline,
         written = tool.checksum(part, checksum.ADLER32, deadline)
         if read != written:
             raise CopyFailed(FailureKind.CHECKSUM, f"{read} was written, {written} lies at {part}")
+        if there is not None:
+            tool.remove(route.url, deadline)
         tool.rename(part, route.url, deadline)
     except (CopyFailed, CopyCancelled):
         # Time may be up, and yet no half file stays behind.
@@ -196,13 +203,14 @@ def _put(spec: JobSpec, path: Path, size: int, route: Route, deadline: Deadline,
     return read
 
 
-def _same_content(path: Path, size: int, there: FileFacts, route: Route, deadline: Deadline, cancel: Cancel) -> str:
-    """Answer the checksum of a file that is stored already; another content under its name is a failure."""
-    if there.size == size:
-        ours = _local_sum(path, checksum.ADLER32, deadline, cancel)
-        if route.tool.checksum(route.url, checksum.ADLER32, deadline) == ours:
-            return ours
-    raise CopyFailed(FailureKind.EXISTS, f"{route.url} is there with another content ({there.size} bytes)")
+def _same_content(
+    path: Path, size: int, there: FileFacts, route: Route, deadline: Deadline, cancel: Cancel
+) -> Optional[str]:
+    """Answer the checksum of a file that is stored already; ``None`` when something else is."""
+    if there.size != size:
+        return None
+    ours = _local_sum(path, checksum.ADLER32, deadline, cancel)
+    return ours if route.tool.checksum(route.url, checksum.ADLER32, deadline) == ours else None
 
 
 def _verify_input(file: FileSpec, part: Path, facts: FileFacts, deadline: Deadline, cancel: Cancel) -> FileFacts:

@@ -233,6 +233,17 @@ def test_another_content_under_the_name_is_not_overwritten(place, other):
     assert (place.storage / "out" / "a").read_bytes() == other
 
 
+def test_a_log_of_a_pilot_that_died_is_replaced(place):
+    log = FileSpec("log.tgz", Role.LOG, dataset="out")
+    (place.folder / "log.tgz").write_bytes(CONTENT)
+    (place.storage / "out").mkdir(parents=True)
+    (place.storage / "out" / "log.tgz").write_bytes(b"older")
+    (stored,) = place.stage_out(log)
+    assert stored.checksum == adler(CONTENT)
+    assert (place.storage / "out" / "log.tgz").read_bytes() == CONTENT
+    assert place.stored() == ["out/log.tgz"]
+
+
 def test_a_half_file_of_an_earlier_try_is_in_nobodys_way(place):
     (place.folder / "a").write_bytes(CONTENT)
     (place.storage / "out").mkdir(parents=True)
