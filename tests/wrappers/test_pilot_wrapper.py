@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -230,6 +231,17 @@ def test_help_names_every_option(place):
     assert done.returncode == 0
     for option in ("bundle", "sha256", "python", "scratch", "cache", "last-words", "help"):
         assert f"--{option}" in done.stdout
+
+
+def test_the_page_about_it_names_every_option_variable_and_status():
+    help_ = subprocess.run(["sh", str(WRAPPER), "--help"], capture_output=True, text=True, check=True).stdout
+    page = (WRAPPER.parents[1] / "doc" / "howto" / "run-a-pilot.md").read_text()
+    for word in {*re.findall(r"--[a-z][a-z0-9-]+", help_), *re.findall(r"COMPASS_\w+", help_)} - {"--help"}:
+        assert f"`{word}`" in page
+    statuses = set(re.findall(r"give_up (\d+)|give_up\((\d+)", WRAPPER.read_text()))
+    for status in {"".join(found) for found in statuses} | {"69"}:
+        assert f"\n| {status} |" in page
+        assert int(status) in set(ExitCode)
 
 
 def test_last_words_are_written_when_asked_for(place):
