@@ -112,12 +112,25 @@ def add_events(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
     )
 
 
+def add_parameters(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    cursor.executemany("INSERT INTO taskbuffer_jobparameters (job_id, panda) VALUES (%s, %s)", rows)
+
+
+def add_files(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    cursor.executemany(
+        "INSERT INTO taskbuffer_jobfile (job_id, lfn, role, state, scope, dataset, size, checksum, endpoint, guid, url,"
+        " may_be_missing) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s)",
+        rows,
+    )
+
+
 def add_ready(cursor: CursorWrapper, job_id: int, bucket: int, priority: int) -> None:
     """Put a job into the queue."""
-    cursor.execute(
-        "INSERT INTO taskbuffer_ready (job_id, bucket_id, place) VALUES (%s, %s, %s)",
-        (job_id, bucket, rank(priority, job_id)),
-    )
+    add_all_ready(cursor, [(job_id, bucket, rank(priority, job_id))])
+
+
+def add_all_ready(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    cursor.executemany("INSERT INTO taskbuffer_ready (job_id, bucket_id, place) VALUES (%s, %s, %s)", rows)
 
 
 def drop_ready(cursor: CursorWrapper, job_id: int) -> None:

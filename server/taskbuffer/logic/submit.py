@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import orjson
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from pilot.contract.codec import ContractError
@@ -15,7 +16,8 @@ from pilot.contract.job import FileSpec, JobOrder, Role
 from pilot.contract.job_wire import to_panda
 from pilot.contract.states import JobState
 from server.pandaconfig.queries import unknown_queues
-from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobParameters, Ready
+from server.taskbuffer.hot import rows
+from server.taskbuffer.models import Bucket, Job
 from server.taskbuffer.states import HIGHEST_PRIORITY, FileState, rank
 
 Key = tuple[str, str, str, int, int, int, int]
@@ -43,16 +45,13 @@ def submit(orders: Iterable[JobOrder], *, by: str, now: datetime | None = None) 
 
 
 def _write_rest(pairs: Sequence[tuple[JobOrder, Job]], at: datetime, by: str) -> None:
-    JobParameters.objects.bulk_create(JobParameters(job_id=job.pk, panda=_written(order, job)) for order, job in pairs)
-    JobFile.objects.bulk_create(_file(job.pk, file, order) for order, job in pairs for file in order.spec.files)
-    Ready.objects.bulk_create(
-        Ready(job_id=job.pk, bucket_id=job.bucket_id, rank=rank(job.priority, job.pk))
-        for order, job in pairs
-        if not order.waits
-    )
-    JobEvent.objects.bulk_create(
-        JobEvent(job_id=job.pk, attempt=1, before="", after=job.state, at=at, by=by) for _, job in pairs
-    )
+    with connection.cursor() as cursor:
+        rows.add_parameters(cursor, [(job.pk, _written(order, job)) for order, job in pairs])
+        rows.add_files(cursor, [_file(job.pk, file, order) for order, job in pairs for file in order.spec.files])
+        queued = [job for order, job in pairs if not order.waits]
+        rows.add_all_ready(cursor, [(job.pk, job.bucket_id, rank(job.priority, job.pk)) for job in queued])
+        born = rows.stamp(at)
+        rows.add_events(cursor, [(job.pk, 1, "", job.state, born, by, "") for _, job in pairs])
 
 
 def _written(order: JobOrder, job: Job) -> str:
@@ -70,10 +69,12 @@ def _buckets(keys: set[Key]) -> dict[Key, int]:
     found = {}
     for key in sorted(keys):
         queue, label, share, cores, memory, walltime, disk = key
-        bucket, _ = Bucket.objects.get_or_create(
-            queue=queue, label=label, share=share, cores=cores, memory=memory, walltime=walltime, disk=disk
-        )
-        found[key] = bucket.pk
+        wanted: dict[str, Any] = {
+            "queue": queue, "label": label, "share": share, "cores": cores,
+            "memory": memory, "walltime": walltime, "disk": disk,
+        }  # fmt: skip
+        known = Bucket.objects.filter(**wanted).values_list("pk", flat=True).first()
+        found[key] = known or Bucket.objects.get_or_create(**wanted)[0].pk
     return found
 
 
@@ -95,21 +96,14 @@ def _job(order: JobOrder, bucket: int, at: datetime) -> Job:
     )
 
 
-def _file(job_id: int, file: FileSpec, order: JobOrder) -> JobFile:
+def _file(job_id: int, file: FileSpec, order: JobOrder) -> rows.Row:
     there = FileState.PENDING if order.waits else FileState.READY
-    return JobFile(
-        job_id=job_id,
-        lfn=file.lfn,
-        role=file.role.value,
-        state=(there if file.role is Role.INPUT else FileState.UNKNOWN).value,
-        scope=file.scope,
-        dataset=file.dataset,
-        size=file.size,
-        checksum=file.checksum,
-        endpoint=file.endpoint,
-        guid=file.guid,
-        may_be_missing=file.lfn in order.spec.allow_no_output,
-    )
+    state = there if file.role is Role.INPUT else FileState.UNKNOWN
+    may_be_missing = file.lfn in order.spec.allow_no_output
+    return (
+        job_id, file.lfn, file.role.value, state.value, file.scope, file.dataset,
+        file.size, file.checksum, file.endpoint, file.guid, may_be_missing,
+    )  # fmt: skip
 
 
 def _check(order: JobOrder) -> None:
