@@ -75,7 +75,10 @@ def payload_progress(spec: JobSpec, stdout: Path) -> Optional[tuple[int, Optiona
 
 @hookspec
 def redundant_files(spec: JobSpec) -> Sequence[str]:
-    """Name patterns (``*.pool``) of files that are not worth keeping in the log archive. All answers count."""
+    """Name patterns (``*.pool``) of files that are not worth keeping in the log archive. All answers count.
+
+    Called once per job, when its log is packed, in the data thread.
+    """
 
 
 @hookspec

@@ -92,7 +92,7 @@ def unpack(content, target):
     try:
         zipfile.ZipFile(io.BytesIO(content)).extractall(target)
     except zipfile.BadZipFile as wrong:
-        give_up(94, "%s is no bundle: %s; fetch it again" % (bundle, wrong))
+        give_up(94, "BAD_BUNDLE (1914): %s is no bundle: %s; fetch it again" % (bundle, wrong))
 
 def is_ours(folder):
     found = os.lstat(folder)
@@ -120,10 +120,11 @@ try:
     with open(bundle, "rb") as file:
         content = file.read()
 except OSError as wrong:
-    give_up(94, "the bundle cannot be read: %s; fetch it again" % wrong)
+    give_up(94, "BAD_BUNDLE (1914): the bundle cannot be read: %s; fetch it again" % wrong)
 found = hashlib.sha256(content).hexdigest()
 if found != wanted:
-    give_up(94, "the SHA-256 of %s is %s, and not %s; fetch it again, or correct --sha256" % (bundle, found, wanted))
+    words = "the SHA-256 of %s is %s, and not %s; fetch it again, or correct --sha256" % (bundle, found, wanted)
+    give_up(94, "BAD_BUNDLE (1914): " + words)
 try:
     if cached:
         home = unpack_once(content)
