@@ -11,8 +11,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 
-from server.accounts.models import Role
-from server.accounts.rules import allow, everyone
+from server.accounts.rules import Role, allow, everyone
 
 View = Callable[..., HttpResponse]
 

@@ -7,14 +7,16 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pilot.contract.naming import storage_path
 from pilot.contract.queue import StorageEndpoint
 from server.pandaconfig import queries as pandaconfig
 from server.taskbuffer import queries as taskbuffer
-from server.taskbuffer.models import JobFile
+
+if TYPE_CHECKING:
+    from server.taskbuffer.models import JobFile
 
 #: Most bytes of a text that are answered: its end.
 MOST = 200_000

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 
 from server.taskbuffer import queries as taskbuffer
-from server.taskbuffer.models import Attempt, Job, JobEvent, JobFile
+
+if TYPE_CHECKING:
+    from server.taskbuffer.models import Attempt, Job, JobEvent, JobFile
 
 #: Jobs in one call, as PanDA has it.
 MOST_JOBS = 5500

@@ -10,8 +10,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from server.accounts.identity import Identity
-from server.accounts.rules import allow
+from server.accounts.rules import Identity, allow
 from server.lib.http import envelope, refusal
 from server.monitor.access import READERS, readable, wants_json
 from server.monitor.joblog import MOST, job_log

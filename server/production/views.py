@@ -10,9 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from server.accounts.identity import Identity
-from server.accounts.models import Role
-from server.accounts.rules import allow
+from server.accounts.rules import Identity, Role, allow
 from server.lib.http import envelope, json_response, refusal
 from server.production import logic, queries
 from server.production.definition import BadDefinition

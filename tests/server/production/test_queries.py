@@ -78,7 +78,7 @@ def test_merged_files_come_first(tasks, pilot):
     assert len(kinds) == 6 + 18
 
 
-@pytest.mark.parametrize("ask", [lambda _: queries.recent_tasks(), lambda task: queries.task_json(task)])
+@pytest.mark.parametrize("ask", [lambda _: queries.recent_tasks(), queries.task_json])
 def test_the_number_of_queries_does_not_grow(queue, pilot, ask):
     counts = []
     for number in (1, 2, 3):

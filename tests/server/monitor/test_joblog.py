@@ -1,0 +1,122 @@
+"""A log's text comes out of its archive where the storage is a folder; elsewhere it is told where the log lies."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from pilot.contract.messages import StoredFile
+from pilot.contract.queue import local_storage
+from pilot.contract.states import JobState
+from server.accounts.logic import create_token
+from server.accounts.models import Role
+from server.pandaconfig.logic import define_storage
+from server.production.steps import submit
+from server.taskbuffer.models import JobFile
+
+
+@pytest.fixture
+def ask(client, tasks):
+    headers = {"Authorization": f"Bearer {create_token('me', Role.READER)}"}
+    return lambda method, **query: client.get(f"/api/v1/job/{method}", query, headers=headers).json()
+
+
+@pytest.fixture
+def finished(tasks, pilot, tmp_path):
+    """A finished job whose log lies in a folder below ``tmp_path``."""
+    define_storage("DISK", local_storage("DISK", str(tmp_path)))
+    submit.submit_chunks()
+    job = pilot.claim()
+    path = tmp_path / job.log.dataset / job.log.lfn
+    path.parent.mkdir(parents=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in (("log/pilotlog.txt", b"pilot"), ("log/payload.stdout", b"a" * 10 + b"\nEnd of Job\n")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text))
+    said = pilot.success(job)
+    files = [file for file in said["files"] if file.lfn != job.log.lfn]
+    log = StoredFile(job.log.lfn, path.stat().st_size, None, url=path.as_uri())
+    pilot.report(job, JobState.FINISHED, events=said["events"], files=(*files, log))
+    return job, path
+
+
+def test_the_payloads_output_is_shown(ask, finished):
+    job, path = finished
+    found = ask("get_log", job_id=job.id)["data"]
+    assert found["text"] == "aaaaaaaaaa\nEnd of Job\n"
+    assert (found["name"], found["lfn"], found["path"]) == ("log/payload.stdout", job.log.lfn, str(path))
+
+
+def test_another_text_is_shown_by_its_name_and_a_wrong_name_is_told_the_others(ask, finished):
+    assert ask("get_log", job_id=finished[0].id, file="pilotlog.txt")["data"]["text"] == "pilot"
+    found = ask("get_log", job_id=finished[0].id, file="nothing")["data"]
+    assert found["words"] == "nothing is not in the log; there are log/pilotlog.txt, log/payload.stdout"
+
+
+def test_where_the_url_is_missing_the_name_tells_where_it_lies(ask, finished):
+    JobFile.objects.filter(role="log").update(url="")
+    assert ask("get_log", job_id=finished[0].id)["data"]["text"].endswith("End of Job\n")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "file://{root}/../../etc/passwd"])
+def test_a_url_that_leads_out_of_the_storage_is_not_read(ask, finished, tmp_path, url):
+    JobFile.objects.filter(role="log").update(url=url.format(root=tmp_path))
+    found = ask("get_log", job_id=finished[0].id)["data"]
+    assert (found["text"], found["path"]) == ("", "")
+
+
+def test_a_log_on_a_distant_storage_is_told_by_its_url(ask, finished):
+    JobFile.objects.filter(role="log").update(endpoint="EOS", url="root://eos//log.tgz")
+    found = ask("get_log", job_id=finished[0].id)["data"]
+    assert (found["url"], found["text"]) == ("root://eos//log.tgz", "")
+    assert "fetch the log from its URL" in found["words"]
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no archive"), lambda path: path.unlink()])
+def test_a_damaged_or_lost_archive_is_told_in_words(ask, finished, damage):
+    damage(finished[1])
+    assert ask("get_log", job_id=finished[0].id)["data"]["words"].startswith("the log cannot be read: ")
+
+
+def test_a_cut_archive_is_told_in_words(ask, finished):
+    finished[1].write_bytes(finished[1].read_bytes()[:-40])
+    assert ask("get_log", job_id=finished[0].id)["data"]["words"].startswith("the log cannot be read: ")
+
+
+def test_a_running_job_shows_what_its_pilot_has_shown_last(ask, tasks, pilot):
+    submit.submit_chunks()
+    job = pilot.claim()
+    pilot.report(job, JobState.RUNNING, stdout="Events processed : 5 of 100")
+    assert ask("get_log", job_id=job.id)["data"]["text"] == "Events processed : 5 of 100"
+    pilot.report(job, JobState.RUNNING, stdout="Events processed : 9 of 100")
+    assert ask("get_log", job_id=job.id)["data"]["text"] == "Events processed : 9 of 100"
+
+
+@pytest.mark.parametrize("number", ["", "x", "9" * 30, "-1"])
+def test_what_is_no_job_number_is_refused(ask, number):
+    assert "is not the number of a job" in ask("get_log", job_id=number)["message"]
+
+
+def test_an_unknown_job_is_told(ask):
+    assert ask("get_log", job_id=4711)["message"] == "job_id: there is no job 4711"
+
+
+def test_jobs_are_described_by_pandas_names(ask, finished):
+    job = finished[0]
+    known, unknown = ask("get_description", job_ids=[job.id, 4711])["data"]
+    assert unknown is None
+    assert (known["PandaID"], known["jobStatus"], known["nEvents"]) == (job.id, "finished", 100)
+    assert {file["type"]: file["status"] for file in known["Files"]} == {"output": "ready", "log": "ready"}
+    assert [attempt["state"] for attempt in known["attempts"]] == ["finished"]
+    assert [move["after"] for move in known["moves"]] == ["activated", "sent", "finished"]
+
+
+@pytest.mark.parametrize("given", [[], ["x"], [True]])
+def test_a_description_of_nothing_is_refused(client, ask, given):
+    headers = {"Authorization": f"Bearer {create_token('other', Role.READER)}"}
+    body = {"job_ids": given}
+    told = client.post("/api/v1/job/get_description", body, content_type="application/json", headers=headers).json()
+    assert (told["success"], told["message"].startswith("Argument error: job_ids")) == (False, True)
