@@ -69,7 +69,7 @@ def supervisor_of(system: Mapping[str, Any] | None) -> Identity | None:
 
 def server_environment(home: Home) -> dict[str, str]:
     """What the server's programs need to find this home."""
-    return {"COMPASS_SERVER_HOME": str(home.server)}
+    return {"COMPASS_SERVER_HOME": str(home.server), "COMPASS_SERVER_OPEN_PAGES": "yes"}
 
 
 def server_command(*words: str) -> tuple[str, ...]:
