@@ -89,7 +89,7 @@ def test_a_task_page_shows_matrix_evidence_and_outputs(client, tasks, pilot):
 @pytest.mark.usefixtures("open_pages")
 def test_a_task_without_runs_says_how_to_start_it(client, queue):
     logic.define_task(GENERATION, by="manager")
-    assert "compass task start mc2016_gen" in client.get("/tasks/mc2016_gen").content.decode()
+    assert "compass task move mc2016_gen start" in client.get("/tasks/mc2016_gen").content.decode()
 
 
 @pytest.mark.usefixtures("open_pages")

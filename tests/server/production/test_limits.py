@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from server.production.limits import limits
+from server.production.limits import Limits, limits
 
 
 def test_the_defaults_are_the_experiments(settings):
@@ -30,3 +33,9 @@ def test_a_wrong_limit_is_refused_in_words(settings, chosen, words):
     settings.PRODUCTION = chosen
     with pytest.raises(ImproperlyConfigured, match=words):
         limits()
+
+
+@pytest.mark.parametrize("limit", fields(Limits), ids=lambda limit: limit.name)
+def test_every_limit_is_documented_with_its_default(limit):
+    page = (Path(__file__).parents[3] / "doc/explanation/production.md").read_text()
+    assert f"| `{limit.name}` | {limit.default} |" in page
