@@ -157,14 +157,17 @@ def jobs_v1(said: Raw) -> Jobs:
 
 
 def jobs_legacy(said: Raw) -> Jobs:
-    """Read the answer to getJob: one flat job."""
+    """Read the answer to getJob: one flat job, or a list, since the request says how many are wanted."""
     found = _content(said)
     status = _status(found, said)
     if status == StatusCode.NO_JOBS:
         return Jobs()
     if status:
         raise _refusal(status, str(found.get("errorDialog") or ""))
-    return _jobs([found], said)
+    listed = found.get("jobs", [found])
+    if not isinstance(listed, list) or not all(isinstance(job, Mapping) for job in listed):
+        raise BadAnswer(f"no list of jobs: {_shown(said[1])}")
+    return _jobs(listed, said)
 
 
 def _jobs(found: list[Mapping[str, Any]], said: Raw) -> Jobs:

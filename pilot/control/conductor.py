@@ -185,7 +185,10 @@ class Conductor(Component):
         self.means.journal.answered()
 
     def _no_offer(self, answer: news.NoOffer) -> None:
-        self._asked = None
+        # The server may have given jobs in an answer that was lost: asked again by the same name, it says so.
+        self._asked, self._open_request = None, None if answer.fatal else self._asked
+        if answer.fatal:
+            self.means.journal.answered()
         log.warning("no work: %s: %s", answer.problem.code.name, answer.problem.detail)
         self.asking = self.asking.failed(answer.problem, answer.fatal)
 

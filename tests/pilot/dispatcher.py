@@ -1,4 +1,4 @@
-"""A small but real dispatcher over HTTP, for tests of the pilot: it hands out jobs, takes reports, and can misbehave."""
+"""A small but real dispatcher over HTTP, for tests: it hands out jobs, takes reports, and can misbehave."""
 
 from __future__ import annotations
 
@@ -124,10 +124,8 @@ def serving(storage: Path) -> Iterator[Dispatcher]:
                 self.close_connection = True
                 return
             try:
-                self.wfile.write(
-                    f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n".encode()
-                    + said
-                )
+                head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
+                self.wfile.write(head.encode() + said)
             except OSError:
                 self.close_connection = True
 

@@ -422,17 +422,16 @@ def test_a_pilot_that_dies_before_its_request_is_answered_loses_no_job(stage):
     stage.dispatcher.jobs = [job()]
     answer = stage.dispatcher._acquire
 
-    def lose_the_first(asked, request_id):
-        found = answer(asked, request_id)
-        if len(stage.dispatcher.given) == 1 and stage.dispatcher.counts[ACQUIRE] == 1:
-            raise ConnectionAbortedError
-        return found
+    def lose(asked, request_id):
+        answer(asked, request_id)
+        raise ConnectionAbortedError
 
-    stage.dispatcher._acquire = lose_the_first
+    stage.dispatcher._acquire = lose
     pilot = stage.start(job__ask_wait=600)
-    stage.dispatcher.wait_for(lambda: stage.dispatcher.counts.get(ACQUIRE) == 1)
+    stage.dispatcher.wait_for(lambda: stage.dispatcher.counts.get(ACQUIRE) == 2)
     pilot.kill()
     pilot.wait(10)
+    stage.dispatcher._acquire = answer
     assert stage.run()[0] == 0
     assert stage.final()["job_status"] == "finished"
     assert len(stage.dispatcher.given) == 1
@@ -478,3 +477,19 @@ def test_an_idle_pilot_uses_no_processor_time(stage):
     with pytest.raises(subprocess.TimeoutExpired):
         pilot.wait(1.5)
     assert used() - before <= 2  # hundredths of a second
+
+
+def test_an_answer_that_was_lost_on_its_way_costs_no_job(stage):
+    stage.dispatcher.jobs = [job()]
+    answer, lost = stage.dispatcher._acquire, []
+
+    def lose_the_first(asked, request_id):
+        found = answer(asked, request_id)
+        if len(lost) < 3:  # a kept connection is tried once more at once
+            lost.append(request_id)
+            raise ConnectionAbortedError
+        return found
+
+    stage.dispatcher._acquire = lose_the_first
+    assert stage.run()[0] == 0
+    assert stage.final()["job_status"] == "finished"

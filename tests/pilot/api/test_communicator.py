@@ -178,7 +178,6 @@ def closing_at(path, *counts):
     def misbehave(asked, count):
         if asked == path and count in counts:
             raise ConnectionAbortedError
-        return None
 
     return misbehave
 
@@ -244,9 +243,9 @@ def test_a_server_that_hangs_is_left_after_its_time():
 
 
 def test_an_answer_that_comes_drop_by_drop_is_left_after_its_time():
-    with answering(b"HTTP/1.1 200 X\r\nContent-Length: 100000000\r\n\r\n", *[b"x" * 70000] * 3, hold=True) as url:
-        with pytest.raises(replies.Unreachable):
-            speaking_to(url, read_timeout=0.3).acquire(REQUEST, "r")
+    head = b"HTTP/1.1 200 X\r\nContent-Length: 100000000\r\n\r\n"
+    with answering(head, *[b"x" * 70000] * 3, hold=True) as url, pytest.raises(replies.Unreachable):
+        speaking_to(url, read_timeout=0.3).acquire(REQUEST, "r")
 
 
 def test_an_answer_that_breaks_off_is_no_answer():
@@ -302,9 +301,12 @@ def legacy(answer):
     return answering(said(200, json.dumps(answer).encode()))
 
 
-def test_the_legacy_dialect_has_one_flat_job():
-    job = {"StatusCode": 0, "PandaID": 7, "attemptNr": 1, "transformation": "x"}
-    with legacy(job) as url:
+JOB = {"PandaID": 7, "attemptNr": 1, "transformation": "x"}
+
+
+@pytest.mark.parametrize("answer", [JOB, {"jobs": [JOB]}])
+def test_the_legacy_dialect_has_one_flat_job_or_a_list(answer):
+    with legacy({"StatusCode": 0, **answer}) as url:
         assert [spec.key for spec in speaking_to(url, dialect="legacy").acquire(REQUEST, "r").jobs] == [(7, 1)]
 
 
@@ -314,10 +316,15 @@ def test_the_legacy_dialect_says_no_job_by_its_status(status):
         assert speaking_to(url, dialect="legacy").acquire(REQUEST, "r") == replies.Jobs()
 
 
+def test_a_legacy_list_that_is_none_is_garbage():
+    with legacy({"StatusCode": 0, "jobs": [3]}) as url, pytest.raises(replies.BadAnswer, match="no list of jobs"):
+        speaking_to(url, dialect="legacy").acquire(REQUEST, "r")
+
+
 def test_the_legacy_dialect_names_its_refusal():
-    with legacy({"StatusCode": 30, "errorDialog": "no such queue"}) as url:
-        with pytest.raises(replies.Refused, match="no such queue"):
-            speaking_to(url, dialect="legacy").acquire(REQUEST, "r")
+    answer = {"StatusCode": 30, "errorDialog": "no such queue"}
+    with legacy(answer) as url, pytest.raises(replies.Refused, match="no such queue"):
+        speaking_to(url, dialect="legacy").acquire(REQUEST, "r")
 
 
 def test_the_legacy_dialect_takes_reports_and_gives_commands():
@@ -328,8 +335,7 @@ def test_the_legacy_dialect_takes_reports_and_gives_commands():
 
 def test_a_legacy_answer_without_status_is_garbage():
     with legacy({"command": "NULL"}) as url, pytest.raises(replies.BadAnswer, match="StatusCode"):
-        server = speaking_to(url, dialect="legacy")
-        server.report(server.compose(RUNNING))
+        speaking_to(url, dialect="legacy").report(Report("{}"))
 
 
 def test_no_error_tells_the_token(dispatcher, server, caplog):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from types import SimpleNamespace
 
@@ -58,12 +59,10 @@ def test_wherever_a_pilot_dies_each_job_has_one_final_result(crash_after, tmp_pa
     folder = tmp_path / f"{FOLDER}dead"
     folder.mkdir()
     world = World(crash_after, folder / JOURNAL, jobs=2, crash_after=crash_after)
-    try:
+    with contextlib.suppress(Crash):
         world.run()
-    except Crash:
-        pass
     recover(tmp_path, TakesAll(world.taken))
-    assert set(world.taken) == set(world.phases) | {slot for slot in world.conductor.jobs}
+    assert set(world.taken) == set(world.phases) | set(world.conductor.jobs)
     for texts in world.taken.values():
         assert len(set(texts)) == 1
     recover(tmp_path, TakesAll(again := {}))
@@ -324,6 +323,24 @@ def test_a_job_that_is_offered_twice_is_run_once(tmp_path):
     scene.work.clear()
     scene.conductor.handle(news.Offer(request, SITE, (spec(1),)))
     assert scene.effects() == []
+
+
+def test_a_request_whose_answer_was_lost_is_asked_again_by_the_same_name(scene):
+    asked = scene.work.pop().request_id
+    scene.conductor.handle(news.NoOffer(Problem(ErrorCode.COMMUNICATION_FAILURE, "no answer")))
+    scene.world.now += 1000
+    scene.world.let_time_pass()
+    assert [item.request_id for item in scene.work] == [asked]
+    scene.offer(spec())
+    for event in (Event.FAIL, Event.GONE, Event.LOG_STORED, Event.TAKEN):
+        scene.answer(event, KILL)
+    assert [item.request_id for item in scene.work if isinstance(item, news.Ask)] not in ([asked], [])
+
+
+def test_a_request_that_was_refused_is_not_left_to_the_next_pilot(scene):
+    scene.conductor.handle(news.NoOffer(Problem(ErrorCode.QUEUEDATA, "no such queue"), fatal=True))
+    assert scene.world.journal.open_request(SERVER.name, "Q") is None
+    assert scene.world.ends == 1
 
 
 def test_the_request_of_a_dead_pilot_is_asked_again_first(tmp_path):
