@@ -15,9 +15,6 @@ from server.accounts.identity import Identity, IdentityRefused, identify
 from server.accounts.models import Role
 from server.lib.http import dialect_of, refusal
 
-#: With the decorators comes what a view says with them: whom it lets in, and who came.
-__all__ = ["Identity", "Role", "Rule", "allow", "everyone", "rule_of"]
-
 #: What a view needs of this app; views import it from here and from nowhere deeper.
 __all__ = ["Identity", "Role", "Rule", "allow", "everyone", "rule_of"]
 

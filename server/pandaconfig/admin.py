@@ -41,7 +41,9 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         values: dict[str, Any] = super().clean() or self.cleaned_data
         columns = {key: value for key, value in values.items() if key != "beside"}
         try:
-            logic.check_queue(str(values.get("nickname") or self.instance.nickname), columns, values.get("beside") or {})
+            logic.check_queue(
+                str(values.get("nickname") or self.instance.nickname), columns, values.get("beside") or {}
+            )
         except ContractError as wrong:
             self.add_error("beside", str(wrong))
         return values

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db import connection
+
 from server.taskbuffer import logic
-from server.taskbuffer.logic import Limits, Reaped
+from server.taskbuffer.logic import Limits, Reaped, lost
 from server.taskbuffer.models import Attempt, Job, Live
 from tests.server import jobs
 
@@ -73,6 +75,18 @@ def test_a_lost_pilot_that_comes_back_is_told_to_stop(queue):
     jobs.claim()
     assert jobs.finish(job_id, 1) == "tobekilled"
     assert jobs.state_of(job_id) == "sent"
+    jobs.audit()
+
+
+def test_a_pilot_that_speaks_while_the_watchdog_looks_keeps_its_job(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    seen = Live.objects.get()
+    late = jobs.NOW + timedelta(hours=3)
+    jobs.report(job_id, "running", now=late)
+    with connection.cursor() as cursor:
+        assert lost._put_right(cursor, seen, late, "watchdog") is None
+    assert jobs.state_of(job_id) == "running"
     jobs.audit()
 
 
