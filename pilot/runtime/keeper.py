@@ -193,7 +193,8 @@ class Keeper:
     def _patience(self) -> int | None:
         """Answer for how many milliseconds there is nothing to do but to listen; ``None`` for ever."""
         until = min(self.deadline, self.settles)
-        return None if until == float("inf") else max(0, int((until - time.monotonic()) * 1000) + 1)
+        # poll() takes no more than 24 days.
+        return None if until == float("inf") else int(min(max(0.0, until - time.monotonic()) * 1000 + 1, 2**30))
 
     def _look(self) -> None:
         self.tree.reap()

@@ -67,7 +67,8 @@ def _tar(file: IO[bytes]) -> Iterator[tarfile.TarFile]:
     # No name and no time in the header, so that the same content makes the same archive.
     with contextlib.ExitStack() as opened:
         packed = opened.enter_context(gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0))
-        yield opened.enter_context(tarfile.TarFile(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT, copybufsize=BLOCK))
+        tar = tarfile.TarFile(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT, copybufsize=BLOCK)
+        yield opened.enter_context(tar)
 
 
 @dataclass(frozen=True)
