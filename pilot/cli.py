@@ -55,6 +55,7 @@ def show_settings(argv: Sequence[str]) -> int:
         settings.load(settings.read_file(Path(found[0])))
         print(f"{found[0]}: fine")
         return ExitCode.OK.value
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may have enough
     print("\n".join(read_settings(argv)[0].lines()))
     return ExitCode.OK.value
 

@@ -31,6 +31,7 @@ def settings_of(*argv):
         (["--pilot-user", "compass"], "plugins", "user", "compass"),
         (["--cacert", "/c", "--capath", "/p"], "server", "authorities", "/p"),
         (["--getjobrequests", "9"], "job", "requests", 9),
+        (["--heartbeat", "30"], "monitor", "heartbeat", 30.0),
         (["-w", "generic", "-q", "Q"], "queue", "name", "Q"),
     ],
 )

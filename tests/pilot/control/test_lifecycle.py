@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 
@@ -159,3 +161,25 @@ def test_every_effect_is_asked_for():
 def test_every_living_phase_can_fail(phase):
     """So that a fault of the pilot ends a job, and not the conductor."""
     assert (phase, E.FAIL) in TABLE
+
+
+def documented():
+    """Read the table of phases from the explanation."""
+    page = Path(__file__).parents[3] / "doc" / "explanation" / "pilot-threads.md"
+    lines = [line for line in page.read_text().splitlines() if line.startswith("| `")]
+    return {cells[0].strip("`"): cells[1:] for line in lines for cells in [[c.strip() for c in line.split("|")[1:-1]]]}
+
+
+def test_the_explanation_has_every_phase_of_a_living_job():
+    assert set(documented()) == {phase.value for phase in LIVING}
+
+
+@pytest.mark.parametrize("phase", LIVING)
+def test_the_explanation_says_what_the_table_says(phase):
+    begins, ends_by, then, trouble = (re.findall(r"`([^`]+)`", cell) for cell in documented()[phase.value])
+    (good,) = (event for event in (*HAPPY, E.GONE) if (phase, event) in TABLE)
+    assert [good.value] == ends_by
+    assert [TABLE[phase, good][0].value] == then
+    assert [TABLE[phase, E.FAIL][0].value] == trouble
+    entering = [effects for (before, _), (after, effects) in TABLE.items() if after is phase is not before]
+    assert {effect.value for effects in entering for effect in effects} == set(begins)

@@ -1,0 +1,172 @@
+"""The agent put together, in this process, with a real dispatcher."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pilot import plugins
+from pilot.api.communicator import Communicator
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.control.agent import SIGNALS, Agent, GaveUp, Parts, Sharded
+from pilot.control.reports import Facts
+from pilot.hookspecs import hookimpl
+from pilot.settings import load
+from pilot.site.node import Node
+from tests.pilot.dispatcher import QUEUE, serving
+
+
+@pytest.fixture
+def dispatcher(tmp_path):
+    with serving(tmp_path / "storage") as found:
+        yield found
+
+
+class Bench:
+    def __init__(self, folder: Path, dispatcher):
+        self.words = queue.SimpleQueue()
+        self.plugins = plugins.load("generic")
+        self.own = folder / "compass-pilot-own"
+        self.own.mkdir()
+        settings = load(
+            [
+                (
+                    "test",
+                    {
+                        "server": {"url": dispatcher.url, "read_timeout": 5.0},
+                        "queue": {"name": QUEUE},
+                        "job": {"ask_wait": 0.02},
+                        "monitor": {"free_disk_at_start": 0},
+                        "stop": {"within": 5, "within_again": 0.2},
+                        "log": {"breakages": 0},
+                    },
+                )
+            ]
+        ).settings
+        self.parts = Parts(
+            settings,
+            self.plugins,
+            Communicator(settings.server),
+            Node("node", "CPU", 1.0, 2**30, 1),
+            Facts("node"),
+            folder,
+            self.own,
+            {"PATH": "/usr/bin:/bin"},
+        )
+
+    def run(self):
+        return Agent(self.parts, self.words).run()
+
+
+@pytest.fixture
+def bench(tmp_path, dispatcher):
+    return Bench(tmp_path, dispatcher)
+
+
+class Watching:
+    def __init__(self):
+        self.seen = []
+
+    @hookimpl
+    def job_moved(self, job):
+        self.seen.append((job.phase.value, threading.current_thread().name))
+
+
+def test_an_observer_sees_each_move_of_a_job_in_the_conductors_thread(bench, dispatcher):
+    watching = Watching()
+    bench.plugins.register(watching)
+    dispatcher.jobs = [JobSpec(id=7, attempt=1, transformation="true")]
+    assert bench.run().finished == 1
+    assert [phase for phase, _ in watching.seen] == [
+        "staging-in",
+        "running",
+        "staging-out",
+        "staging-log",
+        "reporting",
+        "done",
+    ]
+    assert {thread for _, thread in watching.seen} == {"conductor"}
+
+
+def test_an_observer_that_breaks_harms_nothing(bench, dispatcher):
+    class Broken:
+        @hookimpl
+        def job_moved(self):
+            raise RuntimeError("boom")
+
+    bench.plugins.register(Broken())
+    dispatcher.jobs = [JobSpec(id=7, attempt=1, transformation="true")]
+    ending = bench.run()
+    assert (ending.finished, ending.problems, ending.left) == (1, (), ())
+
+
+def test_no_thread_is_left_when_it_ends(bench):
+    ending = bench.run()
+    assert [problem.code for problem in ending.problems] == [ErrorCode.NO_JOBS]
+    assert ending.left == ()
+    assert not {thread.name for thread in threading.enumerate()} & {"conductor", "ask", "report", "log", "recovery"}
+
+
+def test_a_signal_that_came_before_the_start_counts(bench, dispatcher):
+    dispatcher.jobs = [JobSpec(id=7, attempt=1, transformation="/bin/sleep", arguments=("60",))]
+    bench.words.put(signal.SIGTERM.value)
+    assert bench.run().signal == signal.SIGTERM
+
+
+def test_a_component_that_gives_up_ends_the_pilot_in_order(bench):
+    bench.words.put(GaveUp("monitor"))
+    ending = bench.run()
+    assert (ending.problems[0].code, ending.problems[0].detail) == (ErrorCode.INTERNAL_ERROR, "monitor kept breaking")
+
+
+def test_without_a_conductor_there_is_no_order_to_end_in(bench):
+    class Deaf:
+        @hookimpl
+        def job_moved(self):
+            """Nothing; the conductor is broken by a word that it does not know."""
+
+    bench.plugins.register(Deaf())
+    agent = Agent(bench.parts, bench.words)
+    agent._news.put("nonsense")
+    ending = agent.run()
+    assert ending.problems[0].detail == "conductor kept breaking"
+    assert ending.left
+
+
+def test_what_hangs_is_left_when_the_time_is_over(bench, dispatcher):
+    let_go = threading.Event()
+
+    def hang(path, count):
+        let_go.wait(20)
+
+    dispatcher.misbehave = hang
+    for _ in range(2):
+        bench.words.put(signal.SIGTERM.value)
+    ending = bench.run()
+    let_go.set()
+    assert "ask" in ending.left
+    assert ending.signal == signal.SIGTERM
+
+
+def test_what_concerns_one_job_stays_in_order():
+    inboxes = [queue.Queue(), queue.Queue()]
+    sharded = Sharded(inboxes)
+    for number in range(6):
+        sharded.put(SimpleNamespace(key=(number % 2, 1), number=number))
+    told = {}
+    for inbox in inboxes:
+        while not inbox.empty():
+            item = inbox.get()
+            told.setdefault(item.key, []).append(item.number)
+    assert sorted(told.values()) == [[0, 2, 4], [1, 3, 5]]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_each_signal_has_a_code_of_its_name(number):
+    assert SIGNALS[number].name == signal.Signals(number).name

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilot import cli
+from pilot.contract.codes import ErrorCode
+from pilot.control.agent import Ending
+from pilot.errors import ConfigError
+from pilot.job import Problem
+from pilot.settings import Queue, Server, Settings
+
+ROOT = Path(__file__).parents[2]
+DOWN = Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")
+
+
+def test_settings_prints_each_value_with_its_origin(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("compass-pilot.yaml").write_text("monitor: {heartbeat: 5}")
+    assert cli.main(["settings", "-q", "Q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "queue.name = 'Q'  # command line" in lines
+    assert "monitor.heartbeat = 5.0  # compass-pilot.yaml" in lines
+    assert "server.port = 25443  # default" in lines
+
+
+def test_settings_does_not_show_a_token(capsys, monkeypatch):
+    monkeypatch.setenv("COMPASS_PILOT_TOKEN", "tok-secret")
+    cli.main(["settings"])
+    assert "tok-secret" not in capsys.readouterr().out
+
+
+def test_a_file_is_checked_without_starting_anything(capsys, tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("monitor: {heartbeat: 5}")
+    assert cli.main(["settings", "--check", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: fine\n"
+    path.write_text("monitor: {heartbeet: 5}")
+    assert cli.main(["settings", "--check", str(path)]) == 93
+    assert "did you mean heartbeat?" in capsys.readouterr().err
+
+
+def test_a_check_without_a_file_is_a_slip(capsys):
+    assert cli.main(["settings", "--check"]) == 93
+    assert "takes one file" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_enough_gets_no_complaint():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "pilot", "settings"], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        (Ending(1, ()), "1 job finished"),
+        (Ending(2, ()), "2 jobs finished"),
+        (Ending(0, (), signal.SIGTERM), "ended by SIGTERM, 0 jobs finished"),
+        (
+            Ending(0, (DOWN, DOWN)),
+            f"0 jobs finished, COMMUNICATION_FAILURE (1318): nobody there; {DOWN.code.advice}",
+        ),
+    ],
+)
+def test_the_end_is_told_in_words(ending, words):
+    assert cli.summary(ending) == words
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (Settings(), "server.url is not set; give --url"),
+        (Settings(server=Server(url="x")), "queue.name is not set; give -q"),
+        (
+            Settings(server=Server(url="x", authorities="/missing"), queue=Queue(name="Q")),
+            "server.authorities: /missing",
+        ),
+    ],
+)
+def test_what_only_the_admin_can_know_is_asked_for(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        cli.require(settings)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"job\.workdir: no folder can be made in"):
+        cli.make_folder(tmp_path / "file" / "below")
+
+
+@pytest.mark.parametrize(
+    ("status", "keep", "left"), [(0, False, False), (82, False, False), (90, False, True), (0, True, True)]
+)
+def test_a_pilots_folder_stays_when_somebody_may_want_to_read_its_log(tmp_path, status, keep, left):
+    own = cli.make_folder(tmp_path)
+    (own / "journal").mkdir()
+    (own / cli.PILOT_LOG).write_text("words")
+    cli.leave(own, status, keep)
+    assert (own / cli.PILOT_LOG).exists() is left
+
+
+def test_a_journal_with_something_in_it_always_stays(tmp_path):
+    own = cli.make_folder(tmp_path)
+    (own / "journal").mkdir()
+    (own / "journal" / "1-1.json").write_text("{}")
+    cli.leave(own, 0, keep=False)
+    assert (own / "journal" / "1-1.json").exists()
