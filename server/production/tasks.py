@@ -28,7 +28,7 @@ def submit_chunks(turn: Turn) -> Figures:
     return _step(submit.submit_chunks, "submitted")
 
 
-@periodic("production.collect", every=2, limit=300)
+@periodic("production.collect", every=1, limit=300)
 def collect_jobs(turn: Turn) -> Figures:
     """Bring chunks and merges to where their jobs stand, by the jobs' events."""
     return _step(collect.collect, "moved", "submit", "merge_mdst", "check_events", "check_dumps", "finish", "retry")

@@ -4,7 +4,7 @@
 const PERIOD = 3000; // milliseconds
 
 async function refresh() {
-  if (document.hidden) return;
+  if (document.hidden || getSelection()?.toString()) return;
   const pulse = document.getElementById("pulse");
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });

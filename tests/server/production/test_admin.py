@@ -1,0 +1,33 @@
+"""Every table of the production can be looked at in the admin, and nobody can write there."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.urls import reverse
+
+from tests.server.production.conftest import work
+
+MODELS = [model._meta.model_name for model in apps.get_app_config("production").get_models()]
+
+
+@pytest.fixture
+def filled(tasks, pilot):
+    work(pilot)
+
+
+@pytest.mark.usefixtures("filled")
+def test_every_table_and_row_can_be_looked_at(admin_client):
+    for name in MODELS:
+        listing = admin_client.get(reverse(f"admin:production_{name}_changelist"))
+        assert listing.status_code == 200, name
+        row = apps.get_model("production", name)._default_manager.first()
+        page = admin_client.get(reverse(f"admin:production_{name}_change", args=[row.pk]))
+        assert page.status_code == 200, name
+        assert str(row) in page.content.decode() or name == "taskevent"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", MODELS)
+def test_nobody_writes_there(admin_client, name):
+    assert admin_client.get(reverse(f"admin:production_{name}_add")).status_code == 403
