@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +16,7 @@ from pilot.control.lifecycle import Effect, Event
 from pilot.control.recovery import FOLDER, JOURNAL, Recovery
 from pilot.control.reports import Facts
 from pilot.control.times import PATIENCE
-from pilot.job import Phase, Problem
+from pilot.job import PayloadOutcome, Phase, Problem
 from tests.pilot.control.simulation import SERVER, SITE, Crash, World
 
 KILL = Problem(ErrorCode.KILLED_BY_SERVER, "killed")
@@ -129,6 +130,18 @@ def test_a_late_answer_is_dropped(running):
     running.conductor.handle(news.Answer((1, 1), 0, Event.INPUT_READY))
     assert running.job().phase is Phase.RUNNING
     assert running.effects() == []
+
+
+def test_how_a_stopped_payload_ended_is_told_though_its_answer_is_late(running):
+    step = running.job().step
+    running.conductor.handle(news.Order((1, 1), Event.KILL, KILL))
+    outcome = PayloadOutcome(None, 15, Path(), Path(), Path(), cpu_time=7.0)
+    running.conductor.handle(news.Answer((1, 1), step, Event.FAIL, outcome=outcome, metrics={"nEvents": 3}))
+    assert (running.job().phase, running.job().outcome, running.job().metrics) == (
+        Phase.STOPPING,
+        outcome,
+        {"nEvents": 3},
+    )
 
 
 def test_an_answer_for_a_job_that_is_gone_is_dropped(running):
