@@ -44,7 +44,7 @@ def up(arguments: Namespace) -> int:
     """Start a system here; one that is up already is left as it is."""
     home = find_home(arguments.home)
     bundle = Path(arguments.bundle).absolute() if arguments.bundle else None
-    wishes = system.Wishes(port=arguments.port or system.free_port(), slots=arguments.slots, bundle=bundle)
+    wishes = system.Wishes(arguments.port or None, slots=arguments.slots, bundle=bundle)
     found = system.up(home, wishes)
     return answer(
         arguments, found, lambda up: Text(f"up at {up['url']}  (stop it by 'compass down --home {home.folder}')")

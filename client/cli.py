@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Sequence
@@ -109,17 +110,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(words)
         return int(arguments.action(arguments))
     except ClientError as wrong:
-        if "--json" in words:
-            print(json.dumps({"error": wrong.words, "remedy": wrong.remedy}))
-        else:
-            print(f"compass: {wrong}", file=sys.stderr)
-        return wrong.status
-    except KeyboardInterrupt:
-        print("compass: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return complain(wrong, words)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as wrong:
+        return complain(refused(wrong), words)
+    except KeyboardInterrupt:
+        print("compass: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def complain(wrong: ClientError, words: Sequence[str]) -> int:
+    """Say what is wrong to a person or, with ``--json``, to a program; answer the status."""
+    if "--json" in words:
+        print(json.dumps({"error": wrong.words, "remedy": wrong.remedy}))
+    else:
+        print(f"compass: {wrong}", file=sys.stderr)
+    return wrong.status
+
+
+def refused(wrong: OSError) -> ClientError:
+    """Put into words that this machine did not let a file be read or written."""
+    remedy = "free some space" if wrong.errno == errno.ENOSPC else "check the rights on it"
+    where = f"{wrong.filename}: " if wrong.filename else ""
+    return ClientError(f"{where}{wrong.strerror or wrong}", f"{remedy}, or give another folder by --home")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from client.errors import ClientError
+from client.errors import ClientError, Unanswered
 from client.place import Place
 from pilot.contract.routes import V1_BASE
 from pilot.contract.version import PRODUCT
@@ -42,11 +42,11 @@ class Connection:
             remedy = "check the certificate, or REQUESTS_CA_BUNDLE"
             raise ClientError(f"{self.place.url} is not trusted: {_last(wrong)}", remedy) from wrong
         except requests.exceptions.Timeout as wrong:
-            raise ClientError(
+            raise Unanswered(
                 f"{self.place.url} did not answer in time", "try again; look at the server's log"
             ) from wrong
         except requests.exceptions.RequestException as wrong:
-            raise ClientError(
+            raise Unanswered(
                 f"{self.place.url} cannot be reached: {_last(wrong)}", "is it up? try 'compass up'"
             ) from wrong
         return self._data(reply, method)

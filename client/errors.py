@@ -12,3 +12,7 @@ class ClientError(Exception):
 
     def __str__(self) -> str:
         return f"{self.words}; {self.remedy}" if self.remedy else self.words
+
+
+class Unanswered(ClientError):
+    """The server is not there, or does not answer: what was asked may be asked again."""

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlparse
 
 from rich.console import Console, Group, RenderableType
@@ -20,7 +21,7 @@ from rich.text import Text
 
 from client import show
 from client.connection import Connection
-from client.errors import ClientError
+from client.errors import ClientError, Unanswered
 from client.local import system
 from client.place import Home, find_place, read_system
 
@@ -31,6 +32,10 @@ STUCK = 15.0
 #: First run number; like those of the experiment, six digits.
 FIRST_RUN = 277001
 PATIENCE_FOR_PLOT = 120.0
+#: Seconds for which the server may be away: the supervisor starts it again.
+AWAY = 60.0
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def run(home: Home, wanted: Wanted, console: Console) -> dict[str, Any]:
             began = time.monotonic()
             size = f"{wanted.runs} runs × {wanted.chunks} chunks × {wanted.events} events"
             console.print(f"[bold]COMPASS Monte Carlo[/bold]: {size}")
-            found = system.up(home, system.Wishes(system.free_port(), slots=wanted.slots, bundle=wanted.bundle))
+            found = system.up(home, system.Wishes(slots=wanted.slots, bundle=wanted.bundle))
             console.print(
                 f"system up after {time.monotonic() - began:.1f} s: [link={found['url']}]{found['url']}[/link]"
             )
@@ -126,15 +131,44 @@ def definitions(number: int, wanted: Wanted, year: int) -> tuple[dict[str, Any],
 
 
 def _process(connection: Connection, wanted: Wanted, console: Console, home: Home) -> dict[str, Any]:
-    known = {task["name"] for task in connection.get("production/list_tasks", limit=500)}
+    known = patiently(partial(_known, connection))
     number = next(n for n in range(1, len(known) + 2) if f"demo{n}" not in known)
     pair = definitions(number, wanted, time.gmtime().tm_year)
     for definition in pair:
-        connection.post("production/define_task", {"definition": definition, "start": True})
+        patiently(partial(_define, connection, definition))
     generation, reconstruction = _watch(connection, [str(definition["name"]) for definition in pair], wanted, console)
     return _summary(
-        generation, reconstruction, connection.get("system/get_status"), _plot(reconstruction, home, number)
+        generation,
+        reconstruction,
+        patiently(partial(connection.get, "system/get_status")),
+        _plot(reconstruction, home, number),
     )
+
+
+def patiently(ask: Callable[[], Answer], seconds: float = AWAY, look: float = LOOK) -> Answer:
+    """Ask a server that may be away, because it is being started again, until it answers.
+
+    Raises:
+        ClientError: it refuses, or does not answer for so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except Unanswered:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(look)
+
+
+def _known(connection: Connection) -> set[str]:
+    return {task["name"] for task in connection.get("production/list_tasks", limit=500)}
+
+
+def _define(connection: Connection, definition: Mapping[str, Any]) -> None:
+    """Define a task, unless it was defined before and only the answer was lost."""
+    if definition["name"] not in _known(connection):
+        connection.post("production/define_task", {"definition": definition, "start": True})
 
 
 def _watch(connection: Connection, names: list[str], wanted: Wanted, console: Console) -> list[dict[str, Any]]:
@@ -143,14 +177,19 @@ def _watch(connection: Connection, names: list[str], wanted: Wanted, console: Co
     last: list[Any] = []
     with Live(Group(), console=console, auto_refresh=False) as live:
         while True:
-            found = [connection.get("production/get_task", name=name) for name in names]
-            live.update(_picture(found, connection.get("system/get_status")), refresh=True)
+            found, status = patiently(partial(_look, connection, names))
+            live.update(_picture(found, status), refresh=True)
             steps = [task["steps"] for task in found]
             if steps != last:
                 last, moved = steps, time.monotonic()
             if _ended(found, time.monotonic() - moved) or time.monotonic() > deadline:
                 return found
             time.sleep(LOOK)
+
+
+def _look(connection: Connection, names: list[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    found = [connection.get("production/get_task", name=name) for name in names]
+    return found, connection.get("system/get_status")
 
 
 def _picture(found: list[dict[str, Any]], status: Mapping[str, Any]) -> RenderableType:

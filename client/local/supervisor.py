@@ -70,11 +70,11 @@ class Supervisor:
 
     def run(self) -> None:
         """Keep the parts running until a signal asks to stop."""
-        self.end_leftovers()
         old = signal.set_wakeup_fd(self._woken.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._asked)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.end_leftovers()
         try:
             while not self.stopping:
                 self._start_due()
@@ -84,16 +84,26 @@ class Supervisor:
             signal.set_wakeup_fd(old)
             self.stop()
 
-    def end_leftovers(self) -> None:
-        """End what an earlier supervisor left behind when it was killed; only what it wrote down that it started."""
+    def end_leftovers(self, *names: str) -> None:
+        """End what an earlier supervisor left behind when it was killed; only what it wrote down that it started.
+
+        With names only the parts of these names.
+        """
         try:
             left = json.loads(self.record.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return
         for name, (pid, started) in left.items():
-            if Identity(pid, started).process() is not None:
+            if (not names or name in names) and Identity(pid, started).process() is not None:
                 self.say(f"{name} (process {pid}) was left by an earlier start; ending it")
                 Identity(pid, started).end(GRACE)
+
+    def clear_away(self) -> None:
+        """End all that an earlier supervisor left, and what its parts have left in their turn."""
+        for entry in reversed(self.running):
+            self.end_leftovers(entry.part.name)
+            self._clean_up(entry.part)
+        self.record.unlink(missing_ok=True)
 
     def _asked(self, number: int, _: FrameType | None) -> None:
         self.say(f"stop: {signal.Signals(number).name}")
@@ -177,9 +187,9 @@ class Supervisor:
         )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the system that the plan file (JSON, the first argument) describes."""
-    plan = json.loads(Path((argv or sys.argv[1:])[0]).read_text())
+def supervisor_from(plan_file: Path, say: Callable[[str], None]) -> Supervisor:
+    """Make the supervisor of the system that a plan (JSON) describes."""
+    plan = json.loads(plan_file.read_text())
     parts = [
         Part(
             part["name"],
@@ -191,10 +201,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         for part in plan["parts"]
     ]
 
-    def say(words: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')} {words}", flush=True)
+    return Supervisor(parts, Path(plan["record"]), say)
 
-    Supervisor(parts, Path(plan["record"]), say).run()
+
+def timed(words: str) -> str:
+    """Put the time before a line."""
+    return f"{time.strftime('%H:%M:%S')} {words}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the system that the plan file (the first argument) describes."""
+    supervisor_from(Path((argv or sys.argv[1:])[0]), lambda words: print(timed(words), flush=True)).run()
     return 0
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import requests
 
 from client.errors import ClientError
 from client.local.processes import Identity
+from client.local.supervisor import Supervisor, supervisor_from, timed
 from client.place import Home, read_system
 from pilot.contract.routes import IS_ALIVE
 
@@ -29,13 +29,18 @@ PATIENCE = 60.0
 PILOTS = 90.0
 #: Seconds between two looks at a starting or stopping system.
 LOOK = 0.05
+#: On one machine a pilot that is silent for minutes is dead, and its job need not wait for hours. Seconds.
+SILENCE = {"COMPASS_SERVER_HEARTBEAT_TIMEOUT": "180", "COMPASS_SERVER_SENT_TIMEOUT": "60"}
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """How a local system is to be: where it listens, its queue and how many jobs run at once."""
+    """How a local system is to be: where it listens, its queue and how many jobs run at once.
 
-    port: int
+    Without a port it is the one that the home's last system had, so that pilots which outlived it find the new one.
+    """
+
+    port: int | None = None
     queue: str = "LOCAL"
     slots: int = 2
     bundle: Path | None = None
@@ -59,6 +64,35 @@ def only_one(home: Home) -> Iterator[None]:
         yield
 
 
+def free_or_refused(port: int) -> int:
+    """Answer a port of the loopback interface that is free.
+
+    Raises:
+        ClientError: somebody listens on it.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as wrong:
+            why = getattr(wrong, "strerror", None) or "ports are 1 to 65535"
+            raise ClientError(f"cannot listen on port {port}: {why}", "give another --port, or none") from wrong
+    return port
+
+
+def _port(home: Home, wished: int | None) -> int:
+    if wished is not None:
+        return free_or_refused(wished)
+    try:
+        return free_or_refused(int(json.loads(_plan_file(home).read_text())["port"]))
+    except (OSError, ValueError, KeyError, ClientError):
+        return free_port()
+
+
+def _plan_file(home: Home) -> Path:
+    return home.run / "plan.json"
+
+
 def supervisor_of(system: Mapping[str, Any] | None) -> Identity | None:
     """Answer the supervisor of a system that says it is up, if that process still lives."""
     if not system:
@@ -68,8 +102,9 @@ def supervisor_of(system: Mapping[str, Any] | None) -> Identity | None:
 
 
 def server_environment(home: Home) -> dict[str, str]:
-    """What the server's programs need to find this home."""
-    return {"COMPASS_SERVER_HOME": str(home.server), "COMPASS_SERVER_OPEN_PAGES": "yes"}
+    """What the server's programs need to find this home; what a person has set beside it stays."""
+    silence = {name: os.environ.get(name, seconds) for name, seconds in SILENCE.items()}
+    return {**silence, "COMPASS_SERVER_HOME": str(home.server), "COMPASS_SERVER_OPEN_PAGES": "yes"}
 
 
 def server_command(*words: str) -> tuple[str, ...]:
@@ -81,13 +116,15 @@ def run_server_command(home: Home, *words: str) -> str:
     """Run one command of the server to its end and answer what it printed.
 
     Raises:
-        ClientError: it failed; with its last line.
+        ClientError: it failed; with its last line. All that it wrote is in the logs.
     """
     environment = {**os.environ, **server_environment(home)}
     done = subprocess.run(server_command(*words), env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise ClientError(f"compass-server {words[0]} failed: {last}", f"look into {home.logs}")
+        said = done.stderr.strip() or done.stdout.strip() or "it said nothing"
+        log = home.logs / f"{words[0]}.log"
+        log.write_text(said)
+        raise ClientError(f"compass-server {words[0]} failed: {said.splitlines()[-1]}", f"see {log}")
     return done.stdout
 
 
@@ -103,8 +140,15 @@ def up(home: Home, wishes: Wishes) -> dict[str, Any]:
         if system and supervisor_of(system):
             return system
         home.system_file.unlink(missing_ok=True)
-        run_server_command(home, *_initial(home, wishes))
-        return _start(home, wishes)
+        if wishes.bundle is not None and not wishes.bundle.is_file():
+            raise ClientError(
+                f"the pilot bundle {wishes.bundle} is not there", "run 'make bundle', or correct --bundle"
+            )
+        if (old := _last_supervisor(home)) is not None:
+            old.end_leftovers()
+        placed = replace(wishes, port=_port(home, wishes.port))
+        run_server_command(home, *_initial(home, placed))
+        return _start(home, placed)
 
 
 def _initial(home: Home, wishes: Wishes) -> list[str]:
@@ -119,7 +163,10 @@ def _plan(home: Home, wishes: Wishes) -> Path:
     if wishes.bundle is not None:
         services["COMPASS_SERVER_BUNDLE"] = str(wishes.bundle)
     parts = [
-        _part(home, "server", ("serve", "--port", str(wishes.port)), environment),
+        # Whoever may log in to this machine may look at the pages; nothing can be changed there.
+        _part(
+            home, "server", ("serve", "--port", str(wishes.port)), {**environment, "COMPASS_SERVER_OPEN_PAGES": "yes"}
+        ),
         {
             **_part(home, "services", ("services",), services),
             # Pilots outlive the services by design: what was started here is ended here, while the server can still
@@ -127,9 +174,26 @@ def _plan(home: Home, wishes: Wishes) -> Path:
             "afterwards": server_command("stop_pilots", "--wait", f"{PILOTS:.0f}"),
         },
     ]
-    plan = home.run / "plan.json"
-    plan.write_text(json.dumps({"parts": parts, "record": str(home.run / "parts.json")}))
+    plan = _plan_file(home)
+    plan.write_text(json.dumps({"port": wishes.port, "parts": parts, "record": str(_record(home))}))
     return plan
+
+
+def _record(home: Home) -> Path:
+    """Where the supervisor writes what runs; removed when it has ended everything."""
+    return home.run / "parts.json"
+
+
+def _last_supervisor(home: Home) -> Supervisor | None:
+    """Answer what can end what a supervisor that died has left; ``None`` when it had ended everything."""
+    if not _record(home).exists() or not _plan_file(home).exists():
+        return None
+
+    def say(words: str) -> None:
+        with (home.logs / "supervisor.log").open("a") as log:
+            log.write(f"{timed(words)}\n")
+
+    return supervisor_from(_plan_file(home), say)
 
 
 def _part(home: Home, name: str, words: tuple[str, ...], environment: dict[str, str]) -> dict[str, Any]:
@@ -147,18 +211,20 @@ def _start(home: Home, wishes: Wishes) -> dict[str, Any]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    identity = Identity.of(supervisor.pid)
-    system = {
-        "pid": identity.pid,
-        "started": identity.started,
-        "url": f"http://127.0.0.1:{wishes.port}",
-        "token_file": str(home.server / "production.token"),
-    }
-    home.system_file.write_text(json.dumps(system))
     try:
+        identity = Identity.of(supervisor.pid)
+        system = {
+            "pid": identity.pid,
+            "started": identity.started,
+            "url": f"http://127.0.0.1:{wishes.port}",
+            "token_file": str(home.server / "production.token"),
+        }
+        home.system_file.write_text(json.dumps(system))
         _await_answer(system["url"], supervisor, home)
     except BaseException:
-        down(home, locked=True)
+        supervisor.terminate()
+        supervisor.wait(PATIENCE + PILOTS)
+        home.system_file.unlink(missing_ok=True)
         raise
     return system
 
@@ -189,20 +255,16 @@ def last_line(path: Path) -> str:
     return lines[-1] if lines else "nothing was written"
 
 
-def down(home: Home, *, locked: bool = False) -> bool:
-    """Stop the system of this home and everything that it started; answer whether one was up."""
-    if not locked:
-        if not home.run.is_dir():
-            return False
-        with only_one(home):
-            return down(home, locked=True)
-    identity = supervisor_of(read_system(home))
-    if identity is not None:
-        identity.end(PATIENCE + PILOTS)
-    home.system_file.unlink(missing_ok=True)
-    return identity is not None
-
-
-def forget(home: Home) -> None:
-    """Remove a home that is down, with everything in it."""
-    shutil.rmtree(home.folder, ignore_errors=True)
+def down(home: Home) -> bool:
+    """Stop the system of this home and everything that it started; answer whether there was anything."""
+    if not home.run.is_dir():
+        return False
+    with only_one(home):
+        identity = supervisor_of(read_system(home))
+        if identity is not None:
+            identity.end(PATIENCE + PILOTS)
+        home.system_file.unlink(missing_ok=True)
+        old = _last_supervisor(home)
+        if old is not None:
+            old.clear_away()
+        return identity is not None or old is not None
