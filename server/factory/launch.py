@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,7 @@ class Launch:
     bundle: Path | None
     server_url: str
     token_file: Path
+    bundle_cache: Path | None = None
 
     def template(self, key: str, queue: str, *, options: Sequence[str], grace: float) -> Template:
         """Write what one submission starts.
@@ -48,10 +50,12 @@ class Launch:
             if not path.is_file():
                 raise CannotLaunch(f"{path} is not there")
         return {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            # The server's own Python comes last: for pilots of this machine, where there may be no other.
+            "PATH": f"/usr/local/bin:/usr/bin:/bin:{sys.base_prefix}/bin",
             "LANG": "C.UTF-8",
             "COMPASS_BUNDLE": str(self.bundle),
             "COMPASS_BUNDLE_SHA256": sha256_of(self.bundle),
+            **({"COMPASS_BUNDLE_CACHE": str(self.bundle_cache)} if self.bundle_cache else {}),
             "COMPASS_PILOT__SERVER__URL": self.server_url,
             "COMPASS_PILOT__SERVER__TOKEN_FILE": str(self.token_file),
             "COMPASS_PILOT__QUEUE__NAME": queue,

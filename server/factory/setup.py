@@ -22,4 +22,6 @@ def launch() -> Launch:
         bundle=settings.PILOT_BUNDLE,
         server_url=settings.PILOT_SERVER_URL,
         token_file=settings.HOME / "pilot.token",
+        # Unpacked once by the first pilot; the wrapper makes the folder and keeps one per hash.
+        bundle_cache=settings.HOME / "bundles",
     )

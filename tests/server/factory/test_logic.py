@@ -1,0 +1,304 @@
+"""The factory's cycle: with a batch system that the test plays, and with the real local one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem
+from server.batch.local import LocalBatch
+from server.factory import logic, queries
+from server.factory.launch import Launch
+from server.factory.models import FactoryCycle, FactoryQueue
+from server.pandaconfig.logic import define_queue
+from server.pilots import logic as pilot_logic
+from server.pilots.models import Pilot
+from server.taskbuffer.models import Bucket, Job, Ready
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class PlayedBatch(BatchSystem):
+    """A batch system whose jobs do what the test says."""
+
+    name = "local"
+
+    def __init__(self, tmp_path) -> None:
+        self.jobs: dict[str, BatchJob] = {}
+        self.cancelled: list[str] = []
+        self.answers = True
+        self.takes: int | None = None
+        self._root = tmp_path
+
+    def submit(self, template, count):
+        taken = count if self.takes is None else self.takes
+        ids = [f"{template.key}/{number}" for number in range(taken)]
+        self.jobs.update(dict.fromkeys(ids, BatchJob(BatchState.QUEUED)))
+        if taken < count:
+            raise BatchFailed("the queue is full")
+        return tuple(ids)
+
+    def find(self, key):
+        self._check()
+        return {int(job.rpartition("/")[2]): job for job in self.jobs if job.startswith(f"{key}/")}
+
+    def status(self, ids):
+        self._check()
+        return {job: self.jobs.get(job, BatchJob(BatchState.LOST, words="unknown")) for job in ids}
+
+    def cancel(self, ids):
+        self.cancelled += ids
+
+    def directory(self, job):
+        return self._root / job
+
+    def forget(self, ids):
+        self.jobs = {job: found for job, found in self.jobs.items() if job not in ids}
+
+    def all_become(self, found: BatchJob) -> None:
+        self.jobs = dict.fromkeys(self.jobs, found)
+
+    def _check(self):
+        if not self.answers:
+            raise BatchFailed("the scheduler is down")
+
+
+def activate(count: int, queue: str = "LOCAL") -> None:
+    bucket, _ = Bucket.objects.get_or_create(queue=queue, label="managed", cores=1, memory=0, walltime=0, disk=0)
+    for number in range(count):
+        job = Job.objects.create(
+            state="activated", bucket=bucket, queue=queue, label="managed", priority=0, name="job", created_at=NOW
+        )
+        Ready.objects.create(job=job, bucket=bucket, rank=number)
+
+
+@pytest.fixture
+def launch(tmp_path) -> Launch:
+    for name in ("wrapper.sh", "pilot.pyz", "pilot.token"):
+        (tmp_path / name).write_text("exit 0")
+    return Launch(tmp_path / "wrapper.sh", tmp_path / "pilot.pyz", "http://127.0.0.1:1", tmp_path / "pilot.token")
+
+
+@pytest.fixture
+def queue(db) -> FactoryQueue:
+    define_queue({"nickname": "LOCAL", "status": "online"})
+    return logic.define_queue("LOCAL", slots=3)
+
+
+@pytest.fixture
+def batch(tmp_path) -> PlayedBatch:
+    return PlayedBatch(tmp_path)
+
+
+@pytest.fixture
+def cycle(queue, batch, launch):
+    def cycle(after: float = 0.0, **more):
+        arguments = {"system_of": lambda row: batch, "launch": launch, **more}
+        return logic.cycle(NOW + timedelta(seconds=after), **arguments)
+
+    return cycle
+
+
+def test_jobs_that_wait_get_pilots_and_no_second_ones(cycle, batch):
+    activate(2)
+    assert cycle().submitted == 2
+    assert cycle(1).submitted == 0
+    assert len(batch.jobs) == 2
+    pilot = Pilot.objects.first()
+    assert (pilot.state, pilot.batch_id) == ("queued", f"{pilot.submission}/{pilot.number}")
+    assert pilot.directory.endswith(pilot.batch_id)
+
+
+def test_a_pilot_is_followed_to_its_end(cycle, batch):
+    activate(1)
+    cycle()
+    batch.all_become(BatchJob(BatchState.RUNNING, started=NOW))
+    cycle(1)
+    assert Pilot.objects.get().started_at == NOW
+    batch.all_become(BatchJob(BatchState.DONE, 82, NOW, NOW + timedelta(seconds=9)))
+    Ready.objects.all().delete()
+    assert cycle(10) == logic.Cycle(ended=1)
+    pilot = Pilot.objects.get()
+    assert (pilot.state, pilot.exit_code, pilot.words) == ("done", 82, "there was no work for it")
+    assert pilot.ended_at == NOW + timedelta(seconds=9)
+
+
+def test_a_pilot_that_has_just_started_is_on_its_way_to_a_job(cycle, batch):
+    activate(1)
+    cycle()
+    batch.all_become(BatchJob(BatchState.RUNNING, started=NOW))
+    assert cycle(1).submitted == 0
+    assert cycle(10).submitted == 1
+
+
+def test_a_crash_before_the_submission_loses_the_rows_and_submits_nothing_twice(cycle, batch):
+    pilot_logic.order("LOCAL", "local", "crashed", 2, now=NOW)
+    activate(2)
+    assert cycle().submitted == 2
+    assert Pilot.objects.filter(submission="crashed", state="lost").count() == 2
+    assert "stopped before it was submitted" in Pilot.objects.filter(submission="crashed")[0].words
+
+
+def test_a_crash_after_the_submission_finds_its_pilots_again(cycle, batch):
+    pilot_logic.order("LOCAL", "local", "crashed", 2, now=NOW)
+    batch.jobs = {"crashed/0": BatchJob(BatchState.RUNNING, started=NOW), "crashed/1": BatchJob(BatchState.QUEUED)}
+    activate(2)
+    assert cycle().submitted == 0
+    assert sorted(Pilot.objects.values_list("state", flat=True)) == ["queued", "running"]
+
+
+def test_a_submission_that_fails_in_the_middle_keeps_what_was_taken(cycle, batch):
+    activate(3)
+    batch.takes = 1
+    assert (cycle().submitted, cycle(0.1).failed) == (0, 1)
+    assert Pilot.objects.filter(state="queued").count() >= 1
+    assert Pilot.objects.filter(state="lost").exists()
+    assert "the queue is full" in queries.decisions()[0].reason
+
+
+def test_a_batch_system_that_does_not_answer_gets_no_pilots_and_nothing_is_concluded(cycle, batch):
+    activate(1)
+    cycle()
+    batch.answers = False
+    activate(5)
+    assert cycle(1) == logic.Cycle(failed=1)
+    assert Pilot.objects.get().state == "queued"
+    assert queries.decisions()[0].reason == "the scheduler is down"
+
+
+def test_one_queue_that_fails_does_not_keep_another_from_its_pilots(queue, batch, launch, tmp_path):
+    broken = PlayedBatch(tmp_path)
+    broken.answers = False
+    define_queue({"nickname": "AAA", "status": "online"})
+    logic.define_queue("AAA", slots=1)
+    activate(1, "AAA")
+    activate(1)
+    system_of = {"AAA": broken, "LOCAL": batch}
+    done = logic.cycle(NOW, system_of=lambda row: system_of[row.queue], launch=launch)
+    assert (done.submitted, done.failed) == (1, 1)
+
+
+def test_what_every_pilot_needs_and_is_missing_is_said_and_nothing_is_ordered(cycle, launch):
+    activate(1)
+    launch.bundle.unlink()
+    assert cycle().failed == 1
+    assert not Pilot.objects.exists()
+    assert "pilot.pyz is not there" in FactoryCycle.objects.get().words
+
+
+def test_a_lost_pilot_is_cancelled_for_what_it_may_have_left(cycle, batch):
+    activate(1)
+    cycle()
+    batch.all_become(BatchJob(BatchState.LOST, words="its process is gone"))
+    (job,) = batch.jobs
+    cycle(1)
+    assert batch.cancelled == [job]
+    assert Pilot.objects.get(batch_id=job).words == "its process is gone"
+
+
+def test_a_queue_that_is_switched_off_or_offline_gets_none_but_its_pilots_are_followed(cycle, batch, queue):
+    activate(1)
+    cycle()
+    FactoryQueue.objects.update(enabled=False)
+    batch.all_become(BatchJob(BatchState.DONE, 0, NOW, NOW))
+    assert cycle(1) == logic.Cycle(ended=1)
+    FactoryQueue.objects.update(enabled=True)
+    define_queue({"nickname": "LOCAL", "status": "offline"})
+    assert cycle(2).submitted == 0
+    assert queries.decisions()[0].reason == "the queue is offline"
+
+
+def test_pilots_that_all_fail_at_once_are_submitted_one_at_a_time(cycle, batch):
+    activate(10)
+    assert cycle().submitted == 3
+    batch.all_become(BatchJob(BatchState.DONE, 94, NOW, NOW + timedelta(seconds=1)))
+    assert cycle(2).submitted == 0
+    assert cycle(40).submitted == 1
+    assert "failed within 20 s (exit codes 94): one at a time" in queries.decisions()[0].reason
+
+
+def test_the_same_decision_again_is_one_line_that_counts_it(cycle):
+    for second in range(5):
+        cycle(second)
+    line = FactoryCycle.objects.get()
+    assert (line.times, line.latest) == (5, NOW + timedelta(seconds=4))
+    assert [step["rule"] for step in line.trace][:2] == ["ready", "queue_status"]
+
+
+def test_the_sign_of_life_between_queues_can_end_a_cycle(cycle):
+    def stop():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        cycle(keep=stop)
+
+
+def test_files_of_pilots_go_after_their_time_and_rows_stay(cycle, batch, queue):
+    activate(1)
+    cycle()
+    batch.all_become(BatchJob(BatchState.DONE, 0, NOW, NOW))
+    FactoryQueue.objects.update(enabled=False)
+    cycle(1)
+    system_of = {"system_of": lambda row: batch}
+    assert logic.clean(NOW + timedelta(days=6.9), **system_of) == 0
+    assert logic.clean(NOW + timedelta(days=7.1), **system_of) == 1
+    assert batch.jobs == {}
+    assert Pilot.objects.get().directory == ""
+
+
+class TestWithTheRealLocalBatchSystem:
+    """Nothing is played: wrappers that are scripts of the test run as processes."""
+
+    @pytest.fixture
+    def system(self, tmp_path):
+        return LocalBatch(tmp_path / "pilots", slots=3)
+
+    @pytest.fixture
+    def cycle(self, queue, system, launch, tmp_path):
+        yield lambda: logic.cycle(
+            datetime.now(UTC), system_of=lambda row: LocalBatch(tmp_path / "pilots", 3), launch=launch
+        )
+        deadline = time.monotonic() + 30
+        while logic.stop_pilots(datetime.now(UTC), system_of=lambda row: system):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def follow(self, cycle, state: str) -> Pilot:
+        deadline = time.monotonic() + 20
+        while not (found := Pilot.objects.filter(state=state).first()):
+            assert time.monotonic() < deadline
+            cycle()
+            time.sleep(0.05)
+        return found
+
+    def test_a_pilot_runs_its_wrapper_with_queue_and_server(self, cycle, launch):
+        launch.wrapper.write_text('echo "$COMPASS_PILOT__QUEUE__NAME $COMPASS_PILOT__SERVER__URL"; exit 82')
+        activate(1)
+        cycle()
+        Ready.objects.all().delete()
+        pilot = self.follow(cycle, "done")
+        assert pilot.exit_code == 82
+        with open(f"{pilot.directory}/stdout") as file:  # noqa: PTH123
+            assert file.read() == "LOCAL http://127.0.0.1:1\n"
+
+    def test_pilots_outlive_the_factory_and_are_stopped_by_order(self, cycle, launch, tmp_path):
+        launch.wrapper.write_text("trap 'exit 143' TERM; sleep 600 & wait $!")
+        activate(2)
+        assert cycle().submitted == 2
+        Ready.objects.all().delete()
+        self.follow(cycle, "running")
+        again = LocalBatch(tmp_path / "pilots", slots=3)
+        deadline = time.monotonic() + 20
+        while logic.stop_pilots(datetime.now(UTC), system_of=lambda row: again):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert list(Pilot.objects.values_list("state", "exit_code")) == [("done", 143)] * 2
+
+
+def test_limits_are_those_of_the_queues_row(queue):
+    assert replace(logic.limits_of(queue), slots=9).slots == 9
+    assert logic.limits_of(queue).slots == 3

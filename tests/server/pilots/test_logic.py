@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from django.db import IntegrityError
+
+from server.pilots import logic, queries
+from server.pilots.logic import Place, Sighting
+from server.pilots.models import Pilot
+from server.pilots.states import LIVING, MOVES, PilotState
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+pytestmark = pytest.mark.django_db
+
+
+def at(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def make(number: int = 0, **columns) -> Pilot:
+    values = {"queue": "Q", "batch_system": "local", "submission": "s", "submitted_at": NOW, **columns}
+    return Pilot.objects.create(number=number, **values)
+
+
+def test_rows_are_ordered_once():
+    logic.order("Q", "local", "s", 3, now=NOW)
+    assert [str(pilot) for pilot in queries.living("Q")] == ["s/0", "s/1", "s/2"]
+    assert queries.unconfirmed("Q") == ["s"]
+    with pytest.raises(IntegrityError):
+        logic.order("Q", "local", "s", 1, now=NOW)
+
+
+def test_what_the_batch_system_has_is_confirmed_and_the_rest_is_lost():
+    logic.order("Q", "local", "s", 2, now=NOW)
+    assert logic.confirm("s", {1: Place("s/1", "/logs/1")}, now=at(5), missing="nobody took it") == 1
+    lost, taken = Pilot.objects.order_by("number")
+    assert (lost.state, lost.words, lost.ended_at) == ("lost", "nobody took it", at(5))
+    assert (taken.state, taken.batch_id, taken.directory) == ("queued", "s/1", "/logs/1")
+    assert queries.unconfirmed("Q") == []
+    assert logic.confirm("s", {}, now=at(6), missing="again") == 0
+
+
+@pytest.mark.parametrize(("before", "after"), sorted(product(PilotState, PilotState)))
+def test_a_pilot_moves_as_its_table_says_and_never_after_its_end(before, after):
+    pilot = make(state=before)
+    legal = (before, after) in MOVES
+    if before not in LIVING or before is after:
+        assert not legal
+        assert not logic.observe(pilot, Sighting(after), now=NOW)
+    elif legal:
+        assert logic.observe(pilot, Sighting(after), now=NOW)
+    pilot.refresh_from_db()
+    assert pilot.state == (after if legal else before)
+    assert (pilot.ended_at is not None) is (legal and after not in LIVING)
+
+
+def test_somebody_elses_news_is_not_overwritten():
+    pilot = make(state=PilotState.QUEUED)
+    Pilot.objects.update(state=PilotState.DONE)
+    assert not logic.observe(pilot, Sighting(PilotState.RUNNING), now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, "ended well"),
+        (69, "no space"),
+        (82, "there was no work for it"),
+        (137, "ended by SIGKILL"),
+        (127, "its program was not found"),
+        (55, "unknown exit code"),
+        (None, ""),
+    ],
+)
+def test_an_exit_code_has_words(code, words):
+    pilot = make(state=PilotState.RUNNING)
+    logic.observe(pilot, Sighting(PilotState.DONE, code), now=NOW)
+    pilot.refresh_from_db()
+    assert pilot.words == words
+
+
+def test_jobs_are_counted_by_the_batch_id():
+    make(batch_id="s/0")
+    logic.took_jobs("s/0", 2)
+    logic.took_jobs("s/0", 1)
+    logic.took_jobs("of somebody else", 1)
+    logic.took_jobs("", 1)
+    assert Pilot.objects.get().jobs == 3
+
+
+def test_pilots_are_counted_by_what_they_mean_for_a_queue(django_assert_num_queries):
+    make(0, state="submitted")
+    make(1, state="queued")
+    make(2, state="held")
+    make(3, state="running", started_at=at(0))
+    make(4, state="running", started_at=at(10))
+    make(5, state="running", started_at=at(10), jobs=1)
+    make(6, state="done")
+    make(7, state="queued", queue="OTHER")
+    with django_assert_num_queries(1):
+        found = queries.counts("Q", started_after=at(5))
+    assert found == queries.Counts(waiting=3, running=3, jobless=1)
+    assert queries.counts_by_queue()["OTHER", "queued"] == 1
+    assert queries.counts("NONE", started_after=at(5)) == queries.Counts()
+
+
+def test_the_last_ends_come_latest_first_with_the_time_that_they_ran():
+    make(0, state="done", exit_code=0, started_at=at(0), ended_at=at(5))
+    make(1, state="lost", ended_at=at(9))
+    make(2, state="running", started_at=at(0))
+    assert [(end.exit_code, end.seconds) for end in queries.last_ends("Q", 5)] == [(None, None), (0, 5.0)]
+    assert len(queries.last_ends("Q", 1)) == 1
+    assert queries.last_submission("Q") == NOW
+    assert queries.last_submission("NONE") is None
