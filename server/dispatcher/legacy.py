@@ -17,7 +17,6 @@ from server.accounts.rules import allow, everyone
 from server.dispatcher import headers, logic
 from server.dispatcher.bodies import read_fields
 from server.lib.http import BodyRefused, legacy_response, refusal
-from server.taskbuffer import logic as taskbuffer
 
 Method = Callable[[HttpRequest, Identity, Mapping[str, Any]], dict[str, Any]]
 
@@ -61,7 +60,7 @@ def get_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any])
 def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Take a pilot's report on a job, and answer with the command for it."""
     update = decode(JobUpdate, fields, Dialect.LEGACY)
-    answer = taskbuffer.apply_update(update, by=identity.name, progress=headers.progress(request))
+    answer = logic.report(update, progress=headers.progress(request), by=identity.name)
     return {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.LEGACY)}
 
 

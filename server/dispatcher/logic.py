@@ -6,15 +6,18 @@ from typing import Any
 
 from pilot.contract.codec import ContractError
 from pilot.contract.job import PANDA_MB
-from pilot.contract.messages import WorkRequest
+from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import ONLINE, QueueData
+from pilot.contract.states import FINAL
 from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, order
 from server.lib.remembered import Remembered
 from server.pandaconfig import queries as pandaconfig
+from server.pilots import logic as pilots
+from server.services.wake import wake
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer import queries
-from server.taskbuffer.values import ClaimOrder
+from server.taskbuffer.values import ClaimOrder, Progress
 
 #: Most jobs that one request is given.
 MOST_JOBS = 100
@@ -46,6 +49,15 @@ def acquire(request: WorkRequest, request_id: str, *, repeatable: bool, by: str)
         KINDS.forget()
         jobs = _claim(request, offer, request_id, repeatable, by)
     return jobs
+
+
+def report(update: JobUpdate, *, progress: Progress | None, by: str) -> UpdateAnswer:
+    """Take a pilot's report, and answer with the command for it. Who lives on what it says is woken."""
+    answer = taskbuffer.apply_update(update, by=by, progress=progress)
+    if update.state in FINAL:
+        pilots.ended_jobs(update.batch_id, 1)
+        wake("production.collect")
+    return answer
 
 
 def _claim(request: WorkRequest, offer: Offer, request_id: str, repeatable: bool, by: str) -> list[dict[str, Any]]:

@@ -96,7 +96,7 @@ def acquire_jobs(request: HttpRequest, identity: Identity, fields: Mapping[str, 
 def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
     """Take a pilot's report on a job, and answer with the command for it."""
     update = decode(JobUpdate, fields, Dialect.V1)
-    answer = taskbuffer.apply_update(update, by=identity.name, progress=headers.progress(request))
+    answer = logic.report(update, progress=headers.progress(request), by=identity.name)
     return {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.V1)}
 
 

@@ -99,8 +99,8 @@ def observe(pilot: Pilot, seen: Sighting, *, now: datetime) -> bool:
     )
 
 
-def took_jobs(batch_id: str, count: int) -> None:
-    """Note that a pilot was given jobs; an id that no pilot of ours has is passed over."""
+def ended_jobs(batch_id: str, count: int) -> None:
+    """Note that a pilot has ended jobs; an id that no pilot of ours has is passed over."""
     if batch_id and count:
         Pilot.objects.filter(batch_id=batch_id).update(jobs=F("jobs") + count)
 

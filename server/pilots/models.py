@@ -24,7 +24,7 @@ class Pilot(models.Model):
     submitted_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    jobs = models.PositiveIntegerField(default=0, help_text="Jobs that it was given.")
+    jobs = models.PositiveIntegerField(default=0, help_text="Jobs that it has ended.")
 
     class Meta:
         ordering = ["-id"]

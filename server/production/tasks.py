@@ -12,7 +12,7 @@ from server.services.wake import wake
 def _step(step: Callable[[], int], what: str, *then: str) -> Figures:
     if count := step():
         for name in then:
-            wake(f"production.{name}")
+            wake(name if "." in name else f"production.{name}")
     return {what: count}
 
 
@@ -25,7 +25,7 @@ def define_tasks(turn: Turn) -> Figures:
 @periodic("production.submit", every=5, limit=300)
 def submit_chunks(turn: Turn) -> Figures:
     """Submit jobs of chunks whose input is there, as many as the queues take."""
-    return _step(submit.submit_chunks, "submitted")
+    return _step(submit.submit_chunks, "submitted", "factory.cycle")
 
 
 @periodic("production.collect", every=1, limit=300)
@@ -49,7 +49,7 @@ def retry_failed(turn: Turn) -> Figures:
 @periodic("production.merge_mdst", every=10, limit=300)
 def merge_mdst(turn: Turn) -> Figures:
     """Merge the mDSTs of runs whose jobs are all finished."""
-    return _step(merge.merge_mdst, "submitted")
+    return _step(merge.merge_mdst, "submitted", "factory.cycle")
 
 
 @periodic("production.check_events", every=10, limit=300)
@@ -61,13 +61,13 @@ def check_events(turn: Turn) -> Figures:
 @periodic("production.merge_hist", every=10, limit=300)
 def merge_histograms(turn: Turn) -> Figures:
     """Merge the histograms of cross-checked runs."""
-    return _step(merge.merge_histograms, "submitted")
+    return _step(merge.merge_histograms, "submitted", "factory.cycle")
 
 
 @periodic("production.merge_dump", every=10, limit=300)
 def merge_dumps(turn: Turn) -> Figures:
     """Merge the event dumps of cross-checked runs."""
-    return _step(merge.merge_dumps, "submitted", "finish")
+    return _step(merge.merge_dumps, "submitted", "finish", "factory.cycle")
 
 
 @periodic("production.check_dumps", every=10, limit=300)

@@ -65,7 +65,7 @@ def test_a_form_keeps_its_empty_fields_and_odd_letters():
         (b'{"a":' + b"[" * 200 + b"]" * 200 + b"}", JSON, "deeper than 100 levels"),
         (b'{"a":' * 5000 + b"1" + b"}" * 5000, JSON, "not JSON"),
         (b"\x1f\x8bnonsense", JSON, "is none"),
-        (gzip.compress(b'{"a": 1}')[:-6], JSON, "cut short"),
+        (gzip.compress(b'{"a": 1}', mtime=0)[:-6], JSON, "cut short"),
         (b"a=\xff", FORM, "not UTF-8"),
         (b"&".join(b"f%d=1" % number for number in range(600)), FORM, "more than 500 fields"),
     ],

@@ -83,10 +83,10 @@ def test_an_exit_code_has_words(code, words):
 
 def test_jobs_are_counted_by_the_batch_id():
     make(batch_id="s/0")
-    logic.took_jobs("s/0", 2)
-    logic.took_jobs("s/0", 1)
-    logic.took_jobs("of somebody else", 1)
-    logic.took_jobs("", 1)
+    logic.ended_jobs("s/0", 2)
+    logic.ended_jobs("s/0", 1)
+    logic.ended_jobs("of somebody else", 1)
+    logic.ended_jobs("", 1)
     assert Pilot.objects.get().jobs == 3
 
 

@@ -21,16 +21,17 @@ def test_every_step_is_declared_once():
     assert len(OURS) == 11
 
 
-def test_services_are_woken_by_names_that_exist(tasks):
+def test_new_jobs_wake_the_factory_and_what_did_nothing_wakes_nobody(tasks):
     install(declared())
     assert run("production.submit") == {"submitted": 6}
     assert run("production.collect")["moved"] == 0
-    assert not Service.objects.filter(wanted=True).exists()
+    assert [service.name for service in Service.objects.filter(wanted=True)] == ["factory.cycle"]
 
 
 def test_what_moved_wakes_what_lives_on_it(tasks, pilot):
     install(declared())
     run("production.submit")
+    Service.objects.update(wanted=False)
     pilot.run()
     assert run("production.collect") == {"moved": 6}
     woken = set(Service.objects.filter(wanted=True).values_list("name", flat=True))
