@@ -236,9 +236,9 @@ def _resend(via: TaskState, chunk_state: ChunkState, group_state: GroupState) ->
         _simply(via)(task, by, words)
         reset = 0
         for chunk in Chunk.objects.filter(task=task, state=chunk_state.value).select_for_update():
-            reset += move(chunk, ChunkState.STAGED, by=by, words=words, attempts=0)
+            reset += move(chunk, ChunkState.STAGED, by=by, words=words, attempts=0, job_id=None)
         for group in MergeGroup.objects.filter(task=task, state=group_state.value).select_for_update():
-            reset += move(group, GroupState.READY, by=by, words=words, attempts=0)
+            reset += move(group, GroupState.READY, by=by, words=words, attempts=0, job_id=None)
         if not reset:
             raise TaskRefused(f"nothing of task {task.name!r} is {chunk_state.label}: there is nothing to send again")
         _simply(TaskState.SEND)(task, by, f"{reset} made ready for new jobs")

@@ -52,5 +52,6 @@ def _again(rows: Sequence[Chunk | MergeGroup]) -> int:
             retried += move(row, states.SENT, by=SERVICE, words=words, attempts=row.attempts + 1)
         else:
             ready = ChunkState.STAGED if isinstance(row, Chunk) else GroupState.READY
-            retried += move(row, ready, by=SERVICE, words=f"{words} as a new job: {refused.get(row.job_id or 0, '')}")
+            why = refused.get(row.job_id or 0, "")
+            retried += move(row, ready, by=SERVICE, words=f"{words} as a new job: {why}", job_id=None)
     return retried

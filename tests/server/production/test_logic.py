@@ -8,8 +8,8 @@ from server.pandaconfig.logic import define_queue
 from server.production import logic
 from server.production.definition import BadDefinition
 from server.production.logic import TaskRefused
-from server.production.models import Chunk, MergeGroup, Task, TaskEvent
-from server.production.steps import submit
+from server.production.models import Chunk, Cursor, MergeGroup, Task, TaskEvent
+from server.production.steps import collect, submit
 from server.taskbuffer.models import Job
 from tests.server.production.conftest import GENERATION, RECONSTRUCTION, failed, reload, turn, work
 
@@ -178,6 +178,17 @@ def test_a_new_round_of_nothing_is_refused(tasks, pilot, to):
     with pytest.raises(TaskRefused, match="nothing of task 'mc2016_gen'"):
         logic.move_task("mc2016_gen", to, by="manager")
     assert reload(tasks[0]).state == "running"
+
+
+def test_a_new_round_forgets_the_old_jobs_but_the_history_keeps_them(tasks, pilot):
+    pilot.spoil = lambda job: failed(payload_error=1243)
+    work(pilot)
+    former = set(Chunk.objects.filter(task=tasks[0]).values_list("job_id", flat=True))
+    logic.move_task("mc2016_gen", "resend_manual_check", by="manager")
+    assert Cursor.objects.update(position=0) == 1
+    assert collect.collect() == 0
+    assert set(Chunk.objects.filter(task=tasks[0]).values_list("state", "job_id")) == {("staged", None)}
+    assert former <= set(TaskEvent.objects.values_list("job_id", flat=True))
 
 
 def test_what_needed_a_person_gets_a_new_round_on_demand(tasks, pilot):
