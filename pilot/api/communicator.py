@@ -182,13 +182,17 @@ class Communicator:
         import requests
 
         pieces, size = [], 0
-        for piece in answer.iter_content(_PIECE):
-            pieces.append(piece)
-            size += len(piece)
-            if time.monotonic() > until:
-                raise requests.ReadTimeout("the answer did not end in time")
-            if size > LONGEST_ANSWER:
-                raise requests.exceptions.ContentDecodingError("the answer does not end")
+        try:
+            # Whatever has come, at once: a read of a certain size would wait for its last byte.
+            while piece := answer.raw.read1(_PIECE, decode_content=True):
+                pieces.append(piece)
+                size += len(piece)
+                if time.monotonic() > until:
+                    raise requests.ReadTimeout("the answer did not end in time")
+                if size > LONGEST_ANSWER:
+                    raise requests.exceptions.ContentDecodingError("the answer does not end")
+        except requests.exceptions.BaseHTTPError as wrong:
+            raise requests.ConnectionError(wrong) from wrong
         return b"".join(pieces)
 
     def _identity(self, url: str) -> dict[str, str]:

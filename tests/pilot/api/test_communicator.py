@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 import socket
 import threading
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytest
 
-from pilot.api import replies
+from pilot.api import communicator, replies
 from pilot.api.communicator import Communicator, Report, base_url
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
@@ -39,29 +41,39 @@ def server(dispatcher):
     return speaking_to(dispatcher.url)
 
 
-@contextmanager
-def answering(*pieces: bytes, hold: bool = False):
-    """Answer every connection with these bytes; then close it, or hold it open."""
+def talk(connection: socket.socket, pieces: Sequence[bytes], pause: float, hold: bool, done: threading.Event) -> None:
+    """Take whatever is asked and answer with these bytes."""
+    with connection:
+        connection.recv(65536)
+        for piece in pieces:
+            connection.sendall(piece)
+            if done.wait(pause):
+                return
+        if hold:
+            done.wait(20)
+        # Closed with unread bytes, a connection would be reset, and the answer lost with it.
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(5)
+        while connection.recv(65536):
+            pass
+
+
+@contextlib.contextmanager
+def answering(*pieces: bytes, hold: bool = False, pause: float = 0.0):
+    """Answer every connection with these bytes, with pauses between them; then close it, or hold it open."""
     done = threading.Event()
 
-    def talk(connection):
-        with connection:
-            connection.recv(65536)
-            for piece in pieces:
-                connection.sendall(piece)
-            if hold:
-                done.wait(20)
+    def answer(connection):
+        with contextlib.suppress(OSError):
+            talk(connection, pieces, pause, hold, done)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def accept():
-            while True:
-                try:
-                    connection, _ = listening.accept()
-                except OSError:
-                    return
-                threading.Thread(target=talk, args=(connection,), daemon=True).start()
-
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -244,8 +256,24 @@ def test_a_server_that_hangs_is_left_after_its_time():
 
 def test_an_answer_that_comes_drop_by_drop_is_left_after_its_time():
     head = b"HTTP/1.1 200 X\r\nContent-Length: 100000000\r\n\r\n"
-    with answering(head, *[b"x" * 70000] * 3, hold=True) as url, pytest.raises(replies.Unreachable):
+    drops = [b"x"] * 1000
+    with answering(head, *drops, pause=0.05) as url, pytest.raises(replies.Unreachable, match="did not end in time"):
         speaking_to(url, read_timeout=0.3).acquire(REQUEST, "r")
+
+
+def test_an_answer_that_does_not_end_is_left(monkeypatch):
+    monkeypatch.setattr(communicator, "LONGEST_ANSWER", 1000)
+    head = b"HTTP/1.1 200 X\r\nContent-Length: 100000000\r\n\r\n"
+    with answering(head, b"x" * 70000, hold=True) as url, pytest.raises(replies.Unreachable, match="does not end"):
+        speaking_to(url).acquire(REQUEST, "r")
+
+
+def test_a_compressed_answer_in_pieces_is_read():
+    body = gzip.compress(b'{"success": false, "message": "No jobs in PanDA", "data": null}')
+    head = b"HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    pieces = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (body[:9], body[9:])]
+    with answering(head, *pieces, b"0\r\n\r\n") as url:
+        assert speaking_to(url).acquire(REQUEST, "r") == replies.Jobs()
 
 
 def test_an_answer_that_breaks_off_is_no_answer():
