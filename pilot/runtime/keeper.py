@@ -23,6 +23,9 @@ SETTLED = 1.0
 #: Seconds to wait for killed processes; one that hangs in the kernel does not hold the pilot.
 PATIENCE = 10.0
 
+#: What the names of our cgroups begin with; the keeper's process number follows.
+CGROUP = "compass-"
+
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -45,11 +48,23 @@ def make_cgroup(name: str) -> str:
         with open("/proc/self/cgroup") as groups, open("/proc/self/mounts") as mounts:
             own = next(line[3:].strip() for line in groups if line.startswith("0::"))
             root = next(words[1] for words in map(str.split, mounts) if words[2] == "cgroup2")
-        folder = root + own.rstrip("/") + "/" + name
-        os.mkdir(folder)
-        return folder
+        folder = root + own.rstrip("/") + "/"
+        os.mkdir(folder + name)
+        _remove_stale(folder)
+        return folder + name
     except (OSError, StopIteration):
         return ""
+
+
+def _remove_stale(folder: str) -> None:
+    """Remove what keepers have left that were killed together with their pilots."""
+    for name in os.listdir(folder):
+        keeper = name[len(CGROUP) :]
+        if name.startswith(CGROUP) and keeper.isdigit() and not os.path.exists(f"/proc/{keeper}"):
+            try:
+                os.rmdir(folder + name)
+            except OSError:
+                continue  # something still runs in it
 
 
 def children_of(parents: set[int]) -> set[int]:
@@ -289,7 +304,7 @@ def main() -> None:
     os.set_inheritable(int(sys.argv[1]), False)  # it becomes the payload's stdout, and nothing else
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     argv, environment, workdir = marshal.loads(_exactly(int.from_bytes(_exactly(8), "big")))  # noqa: S302  # our pilot's
-    tree = Tree(make_cgroup(f"compass-{os.getpid()}"))
+    tree = Tree(make_cgroup(f"{CGROUP}{os.getpid()}"))
     started = time.monotonic()
     if failure := tree.start(argv, environment, workdir):
         _say(f'{{"failed": {_quoted(failure)}}}')

@@ -6,6 +6,7 @@ import contextlib
 import json
 import marshal
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from pilot.job import PayloadOutcome
 
 if TYPE_CHECKING:
     from pilot.job import PayloadCommand
+
+#: Seconds to wait for a killed process; one that hangs in the kernel does not hold the pilot.
+PATIENCE = 10.0
 
 # Appended, so that nothing here stands before the standard library; a folder inside a zip will do.
 _RUN_KEEPER = "import sys; sys.path.append(sys.argv.pop(1)); import keeper; keeper.main()"
@@ -74,8 +78,10 @@ class Payload:
     def _sweep(self) -> None:
         """Kill what a dead keeper has left: its cgroup's members, or the session that it made for the payload."""
         for pid in {*_members(self._cgroup), *_session(self.pid)}:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+            _kill(pid)
+        if self._cgroup:
+            with contextlib.suppress(OSError):
+                Path(self._cgroup).rmdir()
 
 
 def start(command: PayloadCommand, *, stdout: Path, stderr: Path) -> Payload:
@@ -141,6 +147,18 @@ def _pipe(pipe: Optional[IO[bytes]]) -> IO[bytes]:
     if pipe is None:
         raise TypeError("the keeper was started without pipes")
     return pipe
+
+
+def _kill(pid: int) -> None:
+    """Kill a process that is no child of ours, and wait until it has ended, where the kernel (5.3) can tell."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        handle = os.pidfd_open(pid)
+        ended = select.poll()
+        ended.register(handle, select.POLLIN)
+        ended.poll(PATIENCE * 1000)
+        os.close(handle)
 
 
 def _members(cgroup: str) -> list[int]:

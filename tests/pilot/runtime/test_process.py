@@ -273,6 +273,24 @@ def test_a_dead_pilot_leaves_nothing_running(tmp_path, number):
         wait_until(lambda: not any(map(alive, [*tree, keeper])))
 
 
+def test_a_cgroup_that_a_killed_keeper_and_pilot_left_is_removed_by_the_next(tmp_path):
+    payload = start(tmp_path, "/bin/true")
+    if not payload._cgroup:
+        pytest.skip("not tested: no cgroup can be made here")
+    gone = payload._keeper.pid
+    payload.wait()
+    left = Path(payload._cgroup).with_name(f"compass-{gone}")
+    other = left.with_name("compass-not-ours")
+    left.mkdir()
+    other.mkdir()
+    try:
+        run(tmp_path, "/bin/true")
+        assert not left.exists()
+        assert other.exists()
+    finally:
+        other.rmdir()
+
+
 def test_signals_to_the_keeper_are_for_the_pilot_to_answer(tmp_path):
     payload = start(tmp_path, "/bin/sh", "-c", "sleep 0.3; exit 4")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
@@ -287,24 +305,28 @@ def test_a_lost_keeper_is_told_and_its_payload_does_not_run_on(tmp_path):
     with pytest.raises(JobFailed, match="ended with signal 9") as caught:
         payload.wait()
     assert caught.value.code is ErrorCode.KEEPER_LOST
-    wait_until(lambda: not any(alive(int(pid)) for pid in (tmp_path / "pids").read_text().split()))
+    assert not any(alive(int(pid)) for pid in (tmp_path / "pids").read_text().split())
+    assert not payload._cgroup or not Path(payload._cgroup).exists()
 
 
-def test_nothing_foreign_is_ended(tmp_path):
-    with (
-        subprocess.Popen(["sleep", "600"], start_new_session=True) as ours,
-        subprocess.Popen(["sleep", "600"]) as child,
-    ):
-        one, other = start(tmp_path, "sleep", "600"), start(tmp_path, "sleep", "600")
-        one.stop(0)
+@pytest.fixture
+def foreign():
+    """Processes that no payload has started."""
+    started = [subprocess.Popen(["sleep", "600"], start_new_session=own) for own in (True, False)]
+    yield started
+    for one in started:
+        one.kill()
         one.wait()
-        assert alive(other.pid)
-        assert ours.poll() is None
-        assert child.poll() is None
-        other.stop(0)
-        other.wait()
-        ours.kill()
-        child.kill()
+
+
+def test_nothing_foreign_is_ended(tmp_path, foreign):
+    one, other = start(tmp_path, "sleep", "600"), start(tmp_path, "sleep", "600")
+    one.stop(0)
+    one.wait()
+    assert alive(other.pid)
+    assert [process_.poll() for process_ in foreign] == [None, None]
+    other.stop(0)
+    other.wait()
 
 
 def test_several_payloads_run_at_once_each_with_its_own_end(tmp_path):
