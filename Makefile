@@ -99,6 +99,10 @@ docs: $(VENV)/.ready-test ## Build the documentation; a warning is an error
 coverage: $(VENV)/.ready-test ## Run the tests and print which lines they do not reach
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term-missing $(PYTEST)
 
+.PHONY: campaign
+campaign: $(VENV)/.ready-test ## Run the tests that take minutes: everything is killed, for long, at random
+	@$(BIN)/python -m pytest -m campaign -n $(JOBS) $(PYTEST)
+
 ##@ Deliver
 .PHONY: bundle
 bundle: | $(BIN)/python ## Build build/pilot.pyz, the one file that worker nodes run; print its SHA-256

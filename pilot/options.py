@@ -49,6 +49,7 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("-v", "--getjobrequests"), "job", "requests", int),
     (("-x", "--getjobfailures"), "job", "failures", int),
     (("--cleanup",), "job", "keep_workdir", _untruth),
+    (("--heartbeat",), "monitor", "heartbeat", float),
     (("--stageout-attempts",), "copy", "attempts", int),
     (("--pilotuser", "--pilot-user"), "plugins", "user", str),
     (("-d", "--debug"), "log", "debug", _truth),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -37,16 +40,25 @@ class Identity:
 
     def end(self, grace: float) -> bool:
         """Ask the process to end, and after ``grace`` seconds make it. Answer whether it went by itself."""
-        process = self.process()
-        if process is None:
+        for ask in (psutil.Process.terminate, psutil.Process.kill):
+            process = self.process()
+            if process is None:
+                return True
+            with suppress(psutil.NoSuchProcess):
+                ask(process)
+            if self.gone(grace):
+                return ask is psutil.Process.terminate
+        return False
+
+    def gone(self, seconds: float) -> bool:
+        """Wait until the process has ended, whether or not its parent has taken notice of it; answer whether it has."""
+        if self.process() is None:
             return True
         try:
-            process.terminate()
-            process.wait(grace)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-            return False
-        except psutil.NoSuchProcess:
+            door = os.pidfd_open(self.pid)
+        except ProcessLookupError:
             return True
-        return True
+        try:
+            return bool(select.select([door], [], [], seconds)[0])
+        finally:
+            os.close(door)

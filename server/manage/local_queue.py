@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from django.conf import settings
+
 from pilot.contract.queue import QueueData, local_storage
 from server.factory import logic as factory
 from server.pandaconfig import logic
@@ -15,6 +17,8 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"
 #: A pilot takes jobs for so many minutes and ends as soon as there is none: the next one starts in no time.
 _TIME_FLOOR = 30
 _PILOT_OPTIONS = ("--pilot-user", "compass", "--getjobrequests", "1")
+#: Reports in the time after which the server takes a silent pilot for lost.
+_HEARTBEATS = 6
 
 
 def define_local_queue(
@@ -37,7 +41,8 @@ def define_local_queue(
     folder.mkdir(parents=True, exist_ok=True)
     logic.define_storage(endpoint, local_storage(endpoint, str(folder)))
     if slots:
-        factory.define_queue(name, slots=slots, pilot_options=_PILOT_OPTIONS)
+        heartbeat = settings.ENVIRONMENT.heartbeat_timeout / _HEARTBEATS
+        factory.define_queue(name, slots=slots, pilot_options=(*_PILOT_OPTIONS, "--heartbeat", f"{heartbeat:.1f}"))
     return logic.define_queue(
         {
             "nickname": name,

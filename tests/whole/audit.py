@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -45,66 +46,80 @@ class Rows:
 
 def complaints(rows: Rows) -> list[str]:
     """Answer everything that is not as it should be once all tasks are done."""
-    return [*_of_jobs(rows), *_of_files(rows), *_of_production(rows)]
+    checks = (_jobs, _attempts, _queues, _files, _owners, _pieces, _checks, _sums)
+    return [words for check in checks for words in check(rows)]
 
 
-def _of_jobs(rows: Rows) -> list[str]:
-    wrong = []
+def _jobs(rows: Rows) -> Iterator[str]:
     moves = rows.moves()
     for job, attempts, state in rows.read("SELECT id, attempt, state FROM taskbuffer_job"):
         seen = moves.get(job, [])
         afters = [after for _, _, after in seen]
         if state != "finished" or afters[-1:] != ["finished"] or afters.count("finished") != 1:
-            wrong.append(f"job {job} is {state}; it went through {afters}")
+            yield f"job {job} is {state}; it went through {afters}"
         if [before for _, before, _ in seen] != ["", *afters[:-1]]:
-            wrong.append(f"job {job}: its moves are no chain: {seen}")
+            yield f"job {job}: its moves are no chain: {seen}"
         given = Counter(attempt for attempt, _, after in seen if after == "sent")
         if given != Counter(range(1, attempts + 1)):
-            wrong.append(f"job {job}: its {attempts} attempts were given so often: {dict(given)}")
+            yield f"job {job}: its {attempts} attempts were given so often: {dict(given)}"
+
+
+def _attempts(rows: Rows) -> Iterator[str]:
     for job, number, state in rows.read("SELECT job_id, number, state FROM taskbuffer_attempt"):
         if state not in FINAL:
-            wrong.append(f"attempt {job}.{number} is still {state}")
+            yield f"attempt {job}.{number} is still {state}"
+
+
+def _queues(rows: Rows) -> Iterator[str]:
     for table in ("ready", "live"):
         if left := rows.count(f"SELECT COUNT(*) FROM taskbuffer_{table}"):
-            wrong.append(f"{left} jobs are still in {table}")
-    return wrong
+            yield f"{left} jobs are still in {table}"
 
 
-def _of_files(rows: Rows) -> list[str]:
-    wrong = []
+def _files(rows: Rows) -> Iterator[str]:
     query = "SELECT job_id, lfn, role, state, url, size, checksum FROM taskbuffer_jobfile WHERE role <> 'input'"
     seen: Counter[str] = Counter()
     for job, lfn, role, state, url, size, checksum in rows.read(query):
-        if role == "output" and state != "ready":
-            wrong.append(f"output {lfn} of job {job} is {state}")
-        if state != "ready":
-            continue
-        seen[url] += 1
-        path = Path(urlparse(url).path)
-        if not path.is_file():
-            wrong.append(f"{lfn} of job {job} is not at {path}")
-        elif path.stat().st_size != size or f"{zlib.adler32(path.read_bytes()):08x}" not in checksum:
-            wrong.append(f"{path} is not what was registered: {size} bytes, {checksum}")
-    return wrong + [f"{url} was registered {times} times" for url, times in seen.items() if times > 1]
+        if state == "ready":
+            seen[url] += 1
+            yield from _stored(Path(urlparse(url).path), size, checksum)
+        elif role == "output":
+            yield f"output {lfn} of job {job} is {state}"
+    yield from (f"{url} was registered {times} times" for url, times in seen.items() if times > 1)
 
 
-def _of_production(rows: Rows) -> list[str]:
-    wrong = []
-    owned = [job for kind in ("chunk", "mergegroup") for (job,) in rows.read(f"SELECT job_id FROM production_{kind}")]
-    jobs = [job for (job,) in rows.read("SELECT id FROM taskbuffer_job")]
-    if sorted(owned) != sorted(jobs):
-        wrong.append(f"jobs {jobs} belong to the pieces of {owned}")
+def _stored(path: Path, size: int, checksum: str) -> Iterator[str]:
+    found = path.read_bytes() if path.is_file() else b""
+    if len(found) != size or checksum != f"adler32:{zlib.adler32(found):08x}":
+        yield f"{path} is not what was registered: {size} bytes, {checksum}"
+
+
+def _owners(rows: Rows) -> Iterator[str]:
+    owned = rows.read("SELECT job_id FROM production_chunk UNION ALL SELECT job_id FROM production_mergegroup")
+    jobs = rows.read("SELECT id FROM taskbuffer_job")
+    if Counter(owned) != Counter(jobs):
+        yield f"there are jobs {jobs}, and pieces with the jobs {owned}"
+
+
+def _pieces(rows: Rows) -> Iterator[str]:
     for kind in ("chunk", "mergegroup"):
         for piece, state, words in rows.read(f"SELECT id, state, words FROM production_{kind}"):
             if state != "finished":
-                wrong.append(f"{kind} {piece} is {state}: {words}")
+                yield f"{kind} {piece} is {state}: {words}"
+
+
+def _checks(rows: Rows) -> Iterator[str]:
     for run, kind, verdict, words in rows.read("SELECT run_id, kind, verdict, words FROM production_crosscheck"):
         if verdict != "yes":
-            wrong.append(f"cross-check of {kind} in run {run} says {verdict}: {words}")
-    ordered = "SELECT SUM(events_ordered) FROM production_chunk"
-    made = "SELECT SUM(events_done) FROM production_chunk WHERE events_ordered IS NOT NULL"
-    mdst, merged = (f"SELECT SUM(events) FROM production_output WHERE kind = '{kind}'" for kind in ("mdst", "merged_mdst"))
-    for one, other, what in ((ordered, made, "generated"), (mdst, merged, "merged")):
-        if rows.count(one) != rows.count(other):
-            wrong.append(f"{rows.count(one)} events were to be {what}, {rows.count(other)} were")
-    return wrong
+            yield f"cross-check of {kind} in run {run} says {verdict}: {words}"
+
+
+def _sums(rows: Rows) -> Iterator[str]:
+    of_chunks = "SELECT SUM({}) FROM production_chunk WHERE events_ordered IS NOT NULL"
+    of_files = "SELECT SUM(events) FROM production_output WHERE kind = '{}'"
+    ordered, made = (rows.count(of_chunks.format(column)) for column in ("events_ordered", "events_done"))
+    chunks, merged = (rows.count(of_files.format(kind)) for kind in ("mdst", "merged_mdst"))
+    if ordered != made:
+        yield f"{ordered} events were ordered, {made} were generated"
+    if chunks != merged or not merged:
+        yield f"{chunks} events were reconstructed, {merged} were merged"

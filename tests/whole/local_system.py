@@ -109,6 +109,8 @@ class LocalSystem:
         for _ in ticks(seconds):
             if met():
                 return
+            if ended := [called for called in self.started if called.poll()]:
+                raise AssertionError(f"before {what}, it ended: {ended[0].communicate()}\n{self.said()}")
         raise AssertionError(f"in {seconds:.0f} s it did not come that {what}\n{self.said()}")
 
     def close(self) -> None:
@@ -134,6 +136,6 @@ def ticks(seconds: float, pause: float = 0.05) -> Iterator[float]:
 def _is_pilot(process: psutil.Process) -> bool:
     try:
         words = process.cmdline()
-        return any(word.endswith("pilot.pyz") for word in words) and "python" in Path(words[0]).name
-    except (psutil.NoSuchProcess, IndexError):
+        return "-I" in words and any(word.endswith("pilot.pyz") for word in words)
+    except psutil.NoSuchProcess:
         return False

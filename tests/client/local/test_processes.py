@@ -34,3 +34,14 @@ def test_a_process_that_does_not_listen_is_killed_after_its_grace():
         identity = Identity.of(process.pid)
         assert not identity.end(grace=0.1)
         assert identity.process() is None
+
+
+def test_a_process_that_its_parent_takes_no_notice_of_has_ended_all_the_same():
+    child = "import subprocess, sys; c = subprocess.Popen(['sleep', '60']); print(c.pid, flush=True); sys.stdin.read()"
+    words = [sys.executable, "-c", child]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        grandchild = Identity.of(int(parent.stdout.readline()))
+        assert not grandchild.gone(0)
+        assert grandchild.end(20)
+        assert grandchild.gone(0)
+        parent.communicate()
