@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 import os
 import queue
@@ -11,9 +13,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from pilot import options, settings
 from pilot.contract.exit_codes import ExitCode, exit_code
@@ -21,7 +23,7 @@ from pilot.contract.version import PRODUCT
 from pilot.errors import ConfigError, PilotError
 
 if TYPE_CHECKING:
-    from pilot.control.agent import Ending
+    from pilot.control.agent import Ending, Parts
     from pilot.settings import Loaded, Settings
 
 log = logging.getLogger("pilot")
@@ -35,7 +37,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the pilot, or one of its further commands; answer the shell status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return show_settings(words[1:]) if words[:1] == ["settings"] else run(words)
+        if words[:1] == ["settings"]:
+            return show_settings(words[1:])
+        run(words)
     except PilotError as error:
         return say(f"{error}; {error.code.advice}", exit_code([error.code]))
 
@@ -67,33 +71,44 @@ def read_settings(argv: Sequence[str]) -> tuple[Loaded, Sequence[str]]:
     return loaded, found.obsolete or ()
 
 
-def run(argv: Sequence[str]) -> int:
-    """Be a pilot."""
+def run(argv: Sequence[str]) -> NoReturn:
+    """Be a pilot, until the process ends."""
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
     # Its import takes longer than everything else that comes before the first request.
     threading.Thread(target=__import__, args=("requests",), daemon=True).start()
-    loaded, obsolete = read_settings(argv)
-    for line in obsolete:
-        print(f"pilot: {line}", file=sys.stderr)
-    ending, own = live(loaded, told)
+    with uncollected():
+        loaded, obsolete = read_settings(argv)
+        for line in obsolete:
+            print(f"pilot: {line}", file=sys.stderr)
+        parts = prepare(loaded, told)
+    ending = live(parts, told)
     status = exit_code((problem.code for problem in ending.problems), signal=ending.signal)
     log.info("the end: status %d", status)
-    leave(own, status, loaded.settings.job.keep_workdir)
+    leave(parts.own, status, loaded.settings.job.keep_workdir)
     say(summary(ending), status)
-    if ending.left:
-        # A thread that hangs in a copy or in the network would keep the process from ending.
-        sys.stderr.flush()
-        os._exit(status)
-    return status
+    # A thread that hangs in a copy or in the network would keep the process from ending, and what the interpreter does
+    # at its end takes as long as two reports.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
-def live(loaded: Loaded, told: queue.SimpleQueue[Any]) -> tuple[Ending, Path]:
-    """Put an agent together and let it live; answer how it ended, and its folder."""
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no garbage while modules are imported: they make none, and looking takes a tenth of the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def prepare(loaded: Loaded, told: queue.SimpleQueue[Any]) -> Parts:
+    """Collect what an agent is made from, and make its folder; from here on signals are put to ``told``."""
     from pilot import plugins
     from pilot.api.communicator import Communicator
-    from pilot.control.agent import SIGNALS, Agent, Parts
+    from pilot.control.agent import SIGNALS, Parts
     from pilot.control.reports import facts_of
-    from pilot.runtime import workdir
     from pilot.site import node
 
     chosen = loaded.settings
@@ -108,7 +123,7 @@ def live(loaded: Loaded, told: queue.SimpleQueue[Any]) -> tuple[Ending, Path]:
         log.debug("%s", line)
     here, environment, token = node.describe(), settings.environment(), settings.Token(chosen.server)
     token.read()  # one that cannot be read is better known now
-    parts = Parts(
+    return Parts(
         settings=chosen,
         plugins=plugins.load(chosen.plugins.user, chosen.plugins.also),
         server=Communicator(chosen.server, token.read),
@@ -119,8 +134,15 @@ def live(loaded: Loaded, told: queue.SimpleQueue[Any]) -> tuple[Ending, Path]:
         environment=environment,
         secrets=token.seen,
     )
-    with workdir.lock(own):
-        return Agent(parts, told).run(), own
+
+
+def live(parts: Parts, told: queue.SimpleQueue[Any]) -> Ending:
+    """Let an agent live; answer how it ended."""
+    from pilot.control.agent import Agent
+    from pilot.runtime import workdir
+
+    with workdir.lock(parts.own):
+        return Agent(parts, told).run()
 
 
 def require(chosen: Settings) -> None:
