@@ -77,6 +77,10 @@ def run(home: Home, wanted: Wanted, console: Console) -> dict[str, Any]:
     A system that was up before is used and left as it is.
     """
     was_up = system.supervisor_of(read_system(home)) is not None
+    if not was_up and wanted.bundle is None:
+        raise ClientError(
+            "pilots cannot be started without their bundle", "run 'make bundle' and give --bundle", status=2
+        )
     with terminated_as_interrupted():
         try:
             began = time.monotonic()

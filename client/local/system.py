@@ -122,9 +122,14 @@ def run_server_command(home: Home, *words: str) -> str:
     done = subprocess.run(server_command(*words), env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip() or done.stdout.strip() or "it said nothing"
+        what = f"compass-server {words[0]} failed: {said.splitlines()[-1]}"
         log = home.logs / f"{words[0]}.log"
-        log.write_text(said)
-        raise ClientError(f"compass-server {words[0]} failed: {said.splitlines()[-1]}", f"see {log}")
+        try:
+            log.write_text(said)
+        except OSError as wrong:
+            remedy = f"{home.folder} cannot be written ({wrong.strerror}): free some space, or give another --home"
+            raise ClientError(what, remedy) from wrong
+        raise ClientError(what, f"see {log}")
     return done.stdout
 
 
