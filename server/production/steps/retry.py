@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from pilot.contract.states import FINAL, JobState
 from server.production import jobs
 from server.production.door import move
 from server.production.limits import limits
@@ -17,6 +18,9 @@ from server.production.states import ACTIVE, ChunkState, GroupState, values
 
 SERVICE = "production.retry"
 LONGEST = 86400.0
+#: Rows of one transaction: short, since pilots wait for it where the database has one writer.
+AT_ONCE = 50
+ENDED_BADLY = FINAL - {JobState.FINISHED}
 
 
 def retry_failed(now: datetime | None = None) -> int:
@@ -25,7 +29,8 @@ def retry_failed(now: datetime | None = None) -> int:
     retried = 0
     for rows in (_failed(Chunk.objects.all()), _failed(MergeGroup.objects.all())):
         due = [row for row in rows[: bound.events_per_cycle] if row.updated + delay(row.attempts) <= when]
-        retried += _again(due)
+        for start in range(0, len(due), AT_ONCE):
+            retried += _again(due[start : start + AT_ONCE])
     return retried
 
 
@@ -44,9 +49,13 @@ def _failed(rows: QuerySet[Chunk] | QuerySet[MergeGroup]) -> QuerySet[Chunk] | Q
 @transaction.atomic
 def _again(rows: Sequence[Chunk | MergeGroup]) -> int:
     """Order another attempt of the same jobs; where a job's end forbids that, make its row ready for a new one."""
-    refused = jobs.retry([row.job_id for row in rows if row.job_id is not None], by=SERVICE)
+    rows = _still_failed(rows)
+    views = jobs.views([row.job_id for row in rows if row.job_id is not None])
+    # A job that lives or has finished was tried again by somebody: collect finds that, and a new job would double it.
+    over = [row for row in rows if row.job_id not in views or views[row.job_id].state in ENDED_BADLY]
+    refused = jobs.retry([row.job_id for row in over if row.job_id is not None], by=SERVICE)
     retried = 0
-    for row in rows:
+    for row in over:
         words, states = f"attempt {row.attempts + 1}", ChunkState if isinstance(row, Chunk) else GroupState
         if row.job_id is not None and row.job_id not in refused:
             retried += move(row, states.SENT, by=SERVICE, words=words, attempts=row.attempts + 1)
@@ -55,3 +64,8 @@ def _again(rows: Sequence[Chunk | MergeGroup]) -> int:
             why = refused.get(row.job_id or 0, "")
             retried += move(row, ready, by=SERVICE, words=f"{words} as a new job: {why}", job_id=None)
     return retried
+
+
+def _still_failed(rows: Sequence[Chunk | MergeGroup]) -> list[Chunk | MergeGroup]:
+    """Read rows again inside the transaction: their task may have been cancelled since, and their jobs are not ours."""
+    return list(_failed(type(rows[0])._default_manager.filter(pk__in=[row.pk for row in rows]).select_for_update()))

@@ -10,6 +10,8 @@ from django.utils import timezone
 from server.production import logic
 from server.production.models import Chunk
 from server.production.steps import collect, retry, submit
+from server.taskbuffer import logic as taskbuffer
+from server.taskbuffer.models import Job
 from tests.server.production.conftest import failed
 
 
@@ -41,3 +43,34 @@ def test_a_retry_waits_for_its_time(failures, settings):
 def test_a_paused_task_retries_nothing(failures):
     logic.move_task("mc2016_gen", "paused", by="manager")
     assert retry.retry_failed() == 0
+
+
+def test_a_task_that_is_cancelled_meanwhile_gets_no_attempt(failures, monkeypatch):
+    def late(attempts):
+        logic.move_task("mc2016_gen", "cancelled", by="manager")
+        return timedelta(0)
+
+    monkeypatch.setattr(retry, "delay", late)
+    assert retry.retry_failed() == 0
+    assert set(Job.objects.values_list("state", flat=True)) == {"failed"}
+
+
+def test_a_job_that_a_person_tried_again_gets_no_second_one(failures):
+    chunks = Chunk.objects.filter(task=failures[0]).order_by("id")
+    first, second, *others = chunks.values_list("job_id", flat=True)
+    taskbuffer.retry([first, second], by="person")
+    taskbuffer.kill([second], by="person")
+    assert retry.retry_failed() == 5
+    assert dict(chunks.values_list("job_id", "state")) == {
+        first: "failed",
+        None: "staged",
+        **dict.fromkeys(others, "sent"),
+    }
+    collect.collect()
+    assert Chunk.objects.get(job_id=first).state == "sent"
+
+
+def test_many_retries_are_ordered_in_short_transactions(failures, monkeypatch):
+    monkeypatch.setattr(retry, "AT_ONCE", 4)
+    assert retry.retry_failed() == 6
+    assert set(Job.objects.values_list("state", "attempt")) == {("activated", 2)}
