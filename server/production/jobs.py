@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pilot.contract.job import JobOrder, Role
 from pilot.contract.states import JobState
+from server.production.definition import LARGEST
 from server.production.judging import JobView
 from server.taskbuffer import logic, queries
 from server.taskbuffer.models import Job, JobFile
@@ -37,8 +38,15 @@ def views(numbers: Collection[int]) -> dict[int, JobView]:
     for batch in _batches(numbers):
         for job in Job.objects.filter(pk__in=batch):
             words = job.payload_error_words or job.pilot_error_words or job.server_error_words
-            found[job.pk] = JobView(job.pk, JobState(job.state), job.attempt, job.events, job.payload_error, words)
+            found[job.pk] = JobView(
+                job.pk, JobState(job.state), job.attempt, _believed(job.events), job.payload_error, words
+            )
     return found
+
+
+def _believed(events: int | None) -> int | None:
+    """Take a number of events that no job can have made for unknown: a pilot may report anything."""
+    return events if events is not None and 0 <= events <= LARGEST else None
 
 
 def stored(numbers: Collection[int]) -> dict[int, list[Stored]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
+import orjson
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -95,8 +95,8 @@ def list_tasks(request: HttpRequest, identity: Identity) -> Any:
 
 def _body(request: HttpRequest, needed: set[str], optional: set[str]) -> dict[str, Any]:
     try:
-        found = json.loads(request.body)
-    except (ValueError, RecursionError) as bad:
+        found = orjson.loads(request.body)
+    except orjson.JSONDecodeError as bad:
         raise BadArguments(f"the body is not JSON ({bad}); send an object") from bad
     if not isinstance(found, dict):
         raise BadArguments("the body is not a JSON object")

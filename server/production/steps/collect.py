@@ -17,7 +17,7 @@ from server.production.files import RESULT_OF
 from server.production.frames import names_of
 from server.production.judging import Finding, JobView, judge_chunk, judge_group
 from server.production.limits import limits
-from server.production.models import Chunk, Cursor, MergeGroup, Output
+from server.production.models import Chunk, Cursor, MergeGroup, MergeInput, Output
 from server.production.states import (
     CHUNK_MOVES,
     GROUP_MOVES,
@@ -30,20 +30,35 @@ from server.production.states import (
 
 SERVICE = "production.collect"
 
+#: Events, and jobs, of one transaction: short, since pilots wait for it where the database has one writer.
+AT_ONCE = 50
+
 Owner = Chunk | MergeGroup
 
 
-@transaction.atomic
 def collect() -> int:
     """Look at the jobs that moved since the last time; answer how many chunks and groups moved."""
+    moved, most = 0, limits().events_per_cycle
+    for start in range(0, most, AT_ONCE):
+        some = _collect_some(min(AT_ONCE, most - start))
+        if some is None:
+            break
+        moved += some
+    return moved
+
+
+@transaction.atomic
+def _collect_some(most: int) -> int | None:
+    """Look at the next events; answer how many chunks and groups moved, or nothing when there are no events."""
     cursor, _ = Cursor.objects.select_for_update().get_or_create(name=SERVICE)
-    numbers, position = jobs.moved_after(cursor.position, limits().events_per_cycle)
+    numbers, position = jobs.moved_after(cursor.position, most)
+    if not numbers:
+        return None
     moved = settle(numbers)
     Cursor.objects.filter(pk=cursor.pk).update(position=position)
     return moved
 
 
-@transaction.atomic
 def sweep() -> int:
     """Look at the jobs of everything that is still open, whatever the events say; answer how many moved."""
     chunks = Chunk.objects.filter(state__in=values((ChunkState.SENT, ChunkState.RUNNING)), job_id__isnull=False)
@@ -54,12 +69,11 @@ def sweep() -> int:
 
 def settle(numbers: Collection[int]) -> int:
     """Bring the chunks and groups of these jobs to where their jobs stand; answer how many moved."""
-    moved = 0
-    for start in range(0, len(numbers), jobs.BATCH):
-        moved += _settle_batch(sorted(numbers)[start : start + jobs.BATCH])
-    return moved
+    ordered = sorted(numbers)
+    return sum(_settle_batch(ordered[start : start + AT_ONCE]) for start in range(0, len(ordered), AT_ONCE))
 
 
+@transaction.atomic
 def _settle_batch(numbers: Collection[int]) -> int:
     chunks = list(Chunk.objects.filter(job_id__in=numbers).select_related("run", "task"))
     groups = list(MergeGroup.objects.filter(job_id__in=numbers).select_related("run", "task"))
@@ -127,6 +141,7 @@ def _wanted_of_group(group: MergeGroup) -> dict[OutputKind, str]:
 def _keep_outputs(owner: Owner, view: JobView, files: dict[str, jobs.Stored], wanted: dict[OutputKind, str]) -> None:
     """Write the rows of the files; for one that is there already (a person ran the job again) write it anew."""
     kinds = {lfn: kind for kind, lfn in wanted.items()}
+    _take_from_others(owner, files)
     link = {"chunk": owner} if isinstance(owner, Chunk) else {"group": owner}
     for file in files.values():
         kind = kinds.get(file.lfn, OutputKind.LOG)
@@ -147,3 +162,11 @@ def _keep_outputs(owner: Owner, view: JobView, files: dict[str, jobs.Stored], wa
                 "job_file_id": file.id,
             },
         )
+
+
+def _take_from_others(owner: Owner, files: dict[str, jobs.Stored]) -> None:
+    """Take files out of the merges of a cancelled task that had the same names: it is this task's file now."""
+    same = MergeInput.objects.filter(
+        output__lfn__in=files, output__dataset__in={file.dataset for file in files.values()}
+    )
+    same.exclude(output__task_id=owner.task_id).delete()

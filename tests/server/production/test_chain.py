@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from django.db.models.signals import pre_save
 
-from server.production.models import Chunk, CrossCheck, Cursor, MergeGroup, Output, Task, TaskEvent
+from server.production import logic
+from server.production.models import Chunk, CrossCheck, Cursor, MergeGroup, MergeInput, Output, Task, TaskEvent
 from server.production.steps import collect
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import JobFile
-from tests.server.production.conftest import failed, reload, turn, work
+from tests.server.production.conftest import RECONSTRUCTION, failed, reload, turn, work
 
 
 def test_two_tasks_go_from_definition_to_done(tasks, pilot):
@@ -118,6 +119,37 @@ def test_events_that_were_ordered_and_not_made_need_a_person(tasks, pilot):
     assert set(Chunk.objects.filter(task=tasks[0]).values_list("state", "words")) == {
         ("manual_check", "100 events were ordered, 99 were made")
     }
+
+
+@pytest.mark.parametrize("events", [-1, 2**62])
+def test_a_number_of_events_that_cannot_be_is_unknown(tasks, pilot, events):
+    pilot.spoil = lambda job: {"events": events} if job.processing_type == "mcgen" else {}
+    work(pilot)
+    assert set(Chunk.objects.filter(task=tasks[0]).values_list("state", "events_done", "words")) == {
+        ("manual_check", None, "100 events were ordered, an unknown number of were made")
+    }
+
+
+def test_a_cancelled_task_may_be_ordered_anew_under_the_same_files(tasks, pilot):
+    while not MergeInput.objects.exists():
+        turn()
+        pilot.run(6)
+    logic.move_task(RECONSTRUCTION["name"], "cancelled", by="manager")
+    again = logic.define_task({**RECONSTRUCTION, "name": "again"}, by="manager", start=True)
+    work(pilot)
+    assert reload(again).state == "done"
+    assert set(Output.objects.exclude(task=tasks[0]).values_list("task", flat=True)) == {again.pk}
+    assert set(MergeInput.objects.values_list("group__task", flat=True)) == {again.pk}
+
+
+def test_a_cycle_looks_at_a_bounded_number_of_events_in_short_transactions(tasks, pilot, settings, monkeypatch):
+    turn()
+    settings.PRODUCTION = {"events_per_cycle": 5}
+    monkeypatch.setattr(collect, "AT_ONCE", 2)
+    before = Cursor.objects.get().position
+    pilot.run()
+    collect.collect()
+    assert Cursor.objects.get().position == before + 5
 
 
 def test_events_lost_in_a_merge_stop_the_run_with_both_numbers(tasks, pilot):

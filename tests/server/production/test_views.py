@@ -80,6 +80,7 @@ def test_a_definition_that_cannot_be_started_leaves_nothing(call):
         ("define_task", {"definition": {}, "now": 1}, {}, "now: no such argument; known are definition, start"),
         ("define_task", "nonsense", {}, "the body is not JSON"),
         ("define_task", "[" * 100_000, {}, "the body is not JSON"),
+        ("define_task", '{"definition": {"name": "\\ud800"}}', {}, "the body is not JSON"),
         ("define_task", [1], {}, "not a JSON object"),
         ("define_task", None, {}, "method GET is not taken here; use POST"),
         ("move_task", {"name": "a", "to": 5}, {}, "to: 5 is not text"),
