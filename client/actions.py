@@ -118,9 +118,13 @@ def show_job(arguments: Namespace) -> int:
 
 
 def job_log(arguments: Namespace) -> int:
-    """Show a file of a job's log."""
+    """Show a file of a job's log; what is to be said of it goes to standard error."""
     found = connect(arguments).get("job/get_log", job_id=arguments.id, file=arguments.file)
-    return answer(arguments, found, lambda log: Text(str(log["text"]).rstrip("\n")))
+    if found["words"] and not arguments.json:
+        print(f"compass: {found['words']}", file=sys.stderr)
+    if found["text"] or arguments.json:
+        answer(arguments, found, lambda log: Text(str(log["text"]).rstrip("\n")))
+    return 0 if found["text"] or not found["words"] else 1
 
 
 def status(arguments: Namespace) -> int:

@@ -27,7 +27,8 @@ COLOURS = {
     "cancelled": "yellow",
     "paused": "yellow",
 }
-GB = 10**9
+#: How many of a task's latest moves are shown.
+MOVES = 10
 
 
 def state(word: Any) -> Text:
@@ -90,20 +91,24 @@ def tasks(found: Sequence[Mapping[str, Any]]) -> RenderableType:
     made = table("task", "type", "status", ">runs", ">events", "progress")
     for task in found:
         progress = " · ".join(f"{step['label']} {step['done']}/{step['total']}" for step in task["steps"])
-        events = task["events"]
         made.add_row(
             task["name"],
             state(task["type"]),
             state(task["status"]),
             str(task["runs"]),
-            f"{events['done']}/{events['ordered']}",
+            _events(task["events"]),
             progress,
         )
     return made
 
 
+def _events(events: Mapping[str, int]) -> str:
+    """Show what is done of what was ordered; a reconstruction takes what its parent has made, it orders none."""
+    return f"{events['done']}/{events['ordered']}" if events["ordered"] else str(events["done"])
+
+
 def task(found: Mapping[str, Any]) -> RenderableType:
-    """Show one task: what it is, its bars, its runs, its checks and its merged files."""
+    """Show one task: what it is, its bars, its runs, its checks, its files and its latest moves."""
     events = found["events"]
     facts = table("", "")
     facts.show_header = False
@@ -113,7 +118,7 @@ def task(found: Mapping[str, Any]) -> RenderableType:
     facts.add_row(
         "production", f"{found['production']} {found['year']} {found['period']} slot {found['slot']}, {found['soft']}"
     )
-    facts.add_row("events", f"{events['ordered']} ordered, {events['done']} done, {events['merged']} merged")
+    facts.add_row("events", f"{_events(events)} done, {events['merged']} merged")
     parts: list[RenderableType] = [facts, Text(), bars(found["steps"])]
     if found["matrix"]:
         parts += [Text(), _matrix(found["matrix"])]
@@ -121,7 +126,20 @@ def task(found: Mapping[str, Any]) -> RenderableType:
         parts += [Text(), checks(found["checks"])]
     if found["outputs"]:
         parts += [Text(), outputs(found["outputs"])]
+    if found["events_log"]:
+        parts += [Text(), _moves(found["events_log"][:MOVES])]
     return Group(*parts)
+
+
+def _moves(found: Sequence[Mapping[str, Any]]) -> Table:
+    """Show the latest moves, newest first, each with the job behind it."""
+    made = table("when", "what", ">job", "from", "to", "words")
+    for move in found:
+        what, job = str(move["what"] or "the task"), "" if move["job"] is None else str(move["job"])
+        made.add_row(
+            str(move["at"])[:19], what, job, state(move["before"]), state(move["after"]), str(move["words"] or "")
+        )
+    return made
 
 
 def _matrix(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -149,7 +149,7 @@ def move_task(name: str, to: str, *, by: str, words: str = "") -> Task:
     try:
         target = TaskState(to)
     except ValueError:
-        raise TaskRefused(f"{to!r} is not a state; from {task.state} go to {_ways(task)}, or start") from None
+        raise TaskRefused(f"{to!r} is not a state; task {name!r} is {task.state}, {_ways(task)}") from None
     if task.state == target:
         return task
     if (task.state, target) not in BY_PEOPLE:
