@@ -54,7 +54,8 @@ class BatchFailed(Exception):
 class BatchSystem(ABC):
     """Starts the same thing many times, says how each is, and ends those that are not wanted any longer.
 
-    Each job finds its id in ``COMPASS_BATCH_ID`` and its own directory in ``COMPASS_BATCH_DIRECTORY``.
+    Each job finds its id in ``COMPASS_BATCH_ID`` and its own directory in ``COMPASS_BATCH_DIRECTORY``. The id is in
+    ``PANDA_JSID`` too: pilots name it when they ask for work, which tells the server which of them got a job.
     """
 
     name: ClassVar[str]

@@ -61,7 +61,7 @@ class LocalBatch(BatchSystem):
     def _order(self, job: str, template: Template) -> None:
         folder = self.directory(job)
         folder.mkdir(mode=0o700)
-        own = {"COMPASS_BATCH_ID": job, leftovers.MARK: str(folder)}
+        own = {"COMPASS_BATCH_ID": job, "PANDA_JSID": job, leftovers.MARK: str(folder)}
         order = {
             "argv": list(template.argv),
             "environment": {**template.environment, **own},

@@ -48,6 +48,8 @@ def acquire(request: WorkRequest, request_id: str, *, repeatable: bool, by: str)
     if not jobs and queries.newest_bucket() > KINDS.of(queue.name).newest:
         KINDS.forget()
         jobs = _claim(request, offer, request_id, repeatable, by)
+    if jobs:
+        pilots.took_jobs(request.scheduler_id, request_id, len(jobs))
     return jobs
 
 
@@ -55,7 +57,6 @@ def report(update: JobUpdate, *, progress: Progress | None, by: str) -> UpdateAn
     """Take a pilot's report, and answer with the command for it. Who lives on what it says is woken."""
     answer = taskbuffer.apply_update(update, by=by, progress=progress)
     if update.state in FINAL:
-        pilots.ended_jobs(update.batch_id, 1)
         wake("production.collect")
     return answer
 
@@ -70,6 +71,7 @@ def _claim(request: WorkRequest, offer: Offer, request_id: str, repeatable: bool
             queue=offer.queue,
             count=min(request.count, MOST_JOBS),
             node=request.node[:128],
+            batch_id=request.scheduler_id[:80],
             task_id=request.task_id,
             by=by,
         )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
     TableAdmin = admin.ModelAdmin[Any]
@@ -13,6 +17,12 @@ if TYPE_CHECKING:
 else:
     TableAdmin = admin.ModelAdmin
     RowsInline = admin.TabularInline
+
+
+def link(table: str, words: object, **filters: str) -> SafeString:
+    """Write a link to those rows of a table (``app_model``) that have these values."""
+    address = f"{reverse(f'admin:{table}_changelist')}?{urlencode(filters)}"
+    return format_html('<a href="{}">{}</a>', address, words)
 
 
 class ReadOnly:

@@ -99,10 +99,15 @@ def observe(pilot: Pilot, seen: Sighting, *, now: datetime) -> bool:
     )
 
 
-def ended_jobs(batch_id: str, count: int) -> None:
-    """Note that a pilot has ended jobs; an id that no pilot of ours has is passed over."""
-    if batch_id and count:
-        Pilot.objects.filter(batch_id=batch_id).update(jobs=F("jobs") + count)
+def took_jobs(batch_id: str, request_id: str, count: int) -> None:
+    """Note that a pilot was given jobs; the same request again is not counted again.
+
+    A pilot makes its requests one after the other. An id that no pilot of ours has is passed over, without a write.
+    """
+    pilot = Pilot.objects.filter(batch_id=batch_id).first() if batch_id else None
+    if pilot is not None:
+        others = Pilot.objects.filter(pk=pilot.pk).exclude(last_request=request_id)
+        others.update(jobs=F("jobs") + count, last_request=request_id)
 
 
 def forget_files(pilots: Iterable[Pilot]) -> None:

@@ -24,7 +24,10 @@ class Pilot(models.Model):
     submitted_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    jobs = models.PositiveIntegerField(default=0, help_text="Jobs that it has ended.")
+    jobs = models.PositiveIntegerField(default=0, help_text="Jobs that it was given.")
+    last_request = models.CharField(
+        max_length=64, default="", blank=True, editable=False, help_text="The last request that was counted in jobs."
+    )
 
     class Meta:
         ordering = ["-id"]

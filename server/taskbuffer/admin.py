@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from server.lib.admin import MachineRowsInline, MachineTableAdmin
+from server.lib.admin import MachineRowsInline, MachineTableAdmin, link
 from server.taskbuffer.models import (
     Attempt,
     Bucket,
@@ -58,8 +58,13 @@ class LiveAdmin(MachineTableAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(MachineTableAdmin):
-    list_display = ("job_id", "number", "state", "queue", "node", "sent_at", "ended_at", "pilot_error")
+    list_display = ("job_id", "number", "state", "queue", "node", "pilot", "sent_at", "ended_at", "pilot_error")
     search_fields = ("=job__id", "=request_id")
+
+    @admin.display(description="pilot", ordering="batch_id")
+    def pilot(self, attempt: Attempt) -> str:
+        """Lead to the pilot that has or had it."""
+        return link("pilots_pilot", attempt.batch_id, batch_id=attempt.batch_id) if attempt.batch_id else ""
 
 
 @admin.register(JobEvent)

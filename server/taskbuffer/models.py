@@ -145,7 +145,7 @@ class Attempt(models.Model):
     queue = models.CharField(max_length=60)
     node = _words(128)
     pilot_id = _words(200)
-    batch_id = _words(80)
+    batch_id = models.CharField(max_length=80, default="", blank=True, help_text="Its pilot's, in its batch system.")
     sent_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -165,6 +165,9 @@ class Attempt(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("job", "number"), name="attempt_once"),
             models.UniqueConstraint(fields=("request_id", "nth"), name="request_answered_once"),
+        )
+        indexes = (
+            models.Index(fields=("batch_id",), condition=~models.Q(batch_id=""), name="attempts_of_pilot"),
         )
 
     def __str__(self) -> str:

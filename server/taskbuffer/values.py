@@ -12,7 +12,7 @@ class ClaimOrder:
     """One request for work, after brokerage: from these buckets, so many jobs, for this pilot.
 
     ``request_id`` names the request; the same one again gets the same jobs again. ``repeatable`` is false when the
-    pilot did not name its request, and the id was made up here.
+    pilot did not name its request, and the id was made up here. ``batch_id`` is the pilot's in its batch system.
     """
 
     buckets: tuple[int, ...]
@@ -21,6 +21,7 @@ class ClaimOrder:
     repeatable: bool = True
     count: int = 1
     node: str = ""
+    batch_id: str = ""
     task_id: int | None = None
     by: str = "dispatcher"
 

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('submitted_at', models.DateTimeField()),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('jobs', models.PositiveIntegerField(default=0, help_text='Jobs that it has ended.')),
+                ('jobs', models.PositiveIntegerField(default=0, help_text='Jobs that it was given.')),
             ],
             options={
                 'ordering': ['-id'],

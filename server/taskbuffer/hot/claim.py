@@ -124,8 +124,11 @@ def _take(cursor: CursorWrapper, order: ClaimOrder, candidates: Sequence[int], n
         "INSERT INTO taskbuffer_attempt (job_id, number, state, request_id, nth, queue, node, pilot_id, batch_id,"
         " sent_at, pilot_error, pilot_error_words, payload_error, payload_error_words, dispatcher_error, data_error,"
         " server_error_words, digest, answer)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, '', '', %s, 0, '', 0, '', 0, 0, '', '', '')",
-        [(row[0], row[1], sent, order.request_id, nth, order.queue, order.node, at) for nth, row in enumerate(taken)],
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, '', %s, %s, 0, '', 0, '', 0, 0, '', '', '')",
+        [
+            (row[0], row[1], sent, order.request_id, nth, order.queue, order.node, order.batch_id, at)
+            for nth, row in enumerate(taken)
+        ],
     )
     cursor.executemany(
         "INSERT INTO taskbuffer_live (job_id, attempt, queue, state, heartbeat, tail) VALUES (%s, %s, %s, %s, %s, '')",

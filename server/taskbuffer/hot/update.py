@@ -86,10 +86,11 @@ def _stay_or_go_on(
     columns = {"pilot_id": pilot_id, **({"node": node} if node else {})}
     began = {"started_at": stamp(now)} if job.state is JobState.SENT else {}
     rows.move_job(cursor, job, state, {**columns, **began})
-    sets = "".join(f", {name} = %s" for name in (*columns, *began))
+    said = {**columns, **began, **({"batch_id": cut(update.batch_id, 80)} if update.batch_id else {})}
+    sets = "".join(f", {name} = %s" for name in said)
     cursor.execute(
-        f"UPDATE taskbuffer_attempt SET state = %s, batch_id = %s{sets} WHERE job_id = %s AND number = %s",  # noqa: S608
-        (state.value, cut(update.batch_id, 80), *columns.values(), *began.values(), job.job_id, job.attempt),
+        f"UPDATE taskbuffer_attempt SET state = %s{sets} WHERE job_id = %s AND number = %s",  # noqa: S608
+        (state.value, *said.values(), job.job_id, job.attempt),
     )
     rows.add_event(cursor, job, state, now, by, update.sub_status or "")
 

@@ -1,10 +1,10 @@
-"""What a report sets going besides the job: its pilot's count, and the production that waits for it."""
+"""What claims and reports set going besides the job: the pilot's count, and the production that waits."""
 
 from __future__ import annotations
 
 import pytest
 
-from pilot.contract.messages import JobUpdate
+from pilot.contract.messages import JobUpdate, WorkRequest
 from pilot.contract.states import JobState
 from server.dispatcher import logic
 from server.pilots import logic as pilots
@@ -12,24 +12,48 @@ from server.pilots.logic import Place
 from server.pilots.models import Pilot
 from server.services import queries, schedules
 from server.services.registry import declared
+from server.taskbuffer.models import Attempt
+from tests.server import jobs
 from tests.server.services.conftest import BEGIN
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(
-    ("state", "jobs", "woken"),
-    [
-        (JobState.RUNNING, 0, []),
-        (JobState.FINISHED, 1, ["production.collect"]),
-        (JobState.FAILED, 1, ["production.collect"]),
-    ],
-)
-def test_a_final_report_is_counted_for_its_pilot_and_wakes_the_production(state, jobs, woken, settings, tmp_path):
-    settings.HOME = tmp_path  # no worker listens there, so the wish is written down
-    schedules.install(declared())
+@pytest.fixture
+def ours():
+    """A pilot of the factory, under the id key/0 of its batch system."""
     pilots.order("LOCAL", "local", "key", 1, now=BEGIN)
     pilots.confirm("key", {0: Place("key/0")}, now=BEGIN, missing="")
-    logic.report(JobUpdate(job_id=1, attempt=1, state=state, batch_id="key/0"), progress=None, by="a-pilot")
-    assert Pilot.objects.get().jobs == jobs
+
+
+def test_a_claim_is_counted_once_for_its_pilot_and_names_it_from_the_start(queue, ours, admin_client):
+    jobs.submit(3)
+    request = WorkRequest(queue=queue, count=2, scheduler_id="key/0")
+    for _ in range(2):
+        assert len(logic.acquire(request, "a-request-1", repeatable=True, by="a-pilot")) == 2
+    logic.acquire(WorkRequest(queue=queue, scheduler_id="unknown"), "a-request-2", repeatable=True, by="a-pilot")
+    assert Pilot.objects.get().jobs == 2
+    assert list(Attempt.objects.order_by("pk").values_list("batch_id", flat=True)) == ["key/0", "key/0", "unknown"]
+    jobs.report(1, "running")
+    assert Attempt.objects.get(job=1).batch_id == "key/0"
+    attempts = admin_client.get("/admin/taskbuffer/attempt/", {"batch_id": "key/0"})
+    assert attempts.context["cl"].result_count == 2
+    assert '"/admin/pilots/pilot/?batch_id=key%2F0"' in attempts.content.decode()
+    assert '<a href="/admin/taskbuffer/attempt/?batch_id=key%2F0">2</a>' in (
+        admin_client.get("/admin/pilots/pilot/", {"batch_id": "key/0"}).content.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "woken"),
+    [
+        (JobState.RUNNING, []),
+        (JobState.FINISHED, ["production.collect"]),
+        (JobState.FAILED, ["production.collect"]),
+    ],
+)
+def test_a_final_report_wakes_the_production(state, woken, settings, tmp_path):
+    settings.HOME = tmp_path  # no worker listens there, so the wish is written down
+    schedules.install(declared())
+    logic.report(JobUpdate(job_id=1, attempt=1, state=state), progress=None, by="a-pilot")
     assert queries.wanted() == woken

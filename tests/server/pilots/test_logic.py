@@ -81,12 +81,14 @@ def test_an_exit_code_has_words(code, words):
     assert pilot.words == words
 
 
-def test_jobs_are_counted_by_the_batch_id():
+def test_jobs_are_counted_once_for_each_request(django_assert_num_queries):
     make(batch_id="s/0")
-    logic.ended_jobs("s/0", 2)
-    logic.ended_jobs("s/0", 1)
-    logic.ended_jobs("of somebody else", 1)
-    logic.ended_jobs("", 1)
+    logic.took_jobs("s/0", "request-1", 2)
+    logic.took_jobs("s/0", "request-1", 2)
+    logic.took_jobs("s/0", "request-2", 1)
+    with django_assert_num_queries(1):
+        logic.took_jobs("of somebody else", "request-3", 1)
+        logic.took_jobs("", "request-4", 1)
     assert Pilot.objects.get().jobs == 3
 
 
