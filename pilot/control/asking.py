@@ -8,6 +8,18 @@ from typing import Any, Optional
 from pilot.contract.codes import ErrorCode
 from pilot.job import Problem
 
+#: What tells of an unwell node: the next job would fail in the same way, and use up its attempts here.
+UNWELL = frozenset(
+    {
+        ErrorCode.NO_LOCAL_SPACE,
+        ErrorCode.MKDIR,
+        ErrorCode.FILE_HANDLING,
+        ErrorCode.RESOURCE_UNAVAILABLE,
+        ErrorCode.LOG_CREATION_FAILED,
+        ErrorCode.JOURNAL_UNUSABLE,
+    }
+)
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -50,6 +62,10 @@ class Asking:
     def failed(self, problem: Problem, fatal: bool) -> Asking:
         """Note that asking failed."""
         return self._with(failures=self.failures + 1, over=self.over or fatal)._settled(problem)
+
+    def ended_with(self, problem: Problem) -> Asking:
+        """Note what a job failed of; no more work is asked for on an unwell node."""
+        return self.stopped() if problem.code in UNWELL else self
 
     def stopped(self) -> Asking:
         """Ask no more."""

@@ -322,6 +322,7 @@ class Conductor(Component):
             self.finished += 1
         else:
             self.problems.append(slot.job.problem)
+            self.asking = self.asking.ended_with(slot.job.problem)
         try:
             self.means.journal.forget(*slot.job.key)
         except JournalUnusable as wrong:

@@ -7,9 +7,18 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlparse
 
 FINAL = ("finished", "failed", "cancelled", "closed")
+
+
+class Move(NamedTuple):
+    """One move of a job."""
+
+    attempt: int
+    before: str
+    after: str
 
 
 class Rows:
@@ -35,12 +44,12 @@ class Rows:
     def jobs(self, state: str) -> int:
         return self.count("SELECT COUNT(*) FROM taskbuffer_job WHERE state = ?", state)
 
-    def moves(self) -> dict[int, list[tuple[int, str, str]]]:
-        """Answer the moves of each job: attempt, before, after."""
-        moves: dict[int, list[tuple[int, str, str]]] = {}
+    def moves(self) -> dict[int, list[Move]]:
+        """Answer the moves of each job, in their order."""
+        moves: dict[int, list[Move]] = {}
         query = "SELECT job_id, attempt, state_before, state_after FROM taskbuffer_jobevent ORDER BY id"
         for job, *move in self.read(query):
-            moves.setdefault(job, []).append(tuple(move))
+            moves.setdefault(job, []).append(Move(*move))
         return moves
 
 
@@ -53,15 +62,21 @@ def complaints(rows: Rows) -> list[str]:
 def _jobs(rows: Rows) -> Iterator[str]:
     moves = rows.moves()
     for job, attempts, state in rows.read("SELECT id, attempt, state FROM taskbuffer_job"):
-        seen = moves.get(job, [])
-        afters = [after for _, _, after in seen]
-        if state != "finished" or afters[-1:] != ["finished"] or afters.count("finished") != 1:
-            yield f"job {job} is {state}; it went through {afters}"
-        if [before for _, before, _ in seen] != ["", *afters[:-1]]:
-            yield f"job {job}: its moves are no chain: {seen}"
-        given = Counter(attempt for attempt, _, after in seen if after == "sent")
-        if given != Counter(range(1, attempts + 1)):
-            yield f"job {job}: its {attempts} attempts were given so often: {dict(given)}"
+        if state != "finished":
+            yield f"job {job} is {state}"
+        yield from wrong_moves(job, attempts, moves.get(job, []))
+
+
+def wrong_moves(job: int, attempts: int, seen: list[Move]) -> Iterator[str]:
+    """Say what is wrong with the way of one job to its good end."""
+    afters = [after for _, _, after in seen]
+    if afters[-1:] != ["finished"] or afters.count("finished") != 1:
+        yield f"job {job} went through {afters}"
+    if [before for _, before, _ in seen] != ["", *afters[:-1]]:
+        yield f"job {job}: its moves are no chain: {seen}"
+    given = Counter(attempt for attempt, _, after in seen if after == "sent")
+    if given != Counter(range(1, attempts + 1)):
+        yield f"job {job}: its {attempts} attempts were given so often: {dict(given)}"
 
 
 def _attempts(rows: Rows) -> Iterator[str]:

@@ -23,6 +23,8 @@ LOG = {"lfn": "job.log.tgz", "type": "log", "dataset": "ds", "endpoint": "LOCAL_
 @dataclass
 class System:
     folder: Path
+    prefix: list[str] = field(default_factory=list)  # a program that starts the pilot
+    environment: dict[str, str] = field(default_factory=dict)  # beside what every pilot has
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self):
@@ -56,7 +58,7 @@ class System:
     def pilot(self, *options, **settings):
         plain = {name: value for name, value in os.environ.items() if not name.startswith("COMPASS_")}
         told = {f"COMPASS_PILOT__{name.upper()}": str(value) for name, value in settings.items()}
-        argv = [sys.executable, "-m", "pilot", "-q", "LOCAL", "--url", f"http://127.0.0.1:{self.port}"]
+        argv = [*self.prefix, sys.executable, "-m", "pilot", "-q", "LOCAL", "--url", f"http://127.0.0.1:{self.port}"]
         argv += ["-a", str(self.base), "--token-file", str(self.home / "pilot.token"), *options]
         environment = {
             **plain,
@@ -65,6 +67,7 @@ class System:
             "COMPASS_PILOT__SERVER__REPORT_WAIT": "0.05",
             "COMPASS_PILOT__STOP__WITHIN": "10",
             "COMPASS_PILOT__MONITOR__FREE_DISK_AT_START": "1000000",
+            **self.environment,
             **told,
         }
         started = subprocess.Popen(argv, env=environment, cwd=self.folder, stderr=subprocess.PIPE, text=True)

@@ -66,3 +66,9 @@ def test_nothing_is_asked_for_at_the_end_of_the_pilots_life():
 
 def test_who_is_told_to_stop_asks_no_more():
     assert asking().stopped().next(0.0, 0) is None
+
+
+def test_a_pilot_on_an_unwell_node_asks_no_more_and_one_whose_job_failed_does():
+    full, failed = Problem(ErrorCode.NO_LOCAL_SPACE, "full"), Problem(ErrorCode.PAYLOAD_FAILED, "exit status 3")
+    assert asking().ended_with(full).next(0.0, 0) is None
+    assert asking().ended_with(failed).next(0.0, 0) == 0.0
