@@ -191,7 +191,7 @@ class Communicator:
                     raise requests.ReadTimeout("the answer did not end in time")
                 if size > LONGEST_ANSWER:
                     raise requests.exceptions.ContentDecodingError("the answer does not end")
-        except requests.exceptions.BaseHTTPError as wrong:
+        except requests.exceptions.BaseHTTPError as wrong:  # type: ignore[attr-defined]  # urllib3's own, unwrapped
             raise requests.ConnectionError(wrong) from wrong
         return b"".join(pieces)
 

@@ -380,10 +380,11 @@ def test_a_second_signal_shortens_the_end(stage):
     stage.dispatcher.jobs = [shell("trap '' TERM; echo > $REACHED; while :; do sleep 1; done")]
     pilot = stage.start(payload__environment="[REACHED]", stop__within=600, stop__within_again=1, payload__grace=300)
     stage.reached()
+    # Two of the same kind might arrive as one.
     pilot.send_signal(signal.SIGTERM)
-    pilot.send_signal(signal.SIGTERM)
-    assert pilot.wait(20) == 128 + signal.SIGTERM
-    assert stage.final()["pilot_error_code"] == ErrorCode.SIGTERM
+    pilot.send_signal(signal.SIGQUIT)
+    assert pilot.wait(20) in (128 + signal.SIGTERM, 128 + signal.SIGQUIT)
+    assert stage.final()["pilot_error_code"] in (ErrorCode.SIGTERM, ErrorCode.SIGQUIT)
 
 
 def test_a_signal_while_waiting_for_work_ends_the_pilot_at_once(stage):
