@@ -1,0 +1,102 @@
+"""A client that costs next to nothing: a plain socket and bodies that were written beforehand.
+
+What it does to the bytes of an answer is no more than to find its length and one number, so that on a machine that it
+shares with the server it does not measure itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.bare_writes import FILES
+from benchmarks.system import QUEUE, Server
+from pilot.contract import routes
+
+ENTRY = {
+    "computingSite": QUEUE,
+    "transformation": "true",
+    "files": [{"lfn": "out.root", "type": "output"}, {"lfn": "job.log.tgz", "type": "log"}],
+}
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_JOB = re.compile(rb'"PandaID": ?(\d+)')
+
+
+class Wire:
+    """One client over HTTP; ``keep`` says whether its connection serves for all calls, or each call makes one."""
+
+    calls = 4
+
+    def __init__(self, server: Server, *, keep: bool) -> None:
+        self._address = ("127.0.0.1", server.port)
+        self._keep = keep
+        self._socket: socket.socket | None = None
+        self._submit = self._written(server, "production", routes.SUBMIT_JOBS, {"jobs": [ENTRY]})
+        self._acquire = self._head(server, "pilot", routes.ACQUIRE_JOBS)
+        self._update = self._head(server, "pilot", routes.UPDATE_JOB_V1)
+        self._files = json.dumps(FILES)
+
+    def live(self) -> None:
+        """Take one job through its whole life. It may be another client's: all of them are alike."""
+        self._call(self._submit)
+        named = f"{routes.REQUEST_ID}: {os.urandom(16).hex()}\r\n".encode()
+        found = _JOB.search(self._call(self._acquire + named + _ended(b'{"site_name": "%s"}' % QUEUE.encode())))
+        if found is None:
+            raise RuntimeError("there was no job to acquire")
+        said = b'{"job_id": %s, "attempt_nr": 1, "job_status": "%s"%s}'
+        self._call(self._update + _ended(said % (found[1], b"running", b"")))
+        files = f', "job_output_report": {self._files}'.encode()
+        self._call(self._update + _ended(said % (found[1], b"finished", files)))
+
+    def _head(self, server: Server, role: str, path: str) -> bytes:
+        said = {
+            "Host": "127.0.0.1",
+            "Authorization": f"Bearer {server.token(role)}",
+            "Content-Type": "application/json",
+        }
+        if not self._keep:
+            said["Connection"] = "close"
+        lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        return f"POST {path} HTTP/1.1\r\n{lines}".encode()
+
+    def _written(self, server: Server, role: str, path: str, fields: Mapping[str, Any]) -> bytes:
+        return self._head(server, role, path) + _ended(json.dumps(fields).encode())
+
+    def _call(self, request: bytes) -> bytes:
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.sendall(request)
+        answer = _received(self._socket)
+        if not self._keep:
+            self._socket.close()
+            self._socket = None
+        if b'"success":true' not in answer:
+            raise RuntimeError(answer.decode(errors="replace"))
+        return answer
+
+
+def _ended(body: bytes) -> bytes:
+    return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def _received(connection: socket.socket) -> bytes:
+    """Read one whole answer."""
+    answer = connection.recv(65536)
+    while (end := answer.find(b"\r\n\r\n")) < 0:
+        answer += _more(connection)
+    length = _LENGTH.search(answer, 0, end)
+    whole = end + 4 + (int(length[1]) if length else 0)
+    while len(answer) < whole:
+        answer += _more(connection)
+    return answer
+
+
+def _more(connection: socket.socket) -> bytes:
+    if not (piece := connection.recv(65536)):
+        raise RuntimeError("the server closed the connection in the middle of an answer")
+    return piece

@@ -1,0 +1,46 @@
+"""Each benchmark runs with the smallest counts and prints its ratios; how fast it was is nobody's business here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = {
+    "pilot_overhead": (
+        ["--rounds", "1", "--chain", "2"],
+        {
+            "cold: to the final report / baseline",
+            "failing: to the final report / cold",
+            "fresh bundle: to the final report",
+            "between two jobs",
+            "cold: largest resident size",
+        },
+    ),
+    "dispatch": (
+        ["--jobs", "8", "--rounds", "1", "--normal"],
+        {
+            "FULL: kept connections / bare",
+            "FULL: a connection per call / bare",
+            "FULL: kept connections, server CPU per call",
+            "NORMAL: bare",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_benchmark_is_one_command_that_prints_its_ratios(name, tmp_path):
+    options, figures = COMMANDS[name]
+    result = tmp_path / "figures.json"
+    argv = [sys.executable, "-m", f"benchmarks.{name}", *options, "--json", str(result)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(result.read_text())["figures"]
+    assert figures <= found.keys()
+    assert all(f"{figure}  " in done.stdout for figure in figures)
+    assert all(0 < figure["min"] <= figure["median"] <= figure["max"] for figure in found.values())

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from benchmarks.light_client import Wire
+from benchmarks.system import Server
+
+DONE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+BODY = b'{"success":true,"data":{"jobs":[{"PandaID":17}]}}'
+
+
+class Peer:
+    """Answers each request with the given pieces, and keeps what it was sent."""
+
+    def __init__(self, pieces):
+        self.heard, self.pieces = [], pieces
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.door.accept()
+            except OSError:
+                return
+            with connection:
+                while request := connection.recv(65536):
+                    self.heard.append(request)
+                    for piece in self.pieces:
+                        connection.sendall(piece)
+
+    def close(self):
+        self.door.shutdown(socket.SHUT_RDWR)
+        self.door.close()
+        self.thread.join(5)
+
+
+@pytest.fixture
+def home(tmp_path):
+    for role in ("pilot", "production"):
+        (tmp_path / f"{role}.token").write_text(f"token-of-{role}\n")
+    return tmp_path
+
+
+def lived(home, pieces, *, keep):
+    peer = Peer(pieces)
+    try:
+        Wire(Server(home, peer.door.getsockname()[1], 0), keep=keep).live()
+    finally:
+        peer.close()
+    return peer.heard
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_life_is_four_calls(home, keep):
+    heard = lived(home, [DONE % (len(BODY), BODY)], keep=keep)
+    assert [request.split()[1].rpartition(b"/")[2] for request in heard] == [
+        b"submit",
+        b"acquire_jobs",
+        b"update_job",
+        b"update_job",
+    ]
+    assert [b"Connection: close" in request for request in heard] == [not keep] * 4
+    assert b"token-of-production" in heard[0]
+    assert all(b"token-of-pilot" in request for request in heard[1:])
+    assert b'"job_id": 17' in heard[2]
+    assert b'"job_output_report": {"out.root"' in heard[3]
+
+
+def test_an_answer_may_come_in_pieces(home):
+    whole = DONE % (len(BODY), BODY)
+    assert len(lived(home, [whole[:20], whole[20:50], whole[50:]], keep=True)) == 4
+
+
+def test_a_refusal_ends_the_measurement(home):
+    body = b'{"success":false,"message":"no such queue"}'
+    with pytest.raises(RuntimeError, match="no such queue"):
+        lived(home, [DONE % (len(body), body)], keep=True)
