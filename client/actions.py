@@ -118,12 +118,14 @@ def show_job(arguments: Namespace) -> int:
 
 
 def job_log(arguments: Namespace) -> int:
-    """Show a file of a job's log; what is to be said of it goes to standard error."""
+    """Show a file of a job's log as it is; what is to be said of it goes to standard error."""
     found = connect(arguments).get("job/get_log", job_id=arguments.id, file=arguments.file)
-    if found["words"] and not arguments.json:
+    if arguments.json:
+        return answer(arguments, found, Text)
+    if found["words"]:
         print(f"compass: {found['words']}", file=sys.stderr)
-    if found["text"] or arguments.json:
-        answer(arguments, found, lambda log: Text(str(log["text"]).rstrip("\n")))
+    if found["text"]:
+        Console().print(Text(str(found["text"]).rstrip("\n")), soft_wrap=True)
     return 0 if found["text"] or not found["words"] else 1
 
 

@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -141,12 +142,7 @@ def _process(connection: Connection, wanted: Wanted, console: Console, home: Hom
     for definition in pair:
         patiently(partial(_define, connection, definition))
     generation, reconstruction = _watch(connection, [str(definition["name"]) for definition in pair], wanted, console)
-    return _summary(
-        generation,
-        reconstruction,
-        patiently(partial(connection.get, "system/get_status")),
-        _plot(reconstruction, home, number),
-    )
+    return summary_of(generation, reconstruction, _plot(reconstruction, home, number))
 
 
 def patiently(ask: Callable[[], Answer], seconds: float = AWAY, look: float = LOOK) -> Answer:
@@ -181,8 +177,8 @@ def _watch(connection: Connection, names: list[str], wanted: Wanted, console: Co
     last: list[Any] = []
     with Live(Group(), console=console, auto_refresh=False) as live:
         while True:
-            found, status = patiently(partial(_look, connection, names))
-            live.update(_picture(found, status), refresh=True)
+            found = patiently(partial(_look, connection, names))
+            live.update(_picture(found), refresh=True)
             steps = [task["steps"] for task in found]
             if steps != last:
                 last, moved = steps, time.monotonic()
@@ -191,14 +187,21 @@ def _watch(connection: Connection, names: list[str], wanted: Wanted, console: Co
             time.sleep(LOOK)
 
 
-def _look(connection: Connection, names: list[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    found = [connection.get("production/get_task", name=name) for name in names]
-    return found, connection.get("system/get_status")
+def _look(connection: Connection, names: list[str]) -> list[dict[str, Any]]:
+    return [connection.get("production/get_task", name=name) for name in names]
 
 
-def _picture(found: list[dict[str, Any]], status: Mapping[str, Any]) -> RenderableType:
+def _picture(found: list[dict[str, Any]]) -> RenderableType:
     steps = [step for task in found for step in task["steps"]]
-    return Group(show.bars(steps), Text(), Text("jobs  ", style="dim") + show.counts(status["jobs"]))
+    return Group(show.bars(steps), Text(), Text("jobs  ", style="dim") + show.counts(jobs_of(found)))
+
+
+def jobs_of(tasks: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Add up the jobs of these tasks by state."""
+    summed: Counter[str] = Counter()
+    for task in tasks:
+        summed.update(task["jobs"])
+    return dict(summed)
 
 
 def _ended(found: list[dict[str, Any]], quiet: float) -> bool:
@@ -231,7 +234,7 @@ def _plot(task: Mapping[str, Any], home: Home, number: int) -> str | None:
 
 def path_of(url: str) -> str:
     """Answer the path of a file of this machine."""
-    return urlparse(url).path
+    return unquote(urlparse(url).path)
 
 
 def verdict_of(checks: list[Mapping[str, Any]], runs: int) -> str:
@@ -242,15 +245,14 @@ def verdict_of(checks: list[Mapping[str, Any]], runs: int) -> str:
     return "yes" if all(check["verdict"] == "yes" for check in checks) else "manual_check"
 
 
-def _summary(
-    generation: Mapping[str, Any], task: Mapping[str, Any], status: Mapping[str, Any], plot: str | None
-) -> dict[str, Any]:
+def summary_of(generation: Mapping[str, Any], task: Mapping[str, Any], plot: str | None) -> dict[str, Any]:
+    """Say how the two tasks ended. The verdict is ``yes`` only for a task that is done."""
     verdict = verdict_of(task["checks"], generation["runs"])
     return {
         "task": task["name"],
         "status": task["status"],
         "verdict": verdict if task["status"] == "done" or verdict != "yes" else "no",
-        "jobs": status["jobs"],
+        "jobs": jobs_of([generation, task]),
         "events": {
             "generated": generation["events"]["done"],
             "reconstructed": task["events"]["done"],

@@ -20,6 +20,7 @@ from server.production.states import (
     Verdict,
     values,
 )
+from server.taskbuffer import queries as taskbuffer
 
 #: Step -> the words for it, in the order of the chain.
 STEPS = {
@@ -353,6 +354,7 @@ def task_json(task: Task) -> dict[str, Any]:
     runs = run_lines(task)
     return {
         **line.as_json(),
+        "jobs": taskbuffer.counts_of_task(task.pk),
         "matrix": [run.as_json() for run in runs],
         "checks": [check_json(check) for run in runs for check in run.checks],
         "outputs": [output_json(output) for output in outputs_of(task)],

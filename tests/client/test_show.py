@@ -49,7 +49,20 @@ def text_of(renderable) -> str:
 
 def test_a_task_shows_the_jobs_behind_its_latest_moves():
     (line,) = [line for line in text_of(show.task(task(events_log=[MOVE]))).splitlines() if "278473" in line]
-    assert line.split() == "2016-09-01T12:00:00 run 278473 chunk 2 7 sent failed the disk was full".split()
+    assert line.split() == [
+        "2016-09-01T12:00:00",
+        "run",
+        "278473",
+        "chunk",
+        "2",
+        "7",
+        "sent",
+        "failed",
+        "the",
+        "disk",
+        "was",
+        "full",
+    ]
 
 
 def test_a_move_of_the_task_itself_has_no_job():

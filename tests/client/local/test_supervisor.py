@@ -2,11 +2,11 @@
 
 import json
 import os
-import select
+import queue
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -32,27 +32,33 @@ class System:
         (folder / "plan.json").write_text(json.dumps({"parts": parts, "record": str(self.record)}))
         argv = [sys.executable, "-m", "client.local.supervisor", str(folder / "plan.json")]
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        self.said = queue.Queue()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.said.put(line.rstrip())
+        self.said.put(None)
 
     def until(self, words, within=20.0):
         """Read what the supervisor says until a line holds ``words``."""
-        deadline, seen = time.monotonic() + within, []
-        while time.monotonic() < deadline:
-            if not select.select([self.process.stdout], [], [], deadline - time.monotonic())[0]:
-                break
-            seen.append(self.process.stdout.readline())
-            if words in seen[-1]:
+        seen = []
+        while (line := self.said.get(timeout=within)) is not None:
+            seen.append(line)
+            if words in line:
                 return seen
-            if not seen[-1]:
-                break
         raise AssertionError(f"{words!r} was not said: {seen}")
 
     def pids(self):
         return {name: pid for name, (pid, _) in json.loads(self.record.read_text()).items()}
 
     def stop(self):
+        """Stop the supervisor and answer what it said since it was last listened to."""
         self.process.terminate()
-        rest = self.process.communicate(timeout=30)[0]
-        return rest.splitlines()
+        self.process.wait(timeout=30)
+        self.reader.join()
+        return list(iter(self.said.get_nowait, None))
 
 
 @pytest.fixture
