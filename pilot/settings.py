@@ -305,8 +305,10 @@ class Token:
         """
         try:
             found = Path(self._file).read_text(encoding="ascii") if self._file else os.environ.get(TOKEN_VARIABLE, "")
-        except (OSError, UnicodeDecodeError) as wrong:
-            raise ConfigError(f"server.token_file: {self._file} cannot be read: {type(wrong).__name__}") from wrong
+        except UnicodeDecodeError as wrong:
+            raise ConfigError(f"server.token_file: {self._file} holds no token: it is not plain text") from wrong
+        except OSError as wrong:
+            raise ConfigError(f"server.token_file: {self._file} cannot be read: {wrong.strerror}") from wrong
         if token := found.strip():
             self._seen.add(token)
         return token

@@ -165,8 +165,10 @@ def test_a_token_may_come_from_the_environment(monkeypatch):
 
 def test_a_token_that_cannot_be_read_is_named_by_its_file_only(tmp_path):
     path = tmp_path / "token"
+    with pytest.raises(ConfigError, match=r"server\.token_file: .*token cannot be read: No such file"):
+        Token(Server(token_file=str(path))).read()
     path.write_bytes(b"s\xffcret")
-    with pytest.raises(ConfigError, match=r"server\.token_file: .*token cannot be read") as caught:
+    with pytest.raises(ConfigError, match=r"server\.token_file: .*token holds no token") as caught:
         Token(Server(token_file=str(path))).read()
     assert "cret" not in caught.value.detail
 

@@ -109,8 +109,8 @@ class LocalSystem:
         for _ in ticks(seconds):
             if met():
                 return
-            if ended := [called for called in self.started if called.poll()]:
-                raise AssertionError(f"before {what}, it ended: {ended[0].communicate()}\n{self.said()}")
+            if self.started and self.started[-1].poll():
+                raise AssertionError(f"before {what}, it ended: {self.started[-1].communicate()}\n{self.said()}")
         raise AssertionError(f"in {seconds:.0f} s it did not come that {what}\n{self.said()}")
 
     def close(self) -> None:

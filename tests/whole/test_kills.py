@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 
@@ -83,7 +84,7 @@ def _is_supervisor(process: psutil.Process) -> bool:
 
 def interrupted(system, demo, number=signal.SIGINT):
     """Send a signal as the terminal does, to all of the foreground; nothing may be left, and it works again."""
-    psutil.Process(demo.pid).send_signal(number)
+    os.killpg(demo.pid, number)
     _, said = demo.communicate(timeout=PATIENCE * 2)
     assert demo.returncode == 130, said
     assert "Traceback" not in said
@@ -100,8 +101,11 @@ STAGES = {
 }
 
 
+LATE = ("merging", "plotting")
+
+
 @pytest.mark.parametrize(
-    "stage", [pytest.param(stage, marks=pytest.mark.campaign if stage[-4:] == "ting" else ()) for stage in STAGES]
+    "stage", [pytest.param(stage, marks=pytest.mark.campaign if stage in LATE else ()) for stage in STAGES]
 )
 def test_ctrl_c_ends_everything_and_a_second_demo_can_begin(local_system, stage):
     system = local_system()
@@ -113,12 +117,15 @@ def test_ctrl_c_ends_everything_and_a_second_demo_can_begin(local_system, stage)
     interrupted(system, again, signal.SIGTERM)
 
 
-def test_a_killed_demo_leaves_a_system_that_the_next_one_uses_and_down_ends(local_system):
+def test_what_a_killed_demo_and_a_killed_supervisor_leave_is_ended_by_down(local_system):
     system = local_system()
     demo = system.start(*system.demo_words())
     system.wait_for(lambda: system.rows.count(RUNNING), "a job runs")
     demo.kill()
-    demo.wait(10)
-    assert system.up()[0] == 0
-    assert system.call("down")[0] == 0
-    assert system.processes() == []
+    demo.communicate()
+    kill(system.supervisor())
+    assert [process for process in system.processes() if "services" in process.cmdline()] != []
+    status, out, said = system.call("down", "--json")
+    assert (status, json.loads(out)) == (0, {"was_up": True}), said
+    assert [process.cmdline() for process in system.processes()] == []
+    assert system.call("down", "--json")[1] == '{\n  "was_up": false\n}\n'
