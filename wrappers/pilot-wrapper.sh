@@ -137,7 +137,7 @@ try:
     os.setsid()
 except OSError:
     pass  # it has a session of its own already
-sys.dont_write_bytecode = False
+sys.dont_write_bytecode = not cached  # what is removed at the end needs none
 sys.path.insert(0, home)
 sys.argv[0] = "pilot"
 from pilot.cli import main
@@ -196,7 +196,7 @@ if [ -z "$cache" ]; then
 fi
 [ -z "$caught" ] || give_up $((128 + caught)) "signal $caught came before the pilot was started"
 
-# Byte code shortens every later start; and nothing else of this Python's settings is the pilot's business (-I).
+# Byte code shortens the start of every keeper; and nothing else of this Python's settings is the pilot's business (-I).
 unset PYTHONDONTWRITEBYTECODE
 "$python" -I -c "$start" "$bundle" "$sha256" "$home" "${cache:+cache}" "$@" &
 pid=$!

@@ -110,7 +110,7 @@ def test_the_pilot_gets_its_own_words_its_own_session_and_an_unspoilt_python(pla
     done = place.run(*words, environment=variables)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
-    assert first == f"{words[1:]} True 1 False"
+    assert first == f"{words[1:]} True 1 True"
     where, no_bytecode, name = second.split()
     assert (no_bytecode, name) == ("None", "pilot")
     assert Path(where).parent == place.scratch
@@ -250,6 +250,11 @@ def test_last_words_are_written_when_asked_for(place):
     assert words.read_text() == "exit_status=90\nwords=the pilot ended\n"
     place.run("say", last_words=words, bundle="")
     assert words.read_text().startswith("exit_status=2\nwords=no bundle is named")
+
+
+def test_byte_code_is_written_where_a_later_pilot_will_find_it(place):
+    cached = place.run("say", cache=place.root / "cache", environment=place.environment(PYTHONDONTWRITEBYTECODE="1"))
+    assert cached.stdout.splitlines()[0] == "[] True 1 False"
 
 
 def test_a_cache_is_filled_once_and_kept(place):
