@@ -109,29 +109,35 @@ def _content(said: Raw) -> Mapping[str, Any]:
         raise (Refused if status in UNWANTED else BadAnswer)(f"HTTP {status}: {_shown(content)}")
     try:
         found = json.loads(content)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise BadAnswer(f"not JSON: {_shown(content)}") from wrong
     if not isinstance(found, Mapping):
         raise BadAnswer(f"not a JSON object: {_shown(content)}")
     return found
 
 
-def _envelope(said: Raw) -> tuple[bool, str, Mapping[str, Any]]:
-    """Open the envelope of /api/v1: success, message, data."""
+def _envelope(said: Raw) -> tuple[int, str, Mapping[str, Any]]:
+    """Open the envelope of /api/v1: the status, which may stand in the data or follow from ``success``; message; data."""
     found = _content(said)
     success, data = found.get("success"), found.get("data")
     if not isinstance(success, bool) or not (data is None or isinstance(data, (Mapping, str, list))):
         raise BadAnswer(f"no envelope of /api/v1: {_shown(said[1])}")
-    return success, str(found.get("message") or ""), data if isinstance(data, Mapping) else {}
+    inside: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+    status = _status(inside, said) if inside.get("StatusCode") is not None else 0
+    if not success and not status:
+        status = StatusCode.FAILED.value
+    return status, str(found.get("message") or ""), inside
 
 
 def _status(found: Mapping[str, Any], said: Raw) -> int:
     try:
         return int(found["StatusCode"])
-    except (KeyError, TypeError, ValueError) as wrong:
+    except (KeyError, TypeError, ValueError, OverflowError) as wrong:
         raise BadAnswer(f"no StatusCode: {_shown(said[1])}") from wrong
 
 
+#: PanDA's words, in /api/v1, for a fault of its own.
+_DATABASE = "database error"
 _IDENTITY = (StatusCode.INVALID_TOKEN, StatusCode.INVALID_ROLE, StatusCode.PERMISSION_DENIED, StatusCode.PROXY_ERROR)
 
 
@@ -139,17 +145,18 @@ def _refusal(status: int, words: str) -> ServerError:
     text = f"status {status}: {words or 'no words'}"
     if status in _IDENTITY:
         return IdentityRefused(text)
-    return ServerBroke(text) if status == StatusCode.TIMEOUT else Refused(text)
+    # PanDA says FAILED, without a reason, when its database did not take a report; ours never lacks one.
+    broke = status == StatusCode.TIMEOUT or (status == StatusCode.FAILED and (not words or _DATABASE in words))
+    return ServerBroke(text) if broke else Refused(text)
 
 
 def jobs_v1(said: Raw) -> Jobs:
     """Read the answer to acquire_jobs."""
-    success, message, data = _envelope(said)
-    status = int(data.get("StatusCode") or 0)
+    status, message, data = _envelope(said)
     if NO_JOBS_TEXT in message or status == StatusCode.NO_JOBS:
         return Jobs()
-    if not success or status:
-        raise _refusal(status or StatusCode.FAILED, message)
+    if status:
+        raise _refusal(status, message)
     found = data.get("jobs")
     if not isinstance(found, list) or not all(isinstance(job, Mapping) for job in found):
         raise BadAnswer(f"no list of jobs: {_shown(said[1])}")
@@ -184,16 +191,15 @@ def _job(job: Mapping[str, Any], said: Raw) -> Union[JobSpec, BrokenJob]:
     except ContractError as wrong:
         try:
             return BrokenJob(int(job["PandaID"]), int(job.get("attemptNr") or 0), str(wrong))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise BadAnswer(f"a job without a number ({wrong}): {_shown(said[1])}") from wrong
 
 
 def update_v1(said: Raw) -> UpdateAnswer:
     """Read the answer to update_job."""
-    success, message, data = _envelope(said)
-    status = int(data.get("StatusCode") or 0)
-    if not success or status:
-        raise _refusal(status or StatusCode.FAILED, message)
+    status, message, data = _envelope(said)
+    if status:
+        raise _refusal(status, message)
     return _command(data)
 
 

@@ -223,6 +223,11 @@ def test_a_connection_that_is_closed_each_time_is_a_failure(dispatcher, server):
         ((200, b'{"success": false, "message": "unknown field x", "data": null}'), replies.Refused),
         ((200, b'{"success": true, "message": "", "data": {"StatusCode": 60}}'), replies.IdentityRefused),
         ((200, b'{"success": true, "message": "", "data": {"StatusCode": 10}}'), replies.ServerBroke),
+        ((200, b'{"success": false, "message": "database error in the PanDA server"}'), replies.ServerBroke),
+        ((200, b'{"success": false, "message": "", "data": null}'), replies.ServerBroke),
+        ((200, b'{"success": true, "data": {"StatusCode": "x"}}'), replies.BadAnswer),
+        ((200, b'{"success": true, "data": {"StatusCode": Infinity}}'), replies.BadAnswer),
+        ((200, b"[" * 100_000), replies.BadAnswer),
     ],
 )
 def test_each_way_of_not_taking_a_report_has_its_type(dispatcher, server, answer, kind):
@@ -359,6 +364,26 @@ def test_the_legacy_dialect_takes_reports_and_gives_commands():
     with legacy({"StatusCode": 0, "command": "tobekilled"}) as url:
         server = speaking_to(url, dialect="legacy")
         assert server.report(server.compose(RUNNING)).kills
+
+
+def test_a_legacy_report_that_the_database_did_not_take_may_be_taken_later():
+    with legacy({"StatusCode": 30}) as url, pytest.raises(replies.ServerBroke):
+        speaking_to(url, dialect="legacy").report(Report("{}"))
+
+
+def test_a_legacy_body_is_compressed_as_panda_expects_it(dispatcher):
+    bodies = []
+    dispatcher.answer = lambda path, body, headers: (bodies.append(gzip.decompress(body)), (200, b"{}"))[1]
+    with pytest.raises(replies.BadAnswer):
+        speaking_to(dispatcher.url, dialect="legacy").report(Report('{"jobId": 7}'))
+    assert bodies == [b'{"jobId": 7}']
+
+
+def test_a_job_whose_number_is_none_is_garbage(dispatcher, server):
+    body = b'{"success": true, "data": {"StatusCode": 0, "jobs": [{"PandaID": Infinity}]}}'
+    dispatcher.misbehave = lambda path, count: (200, body)
+    with pytest.raises(replies.BadAnswer, match="without a number"):
+        server.acquire(REQUEST, "r")
 
 
 def test_a_legacy_answer_without_status_is_garbage():
