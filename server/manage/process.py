@@ -22,7 +22,8 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (to be reached, not t
 def serve(host: str, port: int, *, workers: int, say: Callable[[str], object]) -> None:
     """Answer requests until SIGTERM or SIGINT; say the address when the first answer was given.
 
-    One Python thread per worker: SQLite has one writer, and threads of one process would only wait for its lock.
+    One thread per worker runs requests: SQLite has one writer, and more threads would only wait for its lock. A request
+    waits for that thread in `gateway`, until all of it has arrived.
 
     Raises:
         CommandError: the address is in use, or not this machine's.
@@ -32,9 +33,8 @@ def serve(host: str, port: int, *, workers: int, say: Callable[[str], object]) -
         "server.manage.worker:application",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=workers,
-        blocking_threads=1,
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.warning,

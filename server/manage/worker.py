@@ -7,7 +7,10 @@ import multiprocessing
 import os
 import signal
 
-from server.wsgi import application
+from django.conf import settings
+
+from server import wsgi
+from server.manage.gateway import Gateway
 
 __all__ = ["application"]
 
@@ -26,3 +29,4 @@ def end_with_parent() -> None:
 
 
 end_with_parent()
+application = Gateway(wsgi.application, body_limit=settings.ENVIRONMENT.body_limit)

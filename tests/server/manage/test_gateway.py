@@ -1,0 +1,145 @@
+"""A request gets the worker's thread when all of it has arrived, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from pilot.contract.routes import IS_ALIVE
+from server.manage.gateway import BODIES, Gateway, environment_of
+from tests.server.manage.running import Server, command, free_port
+
+
+class Fields(dict):
+    """Headers as the web server gives them; a value may come as a list."""
+
+    def items(self):
+        return [
+            (name, value) for name, said in super().items() for value in ([said] if isinstance(said, str) else said)
+        ]
+
+
+@dataclass
+class Asked:
+    """A request as the web server gives it."""
+
+    method: str = "POST"
+    path: str = "/a%2Fb%C3%A9"
+    query_string: str = "x=%20"
+    http_version: str = "1.1"
+    scheme: str = "http"
+    server: str = "127.0.0.1:25080"
+    client: str = "[::1]:4711"
+    headers: Fields = field(default_factory=Fields)
+
+
+@dataclass
+class Line:
+    """The connection: gives the parts of a body, then what was answered is there."""
+
+    parts: list[bytes]
+    pause: float = 0.0
+    answer: tuple[int, list[tuple[str, str]], bytes] | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self.parts:
+            await asyncio.sleep(self.pause)
+            yield part
+
+    def response_bytes(self, *answer) -> None:
+        self.answer = answer
+
+
+def echo(environ, start_response):
+    start_response("201 Created", [("X-Of", environ["REMOTE_ADDR"])])
+    return [environ["wsgi.input"].read(), b"!"]
+
+
+def ask(gateway: Gateway, line: Line, asked: Asked | None = None):
+    asyncio.run(gateway.__rsgi__(asked or Asked(), line))
+    return line.answer
+
+
+def test_a_whole_request_is_answered_by_the_application():
+    gateway = Gateway(echo, body_limit=100)
+    assert ask(gateway, Line([b"one ", b"two"])) == (201, [("x-of", "::1")], b"one two!")
+    assert ask(gateway, Line([])) == (201, [("x-of", "::1")], b"!")
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status", "words"),
+    [
+        (Line([b"x" * 60, b"x" * 60]), {}, 413, "more than 100 bytes"),
+        (Line([b"x"], pause=5.0), {}, 408, "did not arrive within 0.05 s; send it again"),
+        (Line([b"state=finish"]), {"content-length": "14"}, 400, "ended after 12 of 14 bytes; send it again"),
+    ],
+)
+def test_what_is_no_whole_request_does_not_reach_the_application(line, headers, status, words):
+    gateway = Gateway(lambda *_: pytest.fail("it was called"), body_limit=100, patience=0.05)
+    answered, _, content = ask(gateway, line, Asked(headers=Fields(headers)))
+    assert (answered, words in content.decode()) == (status, True)
+
+
+def test_many_large_bodies_at_once_are_refused_and_forgotten():
+    gateway = Gateway(echo, body_limit=100)
+
+    async def together() -> list[int]:
+        lines = [Line([b"x" * 90, b"x"], pause=0.02) for _ in range(BODIES + 4)]
+        await asyncio.gather(*(gateway.__rsgi__(Asked(), line) for line in lines))
+        return [line.answer[0] for line in lines if line.answer]
+
+    assert set(asyncio.run(together())) == {201, 503}
+    assert ask(gateway, Line([b"x" * 90]))[0] == 201
+
+
+def test_the_environment_is_as_wsgi_has_it():
+    headers = Fields({"content-type": "text/plain", "accept": ["a", "b"], "x_forwarded_for": "10.0.0.1", "host": "h"})
+    found = environment_of(Asked(headers=headers), b"body")
+    assert found["PATH_INFO"].encode("latin-1").decode() == "/a/bé"
+    assert (found["SERVER_NAME"], found["SERVER_PORT"], found["REMOTE_ADDR"]) == ("127.0.0.1", "25080", "::1")
+    assert (found["CONTENT_TYPE"], found["CONTENT_LENGTH"], found["HTTP_ACCEPT"]) == ("text/plain", "4", "a,b")
+    assert not [name for name in found if "FORWARDED" in name or name == "HTTP_CONTENT_LENGTH"]
+
+
+@pytest.fixture
+def server(tmp_path):
+    assert command(tmp_path / "home", "init").returncode == 0
+    server = Server(tmp_path / "home", free_port(), workers=1)
+    yield server
+    assert server.end() == 0
+
+
+def connect(server: Server, request: str) -> socket.socket:
+    line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    line.sendall(request.replace("\n", "\r\n").encode())
+    return line
+
+
+def test_peers_that_stop_in_the_middle_keep_nobody_waiting(server):
+    head = "POST /admin/login/ HTTP/1.1\nHost: localhost\nCookie: csrftoken=a\nContent-Length: 100\n\nuser"
+    stuck = [connect(server, head) for _ in range(5)]
+    with connect(server, f"GET {IS_ALIVE} HTTP/1.0\nHost: localhost\n\n") as well:
+        assert well.recv(12) == b"HTTP/1.0 200"
+    for line in stuck:
+        line.close()
+
+
+def test_the_real_web_server_gives_addresses_and_chunks_as_they_are_meant(server):
+    head = "Host: localhost\nConnection: close\n"
+    with connect(server, f"POST /server/panda/%C3%A9%25 HTTP/1.1\n{head}Accept: application/json\n\n") as line:
+        assert "no method 'é%' here" in _all(line)
+    secret = (server.home / "pilot.token").read_text().strip()
+    chunked = f"{head}Authorization: Bearer {secret}\nAccept: application/json\nTransfer-Encoding: chunked\n\n"
+    with connect(server, f"POST /server/panda/getJob HTTP/1.1\n{chunked}9\nsiteName=\n3\nXYZ\n0\n\n") as line:
+        assert "queue 'XYZ' is not known here" in _all(line)
+
+
+def _all(line: socket.socket) -> str:
+    found = b""
+    while part := line.recv(65536):
+        found += part
+    return found.decode()
