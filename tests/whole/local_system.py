@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -93,6 +94,14 @@ class LocalSystem:
             return any(str(self.home) in text for text in [*marks, process.cwd(), *process.cmdline()])
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
+
+    def commands(self) -> list[list[str]]:
+        """Answer the command lines of these processes."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                found.append(process.cmdline())
+        return found
 
     def pilots(self) -> list[psutil.Process]:
         """Find the pilots themselves: below the wrappers, above the payloads."""
