@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,6 +18,10 @@ FILE_VARIABLE = "COMPASS_PILOT_CONFIG"
 PREFIX = "COMPASS_PILOT__"
 #: Holds a pilot's token itself; never shown, and never a setting.
 TOKEN_VARIABLE = "COMPASS_PILOT_TOKEN"  # noqa: S105
+
+
+#: The longest that any setting in seconds may be, thirty years: the platform cannot wait much longer.
+LONGEST = 1e9
 
 
 def key(default: Any, unit: str = "", *, help: str, low: Optional[float] = None, high: Optional[float] = None) -> Any:
@@ -167,11 +172,16 @@ class Loaded:
     def lines(self) -> list[str]:
         """Write each value with its origin, one line each."""
         return [
-            f"{section}.{spec.name} = {getattr(getattr(self.settings, section), spec.name)!r}"
+            f"{section}.{spec.name} = {_shown(getattr(getattr(self.settings, section), spec.name))}"
             f"  # {self.origins.get((section, spec.name), 'default')}"
             for section, kind in SECTIONS.items()
             for spec in fields(kind)
         ]
+
+
+def _shown(value: Any) -> str:
+    """Write a value without the name and password that an address may hold: it goes into logs."""
+    return re.sub(r"//[^/@\s]*@", "//***@", repr(value))
 
 
 def load(layers: Iterable[Layer]) -> Loaded:
@@ -218,6 +228,8 @@ def _checked(value: Any, spec: Any, where: str) -> Any:
     if words and value not in words:
         raise ConfigError(f"{where} is {value!r}; one of {', '.join(words)} is expected")
     low, high, unit = spec.metadata.get("low"), spec.metadata.get("high"), spec.metadata["unit"]
+    if high is None and unit == "s":
+        high = LONGEST
     if low is not None and value < low:
         raise ConfigError(f"{where} is {value}; the least allowed is {low} {unit}".rstrip())
     if high is not None and value > high:
@@ -301,7 +313,7 @@ class Token:
         """Answer the token: from its file, else from the environment; ``""`` when there is none.
 
         Raises:
-            ConfigError: the file cannot be read. The message never holds the token.
+            ConfigError: the file cannot be read, or holds what is no token. The message never holds the token.
         """
         try:
             found = Path(self._file).read_text(encoding="ascii") if self._file else os.environ.get(TOKEN_VARIABLE, "")
@@ -310,6 +322,9 @@ class Token:
         except OSError as wrong:
             raise ConfigError(f"server.token_file: {self._file} cannot be read: {wrong.strerror}") from wrong
         if token := found.strip():
+            if not (token.isascii() and token.isprintable()) or " " in token:
+                where = f"server.token_file: {self._file}" if self._file else f"${TOKEN_VARIABLE}"
+                raise ConfigError(f"{where} holds no token: it has blanks, line ends or letters that no token has")
             self._seen.add(token)
         return token
 

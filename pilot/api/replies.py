@@ -117,7 +117,7 @@ def _content(said: Raw) -> Mapping[str, Any]:
 
 
 def _envelope(said: Raw) -> tuple[int, str, Mapping[str, Any]]:
-    """Open the envelope of /api/v1: the status, which may stand in the data or follow from ``success``; message; data."""
+    """Open the envelope of /api/v1: status (said in the data, or by ``success``), message, data."""
     found = _content(said)
     success, data = found.get("success"), found.get("data")
     if not isinstance(success, bool) or not (data is None or isinstance(data, (Mapping, str, list))):

@@ -173,6 +173,29 @@ def test_a_token_that_cannot_be_read_is_named_by_its_file_only(tmp_path):
     assert "cret" not in caught.value.detail
 
 
+@pytest.mark.parametrize("text", ["first\nsecond", "two words", "t\x07ken"])
+def test_what_no_header_can_hold_is_no_token_and_is_not_told(tmp_path, monkeypatch, text):
+    path = write(tmp_path / "token", text)
+    with pytest.raises(ConfigError, match="holds no token") as caught:
+        Token(Server(token_file=str(path))).read()
+    assert text[:3] not in caught.value.detail.replace("token", "")
+    monkeypatch.setenv(settings.TOKEN_VARIABLE, text)
+    with pytest.raises(ConfigError, match=settings.TOKEN_VARIABLE):
+        Token(Server()).read()
+
+
+def test_a_password_in_an_address_is_not_shown():
+    loaded = load([("node.yaml", {"server": {"web_proxy": "http://user:secret@proxy:3128"}})])
+    assert "server.web_proxy = 'http://***@proxy:3128'  # node.yaml" in loaded.lines()
+    assert loaded.settings.server.web_proxy == "http://user:secret@proxy:3128"
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e300])
+def test_no_wait_is_longer_than_the_platform_can_wait(seconds):
+    with pytest.raises(ConfigError, match=r"job\.lifetime is .*; the most allowed is 1000000000\.0 s"):
+        load([("node.yaml", {"job": {"lifetime": seconds}})])
+
+
 def test_the_pilots_environment_is_a_copy(monkeypatch):
     monkeypatch.setenv("X_OF_A_TEST", "1")
     assert settings.environment()["X_OF_A_TEST"] == "1"
