@@ -74,13 +74,13 @@ def test_jobs_of_both_tasks_are_added_up_by_state():
 
 
 def test_the_end_of_a_demonstration_names_events_verdict_plot_and_page():
-    summary = demo.summary_of(task(), task(), "/home/demo.png")
+    summary = demo.summary_of(task(), task(), "/home/user/demo.png")
     summary |= {"seconds": 12.3, "page": "http://127.0.0.1:1", "page_is_up": True}
     console = Console(file=io.StringIO(), width=120)
     console.print(demo.shown(summary))
     text = console.file.getvalue()
     assert "10 generated, 10 reconstructed, 10 merged" in text
-    for words in ("demo1 (done, 12.3 s)", "finished 6", "/home/demo.png", "http://127.0.0.1:1"):
+    for words in ("demo1 (done, 12.3 s)", "finished 6", "/home/user/demo.png", "http://127.0.0.1:1"):
         assert words in text
 
 
