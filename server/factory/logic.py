@@ -23,7 +23,6 @@ from server.pandaconfig.queries import UnknownQueue, queue_status
 from server.pilots import logic as pilots
 from server.pilots import queries as pilot_queries
 from server.pilots.logic import Place, Sighting
-from server.pilots.models import Pilot
 from server.pilots.states import PilotState
 from server.taskbuffer.queries import ready_by_queue
 
@@ -224,14 +223,16 @@ def stop_pilots(now: datetime, *, system_of: SystemOf) -> int:
     return left
 
 
-def clean(now: datetime, *, system_of: SystemOf, limit: int = 1000) -> int:
+def clean(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = lambda: None, limit: int = 500) -> int:
     """Remove the files of pilots that ended long ago, and old cycles; answer how many pilots' files went."""
     removed = 0
     for row in FactoryQueue.objects.all():
-        old: list[Pilot] = pilot_queries.ended_before(row.queue, now - timedelta(days=row.keep_files), limit)
-        system_of(row).forget([pilot.batch_id for pilot in old])
-        pilots.forget_files(old)
-        removed += len(old)
+        system, before = system_of(row), now - timedelta(days=row.keep_files)
+        while old := pilot_queries.ended_before(row.queue, before, limit):
+            system.forget([pilot.batch_id for pilot in old])
+            pilots.forget_files(old)
+            removed += len(old)
+            keep()
         kept = FactoryCycle.objects.filter(queue=row).order_by("-id").values_list("pk", flat=True)[:KEPT_CYCLES]
         FactoryCycle.objects.filter(queue=row).exclude(pk__in=list(kept)).delete()
     return removed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from server.factory.systems import names
@@ -19,7 +19,13 @@ def _is_list_of_words(value: Any) -> None:
 class FactoryQueue(models.Model):
     """A queue that the factory submits pilots for."""
 
-    queue = models.CharField(max_length=60, primary_key=True, help_text="Its name in schedconfig.")
+    queue = models.CharField(
+        max_length=60,
+        primary_key=True,
+        help_text="Its name in schedconfig.",
+        # It is the name of a folder as well.
+        validators=[RegexValidator(r"^[A-Za-z0-9][\w.+-]*\Z", "Give letters, digits and _ . + - only.")],
+    )
     enabled = models.BooleanField(default=True)
     batch_system = models.CharField(max_length=20, default="local", choices=names)
     slots = models.PositiveIntegerField(default=2, help_text="Pilots that run at the same time.")

@@ -17,4 +17,4 @@ def cycle(turn: Turn) -> Figures:
 @periodic("factory.clean", every=3600, limit=600)
 def clean(turn: Turn) -> Figures:
     """Remove the files of pilots that ended long ago."""
-    return {"removed": logic.clean(turn.now, system_of=setup.system_of)}
+    return {"removed": logic.clean(turn.now, system_of=setup.system_of, keep=turn.keep)}

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from server.factory import logic, queries
@@ -41,6 +42,12 @@ def test_options_that_are_no_list_of_words_are_refused(admin_client, decided, op
     words = {name: value for name, value in form.items() if name != "queue"}
     assert admin_client.post(change, {**words, "pilot_options": options}).status_code == 200
     assert FactoryQueue.objects.get().pilot_options == ["-v", "1"]
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "a/b", ".hidden", "a\n"])
+def test_a_name_that_is_no_folder_of_its_own_is_refused(db, name):
+    with pytest.raises(ValidationError, match="Give letters, digits"):
+        FactoryQueue(queue=name).full_clean()
 
 
 def test_a_decision_is_shown_rule_by_rule_and_not_edited(admin_client, decided):

@@ -238,16 +238,17 @@ def test_the_sign_of_life_between_queues_can_end_a_cycle(cycle):
 
 
 def test_files_of_pilots_go_after_their_time_and_rows_stay(cycle, batch, queue):
-    activate(1)
+    activate(2)
     cycle()
     batch.all_become(BatchJob(BatchState.DONE, 0, NOW, NOW))
     FactoryQueue.objects.update(enabled=False)
     cycle(1)
-    system_of = {"system_of": lambda row: batch}
-    assert logic.clean(NOW + timedelta(days=6.9), **system_of) == 0
-    assert logic.clean(NOW + timedelta(days=7.1), **system_of) == 1
-    assert batch.jobs == {}
-    assert Pilot.objects.get().directory == ""
+    signs: list[int] = []
+    few = {"system_of": lambda row: batch, "keep": lambda: signs.append(1), "limit": 1}
+    assert logic.clean(NOW + timedelta(days=6.9), **few) == 0
+    assert logic.clean(NOW + timedelta(days=7.1), **few) == 2
+    assert (batch.jobs, len(signs)) == ({}, 2)
+    assert set(Pilot.objects.values_list("directory", flat=True)) == {""}
 
 
 class TestWithTheRealLocalBatchSystem:
