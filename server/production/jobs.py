@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -77,9 +78,9 @@ def moved_after(position: int, most: int) -> tuple[set[int], int]:
     return {move.job_id for move in moves}, (moves[-1].pk if moves else position)
 
 
-def queued(queue: str) -> int:
-    """Count the jobs that wait in a queue."""
-    return queries.ready_by_queue().get(queue, 0)
+def queued() -> Counter[str]:
+    """Count the jobs that wait in each queue: once per cycle, since it looks at all that wait."""
+    return Counter(queries.ready_by_queue())
 
 
 def submit(orders: Iterable[JobOrder], *, by: str) -> list[int]:

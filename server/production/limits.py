@@ -38,8 +38,8 @@ class Limits:
     """Seconds before a second attempt; doubled with each further one, up to a day."""
     processing_priority: int = 2000
     merging_priority: int = 5000
-    chunks_per_task: int = 1_000_000
-    """Most chunks that one task may define."""
+    chunks_per_task: int = 100_000
+    """Most chunks that one task may define: they are written, and cancelled, in one transaction."""
     events_per_cycle: int = 5000
     """Most job events looked at in one cycle of collecting."""
 

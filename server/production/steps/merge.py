@@ -118,9 +118,9 @@ def _create(run: Run, kind: MergeKind, number: int, files: Sequence[Output], bou
 def submit_groups(kind: MergeKind, bounds: Limits) -> int:
     """Submit the jobs of ready groups, a bounded number; answer how many."""
     ready = MergeGroup.objects.filter(kind=kind.value, state=GroupState.READY, task__state__in=values(ACTIVE))
-    submitted = 0
+    submitted, waiting = 0, jobs.queued()
     for group in ready.select_related("task", "run").order_by("task", "run__number", "number")[: bounds.jobs_per_task]:
-        if jobs.queued(group.task.queue) >= bounds.queued_per_queue:
+        if waiting[group.task.queue] >= bounds.queued_per_queue:
             continue
         try:
             _send(group, bounds)
@@ -128,6 +128,7 @@ def submit_groups(kind: MergeKind, bounds: Limits) -> int:
             log.warning("%s: nothing was submitted: %s", group, why)
         else:
             submitted += 1
+            waiting[group.task.queue] += 1
     return submitted
 
 

@@ -29,11 +29,13 @@ class MovedMeanwhile(Exception):
 
 def submit_chunks() -> int:
     """Stage and submit for every active task, up to its bound of this cycle; answer the number of jobs."""
-    bounds, submitted = limits(), 0
+    bounds, waiting, submitted = limits(), jobs.queued(), 0
     for task in Task.objects.filter(state__in=values(ACTIVE)).order_by("-priority", "id"):
-        room = min(bounds.jobs_per_task, bounds.queued_per_queue - jobs.queued(task.queue))
+        room = min(bounds.jobs_per_task, bounds.queued_per_queue - waiting[task.queue])
         if room > 0:
-            submitted += _submit_task(task, room, bounds)
+            sent = _submit_task(task, room, bounds)
+            waiting[task.queue] += sent
+            submitted += sent
     return submitted
 
 

@@ -72,7 +72,7 @@ def test_a_cycle_submits_no_more_than_its_bound_and_the_first_runs_first(tasks, 
 def test_a_full_queue_gets_nothing_more(tasks, settings):
     settings.PRODUCTION = {"queued_per_queue": 5}
     assert [submit.submit_chunks(), submit.submit_chunks()] == [5, 0]
-    assert jobs.queued("LOCAL") == 5
+    assert jobs.queued()["LOCAL"] == 5
 
 
 def test_the_first_jobs_set_the_task_running(tasks):
