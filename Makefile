@@ -85,7 +85,7 @@ lint: $(VENV)/.ready-test ## Style: ruff, its formatter, shellcheck
 .PHONY: types
 types: $(VENV)/.ready-test ## Types: mypy --strict
 	@$(BIN)/mypy --no-error-summary --python-version 3.10 pilot
-	@$(BIN)/mypy --no-error-summary $(wildcard server client examples/mc)
+	@$(BIN)/mypy --no-error-summary $(wildcard server client examples/mc benchmarks)
 
 .PHONY: imports
 imports: $(VENV)/.ready-test ## Who may import whom: import-linter
@@ -102,6 +102,10 @@ coverage: $(VENV)/.ready-test ## Run the tests and print which lines they do not
 .PHONY: campaign
 campaign: $(VENV)/.ready-test ## Run the tests that take minutes: everything is killed, for long, at random
 	@$(BIN)/python -m pytest -m campaign -n $(JOBS) $(PYTEST)
+
+.PHONY: bench
+bench: $(VENV)/.ready-test ## Measure pilot and dispatcher beside their bare baselines; a quiet machine helps
+	@$(BIN)/python -m benchmarks.pilot_overhead && $(BIN)/python -m benchmarks.dispatch
 
 ##@ Deliver
 .PHONY: bundle
