@@ -119,7 +119,8 @@ class DataControl:
     def _check_room(self, folder: Path) -> None:
         free = free_disk(folder)
         if free < self._free_disk_at_start:
-            words = f"{folder} has {free} bytes free; a job needs {self._free_disk_at_start} to begin"
+            needed = f"{self._free_disk_at_start // 10**6} MB to begin (monitor.free_disk_at_start)"
+            words = f"{free // 10**6} MB are free, a job needs {needed}: {folder}"
             raise JobFailed(ErrorCode.NO_LOCAL_SPACE, words)
 
     def _verify(self, work: Work) -> None:

@@ -15,4 +15,5 @@ def check(folder: Path, least: int) -> Optional[Problem]:
     free = free_disk(folder)
     if free >= least:
         return None
-    return Problem(ErrorCode.NO_LOCAL_SPACE, f"{folder} has {free} bytes free; a running job needs {least}")
+    words = f"{free // 10**6} MB are free, a running job needs {least // 10**6} MB (monitor.free_disk): {folder}"
+    return Problem(ErrorCode.NO_LOCAL_SPACE, words)
