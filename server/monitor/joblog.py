@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: Most bytes of a text that are answered: its end.
 MOST = 200_000
+#: An archive that unpacks to more bytes, or has more files, is not read here.
+MOST_UNPACKED = 500_000_000
+MOST_NAMES = 10_000
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,21 @@ def local_path(file: JobFile, storages: Mapping[str, Any]) -> Path | None:
     if not roots:
         return None
     below = storage_path(file.lfn, scope=file.scope, dataset=file.dataset, deterministic=storage.deterministic)
-    told = urlsplit(file.url)
-    found = Path(unquote(told.path)).resolve() if told.scheme == "file" else (roots[0] / below).resolve()
+    try:
+        told = urlsplit(file.url)
+        found = Path(unquote(told.path)).resolve() if told.scheme == "file" else (roots[0] / below).resolve()
+    except ValueError:  # a pilot may report anything
+        return None
     return found if any(found.is_relative_to(root.resolve()) for root in roots) else None
 
 
 def _read(base: JobLog, path: Path, name: str, tail: int) -> JobLog:
     """Read one text out of the archive; wrong archives are told in words."""
     try:
-        with tarfile.open(path) as archive:
-            members = [member for member in archive.getmembers() if member.isfile()]
+        if path.exists() and not path.is_file():
+            raise IsADirectoryError(f"{path} is no plain file")
+        with tarfile.open(path, "r:gz") as archive:
+            members = [member for member in _entries(archive) if member.isfile()]
             names = tuple(member.name for member in members)
             chosen = next((member for member in members if name in (member.name, Path(member.name).name)), None)
             text = _end_of(archive, chosen, tail) if chosen else ""
@@ -94,6 +102,14 @@ def _read(base: JobLog, path: Path, name: str, tail: int) -> JobLog:
         return replace(base, path=str(path), words=f"the log cannot be read: {bad}")
     words = "" if chosen else f"{name} is not in the log; there are {', '.join(names[:20])}"
     return replace(base, path=str(path), names=names, name=chosen.name if chosen else "", text=text, words=words)
+
+
+def _entries(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """List an archive; what lies behind `MOST_UNPACKED` bytes of it is not looked for, since that takes too long."""
+    for number, member in enumerate(archive):
+        if member.offset_data + member.size > MOST_UNPACKED or number >= MOST_NAMES:
+            raise tarfile.ReadError(f"it has more than {MOST_UNPACKED} bytes or {MOST_NAMES} files; fetch it instead")
+        yield member
 
 
 def _end_of(archive: tarfile.TarFile, member: tarfile.TarInfo, tail: int) -> str:

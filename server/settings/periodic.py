@@ -34,6 +34,7 @@ def celery_settings(broker: str, home: Path) -> dict[str, Any]:
         "CELERY_TIMEZONE": "UTC",
         "CELERY_RESULT_BACKEND": "django-db",
         "CELERY_RESULT_EXTENDED": True,
-        "CELERY_RESULT_EXPIRES": 7 * 86400,
+        # A busy service of one second leaves tens of thousands a day; the history of the runs is kept longer.
+        "CELERY_RESULT_EXPIRES": 86400,
         "DJANGO_CELERY_BEAT_TZ_AWARE": True,
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import os
 import tarfile
 
 import pytest
@@ -12,6 +14,7 @@ from pilot.contract.queue import local_storage
 from pilot.contract.states import JobState
 from server.accounts.logic import create_token
 from server.accounts.models import Role
+from server.monitor import joblog
 from server.pandaconfig.logic import define_storage
 from server.production.steps import submit
 from server.taskbuffer.models import JobFile
@@ -61,7 +64,7 @@ def test_where_the_url_is_missing_the_name_tells_where_it_lies(ask, finished):
     assert ask("get_log", job_id=finished[0].id)["data"]["text"].endswith("End of Job\n")
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "file://{root}/../../etc/passwd"])
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "file://{root}/../../etc/passwd", "file://[", "file:///%00"])
 def test_a_url_that_leads_out_of_the_storage_is_not_read(ask, finished, tmp_path, url):
     JobFile.objects.filter(role="log").update(url=url.format(root=tmp_path))
     found = ask("get_log", job_id=finished[0].id)["data"]
@@ -75,10 +78,26 @@ def test_a_log_on_a_distant_storage_is_told_by_its_url(ask, finished):
     assert "fetch the log from its URL" in found["words"]
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no archive"), lambda path: path.unlink()])
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def xz(path):
+    path.write_bytes(lzma.compress(b"a" * 1000)[:-20])
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no archive"), lambda path: path.unlink(), pipe, xz])
 def test_a_damaged_or_lost_archive_is_told_in_words(ask, finished, damage):
     damage(finished[1])
     assert ask("get_log", job_id=finished[0].id)["data"]["words"].startswith("the log cannot be read: ")
+
+
+@pytest.mark.parametrize("most", ["MOST_UNPACKED", "MOST_NAMES"])
+def test_an_archive_that_would_take_long_to_read_is_left_alone(ask, finished, monkeypatch, most):
+    monkeypatch.setattr(joblog, most, 1)
+    found = ask("get_log", job_id=finished[0].id)["data"]
+    assert (found["text"], "fetch it instead" in found["words"], found["path"]) == ("", True, str(finished[1]))
 
 
 def test_a_cut_archive_is_told_in_words(ask, finished):
