@@ -15,6 +15,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         # Tests made from sets must have one order in all processes, or xdist refuses to share them out.
         os.environ.setdefault("PYTHONHASHSEED", "0")
+    if config.getoption("markexpr") == "campaign":
+        return  # these take the time that they take
     config.pluginmanager.register(TimeBudget(read_budgets(Path(__file__).with_name("budget.toml"))), "time-budget")
 
 

@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from tests.server.manage.running import command
 
@@ -20,6 +22,7 @@ exec "{program}" "$@"
 """
 
 
+@pytest.mark.campaign
 def test_a_failed_payload_goes_to_a_person_or_is_tried_again_and_the_demo_says_no(local_system, tmp_path):
     system, programs = local_system(), tmp_path / "programs"
     programs.mkdir()
