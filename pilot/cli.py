@@ -81,16 +81,20 @@ def run(argv: Sequence[str]) -> NoReturn:
         for line in obsolete:
             print(f"pilot: {line}", file=sys.stderr)
         parts = prepare(loaded, told)
-    ending = live(parts, told)
-    status = exit_code((problem.code for problem in ending.problems), signal=ending.signal)
-    log.info("the end: status %d", status)
-    leave(parts.own, status, loaded.settings.job.keep_workdir)
-    say(summary(ending), status)
-    # A thread that hangs in a copy or in the network would keep the process from ending, and what the interpreter does
-    # at its end takes as long as two reports.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    from pilot.runtime import workdir
+
+    # Held to the very end: as long as a thread may still report, the next pilot on this disk must not.
+    with workdir.lock(parts.own):
+        ending = live(parts, told)
+        status = exit_code((problem.code for problem in ending.problems), signal=ending.signal)
+        log.info("the end: status %d", status)
+        leave(parts.own, status, loaded.settings.job.keep_workdir)
+        say(summary(ending), status)
+        # A thread that hangs in a copy or in the network would keep the process from ending, and what the interpreter
+        # does at its end takes as long as two reports.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 @contextlib.contextmanager
@@ -109,12 +113,12 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any]) -> Parts:
     from pilot.api.communicator import Communicator
     from pilot.control.agent import SIGNALS, Parts
     from pilot.control.reports import facts_of
+    from pilot.runtime import signals
     from pilot.site import node
 
     chosen = loaded.settings
     require(chosen)
-    for number in SIGNALS:
-        signal.signal(number, lambda number, _: told.put(number))
+    signals.hear(SIGNALS, told)
     base = Path(chosen.job.workdir or ".").absolute()
     own = make_folder(base)
     start_log(own / PILOT_LOG, debug=chosen.log.debug)
@@ -139,10 +143,8 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any]) -> Parts:
 def live(parts: Parts, told: queue.SimpleQueue[Any]) -> Ending:
     """Let an agent live; answer how it ended."""
     from pilot.control.agent import Agent
-    from pilot.runtime import workdir
 
-    with workdir.lock(parts.own):
-        return Agent(parts, told).run()
+    return Agent(parts, told).run()
 
 
 def require(chosen: Settings) -> None:

@@ -29,7 +29,7 @@ from pilot.control.payload import PayloadControl
 from pilot.control.reports import Facts
 from pilot.control.supervisor import Supervisor
 from pilot.control.times import Times
-from pilot.errors import PluginFailed
+from pilot.errors import PilotError
 from pilot.job import Job, Problem
 from pilot.plugins import call
 from pilot.site.node import free_disk
@@ -50,6 +50,9 @@ SIGNALS: Mapping[int, ErrorCode] = {
     signal.SIGQUIT: ErrorCode.SIGQUIT,
     signal.SIGXCPU: ErrorCode.SIGXCPU,
     signal.SIGUSR1: ErrorCode.SIGUSR1,
+    # What a closed terminal, and some batch systems, send; the wrapper passes them on.
+    signal.SIGHUP: ErrorCode.KILL_SIGNAL,
+    signal.SIGUSR2: ErrorCode.KILL_SIGNAL,
 }
 #: When the last job is gone, the threads have so many seconds to end.
 CLOSING = 10.0
@@ -105,7 +108,7 @@ class Parts:
 class Agent:
     """Runs until there is nothing left to do, or until it is told to end and its time is over.
 
-    ``words`` brings the numbers of signals; that is all that a signal handler may put.
+    ``words`` brings the numbers of signals.
     """
 
     def __init__(self, parts: Parts, words: queue.SimpleQueue[Any]) -> None:
@@ -132,7 +135,8 @@ class Agent:
             except queue.Empty:
                 return self._ending(problems, number, self._supervisor.alive())
             if isinstance(word, Ended):
-                return self._ending(problems, number, self._supervisor.close(CLOSING))
+                closing = CLOSING if until is None else min(CLOSING, max(0.0, until - time.monotonic()))
+                return self._ending(problems, number, self._supervisor.close(closing))
             seconds = self._stop.within if until is None else self._stop.within_again
             if isinstance(word, GaveUp):
                 problems.append(Problem(ErrorCode.INTERNAL_ERROR, f"{word.component} kept breaking"))
@@ -221,7 +225,7 @@ class Agent:
         """Tell the observers; what they make of it is their own business."""
         try:
             call(self._parts.plugins, "job_moved", job=job)
-        except PluginFailed as failed:
+        except PilotError as failed:  # a plugin may raise a JobFailed of its own
             log.warning("%s", failed)
 
     def _wanted(self) -> Wanted:

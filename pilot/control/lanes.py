@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Callable
@@ -72,7 +73,8 @@ class Occupied:
             yield token
         finally:
             with self._changed:
-                self._busy[key] -= 1
+                if key in self._busy:  # not when the job was forgotten, because this would not end
+                    self._busy[key] -= 1
                 self._stops.pop(key, None)
                 self._changed.notify_all()
 
@@ -98,7 +100,8 @@ class Occupied:
             return self._changed.wait_for(lambda: not self._busy.get(key), patience)
 
     def forget(self, key: Key) -> None:
-        """Drop what is known of a job that has ended."""
+        """Drop what is known of a job that has ended, but that it has: its work may still wait in some inbox."""
         with self._changed:
-            for known in (self._tokens, self._busy, self._stopped, self._stops):
+            self._stopped[key] = sys.maxsize
+            for known in (self._tokens, self._busy, self._stops):
                 known.pop(key, None)

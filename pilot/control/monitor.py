@@ -12,7 +12,7 @@ from pilot.control.component import Budget, Component
 from pilot.control.lanes import Tell
 from pilot.control.lifecycle import Event
 from pilot.control.news import Look, Matter, Order, Progress
-from pilot.errors import PluginFailed
+from pilot.errors import PilotError
 from pilot.plugins import call
 from pilot.runtime import workdir
 
@@ -61,7 +61,7 @@ class MonitorControl(Component):
             told: Optional[tuple[int, Optional[int]]] = call(
                 self._plugins, "payload_progress", spec=item.job.spec, stdout=place.stdout
             )
-        except PluginFailed as failed:
+        except PilotError as failed:  # a plugin may raise a JobFailed of its own
             log.warning("%s", failed)
             told = None
         return Progress(item.job.key, *(told or ()))

@@ -97,8 +97,13 @@ def test_a_way_to_stop_is_used_when_it_is_known_before_the_stop_and_when_after(o
     assert stopped == ["asked later", "asked before"]
 
 
-def test_a_job_that_has_ended_is_forgotten(occupied):
-    occupied.stop(work(step=2), patience=0)
+def test_work_that_begins_when_its_job_has_ended_is_told_to_give_up(occupied):
     occupied.forget((7, 1))
     with occupied.doing(work(step=1)) as cancel:
-        assert not cancel
+        assert cancel
+
+
+def test_work_that_outlives_its_job_may_end_later(occupied):
+    with occupied.doing(work(step=1)):
+        occupied.forget((7, 1))
+    assert occupied.stop(work(step=2), patience=0)

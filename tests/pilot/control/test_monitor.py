@@ -10,6 +10,7 @@ from pilot.control.component import Budget
 from pilot.control.lifecycle import Event
 from pilot.control.monitor import MonitorControl
 from pilot.control.news import Look, Matter, Progress
+from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
 from pilot.job import Job, Phase
 
@@ -36,11 +37,12 @@ def test_a_plugin_says_how_far_a_payload_is(bench, answer, told):
     assert bench.told == [Progress((7, 1), *told)]
 
 
-def test_a_plugin_that_breaks_does_not_keep_a_heartbeat_back(bench):
+@pytest.mark.parametrize("error", [RuntimeError("boom"), JobFailed(ErrorCode.GENERAL_ERROR, "boom")])
+def test_a_plugin_that_breaks_does_not_keep_a_heartbeat_back(bench, error):
     class Broken:
         @hookimpl
         def payload_progress(self):
-            raise RuntimeError("boom")
+            raise error
 
     bench.plugins.register(Broken())
     look(bench, Matter.HEARTBEAT)
