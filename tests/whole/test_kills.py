@@ -115,7 +115,7 @@ STAGES = {
 }
 
 
-LATE = ("merging", "plotting")
+LATE = ("server starting", "merging", "plotting")
 
 
 @pytest.mark.parametrize(
