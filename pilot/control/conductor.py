@@ -315,6 +315,7 @@ class Conductor(Component):
         told = slot.refusal or Problem(ErrorCode.COMMUNICATION_FAILURE, "the final report was not taken")
         log.error("job %d.%d: the final report stays in the journal: %s", *slot.job.key, told.detail)
         self.problems.append(told)
+        self._write(slot)  # again: a disk that was full may have room now
         self._leave(slot)
 
     def _forget(self, slot: Slot) -> None:

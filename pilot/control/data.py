@@ -57,6 +57,8 @@ class DataControl:
         """Make a job's directory and bring its inputs there."""
         spec = work.job.spec
         with self._occupied.doing(work) as cancel:
+            if cancel:  # its turn came too late
+                raise JobFailed(ErrorCode.COPY_CANCELLED, "the job was stopped before its inputs were fetched")
             place = workdir.create(self._base, spec)
             self._check_room(place.root)
             self._verify(work)

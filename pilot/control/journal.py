@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.messages import StoredFile
 from pilot.errors import PilotError
 
+log = logging.getLogger(__name__)
+
 _REQUEST = "request.json"
 
 
 class JournalUnusable(PilotError):
-    """The journal cannot be written or read; the disk is full, most often."""
+    """The journal cannot be written; the disk is full, most often."""
 
     code = ErrorCode.JOURNAL_UNUSABLE
 
@@ -79,30 +82,47 @@ class Journal:
         self._remove(self.folder / _REQUEST)
 
     def records(self) -> Iterator[Record]:
-        """Read every job's record.
-
-        Raises:
-            JournalUnusable: one cannot be read.
-        """
-        for path in sorted(self.folder.glob("*-*.json")):
+        """Read every job's record. One that cannot be read is named in the log, and keeps no other back."""
+        for path in self._files():
             try:
                 yield Record.from_dict(json.loads(path.read_bytes()))
             except (OSError, ValueError, TypeError, KeyError) as wrong:
-                raise JournalUnusable(f"{path}: {wrong}") from wrong
+                log.error("%s: this record cannot be read, its job is left to the server: %s", path, wrong)
+
+    def holds_jobs(self) -> bool:
+        """Say whether there is any job's record, readable or not."""
+        return bool(self._files())
 
     def open_request(self, server: str, queue: str) -> Optional[str]:
-        """Answer the id of a request for work in a queue that was sent, and perhaps not answered.
-
-        Raises:
-            JournalUnusable: a record cannot be read.
-        """
+        """Answer the id of a request for work in a queue that was sent, and perhaps not answered."""
         try:
             found = json.loads((self.folder / _REQUEST).read_bytes())
-        except (OSError, ValueError):
+            ours = found["server"] == server and found["queue"] == queue
+            request_id = str(found["request_id"])
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        answered = {record.request_id for record in self.records()}
-        ours = found["server"] == server and found["queue"] == queue and found["request_id"] not in answered
-        return str(found["request_id"]) if ours else None
+        return request_id if ours and request_id not in {record.request_id for record in self.records()} else None
+
+    def request_since(self) -> float:
+        """Answer when the request without an answer was sent, in seconds since 1970; 0.0 when there is none."""
+        try:
+            return (self.folder / _REQUEST).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def hand_over_request(self, to: Journal) -> None:
+        """Give the request to another journal on this disk, in one step: it is never in both.
+
+        Raises:
+            JournalUnusable: it cannot be done; it stays here.
+        """
+        try:
+            (self.folder / _REQUEST).replace(to.folder / _REQUEST)
+        except OSError as wrong:
+            raise JournalUnusable(f"{to.folder / _REQUEST}: {wrong}") from wrong
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("*-*.json"))
 
     def _path(self, job_id: int, attempt: int) -> Path:
         return self.folder / f"{job_id}-{attempt}.json"

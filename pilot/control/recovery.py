@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 FOLDER = "compass-pilot-"
 JOURNAL = "journal"
 START: Any = object()
+#: A request for work that nobody took over for so many seconds is of no use: its jobs are others' by now.
+REQUEST_LIFE = 86400.0
 
 
 def orphans(base: Path, own: Path) -> Iterator[Path]:
@@ -53,9 +55,7 @@ def take_over_request(base: Path, own: Path, server: str, queue: str) -> Optiona
         with contextlib.suppress(JobFailed, JournalUnusable), workdir.lock(folder):
             journal = Journal(folder / JOURNAL)
             if (request_id := journal.open_request(server, queue)) is not None:
-                # Written down here before it is forgotten there.
-                Journal(own / JOURNAL).asked(request_id, server, queue)
-                journal.answered()
+                journal.hand_over_request(Journal(own / JOURNAL))
                 log.info("taking over request %s of %s", request_id, folder.name)
                 return request_id
     return None
@@ -97,8 +97,8 @@ class Recovery:
             try:
                 with workdir.lock(folder):
                     left += self._settle(folder)
-            except JobFailed:
-                log.info("%s belongs to a pilot that lives", folder.name)
+            except JobFailed as wrong:  # it belongs to a pilot that lives, most often
+                log.info("%s is left alone: %s", folder.name, wrong)
             except JournalUnusable as wrong:
                 log.warning("%s", wrong)
         return left
@@ -107,10 +107,12 @@ class Recovery:
         journal = Journal(folder / JOURNAL)
         records = list(journal.records())
         left = sum(not self._settle_job(journal, record) for record in records if record.server == self._server.name)
-        if not list(journal.records()):
-            journal.answered()
+        if not journal.holds_jobs():
             for place in folder.glob("PanDA_Pilot-*"):
                 workdir.remove(workdir.Workdir(place))
+            if journal.request_since() > self._now() - REQUEST_LIFE:
+                return left  # for a pilot of its queue to take over
+            journal.answered()
             if not (folder / PILOT_LOG).exists():
                 shutil.rmtree(folder, ignore_errors=True)
         return left

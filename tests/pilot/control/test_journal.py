@@ -41,10 +41,30 @@ def test_half_a_record_of_a_pilot_that_died_while_writing_is_no_record(journal):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"id": 7}', '{"id": 7, "stored": [], "wrong": 1}'])
-def test_a_record_that_cannot_be_read_is_named(journal, text):
-    (journal.folder / "7-1.json").write_text(text)
-    with pytest.raises(JournalUnusable, match=r"7-1\.json"):
-        list(journal.records())
+def test_a_record_that_cannot_be_read_is_named_and_keeps_no_other_back(journal, text, caplog):
+    journal.write(RECORD)
+    (journal.folder / "6-1.json").write_text(text)
+    assert list(journal.records()) == [RECORD]
+    assert "6-1.json" in caplog.text
+    journal.forget(RECORD.id, RECORD.attempt)
+    assert journal.holds_jobs()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_a_request_that_cannot_be_read_is_none(journal, text):
+    (journal.folder / "request.json").write_text(text)
+    assert journal.open_request("server", "Q") is None
+
+
+def test_a_request_is_handed_over_in_one_step(journal, tmp_path):
+    other = Journal(tmp_path / "other")
+    journal.asked("r1", "server", "Q")
+    with pytest.raises(JournalUnusable, match="other"):
+        journal.hand_over_request(other)
+    assert journal.open_request("server", "Q") == "r1"
+    other.folder.mkdir()
+    journal.hand_over_request(other)
+    assert (journal.open_request("server", "Q"), other.open_request("server", "Q")) == (None, "r1")
 
 
 def test_a_disk_that_cannot_be_written_is_named(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 
 import pytest
@@ -109,13 +110,21 @@ def test_jobs_of_another_server_are_left_alone(disk, dispatcher):
     assert list(disk.journal.records())
 
 
-def test_a_journal_that_cannot_be_read_does_not_stop_the_others(disk, dispatcher):
+def test_a_record_that_cannot_be_read_does_not_stop_the_others(disk, dispatcher):
     disk.write()
-    other = disk.base / f"{FOLDER}aaa"
-    (other / JOURNAL).mkdir(parents=True)
-    (other / JOURNAL / "1-1.json").write_text("garbage")
+    (disk.journal.folder / "1-1.json").write_text("garbage")
     disk.recovery.settle_all()
-    assert len(dispatcher.finals()) == 1
+    assert [update["job_id"] for update in dispatcher.finals()] == [7]
+    assert (disk.journal.folder / "1-1.json").exists()
+
+
+@pytest.mark.parametrize(("age", "left"), [(60, True), (2 * 86400, False)])
+def test_a_request_is_left_to_a_pilot_of_its_queue_but_not_for_ever(disk, age, left):
+    disk.journal.asked("r9", disk.server.name, "ANOTHER")
+    os.utime(disk.journal.folder / "request.json", (2e9 - age, 2e9 - age))
+    assert disk.recovery.settle_all() == 0
+    assert (disk.journal.open_request(disk.server.name, "ANOTHER") == "r9") is left
+    assert disk.dead.exists() is left
 
 
 def test_the_log_of_a_dead_pilot_stays(disk):
