@@ -89,6 +89,8 @@ def create_task(arguments: Namespace) -> int:
         ) from wrong
     except json.JSONDecodeError as wrong:
         raise ClientError(f"{source}, line {wrong.lineno}: {wrong.msg}", "write one JSON object") from wrong
+    except (UnicodeDecodeError, RecursionError) as wrong:
+        raise ClientError(f"{source} is no JSON text", "write one JSON object") from wrong
     found = connect(arguments).post("production/define_task", {"definition": definition, "start": arguments.start})
     return answer(arguments, found, show.task)
 

@@ -19,7 +19,10 @@ INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line with a remedy, like every other error of this program."""
+    """A parser whose complaints are one line with a remedy; what begins like an option is none."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **more})
 
     def error(self, message: str) -> NoReturn:
         raise ClientError(message, f"see '{self.prog} --help'", status=USAGE)

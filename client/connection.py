@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
+import requests.auth
 
 from client.errors import ClientError, Unanswered
 from client.place import Place
@@ -16,6 +17,17 @@ from pilot.contract.version import PRODUCT
 TIMEOUT = (5.0, 60.0)
 
 
+class _Bearer(requests.auth.AuthBase):
+    """Sends a token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 class Connection:
     """One server, one identity, one kept-alive connection."""
 
@@ -24,7 +36,7 @@ class Connection:
         self.session = requests.Session()
         self.session.headers.update({"Accept": "application/json", "User-Agent": f"compass/{PRODUCT}"})
         if token := place.token():
-            self.session.headers["Authorization"] = f"Bearer {token}"
+            self.session.auth = _Bearer(token)  # a header alone would give way to an entry of ~/.netrc
 
     def get(self, method: str, **query: Any) -> Any:
         """Ask ``/api/v1/<method>``; answer the ``data`` of the envelope."""
@@ -37,7 +49,8 @@ class Connection:
     def _call(self, verb: str, method: str, **what: Any) -> Any:
         address = f"{self.place.url}{V1_BASE}/{method}"
         try:
-            reply = self.session.request(verb, address, timeout=TIMEOUT, **what)
+            # A redirection leads to no server of this kind, and is not to be shown the token.
+            reply = self.session.request(verb, address, timeout=TIMEOUT, allow_redirects=False, **what)
         except requests.exceptions.SSLError as wrong:
             remedy = "check the certificate, or REQUESTS_CA_BUNDLE"
             raise ClientError(f"{self.place.url} is not trusted: {_last(wrong)}", remedy) from wrong

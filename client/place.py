@@ -68,11 +68,16 @@ class Place:
         """Read the token; it is held in memory only."""
         if self.token_file is None:
             return None
+        remedy = "give a readable file by --token-file or COMPASS_TOKEN_FILE"
         try:
-            return self.token_file.read_text().strip()
+            token = self.token_file.read_text(encoding="ascii").strip()
         except OSError as wrong:
-            remedy = "give a readable file by --token-file or COMPASS_TOKEN_FILE"
             raise ClientError(f"the token file {self.token_file} cannot be read: {wrong.strerror}", remedy) from wrong
+        except UnicodeDecodeError:
+            token = ""
+        if not token.isprintable() or " " in token or not token:
+            raise ClientError(f"the token file {self.token_file} holds no token", remedy)
+        return token
 
 
 def find_home(option: str | None, environment: Mapping[str, str] = os.environ) -> Home:

@@ -6,16 +6,27 @@ import os
 import select
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
-#: Two readings of one process's start time may differ by this many seconds.
-SAME_START = 0.05
+
+def start_of(pid: int) -> float:
+    """Answer when a process was started, in seconds since the machine was: a clock that nobody sets.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError as wrong:
+        raise psutil.NoSuchProcess(pid) from wrong
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A process that was seen alive; ``started`` in seconds since 1970."""
+    """A process that was seen alive; ``started`` in seconds since the machine was."""
 
     pid: int
     started: float
@@ -27,14 +38,14 @@ class Identity:
         Raises:
             psutil.NoSuchProcess: it is not.
         """
-        return cls(pid, psutil.Process(pid).create_time())
+        return cls(pid, start_of(pid))
 
     def process(self) -> psutil.Process | None:
         """Find the process again; ``None`` when it has ended, or its number is somebody else's now."""
         try:
             found = psutil.Process(self.pid)
             alive = found.status() != psutil.STATUS_ZOMBIE
-            return found if alive and abs(found.create_time() - self.started) < SAME_START else None
+            return found if alive and start_of(self.pid) == self.started else None
         except psutil.NoSuchProcess:
             return None
 

@@ -224,7 +224,9 @@ def _start(home: Home, wishes: Wishes) -> dict[str, Any]:
             "url": f"http://127.0.0.1:{wishes.port}",
             "token_file": str(home.server / "production.token"),
         }
-        home.system_file.write_text(json.dumps(system))
+        fresh = home.system_file.with_suffix(".new")
+        fresh.write_text(json.dumps(system))
+        fresh.replace(home.system_file)
         _await_answer(system["url"], supervisor, home)
     except BaseException:
         supervisor.terminate()

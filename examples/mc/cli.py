@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import signal
 import sys
@@ -61,7 +62,8 @@ def _complain(step: str, why: str) -> int:
 def parser() -> argparse.ArgumentParser:
     """Make the parser of all steps."""
     top = argparse.ArgumentParser(prog="compass-mc", description="A Monte Carlo of COMPASS: mu+ p at 160 GeV.")
-    steps = top.add_subparsers(dest="step", required=True, metavar="STEP")
+    whole_names = functools.partial(argparse.ArgumentParser, allow_abbrev=False)
+    steps = top.add_subparsers(dest="step", required=True, metavar="STEP", parser_class=whole_names)
     _add_generate(steps.add_parser("generate", help="make events with Pythia 8"))
     _add_reconstruct(steps.add_parser("reconstruct", help="make mDST, histograms and event dump of generated events"))
     _add_merge(steps.add_parser("merge", help="join files of one kind"))

@@ -96,6 +96,8 @@ def test_a_job_that_is_not_there_is_told_in_one_line_and_in_json(server, capsys)
         (["job", "show", "seven"], "'seven'.*compass job show --help"),
         (["demo", "--runs", "0"], "--runs is 0; give 1 or more"),
         (["task"], "VERB.*compass task --help"),
+        (["down", "--js"], "--js.*--help"),
+        (["--vers"], "--help"),
         ([], "COMMAND.*compass --help"),
     ],
 )
@@ -108,12 +110,19 @@ def test_words_that_are_not_understood_are_named_in_one_line_with_status_2(capsy
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("{", "line 1"), ("nothing", "line 1"), (None, "cannot be read: No such file")]
+    ("text", "said"),
+    [
+        (b"{", "line 1"),
+        (b"nothing", "line 1"),
+        (b"\xff\x00", "is no JSON text"),
+        (b"[" * 100_000, "is no JSON text"),
+        (None, "cannot be read: No such file"),
+    ],
 )
 def test_a_definition_that_cannot_be_read_is_named_with_its_line(server, capsys, tmp_path, text, said):
     file = tmp_path / "task.json"
     if text is not None:
-        file.write_text(text)
+        file.write_bytes(text)
     assert main(["task", "create", str(file)]) == 1
     error = capsys.readouterr().err
     assert str(file) in error

@@ -15,14 +15,15 @@ def answering(tmp_path):
     """Serve one canned answer; keep what was asked."""
     servers = []
 
-    def serve(status, body):
+    def serve(status, body, **headers):
         class Handler(http.server.BaseHTTPRequestHandler):
             asked = []
 
             def do_GET(self):
                 self.asked.append((self.path, self.headers.get("Authorization")))
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -62,6 +63,22 @@ def test_a_refusal_is_told_in_the_servers_words_with_a_remedy(answering, status,
     with pytest.raises(ClientError, match=words) as caught:
         connection.get("system/is_alive")
     assert "secret-word" not in str(caught.value)
+
+
+def test_a_redirection_is_not_followed_so_that_nobody_else_sees_the_token(answering):
+    _, seen = answering(200, b"{}")
+    connection, asked = answering(302, b"", Location="/elsewhere")
+    with pytest.raises(ClientError, match="answered 302"):
+        connection.get("system/is_alive")
+    assert (len(asked), seen) == (1, [])
+
+
+def test_the_token_stands_before_an_entry_of_netrc(answering, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    connection, asked = answering(200, b'{"success": true, "message": "", "data": 1}')
+    connection.get("system/is_alive")
+    assert asked[0][1] == "Bearer secret-word"
 
 
 def test_a_server_that_is_not_there_is_named_with_its_reason():

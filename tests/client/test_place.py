@@ -56,3 +56,11 @@ def test_a_token_file_that_cannot_be_read_is_named(tmp_path):
 def test_only_the_owner_may_look_into_a_home(home):
     home.make()
     assert home.run.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("content", [b"two\nlines", b"two words", b"\xff\xfe", b""])
+def test_what_cannot_be_a_token_is_not_sent_and_not_told(tmp_path, content):
+    (tmp_path / "token").write_bytes(content)
+    with pytest.raises(ClientError, match="holds no token") as caught:
+        Place("http://x", tmp_path / "token").token()
+    assert "two" not in str(caught.value)

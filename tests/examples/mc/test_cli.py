@@ -97,6 +97,7 @@ def test_every_job_can_fail_on_order(chunks, tmp_path, capsys, step):
         (["generate", "--seed", "1.5"], "'1.5' is not a whole number"),
         (["merge", "--kind", "logs"], "invalid choice: 'logs'"),
         (["reconstruct", "--fail", "hiccup"], "invalid choice: 'hiccup'"),
+        (["plot", "--hist", "a", "--out", "b"], "--histograms, --output"),
     ],
 )
 def test_a_wrong_use_ends_with_status_2_and_names_the_argument(capsys, words, complaint):
