@@ -78,8 +78,9 @@ class Engine:
         """Store files (outputs, or the log) that lie in ``folder``, and say what was stored.
 
         Nothing is stored when one of them is missing. A file that lies on the storage already with the same size and
-        checksum, because a pilot died after it had stored it, counts as stored. Outputs that the job may do without
-        (`JobSpec.allow_no_output`) are passed over when they are not there.
+        checksum, because a pilot died after it had stored it, counts as stored; what an earlier attempt left with
+        another content is replaced. Outputs that the job may do without (`JobSpec.allow_no_output`) are passed over
+        when they are not there.
 
         Args:
             spec: The job.
@@ -178,8 +179,9 @@ def _put(spec: JobSpec, file: FileSpec, path: Path, size: int, route: Route, dea
     if there is not None:
         if same := _same_content(path, size, there, route, deadline, cancel):
             return same
-        # An attempt's log has a name of its own: an older one is by a pilot that died before it could tell.
-        if file.role is not Role.LOG:
+        # A later attempt finds what an earlier one's pilot stored before it died: two runs of one program rarely write
+        # the same bytes. A log's name is its attempt's own. Whatever a first attempt finds is somebody else's.
+        if file.role is not Role.LOG and spec.attempt <= 1:
             words = f"{route.url} is there with another content ({there.size} bytes)"
             raise CopyFailed(FailureKind.EXISTS, words)
     try:

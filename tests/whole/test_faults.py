@@ -160,13 +160,14 @@ def test_a_disk_that_is_full_during_stage_in_is_named_and_the_job_is_tried_again
 def script_of(phase: str, flag: Path) -> str:
     if phase == "running":
         return f"test -e {flag} && exit; touch {flag}; echo here > $REACHED; exec sleep 60"
-    return "echo muon > hold-out.txt"
+    # Each attempt writes another content, as real programs do.
+    return "date +%N > out.txt; echo muon > hold-out.txt"
 
 
 FILES = {
     "stage-in": [{**INPUT, "lfn": "hold-in.txt"}, LOG],
     "running": [LOG],
-    "stage-out": [{**OUTPUT, "lfn": "hold-out.txt"}, LOG],
+    "stage-out": [OUTPUT, {**OUTPUT, "lfn": "hold-out.txt"}, LOG],
     "log": [{**LOG, "lfn": "hold-log.tgz"}],
 }
 

@@ -50,8 +50,8 @@ class Place:
         spec = JobSpec(id=7, attempt=2, transformation="true", inputs=files)
         return self.engine.stage_in(spec, self.folder, Deadline(deadline), self.cancel)
 
-    def stage_out(self, *files, deadline=30.0, without=()):
-        spec = JobSpec(id=7, attempt=2, transformation="true", outputs=files, allow_no_output=without)
+    def stage_out(self, *files, deadline=30.0, without=(), attempt=1):
+        spec = JobSpec(id=7, attempt=attempt, transformation="true", outputs=files, allow_no_output=without)
         return self.engine.stage_out(spec, files, self.folder, Deadline(deadline), self.cancel, self.told.append)
 
     def stored(self):
@@ -233,6 +233,16 @@ def test_another_content_under_the_name_is_not_overwritten(place, other):
     assert (place.storage / "out" / "a").read_bytes() == other
 
 
+def test_what_an_earlier_attempt_left_is_replaced(place):
+    (place.folder / "a").write_bytes(CONTENT)
+    (place.storage / "out").mkdir(parents=True)
+    (place.storage / "out" / "a").write_bytes(b"older")
+    (stored,) = place.stage_out(made("a"), attempt=2)
+    assert stored.checksum == adler(CONTENT)
+    assert (place.storage / "out" / "a").read_bytes() == CONTENT
+    assert place.stored() == ["out/a"]
+
+
 def test_a_log_of_a_pilot_that_died_is_replaced(place):
     log = FileSpec("log.tgz", Role.LOG, dataset="out")
     (place.folder / "log.tgz").write_bytes(CONTENT)
@@ -247,7 +257,7 @@ def test_a_log_of_a_pilot_that_died_is_replaced(place):
 def test_a_half_file_of_an_earlier_try_is_in_nobodys_way(place):
     (place.folder / "a").write_bytes(CONTENT)
     (place.storage / "out").mkdir(parents=True)
-    (place.storage / "out" / "a.7-2.part").write_bytes(b"half")
+    (place.storage / "out" / "a.7-1.part").write_bytes(b"half")
     place.stage_out(made("a"))
     assert place.stored() == ["out/a"]
 
