@@ -77,8 +77,11 @@ find_python() {
 # bytes that are run. Arguments: bundle, hash, directory, "cache" or "", then the pilot's.
 # shellcheck disable=SC2016
 start='
-import hashlib, io, os, stat, sys
+import _signal, hashlib, io, os, stat, sys
 
+# A shell starts what runs beside it with these two ignored; one that comes before the pilot listens would be lost.
+for number in (_signal.SIGINT, _signal.SIGQUIT):
+    _signal.signal(number, _signal.SIG_DFL)
 bundle, wanted, home, cached = sys.argv[1:5]
 del sys.argv[1:5]
 
@@ -89,10 +92,12 @@ def give_up(status, words):
 
 def unpack(content, target):
     import zipfile
+    mask = os.umask(0o022)  # nobody else may write there, whatever this user grants to a group
     try:
         zipfile.ZipFile(io.BytesIO(content)).extractall(target)
     except zipfile.BadZipFile as wrong:
         give_up(94, "BAD_BUNDLE (1914): %s is no bundle: %s; fetch it again" % (bundle, wrong))
+    os.umask(mask)
 
 def is_ours(folder):
     found = os.lstat(folder)
@@ -202,11 +207,14 @@ unset PYTHONDONTWRITEBYTECODE
 pid=$!
 [ -z "$caught" ] || kill -s "$signal" "$pid" 2>/dev/null
 
-# A signal ends the wait, not the pilot; a child that has ended is there until it has been waited for.
+# A signal ends the wait, not the pilot: then it is waited for again. Only when an earlier wait has told its status
+# already, and the signal came after that, there is nothing left to wait for: 127.
 status=0
 while :; do
-    wait "$pid"
-    status=$?
-    kill -0 "$pid" 2>/dev/null || break
+    caught=
+    wait "$pid" 2>/dev/null
+    told=$?
+    [ "$told" -eq 127 ] || status=$told
+    [ -n "$caught" ] || break
 done
 leave "$status" "the pilot ended"

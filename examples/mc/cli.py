@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from . import failures
 from .errors import PayloadFailed
@@ -59,11 +59,17 @@ def _complain(step: str, why: str) -> int:
     return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes no part of an option for the whole."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **more})
+
+
 def parser() -> argparse.ArgumentParser:
     """Make the parser of all steps."""
     top = argparse.ArgumentParser(prog="compass-mc", description="A Monte Carlo of COMPASS: mu+ p at 160 GeV.")
-    whole_names = functools.partial(argparse.ArgumentParser, allow_abbrev=False)
-    steps = top.add_subparsers(dest="step", required=True, metavar="STEP", parser_class=whole_names)
+    steps = top.add_subparsers(dest="step", required=True, metavar="STEP", parser_class=_Parser)
     _add_generate(steps.add_parser("generate", help="make events with Pythia 8"))
     _add_reconstruct(steps.add_parser("reconstruct", help="make mDST, histograms and event dump of generated events"))
     _add_merge(steps.add_parser("merge", help="join files of one kind"))

@@ -35,6 +35,12 @@ def main():
         print(words[1:], os.getsid(0) == os.getpid(), sys.flags.isolated, sys.dont_write_bytecode)
         print(Path(__file__).parents[1], os.environ.get("PYTHONDONTWRITEBYTECODE"), sys.argv[0])
         return 0
+    if words[0] in ("fall", "deaf"):
+        if words[0] == "fall":
+            signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        print("up", flush=True)
+        while True:
+            signal.pause()
     if words[0] == "wait":
         def heard(number, frame):
             os.write(1, b"heard %d\\n" % number)
@@ -255,6 +261,32 @@ def test_last_words_are_written_when_asked_for(place):
 def test_byte_code_is_written_where_a_later_pilot_will_find_it(place):
     cached = place.run("say", cache=place.root / "cache", environment=place.environment(PYTHONDONTWRITEBYTECODE="1"))
     assert cached.stdout.splitlines()[0] == "[] True 1 False"
+
+
+def test_a_user_who_shares_with_a_group_may_have_a_cache(place):
+    before = os.umask(0o002)
+    try:
+        done = place.run("status", "0", cache=place.root / "cache")
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("_", range(5))
+def test_the_pilots_status_is_told_even_when_a_signal_ends_it_at_once(place, _):
+    pilot = place.start("fall")
+    assert pilot.stdout.readline() == "up\n"
+    pilot.send_signal(signal.SIGTERM)
+    assert pilot.wait(30) == 128 + signal.SIGKILL
+    pilot.stdout.close()
+
+
+def test_an_interrupt_before_the_pilot_listens_ends_it(place):
+    pilot = place.start("deaf")
+    assert pilot.stdout.readline() == "up\n"
+    pilot.send_signal(signal.SIGINT)
+    assert pilot.wait(30) == 128 + signal.SIGINT
+    pilot.stdout.close()
 
 
 def test_a_cache_is_filled_once_and_kept(place):
