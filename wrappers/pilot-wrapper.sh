@@ -209,7 +209,7 @@ pid=$!
 
 # A signal ends the wait, not the pilot: then it is waited for again. Only when an earlier wait has told its status
 # already, and the signal came after that, there is nothing left to wait for: 127.
-status=0
+status=127
 while :; do
     caught=
     wait "$pid" 2>/dev/null

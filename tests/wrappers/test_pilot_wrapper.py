@@ -98,7 +98,7 @@ def test_the_wrapper_is_tested_in_every_shell_that_nodes_have():
         pytest.skip(f"not tested, missing here: {', '.join(missing)}")
 
 
-@pytest.mark.parametrize("status", [0, 1, 82, 90, 255])
+@pytest.mark.parametrize("status", [0, 1, 82, 90, 127, 255])
 def test_the_pilots_exit_status_is_the_wrappers(place, status):
     assert place.run("status", str(status)).returncode == status
     assert list(place.scratch.iterdir()) == []
