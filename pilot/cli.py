@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -18,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from pilot import options, settings
+from pilot.contract.codes import ErrorCode
 from pilot.contract.exit_codes import ExitCode, exit_code
 from pilot.contract.version import PRODUCT
-from pilot.errors import ConfigError, PilotError
+from pilot.errors import ConfigError, JobFailed, PilotError
 
 if TYPE_CHECKING:
     from pilot.control.agent import Ending, Parts
@@ -42,6 +44,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         run(words)
     except PilotError as error:
         return say(f"{error}; {error.code.advice}", exit_code([error.code]))
+    except OSError as wrong:
+        full = wrong.errno in (errno.ENOSPC, errno.EDQUOT)
+        failed = JobFailed(ErrorCode.NO_LOCAL_SPACE if full else ErrorCode.FILE_HANDLING, str(wrong))
+        return say(f"{failed}; {failed.code.advice}", exit_code([failed.code]))
 
 
 def say(words: str, status: int) -> int:
@@ -119,7 +125,7 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any]) -> Parts:
     chosen = loaded.settings
     require(chosen)
     signals.hear(SIGNALS, told)
-    base = Path(chosen.job.workdir or ".").absolute()
+    base = base_of(chosen)
     own = make_folder(base)
     start_log(own / PILOT_LOG, debug=chosen.log.debug)
     log.info("COMPASS Pilot %s in %s", PRODUCT, own)
@@ -161,6 +167,18 @@ def require(chosen: Settings) -> None:
             raise ConfigError(f"server.{name}: {value} does not exist")
 
 
+def base_of(chosen: Settings) -> Path:
+    """Answer the folder in which pilots have theirs.
+
+    Raises:
+        ConfigError: it is the one that the pilot was started in, and that is gone.
+    """
+    try:
+        return Path(chosen.job.workdir or ".").absolute()
+    except FileNotFoundError as wrong:
+        raise ConfigError("job.workdir: the folder this was started in is gone; give another by -a") from wrong
+
+
 def make_folder(base: Path) -> Path:
     """Make this pilot's folder.
 
@@ -178,6 +196,7 @@ def start_log(path: Path, *, debug: bool) -> None:
     """Write the log to a file; with ``debug`` more of it, and to stderr as well."""
     form = logging.Formatter("%(asctime)s %(levelname)-7s %(threadName)-10s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
     form.converter = time.gmtime
+    logging.raiseExceptions = False  # a full disk is told once, by what needs it more
     outputs: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
     if debug:
         outputs.append(logging.StreamHandler())

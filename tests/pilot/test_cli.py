@@ -13,7 +13,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.control.agent import Ending
 from pilot.errors import ConfigError
 from pilot.job import Problem
-from pilot.settings import Queue, Server, Settings
+from pilot.settings import Queue, Server, Settings, load
 
 ROOT = Path(__file__).parents[2]
 DOWN = Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")
@@ -115,3 +115,21 @@ def test_a_journal_with_something_in_it_always_stays(tmp_path):
     (own / "journal" / "1-1.json").write_text("{}")
     cli.leave(own, 0, keep=False)
     assert (own / "journal" / "1-1.json").exists()
+
+
+def test_a_start_in_a_folder_that_is_gone_is_told(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigError, match="started in is gone; give another by -a"):
+        cli.base_of(load([]).settings)
+
+
+def test_a_disk_that_takes_nothing_is_told_in_one_line(tmp_path):
+    words = [sys.executable, "-m", "pilot", "-q", "X", "--url", "http://127.0.0.1:9", "-a", str(tmp_path)]
+    limited = ["/bin/sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *words]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=30, cwd=ROOT)
+    (line,) = done.stderr.splitlines()
+    assert "FILE_HANDLING" in line
+    assert "File too large" in line
+    assert done.returncode == 90
