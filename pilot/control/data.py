@@ -126,6 +126,11 @@ class DataControl:
             raise JobFailed(ErrorCode.NO_LOCAL_SPACE, words)
 
     def _verify(self, work: Work) -> None:
+        for file in work.job.spec.inputs:
+            # Linked, the original itself would be overwritten.
+            if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG):
+                words = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
+                raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
         objections: Sequence[Optional[str]] = call(
             self._plugins, "verify_job", spec=work.job.spec, queue=work.site.queue
         )

@@ -22,6 +22,9 @@ from pilot.errors import JobFailed
 LOCK_FILE = ".compass-lock"
 #: The payload's temporary files go here; they are not kept in the log.
 TEMPORARY = "tmp"
+STDOUT, STDERR = "payload.stdout", "payload.stderr"
+#: What stands in a job's directory beside the job's own files.
+OWN_NAMES = (LOCK_FILE, TEMPORARY, STDOUT, STDERR)
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,12 @@ class Workdir:
     @property
     def stdout(self) -> Path:
         """What the payload wrote to its standard output."""
-        return self.root / "payload.stdout"
+        return self.root / STDOUT
 
     @property
     def stderr(self) -> Path:
         """What the payload wrote to its standard error."""
-        return self.root / "payload.stderr"
+        return self.root / STDERR
 
     @property
     def temporary(self) -> Path:

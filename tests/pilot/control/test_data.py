@@ -55,6 +55,21 @@ def test_a_plugin_may_object_to_a_job(bench):
         bench.data().stage_in(bench.work(Effect.STAGE_IN))
 
 
+@pytest.mark.parametrize("name", ["payload.stdout", "pilotlog.txt", "tmp"])
+def test_an_input_under_a_name_of_the_pilots_own_is_refused(bench, name):
+    spec = bench.spec(inputs=(FileSpec(name, Role.INPUT),))
+    with pytest.raises(JobFailed, match=f"{name} is the name of a file that the pilot writes"):
+        bench.data().stage_in(bench.work(Effect.STAGE_IN, spec))
+
+
+def test_work_whose_turn_comes_too_late_leaves_nothing(bench):
+    data, work = bench.data(), bench.work(Effect.STAGE_IN)
+    data.clean(work)
+    with pytest.raises(JobFailed, match="stopped before its inputs were fetched"):
+        data.stage_in(work)
+    assert not list(bench.base.glob("PanDA_Pilot-*"))
+
+
 def test_each_output_is_told_as_soon_as_it_is_stored(bench):
     spec = bench.spec(outputs=(OUT,))
     (bench.make(spec) / "out.txt").write_text("result")
