@@ -166,9 +166,7 @@ class Attempt(models.Model):
             models.UniqueConstraint(fields=("job", "number"), name="attempt_once"),
             models.UniqueConstraint(fields=("request_id", "nth"), name="request_answered_once"),
         )
-        indexes = (
-            models.Index(fields=("batch_id",), condition=~models.Q(batch_id=""), name="attempts_of_pilot"),
-        )
+        indexes = (models.Index(fields=("batch_id",), condition=~models.Q(batch_id=""), name="attempts_of_pilot"),)
 
     def __str__(self) -> str:
         return f"{self.job_id}.{self.number}"

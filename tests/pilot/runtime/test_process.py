@@ -348,7 +348,9 @@ def test_a_payload_inherits_neither_blocked_nor_ignored_signals_nor_files(tmp_pa
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGUSR2])
         secret.close()
     blocked, ignored, *files = outcome.stdout.read_text().split("\n")
-    assert int(blocked.split()[1], 16) == int(ignored.split()[1], 16) == 0
+    # 32 and 33 belong to the C library, which lets nobody set them; who started the tests may ignore them.
+    settable = ~(1 << 31 | 1 << 32)
+    assert int(blocked.split()[1], 16) == int(ignored.split()[1], 16) & settable == 0
     assert set(files) <= {"0", "1", "2", "3", ""}  # 3 is the listing's own
 
 

@@ -29,4 +29,9 @@ class Command(BaseCommand):
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError("the database is older than the program; run `compass-server init` first")
         connection.close()
-        process.serve(options["host"], options["port"], workers=options["workers"], say=self.stdout.write)
+        process.serve(options["host"], options["port"], workers=options["workers"], say=self.say)
+
+    def say(self, words: str) -> None:
+        """Say something at once: whoever started this waits for it."""
+        self.stdout.write(words)
+        self.stdout.flush()
