@@ -129,8 +129,8 @@ class DataControl:
         for file in work.job.spec.inputs:
             # Linked, the original itself would be overwritten.
             if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG):
-                words = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
-                raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
+                taken = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
+                raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, taken)
         objections: Sequence[Optional[str]] = call(
             self._plugins, "verify_job", spec=work.job.spec, queue=work.site.queue
         )

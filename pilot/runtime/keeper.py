@@ -295,8 +295,10 @@ def main() -> None:
     """Keep one payload; called by `pilot.runtime.process` only, with its stdout's descriptor as the argument."""
     import marshal
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGXCPU):
-        signal.signal(number, signal.SIG_IGN)  # what they mean is the pilot's to say
+    # What they mean is the pilot's to say; batch systems send them to every process.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
     wakeups, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -293,7 +293,7 @@ def test_a_cgroup_that_a_killed_keeper_and_pilot_left_is_removed_by_the_next(tmp
 
 def test_signals_to_the_keeper_are_for_the_pilot_to_answer(tmp_path):
     payload = start(tmp_path, "/bin/sh", "-c", "sleep 0.3; exit 4")
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         os.kill(payload._keeper.pid, number)
     assert payload.wait().status == 4
 
