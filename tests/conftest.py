@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from tests.budget import TimeBudget, read_budgets
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        # A shell lets what it runs in the background ignore these, and our programs would inherit that.
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     if config.getoption("numprocesses", None):
         # Tests made from sets must have one order in all processes, or xdist refuses to share them out.
         os.environ.setdefault("PYTHONHASHSEED", "0")
