@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -216,7 +216,8 @@ def _start(home: Home, wishes: Wishes) -> dict[str, Any]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
+    with ExitStack() as if_it_fails:
+        if_it_fails.callback(_take_back, supervisor, home)
         identity = Identity.of(supervisor.pid)
         system = {
             "pid": identity.pid,
@@ -228,12 +229,15 @@ def _start(home: Home, wishes: Wishes) -> dict[str, Any]:
         fresh.write_text(json.dumps(system))
         fresh.replace(home.system_file)
         _await_answer(system["url"], supervisor, home)
-    except BaseException:
-        supervisor.terminate()
-        supervisor.wait(PATIENCE + PILOTS)
-        home.system_file.unlink(missing_ok=True)
-        raise
+        if_it_fails.pop_all()
     return system
+
+
+def _take_back(supervisor: subprocess.Popen[bytes], home: Home) -> None:
+    """Stop what was started: it did not come up, or the person at the terminal has changed their mind."""
+    supervisor.terminate()
+    supervisor.wait(PATIENCE + PILOTS)
+    home.system_file.unlink(missing_ok=True)
 
 
 def _await_answer(url: Any, supervisor: subprocess.Popen[bytes], home: Home) -> None:
