@@ -106,6 +106,8 @@ def make_parser() -> Parser:
     parser.add_argument("-w", "--workflow", choices=WORKFLOWS, help="There is one workflow; its names are the same.")
     for names, section, key, kind in SETTING_OPTIONS:
         words = next(spec.metadata["help"] for spec in fields(SECTIONS[section]) if spec.name == key)
+        if kind is _untruth:
+            words = f"False means: {words[0].lower()}{words[1:]}"
         truth = {"nargs": "?", "const": kind("true")} if kind in (_truth, _untruth) else {}
         parser.add_argument(*names, dest=f"{section}.{key}", type=kind, help=words, metavar="X", **truth)
     for names, valued, why in OBSOLETE:

@@ -277,8 +277,8 @@ def shown(summary: Mapping[str, Any]) -> RenderableType:
     )
     rows.add_row("cross-check", show.state(summary["verdict"]))
     rows.add_row("plot", summary["plot"] or "none: there are no merged histograms")
-    page = summary["page"] if summary["page_is_up"] else "closed again; 'make up' keeps a system and its page"
-    rows.add_row("web page", page)
+    closed = "" if summary["page_is_up"] else "  (closed again; 'make up' keeps the system and its page)"
+    rows.add_row("web page", f"{summary['page']}{closed}")
     parts: list[RenderableType] = [Text(), rows, Text(), show.checks(summary["checks"])]
     if summary["merged_files"]:
         parts += [Text(), show.outputs(summary["merged_files"])]
