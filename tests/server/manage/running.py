@@ -58,7 +58,9 @@ class Server:
         self.ready = threading.Event()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        assert self.ready.wait(PATIENCE), self.said
+        if not self.ready.wait(PATIENCE):
+            self.process.kill()
+            raise AssertionError(f"the server did not say that it serves: {self.said}")
 
     def _read(self) -> None:
         assert self.process.stdout is not None
