@@ -15,7 +15,10 @@ from tests.whole.audit import complaints
 from tests.whole.local_system import PATIENCE, ticks
 
 RUNNING = "SELECT COUNT(*) FROM taskbuffer_live WHERE state = 'running'"
-LOST = "SELECT COUNT(*) FROM taskbuffer_attempt WHERE dispatcher_error <> 0"
+LOST = "SELECT COUNT(*) FROM taskbuffer_attempt WHERE state = 'failed'"
+
+#: Looks in a row that must agree.
+SETTLED = 10
 
 
 def kill(process: psutil.Process) -> None:
@@ -30,9 +33,20 @@ def kill_all_pilots(system) -> int:
         pilots = system.pilots() if system.rows.count(RUNNING) else []
         for pilot in pilots:
             kill(pilot)
-        if pilots and (left := system.rows.count(RUNNING)):
+        if pilots and (left := settled(system)):
             return left
     raise AssertionError(f"no pilot was caught with a job\n{system.said()}")
+
+
+def settled(system) -> int:
+    """Count the running jobs when the server has done with what dead pilots had sent it before they died."""
+    left, since = system.rows.count(RUNNING), 0
+    for _ in ticks(PATIENCE):
+        now = system.rows.count(RUNNING)
+        left, since = now, since + 1 if now == left else 0
+        if since == SETTLED:
+            break
+    return left
 
 
 def end_of(demo, system):

@@ -13,6 +13,7 @@ import pytest
 
 from pilot.contract.codes import ErrorCode
 from tests.server.manage.running import ROOT, Peer, Server, command, free_port
+from tests.whole.local_system import PATIENCE, ticks
 
 SUBMIT, KILL, STATUS = "/api/v1/job/submit", "/api/v1/job/kill", "/api/v1/job/get_status"
 INPUT = {"lfn": "in.txt", "type": "input", "dataset": "ds", "endpoint": "LOCAL_STORAGE"}
@@ -106,13 +107,14 @@ def system(shared, tmp_path):
 
 
 def begun(system, script="exec sleep 60", **settings):
-    """Start a job that lasts, and answer it with its pilot once its payload has said that it runs."""
+    """Start a job that lasts, and answer it with its pilot once its payload and the server say that it runs."""
     fifo = system.base.with_name("begun")
     os.mkfifo(fifo)
     job = system.submit(f"echo here > {fifo}; {script}")
     pilot = system.pilot(**settings)
     with fifo.open() as told:
         assert told.read() == "here\n"
+    assert any(system.state(job) == "running" for _ in ticks(PATIENCE))
     return job, pilot
 
 
