@@ -15,7 +15,7 @@ from tests.whole.audit import complaints
 from tests.whole.local_system import PATIENCE, ticks
 
 RUNNING = "SELECT COUNT(*) FROM taskbuffer_live WHERE state = 'running'"
-LOST = "SELECT COUNT(*) FROM taskbuffer_attempt WHERE state = 'failed'"
+LOST = "SELECT COUNT(*) FROM taskbuffer_attempt WHERE dispatcher_error <> 0"
 
 #: Looks in a row that must agree.
 SETTLED = 10
