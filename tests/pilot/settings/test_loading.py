@@ -8,7 +8,7 @@ import pytest
 from pilot import settings
 from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError
-from pilot.settings import SECTIONS, Server, Settings, Token, load
+from pilot.settings import SECTIONS, Settings, load, loading
 
 
 def test_a_later_layer_wins_and_is_named_as_the_origin():
@@ -107,14 +107,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 
 def test_layers_come_in_their_order(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(settings, "SYSTEM_FILE", write(tmp_path / "system.yaml", "queue: {name: system}"))
-    write(tmp_path / settings.LOCAL_FILE, "queue: {name: local}")
+    monkeypatch.setattr(loading, "SYSTEM_FILE", write(tmp_path / "system.yaml", "queue: {name: system}"))
+    write(tmp_path / loading.LOCAL_FILE, "queue: {name: local}")
     named = write(tmp_path / "named.yaml", "queue: {name: named}")
     option = write(tmp_path / "option.yaml", "queue: {name: option}")
     found = settings.layers(
         str(option),
         [("command line", {"queue": {"name": "line"}})],
-        environment={settings.FILE_VARIABLE: str(named), "COMPASS_PILOT__QUEUE__NAME": "variable", "PATH": "x"},
+        environment={loading.FILE_VARIABLE: str(named), "COMPASS_PILOT__QUEUE__NAME": "variable", "PATH": "x"},
     )
     assert [layer["queue"]["name"] for _, layer in found] == ["system", "local", "named", "variable", "option", "line"]
 
@@ -145,43 +145,6 @@ def test_a_slip_in_a_variable_names_the_variable(variable):
 
 def test_the_defaults_stand_without_any_layer():
     assert load([]).settings == Settings()
-
-
-def test_a_token_is_read_anew_and_remembered_for_keeping_it_out_of_logs(tmp_path):
-    path = write(tmp_path / "token", "first\n")
-    token = Token(Server(token_file=str(path)))
-    assert token.read() == "first"
-    path.write_text("second")
-    assert token.read() == "second"
-    assert set(token.seen()) == {"first", "second"}
-
-
-def test_a_token_may_come_from_the_environment(monkeypatch):
-    monkeypatch.setenv(settings.TOKEN_VARIABLE, "secret")
-    assert Token(Server()).read() == "secret"
-    monkeypatch.delenv(settings.TOKEN_VARIABLE)
-    assert (Token(Server()).read(), Token(Server()).seen()) == ("", ())
-
-
-def test_a_token_that_cannot_be_read_is_named_by_its_file_only(tmp_path):
-    path = tmp_path / "token"
-    with pytest.raises(ConfigError, match=r"server\.token_file: .*token cannot be read: No such file"):
-        Token(Server(token_file=str(path))).read()
-    path.write_bytes(b"s\xffcret")
-    with pytest.raises(ConfigError, match=r"server\.token_file: .*token holds no token") as caught:
-        Token(Server(token_file=str(path))).read()
-    assert "cret" not in caught.value.detail
-
-
-@pytest.mark.parametrize("text", ["first\nsecond", "two words", "t\x07ken"])
-def test_what_no_header_can_hold_is_no_token_and_is_not_told(tmp_path, monkeypatch, text):
-    path = write(tmp_path / "token", text)
-    with pytest.raises(ConfigError, match="holds no token") as caught:
-        Token(Server(token_file=str(path))).read()
-    assert text[:3] not in caught.value.detail.replace("token", "")
-    monkeypatch.setenv(settings.TOKEN_VARIABLE, text)
-    with pytest.raises(ConfigError, match=settings.TOKEN_VARIABLE):
-        Token(Server()).read()
 
 
 def test_a_password_in_an_address_is_not_shown():

@@ -1,0 +1,30 @@
+"""What an admin may tune, and where it is read from; nothing outside this package reads the environment."""
+
+from __future__ import annotations
+
+from pilot.settings.loading import (
+    Layer,
+    Loaded,
+    environment,
+    from_environment,
+    layers,
+    load,
+    read_file,
+)
+from pilot.settings.sections import SECTIONS, Queue, Server, Settings
+from pilot.settings.token import Token
+
+__all__ = [
+    "SECTIONS",
+    "Layer",
+    "Loaded",
+    "Queue",
+    "Server",
+    "Settings",
+    "Token",
+    "environment",
+    "from_environment",
+    "layers",
+    "load",
+    "read_file",
+]

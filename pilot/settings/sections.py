@@ -1,0 +1,145 @@
+"""What an admin may tune. These classes are the only list of settings there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional, get_type_hints
+
+#: The longest that any setting in seconds may be, thirty years: the platform cannot wait much longer.
+LONGEST = 1e9
+
+
+def key(default: Any, unit: str = "", *, help: str, low: Optional[float] = None, high: Optional[float] = None) -> Any:
+    """Declare one setting: its default, its unit, what it does, the least and the most it may be."""
+    return field(default=default, metadata={"unit": unit, "help": help, "low": low, "high": high})
+
+
+def choice(default: str, *words: str, help: str) -> Any:
+    """Declare a setting that is one of some words."""
+    return field(default=default, metadata={"unit": "", "help": help, "words": (default, *words)})
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server and how to speak with it."""
+
+    url: str = key("", help="Address of the server; without a scheme, https is meant.")
+    port: int = key(25443, help="Port of the server, unless the address holds one.", low=1, high=65535)
+    dialect: str = choice("v1", "legacy", help="v1: /api/v1; legacy: PanDA's /server/panda.")
+    token_file: str = key("", help="File with the pilot's token; read anew for each request.")
+    origin: str = key("", help="Organisation that a token belongs to; sent in the Origin header.")
+    certificate: str = key("", help="File with the client certificate and its key (PEM), a proxy for instance.")
+    authorities: str = key("", help="File or folder of the authorities that server certificates are verified with.")
+    web_proxy: str = key("", help="Web proxy that requests go through.")
+    connect_timeout: float = key(10.0, "s", low=0.1, help="Longest wait for a connection.")
+    read_timeout: float = key(60.0, "s", low=0.1, help="Longest wait for a whole answer.")
+    report_wait: float = key(1.0, "s", low=0.01, help="Wait before a final report is offered again; doubles each time.")
+    report_wait_most: float = key(300.0, "s", low=0.01, help="Longest wait before a final report is offered again.")
+    report_for: float = key(10800.0, "s", low=0.1, help="A final report not taken for this long is left on the disk.")
+    lost_after: float = key(10800.0, "s", low=1, help="A job whose reports are not taken this long is given up.")
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Which work to ask for."""
+
+    name: str = key("", help="PanDA queue to ask work for.")
+    label: str = key("managed", help="Kind of jobs (prodSourceLabel).")
+    data_url: str = key("", help="Address or file of the queue's description; the server's own when left out.")
+    storage_url: str = key("", help="Address or file of the storages' description; the server's own when left out.")
+    refresh: float = key(10800.0, "s", low=0, help="Age at which both descriptions are fetched anew.")
+    working_group: str = key("", help="Only jobs of this working group.")
+    country_group: str = key("", help="Only jobs of this country group.")
+    allow_other_country: bool = key(False, help="Take jobs of other country groups too.")
+    job_type: str = key("", help="Only jobs of this type.")
+    resource_type: str = key("", help="Only jobs of this resource type, such as SCORE or MCORE.")
+
+
+@dataclass(frozen=True)
+class Job:
+    """How many jobs a pilot runs, and for how long."""
+
+    workdir: str = key("", help="Folder in which the pilot works; the one it is started in when left out.")
+    at_once: int = key(1, "jobs", low=1, high=1000, help="Jobs at the same time.")
+    cores: int = key(0, "cores", low=0, help="Cores that these jobs share; 0: not counted.")
+    requests: int = key(2, "requests", low=1, help="Requests without a job after which the pilot ends.")
+    failures: int = key(5, "requests", low=1, help="Failed requests in a row after which the pilot ends.")
+    ask_wait: float = key(120.0, "s", low=0.01, help="Wait between two requests, give or take a half.")
+    time_floor: float = key(-1.0, "s", low=-1, help="Ask for another job until this age; -1: as the queue says.")
+    lifetime: float = key(324000.0, "s", low=1, help="Longest life of the pilot.")
+    reserve: float = key(180.0, "s", low=0, help="Part of its life kept for ending the jobs and storing their logs.")
+    keep_workdir: bool = key(False, help="Leave the directories of jobs behind.")
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Running the experiment's program."""
+
+    grace: float = key(10.0, "s", low=0, help="Time between SIGTERM and SIGKILL for a payload that is to end.")
+    environment: tuple[str, ...] = key(
+        (), help="Variables that a payload gets from the pilot's environment beside the usual ones (PATH, HOME ...)."
+    )
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Bringing files and storing them."""
+
+    attempts: int = key(2, "tries", low=1, high=20, help="Tries for one file.")
+    base_time: float = key(400.0, "s", low=1, help="Time that any one copy may take.")
+    rate: float = key(1e6, "bytes/s", low=1, help="Slowest copy that is waited for, beyond that time.")
+    most_time: float = key(10800.0, "s", low=1, help="Longest time for one job's inputs, or for its outputs.")
+    log_time: float = key(600.0, "s", low=1, help="Longest time for packing and storing a log.")
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """Watching running jobs."""
+
+    heartbeat: float = key(1800.0, "s", low=0.1, help="Time between two reports on a running job.")
+    checks: float = key(60.0, "s", low=0.1, help="Time between two looks at a running job.")
+    free_disk: int = key(10**9, "bytes", low=0, help="Free space on the node below which a running job is ended.")
+    free_disk_at_start: int = key(2 * 10**9, "bytes", low=0, help="Free space on the node that a job needs to begin.")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Ending the pilot."""
+
+    within: float = key(60.0, "s", low=1, help="Time after a first signal for ending jobs, storing logs, reporting.")
+    within_again: float = key(5.0, "s", low=0.1, help="The same after a second signal.")
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """The experiment's own code."""
+
+    user: str = key("generic", help="Experiment whose plugin decides; generic and compass are built in.")
+    also: tuple[str, ...] = key((), help="Further installed plugins (entry points of compass_pilot.plugins).")
+
+
+@dataclass(frozen=True)
+class Log:
+    """The pilot's own log."""
+
+    debug: bool = key(False, help="Write more.")
+    breakages: int = key(10, "per hour", low=0, help="Breakages of one part of the pilot after which it ends.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything; one attribute per section."""
+
+    server: Server = field(default_factory=Server)
+    queue: Queue = field(default_factory=Queue)
+    job: Job = field(default_factory=Job)
+    payload: Payload = field(default_factory=Payload)
+    copy: Copy = field(default_factory=Copy)
+    monitor: Monitor = field(default_factory=Monitor)
+    stop: Stop = field(default_factory=Stop)
+    plugins: Plugins = field(default_factory=Plugins)
+    log: Log = field(default_factory=Log)
+
+
+SECTIONS: Mapping[str, type] = get_type_hints(Settings)
