@@ -16,13 +16,14 @@ from pilot.contract.codes import ErrorCode
 from pilot.control import recovery
 from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget, Component
-from pilot.control.conductor import Conductor, Means, Ways
+from pilot.control.conductor import Conductor
 from pilot.control.data import DataControl, copytools
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.journal import Journal
 from pilot.control.lanes import Lane, Occupied
 from pilot.control.ledger import Ledger
 from pilot.control.lifecycle import Effect
+from pilot.control.means import Means, Ways
 from pilot.control.monitor import MonitorControl
 from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl

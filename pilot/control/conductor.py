@@ -7,67 +7,30 @@ from __future__ import annotations
 
 import logging
 import queue
-import random
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional
 
 from pilot.api.communicator import Report
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
-from pilot.contract.messages import JobUpdate
-from pilot.control import news, reports
+from pilot.control import news
 from pilot.control.asking import Asking
 from pilot.control.component import Budget, Component
-from pilot.control.journal import Journal, JournalUnusable
-from pilot.control.ledger import Ledger
+from pilot.control.intake import Intake
+from pilot.control.journal import JournalUnusable
 from pilot.control.lifecycle import TERMINAL, Effect, Event, IllegalTransition, advance
+from pilot.control.means import Means, Ways
 from pilot.control.news import Answer, Due, Matter, News, Order, Work
+from pilot.control.reporting import Reporting
 from pilot.control.slot import Slot
 from pilot.control.timers import Timers
-from pilot.control.times import NEVER, Times
+from pilot.control.times import NEVER
 from pilot.job import Job, Phase, Problem
 
 log = logging.getLogger(__name__)
 
 #: What one wait may last, in seconds; the platform cannot wait for ever and a time is set.
 LONGEST_WAIT = 86400.0
-
-
-class Outbox(Protocol):
-    """Where work goes."""
-
-    def put(self, item: Any) -> None:
-        """Take one item; never blocks."""
-
-
-@dataclass(frozen=True)
-class Ways:
-    """The ways out of the conductor: work by effect, looks for the monitor, requests for work, and the end."""
-
-    work: Mapping[Effect, Outbox]
-    look: Outbox
-    ask: Outbox
-    ended: Callable[[], None]
-    moved: Callable[[Job], None]
-
-
-@dataclass(frozen=True)
-class Means:
-    """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970."""
-
-    journal: Journal
-    times: Times
-    ledger: Ledger
-    facts: reports.Facts
-    compose: Callable[[JobUpdate, Optional[tuple[int, Optional[int]]]], Report]
-    new_request_id: Callable[[], str]
-    server: str
-    queue: str
-    clock: Callable[[], float] = time.monotonic
-    now: Callable[[], float] = time.time
-    luck: Callable[[], float] = random.random
 
 
 class Conductor(Component):
@@ -83,17 +46,16 @@ class Conductor(Component):
         request_id: Optional[str] = None,
     ) -> None:
         super().__init__("conductor", inbox, budget)
-        self.ways, self.means, self.asking = ways, means, asking
+        self.ways, self.means = ways, means
         self.jobs: dict[news.Key, Slot] = {}
         #: What went wrong, in order; the pilot's exit status is made of it.
         self.problems: list[Problem] = []
         self.finished = 0
         self._timers = Timers()
+        self.intake = Intake(means, ways.ask, self._timers, self.jobs, asking, request_id)
+        self.reporting = Reporting(means, self._timers)
         self._end_at = NEVER
         self._stop: Optional[Problem] = None
-        self._asked: Optional[str] = None  # the request for work that has no answer yet
-        self._ask_at: Optional[float] = None
-        self._open_request = request_id  # one of a pilot that died here; its jobs may be waiting for us
         self._ended = False
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             Answer: self._answer,
@@ -102,7 +64,7 @@ class Conductor(Component):
             news.Progress: self._progress,
             news.Heard: self._heard,
             news.Offer: self._offer,
-            news.NoOffer: self._no_offer,
+            news.NoOffer: self.intake.refused,
             news.Shutdown: self._shutdown,
             Due: self._due,
         }
@@ -112,7 +74,9 @@ class Conductor(Component):
         overdue = Problem(
             ErrorCode.REACHED_MAX_TIME, f"the pilot's lifetime of {self.means.times.lifetime:.0f} s is over"
         )
-        self._timers.set(self.asking.started + self.means.times.working_life, Order(None, Event.DEADLINE, overdue))
+        self._timers.set(
+            self.intake.asking.started + self.means.times.working_life, Order(None, Event.DEADLINE, overdue)
+        )
         self._go_on()
 
     def take(self) -> Any:
@@ -153,7 +117,7 @@ class Conductor(Component):
 
     def _order(self, order: Order) -> None:
         if order.key is None:
-            self._stop_asking()
+            self.intake.stop()
         for slot in list(self.jobs.values()):
             if order.key in (None, slot.job.key):
                 log.warning("job %d.%d: %s: %s", *slot.job.key, order.event.value, order.problem.detail)
@@ -167,33 +131,19 @@ class Conductor(Component):
     def _progress(self, progress: news.Progress) -> None:
         if (slot := self.jobs.get(progress.key)) is not None and slot.job.phase not in (Phase.REPORTING, *TERMINAL):
             told = None if progress.done is None else (progress.done, progress.total)
-            self._send(slot, Effect.REPORT, self._running_report(slot, told))
+            self._send(slot, Effect.REPORT, self.reporting.running(slot, told))
 
     def _heard(self, heard: news.Heard) -> None:
         if (slot := self.jobs.get(heard.key)) is not None:
             slot.heard = self.means.clock()
 
     def _offer(self, offer: news.Offer) -> None:
-        self._asked = None
-        self.asking = self.asking.got(len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor)
-        for spec in offer.jobs:
-            self._accept(spec, offer, None)
-        for broken in offer.broken:
-            spec = JobSpec(id=broken.id, attempt=broken.attempt, transformation="")
-            self._accept(spec, offer, Problem(ErrorCode.BAD_JOB_DEFINITION, broken.words))
-        self.means.journal.answered()
-
-    def _no_offer(self, answer: news.NoOffer) -> None:
-        # The server may have given jobs in an answer that was lost: asked again by the same name, it says so.
-        self._asked, self._open_request = None, None if answer.fatal else self._asked
-        if answer.fatal:
-            self.means.journal.answered()
-        log.warning("no work: %s: %s", answer.problem.code.name, answer.problem.detail)
-        self.asking = self.asking.failed(answer.problem, answer.fatal)
+        for spec, problem in self.intake.offered(offer):
+            self._accept(spec, offer, problem)
 
     def _shutdown(self, shutdown: news.Shutdown) -> None:
         """End everything in so many seconds; said again, in fewer."""
-        self._stop_asking()
+        self.intake.stop()
         self._stop = self._stop or shutdown.problem
         self._end_at = min(self._end_at, self.means.clock() + shutdown.seconds)
         for slot in list(self.jobs.values()):
@@ -202,17 +152,15 @@ class Conductor(Component):
 
     def _due(self, due: Due) -> None:
         if due.matter is Matter.ASK:
-            self._ask_at = None
-            if not self.asking.over and self._asked is None and self._room() > 0:
-                self._ask()
-            return
+            return self.intake.due()
         slot = self.jobs.get(due.key) if due.key else None
         if slot is None:
-            return
+            return None
         if due.matter is Matter.GIVE_UP:
             self._give_up(slot)
         elif slot.job.phase is not Phase.REPORTING:
             self._look(slot, due.matter)
+        return None
 
     # What becomes of a job
 
@@ -244,9 +192,8 @@ class Conductor(Component):
             log.error("%s", wrong)  # the story says more than a traceback
             job, effects = advance(before, Event.FAIL, Problem(ErrorCode.INTERNAL_ERROR, str(wrong)))
         slot.move(job, self.means.clock())
-        if Effect.FINAL_REPORT in effects and not slot.final:
-            update = reports.final(job, slot.course(self.means.queue), self.means.facts, self.means.now())
-            slot.final = self.means.compose(update, None).text
+        if Effect.FINAL_REPORT in effects:
+            self.reporting.write_final(slot)
         if job.phase is not before.phase:
             log.info("job %d.%d: %s (%s)", *job.key, job.phase.value, event.value)
             if job.phase not in TERMINAL:
@@ -254,20 +201,11 @@ class Conductor(Component):
             self.ways.moved(job)
             self._set_deadline(slot)
         elif job.phase is Phase.REPORTING and event in (Event.NOT_TAKEN, Event.FAIL):
-            self._report_later(slot, problem)
+            self.reporting.later(slot, problem, self._end_at)
         for effect in effects:
-            self._send(slot, effect, self._report(slot, effect))
+            self._send(slot, effect, self.reporting.of(slot, effect))
         if job.phase in TERMINAL:
             self._forget(slot)
-
-    def _report(self, slot: Slot, effect: Effect) -> Optional[Report]:
-        if effect is Effect.FINAL_REPORT:
-            return Report(slot.final)
-        return self._running_report(slot, None) if effect is Effect.REPORT else None
-
-    def _running_report(self, slot: Slot, progress: Optional[tuple[int, Optional[int]]]) -> Report:
-        course = slot.course(self.means.queue)
-        return self.means.compose(reports.running(slot.job, course, self.means.facts, self.means.now()), progress)
 
     def _send(self, slot: Slot, effect: Effect, report: Optional[Report]) -> None:
         seconds = self._capped(slot, self.means.times.given(effect))
@@ -302,14 +240,6 @@ class Conductor(Component):
             return seconds
         return min(seconds, max(0.0, self._end_at - self.means.clock()) * self.means.times.share(slot.job.phase))
 
-    def _report_later(self, slot: Slot, problem: Optional[Problem]) -> None:
-        slot.refusal = problem or slot.refusal
-        now = self.means.clock()
-        # When the pilot is to end, some tries are left for the time that is.
-        wait = min(self.means.times.report_wait(slot.refusals), max(0.1, (self._end_at - now) / 4))
-        slot.refusals += 1
-        self._timers.set(now + wait, Answer(slot.job.key, slot.job.step, Event.OVERDUE))
-
     def _give_up(self, slot: Slot) -> None:
         """Leave a final report to the next pilot on this disk."""
         told = slot.refusal or Problem(ErrorCode.COMMUNICATION_FAILURE, "the final report was not taken")
@@ -323,7 +253,7 @@ class Conductor(Component):
             self.finished += 1
         else:
             self.problems.append(slot.job.problem)
-            self.asking = self.asking.ended_with(slot.job.problem)
+            self.intake.ended_with(slot.job.problem)
         try:
             self.means.journal.forget(*slot.job.key)
         except JournalUnusable as wrong:
@@ -345,7 +275,7 @@ class Conductor(Component):
         elif slot.job.phase is Phase.RUNNING or matter is Matter.CHECK:
             self.ways.look.put(news.Look(slot.job, matter, slot.site))
         else:
-            self._send(slot, Effect.REPORT, self._running_report(slot, None))
+            self._send(slot, Effect.REPORT, self.reporting.running(slot))
 
     # What comes next
 
@@ -354,38 +284,12 @@ class Conductor(Component):
         for slot in list(self.jobs.values()):
             if slot.job.phase is Phase.ACCEPTED and self.means.ledger.take(slot.job.key, slot.job.spec.cores):
                 self._move(slot, Event.BEGIN)
-        if self._asked is not None:
-            return
-        now = self.means.clock()
-        at = self.asking.next(now, self.means.luck())
-        if at is None and not self.jobs:
+        if not self.intake.go_on() and not self.jobs:
             self._end()
-        elif at is not None and self._ask_at is None and self._room() > 0:
-            if at <= now:
-                self._ask()
-            else:
-                self._ask_at = at
-                self._timers.set(at, Due(Matter.ASK))
-
-    def _room(self) -> int:
-        waiting = sum(slot.job.phase is Phase.ACCEPTED for slot in self.jobs.values())
-        return self.means.ledger.places() - waiting
-
-    def _ask(self) -> None:
-        self._asked, self._open_request = self._open_request or self.means.new_request_id(), None
-        try:
-            self.means.journal.asked(self._asked, self.means.server, self.means.queue)
-        except JournalUnusable as wrong:
-            self._no_offer(news.NoOffer(Problem(wrong.code, wrong.detail), fatal=True))
-            return self._go_on()
-        return self.ways.ask.put(news.Ask(self._asked, self._room()))
-
-    def _stop_asking(self) -> None:
-        self.asking = self.asking.stopped()
 
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
-            if self.asking.problem is not None:
-                self.problems.append(self.asking.problem)
+            if (problem := self.intake.asking.problem) is not None:
+                self.problems.append(problem)
             self.ways.ended()

@@ -14,10 +14,11 @@ from pilot.contract.queue import QueueData
 from pilot.control import news
 from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget
-from pilot.control.conductor import Conductor, Means, Ways
+from pilot.control.conductor import Conductor
 from pilot.control.journal import Journal
 from pilot.control.ledger import Ledger
 from pilot.control.lifecycle import ORDERS, Effect, Event
+from pilot.control.means import Means, Ways
 from pilot.control.news import Order, Site
 from pilot.control.reports import Facts
 from pilot.control.times import Times

@@ -162,7 +162,7 @@ def test_an_order_without_a_job_reaches_all_and_nothing_more_is_asked_for(tmp_pa
     scene.work.clear()
     scene.conductor.handle(news.Order(None, Event.DEADLINE, KILL))
     assert scene.effects() == [Effect.CANCEL_COPIES, Effect.CANCEL_COPIES]
-    assert scene.conductor.asking.over
+    assert scene.conductor.intake.asking.over
 
 
 def test_an_illegal_event_fails_its_job_with_its_story_and_nothing_else(running):
@@ -332,7 +332,7 @@ def test_a_job_that_is_offered_twice_is_run_once(tmp_path):
     scene = Scene(tmp_path, at_once=2)
     scene.conductor.begin()
     scene.offer(spec(1))
-    request = scene.conductor._asked
+    request = scene.conductor.intake._asked
     scene.work.clear()
     scene.conductor.handle(news.Offer(request, SITE, (spec(1),)))
     assert scene.effects() == []
@@ -358,6 +358,6 @@ def test_a_request_that_was_refused_is_not_left_to_the_next_pilot(scene):
 
 def test_the_request_of_a_dead_pilot_is_asked_again_first(tmp_path):
     scene = Scene(tmp_path)
-    scene.conductor._open_request = "old"
+    scene.conductor.intake._open_request = "old"
     scene.conductor.begin()
     assert scene.work[0].request_id == "old"

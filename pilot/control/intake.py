@@ -1,0 +1,107 @@
+"""Asks for work and takes the answers: request ids, how much there is room for, when to ask next.
+
+Used by the conductor, in its thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.control import news
+from pilot.control.asking import Asking
+from pilot.control.journal import JournalUnusable
+from pilot.control.means import Means, Outbox
+from pilot.control.news import Due, Matter
+from pilot.control.slot import Slot
+from pilot.control.timers import Timers
+from pilot.job import Phase, Problem
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """``jobs`` is the conductor's own dictionary; it is only read here. ``ask`` is where requests go."""
+
+    def __init__(
+        self,
+        means: Means,
+        ask: Outbox,
+        timers: Timers,
+        jobs: Mapping[news.Key, Slot],
+        asking: Asking,
+        request_id: Optional[str],
+    ) -> None:
+        self.asking = asking
+        self._means, self._outbox, self._timers, self._jobs = means, ask, timers, jobs
+        self._asked: Optional[str] = None  # the request for work that has no answer yet
+        self._ask_at: Optional[float] = None
+        self._open_request = request_id  # one of a pilot that died here; its jobs may be waiting for us
+
+    def offered(self, offer: news.Offer) -> Iterator[tuple[JobSpec, Optional[Problem]]]:
+        """Take an answer; give its jobs one by one, those that cannot be read with the problem they have.
+
+        The request stays open until the last of them was taken: a pilot that dies before leaves them to the next one.
+        """
+        self._asked = None
+        self.asking = self.asking.got(len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor)
+        for spec in offer.jobs:
+            yield spec, None
+        for broken in offer.broken:
+            spec = JobSpec(id=broken.id, attempt=broken.attempt, transformation="")
+            yield spec, Problem(ErrorCode.BAD_JOB_DEFINITION, broken.words)
+        self._means.journal.answered()
+
+    def refused(self, answer: news.NoOffer) -> None:
+        """Take it that a request came to nothing."""
+        # The server may have given jobs in an answer that was lost: asked again by the same name, it says so.
+        self._asked, self._open_request = None, None if answer.fatal else self._asked
+        if answer.fatal:
+            self._means.journal.answered()
+        log.warning("no work: %s: %s", answer.problem.code.name, answer.problem.detail)
+        self.asking = self.asking.failed(answer.problem, answer.fatal)
+
+    def ended_with(self, problem: Problem) -> None:
+        """Note what a job failed of."""
+        self.asking = self.asking.ended_with(problem)
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self.asking = self.asking.stopped()
+
+    def due(self) -> None:
+        """Ask, because the time for it has come."""
+        self._ask_at = None
+        if not self.asking.over and self._asked is None and self._room() > 0:
+            self._ask()
+
+    def go_on(self) -> bool:
+        """Ask for more, now or later; False when no more work will come."""
+        if self._asked is not None:
+            return True
+        now = self._means.clock()
+        at = self.asking.next(now, self._means.luck())
+        if at is not None and self._ask_at is None and self._room() > 0:
+            if at <= now:
+                return self._ask()
+            self._ask_at = at
+            self._timers.set(at, Due(Matter.ASK))
+        return at is not None
+
+    def _room(self) -> int:
+        waiting = sum(slot.job.phase is Phase.ACCEPTED for slot in self._jobs.values())
+        return self._means.ledger.places() - waiting
+
+    def _ask(self) -> bool:
+        """Ask; False when it cannot be written down that somebody asks."""
+        self._asked, self._open_request = self._open_request or self._means.new_request_id(), None
+        try:
+            self._means.journal.asked(self._asked, self._means.server, self._means.queue)
+        except JournalUnusable as wrong:
+            self.refused(news.NoOffer(Problem(wrong.code, wrong.detail), fatal=True))
+            return False
+        self._outbox.put(news.Ask(self._asked, self._room()))
+        return True

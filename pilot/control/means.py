@@ -1,0 +1,53 @@
+"""What the conductor works with, and the ways on which work leaves it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, Optional, Protocol
+
+from pilot.api.communicator import Report
+from pilot.contract.messages import JobUpdate
+from pilot.control import reports
+from pilot.control.journal import Journal
+from pilot.control.ledger import Ledger
+from pilot.control.lifecycle import Effect
+from pilot.control.times import Times
+from pilot.job import Job
+
+
+class Outbox(Protocol):
+    """Where work goes."""
+
+    def put(self, item: Any) -> None:
+        """Take one item; never blocks."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The ways out of the conductor: work by effect, looks for the monitor, requests for work, and the end."""
+
+    work: Mapping[Effect, Outbox]
+    look: Outbox
+    ask: Outbox
+    ended: Callable[[], None]
+    moved: Callable[[Job], None]
+
+
+@dataclass(frozen=True)
+class Means:
+    """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970."""
+
+    journal: Journal
+    times: Times
+    ledger: Ledger
+    facts: reports.Facts
+    compose: Callable[[JobUpdate, Optional[tuple[int, Optional[int]]]], Report]
+    new_request_id: Callable[[], str]
+    server: str
+    queue: str
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    luck: Callable[[], float] = random.random

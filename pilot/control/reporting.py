@@ -1,0 +1,50 @@
+"""Writes the reports of the conductor's jobs, and says when a final one is offered again.
+
+Used by the conductor, in its thread; what stands in a report is decided in `pilot.control.reports`.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from pilot.api.communicator import Report
+from pilot.control import reports
+from pilot.control.lifecycle import Effect, Event
+from pilot.control.means import Means
+from pilot.control.news import Answer
+from pilot.control.slot import Slot
+from pilot.control.timers import Timers
+from pilot.job import Problem
+
+
+class Reporting:
+    """Composes reports and repeats the last ones."""
+
+    def __init__(self, means: Means, timers: Timers) -> None:
+        self._means, self._timers = means, timers
+
+    def write_final(self, slot: Slot) -> None:
+        """Write a job's final report, once: it is the same each time it is sent."""
+        if not slot.final:
+            update = reports.final(slot.job, slot.course(self._means.queue), self._means.facts, self._means.now())
+            slot.final = self._means.compose(update, None).text
+
+    def of(self, slot: Slot, effect: Effect) -> Optional[Report]:
+        """Answer the report that goes with an effect, if one does."""
+        if effect is Effect.FINAL_REPORT:
+            return Report(slot.final)
+        return self.running(slot) if effect is Effect.REPORT else None
+
+    def running(self, slot: Slot, progress: Optional[tuple[int, Optional[int]]] = None) -> Report:
+        """Compose a report on a job that goes on."""
+        course = slot.course(self._means.queue)
+        return self._means.compose(reports.running(slot.job, course, self._means.facts, self._means.now()), progress)
+
+    def later(self, slot: Slot, problem: Optional[Problem], end_at: float) -> None:
+        """Offer a final report that was not taken again, after a while; sooner when the pilot ends soon."""
+        slot.refusal = problem or slot.refusal
+        now = self._means.clock()
+        # When the pilot is to end, some tries are left for the time that is.
+        wait = min(self._means.times.report_wait(slot.refusals), max(0.1, (end_at - now) / 4))
+        slot.refusals += 1
+        self._timers.set(now + wait, Answer(slot.job.key, slot.job.step, Event.OVERDUE))
