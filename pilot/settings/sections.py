@@ -26,12 +26,15 @@ class Server:
 
     url: str = key("", help="Address of the server; without a scheme, https is meant.")
     port: int = key(25443, help="Port of the server, unless the address holds one.", low=1, high=65535)
-    dialect: str = choice("v1", "legacy", help="v1: /api/v1; legacy: PanDA's /server/panda.")
+    dialect: str = choice(
+        "auto", "v1", "legacy", help="v1: /api/v1; legacy: PanDA's /server/panda; auto: what the server answers to."
+    )
     token_file: str = key("", help="File with the pilot's token; read anew for each request.")
     origin: str = key("", help="Organisation that a token belongs to; sent in the Origin header.")
     certificate: str = key("", help="File with the client certificate and its key (PEM), a proxy for instance.")
     authorities: str = key("", help="File or folder of the authorities that server certificates are verified with.")
     web_proxy: str = key("", help="Web proxy that requests go through.")
+    updates: bool = key(True, help="Send reports to the server; otherwise they are files, the last one heartbeat.json.")
     connect_timeout: float = key(10.0, "s", low=0.1, help="Longest wait for a connection.")
     read_timeout: float = key(60.0, "s", low=0.1, help="Longest wait for a whole answer.")
     report_wait: float = key(1.0, "s", low=0.01, help="Wait before a final report is offered again; doubles each time.")
@@ -54,6 +57,7 @@ class Queue:
     allow_other_country: bool = key(False, help="Take jobs of other country groups too.")
     job_type: str = key("", help="Only jobs of this type.")
     resource_type: str = key("", help="Only jobs of this resource type, such as SCORE or MCORE.")
+    same_task: bool = key(True, help="After a job, ask for work of its task first.")
 
 
 @dataclass(frozen=True)
@@ -61,15 +65,36 @@ class Job:
     """How many jobs a pilot runs, and for how long."""
 
     workdir: str = key("", help="Folder in which the pilot works; the one it is started in when left out.")
+    file: str = key("", help="File with jobs to be run; no server is asked, and reports are files.")
     at_once: int = key(1, "jobs", low=1, high=1000, help="Jobs at the same time.")
     cores: int = key(0, "cores", low=0, help="Cores that these jobs share; 0: not counted.")
     requests: int = key(2, "requests", low=1, help="Requests without a job after which the pilot ends.")
     failures: int = key(5, "requests", low=1, help="Failed requests in a row after which the pilot ends.")
-    ask_wait: float = key(120.0, "s", low=0.01, help="Wait between two requests, give or take a half.")
+    ask_wait: float = key(10.0, "s", low=0.01, help="Wait between two requests; doubles each time, give or take half.")
+    ask_wait_most: float = key(120.0, "s", low=0.01, help="Longest wait between two requests, give or take half.")
     time_floor: float = key(-1.0, "s", low=-1, help="Ask for another job until this age; -1: as the queue says.")
     lifetime: float = key(324000.0, "s", low=1, help="Longest life of the pilot.")
-    reserve: float = key(180.0, "s", low=0, help="Part of its life kept for ending the jobs and storing their logs.")
+    lease: float = key(0.0, "s", low=0, help="Time for which the slot is lent to the pilot; 0: without an end.")
+    walltime: float = key(0.0, "s", low=0, help="Time that the batch slot has left at the start; 0: not known.")
+    reserve: float = key(180.0, "s", low=0, help="Part of these times kept for ending jobs and storing their logs.")
     keep_workdir: bool = key(False, help="Leave the directories of jobs behind.")
+
+
+@dataclass(frozen=True)
+class Verify:
+    """What a job must fulfil before anything is done for it."""
+
+    signatures: str = choice(
+        "never",
+        "when_signed",
+        "always",
+        help="Which jobs' signatures are verified; a queue may ask for more, not less.",
+    )
+    keys: tuple[str, ...] = key((), help="Files of public keys (PEM, Ed25519); a signature by any of them counts.")
+    transformation_urls: tuple[str, ...] = key(
+        (), help="Addresses below which transformations may be fetched; the server's own /trf/ when left out."
+    )
+    transformation_size: int = key(100 * 10**6, "bytes", low=1, help="Largest transformation that is fetched.")
 
 
 @dataclass(frozen=True)
@@ -109,6 +134,18 @@ class Stop:
 
     within: float = key(60.0, "s", low=1, help="Time after a first signal for ending jobs, storing logs, reporting.")
     within_again: float = key(5.0, "s", low=0.1, help="The same after a second signal.")
+    preemption: tuple[str, ...] = key((), help="Signals, such as SIGUSR2, by which the batch system takes slots back.")
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What becomes of jobs whose pilot has died."""
+
+    outputs: str = choice("store", "drop", help="Outputs of a payload that ended well: store them, or report a loss.")
+    logs: bool = key(True, help="Store the log of a job that was lost.")
+    folder: str = key("", help="Folder, shared by nodes perhaps, to which a pilot moves what it could not settle.")
+    age_most: float = key(604800.0, "s", low=0, help="Age of a job beyond which it is reported lost and removed.")
+    keep_logs: float = key(604800.0, "s", low=0, help="Time for which the logs of pilots that failed or died are kept.")
 
 
 @dataclass(frozen=True)
@@ -121,10 +158,14 @@ class Plugins:
 
 @dataclass(frozen=True)
 class Log:
-    """The pilot's own log."""
+    """The pilot's own log, and the logs of jobs."""
 
     debug: bool = key(False, help="Write more.")
     breakages: int = key(10, "per hour", low=0, help="Breakages of one part of the pilot after which it ends.")
+    compression: str = choice("gzip", "zstd", help="Of a job's log; zstd needs the package zstandard, or Python 3.14.")
+    most_of_file: int = key(100 * 2**20, "bytes", low=1000, help="What a job's log keeps of any one file.")
+    most: int = key(2**30, "bytes", low=10**6, help="What it keeps in all; the longest files are left out.")
+    failure_bundle: bool = key(True, help="Keep in the log of a job that failed what pilot replay needs.")
 
 
 @dataclass(frozen=True)
@@ -134,10 +175,12 @@ class Settings:
     server: Server = field(default_factory=Server)
     queue: Queue = field(default_factory=Queue)
     job: Job = field(default_factory=Job)
+    verify: Verify = field(default_factory=Verify)
     payload: Payload = field(default_factory=Payload)
     copy: Copy = field(default_factory=Copy)
     monitor: Monitor = field(default_factory=Monitor)
     stop: Stop = field(default_factory=Stop)
+    recovery: Recovery = field(default_factory=Recovery)
     plugins: Plugins = field(default_factory=Plugins)
     log: Log = field(default_factory=Log)
 
