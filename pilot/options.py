@@ -23,6 +23,10 @@ def _truth(text: str) -> bool:
         raise argparse.ArgumentTypeError(f"{text!r} is not true or false") from None
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _untruth(text: str) -> bool:
     return not _truth(text)
 
@@ -37,15 +41,20 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("--token-file",), "server", "token_file", str),
     (("--cacert",), "server", "certificate", str),
     (("--capath",), "server", "authorities", str),
+    (("-z", "--noserverupdate"), "server", "updates", _untruth),
     (("--queuedata-url",), "queue", "data_url", str),
     (("--storagedata-url",), "queue", "storage_url", str),
     (("--workinggroup", "--working-group"), "queue", "working_group", str),
     (("--countrygroup", "--country-group"), "queue", "country_group", str),
     (("--allowothercountry", "--allow-other-country"), "queue", "allow_other_country", _truth),
+    (("--allowsameuser", "--allow-same-user"), "queue", "same_task", _truth),
     (("--job-type",), "queue", "job_type", str),
     (("--resource-type",), "queue", "resource_type", str),
     (("-a", "--workdir"), "job", "workdir", str),
+    (("--job-file",), "job", "file", str),
+    (("-g", "--baseurls"), "verify", "transformation_urls", _listed),
     (("-l", "--lifetime"), "job", "lifetime", float),
+    (("-L", "--leasetime"), "job", "lease", float),
     (("-v", "--getjobrequests"), "job", "requests", int),
     (("-x", "--getjobfailures"), "job", "failures", int),
     (("--cleanup",), "job", "keep_workdir", _untruth),
@@ -60,7 +69,6 @@ OBSOLETE: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("-r", "--resource"), True, "the queue (-q) says it"),
     (("-s", "--site"), True, "the queue (-q) says it"),
     (("-i", "--versiontag"), True, "there is one version; the wrapper chooses which"),
-    (("--allowsameuser", "--allow-same-user"), True, "the server decides whose job comes next"),
     (("-k", "--noworkerpilotstatusupdate"), False, "the server learns it from the jobs' reports"),
     (("-t", "--noproxyverification"), False, "the server judges the identity"),
     (("-u", "--verifypayloadproxy"), False, "payloads get no proxy"),

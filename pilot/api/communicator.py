@@ -1,6 +1,8 @@
 """Speaks with the server: asks for work, reports, fetches descriptions of queues and storages. In either dialect.
 
 What comes back is an answer, or an error whose type says whether asking again may help: see `pilot.api.replies`.
+Which dialect the server speaks is learnt from its first answer, when the settings do not say it: /api/v1 is tried
+first, and a server that knows no such address is spoken to as PanDA's older ones are.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from pilot.api import replies
 from pilot.contract import routes
-from pilot.contract.codec import ContractError, Dialect, encode
+from pilot.contract.codec import ContractError, Dialect, decode, encode
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import QueueData, StorageEndpoint
 from pilot.contract.version import CONTRACT, PRODUCT
@@ -32,6 +34,10 @@ log = logging.getLogger(__name__)
 #: An answer longer than this is garbage, in bytes. A full description of all storages of a large experiment has 5 MB.
 LONGEST_ANSWER = 64 * 2**20
 _PIECE = 2**16
+#: The setting that leaves it to the server.
+AUTO = "auto"
+_WORK = {Dialect.V1: routes.ACQUIRE_JOBS, Dialect.LEGACY: routes.GET_JOB}
+_REPORT = {Dialect.V1: routes.UPDATE_JOB_V1, Dialect.LEGACY: routes.UPDATE_JOB}
 
 
 def base_url(url: str, port: int) -> str:
@@ -54,10 +60,23 @@ def base_url(url: str, port: int) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """One report on a job, as it is sent: the same text each time it is repeated."""
+    """One report on a job, as it is sent: the same text each time it is repeated.
+
+    The text is in one dialect, as journals keep it; it is turned into the other one for a server that wants that.
+    """
 
     text: str
     progress: Optional[str] = None  # "done/total", of a running job
+
+    def said_in(self, dialect: Dialect) -> str:
+        """Answer the text in a dialect.
+
+        Raises:
+            ContractError: it is no report.
+        """
+        said = json.loads(self.text)
+        own = Dialect.V1 if "job_id" in said else Dialect.LEGACY
+        return self.text if own is dialect else json.dumps(encode(decode(JobUpdate, said, own), dialect))
 
 
 class Communicator:
@@ -69,31 +88,41 @@ class Communicator:
     def __init__(self, server: Server, token: Callable[[], str] = str) -> None:
         self._server, self._token = server, token
         self._base = base_url(server.url, server.port)
-        self._dialect = Dialect(server.dialect)
+        self._dialect = None if server.dialect == AUTO else Dialect(server.dialect)
         self._idle: list[requests.Session] = []
 
     @property
     def name(self) -> str:
-        """Which server this is, and in which dialect it is spoken to; journals name it."""
-        return f"{self._base} {self._dialect.value}"
+        """Which server this is; journals name it. In which dialect it is spoken to makes it no other one."""
+        return self._base
+
+    @property
+    def dialect(self) -> Optional[Dialect]:
+        """In which dialect this server is spoken to; ``None`` while nobody knows."""
+        return self._dialect
 
     def acquire(self, request: WorkRequest, request_id: str) -> replies.Jobs:
         """Ask for work; no job is an answer too.
 
-        ``request_id`` names this request: asked again under it, the server gives the same answer again.
+        ``request_id`` names this request: asked again under it, the server gives the same answer again. Only in
+        /api/v1: PanDA's older dialect has no such thing, so there a request that broke off is not repeated.
 
         Raises:
             replies.ServerError: there was no answer, or one that is none.
         """
-        v1 = self._dialect is Dialect.V1
-        text = json.dumps(encode(request, self._dialect))
-        said = self._post(routes.ACQUIRE_JOBS if v1 else routes.GET_JOB, text, {routes.REQUEST_ID: request_id})
-        return replies.jobs_v1(said) if v1 else replies.jobs_legacy(said)
+        headers = {routes.REQUEST_ID: request_id}
+
+        def send(dialect: Dialect) -> replies.Raw:
+            text = json.dumps(encode(request, dialect))
+            return self._post(dialect, _WORK[dialect], text, headers, again=dialect is Dialect.V1)
+
+        dialect, said = self._speak(send)
+        return replies.jobs_v1(said) if dialect is Dialect.V1 else replies.jobs_legacy(said)
 
     def compose(self, update: JobUpdate, progress: Optional[tuple[int, Optional[int]]] = None) -> Report:
         """Write a report."""
         told = None if progress is None else f"{progress[0]}/{'?' if progress[1] is None else progress[1]}"
-        return Report(json.dumps(encode(update, self._dialect)), told)
+        return Report(json.dumps(encode(update, self._dialect or Dialect.V1)), told)
 
     def report(self, report: Report) -> UpdateAnswer:
         """Send a report; answer the server's command.
@@ -101,10 +130,30 @@ class Communicator:
         Raises:
             replies.ServerError: it was not taken. `replies.Refused`: it never will be.
         """
-        v1 = self._dialect is Dialect.V1
         headers = {routes.PROGRESS: report.progress} if report.progress else {}
-        said = self._post(routes.UPDATE_JOB_V1 if v1 else routes.UPDATE_JOB, report.text, headers)
-        return replies.update_v1(said) if v1 else replies.update_legacy(said)
+
+        def send(dialect: Dialect) -> replies.Raw:
+            try:
+                text = report.said_in(dialect)
+            except (ValueError, TypeError) as wrong:
+                raise replies.Refused(f"this is no report: {wrong}") from wrong
+            return self._post(dialect, _REPORT[dialect], text, headers)
+
+        dialect, said = self._speak(send)
+        return replies.update_v1(said) if dialect is Dialect.V1 else replies.update_legacy(said)
+
+    def _speak(self, send: Callable[[Dialect], replies.Raw]) -> tuple[Dialect, replies.Raw]:
+        """Say something in the server's dialect; while that is not known, in /api/v1, and then in the other."""
+        if self._dialect is not None:
+            return self._dialect, send(self._dialect)
+        for dialect in (Dialect.V1, Dialect.LEGACY):
+            said = send(dialect)
+            if replies.is_answer(said, dialect):
+                self._dialect = dialect
+                log.info("%s speaks %s", self._base, dialect.value)
+            if not replies.knows_no_such_address(said):
+                return dialect, said
+        raise replies.BadAnswer(f"{self._base} knows neither {routes.ACQUIRE_JOBS} nor {routes.GET_JOB}")
 
     def queue_data(self, name: str, source: str = "") -> QueueData:
         """Fetch a queue's description: from the server, or from ``source``, an address or a file.
@@ -136,37 +185,50 @@ class Communicator:
         except (OSError, replies.BadAnswer) as wrong:
             raise replies.BadQueueData(f"{source}: cannot be read: {wrong}") from wrong
 
-    def _post(self, path: str, text: str, headers: Mapping[str, str]) -> replies.Raw:
+    def _post(
+        self, dialect: Dialect, path: str, text: str, headers: Mapping[str, str], *, again: bool = True
+    ) -> replies.Raw:
         body = text.encode()
-        if self._dialect is Dialect.LEGACY:
+        if dialect is Dialect.LEGACY:
             # PanDA takes JSON for compressed there, whatever a Content-Encoding says.
             import gzip
 
             body = gzip.compress(body, mtime=0)
-        return self._exchange("POST", self._base + path, body, headers)
+        return self._exchange("POST", self._base + path, body, headers, again=again)
 
     def _exchange(
-        self, method: str, url: str, body: Optional[bytes] = None, headers: Optional[Mapping[str, str]] = None
+        self,
+        method: str,
+        url: str,
+        body: Optional[bytes] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        *,
+        again: bool = True,
     ) -> replies.Raw:
-        """Send one request. A connection that was kept too long is closed by the other side: then once more, anew."""
+        """Send one request. A connection that was kept too long is closed by the other side: then once more, anew.
+
+        What may not be sent ``again`` goes over a connection of its own, so that it is never in doubt whether an old
+        one has carried it.
+        """
         import requests
 
-        kept = bool(self._idle)
+        session = self._session() if again else None
         try:
-            return self._once(method, url, body, headers or {})
+            return self._once(session or self._connect(), method, url, body, headers or {})
         except requests.ConnectionError as wrong:
-            if not kept:
+            if session is None:
                 raise replies.Unreachable(f"{method} {url}: {replies.cause(wrong)}") from wrong
             self._idle.clear()
         except OSError as wrong:  # every error of requests is one; so is a certificate that is not there
             raise replies.Unreachable(f"{method} {url}: {replies.cause(wrong)}") from wrong
         try:
-            return self._once(method, url, body, headers or {})
+            return self._once(self._connect(), method, url, body, headers or {})
         except OSError as wrong:
             raise replies.Unreachable(f"{method} {url}: {replies.cause(wrong)}") from wrong
 
-    def _once(self, method: str, url: str, body: Optional[bytes], headers: Mapping[str, str]) -> replies.Raw:
-        session = self._session()
+    def _once(
+        self, session: requests.Session, method: str, url: str, body: Optional[bytes], headers: Mapping[str, str]
+    ) -> replies.Raw:
         given = time.monotonic() + self._server.read_timeout
         times = (self._server.connect_timeout, self._server.read_timeout)
         with session.request(
@@ -212,11 +274,12 @@ class Communicator:
         origin = {"Origin": self._server.origin} if self._server.origin else {}
         return {"Authorization": f"Bearer {token}", **origin}
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> Optional[requests.Session]:
+        """Take a connection that was kept, if there is one."""
         try:
             return self._idle.pop()
         except IndexError:
-            return self._connect()
+            return None
 
     def _connect(self) -> requests.Session:
         import requests

@@ -17,6 +17,8 @@ from pilot.errors import PilotError
 #: HTTP status and body.
 Raw = tuple[int, bytes]
 
+#: How a web server says that nothing of that name is there: PanDA's older ones of /api/v1, newer ones of the old paths.
+NO_SUCH_ADDRESS = (404, 405, 501)
 OK, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TOO_MANY, BROKEN = 200, 401, 403, 404, 429, 500
 #: What was sent is wrong, and stays so.
 UNWANTED = (400, 409, 413, 415, 422)
@@ -90,6 +92,20 @@ def cause(error: BaseException) -> str:
             break
         error = inner
     return f"{type(error).__name__}: {error}"
+
+
+def knows_no_such_address(said: Raw) -> bool:
+    """Say whether an answer is that of a server that does not speak this dialect."""
+    return said[0] in NO_SUCH_ADDRESS
+
+
+def is_answer(said: Raw, dialect: Dialect) -> bool:
+    """Say whether an answer can only be that of a server that speaks this dialect; a page of a web proxy is not."""
+    try:
+        found = json.loads(said[1]) if said[0] == OK else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, Mapping) and ("success" if dialect is Dialect.V1 else "StatusCode") in found
 
 
 def _shown(content: bytes) -> str:

@@ -11,7 +11,7 @@ from pilot.settings.loading import (
     load,
     read_file,
 )
-from pilot.settings.sections import SECTIONS, Queue, Server, Settings
+from pilot.settings.sections import SECTIONS, Queue, Server, Settings, Verify
 from pilot.settings.token import Token
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Server",
     "Settings",
     "Token",
+    "Verify",
     "environment",
     "from_environment",
     "layers",

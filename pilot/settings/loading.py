@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from pilot.errors import ConfigError
+from pilot.settings.panda import panda_layers
 from pilot.settings.sections import LONGEST, SECTIONS, Settings
 
 SYSTEM_FILE = Path("/etc/compass-pilot.yaml")
@@ -153,6 +154,7 @@ def layers(
     env = os.environ if environment is None else environment
     named = env.get(FILE_VARIABLE)
     return [
+        *panda_layers(env),
         *read_file(SYSTEM_FILE, needed=False),
         *read_file(Path(LOCAL_FILE), needed=False),
         *(read_file(Path(named)) if named else []),

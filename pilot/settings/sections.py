@@ -88,7 +88,7 @@ class Verify:
         "never",
         "when_signed",
         "always",
-        help="Which jobs' signatures are verified; a queue may ask for more, not less.",
+        help="Jobs whose signature is verified; a queue may ask for more, not for less.",
     )
     keys: tuple[str, ...] = key((), help="Files of public keys (PEM, Ed25519); a signature by any of them counts.")
     transformation_urls: tuple[str, ...] = key(

@@ -35,7 +35,7 @@ def test_every_setting_is_printed():
         ({"monitor": {"heartbeat": 0}}, "the least allowed is 0.1 s"),
         ({"server": {"port": 70000}}, "the most allowed is 65535"),
         ({"server": {"port": 80.5}}, "a whole number is expected"),
-        ({"server": {"dialect": "v2"}}, "one of v1, legacy is expected"),
+        ({"server": {"dialect": "v2"}}, "one of auto, v1, legacy is expected"),
         ({"server": {"url": 3}}, "text is expected"),
         ({"job": {"keep_workdir": "yes"}}, "true or false is expected"),
         ({"plugins": {"also": ["a", 3]}}, "a list of texts is expected"),

@@ -1,0 +1,74 @@
+"""PanDA's own variables as settings: what a node or a factory made for its pilots sets already. Every other layer wins.
+
+A token's file is looked for as the variables of `TOKENS` name it. Where one holds no whole path, that is in this order:
+the folder that ``OIDC_AUTH_DIR``, else ``PANDA_AUTH_DIR``, names; the one of the proxy (``X509_USER_PROXY``);
+``PILOT_SOURCE_DIR``, ``PILOT_WORK_DIR``, ``HOME``. The first file that exists is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from pilot.settings.token import TOKEN_VARIABLE
+
+#: Each holds the name of a file with a token; the first whose file exists counts.
+TOKENS = ("OIDC_REFRESHED_AUTH_TOKEN", "OIDC_AUTH_TOKEN", "PANDA_AUTH_TOKEN")
+ORIGINS = ("OIDC_AUTH_ORIGIN", "PANDA_AUTH_ORIGIN")
+DIRECTORIES = ("OIDC_AUTH_DIR", "PANDA_AUTH_DIR")
+#: Folders in which PanDA's pilots keep what belongs to them.
+HOMES = ("PILOT_SOURCE_DIR", "PILOT_WORK_DIR", "HOME")
+#: Addresses from which transformations may be fetched, separated by commas.
+BASE_URLS = "PANDA_BASE_URLS"
+
+Found = tuple[str, Mapping[str, Mapping[str, Any]]]
+
+
+def panda_layers(environment: Mapping[str, str]) -> list[Found]:
+    """Read PanDA's variables, one layer each. What they name and is not there is passed over, as PanDA does.
+
+    With a token, no certificate is taken; with ``COMPASS_PILOT_TOKEN`` neither.
+    """
+    layers: list[Found] = []
+    token = None if environment.get(TOKEN_VARIABLE) else token_file(environment)
+    if token is not None:
+        variable, path = token
+        layers.append(_server(variable, "token_file", str(path)))
+        layers += [_server(name, "origin", environment[name]) for name in ORIGINS if environment.get(name)][:1]
+    elif not environment.get(TOKEN_VARIABLE):
+        layers += _existing(environment, "X509_USER_PROXY", "certificate")
+    layers += _existing(environment, "X509_CERT_DIR", "authorities")
+    if urls := tuple(url.strip() for url in environment.get(BASE_URLS, "").split(",") if url.strip()):
+        layers.append((f"${BASE_URLS}", {"verify": {"transformation_urls": urls}}))
+    return layers
+
+
+def token_file(environment: Mapping[str, str]) -> Optional[tuple[str, Path]]:
+    """Answer the file with the token and the variable that names it; ``None`` when there is none."""
+    for variable in TOKENS:
+        if named := environment.get(variable):
+            for path in (Path(named), *(folder / named for folder in _folders(environment))):
+                if path.is_absolute() and path.is_file():
+                    return variable, path
+    return None
+
+
+def _folders(environment: Mapping[str, str]) -> Iterator[Path]:
+    if named := next((environment[name] for name in DIRECTORIES if environment.get(name)), None):
+        yield Path(named)
+        yield Path(named).parent  # what PanDA's pilots take when there is no slash at the end
+    if proxy := environment.get("X509_USER_PROXY"):
+        yield Path(proxy).parent
+    for name in HOMES:
+        if environment.get(name):
+            yield Path(environment[name])
+
+
+def _server(variable: str, key: str, value: str) -> Found:
+    return f"${variable}", {"server": {key: value}}
+
+
+def _existing(environment: Mapping[str, str], variable: str, key: str) -> list[Found]:
+    path = environment.get(variable)
+    return [_server(variable, key, path)] if path and Path(path).exists() else []
