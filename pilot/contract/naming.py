@@ -7,73 +7,225 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Optional
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Optional, Union
 
 from pilot.contract.codec import ContractError
 
-#: What a merged event dump of nothing holds: a marker of this many bytes stands for "no event passed".
+#: What stands for "no event passed": an event dump of this many bytes.
 EMPTY_DUMP_SIZE = 33
+#: The marker that the pilot leaves where a program wrote no event dump, or an empty one.
+EMPTY_DUMP = b"COMPASS-PILOT: no event was kept\n"
+#: Under this name programs write their event dump, whatever it is stored as.
+WRITTEN_DUMP = "testevtdump.raw"
+
+
+class FileKind(str, Enum):
+    """What a file of the production is, as far as its name tells."""
+
+    RAW = "raw"
+    MC_SETTINGS = "mc-settings"
+    MC_EVENTS = "mc-events"
+    GENERATED = "generated"
+    MDST = "mdst"
+    HISTOGRAMS = "histograms"
+    RICH = "rich"
+    DUMP = "dump"
+    LOG = "log"
+    MERGED_MDST = "merged-mdst"
+    MERGED_HISTOGRAMS = "merged-histograms"
+    MERGED_DUMP = "merged-dump"
+    MERGING_LOG = "merging-log"
+
+
+class JobKind(str, Enum):
+    """What a job of the production does, as far as its name tells."""
+
+    PROCESSING = "processing"
+    MERGING = "merging"
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name, taken apart. What a kind of name does not tell is ``None`` or empty; ``group`` counts from 0.
+
+    ``merge`` is mdst, hist or dump.
+    """
+
+    kind: Union[FileKind, JobKind]
+    run: int
+    chunk: Optional[int] = None
+    slot: Optional[int] = None
+    phast: Optional[int] = None
+    group: Optional[int] = None
+    year: Optional[int] = None
+    production: str = ""
+    merge: str = ""
+
+
+#: How each kind is written. ``chunk5`` and ``ch`` are chunk and group with leading zeros, ``suffix`` is the end that
+#: tells the group: the first merged file of a run has none, the next ones have .001, .002 ...
+PATTERNS: Mapping[Union[FileKind, JobKind], str] = {
+    FileKind.RAW: "cdr{chunk}-{run}.raw",
+    FileKind.MC_SETTINGS: "mcr{chunk5}-{run}.xml",
+    FileKind.MC_EVENTS: "mcr{chunk5}-{run}.dat",
+    FileKind.GENERATED: "mcr{chunk5}-{run}_run000.tgeant",
+    FileKind.MDST: "mDST-{run}-{chunk}-{slot}-{phast}.root",
+    FileKind.HISTOGRAMS: "{run}-{chunk}-{slot}.root",
+    FileKind.RICH: "gfile_{run}-{chunk}.gfile",
+    FileKind.DUMP: "evtdump{slot}-{chunk}-{run}.raw",
+    FileKind.LOG: "{production}-{run}-{chunk}-{slot}-{phast}.job.log.tgz",
+    FileKind.MERGED_MDST: "mDST-{run}-{slot}-{phast}.root{suffix}",
+    FileKind.MERGED_HISTOGRAMS: "histsum-{run}-{slot}-{phast}.root{suffix}",
+    FileKind.MERGED_DUMP: "evtdump{slot}-{run}.raw{suffix}",
+    FileKind.MERGING_LOG: "{production}-merge-{merge}-{run}-{slot}-{phast}-ch{ch}.job.log.tgz",
+    # The task buffer keeps a job's number and attempt; they are not part of its name.
+    JobKind.PROCESSING: "{production}-{year}--{run}-{chunk}-{slot}-{phast}",
+    JobKind.MERGING: "{production}-merge-{merge}-{run}-{slot}-{phast}-ch{ch}",
+}
+
+#: Field of a pattern: the field of the name that it shows, how it is written, what it looks like.
+_NUMBER = "0|[1-9][0-9]*"
+_FIELDS: Mapping[str, tuple[str, str, str]] = {
+    "run": ("run", "{}", _NUMBER),
+    "chunk": ("chunk", "{}", _NUMBER),
+    "chunk5": ("chunk", "{:05d}", "[0-9]{5}|[1-9][0-9]{5,}"),
+    "slot": ("slot", "{}", _NUMBER),
+    "phast": ("phast", "{}", _NUMBER),
+    "year": ("year", "{:04d}", "[0-9]{4}"),
+    "ch": ("group", "{:03d}", "[0-9]{3}|[1-9][0-9]{3,}"),
+    "suffix": ("group", ".{:03d}", r"|\.(?!000)[0-9]{3}|\.[1-9][0-9]{3,}"),
+    "production": ("production", "{}", "[A-Za-z0-9][A-Za-z0-9_.+-]*"),
+    "merge": ("merge", "{}", "mdst|hist|dump"),
+}
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+def build(name: Name) -> str:
+    """Write a name.
+
+    Raises:
+        ContractError: a field that this kind of name shows is missing, or holds what cannot stand there.
+    """
+    return _FIELD.sub(lambda found: _written(name, found[1]), PATTERNS[name.kind])
+
+
+def _written(name: Name, field: str) -> str:
+    key, form, pattern = _FIELDS[field]
+    value = getattr(name, key)
+    text = "" if field == "suffix" and value == 0 else form.format(value) if value is not None else ""
+    if (value is None or value == "") or not re.fullmatch(pattern, text, re.ASCII):
+        raise ContractError(f"{key}: {value!r} cannot stand in the name of a {name.kind.value}", field_name=key)
+    return text
+
+
+def _reader(pattern: str) -> re.Pattern[str]:
+    parts = _FIELD.split(pattern)  # text, field, text, field, ..., text
+    turned = [f"(?P<{part}>{_FIELDS[part][2]})" if at % 2 else re.escape(part) for at, part in enumerate(parts)]
+    return re.compile("".join(turned), re.ASCII)
+
+
+_READERS = {kind: _reader(pattern) for kind, pattern in PATTERNS.items()}
+
+
+def parse(text: str) -> Optional[Name]:
+    """Take the name of a file apart; ``None`` for a name that is none of the experiment's."""
+    return _parsed(text, FileKind)
+
+
+def parse_job(text: str) -> Optional[Name]:
+    """Take the name of a job apart; ``None`` for a name that is none of the experiment's."""
+    return _parsed(text, JobKind)
+
+
+def _parsed(text: str, kinds: Union[type[FileKind], type[JobKind]]) -> Optional[Name]:
+    for kind in kinds:
+        if found := _READERS[kind].fullmatch(text):
+            fields = {_FIELDS[field][0]: _read(field, value) for field, value in found.groupdict().items()}
+            return Name(kind, **fields)  # type: ignore[arg-type]
+    return None
+
+
+def _read(field: str, text: str) -> Union[int, str]:
+    if field in ("production", "merge"):
+        return text
+    return int(text.lstrip(".") or 0)
+
+
+def raw(run: int, chunk: int) -> str:
+    """Name the raw file of a chunk."""
+    return build(Name(FileKind.RAW, run, chunk))
+
+
+def generated(run: int, chunk: int) -> str:
+    """Name the events of one Monte Carlo chunk."""
+    return build(Name(FileKind.GENERATED, run, chunk))
+
+
+def mdst(run: int, chunk: int, slot: int, phast: int) -> str:
+    """Name the mDST of one chunk."""
+    return build(Name(FileKind.MDST, run, chunk, slot, phast))
+
+
+def histograms(run: int, chunk: int, slot: int) -> str:
+    """Name the histograms of one chunk."""
+    return build(Name(FileKind.HISTOGRAMS, run, chunk, slot))
+
+
+def rich(run: int, chunk: int) -> str:
+    """Name the RICH file of one chunk."""
+    return build(Name(FileKind.RICH, run, chunk))
+
+
+def event_dump(run: int, chunk: int, slot: int) -> str:
+    """Name the event dump of one chunk."""
+    return build(Name(FileKind.DUMP, run, chunk, slot))
+
+
+def log(production: str, run: int, chunk: int, slot: int, phast: int) -> str:
+    """Name the log archive of one processing job."""
+    return build(Name(FileKind.LOG, run, chunk, slot, phast, production=production))
+
+
+def merged_mdst(run: int, slot: int, phast: int, group: int = 0) -> str:
+    """Name a run's merged mDST; ``group`` counts from 0."""
+    return build(Name(FileKind.MERGED_MDST, run, slot=slot, phast=phast, group=group))
+
+
+def merged_histograms(run: int, slot: int, phast: int, group: int = 0) -> str:
+    """Name a run's merged histograms; ``group`` counts from 0."""
+    return build(Name(FileKind.MERGED_HISTOGRAMS, run, slot=slot, phast=phast, group=group))
+
+
+def merged_dump(run: int, slot: int, group: int = 0) -> str:
+    """Name a run's merged event dump; ``group`` counts from 0."""
+    return build(Name(FileKind.MERGED_DUMP, run, slot=slot, group=group))
+
+
+def processing_job(production: str, year: int, run: int, chunk: int, slot: int, phast: int) -> str:
+    """Name a processing job."""
+    return build(Name(JobKind.PROCESSING, run, chunk, slot, phast, year=year, production=production))
+
+
+def merging_job(production: str, merge: str, run: int, slot: int, phast: int, group: int) -> str:
+    """Name a merging job; ``merge`` is mdst, hist or dump."""
+    return build(Name(JobKind.MERGING, run, None, slot, phast, group, production=production, merge=merge))
+
+
+def merging_log(production: str, merge: str, run: int, slot: int, phast: int, group: int) -> str:
+    """Name the log archive of a merging job; ``merge`` is mdst, hist or dump."""
+    return build(Name(FileKind.MERGING_LOG, run, None, slot, phast, group, production=production, merge=merge))
+
 
 MDST_FOLDER = "mDST.chunks"
 HISTOGRAM_FOLDER = "TRAFDIC"
 LOG_FOLDER = "logFiles"
 MERGED_MDST_FOLDER = "mDST"
 MERGED_HISTOGRAM_FOLDER = "histos"
-
-
-def raw(run: int, chunk: int) -> str:
-    """Name the raw file of a chunk."""
-    return f"cdr{chunk}-{run}.raw"
-
-
-def generated(run: int, chunk: int) -> str:
-    """Name the events of one Monte Carlo chunk."""
-    return f"mcr{chunk:05d}-{run}_run000.tgeant"
-
-
-def mdst(run: int, chunk: int, slot: int, phast: int) -> str:
-    """Name the mDST of one chunk."""
-    return f"mDST-{run}-{chunk}-{slot}-{phast}.root"
-
-
-def histograms(run: int, chunk: int, slot: int) -> str:
-    """Name the histograms of one chunk."""
-    return f"{run}-{chunk}-{slot}.root"
-
-
-def rich(run: int, chunk: int) -> str:
-    """Name the RICH file of one chunk."""
-    return f"gfile_{run}-{chunk}.gfile"
-
-
-def event_dump(run: int, chunk: int, slot: int) -> str:
-    """Name the event dump of one chunk."""
-    return f"evtdump{slot}-{chunk}-{run}.raw"
-
-
-def log(production: str, run: int, chunk: int, slot: int, phast: int) -> str:
-    """Name the log archive of one processing job."""
-    return f"{production}-{run}-{chunk}-{slot}-{phast}.job.log.tgz"
-
-
-def _group(number: int) -> str:
-    """The first merged file of a run has no suffix; the next ones are .001, .002 ..."""
-    return f".{number:03d}" if number else ""
-
-
-def merged_mdst(run: int, slot: int, phast: int, group: int = 0) -> str:
-    """Name a run's merged mDST; ``group`` counts from 0."""
-    return f"mDST-{run}-{slot}-{phast}.root{_group(group)}"
-
-
-def merged_histograms(run: int, slot: int, phast: int, group: int = 0) -> str:
-    """Name a run's merged histograms; ``group`` counts from 0."""
-    return f"histsum-{run}-{slot}-{phast}.root{_group(group)}"
-
-
-def merged_dump(run: int, slot: int, group: int = 0) -> str:
-    """Name a run's merged event dump; ``group`` counts from 0."""
-    return f"evtdump{slot}-{run}.raw{_group(group)}"
+#: Below the path of a mass production on tape, before its software's folder.
+MASS_FOLDER = "oracle_dst"
 
 
 def dump_folder(slot: int) -> str:
@@ -91,14 +243,42 @@ def mc_area(year: int, period: str, soft: str, kind: str) -> str:
     return f"mc_prod/CERN/{year}/{period}/{soft}/{kind}"
 
 
-def processing_job(production: str, year: int, run: int, chunk: int, slot: int, phast: int) -> str:
-    """Name a processing job. The task buffer keeps id and attempt; they are not part of the name."""
-    return f"{production}-{year}--{run}-{chunk}-{slot}-{phast}"
+def tape_folder(path: str, soft: str, folder: str, *, mass: bool) -> str:
+    """Name the folder on tape, below the tape's root, of one kind of a production's files.
+
+    Args:
+        path: The production's path; it ends with a slash.
+        soft: The software version's folder.
+        folder: Where that kind of files lies, such as ``mDST``.
+        mass: Whether it is a mass production; those have a folder of their own above ``soft``.
+    """
+    _check_folders("", path, soft)
+    return "/".join([*path.split("/")[:-1], *([MASS_FOLDER] if mass else []), soft, folder])
 
 
-def merging_job(production: str, kind: str, run: int, slot: int, phast: int, group: int) -> str:
-    """Name a merging job; ``kind`` is mdst, hist or dump."""
-    return f"{production}-merge-{kind}-{run}-{slot}-{phast}-ch{group:03d}"
+def software_area(home: str, path: str, soft: str) -> str:
+    """Put together where a software version lies: root of the software, folders below it, the version's own.
+
+    Raises:
+        ContractError: the home does not start and end with a slash, the path starts with one or does not end with one,
+            the version holds one, or one of them could lead elsewhere.
+    """
+    if not (home.startswith("/") and home.endswith("/")):
+        words = f"home: {home!r} must start and end with a slash, for example /cvmfs/compass.cern.ch/"
+        raise ContractError(words, field_name="home")
+    _check_folders(home, path, soft)
+    return f"{home}{path}{soft}"
+
+
+def _check_folders(home: str, path: str, soft: str) -> None:
+    if path and (path.startswith("/") or not path.endswith("/")):
+        words = f"path: {path!r} must not start with a slash and must end with one, for example generalprod/"
+        raise ContractError(words, field_name="path")
+    if not soft or "/" in soft:
+        words = f"soft: {soft!r} is not a folder's name; give the software version without slashes"
+        raise ContractError(words, field_name="soft")
+    for field_name, text in (("home", home), ("path", path), ("soft", soft)):
+        checked_folder(text, field_name)
 
 
 def log_of_attempt(lfn: str, attempt: int) -> str:

@@ -70,7 +70,7 @@ class Names:
         return naming.log(self.production, run, chunk, self.slot, self.phast)
 
     def merging_log(self, kind: str, run: int, group: int) -> str:
-        return f"{self.merging_job(kind, run, group)}.job.log.tgz"
+        return naming.merging_log(self.production, kind, run, self.slot, self.phast, group)
 
 
 #: What is merged, into what.

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pilot.contract import naming
 from pilot.contract.codec import ContractError
+from pilot.contract.naming import FileKind, JobKind, Name
 
 NAMES = {
     "cdr12-278473.raw": naming.raw(278473, 12),
@@ -26,6 +27,12 @@ NAMES = {
     "mc_prod/CERN/2016/P07/coral-2.1/mcreco": naming.mc_area(2016, "P07", "coral-2.1", "mcreco"),
     "dvcs-2016--278473-12-7-8": naming.processing_job("dvcs", 2016, 278473, 12, 7, 8),
     "dvcs-merge-mdst-278473-7-8-ch003": naming.merging_job("dvcs", "mdst", 278473, 7, 8, 3),
+    "dvcs-merge-dump-278473-7-8-ch000.job.log.tgz": naming.merging_log("dvcs", "dump", 278473, 7, 8, 0),
+    "mcr00012-278473.xml": naming.build(Name(FileKind.MC_SETTINGS, 278473, 12)),
+    "mcr123456-278473.dat": naming.build(Name(FileKind.MC_EVENTS, 278473, 123456)),
+    "generalprod/testcoral/dvcs/mDST": naming.tape_folder("generalprod/testcoral/", "dvcs", "mDST", mass=False),
+    "data/2016/oracle_dst/P07/histos": naming.tape_folder("data/2016/", "P07", "histos", mass=True),
+    "/cvmfs/x/a/b/v1": naming.software_area("/cvmfs/x/", "a/b/", "v1"),
     "PanDA_Pilot-7": naming.workdir(7),
     "PanDA_Pilot-7-0": naming.workdir(7, 0),
 }
@@ -34,6 +41,105 @@ NAMES = {
 @pytest.mark.parametrize(("expected", "made"), NAMES.items(), ids=list(NAMES))
 def test_names_follow_the_experiments_patterns(expected, made):
     assert made == expected
+
+
+numbers = st.integers(0, 10**9)
+NUMBERS = {
+    "run": numbers,
+    "chunk": numbers,
+    "slot": numbers,
+    "phast": numbers,
+    "group": numbers,
+    "year": st.integers(1000, 9999),
+    "production": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,20}", fullmatch=True),
+    "merge": st.sampled_from(["mdst", "hist", "dump"]),
+}
+
+
+@st.composite
+def names(draw, kinds):
+    kind = draw(st.sampled_from(list(kinds)))
+    shown = {naming._FIELDS[field][0] for field in naming._FIELD.findall(naming.PATTERNS[kind])}
+    return Name(kind, **{field: draw(NUMBERS[field]) for field in shown})
+
+
+@given(names(FileKind))
+def test_what_is_built_of_a_file_is_read_back(name):
+    assert naming.parse(naming.build(name)) == name
+
+
+@given(names(JobKind))
+def test_what_is_built_of_a_job_is_read_back(name):
+    assert naming.parse_job(naming.build(name)) == name
+
+
+@given(st.one_of(*(st.from_regex(reader, fullmatch=True) for reader in naming._READERS.values())))
+def test_whatever_is_read_is_built_again(text):
+    found = naming.parse(text) or naming.parse_job(text)
+    assert naming.build(found) == text
+
+
+def test_each_kind_has_a_pattern():
+    assert set(naming.PATTERNS) == {*FileKind, *JobKind}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x.root",
+        "cdr012-1.raw",
+        "mcr12-1.xml",
+        "mcr012345-1.xml",
+        "mDST-1-2-3-4.root.001",
+        "mDST-1-2-3.root.000",
+        "mDST-1-2-3.root.01",
+        "evtdump0-1.raw\n",
+        "cdr٣-1.raw",
+        naming.WRITTEN_DUMP,
+    ],
+)
+def test_a_name_of_another_making_is_none_of_the_experiments(text):
+    assert naming.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("chunk", Name(FileKind.RAW, 1)),
+        ("run", Name(FileKind.RAW, -1, 2)),
+        ("production", Name(FileKind.LOG, 1, 2, 3, 4, production="a/b")),
+        ("production", Name(FileKind.LOG, 1, 2, 3, 4)),
+        ("merge", Name(JobKind.MERGING, 1, None, 3, 4, 0, production="p", merge="raw")),
+        ("year", Name(JobKind.PROCESSING, 1, 2, 3, 4, year=12345, production="p")),
+    ],
+)
+def test_a_name_cannot_be_built_of_what_is_missing_or_wrong(field, name):
+    with pytest.raises(ContractError, match=f"^{field}: .* cannot stand in the name of a"):
+        naming.build(name)
+
+
+def test_the_marker_of_an_empty_dump_has_its_size():
+    assert len(naming.EMPTY_DUMP) == naming.EMPTY_DUMP_SIZE == 33
+
+
+@pytest.mark.parametrize(
+    ("field", "home", "path", "soft"),
+    [
+        ("home", "cvmfs/x/", "", "v"),
+        ("home", "/cvmfs/x", "", "v"),
+        ("home", "/cvmfs/../etc/", "", "v"),
+        ("path", "/cvmfs/", "/a/", "v"),
+        ("path", "/cvmfs/", "a", "v"),
+        ("path", "/cvmfs/", "a/../", "v"),
+        ("soft", "/cvmfs/", "a/", "v/w"),
+        ("soft", "/cvmfs/", "a/", ""),
+        ("soft", "/cvmfs/", "a/", ".."),
+    ],
+)
+def test_a_software_area_keeps_the_experiments_rules(field, home, path, soft):
+    with pytest.raises(ContractError, match=f"^{field}: "):
+        naming.software_area(home, path, soft)
 
 
 @pytest.mark.parametrize(
