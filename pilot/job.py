@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from operator import add
 from pathlib import Path
 from typing import Any, Optional
 
@@ -71,6 +72,61 @@ class PayloadOutcome:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Memory of a payload's processes together, in bytes. ``pss``: what they share is counted once."""
+
+    vmem: int = 0
+    pss: int = 0
+    rss: int = 0
+    swap: int = 0
+
+    def most(self, other: Memory) -> Memory:
+        """Answer the larger of each."""
+        return Memory(*map(max, _values(self), _values(other)))
+
+    def plus(self, other: Memory) -> Memory:
+        """Answer the sums."""
+        return Memory(*map(add, _values(self), _values(other)))
+
+    def over(self, count: int) -> Memory:
+        """Answer each divided by a count of at least 1."""
+        return Memory(*(value // count for value in _values(self)))
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes that a payload has read and written so far: by its calls, on disks (``*_bytes``), over the network."""
+
+    rchar: int = 0
+    wchar: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+    received: int = 0
+    sent: int = 0
+
+    def most(self, other: Traffic) -> Traffic:
+        """Answer the larger of each."""
+        return Traffic(*map(max, _values(self), _values(other)))
+
+
+def _values(record: Any) -> tuple[int, ...]:
+    return tuple(vars(record).values())
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a payload has used, as far as it was looked at. Times are seconds, sizes bytes."""
+
+    wall_time: float = 0.0
+    cpu_time: float = 0.0
+    processes: int = 0
+    workdir: int = 0
+    peak: Memory = Memory()
+    mean: Memory = Memory()
+    traffic: Traffic = Traffic()
+
+
+@dataclass(frozen=True)
 class PayloadCommand:
     """What is to be run: an argument list, the whole environment, and where."""
 
@@ -88,6 +144,7 @@ class Job:
     step: int = 0  # grows when the phase changes, and only then
     problem: Optional[Problem] = None  # the first one; what follows is usually its consequence
     outcome: Optional[PayloadOutcome] = None
+    usage: Optional[Usage] = None  # of the last look at it
     stored: tuple[StoredFile, ...] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     story: tuple[str, ...] = ()
