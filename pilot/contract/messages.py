@@ -86,7 +86,10 @@ STATE = Kind(
 
 @dataclass(frozen=True)
 class WorkRequest:
-    """A pilot asks for work. ``memory`` and ``disk`` are in PanDA's MB (2**20 bytes), times in seconds."""
+    """A pilot asks for work. ``memory`` and ``disk`` are in PanDA's MB (2**20 bytes), times in seconds.
+
+    ``cores`` are those that are free; they ride in a header (`routes.CORES`), ``None`` when the queue's number counts.
+    """
 
     queue: str = wire(TEXT, "siteName", "site_name", required=True)
     label: Optional[str] = wire(TEXT, "prodSourceLabel", "prod_source_label")
@@ -112,6 +115,8 @@ class WorkRequest:
     country_group: str = wire(TEXT, "countryGroup", "", default="")
     allow_other_country: Optional[bool] = wire(TRUTH, "allowOtherCountry", "")
     cpu_mhz: Optional[float] = wire(NUMBER, "cpu", "")
+    # Neither dialect has it.
+    cores: Optional[int] = wire(INTEGER, "", "")
 
 
 @dataclass(frozen=True)

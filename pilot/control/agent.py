@@ -18,10 +18,11 @@ from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget, Component
 from pilot.control.conductor import Conductor
 from pilot.control.data import DataControl, copytools
+from pilot.control.ends import first, known_ends, remaining, working_end
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.journal import Journal
 from pilot.control.lanes import Lane, Occupied
-from pilot.control.ledger import Ledger
+from pilot.control.ledger import Amount, Ledger
 from pilot.control.lifecycle import Effect
 from pilot.control.means import Means, Ways
 from pilot.control.monitor import MonitorControl
@@ -116,6 +117,7 @@ class Agent:
         self._parts, self._stop, self._words = parts, parts.settings.stop, words
         self._news: queue.Queue[News] = queue.Queue()
         self._started = time.monotonic()
+        self._ends = known_ends(parts.settings.job, self._started)
         (parts.own / recovery.JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._components: list[Component] = []
         ways = self._make_lanes()
@@ -230,30 +232,48 @@ class Agent:
             log.warning("%s", failed)
 
     def _wanted(self) -> Wanted:
-        parts, lifetime = self._parts, self._parts.settings.job.lifetime
+        parts = self._parts
         return Wanted(
             parts.settings.queue,
             parts.facts,
             parts.node.cpu_mhz,
             parts.node.memory,
             lambda: free_disk(parts.own),
-            lambda: self._started + lifetime - time.monotonic(),
+            lambda: remaining(self._ends, time.monotonic()),
         )
+
+    def _shared(self) -> Amount:
+        """Answer what the jobs share. One job has the whole slot, unless the settings say how large that is."""
+        job, node = self._parts.settings.job, self._parts.node
+        if job.at_once == 1:
+            return Amount(job.cores, job.memory)
+        return Amount(job.cores or max(node.cores, job.at_once), job.memory, free_disk(self._parts.own))
 
     def _make_conductor(self, ways: Ways) -> Conductor:
         parts, job = self._parts, self._parts.settings.job
         name, own = parts.settings.queue.name, parts.own
+        work_until = working_end(self._ends, self._started, job.reserve)
         means = Means(
             journal=Journal(own / recovery.JOURNAL),
             times=Times(parts.settings),
-            ledger=Ledger(job.at_once, job.cores),
+            ledger=Ledger(job.at_once, self._shared()),
             facts=parts.facts,
             compose=parts.server.compose,
             new_request_id=lambda: uuid.uuid4().hex,
             server=parts.server.name,
             queue=name,
+            end=first(self._ends),
+            work_until=work_until,
         )
-        limits = Limits(job.requests, job.failures, job.ask_wait, max(0.0, job.lifetime - job.reserve), job.time_floor)
+        limits = Limits(
+            job.requests,
+            job.failures,
+            job.ask_wait,
+            work_until - self._started,
+            job.time_floor,
+            job.ask_wait_most,
+            parts.settings.queue.same_task,
+        )
         inherited = recovery.take_over_request(parts.base, own, parts.server.name, name)
         asking = Asking(limits, self._started)
         return Conductor(self._news, self._budget(), ways, means, asking, request_id=inherited)

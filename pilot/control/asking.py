@@ -23,9 +23,11 @@ UNWELL = frozenset(
 
 @dataclass(frozen=True)
 class Limits:
-    """``requests`` without a job and ``failures`` in a row end the asking; ``wait`` s lie between two of them.
+    """``requests`` without a job and ``failures`` in a row end the asking.
 
-    ``time_floor``: so long after the start, in seconds, a pilot that has done a job asks for another.
+    Between the first two lie ``wait`` seconds, then twice as many each time, at most ``most_wait``. No work is asked
+    for after ``lifetime`` seconds; ``time_floor``: so long after the start a pilot that has done a job asks for more.
+    ``same_task``: after a job, work of its task is asked for first.
     """
 
     requests: int
@@ -33,6 +35,8 @@ class Limits:
     wait: float
     lifetime: float
     time_floor: float
+    most_wait: float = float("inf")
+    same_task: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,17 +48,21 @@ class Asking:
     fruitless: int = 0
     failures: int = 0
     jobs: int = 0
+    task_id: Optional[int] = None  # the task that the next request is for; the one after it is for any
     over: bool = False
     problem: Optional[Problem] = None
 
     def _with(self, **changes: Any) -> Asking:
         return replace(self, **changes)
 
-    def got(self, jobs: int, time_floor: float) -> Asking:
-        """Note an answer of the server with so many jobs, and what the queue says of the time floor."""
+    def got(self, jobs: int, time_floor: float, task_id: Optional[int] = None) -> Asking:
+        """Note an answer of the server with so many jobs, the last one's task, and the queue's time floor."""
         limits = self.limits if self.limits.time_floor >= 0 else replace(self.limits, time_floor=time_floor)
         if jobs:
-            return self._with(fruitless=0, failures=0, jobs=self.jobs + jobs, limits=limits)
+            task_id = task_id if limits.same_task else None
+            return self._with(fruitless=0, failures=0, jobs=self.jobs + jobs, limits=limits, task_id=task_id)
+        if self.task_id is not None:  # other tasks may have work, and are asked for at once
+            return self._with(failures=0, limits=limits, task_id=None)
         return self._with(fruitless=self.fruitless + 1, failures=0, limits=limits)._settled(
             Problem(ErrorCode.NO_JOBS, f"the server had no job in {self.fruitless + 1} requests")
         )
@@ -90,4 +98,7 @@ class Asking:
         if self.jobs and spent >= self.limits.time_floor:
             return None
         tries = self.fruitless + self.failures
-        return now if not tries else now + self.limits.wait * (0.5 + luck)
+        return now if not tries else now + self._wait(tries) * (0.5 + luck)
+
+    def _wait(self, tries: int) -> float:
+        return float(min(self.limits.wait * 2.0 ** min(tries - 1, 40), self.limits.most_wait))

@@ -71,12 +71,8 @@ class Conductor(Component):
 
     def begin(self) -> None:
         """Ask for the first work, and set the time at which everything has to end."""
-        overdue = Problem(
-            ErrorCode.REACHED_MAX_TIME, f"the pilot's lifetime of {self.means.times.lifetime:.0f} s is over"
-        )
-        self._timers.set(
-            self.intake.asking.started + self.means.times.working_life, Order(None, Event.DEADLINE, overdue)
-        )
+        if self.means.end is not None:
+            self._timers.set(self.means.work_until, Order(None, Event.DEADLINE, self.means.end.problem))
         self._go_on()
 
     def take(self) -> Any:
@@ -118,6 +114,8 @@ class Conductor(Component):
     def _order(self, order: Order) -> None:
         if order.key is None:
             self.intake.stop()
+            if order.event is Event.DEADLINE and self.means.end is not None:
+                self._end_at = min(self._end_at, self.means.end.at)
         for slot in list(self.jobs.values()):
             if order.key in (None, slot.job.key):
                 log.warning("job %d.%d: %s: %s", *slot.job.key, order.event.value, order.problem.detail)
@@ -280,10 +278,9 @@ class Conductor(Component):
     # What comes next
 
     def _go_on(self) -> None:
-        """Begin jobs that have waited for cores, ask for more, or end."""
-        for slot in list(self.jobs.values()):
-            if slot.job.phase is Phase.ACCEPTED and self.means.ledger.take(slot.job.key, slot.job.spec.cores):
-                self._move(slot, Event.BEGIN)
+        """Begin jobs that have waited for room, ask for more, or end."""
+        for key in self.intake.begin():
+            self._move(self.jobs[key], Event.BEGIN)
         if not self.intake.go_on() and not self.jobs:
             self._end()
 

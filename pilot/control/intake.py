@@ -14,6 +14,7 @@ from pilot.contract.job import JobSpec
 from pilot.control import news
 from pilot.control.asking import Asking
 from pilot.control.journal import JournalUnusable
+from pilot.control.ledger import Waiting
 from pilot.control.means import Means, Outbox
 from pilot.control.news import Due, Matter
 from pilot.control.slot import Slot
@@ -47,7 +48,8 @@ class Intake:
         The request stays open until the last of them was taken: a pilot that dies before leaves them to the next one.
         """
         self._asked = None
-        self.asking = self.asking.got(len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor)
+        task_id = offer.jobs[-1].task_id if offer.jobs else None
+        self.asking = self.asking.got(len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor, task_id)
         for spec in offer.jobs:
             yield spec, None
         for broken in offer.broken:
@@ -75,8 +77,8 @@ class Intake:
     def due(self) -> None:
         """Ask, because the time for it has come."""
         self._ask_at = None
-        if not self.asking.over and self._asked is None and self._room() > 0:
-            self._ask()
+        if not self.asking.over and self._asked is None and (opening := self._opening()) is not None:
+            self._ask(opening)
 
     def go_on(self) -> bool:
         """Ask for more, now or later; False when no more work will come."""
@@ -84,18 +86,24 @@ class Intake:
             return True
         now = self._means.clock()
         at = self.asking.next(now, self._means.luck())
-        if at is not None and self._ask_at is None and self._room() > 0:
+        if at is not None and self._ask_at is None and (opening := self._opening()) is not None:
             if at <= now:
-                return self._ask()
+                return self._ask(opening)
             self._ask_at = at
             self._timers.set(at, Due(Matter.ASK))
         return at is not None
 
-    def _room(self) -> int:
-        waiting = sum(slot.job.phase is Phase.ACCEPTED for slot in self._jobs.values())
-        return self._means.ledger.places() - waiting
+    def begin(self) -> list[news.Key]:
+        """Answer the jobs that have waited and may begin now."""
+        return self._means.ledger.begin(self._waiting(), self._means.clock())
 
-    def _ask(self) -> bool:
+    def _waiting(self) -> list[Waiting]:
+        return [slot.waiting() for slot in self._jobs.values() if slot.job.phase is Phase.ACCEPTED]
+
+    def _opening(self) -> Optional[news.Opening]:
+        return self._means.ledger.opening(self._waiting(), self._means.clock())
+
+    def _ask(self, opening: news.Opening) -> bool:
         """Ask; False when it cannot be written down that somebody asks."""
         self._asked, self._open_request = self._open_request or self._means.new_request_id(), None
         try:
@@ -103,5 +111,5 @@ class Intake:
         except JournalUnusable as wrong:
             self.refused(news.NoOffer(Problem(wrong.code, wrong.detail), fatal=True))
             return False
-        self._outbox.put(news.Ask(self._asked, self._room()))
+        self._outbox.put(news.Ask(self._asked, opening, self.asking.task_id))
         return True

@@ -39,19 +39,22 @@ class Wanted:
     free_disk: Callable[[], int]
     remaining: Callable[[], float]
 
-    def request(self, site: QueueData, count: int) -> WorkRequest:
-        """Write the request."""
-        queue, disk = self.queue, self.free_disk()
+    def request(self, site: QueueData, ask: Ask) -> WorkRequest:
+        """Write the request: for what is free, and for as long as it stays so."""
+        queue, free = self.queue, ask.opening
+        disk = self.free_disk() if free.disk is None else min(self.free_disk(), free.disk)
         return WorkRequest(
             queue=queue.name,
             label="test" if site.status == "test" else queue.label,
-            count=count,
-            memory=self.memory // PANDA_MB,
+            count=free.jobs,
+            cores=free.cores,
+            task_id=ask.task_id,
+            memory=(self.memory if free.memory is None else free.memory) // PANDA_MB,
             disk=(min(disk, site.max_workdir) if site.max_workdir else disk) // PANDA_MB,
             node=self.facts.node,
             scheduler_id=self.facts.scheduler_id,
             computing_element=queue.name,
-            remaining_time=max(0.0, round(self.remaining())),
+            remaining_time=max(0.0, round(min(self.remaining(), free.seconds))),
             resource_type=queue.resource_type,
             job_type=queue.job_type,
             working_group=queue.working_group,
@@ -90,7 +93,7 @@ class JobControl:
         """Ask for work; tell what came, or why nothing did."""
         try:
             site = self._described()
-            found = self._server.acquire(self._wanted.request(site.queue, ask.jobs), ask.request_id)
+            found = self._server.acquire(self._wanted.request(site.queue, ask), ask.request_id)
         except ServerError as error:
             self._tell(NoOffer(problem_of(error), fatal=not error.passes))
         except JobFailed as error:

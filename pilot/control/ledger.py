@@ -1,37 +1,132 @@
-"""The cores of this pilot and who has them. Pure."""
+"""The cores, the memory and the disk of this pilot, and which job has how much of them. Pure."""
 
 from __future__ import annotations
 
-from pilot.control.news import Key
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+from pilot.control.news import Key, Opening
+
+#: A job that waits is overtaken by smaller ones for so many seconds; then what becomes free is kept for it.
+PATIENCE = 600.0
+#: Work that has to end sooner than this is not worth asking for, in seconds.
+SHORTEST = 60.0
+
+
+class Amount(NamedTuple):
+    """So many cores, and bytes of memory and disk. In a total, 0 means that nobody counts them."""
+
+    cores: int = 0
+    memory: int = 0
+    disk: int = 0
+
+    def plus(self, other: Amount) -> Amount:
+        """Answer the sum."""
+        return Amount(*(ours + theirs for ours, theirs in zip(self, other)))
+
+    def minus(self, other: Amount) -> Amount:
+        """Answer the difference."""
+        return Amount(*(ours - theirs for ours, theirs in zip(self, other)))
+
+
+UNCOUNTED = Amount()
+
+
+class Waiting(NamedTuple):
+    """A job that has not begun. ``seconds`` is the longest time it may run (infinite: nobody knows)."""
+
+    key: Key
+    amount: Amount
+    seconds: float = math.inf
+    since: float = 0.0
+
+
+class _Held(NamedTuple):
+    amount: Amount
+    until: float
 
 
 class Ledger:
-    """Gives out at most ``jobs`` places and ``cores`` cores (0: nobody counts them).
+    """Gives out at most ``places`` places, and what is in ``total``.
 
-    A job that wants more cores than there are gets them when it is alone: the server has chosen it, and a queue's core
-    count is often a slot's, not a machine's.
+    A job that wants more than there is gets it when it is alone: the server has chosen it, and a queue's core count is
+    often a slot's, not a machine's.
     """
 
-    def __init__(self, jobs: int, cores: int = 0) -> None:
-        self._places, self._cores = jobs, cores
-        self._held: dict[Key, int] = {}
+    def __init__(self, places: int, total: Amount = UNCOUNTED) -> None:
+        self._places, self._total = places, total
+        self._held: dict[Key, _Held] = {}
 
-    def places(self) -> int:
-        """Answer how many more jobs may begin, if they want no more cores than are free."""
-        if self._cores and self._held and self._free() <= 0:
-            return 0
-        return max(0, self._places - len(self._held))
+    def begin(self, waiting: Sequence[Waiting], now: float) -> list[Key]:
+        """Answer which of the jobs that wait, in their order, may begin; what they need is theirs from now on.
 
-    def take(self, key: Key, cores: int) -> bool:
-        """Give a job its place, or say that it has to wait."""
-        if len(self._held) >= self._places or (self._cores and self._held and cores > self._free()):
-            return False
-        self._held[key] = cores
-        return True
+        The first that has to wait is overtaken for `PATIENCE` seconds, then only by those that do not keep it back:
+        they end before it can begin, or take what it leaves.
+        """
+        begun: list[Key] = []
+        first: Optional[Waiting] = None
+        for one in waiting:
+            if len(self._held) >= self._places:
+                break
+            if self._fits(one, self._free(), alone=not self._held) and self._may_overtake(one, first, now):
+                self._held[one.key] = _Held(self._whole(one.amount), now + one.seconds)
+                begun.append(one.key)
+            else:
+                first = first or one
+        return begun
 
     def give_back(self, key: Key) -> None:
         """Take back what a job had, if it had anything."""
         self._held.pop(key, None)
 
-    def _free(self) -> int:
-        return self._cores - sum(self._held.values())
+    def opening(self, waiting: Sequence[Waiting], now: float) -> Optional[Opening]:
+        """Answer what work may be asked for; ``None`` when there is no room for any.
+
+        Where cores are counted that is one job at a time: of several, each could want all that is free.
+        """
+        places = self._places - len(self._held) - len(waiting)
+        free, seconds = self._free(), math.inf
+        if waiting and now >= waiting[0].since + PATIENCE:
+            at, left = self._start_of(waiting[0])
+            if at == math.inf:
+                free = left
+            else:
+                seconds = at - now
+        if places <= 0 or seconds < SHORTEST or any(total and part <= 0 for total, part in zip(self._total, free)):
+            return None
+        cores, memory, disk = (part if total else None for total, part in zip(self._total, free))
+        return Opening(1 if self._total.cores else places, cores, memory, disk, seconds)
+
+    def _may_overtake(self, one: Waiting, first: Optional[Waiting], now: float) -> bool:
+        if first is None or now < first.since + PATIENCE:
+            return True
+        at, left = self._start_of(first)
+        return (one.seconds < math.inf and now + one.seconds <= at) or self._fits(one, left)
+
+    def _start_of(self, first: Waiting) -> tuple[float, Amount]:
+        """Answer when a job can begin at the latest, and what is left beside it then."""
+        free, at = self._free(), 0.0
+        ending = sorted(self._held.values(), key=lambda held: held.until)
+        for gone, held in enumerate(ending, start=1):
+            free, at = free.plus(held.amount), held.until
+            if self._fits(first, free, alone=gone == len(ending)):
+                break
+        return at, free.minus(self._whole(first.amount))
+
+    def _fits(self, one: Waiting, free: Amount, *, alone: bool = False) -> bool:
+        need = self._whole(one.amount)
+        return alone or all(not total or part <= left for total, part, left in zip(self._total, need, free))
+
+    def _free(self) -> Amount:
+        free = self._total
+        for held in self._held.values():
+            free = free.minus(held.amount)
+        return free
+
+    def _whole(self, need: Amount) -> Amount:
+        """Give a job that does not say how much memory it wants the part that goes with its cores."""
+        if need.memory or not self._total.memory:
+            return need
+        parts, of = (need.cores, self._total.cores) if self._total.cores else (1, self._places)
+        return need._replace(memory=self._total.memory * parts // of)

@@ -11,10 +11,11 @@ from typing import Any, Callable, Optional, Protocol
 from pilot.api.communicator import Report
 from pilot.contract.messages import JobUpdate
 from pilot.control import reports
+from pilot.control.ends import End
 from pilot.control.journal import Journal
 from pilot.control.ledger import Ledger
 from pilot.control.lifecycle import Effect
-from pilot.control.times import Times
+from pilot.control.times import NEVER, Times
 from pilot.job import Job
 
 
@@ -38,7 +39,10 @@ class Ways:
 
 @dataclass(frozen=True)
 class Means:
-    """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970."""
+    """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970.
+
+    Jobs run until ``work_until`` on its clock, so that everything is over at ``end``.
+    """
 
     journal: Journal
     times: Times
@@ -48,6 +52,8 @@ class Means:
     new_request_id: Callable[[], str]
     server: str
     queue: str
+    end: Optional[End] = None
+    work_until: float = NEVER
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     luck: Callable[[], float] = random.random

@@ -140,8 +140,22 @@ class Look(NamedTuple):
     site: Site
 
 
+class Opening(NamedTuple):
+    """What there is room for: so many jobs, and what is free for them (``None``: not counted).
+
+    ``memory`` and ``disk`` are bytes; ``seconds`` is how long it stays free.
+    """
+
+    jobs: int
+    cores: Optional[int] = None
+    memory: Optional[int] = None
+    disk: Optional[int] = None
+    seconds: float = float("inf")
+
+
 class Ask(NamedTuple):
-    """The job control is to ask for so much work under this request id."""
+    """The job control is to ask for so much work under this request id; for work of one task, if one is named."""
 
     request_id: str
-    jobs: int
+    opening: Opening = Opening(1)
+    task_id: Optional[int] = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from pilot.control.journal import Record
+from pilot.control.ledger import Amount, Waiting
 from pilot.control.news import Site
 from pilot.control.reports import Course
 from pilot.job import Job, Phase, Problem
@@ -36,6 +37,12 @@ class Slot:
             self.spent[self.job.phase] = self.spent.get(self.job.phase, 0.0) + now - self.since
             self.since = now
         self.job = job
+
+    def waiting(self) -> Waiting:
+        """Answer what the job needs to begin."""
+        spec = self.job.spec
+        seconds = float(spec.max_walltime or self.site.queue.max_time or "inf")
+        return Waiting(spec.key, Amount(spec.cores, spec.memory, spec.disk), seconds, self.since)
 
     def course(self, queue: str) -> Course:
         """Answer how the job has gone in time."""

@@ -34,16 +34,6 @@ class Times:
     settings: Settings
 
     @property
-    def lifetime(self) -> float:
-        """Answer the longest life of the pilot."""
-        return self.settings.job.lifetime
-
-    @property
-    def working_life(self) -> float:
-        """Answer the part of it in which jobs may run."""
-        return max(0.0, self.lifetime - self.settings.job.reserve)
-
-    @property
     def heartbeat(self) -> float:
         """Answer the time between two reports."""
         return self.settings.monitor.heartbeat

@@ -67,7 +67,8 @@ class Job:
     workdir: str = key("", help="Folder in which the pilot works; the one it is started in when left out.")
     file: str = key("", help="File with jobs to be run; no server is asked, and reports are files.")
     at_once: int = key(1, "jobs", low=1, high=1000, help="Jobs at the same time.")
-    cores: int = key(0, "cores", low=0, help="Cores that these jobs share; 0: not counted.")
+    cores: int = key(0, "cores", low=0, help="Cores that the jobs share; 0: the node's, or one per job if more.")
+    memory: int = key(0, "bytes", low=0, help="Memory that the jobs share; 0: each may have the node's.")
     requests: int = key(2, "requests", low=1, help="Requests without a job after which the pilot ends.")
     failures: int = key(5, "requests", low=1, help="Failed requests in a row after which the pilot ends.")
     ask_wait: float = key(10.0, "s", low=0.01, help="Wait between two requests; doubles each time, give or take half.")
@@ -103,8 +104,36 @@ class Payload:
 
     grace: float = key(10.0, "s", low=0, help="Time between SIGTERM and SIGKILL for a payload that is to end.")
     environment: tuple[str, ...] = key(
-        (), help="Variables that a payload gets from the pilot's environment beside the usual ones (PATH, HOME ...)."
+        (),
+        help="Variables that a payload gets from the pilot's environment beside the usual ones (PATH, HOME ...); "
+        "patterns such as CMS_* too, but what may hold a secret only by its full name.",
     )
+    proxy: bool = key(False, help="Payloads get X509_USER_PROXY, the path of the pilot's grid proxy.")
+    utility_time: float = key(3600.0, "s", low=1, help="Longest time of a program that runs before or after a payload.")
+    prmon: str = key("", help="The prmon program, to be run beside each payload; none when left out.")
+
+
+@dataclass(frozen=True)
+class PayloadLimits:
+    """What one payload may take. A limit of 0 is left as the node has it."""
+
+    memory: str = choice(
+        "job",
+        "queue",
+        "none",
+        help="Whose word limits a payload's memory: its job's (the queue's when that asks for nothing), "
+        "the queue's (maxrss), or nobody's.",
+    )
+    memory_margin: float = key(1.5, "times", low=1, high=100, help="A payload may take so many times that memory.")
+    processes: int = key(0, "processes", low=0, help="Processes and threads of one payload, where cgroups count them.")
+    cpu_margin: float = key(
+        0.0, "times", low=0, high=100, help="One process may use so many times the job's CPU time (maxCpuCount)."
+    )
+    core: int = key(0, "bytes", low=-1, help="Largest core dump; -1: as the node has it. No limit for a job in debug mode.")
+    file_size: int = key(0, "bytes", low=0, help="Largest file that a payload may write.")
+    open_files: int = key(0, "files", low=0, help="Files that one process may have open.")
+    stack: int = key(0, "bytes", low=0, help="Largest stack of one process.")
+    address_space: int = key(0, "bytes", low=0, help="Largest address space of one process.")
 
 
 @dataclass(frozen=True)
@@ -177,6 +206,8 @@ class Settings:
     job: Job = field(default_factory=Job)
     verify: Verify = field(default_factory=Verify)
     payload: Payload = field(default_factory=Payload)
+    limits: PayloadLimits = field(default_factory=PayloadLimits)
+    container: Container = field(default_factory=Container)
     copy: Copy = field(default_factory=Copy)
     monitor: Monitor = field(default_factory=Monitor)
     stop: Stop = field(default_factory=Stop)

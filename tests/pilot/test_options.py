@@ -19,6 +19,10 @@ def settings_of(*argv):
         (["-j", "user"], "queue", "label", "user"),
         (["-p", "80"], "server", "port", 80),
         (["-l", "60"], "job", "lifetime", 60.0),
+        (["-L", "600"], "job", "lease", 600.0),
+        (["--leasetime", "600"], "job", "lease", 600.0),
+        (["--allow-same-user", "False"], "queue", "same_task", False),
+        (["--allowsameuser", "True"], "queue", "same_task", True),
         (["-a", "/x"], "job", "workdir", "/x"),
         (["-d"], "log", "debug", True),
         (["--debug", "false"], "log", "debug", False),
@@ -47,7 +51,7 @@ def test_what_is_not_given_is_not_said():
     ("argv", "line"),
     [
         (["-r", "R"], "-r has no effect: the queue (-q) says it"),
-        (["--allowsameuser", "True"], "--allowsameuser has no"),
+        (["--use-https", "True"], "--use-https has no"),
     ],
 )
 def test_an_option_of_old_is_taken_and_explained(argv, line):

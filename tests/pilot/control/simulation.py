@@ -6,6 +6,7 @@ from __future__ import annotations
 import queue
 import random
 from pathlib import Path
+from typing import Any
 
 from pilot.api.communicator import Communicator
 from pilot.contract.codes import ErrorCode
@@ -16,7 +17,7 @@ from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget
 from pilot.control.conductor import Conductor
 from pilot.control.journal import Journal
-from pilot.control.ledger import Ledger
+from pilot.control.ledger import UNCOUNTED, Amount, Ledger
 from pilot.control.lifecycle import ORDERS, Effect, Event
 from pilot.control.means import Means, Ways
 from pilot.control.news import Order, Site
@@ -44,7 +45,17 @@ class Crash(Exception):
 class World:
     """Plays everything but the conductor. ``taken`` is what the server has taken: final reports as texts, by job."""
 
-    def __init__(self, seed: int, folder: Path, *, jobs: int = 3, at_once: int = 2, crash_after: int | None = None):
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        *,
+        jobs: int = 3,
+        at_once: int = 1,
+        total: Amount = UNCOUNTED,
+        crash_after: int | None = None,
+        **limits: Any,
+    ):
         self.luck = random.Random(seed)
         self.now = 0.0
         self.work: list[object] = []
@@ -60,7 +71,7 @@ class World:
         means = Means(
             journal=self.journal,
             times=Times(settings),
-            ledger=Ledger(at_once),
+            ledger=Ledger(at_once, total),
             facts=Facts(),
             compose=SERVER.compose,
             new_request_id=lambda: f"request-{self.luck.random()}",
@@ -71,7 +82,8 @@ class World:
             luck=self.luck.random,
         )
         ways = Ways(dict.fromkeys(Effect, self), self, self, self.end, self.moved)
-        asking = Asking(Limits(requests=2, failures=3, wait=100, lifetime=1e6, time_floor=1e6), 0.0)
+        given = {"requests": 2, "failures": 3, "wait": 100, "lifetime": 1e6, "time_floor": 1e6, **limits}
+        asking = Asking(Limits(**given), 0.0)
         self.conductor = Conductor(self.inbox, Budget(1000), ways, means, asking)
 
     def put(self, item: object) -> None:
@@ -146,7 +158,7 @@ class World:
     def offer(self, ask: news.Ask) -> None:
         if self.luck.random() < 0.1:
             return self.inbox.put(news.NoOffer(Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")))
-        count = min(ask.jobs, self.left)
+        count = min(ask.opening.jobs, self.left)
         self.left -= count
         specs = [JobSpec(id=self.left + n + 1, attempt=1, transformation="true") for n in range(count)]
         return self.inbox.put(news.Offer(ask.request_id, SITE, tuple(specs)))

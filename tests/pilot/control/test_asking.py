@@ -5,6 +5,7 @@ import pytest
 from pilot.contract.codes import ErrorCode
 from pilot.control.asking import Asking, Limits
 from pilot.job import Problem
+from pilot.settings import Settings
 
 DOWN = Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")
 
@@ -22,6 +23,40 @@ def test_the_first_request_is_made_at_once():
 @pytest.mark.parametrize(("luck", "at"), [(0.0, 60), (0.5, 110), (1.0, 160)])
 def test_after_an_empty_answer_there_is_a_wait_of_random_length(luck, at):
     assert asking().got(0, 0).next(10.0, luck) == at
+
+
+def test_waits_double_up_to_a_limit():
+    tries, waits = asking(requests=99, most_wait=350), []
+    for _ in range(5):
+        tries = tries.got(0, 0)
+        waits.append(tries.next(0.0, 0.5))
+    assert waits == [100, 200, 350, 350, 350]
+
+
+def test_with_the_settings_as_they_are_a_pilot_without_work_ends_within_a_minute():
+    job = Settings().job
+    tries = Asking(Limits(job.requests, job.failures, job.ask_wait, 1e6, -1, job.ask_wait_most), 0.0)
+    at = 0.0
+    while (later := tries.next(at, 1.0)) is not None:
+        at, tries = later, tries.got(0, 0)
+    assert at <= 60
+
+
+def test_after_a_job_its_task_is_asked_for_first_and_then_at_once_for_any():
+    first = asking(same_task=True, requests=1, time_floor=500).got(1, 0, task_id=12)
+    assert first.task_id == 12
+    then = first.got(0, 0)
+    assert (then.task_id, then.next(7.0, 0), then.over) == (None, 7.0, False)
+    assert then.got(0, 0).over
+
+
+def test_a_pilot_that_may_mix_tasks_asks_for_any_at_once():
+    assert asking(same_task=False).got(1, 0, task_id=12).task_id is None
+
+
+def test_a_task_is_asked_for_again_when_its_answer_was_lost():
+    lost = asking(same_task=True, time_floor=500).got(1, 0, task_id=12).failed(DOWN, fatal=False)
+    assert lost.task_id == 12
 
 
 def test_so_many_empty_answers_end_the_asking_with_a_code():

@@ -12,6 +12,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.messages import StoredFile, UpdateAnswer
 from pilot.control import news
+from pilot.control.ledger import Amount
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.recovery import FOLDER, JOURNAL, Recovery
 from pilot.control.reports import Facts
@@ -24,7 +25,7 @@ KILL = Problem(ErrorCode.KILLED_BY_SERVER, "killed")
 
 @pytest.mark.parametrize("seed", range(200))
 def test_whatever_goes_wrong_a_job_gets_one_final_report_and_the_conductor_ends_once(seed, tmp_path):
-    world = World(seed, tmp_path / "journal")
+    world = World(seed, tmp_path / "journal", at_once=2)
     world.run()
     reached = {key for key, phases in world.phases.items() if phases[-1] in (Phase.DONE, Phase.FAILED)}
     for key, texts in world.taken.items():
@@ -59,7 +60,7 @@ def recover(base, server: Communicator) -> None:
 def test_wherever_a_pilot_dies_each_job_has_one_final_result(crash_after, tmp_path):
     folder = tmp_path / f"{FOLDER}dead"
     folder.mkdir()
-    world = World(crash_after, folder / JOURNAL, jobs=2, crash_after=crash_after)
+    world = World(crash_after, folder / JOURNAL, jobs=2, at_once=2, crash_after=crash_after)
     with contextlib.suppress(Crash):
         world.run()
     recover(tmp_path, TakesAll(world.taken))
@@ -74,7 +75,7 @@ class Scene:
     """One job, step by step."""
 
     def __init__(self, tmp_path, **more):
-        self.world = World(0, tmp_path / "journal", jobs=0, at_once=more.pop("at_once", 1))
+        self.world = World(0, tmp_path / "journal", jobs=0, **more)
         self.conductor, self.work = self.world.conductor, self.world.work
 
     def offer(self, *specs, **more):
@@ -116,7 +117,7 @@ def running(scene):
 def test_work_is_asked_for_at_once_and_only_as_much_as_there_is_room_for(tmp_path):
     scene = Scene(tmp_path, at_once=3)
     scene.conductor.begin()
-    assert [item.jobs for item in scene.work] == [3]
+    assert [item.opening.jobs for item in scene.work] == [3]
 
 
 def test_a_request_is_in_the_journal_before_it_is_sent(scene):
@@ -190,8 +191,7 @@ def test_a_job_that_comes_after_the_stop_is_reported_and_not_begun(scene):
 
 
 def test_jobs_wait_for_cores_and_begin_in_their_order(tmp_path):
-    scene = Scene(tmp_path, at_once=3)
-    scene.conductor.means.ledger._cores = 4
+    scene = Scene(tmp_path, at_once=3, total=Amount(cores=4))
     scene.conductor.begin()
     scene.offer(spec(1, cores=3), spec(2, cores=4))
     assert (scene.job(1).phase, scene.job(2).phase) == (Phase.STAGING_IN, Phase.ACCEPTED)

@@ -14,7 +14,7 @@ from pilot.contract.states import JobState
 from pilot.control.component import Budget
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.lifecycle import Effect, Event
-from pilot.control.news import Ask, Heard, NoOffer, Offer, Site, Work
+from pilot.control.news import Ask, Heard, NoOffer, Offer, Opening, Site, Work
 from pilot.control.reports import Facts
 from pilot.job import Job
 from pilot.settings import Queue, Server
@@ -43,7 +43,7 @@ def bench(dispatcher):
 
 def test_an_offer_brings_jobs_and_what_the_queue_is(bench):
     bench.dispatcher.jobs = [JobSpec(id=7, attempt=1, transformation="x")]
-    bench.control.ask(Ask("r1", 1))
+    bench.control.ask(Ask("r1"))
     (offer,) = bench.told
     assert isinstance(offer, Offer)
     assert (offer.jobs[0].id, offer.request_id, offer.site.queue.name) == (7, "r1", QUEUE)
@@ -53,7 +53,7 @@ def test_an_offer_brings_jobs_and_what_the_queue_is(bench):
 def test_the_queue_is_described_again_only_when_that_is_old(bench):
     for now in (0.0, 100.0, 20000.0):
         bench.now[0] = now
-        bench.control.ask(Ask(f"r{now}", 1))
+        bench.control.ask(Ask(f"r{now}"))
     assert bench.dispatcher.counts["/cache/ddmendpoints.json"] == 2
 
 
@@ -63,7 +63,7 @@ def test_the_queue_is_described_again_only_when_that_is_old(bench):
 )
 def test_a_queue_where_pilots_are_not_wanted_is_not_asked_again(bench, queue, code):
     bench.dispatcher.queue = queue_data(**queue)
-    bench.control.ask(Ask("r1", 1))
+    bench.control.ask(Ask("r1"))
     (answer,) = bench.told
     assert isinstance(answer, NoOffer)
     assert (answer.problem.code, answer.fatal) == (code, True)
@@ -81,24 +81,30 @@ def test_a_queue_where_pilots_are_not_wanted_is_not_asked_again(bench, queue, co
 )
 def test_why_there_is_no_work_is_told_with_whether_asking_again_may_help(bench, answer, code, fatal):
     bench.dispatcher.misbehave = lambda path, count: answer
-    bench.control.ask(Ask("r1", 1))
+    bench.control.ask(Ask("r1"))
     (told,) = bench.told
     assert (told.problem.code, told.fatal) == (code, fatal)
 
 
 def test_a_request_says_what_there_is(bench):
     site = QueueData(QUEUE, max_workdir=2**30)
-    request = wanted(working_group="w").request(site, 3)
+    request = wanted(working_group="w").request(site, Ask("r1", Opening(3), 12))
     assert (request.count, request.memory, request.disk, request.remaining_time) == (3, 1024, 1024, 100)
-    assert (request.label, request.working_group) == ("user", "w")
-    assert wanted().request(QueueData(QUEUE, status="test"), 1).label == "test"
-    assert wanted().request(QueueData(QUEUE), 1).disk == 2**20
+    assert (request.label, request.working_group, request.task_id, request.cores) == ("user", "w", 12, None)
+    assert wanted().request(QueueData(QUEUE, status="test"), Ask("r1")).label == "test"
+    assert wanted().request(QueueData(QUEUE), Ask("r1")).disk == 2**20
+
+
+def test_a_request_offers_what_is_free_for_as_long_as_it_is(bench):
+    free = Opening(1, cores=3, memory=2**29, disk=2**28, seconds=70.4)
+    request = wanted().request(QueueData(QUEUE), Ask("r1", free))
+    assert (request.cores, request.memory, request.disk, request.remaining_time) == (3, 512, 256, 70)
 
 
 def test_a_fault_while_asking_is_told(bench):
     asker = Asker(queue.Queue(), Budget(1), bench.told.append, bench.control)
-    asker.handle(Ask("r1", 1))
-    asker.broke(Ask("r1", 1), RuntimeError("boom"))
+    asker.handle(Ask("r1"))
+    asker.broke(Ask("r1"), RuntimeError("boom"))
     assert bench.told[-1].problem.code is ErrorCode.INTERNAL_ERROR
 
 

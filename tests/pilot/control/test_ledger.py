@@ -1,32 +1,120 @@
 from __future__ import annotations
 
-from pilot.control.ledger import Ledger
+import math
 
-A, B, C = (1, 1), (2, 1), (3, 1)
+import pytest
+
+from pilot.control.ledger import PATIENCE, Amount, Ledger, Waiting
+from pilot.control.news import Opening
+
+GB = 10**9
+
+
+def job(number, cores=1, seconds=math.inf, since=0.0, **more):
+    return Waiting((number, 1), Amount(cores, **more), seconds, since)
+
+
+def begun(ledger, *waiting, now=0.0):
+    return [number for number, _ in ledger.begin(waiting, now)]
 
 
 def test_one_place_is_for_one_job():
     ledger = Ledger(1)
-    assert (ledger.places(), ledger.take(A, 8), ledger.take(B, 1), ledger.places()) == (1, True, False, 0)
+    assert ledger.opening((), 0.0) == Opening(1)
+    assert begun(ledger, job(1, 8), job(2)) == [1]
+    assert ledger.opening((), 0.0) is None
 
 
 def test_cores_are_given_out_until_there_are_none_and_come_back():
-    ledger = Ledger(3, cores=8)
-    assert ledger.take(A, 6)
-    assert not ledger.take(B, 4)
-    assert ledger.take(C, 2)
-    assert ledger.places() == 0
-    ledger.give_back(A)
-    assert ledger.take(B, 4)
+    ledger = Ledger(3, Amount(cores=8))
+    assert begun(ledger, job(1, 6), job(2, 4), job(3, 2)) == [1, 3]
+    assert ledger.opening((), 0.0) is None
+    ledger.give_back((1, 1))
+    assert begun(ledger, job(2, 4)) == [2]
+
+
+@pytest.mark.parametrize("part", ["memory", "disk"])
+def test_memory_and_disk_are_given_out_too(part):
+    ledger = Ledger(3, Amount(cores=8, **{part: 4 * GB}))
+    assert begun(ledger, job(1, **{part: 3 * GB}), job(2, **{part: 2 * GB}), job(3, **{part: GB})) == [1, 3]
+
+
+def test_a_job_that_does_not_say_how_much_memory_it_wants_has_what_goes_with_its_cores():
+    ledger = Ledger(8, Amount(cores=8, memory=16 * GB))
+    assert begun(ledger, job(1, cores=4)) == [1]
+    assert ledger.opening((), 0.0).memory == 8 * GB
+    uncounted = Ledger(4, Amount(memory=16 * GB))
+    begun(uncounted, job(1, cores=9))
+    assert uncounted.opening((), 0.0).memory == 12 * GB
+
+
+def test_what_is_free_is_what_is_asked_for_one_job_at_a_time():
+    ledger = Ledger(4, Amount(8, 16 * GB, 100 * GB))
+    begun(ledger, job(1, cores=3, memory=GB, disk=10 * GB))
+    assert ledger.opening((), 0.0) == Opening(1, 5, 15 * GB, 90 * GB)
+
+
+def test_a_job_that_waits_has_a_place_already():
+    ledger = Ledger(2, Amount(cores=8))
+    begun(ledger, job(1, cores=4))
+    assert ledger.opening((job(2, cores=8),), 0.0) is None
 
 
 def test_a_job_that_wants_more_than_there_is_runs_alone():
-    ledger = Ledger(2, cores=4)
-    assert ledger.take(A, 16)
-    assert not ledger.take(B, 1)
+    ledger = Ledger(2, Amount(cores=4))
+    assert begun(ledger, job(1, 16)) == [1]
+    assert begun(ledger, job(2, 1)) == []
+
+
+def test_a_large_job_is_overtaken_for_a_while_and_then_no_more():
+    ledger = Ledger(9, Amount(cores=8))
+    begun(ledger, job(1, cores=4))
+    assert begun(ledger, job(2, cores=8), job(3, cores=2), now=PATIENCE - 1) == [3]
+    assert begun(ledger, job(2, cores=8), job(4, cores=2), now=PATIENCE) == []
+    for gone in (1, 3):
+        ledger.give_back((gone, 1))
+    assert begun(ledger, job(2, cores=8), job(4, cores=2), now=PATIENCE) == [2]
+
+
+def test_small_jobs_without_end_cannot_starve_a_large_one():
+    ledger, now, started = Ledger(8, Amount(cores=8)), 0.0, None
+    begun(ledger, *(job(number) for number in range(8)))
+    large = job(100, cores=8, since=0.0)
+    for number in range(8, 200):  # every 100 s a small job ends, and another one is there
+        now += 100
+        ledger.give_back((number - 8, 1))
+        if 100 in begun(ledger, large, job(number), now=now):
+            started = now
+            break
+    assert started is not None
+    assert started <= PATIENCE + 8 * 100
+
+
+def test_a_job_that_ends_before_the_large_one_can_begin_uses_the_cores_meanwhile():
+    ledger = Ledger(9, Amount(cores=8))
+    begun(ledger, job(1, cores=4, seconds=5000))
+    large = job(2, cores=8)
+    assert begun(ledger, large, job(3, seconds=4500), now=PATIENCE) == []
+    assert begun(ledger, large, job(4, seconds=4000), now=PATIENCE) == [4]
+    assert ledger.opening((large,), PATIENCE) == Opening(1, cores=3, seconds=5000 - PATIENCE)
+
+
+def test_nothing_is_asked_for_that_could_not_end_before_the_large_job_begins():
+    ledger = Ledger(9, Amount(cores=8))
+    begun(ledger, job(1, cores=4, seconds=PATIENCE + 10))
+    assert ledger.opening((job(2, cores=8),), PATIENCE) is None
+
+
+def test_what_the_large_job_leaves_is_used_beside_it():
+    ledger = Ledger(9, Amount(cores=8))
+    begun(ledger, job(1, cores=4))
+    large = job(2, cores=6)
+    assert ledger.opening((large,), PATIENCE) == Opening(1, cores=2)
+    assert begun(ledger, large, job(3, cores=2), job(4, cores=1), now=PATIENCE) == [3]
+    assert ledger.opening((large,), PATIENCE) is None
 
 
 def test_what_nobody_holds_can_be_given_back():
     ledger = Ledger(1)
-    ledger.give_back(A)
-    assert ledger.places() == 1
+    ledger.give_back((1, 1))
+    assert ledger.opening((), 0.0) == Opening(1)

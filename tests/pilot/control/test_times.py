@@ -53,7 +53,3 @@ def test_waits_for_a_report_double_up_to_a_limit():
     server = dataclasses.replace(SETTINGS.server, report_wait=1.0, report_wait_most=5.0)
     times = Times(dataclasses.replace(SETTINGS, server=server))
     assert [times.report_wait(tries) for tries in (0, 1, 2, 3, 1000)] == [1, 2, 4, 5, 5]
-
-
-def test_a_part_of_a_pilots_life_is_kept_for_its_end():
-    assert TIMES.working_life == SETTINGS.job.lifetime - SETTINGS.job.reserve
