@@ -9,6 +9,7 @@ from typing import Callable, Optional
 
 from pilot.job import Memory, Traffic, Usage
 from pilot.runtime.processes import PAGE, PROC, ZOMBIE, Process, Root, Tree, read_bytes, tree
+from pilot.runtime.thrift import Thrift
 
 KB = 1024
 #: The part of one core that reading proportional sizes may use. The kernel walks every page of a process for it.
@@ -103,19 +104,18 @@ class Sampler:
     summary: Summary = field(default_factory=Summary)
 
     def __post_init__(self) -> None:
-        self._free_at = self.clock()
+        self._thrift = Thrift(self.share, self.clock, self.cost)
         self._part, self._swap = 1.0, 0
         self._network: Optional[tuple[int, ...]] = None
 
     def sample(self, at_most: float = float("inf")) -> Sample:
         """Look at the tree now."""
-        below, now = tree(self.root, self.proc), self.clock()
-        measured = now >= self._free_at or below.rss > at_most
+        below = tree(self.root, self.proc)
+        measured = self._thrift.affordable or below.rss > at_most
         if measured:
-            began = self.cost()
-            pss, self._swap = _proportional(below.processes, self.proc)
+            with self._thrift.spending():
+                pss, self._swap = _proportional(below.processes, self.proc)
             self._part = pss / below.rss if below.rss else 1.0
-            self._free_at = now + (self.cost() - began) / self.share
         sample = Sample(
             at=self.now(),
             wall_time=below.age,
