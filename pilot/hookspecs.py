@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pilot.contract.job import JobSpec
     from pilot.contract.queue import QueueData
     from pilot.copytool.base import CopyTool
-    from pilot.job import Job, PayloadOutcome, Problem
+    from pilot.job import Job, PayloadCommand, PayloadOutcome, Problem
 
 hookspec = pluggy.HookspecMarker("compass-pilot")
 hookimpl = pluggy.HookimplMarker("compass-pilot")
@@ -43,11 +43,21 @@ def payload_environment(spec: JobSpec, queue: QueueData, workdir: Path) -> Mappi
 
 @hookspec(firstresult=True)
 def payload_command(
-    spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str]
+    spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str], image: str
 ) -> Optional[Sequence[str]]:
     """Give the argument list that runs the job's transformation.
 
     Called once per job, in the payload thread, with the payload's own environment; the first answer is taken.
+    ``image`` is the container image in which it will run, and in which its programs are; empty: on the node itself.
+    """
+
+
+@hookspec(firstresult=True)
+def wrap_command(spec: JobSpec, queue: QueueData, command: PayloadCommand) -> Optional[PayloadCommand]:
+    """Put the payload's command into something of the experiment's own: a container script, a tracer; ``None`` to pass.
+
+    Called once per job, in the payload thread, after ``payload_command``. The first answer is taken, and is run as it
+    is; only when there is none does the pilot itself put the command into the job's container.
     """
 
 

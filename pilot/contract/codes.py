@@ -315,6 +315,34 @@ class ErrorCode(IntEnum):
         "check the work directory's disk",
         PASSES,
     )
+    PAYLOAD_UNSIGNED = (
+        1918,
+        "only signed jobs may be run here, and this one is not signed",
+        "have the server sign jobs (COMPASS_SERVER_SIGNING_KEY), or lower verify.signatures",
+    )
+    PAYLOAD_ALTERED = (
+        1919,
+        "the job is not what its signature says",
+        "find out who changed the job on the server, or whose key it was signed with; submit it anew",
+    )
+    SIGNATURE_UNVERIFIABLE = (
+        1920,
+        "nobody on the node can tell whether the job's signature is good",
+        "install the server's public key (verify.keys), and cryptography or OpenSSL 3",
+        PASSES,
+    )
+    NODE_TOO_SMALL = (
+        1921,
+        "the node has less memory or fewer cores than the job asks for",
+        "correct the queue's limits, or the batch slot's",
+        PASSES,
+    )
+    NO_USER_NAMESPACES = (
+        1922,
+        "the node gives no user namespaces, which a container needs",
+        "permit them on the node (user.max_user_namespaces), or install the runtime with setuid",
+        PASSES,
+    )
 
 
 def words_of(number: int) -> str:

@@ -27,13 +27,14 @@ from pilot.control.lifecycle import Effect
 from pilot.control.means import Means, Ways
 from pilot.control.monitor import MonitorControl
 from pilot.control.news import News, Shutdown, Work
-from pilot.control.payload import PayloadControl
+from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.reports import Facts
 from pilot.control.supervisor import Supervisor
 from pilot.control.times import Times
 from pilot.errors import PilotError
 from pilot.job import Job, Problem
 from pilot.plugins import call
+from pilot.runtime.container.containers import Containers
 from pilot.site.node import free_disk
 
 if TYPE_CHECKING:
@@ -175,8 +176,9 @@ class Agent:
             parts.plugins,
             occupied,
             parts.own,
-            parts.environment,
-            settings.payload.environment,
+            Surroundings(
+                parts.environment, settings.payload.environment, Containers(settings.container, parts.environment)
+            ),
             settings.payload.grace,
         )
         data = DataControl(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -14,19 +15,32 @@ from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem
 from pilot.plugins import call
 from pilot.runtime import environment, workdir
+from pilot.runtime.container.containers import Containers
 from pilot.runtime.workdir import Workdir
 
 if TYPE_CHECKING:
     import pluggy
 
     from pilot.control.news import Work
+    from pilot.runtime.container.values import Container
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What payloads are started in.
+
+    ``own`` is the pilot's own environment, ``also`` names further variables of it that payloads get.
+    """
+
+    own: Mapping[str, str]
+    also: tuple[str, ...]
+    containers: Containers
 
 
 class PayloadControl:
     """Runs and stops payloads.
 
-    ``base`` is the folder of the jobs' directories, ``own`` the pilot's own environment, ``also`` further variables of
-    it that payloads get, ``grace`` the seconds between SIGTERM and SIGKILL.
+    ``base`` is the folder of the jobs' directories, ``grace`` the seconds between SIGTERM and SIGKILL.
     """
 
     def __init__(
@@ -35,12 +49,11 @@ class PayloadControl:
         plugins: pluggy.PluginManager,
         occupied: Occupied,
         base: Path,
-        own: Mapping[str, str],
-        also: tuple[str, ...],
+        surroundings: Surroundings,
         grace: float,
     ) -> None:
         self._tell, self._plugins, self._occupied = tell, plugins, occupied
-        self._base, self._own, self._also, self._grace = base, own, also, grace
+        self._base, self._surroundings, self._grace = base, surroundings, grace
 
     def run(self, work: Work) -> None:
         """Run a payload to its end, and say whether it ended well."""
@@ -48,14 +61,15 @@ class PayloadControl:
 
         with self._occupied.doing(work) as cancelled:
             place = workdir.of(self._base, work.job.spec)
-            command = self._command(work, place)
+            container = self._surroundings.containers.choose(work.job.spec, work.site.queue)
+            command = self._command(work, place, container)
             if cancelled:
                 raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
             payload = process.start(command, stdout=place.stdout, stderr=place.stderr)
             self._occupied.stops_by(work.key, lambda: payload.stop(self._grace))
             outcome = payload.wait()
         metrics = self._metrics(work, outcome)
-        problem = self._judge(work, outcome)
+        problem = self._surroundings.containers.explain(container, outcome) or self._judge(work, outcome)
         event = Event.FAIL if problem else Event.PAYLOAD_OK
         self._tell(work.answer(event, problem, outcome=outcome, metrics=metrics))
 
@@ -65,16 +79,22 @@ class PayloadControl:
             raise JobFailed(ErrorCode.DEADLINE_PASSED, "payload or copies did not end when they were asked to")
         self._tell(work.answer(Event.GONE))
 
-    def _command(self, work: Work, place: Workdir) -> PayloadCommand:
-        spec, queue = work.job.spec, work.site.queue
+    def _command(self, work: Work, place: Workdir, container: Optional[Container]) -> PayloadCommand:
+        spec, queue, around = work.job.spec, work.site.queue, self._surroundings
+        image = container.image if container else ""
         asked = call(self._plugins, "payload_environment", spec=spec, queue=queue, workdir=place.root)
         # The last plugin that was registered answers first, and is to win.
-        inherited = {name: self._own[name] for name in self._also if name in self._own}
-        whole = environment.payload_environment(self._own, place.root, (inherited, *reversed(asked)))
-        argv = call(self._plugins, "payload_command", spec=spec, queue=queue, workdir=place.root, environment=whole)
+        inherited = {name: around.own[name] for name in around.also if name in around.own}
+        whole = environment.payload_environment(around.own, place.root, (inherited, *reversed(asked)))
+        words = {"spec": spec, "queue": queue, "workdir": place.root, "environment": whole, "image": image}
+        argv = call(self._plugins, "payload_command", **words)
         if not argv:
             raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, f"no plugin knows how to run {spec.transformation!r}")
-        return PayloadCommand(tuple(argv), whole, place.root)
+        command = PayloadCommand(tuple(argv), whole, place.root)
+        wrapped: Optional[PayloadCommand] = call(self._plugins, "wrap_command", spec=spec, queue=queue, command=command)
+        if wrapped is not None:
+            return wrapped
+        return around.containers.wrap(container, command) if container else command
 
     def _metrics(self, work: Work, outcome: PayloadOutcome) -> dict[str, Any]:
         found: dict[str, Any] = {}

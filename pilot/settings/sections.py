@@ -137,6 +137,31 @@ class PayloadLimits:
 
 
 @dataclass(frozen=True)
+class Container:
+    """Payloads in containers, where the queue's container_type names the pilot (apptainer:pilot)."""
+
+    runtime: str = choice(
+        "auto", "apptainer", "singularity", "podman", help="What containers are started with; auto: as the queue says."
+    )
+    program: str = key("", help="Path of that program; found on PATH when left out.")
+    image: str = key("", help="Image for jobs that name none; such jobs run on the node itself when left out.")
+    image_base: str = key("", help="Folder of images that are named relatively; IMAGE_BASE of the queue goes before it.")
+    images: tuple[str, ...] = key(
+        ("/",), help="Images that may be run: folders such as /cvmfs, or addresses such as docker://host/project."
+    )
+    required: bool = key(False, help="Run no payload on the node itself.")
+    binds: tuple[str, ...] = key((), help="What is seen in containers besides: source[:target[:ro]].")
+    cvmfs: str = key("/cvmfs", help="Folder that is seen as /cvmfs, read-only, when the node has it.")
+    also_at: str = key("", help="Further path at which a job sees its directory, such as /srv.")
+    isolation: str = choice(
+        "all", "contain", "none", help="all: own files, processes and queues; contain: own files; none: the node's."
+    )
+    userns: bool = key(False, help="Ask the runtime for a user namespace of the container's own.")
+    gpu: str = choice("none", "nvidia", "amd", help="GPUs that containers see.")
+    options: tuple[str, ...] = key((), help="Further options for the runtime; those of the queue follow them.")
+
+
+@dataclass(frozen=True)
 class Copy:
     """Bringing files and storing them."""
 

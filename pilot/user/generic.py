@@ -55,7 +55,7 @@ def _site_variables(queue: QueueData) -> dict[str, str]:
 
 @hookimpl
 def payload_command(
-    spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str]
+    spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str], image: str
 ) -> Optional[Sequence[str]]:
     """Run the transformation: a program's absolute path, or its name on the payload's own PATH."""
     name = spec.transformation
@@ -65,6 +65,8 @@ def payload_command(
     if "/" in name and not name.startswith("/"):
         words = f"transformation: {name!r} is neither an absolute path nor the name of a program"
         raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
+    if image:  # it is the image's; the runtime says when it has none
+        return (name, *spec.arguments)
     program = shutil.which(name, path=environment.get("PATH", ""))
     if program is None:
         where = "" if name.startswith("/") else f" on the payload's PATH ({environment.get('PATH', '')})"

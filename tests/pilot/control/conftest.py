@@ -15,9 +15,11 @@ from pilot.control.data import DataControl, copytools
 from pilot.control.lanes import Occupied
 from pilot.control.lifecycle import Effect
 from pilot.control.news import Site, Work
-from pilot.control.payload import PayloadControl
+from pilot.control.payload import PayloadControl, Surroundings
 from pilot.job import Job
 from pilot.runtime import workdir
+from pilot.runtime.container.containers import Containers
+from pilot.settings import sections
 from tests.pilot.dispatcher import queue_data
 
 
@@ -56,8 +58,10 @@ class Bench:
     def data(self, **more):
         return DataControl(self.told.append, self.plugins, self.occupied, self.base, copytools(self.plugins), 1, **more)
 
-    def payload(self, grace=1.0, also=()):
-        return PayloadControl(self.told.append, self.plugins, self.occupied, self.base, dict(os.environ), also, grace)
+    def payload(self, grace=1.0, also=(), container=None):
+        own = dict(os.environ)
+        around = Surroundings(own, also, Containers(container or sections.Container(), own))
+        return PayloadControl(self.told.append, self.plugins, self.occupied, self.base, around, grace)
 
     def make(self, spec):
         return workdir.create(self.base, spec).root

@@ -32,7 +32,7 @@ def environment(job, queue=QUEUE):
 
 
 def command(job, **variables):
-    return generic.payload_command(spec=job, queue=QUEUE, workdir=None, environment=variables)
+    return generic.payload_command(spec=job, queue=QUEUE, workdir=None, environment=variables, image="")
 
 
 def test_a_payload_knows_which_job_it_is():

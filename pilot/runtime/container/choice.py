@@ -1,0 +1,132 @@
+"""Which container a job gets: decided from the job, its queue and the site's settings, without looking at the node."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.errors import JobFailed
+from pilot.runtime.container import options
+from pilot.runtime.container.values import Container, Runtime
+
+if TYPE_CHECKING:
+    from pilot.contract.job import JobSpec
+    from pilot.contract.queue import QueueData
+    from pilot.settings import sections
+
+#: The word of ``container_type`` that means payloads; others (wrapper, middleware) are not the pilot's.
+_OURS = "pilot"
+#: Beginnings of addresses that images are fetched from, by who can.
+_SCHEMES = {
+    Runtime.APPTAINER: ("docker", "oras", "library"),
+    Runtime.SINGULARITY: ("docker", "oras", "library"),
+    Runtime.PODMAN: ("docker",),
+}
+
+
+def choose(spec: JobSpec, queue: QueueData, site: sections.Container) -> Optional[Container]:
+    """Answer the container that a job's payload runs in; ``None``: on the node itself.
+
+    Raises:
+        JobFailed: the job wants a container and the queue is not set up for any (QUEUE_WITHOUT_CONTAINERS), the site
+            runs nothing without one (BAD_JOB_DEFINITION), the image is not one that may be run (IMAGE_NOT_FOUND), or
+            queue or settings say something that cannot be meant (BAD_QUEUE_CONFIGURATION).
+    """
+    runtime = runtime_of(queue, site)
+    if runtime is None:
+        if spec.container or site.required:
+            who = f"the job asks for the image {spec.container!r}" if spec.container else "container.required is set"
+            words = f"{who}, and container_type of queue {queue.name} names no runtime for the pilot (apptainer:pilot)"
+            raise JobFailed(ErrorCode.QUEUE_WITHOUT_CONTAINERS, words)
+        return None
+    name = spec.container or site.image
+    if not name:
+        if site.required:
+            words = "container_name: the job names no image, and this site runs nothing without (container.required)"
+            raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
+        return None
+    from_queue = options.read_text(queue.container_options, runtime, f"container_options of queue {queue.name}")
+    from_site = options.read_words(site.options, runtime, "container.options")
+    return Container(
+        runtime=runtime,
+        image=image_of(name, queue, site, runtime),
+        program=site.program,
+        binds=(
+            *(options.read_bind(text, "container.binds") for text in site.binds),
+            *from_site.binds,
+            *from_queue.binds,
+        ),
+        cvmfs=site.cvmfs,
+        also_at=site.also_at,
+        isolation=site.isolation,
+        userns=site.userns,
+        gpu=site.gpu,
+        options=(*from_site.words, *from_queue.words),
+    )
+
+
+def runtime_of(queue: QueueData, site: sections.Container) -> Optional[Runtime]:
+    """Answer what the pilot starts containers with on a queue; ``None`` when it starts none.
+
+    ``container_type`` is PanDA's: ``apptainer:pilot;docker:wrapper``, of which only the pilot's part counts. The site's
+    setting ``container.runtime`` has the last word on which program it is.
+
+    Raises:
+        JobFailed: the pilot's part names a runtime that it cannot start, or a part has no user
+            (BAD_QUEUE_CONFIGURATION).
+    """
+    for part in filter(None, (part.strip() for part in queue.container_type.split(";"))):
+        name, colon, user = (word.strip() for word in part.partition(":"))
+        if not colon or not user:
+            words = f"container_type of queue {queue.name}: {part!r} is not runtime:user, such as apptainer:pilot"
+            raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words)
+        if user != _OURS:
+            continue
+        if site.runtime != "auto":
+            return Runtime(site.runtime)
+        try:
+            return Runtime(name.lower())
+        except ValueError:
+            known = ", ".join(runtime.value for runtime in Runtime)
+            words = f"container_type of queue {queue.name}: {name!r} is not a runtime that this pilot starts ({known})"
+            raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words) from None
+    return None
+
+
+def image_of(name: str, queue: QueueData, site: sections.Container, runtime: Runtime) -> str:
+    """Answer the path or address of an image. A relative name lies in the folder of images (``IMAGE_BASE``).
+
+    Raises:
+        JobFailed: it is not one that may be run here (IMAGE_NOT_FOUND).
+    """
+    if "://" in name:
+        scheme = name.partition("://")[0]
+        if scheme not in _SCHEMES[runtime]:
+            words = f"image {name!r}: {runtime.value} gets images from {', '.join(_SCHEMES[runtime])} only"
+            raise JobFailed(ErrorCode.IMAGE_NOT_FOUND, words)
+        whole = name
+    else:
+        base = image_base(queue) or site.image_base
+        if not name.startswith("/") and not base:
+            words = f"image {name!r} is neither a path nor an address, and container.image_base is not set"
+            raise JobFailed(ErrorCode.IMAGE_NOT_FOUND, words)
+        whole = posixpath.normpath(posixpath.join(base, name))
+    if not any(_begins_with(whole, allowed) for allowed in site.images):
+        words = f"image {whole!r} is not one that this site runs (container.images: {', '.join(site.images)})"
+        raise JobFailed(ErrorCode.IMAGE_NOT_FOUND, words)
+    return whole
+
+
+def image_base(queue: QueueData) -> str:
+    """Answer the folder of images that a queue names in its ``catchall`` (``IMAGE_BASE=/cvmfs/...``), or ``""``."""
+    for word in queue.catchall.replace(",", " ").split():
+        key, _, value = word.partition("=")
+        if key == "IMAGE_BASE":
+            return value
+    return ""
+
+
+def _begins_with(whole: str, allowed: str) -> bool:
+    """Whether an image is what is allowed, or lies below it: ``/cvmfs/a`` does not allow ``/cvmfs/ab``."""
+    return whole == allowed or whole.startswith(allowed if allowed.endswith("/") else allowed + "/")

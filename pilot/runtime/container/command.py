@@ -1,0 +1,149 @@
+"""From a command and a container to the argument list that runs the one in the other. Pure.
+
+Values of variables never stand on a command line, where every user of the node could read them, and no shell ever
+looks at them: Apptainer takes them from variables of its own environment with a beginning of their own, podman from
+those that ``--env NAME`` names. The few whose names would disturb podman itself are no secrets and are written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pilot.contract.codes import ErrorCode
+from pilot.errors import JobFailed
+from pilot.runtime.container.values import Bind, Container, Runtime
+from pilot.runtime.workdir import TEMPORARY
+
+if TYPE_CHECKING:
+    from pilot.job import PayloadCommand
+
+#: What an image knows better than the node: taken along only when somebody set it for the payload.
+OF_THE_NODE = frozenset(
+    [
+        *("PATH", "LD_LIBRARY_PATH", "MANPATH", "SHELL", "HOSTNAME", "TERM", "LANG", "LANGUAGE"),
+        *("MODULEPATH", "MODULESHOME", "LMOD_CMD", "LMOD_DIR", "LMOD_PKG"),
+    ]
+)
+#: Said by the runtime itself.
+_OF_THE_RUNTIME = frozenset(["PWD", "HOME"])
+#: With these podman itself would look for its programs, libraries and storage elsewhere.
+_DISTURBING = ("PATH", "LD_", "TMPDIR", "XDG_", "CONTAINER", "STORAGE_", "REGISTRY_", "DOCKER_", "GO", "DBUS_", "_")
+#: What podman's containers carry, so that those of a pilot that died are found.
+LABEL = "compass-pilot"
+_GPU = {
+    "apptainer": {"none": (), "nvidia": ("--nv",), "amd": ("--rocm",)},
+    "podman": {
+        "none": (),
+        "nvidia": ("--device=nvidia.com/gpu=all",),
+        "amd": ("--device=/dev/kfd", "--device=/dev/dri"),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of the node: the runtime's program and the environment that it is to have itself."""
+
+    program: str
+    environment: Mapping[str, str]
+    image_is_folder: bool = False
+    cvmfs: bool = False  # whether the node has the container's ``cvmfs``
+    root: bool = False
+    init: bool = False  # whether podman has a program that is process 1
+    unshare: str = ""  # the program of that name
+
+
+def wrap(command: PayloadCommand, container: Container, found: Found) -> PayloadCommand:
+    """Answer the command that runs a command in a container.
+
+    The working directory is seen at its own path and is the home; ``/tmp`` is its temporary folder.
+
+    Raises:
+        JobFailed: a path cannot be named to the runtime (APPTAINER_BIND).
+    """
+    if container.runtime is Runtime.PODMAN:
+        return _podman(command, container, found)
+    return _apptainer(command, container, found)
+
+
+def carried(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Answer those variables of a payload that go into its container.
+
+    Args:
+        environment: The payload's whole environment.
+        own: The pilot's, of which a part was inherited: that part describes the node, not the image.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in _OF_THE_RUNTIME and not (name in OF_THE_NODE and own.get(name, value) == value)
+    }
+
+
+def _apptainer(command: PayloadCommand, container: Container, found: Found) -> PayloadCommand:
+    here = str(command.workdir)
+    argv = [found.program, "--silent", "exec", "--cleanenv", "--no-eval"]
+    argv += {"all": ["--containall"], "contain": ["--contain"], "none": []}[container.isolation]
+    argv += ["--userns"] if container.userns else []
+    argv += _GPU["apptainer"][container.gpu]
+    argv += [f"--home={here}", f"--pwd={here}", f"--workdir={here}/{TEMPORARY}"]
+    argv += [f"--bind={_bound(bind)}" for bind in _binds(command.workdir, container, found)]
+    argv += [*container.options, container.image, *command.argv]
+    beginning = "SINGULARITYENV_" if Path(found.program).name == "singularity" else "APPTAINERENV_"
+    inside = {beginning + name: value for name, value in command.environment.items()}
+    return replace(command, argv=tuple(argv), environment={**found.environment, **inside})
+
+
+def _podman(command: PayloadCommand, container: Container, found: Found) -> PayloadCommand:
+    here = str(command.workdir)
+    # Root's mounts would outlive a podman that is killed; those of a mount namespace end with it.
+    argv = [found.unshare, "--mount", "--propagation=slave"] if found.root and found.unshare else []
+    argv += [found.program, "run", "--rm", f"--label={LABEL}", "--http-proxy=false", "--log-driver=passthrough"]
+    argv += [] if _names(container.options, "--network") else ["--network=host"]
+    argv += [] if container.isolation == "all" else ["--pid=host", "--ipc=host"]
+    argv += ["--init"] if found.init and container.isolation == "all" else []
+    argv += ["--userns=keep-id"] if container.userns and not found.root else []
+    argv += _GPU["podman"][container.gpu]
+    binds = [Bind(f"{here}/{TEMPORARY}", "/tmp"), *_binds(command.workdir, container, found)]  # noqa: S108  # inside
+    argv += [f"--volume={_bound(bind)}" for bind in binds]
+    argv += [f"--workdir={here}", f"--env=HOME={here}"]
+    passed = {}
+    for name, value in command.environment.items():
+        if name.startswith(_DISTURBING):
+            argv.append(f"--env={name}={value}")
+        else:
+            argv.append(f"--env={name}")
+            passed[name] = value
+    argv += [*container.options, *_podman_image(container, found), *command.argv]
+    return replace(command, argv=tuple(argv), environment={**passed, **found.environment})
+
+
+def _podman_image(container: Container, found: Found) -> list[str]:
+    # An overlay takes what podman writes below /, such as places to mount at: the folder itself stays as it is.
+    return ["--rootfs", f"{container.image}:O"] if found.image_is_folder else [container.image]
+
+
+def _names(options: Iterable[str], name: str) -> bool:
+    return any(option.partition("=")[0] == name for option in options)
+
+
+def _binds(workdir: Path, container: Container, found: Found) -> list[Bind]:
+    """List what is seen in the container; the job's directory last, so that nothing hides it."""
+    binds = list(container.binds)
+    if container.cvmfs and found.cvmfs and not any(bind.target == "/cvmfs" for bind in binds):
+        binds.append(Bind(container.cvmfs, "/cvmfs", read_only=True))
+    binds.append(Bind(str(workdir), str(workdir)))
+    if container.also_at:
+        binds.append(Bind(str(workdir), container.also_at))
+    return binds
+
+
+def _bound(bind: Bind) -> str:
+    for path in (bind.source, bind.target):
+        if ":" in path or "," in path:
+            words = f"{path}: a path with a colon or a comma cannot be bound into a container"
+            raise JobFailed(ErrorCode.APPTAINER_BIND, words)
+    return f"{bind.source}:{bind.target}" + (":ro" if bind.read_only else "")

@@ -1,0 +1,90 @@
+"""The one door for those who run payloads: choose a job's container, put its command in it, explain its failure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Optional
+
+from pilot.errors import JobFailed
+from pilot.job import Problem
+from pilot.runtime.container.choice import choose
+
+if TYPE_CHECKING:
+    from pilot.contract.job import JobSpec
+    from pilot.contract.queue import QueueData
+    from pilot.job import PayloadCommand, PayloadOutcome
+    from pilot.runtime.container.values import Container
+    from pilot.settings import sections
+
+#: So much of the end of the error output is read for the runtime's words.
+_TAIL = 16384
+#: Seconds for removing what podman kept of containers that were killed.
+_CLEANING = 30.0
+
+
+class Containers:
+    """Containers of one pilot. ``site`` is the admin's section of settings, ``own`` the pilot's own environment."""
+
+    def __init__(self, site: sections.Container, own: Mapping[str, str]) -> None:
+        self._site, self._own = site, own
+
+    def choose(self, spec: JobSpec, queue: QueueData) -> Optional[Container]:
+        """Answer the container that a job's payload runs in; raises as `choice.choose` does."""
+        return choose(spec, queue, self._site)
+
+    def check(self, spec: JobSpec, queue: QueueData) -> Optional[Problem]:
+        """Say why a job's container cannot run here; ``None`` when it can, or when the job needs none.
+
+        Looks for files only, and starts no program.
+        """
+        try:
+            chosen = self.choose(spec, queue)
+            if chosen is not None:
+                from pilot.runtime.container import node
+
+                node.look(chosen, self._own)
+        except JobFailed as failure:
+            return Problem(failure.code, failure.detail)
+        return None
+
+    def wrap(self, chosen: Container, command: PayloadCommand) -> PayloadCommand:
+        """Put a command into its container.
+
+        Raises:
+            JobFailed: the node lacks something that it needs; see `node.look`.
+        """
+        from dataclasses import replace
+
+        from pilot.runtime.container import node
+        from pilot.runtime.container.command import carried, wrap
+
+        found = node.look(chosen, self._own)
+        self._clean(chosen, found.program, found.environment)
+        inside = replace(command, environment=carried(command.environment, self._own))
+        return wrap(inside, chosen, found)
+
+    def explain(self, chosen: Optional[Container], outcome: PayloadOutcome) -> Optional[Problem]:
+        """Say whether it was the runtime that failed, and why. Call it for each payload that has ended."""
+        if chosen is None or outcome.well:
+            return None
+        from pilot.runtime.container.diagnosis import diagnose
+
+        with contextlib.suppress(OSError), outcome.stderr.open("rb") as stderr:
+            stderr.seek(max(0, outcome.stderr.stat().st_size - _TAIL))
+            return diagnose(chosen, outcome.status, stderr.read().decode("utf-8", "replace"))
+        return None
+
+    def _clean(self, chosen: Container, program: str, environment: Mapping[str, str]) -> None:
+        """Remove what podman keeps of our containers that were killed together with their podman."""
+        from pilot.runtime.container.values import Runtime
+
+        if chosen.runtime is not Runtime.PODMAN:
+            return
+        import subprocess
+
+        from pilot.runtime.container.command import LABEL
+
+        argv = [program, "container", "prune", "--force", f"--filter=label={LABEL}"]
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(argv, env=dict(environment), capture_output=True, timeout=_CLEANING, check=False)

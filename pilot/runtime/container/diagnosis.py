@@ -1,0 +1,86 @@
+"""Why a container did not run its payload, from the runtime's own words. Pure.
+
+A runtime has one exit status for all its failures (Apptainer 255, podman 125 to 127), and writes to the same file as
+the payload. So both must fit: the status, and a line that begins as the runtime's lines do.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.job import Problem
+from pilot.runtime.container.values import Container, Runtime
+
+_STATUSES = {Runtime.APPTAINER: (255, 1), Runtime.SINGULARITY: (255, 1), Runtime.PODMAN: (125, 126, 127)}
+_BEGINNINGS = {
+    Runtime.APPTAINER: re.compile(r"^(?:FATAL: |ERROR  ?: |Error for command)\s*(.+)$", re.MULTILINE),
+    Runtime.SINGULARITY: re.compile(r"^(?:FATAL: |ERROR  ?: |Error for command)\s*(.+)$", re.MULTILINE),
+    Runtime.PODMAN: re.compile(r"^Error: (.+)$", re.MULTILINE),
+}
+
+
+def _words(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+#: The first that fits counts: from what is said of one thing only to what is said of many.
+_CAUSES = (
+    (
+        ErrorCode.NO_USER_NAMESPACES,
+        _words(
+            r"user ?namespaces? (?:creation|support|is|are|not|requires|disabled)",
+            r"(?:create|creating|enter|unshare|new) (?:new |a |the )?user ?n(?:ame)?s(?:pace)?",
+            r"max_user_namespaces|unprivileged_userns_clone|cannot clone|\bnewuidmap\b|\bsubuid\b",
+        ),
+    ),
+    (ErrorCode.APPTAINER_NO_LOOP, _words(r"loop device", r"/dev/loop", r"attach image .*loop")),
+    (
+        ErrorCode.IMAGE_NOT_FOUND,
+        _words(
+            r"could not open image .*(?:no such file|not found)",
+            r"image not known|manifest unknown|name unknown|repository .* not found|requested access .* is denied",
+            r"running container create option: stat|image .* (?:does not|doesn't) exist",
+        ),
+    ),
+    (
+        ErrorCode.APPTAINER_MOUNT,
+        _words(
+            r"while mounting image|image driver mount|squashfuse|bad superblock|image format not recognized",
+            r"mount /proc/self/fd/\d+|no space left .*mount|overlay.*(?:failed|error)|/dev/fuse",
+        ),
+    ),
+    (
+        ErrorCode.APPTAINER_BIND,
+        _words(
+            r"mount source .* (?:doesn't|does not) exist|mount hook function failure|while mounting",
+            r"^statfs |destination .* (?:doesn't|does not) exist|bind path|mountpoint|mount .*->",
+        ),
+    ),
+    (
+        ErrorCode.PAYLOAD_NOT_STARTED,
+        _words(
+            r"executable file not found|^stat .*: (?:no such file|permission denied|not a directory)",
+            r"command that was not found|OCI permission denied|exec .* failed|exec format error",
+        ),
+    ),
+)
+
+
+def diagnose(container: Container, status: Optional[int], stderr: str) -> Optional[Problem]:
+    """Say why a runtime failed; ``None`` when it was the payload that ended so, or ended well.
+
+    Args:
+        container: In which the payload was to run.
+        status: The exit status; ``None`` after a signal.
+        stderr: The end of what runtime and payload wrote.
+    """
+    if status not in _STATUSES[container.runtime]:
+        return None
+    said = _BEGINNINGS[container.runtime].findall(stderr)
+    if not said:
+        return None
+    line = " ".join(said[-1].split())
+    code = next((code for code, words in _CAUSES if words.search(line)), ErrorCode.APPTAINER_GENERAL)
+    return Problem(code, f"{container.runtime.value} could not run {container.image}: {line}")

@@ -1,0 +1,103 @@
+"""What a container needs of the node: its runtime's program, its image, and what is bound. Looks, and runs nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.errors import JobFailed
+from pilot.runtime.container.command import Found
+from pilot.runtime.container.values import Container, Runtime
+
+#: What a runtime gets of the pilot's environment for itself; its payload gets none of it.
+_FOR_THE_RUNTIME = (
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
+    *("APPTAINER_CACHEDIR", "APPTAINER_CONFIGDIR", "SINGULARITY_CACHEDIR", "REGISTRY_AUTH_FILE"),
+    *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+)
+_DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+#: Apptainer took over from Singularity, and both install both names.
+_PROGRAMS = {
+    Runtime.APPTAINER: ("apptainer", "singularity"),
+    Runtime.SINGULARITY: ("singularity", "apptainer"),
+    Runtime.PODMAN: ("podman",),
+}
+#: What podman --init starts as process 1.
+_INITS = ("/usr/libexec/podman/catatonit", "/usr/bin/catatonit")
+#: Where the kernel says how many user namespaces there may be, and whether Debian's switch is on.
+_NAMESPACE_LIMITS = ("/proc/sys/user/max_user_namespaces", "/proc/sys/kernel/unprivileged_userns_clone")
+
+
+def look(container: Container, own: Mapping[str, str]) -> Found:
+    """Find what a container needs.
+
+    Args:
+        container: As it was chosen.
+        own: The pilot's own environment.
+
+    Raises:
+        JobFailed: the runtime (APPTAINER_NOT_INSTALLED), the image (IMAGE_NOT_FOUND) or something that is to be bound
+            (APPTAINER_BIND) is not there, or the node gives no user namespaces (NO_USER_NAMESPACES).
+    """
+    environment = {name: own[name] for name in _FOR_THE_RUNTIME if name in own}
+    environment.setdefault("PATH", _DEFAULT_PATH)
+    program = find(container, environment["PATH"])
+    if wants := missing_namespaces(container):
+        raise JobFailed(ErrorCode.NO_USER_NAMESPACES, wants)
+    _check_image(container)
+    for bind in container.binds:
+        if not Path(bind.source).exists():
+            words = f"{bind.source}, which is to be bound into the container at {bind.target}, is not on the node"
+            raise JobFailed(ErrorCode.APPTAINER_BIND, words)
+    return Found(
+        program=program,
+        environment=environment,
+        image_is_folder=not container.is_address and Path(container.image).is_dir(),
+        cvmfs=bool(container.cvmfs) and Path(container.cvmfs).is_dir(),
+        root=os.geteuid() == 0,
+        init=any(Path(name).exists() for name in _INITS),
+        unshare=shutil.which("unshare", path=environment["PATH"]) or "",
+    )
+
+
+def find(container: Container, path: str) -> str:
+    """Answer the absolute path of the runtime's program.
+
+    Raises:
+        JobFailed: it is not there (APPTAINER_NOT_INSTALLED).
+    """
+    for name in (container.program,) if container.program else _PROGRAMS[container.runtime]:
+        if program := shutil.which(name, path=path):
+            return str(Path(program).absolute())
+    where = container.program or f"{' or '.join(_PROGRAMS[container.runtime])} on PATH ({path})"
+    words = f"container runtime: {where}: there is no such program; install it, or name it by container.program"
+    raise JobFailed(ErrorCode.APPTAINER_NOT_INSTALLED, words)
+
+
+def missing_namespaces(container: Container) -> Optional[str]:
+    """Say why there can be no user namespace, for a container that is to have one of its own."""
+    if not container.userns:
+        return None
+    for name in _NAMESPACE_LIMITS:
+        try:
+            if int(Path(name).read_text()) == 0:
+                return f"container.userns is set, and the node permits no user namespaces ({name} is 0)"
+        except (OSError, ValueError):
+            continue  # a kernel that has no such limit
+    return None
+
+
+def _check_image(container: Container) -> None:
+    if container.is_address:
+        return
+    image = Path(container.image)
+    if not image.exists():
+        raise JobFailed(ErrorCode.IMAGE_NOT_FOUND, f"image {container.image} is not on the node")
+    if container.runtime is Runtime.PODMAN and not image.is_dir():
+        words = f"image {container.image} is a file; podman runs unpacked images (folders) and addresses"
+        raise JobFailed(ErrorCode.IMAGE_NOT_FOUND, words)

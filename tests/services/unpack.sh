@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: programs of Debian packages in a folder of their own, for any machine that has apt.
+#
+# Nothing is installed: packages are fetched from the mirror that the machine's own apt is configured with, apt's
+# signatures are checked, and the programs are made to use the C library that comes with them. No root is needed.
+
+# unpack <suite> <target> <package>...: fetch packages of a suite and unpack them.
+unpack() {
+    local suite=$1 target=$2 state mirror options
+    shift 2
+    state=$(mktemp -d)
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 'Created-By: Packages' | awk '$2 == "Debian" {print $1; exit}')
+    if [ -z "$mirror" ]; then
+        echo "the machine's apt knows no Debian mirror" >&2
+        return 1
+    fi
+    mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$target"
+    : >"$state/status"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$state/sources.list"
+    options=(
+        -o "Dir::Etc::SourceList=$state/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
+        -o "Dir::State=$state" -o "Dir::State::Lists=$state/lists" -o "Dir::State::status=$state/status"
+        -o "Dir::Cache=$state/cache" -o "APT::Sandbox::User=$(id -un)" -o Debug::NoLocking=1
+        -o Acquire::Languages=none -o Acquire::Retries=2 -o Acquire::http::Timeout=20
+        -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false
+        -o Acquire::Check-Valid-Until=false # a mirror that stands still is good enough for tests
+    )
+    (
+        set -e
+        apt-get "${options[@]}" -qq update
+        cd "$state"
+        apt-get "${options[@]}" -qq download "$@"
+        for package in ./*.deb; do dpkg-deb -x "$package" "$target"; done
+    ) >"$state/log" 2>&1 || {
+        cat "$state/log" >&2
+        rm -rf "$state"
+        return 1
+    }
+    rm -rf "$state"
+}
+
+# relocate <tree> <folder>...: have every program and library below the folders use the tree's own libraries.
+relocate() {
+    local tree=$1 file loader
+    shift
+    loader=$tree/loader
+    mkdir -p "$tree/libraries"
+    find "$tree" -path "$tree/libraries" -prune -o -name '*.so*' -not -type d -print0 |
+        xargs -0 -r cp -L -n -t "$tree/libraries"
+    cp -L "$(find "$tree" -name 'ld-linux-*.so.*' -not -path "$tree/libraries/*" -print -quit)" "$loader"
+    find "$@" -type f -size +3k -not -name patchelf -print | while read -r file; do
+        [ "$(head -c 4 "$file" | od -An -tx1 | tr -d ' ')" = 7f454c46 ] || continue
+        if patch "$tree" --print-interpreter "$file" >/dev/null 2>&1; then
+            patch "$tree" --set-interpreter "$loader" --force-rpath --set-rpath "$tree/libraries" "$file"
+        fi
+    done
+}
+
+patch() {
+    local tree=$1
+    shift
+    "$tree/loader" --library-path "$tree/libraries" "$tree/usr/bin/patchelf" "$@"
+}
