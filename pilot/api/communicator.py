@@ -89,6 +89,7 @@ class Communicator:
         self._server, self._token = server, token
         self._base = base_url(server.url, server.port)
         self._dialect = None if server.dialect == AUTO else Dialect(server.dialect)
+        self._announced = False
         self._idle: list[requests.Session] = []
 
     @property
@@ -101,6 +102,11 @@ class Communicator:
         """In which dialect this server is spoken to; ``None`` while nobody knows."""
         return self._dialect
 
+    @property
+    def announced(self) -> bool:
+        """Whether the server has said that it knows what we add to PanDA's messages."""
+        return self._announced
+
     def acquire(self, request: WorkRequest, request_id: str) -> replies.Jobs:
         """Ask for work; no job is an answer too.
 
@@ -111,6 +117,8 @@ class Communicator:
             replies.ServerError: there was no answer, or one that is none.
         """
         headers = {routes.REQUEST_ID: request_id}
+        if request.cores is not None:
+            headers[routes.CORES] = str(request.cores)
 
         def send(dialect: Dialect) -> replies.Raw:
             text = json.dumps(encode(request, dialect))
@@ -241,6 +249,8 @@ class Communicator:
             allow_redirects=False,
         ) as answer:
             content = self._read(answer, given)
+            if url.startswith(self._base + "/") and routes.CONTRACT_HEADER in answer.headers:
+                self._announced = True
         self._idle.append(session)
         return answer.status_code, content
 

@@ -230,7 +230,7 @@ def update_legacy(said: Raw) -> UpdateAnswer:
 
 def _command(found: Mapping[str, Any]) -> UpdateAnswer:
     try:
-        return decode(UpdateAnswer, {"command": found.get("command")}, Dialect.LEGACY)
+        return decode(UpdateAnswer, {name: found.get(name) for name in ("command", "attemptNr")}, Dialect.LEGACY)
     except ContractError as wrong:
         raise BadAnswer(str(wrong)) from wrong
 

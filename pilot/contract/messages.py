@@ -245,9 +245,13 @@ COMMAND = Kind(
 
 @dataclass(frozen=True)
 class UpdateAnswer(Answer):
-    """The server's word on a report: a command, or none."""
+    """The server's word on a report: a command, or none.
+
+    ``attempt`` is the one that the command is for; said only to a pilot that has announced our contract.
+    """
 
     command: str = wire(COMMAND, "command", default=Command.NONE.value)
+    attempt: Optional[int] = wire(INTEGER, "attemptNr")
 
     @property
     def kills(self) -> bool:

@@ -22,7 +22,5 @@ REQUEST_ID = "X-Compass-Request-Id"
 CONTRACT_HEADER = "X-Compass-Contract"
 #: The cores that a pilot has free, in a request for work; without it the queue's core count is meant.
 CORES = "X-Compass-Cores"
-#: In the answer to a report: the attempt that its command is for.
-ATTEMPT = "X-Compass-Attempt"
 #: Events done and events ordered of a running job, ``done/total``; ``total`` may be ``?``.
 PROGRESS = "X-Compass-Progress"

@@ -1,17 +1,24 @@
-"""What we add to PanDA's two dialects rides in headers: the name of a request for work, and live progress."""
+"""What we add to PanDA's two dialects rides in headers, or is answered only to a peer that has announced our contract.
+
+That is: the name of a request for work, the cores that are free for it, live progress, and whom a command is for.
+"""
 
 from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 
 from django.http import HttpRequest
 
 from pilot.contract.codec import ContractError
-from pilot.contract.routes import PROGRESS, REQUEST_ID
+from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
+from pilot.contract.routes import CONTRACT_HEADER, CORES, PROGRESS, REQUEST_ID
 from server.taskbuffer.values import Progress
+from server.taskbuffer.verdict import attempt_of
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,64}")
+_CORES = re.compile(r"[1-9]\d{0,4}")
 _PROGRESS = re.compile(r"(\d{1,18})/(\d{1,18}|\?)")
 
 
@@ -28,6 +35,25 @@ def request_id(request: HttpRequest) -> tuple[str, bool]:
         text = f"{REQUEST_ID}: {named[:80]!r} is not 8 to 64 letters, digits, dots, colons or dashes"
         raise ContractError(text, field_name=REQUEST_ID)
     return named, True
+
+
+def with_cores(request: HttpRequest, work: WorkRequest) -> WorkRequest:
+    """Answer a request for work with the cores that its pilot has free, if it says so.
+
+    Raises:
+        ContractError: the header is no number of cores.
+    """
+    said = request.headers.get(CORES)
+    if said is None:
+        return work
+    if not _CORES.fullmatch(said.strip()):
+        raise ContractError(f"{CORES}: {said[:80]!r} is not a number of cores from 1 to 99999", field_name=CORES)
+    return replace(work, cores=int(said))
+
+
+def addressed(request: HttpRequest, update: JobUpdate, answer: UpdateAnswer) -> UpdateAnswer:
+    """Name in an answer the attempt that its command is for, to a pilot that knows our additions."""
+    return replace(answer, attempt=attempt_of(update)) if CONTRACT_HEADER in request.headers else answer
 
 
 def progress(request: HttpRequest) -> Progress | None:

@@ -46,7 +46,7 @@ def method(*roles: Role) -> Callable[[Method], Callable[..., HttpResponse]]:
 @method(Role.PILOT)
 def get_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Give a pilot its next job, flat; or several in ``jobs`` when it asks with ``nJobs``."""
-    work = decode(WorkRequest, fields, Dialect.LEGACY)
+    work = headers.with_cores(request, decode(WorkRequest, fields, Dialect.LEGACY))
     name, repeatable = headers.request_id(request)
     jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name)
     if not jobs:
@@ -61,7 +61,7 @@ def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, An
     """Take a pilot's report on a job, and answer with the command for it."""
     update = decode(JobUpdate, fields, Dialect.LEGACY)
     answer = logic.report(update, progress=headers.progress(request), by=identity.name)
-    return {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.LEGACY)}
+    return {"StatusCode": StatusCode.OK.value, **encode(headers.addressed(request, update, answer), Dialect.LEGACY)}
 
 
 @csrf_exempt

@@ -84,7 +84,7 @@ def offer_of(request: WorkRequest, queue: QueueData) -> Offer:
     return Offer(
         queue=queue.name,
         labels=labels,
-        cores=queue.cores,
+        cores=queue.cores if request.cores is None else request.cores,
         memory=None if request.memory is None else request.memory * PANDA_MB,
         disk=None if request.disk is None else request.disk * PANDA_MB,
         remaining_time=request.remaining_time,

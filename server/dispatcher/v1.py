@@ -84,7 +84,7 @@ def job_ids(fields: Mapping[str, Any]) -> list[int]:
 @method(Role.PILOT)
 def acquire_jobs(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
     """Give a pilot jobs."""
-    work = decode(WorkRequest, fields, Dialect.V1)
+    work = headers.with_cores(request, decode(WorkRequest, fields, Dialect.V1))
     name, repeatable = headers.request_id(request)
     jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name)
     if not jobs:
@@ -97,7 +97,7 @@ def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, An
     """Take a pilot's report on a job, and answer with the command for it."""
     update = decode(JobUpdate, fields, Dialect.V1)
     answer = logic.report(update, progress=headers.progress(request), by=identity.name)
-    return {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.V1)}
+    return {"StatusCode": StatusCode.OK.value, **encode(headers.addressed(request, update, answer), Dialect.V1)}
 
 
 @method(Role.PRODUCTION)

@@ -147,3 +147,29 @@ def test_a_strange_host_is_refused_in_the_envelope(client, db):
     answer = client.get("/api/v1/system/is_alive", headers={"Host": "evil.example.org"})
     assert answer.status_code == 400
     assert answer.json()["success"] is False
+
+
+def test_a_pilot_is_given_what_fits_the_cores_it_has_free_whatever_its_queue_says(queue, pilot):
+    (large,) = jobs.submit(cores=6, priority=10)
+    (small,) = jobs.submit(cores=2)
+
+    def given(cores: str) -> list[int]:
+        data = pilot.v1(ACQUIRE, WORK, X_Compass_Cores=cores)["data"]
+        return [job["PandaID"] for job in data["jobs"]] if data else []
+
+    assert given("3") == [small]
+    assert given("3") == []
+    assert given("16") == [large]
+
+
+@pytest.mark.parametrize("cores", ["0", "-1", "many", "123456"])
+def test_a_number_of_cores_that_is_none_is_refused(queue, pilot, cores):
+    assert f"X-Compass-Cores: '{cores}' is not" in pilot.v1(ACQUIRE, WORK, X_Compass_Cores=cores)["message"]
+
+
+def test_a_command_names_the_attempt_that_it_is_for_to_a_pilot_that_knows_of_it(queue, pilot):
+    (number,) = jobs.submit()
+    pilot.v1(ACQUIRE, WORK)
+    assert pilot.v1(UPDATE, update(number, JobState.RUNNING))["data"] == {"StatusCode": 0, "command": None}
+    answer = pilot.v1(UPDATE, update(number, JobState.RUNNING), X_Compass_Contract="1")
+    assert answer["data"] == {"StatusCode": 0, "command": None, "attemptNr": 1}
