@@ -72,6 +72,7 @@ class JobSpec:
     inputs: tuple[FileSpec, ...] = ()
     outputs: tuple[FileSpec, ...] = ()
     log: Optional[FileSpec] = None
+    signature: str = ""  # see `contract.signature`
 
     @property
     def key(self) -> tuple[int, int]:

@@ -143,6 +143,8 @@ def _files_to_panda(spec: JobSpec, stored: Sequence[FileSpec]) -> dict[str, Any]
 def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
     """Keys that PanDA sends only when they say something."""
     rare: dict[str, Any] = {}
+    if spec.signature:
+        rare["compassSignature"] = spec.signature
     if spec.container:
         rare["container_name"] = spec.container
     if not spec.looping_check:
@@ -193,6 +195,7 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         inputs=inputs,
         outputs=tuple(file for file in stored if file.role is Role.OUTPUT),
         log=next((file for file in stored if file.role is Role.LOG), None),
+        signature=reader.text("compassSignature"),
     )
 
 

@@ -123,4 +123,7 @@ PILOT_SERVER_URL = ENVIRONMENT.url
 PILOT_BUNDLE = Path(ENVIRONMENT.bundle).absolute() if ENVIRONMENT.bundle else None
 PILOT_WRAPPER = Path(ENVIRONMENT.wrapper or Path(__file__).parents[2] / "wrappers" / "pilot-wrapper.sh").absolute()
 
+#: What jobs are signed with when they are submitted.
+SIGNING_KEY = Path(ENVIRONMENT.signing_key).expanduser().absolute() if ENVIRONMENT.signing_key else None
+
 globals().update(celery_settings(ENVIRONMENT.broker, HOME))

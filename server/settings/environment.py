@@ -35,6 +35,7 @@ class Environment:
     url: str = key("", help="Address at which pilots reach this server; the factory hands it to them.")
     bundle: str = key("", help="File with the pilot that the factory starts, as `make bundle` writes it.")
     wrapper: str = key("", help="Script that starts the bundle; the project's own when left out.")
+    signing_key: str = key("", help="File with the private key that jobs are signed with; without one they are not.")
     broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
     open_pages: bool = key(False, help="Pages that only read need no login for callers on this machine itself.")
     log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")

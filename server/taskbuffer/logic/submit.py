@@ -8,13 +8,16 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from pilot.contract import signature
 from pilot.contract.codec import ContractError
 from pilot.contract.job import FileSpec, JobOrder, Role
-from pilot.contract.job_wire import to_panda
+from pilot.contract.job_wire import from_panda, to_panda
 from pilot.contract.states import JobState
+from server.lib import ed25519
 from server.pandaconfig.queries import unknown_queues
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import Bucket, Job
@@ -56,7 +59,12 @@ def _write_rest(pairs: Sequence[tuple[JobOrder, Job]], at: datetime, by: str) ->
 
 def _written(order: JobOrder, job: Job) -> str:
     spec = replace(order.spec, id=job.pk, attempt=1, name=order.spec.name or f"job.{job.pk}")
-    return orjson.dumps(to_panda(spec)).decode()
+    panda = to_panda(spec)
+    if settings.SIGNING_KEY is not None:
+        # Over what a pilot will read, which may differ in form from what was submitted.
+        signed = ed25519.sign(signature.signed_text(from_panda(panda)), settings.SIGNING_KEY)
+        panda["compassSignature"] = signature.write(signed)
+    return orjson.dumps(panda).decode()
 
 
 def bucket_key(order: JobOrder) -> Key:

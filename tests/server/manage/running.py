@@ -43,12 +43,12 @@ def free_port() -> int:
 class Server:
     """One server process with its workers."""
 
-    def __init__(self, home: Path, port: int, *, workers: int = 2) -> None:
+    def __init__(self, home: Path, port: int, *, workers: int = 2, **more: str) -> None:
         self.home, self.port = home, port
         words = ["serve", "--port", str(port), "--workers", str(workers)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "server.manage", *words],
-            env=environment(home),
+            env=environment(home, **more),
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

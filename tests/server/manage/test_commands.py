@@ -95,3 +95,18 @@ def test_a_home_that_is_none_is_not_served_from(tmp_path):
     done = command(tmp_path / "nowhere", "serve")
     assert done.returncode == 1
     assert "run `compass-server init` first" in done.stderr
+
+
+@pytest.mark.programs("openssl")
+def test_a_pair_of_signing_keys_is_made_where_the_server_looks_for_it(home, tmp_path):
+    done = command(home, "signing_key", COMPASS_SERVER_SIGNING_KEY=str(tmp_path / "key.pem"))
+    assert done.returncode == 0, done.stderr
+    assert f"written: {tmp_path / 'key.pem.pub'} (verify.keys of the pilots)" in done.stdout
+    again = command(home, "signing_key", "--file", str(tmp_path / "key.pem"))
+    assert (again.returncode, "exists" in again.stderr) == (1, True)
+
+
+def test_a_server_does_not_begin_without_the_key_that_it_was_told_to_sign_with(home, tmp_path):
+    done = command(home, "serve", COMPASS_SERVER_SIGNING_KEY=str(tmp_path / "nowhere.pem"))
+    assert done.returncode == 1
+    assert "nowhere.pem is no file; `compass-server signing_key` makes it" in done.stderr

@@ -25,6 +25,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not (settings.HOME / "secret_key").is_file():
             raise CommandError(f"{settings.HOME} is no server's home yet; run `compass-server init` first")
+        if settings.SIGNING_KEY is not None and not settings.SIGNING_KEY.is_file():
+            words = f"COMPASS_SERVER_SIGNING_KEY: {settings.SIGNING_KEY} is no file"
+            raise CommandError(f"{words}; `compass-server signing_key` makes it")
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError("the database is older than the program; run `compass-server init` first")

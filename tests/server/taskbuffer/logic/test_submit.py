@@ -6,10 +6,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from pilot.contract import signature
 from pilot.contract.codec import ContractError
 from pilot.contract.job import FileSpec, Role
 from pilot.contract.job_wire import from_panda
+from pilot.runtime.signing import is_signed
+from server.lib.ed25519 import SigningFailed, make_keys
 from server.taskbuffer import logic
+from server.taskbuffer.hot.handout import hand_out
 from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobParameters, Ready
 from tests.server import jobs
 
@@ -79,3 +83,27 @@ def test_inputs_are_ready_unless_the_job_waits_for_them(queue):
     one, two = jobs.submit(inputs=(source,)) + jobs.submit(inputs=(source,), waits=True)
     assert jobs.file_states(one) == {"in.raw": "ready", "out.root": "unknown", "job.log.tgz": "unknown"}
     assert jobs.file_states(two)["in.raw"] == "pending"
+
+
+@pytest.mark.programs("openssl")
+def test_a_job_is_signed_over_what_its_pilots_will_read_at_every_attempt(queue, settings, tmp_path):
+    settings.SIGNING_KEY, public = tmp_path / "key.pem", tmp_path / "key.pub"
+    make_keys(settings.SIGNING_KEY, public)
+    (job_id,) = jobs.submit(arguments=("a b", "NULL"), task_id=5, cores=2)
+    (given,) = jobs.claim()
+    for attempt in (1, 2):
+        spec = from_panda(hand_out(dict(given), job_id=job_id, attempt=attempt, priority=9))
+        assert is_signed(signature.signed_text(spec), signature.read(spec.signature), [str(public)])
+
+
+def test_without_a_key_no_job_is_signed(queue, settings):
+    settings.SIGNING_KEY = None
+    jobs.submit()
+    assert "compassSignature" not in jobs.claim()[0]
+
+
+def test_a_key_that_is_gone_takes_no_job(queue, settings, tmp_path):
+    settings.SIGNING_KEY = tmp_path / "gone.pem"
+    with pytest.raises(SigningFailed, match=r"gone\.pem"):
+        jobs.submit()
+    assert not Job.objects.exists()

@@ -1,0 +1,86 @@
+"""Verifies an Ed25519 signature: by the ``cryptography`` library where that is installed, else by ``openssl``."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pilot.contract.codes import ErrorCode
+from pilot.errors import JobFailed
+
+#: ``openssl`` takes a few milliseconds.
+_LONGEST = 30.0
+PROGRAM = "openssl"
+
+
+def is_signed(text: bytes, signature: bytes, keys: Sequence[str], *, program: str = PROGRAM) -> bool:
+    """Say whether a signature over a text is by any of these keys, files in PEM.
+
+    Raises:
+        JobFailed: nobody can tell (SIGNATURE_UNVERIFIABLE): no key is named, one cannot be read or is of another kind,
+            or there is nothing to verify with.
+    """
+    if not keys:
+        raise _unverifiable("verify.keys names no public key")
+    for key in keys:
+        if not Path(key).is_file():
+            raise _unverifiable(f"verify.keys: {key} is no file")
+    try:
+        import cryptography.hazmat.primitives.serialization  # noqa: F401
+    except ImportError:
+        return any(_by_openssl(text, signature, key, program) for key in keys)
+    return any(_by_library(text, signature, key) for key in keys)
+
+
+def _unverifiable(words: str) -> JobFailed:
+    return JobFailed(ErrorCode.SIGNATURE_UNVERIFIABLE, words)
+
+
+def _by_library(text: bytes, signature: bytes, key: str) -> bool:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        public = load_pem_public_key(Path(key).read_bytes())
+    except (OSError, ValueError, UnsupportedAlgorithm) as wrong:
+        raise _unverifiable(f"verify.keys: {key} cannot be read as a public key: {wrong}") from wrong
+    if not isinstance(public, Ed25519PublicKey):
+        raise _unverifiable(f"verify.keys: {key} is no Ed25519 key")
+    try:
+        public.verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _by_openssl(text: bytes, signature: bytes, key: str, program: str) -> bool:
+    """Ask the program twice: whether it can read the key, so that a bad key is not taken for a bad signature."""
+    with tempfile.TemporaryDirectory(prefix="compass-verify-") as folder:
+        said, signed = Path(folder) / "text", Path(folder) / "signature"
+        said.write_bytes(text)
+        signed.write_bytes(signature)
+        described = _run([program, "pkey", "-pubin", "-in", key, "-noout", "-text_pub"])
+        if described.returncode or "ED25519" not in described.stdout.upper():
+            words = (described.stderr.strip().splitlines() or ["it is no Ed25519 key"])[-1]
+            raise _unverifiable(f"verify.keys: {key} cannot be read as a public key: {words}")
+        argv = [program, "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", str(said)]
+        done = _run([*argv, "-sigfile", str(signed)])
+    if done.returncode == 0:
+        return True
+    if "verif" in (done.stdout + done.stderr).lower() and "fail" in (done.stdout + done.stderr).lower():
+        return False
+    words = (done.stderr.strip().splitlines() or ["it said nothing"])[0]
+    raise _unverifiable(f"{program} pkeyutl cannot verify here, OpenSSL 3 is needed: {words}")
+
+
+def _run(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            argv, capture_output=True, check=False, text=True, timeout=_LONGEST, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as wrong:
+        words = f"neither the cryptography library nor the {argv[0]} program can be used: {wrong}"
+        raise _unverifiable(words) from wrong
