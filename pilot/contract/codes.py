@@ -343,6 +343,16 @@ class ErrorCode(IntEnum):
         "permit them on the node (user.max_user_namespaces), or install the runtime with setuid",
         PASSES,
     )
+    CPU_TIME_EXCEEDED = (
+        1923,
+        "the payload used more processor time than it may",
+        "raise the job's maxCpuCount, or look for a loop",
+    )
+    TOO_MANY_PROCESSES = (
+        1924,
+        "the payload had more processes than it may",
+        "look for what it starts and does not end",
+    )
 
 
 def words_of(number: int) -> str:

@@ -11,13 +11,27 @@ from pilot.settings.loading import (
     load,
     read_file,
 )
-from pilot.settings.sections import SECTIONS, Queue, Server, Settings, Verify
+from pilot.settings.sections import (
+    SECTIONS,
+    Credentials,
+    Monitor,
+    Payload,
+    PayloadLimits,
+    Queue,
+    Server,
+    Settings,
+    Verify,
+)
 from pilot.settings.token import Token
 
 __all__ = [
     "SECTIONS",
+    "Credentials",
     "Layer",
     "Loaded",
+    "Monitor",
+    "Payload",
+    "PayloadLimits",
     "Queue",
     "Server",
     "Settings",

@@ -8,6 +8,7 @@ from typing import Any, Optional, get_type_hints
 
 #: The longest that any setting in seconds may be, thirty years: the platform cannot wait much longer.
 LONGEST = 1e9
+MIB = 2**20
 
 
 def key(default: Any, unit: str = "", *, help: str, low: Optional[float] = None, high: Optional[float] = None) -> Any:
@@ -129,7 +130,9 @@ class PayloadLimits:
     cpu_margin: float = key(
         0.0, "times", low=0, high=100, help="One process may use so many times the job's CPU time (maxCpuCount)."
     )
-    core: int = key(0, "bytes", low=-1, help="Largest core dump; -1: as the node has it. No limit for a job in debug mode.")
+    core: int = key(
+        0, "bytes", low=-1, help="Largest core dump; -1: as the node has it. No limit for a job in debug mode."
+    )
     file_size: int = key(0, "bytes", low=0, help="Largest file that a payload may write.")
     open_files: int = key(0, "files", low=0, help="Files that one process may have open.")
     stack: int = key(0, "bytes", low=0, help="Largest stack of one process.")
@@ -145,7 +148,9 @@ class Container:
     )
     program: str = key("", help="Path of that program; found on PATH when left out.")
     image: str = key("", help="Image for jobs that name none; such jobs run on the node itself when left out.")
-    image_base: str = key("", help="Folder of images that are named relatively; IMAGE_BASE of the queue goes before it.")
+    image_base: str = key(
+        "", help="Folder of images that are named relatively; IMAGE_BASE of the queue goes before it."
+    )
     images: tuple[str, ...] = key(
         ("/",), help="Images that may be run: folders such as /cvmfs, or addresses such as docker://host/project."
     )
@@ -174,12 +179,88 @@ class Copy:
 
 @dataclass(frozen=True)
 class Monitor:
-    """Watching running jobs."""
+    """Watching running jobs. A limit of 0 switches its check off; a period shorter than ``checks`` means each look."""
 
     heartbeat: float = key(1800.0, "s", low=0.1, help="Time between two reports on a running job.")
     checks: float = key(60.0, "s", low=0.1, help="Time between two looks at a running job.")
+    breakages: int = key(3, "times", low=1, help="Breakages after which a check is switched off for its job.")
     free_disk: int = key(10**9, "bytes", low=0, help="Free space on the node below which a running job is ended.")
     free_disk_at_start: int = key(2 * 10**9, "bytes", low=0, help="Free space on the node that a job needs to begin.")
+    disk_every: float = key(60.0, "s", low=0.1, help="Time between two looks at the free space.")
+    workdir_size: int = key(
+        14336 * MIB, "bytes", low=0, help="Largest directory of a job, where the queue gives no maxwdir."
+    )
+    workdir_grace: float = key(
+        1.2, "times", low=1, high=100, help="A job's directory may have so many times its limit."
+    )
+    workdir_every: float = key(60.0, "s", low=0.1, help="Time between two measurements of a job's directory.")
+    looping: float = key(7200.0, "s", low=0, help="A payload is ended that writes no file for so long.")
+    looping_by_cpu: bool = key(
+        False, help="A payload that uses processor time counts as alive, though it writes nothing."
+    )
+    looping_every: float = key(300.0, "s", low=0.1, help="Time between two looks for newly written files.")
+    input_size: int = key(
+        14336 * MIB, "bytes", low=0, help="Most bytes of inputs, where the queue gives no maxinputsize."
+    )
+    output_size: int = key(500 * 10**9, "bytes", low=0, help="Largest output file.")
+    output_every: float = key(60.0, "s", low=0.1, help="Time between two looks at the outputs.")
+    stdout_size: int = key(
+        2 * 1024 * MIB, "bytes", low=0, help="Largest standard output, or error output, of a payload."
+    )
+    stdout_every: float = key(60.0, "s", low=0.1, help="Time between two looks at what a payload prints.")
+    memory_limit: str = choice(
+        "first",
+        "slot",
+        "queue",
+        "job",
+        "none",
+        help="Whose limit of memory counts: the slot's (max_rss_bytes of the job features), the queue's (maxrss), "
+        "the job's (minRamCount), the first of them that is known, or nobody's.",
+    )
+    memory_grace: float = key(
+        2.0,
+        "times",
+        low=1,
+        high=100,
+        help="A payload may take so many times the limit; pilot_rss_grace of the queue wins.",
+    )
+    memory_hard: float = key(
+        1.5, "times", low=1, high=100, help="So many times above that it is ended at the first look, not at the second."
+    )
+    memory_every: float = key(60.0, "s", low=0.1, help="Time between two measurements of memory.")
+    cpu_grace: float = key(1.5, "times", low=0, high=100, help="A payload may use so many times the job's maxCpuCount.")
+    cpu_every: float = key(60.0, "s", low=0.1, help="Time between two looks at the processor time.")
+    processes: int = key(0, "processes", low=0, help="Most processes of a payload.")
+    zombies: int = key(100, "processes", low=0, help="Dead processes of a payload above which the log warns.")
+    processes_every: float = key(300.0, "s", low=0.1, help="Time between two counts of processes.")
+    slot_margin: float = key(
+        600.0,
+        "s",
+        low=0,
+        help="Time before the end of the slot, as the batch system announces it, at which jobs are ended.",
+    )
+    slot_every: float = key(60.0, "s", low=0.1, help="Time between two looks at the machine and job features.")
+    standstill: float = key(600.0, "s", low=1, help="A look that comes so late tells that the pilot was suspended.")
+    mounts: tuple[str, ...] = key(
+        (),
+        help="Folders that have to answer, such as /cvmfs/compass.cern.ch; that of the queue's software always has to.",
+    )
+    mounts_time: float = key(30.0, "s", low=0.1, help="Longest time in which they answer.")
+    mounts_every: float = key(600.0, "s", low=0.1, help="Time between two questions.")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The pilot's proxy and token. Their files are read anew each time, so that anybody may renew them."""
+
+    every: float = key(600.0, "s", low=0.1, help="Time between two looks at them.")
+    left: float = key(3600.0, "s", low=0, help="Life left below which the log warns and a new one is asked for.")
+    at_start: float = key(0.0, "s", low=0, help="Life that is needed to ask for a job.")
+    proxy_role: str = key(
+        "", help="Role for which the server is asked for a new proxy, such as compass:/compass/Role=production."
+    )
+    token_key_file: str = key("", help="File with the key for which the server gives a new token.")
+    token_client: str = key("pilot_server", help="Name by which the server knows who asks for a token.")
 
 
 @dataclass(frozen=True)
@@ -235,6 +316,7 @@ class Settings:
     container: Container = field(default_factory=Container)
     copy: Copy = field(default_factory=Copy)
     monitor: Monitor = field(default_factory=Monitor)
+    credentials: Credentials = field(default_factory=Credentials)
     stop: Stop = field(default_factory=Stop)
     recovery: Recovery = field(default_factory=Recovery)
     plugins: Plugins = field(default_factory=Plugins)

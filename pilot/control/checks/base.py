@@ -1,0 +1,118 @@
+"""What a check sees and what it answers. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable, NamedTuple, Optional
+
+from pilot.contract.queue import QueueData
+from pilot.job import Job, Phase, Problem
+from pilot.runtime.folder import Folder
+from pilot.runtime.memory import Sample
+from pilot.settings import Monitor, Settings
+from pilot.site.features import Features
+
+MB = 10**6
+
+
+class Standstill(NamedTuple):
+    """What lay between two looks, in seconds.
+
+    The pilot was stopped (``paused``), the machine was suspended, or somebody put the clock (``jumped``).
+    """
+
+    paused: float = 0.0
+    suspended: float = 0.0
+    jumped: float = 0.0
+
+
+@dataclass(frozen=True)
+class Credential:
+    """The pilot's proxy and token: when they end, in seconds since 1970 (``None``: they do not say), and what is wrong.
+
+    ``renewal`` tells in words what an attempt to renew one came to.
+    """
+
+    certificate_end: Optional[float] = None
+    token_end: Optional[float] = None
+    problem: Optional[Problem] = None
+    renewal: str = ""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What was found at one look; a part that nobody needed, or that there is not in this phase, is ``None``.
+
+    ``sizes`` are bytes by file name. ``mounts``: what is wrong with each path that has to answer, "" for nothing.
+    ``now`` is seconds since 1970.
+    """
+
+    now: float = 0.0
+    sample: Optional[Sample] = None
+    cpu_time: float = 0.0
+    folder: Optional[Folder] = None
+    free_disk: Optional[int] = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    features: Features = Features()
+    spent_before: float = 0.0  # seconds of processor time that the slot had used before this payload
+    credential: Credential = Credential()
+    mounts: Mapping[str, str] = field(default_factory=dict)
+    standstill: Standstill = Standstill()
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One job at one look. ``clock`` counts seconds on a clock that nobody puts forward or back."""
+
+    settings: Monitor
+    job: Job
+    queue: QueueData
+    readings: Readings
+    clock: float = 0.0
+    credential_left: float = 0.0
+
+
+class Verdict(NamedTuple):
+    """What a check found: a problem ends the job (``everything``: all jobs, and no more are asked for).
+
+    ``memory`` is what the check is given back at its next look; ``warning`` goes into the log; ``stacks`` asks for what
+    the processes are doing to be written there, too.
+    """
+
+    problem: Optional[Problem] = None
+    memory: Any = None
+    warning: str = ""
+    everything: bool = False
+    stacks: bool = False
+
+
+GOOD = Verdict()
+
+#: A part of the readings that a check needs; see `checks.readings`.
+TREE, FOLDER, DISK, SIZES, FEATURES, CREDENTIAL, MOUNTS = (
+    "tree",
+    "folder",
+    "disk",
+    "sizes",
+    "features",
+    "credential",
+    "mounts",
+)
+
+RUNNING = frozenset({Phase.RUNNING})
+WORKING = frozenset({Phase.STAGING_IN, Phase.RUNNING, Phase.STAGING_OUT})
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: its name, the seconds between two looks, the phases and the readings that it needs.
+
+    ``look`` is given the situation and what the check remembered (``None`` at first).
+    """
+
+    name: str
+    period: Callable[[Settings], float]
+    look: Callable[[Situation, Any], Verdict]
+    phases: frozenset[Phase] = RUNNING
+    needs: frozenset[str] = frozenset()

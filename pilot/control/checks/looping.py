@@ -1,0 +1,45 @@
+"""Whether a payload has stopped getting on: no file in its directory is written any more."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.control.checks.base import GOOD, Situation, Verdict
+from pilot.job import Problem
+
+#: The part of one core that a payload uses which is not taken to be idle.
+IDLE = 0.01
+
+
+class Progress(NamedTuple):
+    """When the payload was last seen to get on, and by what that is seen. Times are on the situation's clock."""
+
+    alive: float
+    looked: float
+    newest: int
+    cpu_time: float
+
+
+def look(situation: Situation, before: Optional[Progress]) -> Verdict:
+    """Object when nothing was written for ``monitor.looping`` seconds, the time not counted in which nothing ran.
+
+    What counts is that the newest time stamp changes, not which time it says: clocks may be wrong.
+    """
+    settings, readings, now = situation.settings, situation.readings, situation.clock
+    if not settings.looping or not situation.job.spec.looping_check or readings.folder is None:
+        return GOOD
+    found = Progress(now, now, readings.folder.newest, readings.cpu_time)
+    if before is None or found.newest != before.newest or (settings.looping_by_cpu and _busy(before, found)):
+        return Verdict(memory=found)
+    frozen = readings.sample is not None and readings.sample.tree.stopped
+    excused = now - before.looked if frozen else readings.standstill.paused
+    alive = min(now, before.alive + excused)
+    if now - alive < settings.looping:
+        return Verdict(memory=before._replace(alive=alive, looked=now, cpu_time=readings.cpu_time))
+    words = f"nothing was written in the job's directory for {now - alive:.0f} s (monitor.looping)"
+    return Verdict(Problem(ErrorCode.PAYLOAD_LOOPING, words), memory=before._replace(looked=now), stacks=True)
+
+
+def _busy(before: Progress, found: Progress) -> bool:
+    return found.cpu_time - before.cpu_time > IDLE * (found.looked - before.looked)
