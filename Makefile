@@ -105,7 +105,7 @@ campaign: $(VENV)/.ready-test ## Run the tests that take minutes: everything is 
 
 .PHONY: bench
 bench: $(VENV)/.ready-test ## Measure pilot and dispatcher beside their bare baselines; a quiet machine helps
-	@$(BIN)/python -m benchmarks.pilot_overhead && $(BIN)/python -m benchmarks.dispatch
+	@for each in pilot_overhead pilot_life dispatch; do $(BIN)/python -m benchmarks.$$each; done
 
 ##@ Deliver
 .PHONY: bundle

@@ -126,8 +126,11 @@ class Bench:
         url = f"{self.server.url}/api/v1/system/is_alive"
         return live([self.python, "-I", "-c", BARE, str(self.unpacked), url], self.environment, self.folder)
 
-    def submit(self, program: str, count: int = 1, files: Sequence[Mapping[str, Any]] = ()) -> list[int]:
-        entry = {"computingSite": QUEUE, "transformation": program, "files": list(files)}
+    def submit(
+        self, program: str, count: int = 1, files: Sequence[Mapping[str, Any]] = (), arguments: Sequence[str] = ()
+    ) -> list[int]:
+        entry = {"computingSite": QUEUE, "transformation": program, "files": list(files), "maxAttempt": 1}
+        entry["jobParameters"] = list(arguments)
         return self.server.submit([entry] * count)
 
     def moments(self, job: int) -> dict[str, float]:

@@ -21,6 +21,15 @@ COMMANDS = {
             "cold: largest resident size",
         },
     ),
+    "pilot_life": (
+        ["--rounds", "1", "--watch", "2"],
+        {
+            "killed: to the final report",
+            "signalled: to the final report",
+            "8 at once: to the last final report",
+            "watching: resident size",
+        },
+    ),
     "dispatch": (
         ["--jobs", "8", "--rounds", "1", "--normal"],
         {
@@ -43,4 +52,5 @@ def test_a_benchmark_is_one_command_that_prints_its_ratios(name, tmp_path):
     found = json.loads(result.read_text())["figures"]
     assert figures <= found.keys()
     assert all(f"{figure}  " in done.stdout for figure in figures)
-    assert all(0 < figure["min"] <= figure["median"] <= figure["max"] for figure in found.values())
+    assert all(0 <= figure["min"] <= figure["median"] <= figure["max"] for figure in found.values())
+    assert all(figure["median"] > 0 for name, figure in found.items() if "watching for" not in name)
