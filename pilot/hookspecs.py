@@ -61,6 +61,14 @@ def wrap_command(spec: JobSpec, queue: QueueData, command: PayloadCommand) -> Op
     """
 
 
+@hookspec
+def settle_outputs(spec: JobSpec, outcome: PayloadOutcome) -> None:
+    """Bring what a payload has written under the names that it is stored as. May change files in ``outcome.workdir``.
+
+    Called once per payload, as soon as it has ended, well or not, before it is judged; in the payload thread.
+    """
+
+
 @hookspec(firstresult=True)
 def diagnose_payload(spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
     """Say why a payload failed, from its exit status and its output; ``None`` to pass.

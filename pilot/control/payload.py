@@ -68,6 +68,7 @@ class PayloadControl:
             payload = process.start(command, stdout=place.stdout, stderr=place.stderr)
             self._occupied.stops_by(work.key, lambda: payload.stop(self._grace))
             outcome = payload.wait()
+        call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
         metrics = self._metrics(work, outcome)
         problem = self._surroundings.containers.explain(container, outcome) or self._judge(work, outcome)
         event = Event.FAIL if problem else Event.PAYLOAD_OK
