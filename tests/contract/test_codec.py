@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -94,7 +94,7 @@ def test_every_spelling_of_a_value_is_read(kind, raw, value):
     assert read(raw, kind, "field") == value
 
 
-NOON = datetime(2026, 11, 21, 12, 0, 5, tzinfo=UTC)
+NOON = datetime(2026, 11, 21, 12, 0, 5, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ NOON = datetime(2026, 11, 21, 12, 0, 5, tzinfo=UTC)
         ("2026-11-21 12:00:05.5", NOON.replace(microsecond=500000)),
         ("2026-11-21 12:00:05,123456789", NOON.replace(microsecond=123456)),
         ("2026-11-21 12:00", NOON.replace(second=0)),
-        ("2026-11-21", datetime(2026, 11, 21, tzinfo=UTC)),
-        (" 2026-11-21 ", datetime(2026, 11, 21, tzinfo=UTC)),
+        ("2026-11-21", datetime(2026, 11, 21, tzinfo=timezone.utc)),
+        (" 2026-11-21 ", datetime(2026, 11, 21, tzinfo=timezone.utc)),
     ],
 )
 def test_every_spelling_of_a_time_is_read_and_is_utc_unless_it_says_otherwise(raw, when):
@@ -242,7 +242,7 @@ def test_no_kind_of_text_writes_more_than_it_may(value, at_most):
         assert written == value or len(value) > at_most
 
 
-@given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1), timezones=st.just(timezone.utc)))  # noqa: DTZ001
 def test_a_time_survives_both_dialects_within_their_precision(when):
     assert read(TIME.write(when, Dialect.LEGACY), TIME, "t") == when
     assert read(TIME.write(when, Dialect.V1), TIME, "t") == when.replace(microsecond=0)

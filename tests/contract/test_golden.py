@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -92,8 +92,8 @@ def test_a_stock_pilot_under_harvester_names_its_worker():
 def test_the_first_report_of_a_stock_pilot_says_little():
     update = decode(JobUpdate, peer("pilot311_updateJob_starting.json"), Dialect.LEGACY)
     assert (update.job_id, update.attempt, update.state) == (7001, 1, JobState.STARTING)
-    assert update.start_time == datetime(2026, 11, 21, 20, 56, 39, 56000, tzinfo=UTC)
-    assert update.timestamp == datetime(2026, 11, 21, 20, 56, 39, tzinfo=UTC)
+    assert update.start_time == datetime(2026, 11, 21, 20, 56, 39, 56000, tzinfo=timezone.utc)
+    assert update.timestamp == datetime(2026, 11, 21, 20, 56, 39, tzinfo=timezone.utc)
     assert update.files is None
     assert update.metadata is None
 
@@ -124,12 +124,12 @@ def test_the_last_report_of_stock_pilot_3_7_names_no_endpoint():
         ("sum.txt", 10, "", ""),
         ("job.7001.log.tgz", 11189, LOG_FILE.guid, ""),
     ]
-    assert update.end_time == datetime(2026, 11, 21, 20, 56, 53, 148107, tzinfo=UTC)
+    assert update.end_time == datetime(2026, 11, 21, 20, 56, 53, 148107, tzinfo=timezone.utc)
 
 
 def test_an_older_pilot_writes_times_and_checksums_in_another_way():
     update = decode(JobUpdate, peer("pilot2_updateJob_finished.form"), Dialect.LEGACY)
-    assert update.start_time == datetime(2026, 11, 21, 20, 56, 39, tzinfo=UTC)
+    assert update.start_time == datetime(2026, 11, 21, 20, 56, 39, tzinfo=timezone.utc)
     assert update.files is not None
     assert update.files[0].checksum == "md5:" + "0f" * 16
     assert (update.exit_status, update.cores) == (None, None)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,7 +41,7 @@ def test_no_two_fields_share_a_name(kind, dialect):
     assert len(said) == len(set(said))
 
 
-times = st.none() | st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+times = st.none() | st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001
 short = plain.map(lambda text: text[:20])
 files = st.lists(
     st.builds(StoredFile, names, st.integers(0, 2**60), checksums, short, short, short),

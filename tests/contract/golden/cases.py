@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,8 @@ REQUEST = WorkRequest(
     worker_id=311,
     background=False,
 )
-STARTED = datetime(2026, 11, 21, 20, 56, 39, tzinfo=UTC)
-ENDED = datetime(2026, 11, 21, 21, 56, 53, tzinfo=UTC)
+STARTED = datetime(2026, 11, 21, 20, 56, 39, tzinfo=timezone.utc)
+ENDED = datetime(2026, 11, 21, 21, 56, 53, tzinfo=timezone.utc)
 RUNNING = JobUpdate(
     job_id=JOB.id,
     state=JobState.RUNNING,
