@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pilot.control.tails import end_of, last_lines, last_words, masking
+
+
+def test_the_end_of_a_file_is_read_however_long_it_is(tmp_path):
+    (tmp_path / "out").write_bytes(b"x" * 10**6 + b"\xff the end")
+    assert end_of(tmp_path / "out", 9) == "\ufffd the end"
+
+
+def test_what_is_no_file_has_no_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    assert [end_of(tmp_path / name) for name in ("pipe", "link", "gone", ".")] == ["", "", "", ""]
+
+
+def test_the_last_lines_are_few_and_short():
+    text = "\n".join(str(number) for number in range(100))
+    assert last_lines(text, count=3) == "97\n98\n99"
+    assert last_lines("y" * 5000) == "y" * 2048
+
+
+@pytest.mark.parametrize(("errors", "words"), [("it broke\n", "it broke"), ("\n", "event 7")])
+def test_the_last_words_are_the_error_outputs_or_else_the_outputs(tmp_path, errors, words):
+    (tmp_path / "out").write_text("event 7\n")
+    (tmp_path / "err").write_text(errors)
+    assert last_words(tmp_path / "out", tmp_path / "err") == words
+
+
+def test_secrets_are_masked_also_those_that_are_learnt_later():
+    secrets = [""]
+    mask = masking(lambda: secrets)
+    assert mask("tok-1 and tok-2") == "tok-1 and tok-2"
+    secrets.append("tok-1")
+    assert mask("tok-1 and tok-2") == "******** and tok-2"
