@@ -104,6 +104,7 @@ class Payload:
     """Running the experiment's program."""
 
     grace: float = key(10.0, "s", low=0, help="Time between SIGTERM and SIGKILL for a payload that is to end.")
+    soft_grace: float = key(120.0, "s", low=0, help="The same for one that may end in its own way (softkill).")
     environment: tuple[str, ...] = key(
         (),
         help="Variables that a payload gets from the pilot's environment beside the usual ones (PATH, HOME ...); "
@@ -182,6 +183,7 @@ class Monitor:
     """Watching running jobs. A limit of 0 switches its check off; a period shorter than ``checks`` means each look."""
 
     heartbeat: float = key(1800.0, "s", low=0.1, help="Time between two reports on a running job.")
+    debug_heartbeat: float = key(60.0, "s", low=0.1, help="The same for a job in debug mode.")
     checks: float = key(60.0, "s", low=0.1, help="Time between two looks at a running job.")
     breakages: int = key(3, "times", low=1, help="Breakages after which a check is switched off for its job.")
     free_disk: int = key(10**9, "bytes", low=0, help="Free space on the node below which a running job is ended.")
