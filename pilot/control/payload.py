@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
+from pilot.control.tails import last_words
 from pilot.control.times import PATIENCE
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem
@@ -66,13 +67,17 @@ class PayloadControl:
             if cancelled:
                 raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
             payload = process.start(command, stdout=place.stdout, stderr=place.stderr)
-            self._occupied.stops_by(work.key, lambda: payload.stop(self._grace))
-            outcome = payload.wait()
+            self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
+            outcome = replace(payload.wait(), words=last_words(place.stdout, place.stderr))
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
         metrics = self._metrics(work, outcome)
         problem = self._surroundings.containers.explain(container, outcome) or self._judge(work, outcome)
         event = Event.FAIL if problem else Event.PAYLOAD_OK
         self._tell(work.answer(event, problem, outcome=outcome, metrics=metrics))
+
+    def ask(self, work: Work) -> None:
+        """Ask a payload to end in the time given; `run` tells how it did."""
+        self._occupied.ask(work.key, work.seconds)
 
     def stop(self, work: Work) -> None:
         """End whatever is done for a job: its payload, or its copies; say when it is gone."""

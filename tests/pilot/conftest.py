@@ -1,10 +1,12 @@
-"""What tests of the pilot share: a disk that is full soon."""
+"""What tests of the pilot share: a disk that is full soon, and real container runtimes."""
 
 from __future__ import annotations
 
 import subprocess
 
 import pytest
+
+from tests.services import containers
 
 
 @pytest.fixture
@@ -18,3 +20,15 @@ def small_disk(tmp_path):
         pytest.skip(f"not tested: no small disk can be mounted here: {done.stderr.strip()}")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def apptainer():
+    """A real Apptainer with a tiny image."""
+    return containers.use_apptainer()
+
+
+@pytest.fixture(scope="session")
+def podman():
+    """A real podman with a tiny image."""
+    return containers.use_podman()

@@ -8,9 +8,8 @@ set -euo pipefail
 folder=$(realpath -m "${1:?usage: apptainer.sh FOLDER}")
 # Debian's releases have no Apptainer; its unstable branch has.
 suite=sid
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR
-. "$here/unpack.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/unpack.sh"
 
 install_programs() {
     local conf=$folder/usr/etc/apptainer/apptainer.conf
@@ -59,14 +58,4 @@ make_image() {
     "$folder/usr/bin/apptainer" --silent build --force --mksquashfs-args '-comp gzip -processors 1' "$folder/image.sif" "$tree"
 }
 
-mkdir -p "$folder"
-exec 9>"$folder/lock"
-flock 9
-# What this script makes depends on itself; what an older one left is made anew.
-made=$(cat "$here/unpack.sh" "$here/apptainer.sh" | sha256sum)
-if [ "$(cat "$folder/made" 2>/dev/null)" != "$made" ]; then
-    find "$folder" -mindepth 1 -maxdepth 1 -not -name lock -exec rm -rf {} +
-    install_programs
-    make_image
-    echo "$made" >"$folder/made"
-fi
+once "$folder" "${BASH_SOURCE[0]}" install_programs make_image

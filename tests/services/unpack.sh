@@ -9,7 +9,9 @@ unpack() {
     local suite=$1 target=$2 state mirror options
     shift 2
     state=$(mktemp -d)
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' 'Created-By: Packages' | awk '$2 == "Debian" {print $1; exit}')
+    # shellcheck disable=SC2016 # apt's words
+    mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
+        awk '$1 == "Debian" {print $2; exit}')
     if [ -z "$mirror" ]; then
         echo "the machine's apt knows no Debian mirror" >&2
         return 1
@@ -38,6 +40,21 @@ unpack() {
         return 1
     }
     rm -rf "$state"
+}
+
+# once <folder> <script> <function>...: do what a script does once, also when several ask for it at the same time.
+once() {
+    local folder=$1 script=$2 made step
+    shift 2
+    mkdir -p "$folder"
+    exec 9>"$folder/lock"
+    flock 9
+    # What is made depends on the scripts; what an older one has left is made anew.
+    made=$(cat "$script" "${BASH_SOURCE[0]}" | sha256sum)
+    [ "$(cat "$folder/made" 2>/dev/null)" != "$made" ] || return 0
+    find "$folder" -mindepth 1 -maxdepth 1 -not -name lock -exec rm -rf {} +
+    for step in "$@"; do "$step"; done
+    echo "$made" >"$folder/made"
 }
 
 # relocate <tree> <folder>...: have every program and library below the folders use the tree's own libraries.

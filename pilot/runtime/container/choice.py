@@ -112,7 +112,7 @@ def image_of(name: str, queue: QueueData, site: sections.Container, runtime: Run
             words = f"image {name!r} is neither a path nor an address, and container.image_base is not set"
             raise JobFailed(ErrorCode.IMAGE_NOT_FOUND, words)
         whole = posixpath.normpath(posixpath.join(base, name))
-    if not any(_begins_with(whole, allowed) for allowed in site.images):
+    if ".." in whole.split("/") or not any(_begins_with(whole, allowed) for allowed in site.images):
         words = f"image {whole!r} is not one that this site runs (container.images: {', '.join(site.images)})"
         raise JobFailed(ErrorCode.IMAGE_NOT_FOUND, words)
     return whole

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
+from pilot.runtime.container.podman import LABEL
 from pilot.runtime.container.values import Bind, Container, Runtime
 from pilot.runtime.workdir import TEMPORARY
 
@@ -30,9 +31,7 @@ OF_THE_NODE = frozenset(
 #: Said by the runtime itself.
 _OF_THE_RUNTIME = frozenset(["PWD", "HOME"])
 #: With these podman itself would look for its programs, libraries and storage elsewhere.
-_DISTURBING = ("PATH", "LD_", "TMPDIR", "XDG_", "CONTAINER", "STORAGE_", "REGISTRY_", "DOCKER_", "GO", "DBUS_", "_")
-#: What podman's containers carry, so that those of a pilot that died are found.
-LABEL = "compass-pilot"
+_DISTURBING = ("PATH", "LD_", "TMPDIR", "XDG_", "CONTAINER", "STORAGE_", "REGISTRY_", "DOCKER_", "DBUS_", "_")
 _GPU = {
     "apptainer": {"none": (), "nvidia": ("--nv",), "amd": ("--rocm",)},
     "podman": {
@@ -101,7 +100,7 @@ def _podman(command: PayloadCommand, container: Container, found: Found) -> Payl
     here = str(command.workdir)
     # Root's mounts would outlive a podman that is killed; those of a mount namespace end with it.
     argv = [found.unshare, "--mount", "--propagation=slave"] if found.root and found.unshare else []
-    argv += [found.program, "run", "--rm", f"--label={LABEL}", "--http-proxy=false", "--log-driver=passthrough"]
+    argv += [found.program, "run", "--rm", f"--label={LABEL}={here}", "--http-proxy=false", "--log-driver=passthrough"]
     argv += [] if _names(container.options, "--network") else ["--network=host"]
     argv += [] if container.isolation == "all" else ["--pid=host", "--ipc=host"]
     argv += ["--init"] if found.init and container.isolation == "all" else []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from pilot.errors import JobFailed
@@ -14,13 +16,12 @@ if TYPE_CHECKING:
     from pilot.contract.job import JobSpec
     from pilot.contract.queue import QueueData
     from pilot.job import PayloadCommand, PayloadOutcome
+    from pilot.runtime.container.podman import Podman
     from pilot.runtime.container.values import Container
     from pilot.settings import sections
 
 #: So much of the end of the error output is read for the runtime's words.
 _TAIL = 16384
-#: Seconds for removing what podman kept of containers that were killed.
-_CLEANING = 30.0
 
 
 class Containers:
@@ -60,9 +61,19 @@ class Containers:
         from pilot.runtime.container.command import carried, wrap
 
         found = node.look(chosen, self._own)
-        self._clean(chosen, found.program, found.environment)
+        if store := self._store(chosen):
+            store.remove_dead(time.time())
         inside = replace(command, environment=carried(command.environment, self._own))
         return wrap(inside, chosen, found)
+
+    @contextlib.contextmanager
+    def leaving_nothing(self, chosen: Optional[Container], folder: Path) -> Iterator[None]:
+        """Have nothing left of the container of a job's directory at the end, however that comes."""
+        try:
+            yield
+        finally:
+            if chosen is not None and (store := self._store(chosen)):
+                store.remove_of(folder)
 
     def explain(self, chosen: Optional[Container], outcome: PayloadOutcome) -> Optional[Problem]:
         """Say whether it was the runtime that failed, and why. Call it for each payload that has ended."""
@@ -75,16 +86,12 @@ class Containers:
             return diagnose(chosen, outcome.status, stderr.read().decode("utf-8", "replace"))
         return None
 
-    def _clean(self, chosen: Container, program: str, environment: Mapping[str, str]) -> None:
-        """Remove what podman keeps of our containers that were killed together with their podman."""
+    def _store(self, chosen: Container) -> Optional[Podman]:
+        """Answer what remembers containers; Apptainer's are processes and nothing else."""
+        from pilot.runtime.container import node
+        from pilot.runtime.container.podman import Podman
         from pilot.runtime.container.values import Runtime
 
         if chosen.runtime is not Runtime.PODMAN:
-            return
-        import subprocess
-
-        from pilot.runtime.container.command import LABEL
-
-        argv = [program, "container", "prune", "--force", f"--filter=label={LABEL}"]
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(argv, env=dict(environment), capture_output=True, timeout=_CLEANING, check=False)
+            return None
+        return Podman(*node.program_of(chosen, self._own))

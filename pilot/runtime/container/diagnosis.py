@@ -13,12 +13,12 @@ from pilot.contract.codes import ErrorCode
 from pilot.job import Problem
 from pilot.runtime.container.values import Container, Runtime
 
-_STATUSES = {Runtime.APPTAINER: (255, 1), Runtime.SINGULARITY: (255, 1), Runtime.PODMAN: (125, 126, 127)}
-_BEGINNINGS = {
-    Runtime.APPTAINER: re.compile(r"^(?:FATAL: |ERROR  ?: |Error for command)\s*(.+)$", re.MULTILINE),
-    Runtime.SINGULARITY: re.compile(r"^(?:FATAL: |ERROR  ?: |Error for command)\s*(.+)$", re.MULTILINE),
-    Runtime.PODMAN: re.compile(r"^Error: (.+)$", re.MULTILINE),
-}
+_FATAL = re.compile(r"^(?:FATAL: |ERROR  ?: )\s*(.+)$", re.MULTILINE)
+_MISUSED = re.compile(r"^Error for command (.+)$", re.MULTILINE)
+_ERROR = re.compile(r"^Error: (.+)$", re.MULTILINE)
+#: By family, the status, and how the runtime's own lines begin when it ends with it.
+_APPTAINERS = {255: _FATAL, 1: _MISUSED}
+_PODMANS = {125: _ERROR, 126: _ERROR, 127: _ERROR}
 
 
 def _words(*patterns: str) -> re.Pattern[str]:
@@ -48,6 +48,7 @@ _CAUSES = (
         ErrorCode.APPTAINER_MOUNT,
         _words(
             r"while mounting image|image driver mount|squashfuse|bad superblock|image format not recognized",
+            r"destination /(?:dev|proc|sys) (?:doesn't|does not) exist",  # a folder that is no image
             r"mount /proc/self/fd/\d+|no space left .*mount|overlay.*(?:failed|error)|/dev/fuse",
         ),
     ),
@@ -76,10 +77,8 @@ def diagnose(container: Container, status: Optional[int], stderr: str) -> Option
         status: The exit status; ``None`` after a signal.
         stderr: The end of what runtime and payload wrote.
     """
-    if status not in _STATUSES[container.runtime]:
-        return None
-    said = _BEGINNINGS[container.runtime].findall(stderr)
-    if not said:
+    beginnings = _PODMANS if container.runtime is Runtime.PODMAN else _APPTAINERS
+    if status not in beginnings or not (said := beginnings[status].findall(stderr)):
         return None
     line = " ".join(said[-1].split())
     code = next((code for code, words in _CAUSES if words.search(line)), ErrorCode.APPTAINER_GENERAL)

@@ -44,9 +44,7 @@ def look(container: Container, own: Mapping[str, str]) -> Found:
         JobFailed: the runtime (APPTAINER_NOT_INSTALLED), the image (IMAGE_NOT_FOUND) or something that is to be bound
             (APPTAINER_BIND) is not there, or the node gives no user namespaces (NO_USER_NAMESPACES).
     """
-    environment = {name: own[name] for name in _FOR_THE_RUNTIME if name in own}
-    environment.setdefault("PATH", _DEFAULT_PATH)
-    program = find(container, environment["PATH"])
+    program, environment = program_of(container, own)
     if wants := missing_namespaces(container):
         raise JobFailed(ErrorCode.NO_USER_NAMESPACES, wants)
     _check_image(container)
@@ -63,6 +61,13 @@ def look(container: Container, own: Mapping[str, str]) -> Found:
         init=any(Path(name).exists() for name in _INITS),
         unshare=shutil.which("unshare", path=environment["PATH"]) or "",
     )
+
+
+def program_of(container: Container, own: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Answer the runtime's program and the environment that it gets itself; raises as `find` does."""
+    environment = {name: own[name] for name in _FOR_THE_RUNTIME if name in own}
+    environment.setdefault("PATH", _DEFAULT_PATH)
+    return find(container, environment["PATH"]), environment
 
 
 def find(container: Container, path: str) -> str:

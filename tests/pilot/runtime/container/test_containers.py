@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.queue import QueueData
+from pilot.job import PayloadOutcome
+from pilot.runtime.container.containers import Containers
+from pilot.runtime.container.values import Container, Runtime
+from pilot.settings import sections
+
+QUEUE = QueueData("Q", container_type="apptainer:pilot")
+CHOSEN = Container(Runtime.APPTAINER, "/images/el9")
+
+
+def job(image):
+    return JobSpec(id=7, attempt=1, transformation="true", container=image)
+
+
+def outcome(folder, status, stderr=""):
+    (folder / "payload.stderr").write_text(stderr)
+    return PayloadOutcome(status, None, folder, folder / "payload.stdout", folder / "payload.stderr")
+
+
+@pytest.mark.parametrize(
+    ("image", "queue", "code"),
+    [
+        ("/no/such/image", QueueData("Q"), ErrorCode.QUEUE_WITHOUT_CONTAINERS),
+        ("/no/such/image", QUEUE, ErrorCode.APPTAINER_NOT_INSTALLED),
+        ("relative", QUEUE, ErrorCode.IMAGE_NOT_FOUND),
+        (
+            "/i",
+            QueueData("Q", container_type="apptainer:pilot", container_options="--x"),
+            ErrorCode.BAD_QUEUE_CONFIGURATION,
+        ),
+    ],
+)
+def test_what_a_job_lacks_is_known_before_it_begins(image, queue, code):
+    containers = Containers(sections.Container(), {"PATH": "/no/such/folder"})
+    assert containers.check(job(image), queue).code is code
+
+
+def test_a_job_without_a_container_lacks_nothing():
+    assert Containers(sections.Container(), {}).check(job(""), QUEUE) is None
+
+
+def test_a_job_whose_container_is_there_lacks_nothing(tmp_path):
+    program = tmp_path / "apptainer"
+    program.touch(0o755)
+    assert Containers(sections.Container(program=str(program)), {}).check(job(str(tmp_path)), QUEUE) is None
+
+
+def test_a_runtime_that_failed_is_told_from_a_payload_that_did(tmp_path):
+    containers = Containers(sections.Container(), {})
+    said = "FATAL:   stat /no/such: no such file or directory\n"
+    assert containers.explain(CHOSEN, outcome(tmp_path, 255, said)).code is ErrorCode.PAYLOAD_NOT_STARTED
+    assert containers.explain(CHOSEN, outcome(tmp_path, 3, said)) is None
+    assert containers.explain(CHOSEN, outcome(tmp_path, 0, said)) is None
+    assert containers.explain(None, outcome(tmp_path, 255, said)) is None
+
+
+def test_only_the_end_of_a_long_output_is_read(tmp_path):
+    said = "FATAL:   stat /no/such: no such file or directory\n" + "x" * 20000
+    assert Containers(sections.Container(), {}).explain(CHOSEN, outcome(tmp_path, 255, said)) is None
+
+
+def test_an_output_that_is_gone_explains_nothing(tmp_path):
+    gone = outcome(tmp_path, 255)
+    gone.stderr.unlink()
+    assert Containers(sections.Container(), {}).explain(CHOSEN, gone) is None
