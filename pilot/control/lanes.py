@@ -7,7 +7,7 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Callable
+from typing import Callable, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.control.component import Budget, Component
@@ -59,6 +59,8 @@ class Occupied:
         self._busy: dict[Key, int] = {}
         self._stopped: dict[Key, int] = {}
         self._stops: dict[Key, Callable[[], None]] = {}
+        self._asks: dict[Key, Callable[[float], None]] = {}
+        self._graces: dict[Key, float] = {}
 
     @contextlib.contextmanager
     def doing(self, work: Work) -> Iterator[Cancel]:
@@ -76,15 +78,31 @@ class Occupied:
                 if key in self._busy:  # not when the job was forgotten, because this would not end
                     self._busy[key] -= 1
                 self._stops.pop(key, None)
+                self._asks.pop(key, None)
                 self._changed.notify_all()
 
-    def stops_by(self, key: Key, stop: Callable[[], None]) -> None:
-        """Say how to stop what is being done; when a stop was asked already, that happens at once."""
+    def stops_by(self, key: Key, stop: Callable[[], None], ask: Optional[Callable[[float], None]] = None) -> None:
+        """Say how to stop what is being done, and how to ask it to end within so many seconds.
+
+        When a stop, or an end, was asked for already, that happens at once.
+        """
         with self._changed:
             self._stops[key] = stop
-            late = bool(self._tokens[key])
+            if ask is not None:
+                self._asks[key] = ask
+            late, grace = bool(self._tokens[key]), self._graces.get(key)
         if late:
             stop()
+        elif ask is not None and grace is not None:
+            ask(grace)
+
+    def ask(self, key: Key, grace: float) -> None:
+        """Ask what is being done for a job to end within ``grace`` seconds; what has not begun is asked when it does."""
+        with self._changed:
+            self._graces[key] = grace
+            ask = self._asks.get(key)
+        if ask is not None:
+            ask(grace)
 
     def stop(self, work: Work, patience: float) -> bool:
         """Stop whatever was begun for a job at an earlier step; wait up to ``patience`` seconds. True when it ended."""
@@ -103,5 +121,5 @@ class Occupied:
         """Drop what is known of a job that has ended, but that it has: its work may still wait in some inbox."""
         with self._changed:
             self._stopped[key] = sys.maxsize
-            for known in (self._tokens, self._busy, self._stops):
+            for known in (self._tokens, self._busy, self._stops, self._asks, self._graces):
                 known.pop(key, None)
