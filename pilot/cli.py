@@ -11,7 +11,6 @@ import queue
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -41,6 +40,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         if words[:1] == ["settings"]:
             return show_settings(words[1:])
+        if words[:1] == ["environment"]:
+            return show_environment(words[1:])
         run(words)
     except PilotError as error:
         return say(f"{error}; {error.code.advice}", exit_code([error.code]))
@@ -70,6 +71,21 @@ def show_settings(argv: Sequence[str]) -> int:
     return ExitCode.OK.value
 
 
+def show_environment(argv: Sequence[str]) -> int:
+    """Print what is known of this node, a fact a line or as JSON."""
+    import json
+
+    from pilot.api.environment import Environment
+
+    folders = [word for word in argv if word != "--json"]
+    if len(folders) > 1 or any(not Path(folder).is_dir() for folder in folders):
+        raise ConfigError(f"environment takes --json and one folder, not {' '.join(folders)!r}")
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    found = Environment(*map(Path, folders))
+    print(json.dumps(found.as_dict(), indent=2) if "--json" in argv else "\n".join(found.lines()))
+    return ExitCode.OK.value
+
+
 def read_settings(argv: Sequence[str]) -> tuple[Loaded, Sequence[str]]:
     """Answer the settings from every layer, and a line for each option that no longer does anything."""
     found = options.parse(argv)
@@ -82,18 +98,17 @@ def run(argv: Sequence[str]) -> NoReturn:
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
     # Its import takes longer than everything else that comes before the first request.
     threading.Thread(target=__import__, args=("requests",), daemon=True).start()
-    with uncollected():
-        loaded, obsolete = read_settings(argv)
-        for line in obsolete:
-            print(f"pilot: {line}", file=sys.stderr)
-        parts = prepare(loaded, told)
-    from pilot.runtime import workdir
-
     # Held to the very end: as long as a thread may still report, the next pilot on this disk must not.
-    with workdir.lock(parts.own):
+    with contextlib.ExitStack() as held:
+        with uncollected():
+            loaded, obsolete = read_settings(argv)
+            for line in obsolete:
+                print(f"pilot: {line}", file=sys.stderr)
+            parts = prepare(loaded, told, held)
         ending = live(parts, told)
         status = exit_code((problem.code for problem in ending.problems), signal=ending.signal)
         log.info("the end: status %d", status)
+        hand_over(parts.own, loaded.settings.recovery.folder)
         leave(parts.own, status, loaded.settings.job.keep_workdir)
         say(summary(ending), status)
         # A thread that hangs in a copy or in the network would keep the process from ending, and what the interpreter
@@ -113,8 +128,11 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def prepare(loaded: Loaded, told: queue.SimpleQueue[Any]) -> Parts:
-    """Collect what an agent is made from, and make its folder; from here on signals are put to ``told``."""
+def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitStack) -> Parts:
+    """Collect what an agent is made from, and make its folder, which is locked until ``held`` is closed.
+
+    From here on signals are put to ``told``.
+    """
     from pilot import plugins
     from pilot.api.communicator import Communicator
     from pilot.control.agent import SIGNALS, Parts
@@ -126,7 +144,7 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any]) -> Parts:
     require(chosen)
     signals.hear(SIGNALS, told)
     base = base_of(chosen)
-    own = make_folder(base)
+    own = make_folder(base, held)
     start_log(own / PILOT_LOG, debug=chosen.log.debug)
     log.info("COMPASS Pilot %s in %s", PRODUCT, own)
     for line in loaded.lines():
@@ -143,6 +161,7 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any]) -> Parts:
         own=own,
         environment=environment,
         secrets=token.seen,
+        token=token.read,
     )
 
 
@@ -179,15 +198,17 @@ def base_of(chosen: Settings) -> Path:
         raise ConfigError("job.workdir: the folder this was started in is gone; give another by -a") from wrong
 
 
-def make_folder(base: Path) -> Path:
-    """Make this pilot's folder.
+def make_folder(base: Path, held: contextlib.ExitStack) -> Path:
+    """Make this pilot's folder, and lock it.
 
     Raises:
         ConfigError: it cannot be made.
     """
+    from pilot.runtime import workdir
+
     try:
         base.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f"compass-pilot-{os.getpid()}-", dir=base))
+        return held.enter_context(workdir.claimed(base))
     except OSError as wrong:
         raise ConfigError(f"job.workdir: no folder can be made in {base}: {wrong.strerror}") from wrong
 
@@ -204,6 +225,17 @@ def start_log(path: Path, *, debug: bool) -> None:
         output.setFormatter(form)
         logging.getLogger().addHandler(output)
     log.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def hand_over(own: Path, folder: str) -> None:
+    """Move jobs that this pilot could not bring to their end to where the site's other pilots find them."""
+    if folder and any(own.glob("journal/*.json")) and Path(folder).absolute() != own.parent:
+        from pilot.control.moving import move_all
+
+        try:
+            log.info("%d jobs are left to other pilots, in %s", move_all(own, Path(folder).absolute()), folder)
+        except PilotError as wrong:
+            log.error("they stay on this disk: %s", wrong)
 
 
 def leave(own: Path, status: int, keep: bool) -> None:

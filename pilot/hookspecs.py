@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pilot.contract.job import JobSpec
     from pilot.contract.queue import QueueData
     from pilot.copytool.base import CopyTool
-    from pilot.job import Job, PayloadCommand, PayloadOutcome, Problem
+    from pilot.job import Job, PayloadCommand, PayloadOutcome, Problem, Usage
 
 hookspec = pluggy.HookspecMarker("compass-pilot")
 hookimpl = pluggy.HookimplMarker("compass-pilot")
@@ -25,10 +25,11 @@ def register_copytools() -> Sequence[type[CopyTool]]:
 
 
 @hookspec
-def verify_job(spec: JobSpec, queue: QueueData) -> Optional[str]:
-    """Say in words why a job cannot be run here; ``None`` when it can.
+def verify_job(spec: JobSpec, queue: QueueData) -> Optional[Problem | str]:
+    """Say why a job cannot be run here, in words or as a problem with a code of its own; ``None`` when it can.
 
-    Called once per job, before anything is done for it, in the data thread. One objection of any plugin is enough.
+    Called once per job, after the pilot's own verification and before anything is fetched, in a stage-in thread. One
+    objection of any plugin is enough; words alone are reported as BAD_JOB_DEFINITION.
     """
 
 
@@ -88,6 +89,24 @@ def payload_progress(spec: JobSpec, stdout: Path) -> Optional[tuple[int, Optiona
     """Say how many events are done, and of how many (``None``: unknown), from the output so far.
 
     Called with each heartbeat of a running payload, in the monitor thread; reads little, from the end of the file.
+    """
+
+
+@hookspec
+def quiet_files(spec: JobSpec) -> Sequence[str]:
+    """Name patterns (``*.log``) of files whose growth does not tell that a payload gets on. All answers count.
+
+    Called once per job, at the first look at it, in the checks thread; see ``monitor.looping``.
+    """
+
+
+@hookspec(firstresult=True)
+def monitor_checks(spec: JobSpec, workdir: Path, usage: Usage) -> Optional[Problem]:
+    """Say why a running job must be ended; ``None`` when it may go on.
+
+    Called every ``monitor.checks`` seconds while a payload runs, after the pilot's own checks, in the checks thread:
+    other jobs wait for the answer. The first problem ends the job. A plugin that breaks here ends no job; after
+    ``monitor.breakages`` times this hook is not called any more for that job.
     """
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from pilot.api import replies
 from pilot.contract import routes
@@ -162,6 +162,40 @@ class Communicator:
             if not replies.knows_no_such_address(said):
                 return dialect, said
         raise replies.BadAnswer(f"{self._base} knows neither {routes.ACQUIRE_JOBS} nor {routes.GET_JOB}")
+
+    def new_proxy(self, role: str) -> str:
+        """Ask for a new grid proxy with its key, for a role such as ``compass:/compass/Role=production``; PEM text.
+
+        Raises:
+            replies.ServerError: none is given. Its words hold nothing of what was asked with or answered.
+        """
+
+        def send(dialect: Dialect) -> replies.Raw:
+            if dialect is Dialect.LEGACY:
+                return self._post(dialect, routes.NEW_PROXY, json.dumps({"role": role}), {})
+            return self._exchange("GET", f"{self._base}{routes.NEW_PROXY_V1}?{urlencode({'role': role})}")
+
+        dialect, said = self._speak(send)
+        return replies.secret(said, dialect)
+
+    def new_token(self, client: str, key: str) -> str:
+        """Ask for a new token in a client's name, by its key.
+
+        Raises:
+            replies.ServerError: none is given, likewise.
+        """
+        paths = {Dialect.V1: routes.NEW_TOKEN_V1, Dialect.LEGACY: routes.NEW_TOKEN}
+        asked = urlencode({"client_name": client, "token_key": key})
+
+        def send(dialect: Dialect) -> replies.Raw:
+            try:
+                return self._exchange("GET", f"{self._base}{paths[dialect]}?{asked}")
+            except replies.Unreachable:
+                # Its words hold the address, and with it the key.
+                raise replies.Unreachable(f"{self._base}{paths[dialect]} cannot be reached") from None
+
+        dialect, said = self._speak(send)
+        return replies.secret(said, dialect)
 
     def queue_data(self, name: str, source: str = "") -> QueueData:
         """Fetch a queue's description: from the server, or from ``source``, an address or a file.

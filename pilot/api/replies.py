@@ -235,6 +235,26 @@ def _command(found: Mapping[str, Any]) -> UpdateAnswer:
         raise BadAnswer(str(wrong)) from wrong
 
 
+def secret(said: Raw, dialect: Dialect) -> str:
+    """Read a new proxy or token. No error's words hold any of it.
+
+    Raises:
+        ServerError: the answer holds none.
+    """
+    if said[0] != OK:
+        raise (IdentityRefused if said[0] in (UNAUTHORIZED, FORBIDDEN) else BadAnswer)(f"HTTP {said[0]}")
+    try:
+        found = json.loads(said[1])
+        inside = found.get("data") if dialect is Dialect.V1 else found
+        inside = inside if isinstance(inside, Mapping) else {"userProxy": inside}
+        status, text = int(inside.get("StatusCode") or 0), inside.get("userProxy")
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise BadAnswer("no answer to a request for a credential") from None
+    if status or not isinstance(text, str) or not text.strip():
+        raise Refused(f"status {status}, and no credential")
+    return text
+
+
 def described(said: Raw, source: str) -> Mapping[str, Any]:
     """Read a description of queues or storages."""
     if said[0] == NOT_FOUND:

@@ -12,6 +12,10 @@ UPDATE_JOB_V1 = f"{V1_BASE}/pilot/update_job"
 SUBMIT_JOBS = f"{V1_BASE}/job/submit"
 IS_ALIVE = f"{V1_BASE}/system/is_alive"
 
+#: New credentials for a pilot: PanDA's addresses in both dialects.
+NEW_PROXY, NEW_PROXY_V1 = f"{LEGACY_BASE}/getProxy", f"{V1_BASE}/creds/get_proxy"
+NEW_TOKEN, NEW_TOKEN_V1 = f"{LEGACY_BASE}/get_access_token", f"{V1_BASE}/creds/get_access_token"
+
 #: ``{queue}`` is the queue's name.
 QUEUE_DATA = "/cache/schedconfig/{queue}.all.json"
 STORAGE_DATA = "/cache/ddmendpoints.json"

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
-from pilot.control import recovery
+from pilot.control import recovery, verification
 from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget, Component
 from pilot.control.conductor import Conductor
-from pilot.control.data import DataControl, copytools
+from pilot.control.data import DataControl, Doors, copytools
 from pilot.control.ends import first, known_ends, remaining, working_end
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.journal import Journal
@@ -25,22 +25,28 @@ from pilot.control.lanes import Lane, Occupied
 from pilot.control.ledger import Amount, Ledger
 from pilot.control.lifecycle import Effect
 from pilot.control.means import Means, Ways
-from pilot.control.monitor import MonitorControl
+from pilot.control.monitor import CheckLane, Looks, MonitorControl
 from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
+from pilot.control.readiness import Readiness
 from pilot.control.reports import Facts
 from pilot.control.supervisor import Supervisor
+from pilot.control.tails import masking
 from pilot.control.times import Times
 from pilot.errors import PilotError
 from pilot.job import Job, Problem
 from pilot.plugins import call
 from pilot.runtime.container.containers import Containers
+from pilot.runtime.transformation import Fetching
+from pilot.site.features import FeatureSource
 from pilot.site.node import free_disk
 
 if TYPE_CHECKING:
     import pluggy
 
     from pilot.api.communicator import Communicator
+    from pilot.control.checking import Checking
+    from pilot.control.credentials import CredentialReader
     from pilot.settings import Settings
     from pilot.site.node import Node
 
@@ -106,6 +112,7 @@ class Parts:
     own: Path
     environment: Mapping[str, str]
     secrets: Callable[[], Sequence[str]] = tuple
+    token: Callable[[], str] = str
 
 
 class Agent:
@@ -118,6 +125,8 @@ class Agent:
         self._parts, self._stop, self._words = parts, parts.settings.stop, words
         self._news: queue.Queue[News] = queue.Queue()
         self._started = time.monotonic()
+        self._features = FeatureSource(parts.environment)
+        self._readiness = Readiness(parts.settings, self._features, lambda: self._credentials().read())
         self._ends = known_ends(parts.settings.job, self._started)
         (parts.own / recovery.JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._components: list[Component] = []
@@ -171,14 +180,13 @@ class Agent:
         parts, settings, tell = self._parts, self._parts.settings, self._news.put
         many = settings.job.at_once
         occupied = Occupied()
+        containers = Containers(settings.container, parts.environment)
         payloads = PayloadControl(
             tell,
             parts.plugins,
             occupied,
             parts.own,
-            Surroundings(
-                parts.environment, settings.payload.environment, Containers(settings.container, parts.environment)
-            ),
+            Surroundings(parts.environment, settings.payload.environment, containers),
             settings.payload.grace,
         )
         data = DataControl(
@@ -188,24 +196,34 @@ class Agent:
             parts.own,
             copytools(parts.plugins),
             settings.copy.attempts,
+            self._doors(containers),
             free_disk_at_start=settings.monitor.free_disk_at_start,
             keep_workdir=settings.job.keep_workdir,
             secrets=parts.secrets,
         )
         jobs = JobControl(tell, parts.server, self._wanted())
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
-        monitor = MonitorControl(
-            queue.Queue(), self._budget(), tell, parts.plugins, parts.own, settings.monitor.free_disk
-        )
-        self._components += [asker, monitor]
+        monitor = MonitorControl(queue.Queue(), self._budget(), tell, parts.plugins, parts.own)
+        checks = CheckLane(queue.Queue(), self._budget(), lambda: self._make_checking(payloads))
+        self._components += [asker, monitor, checks]
         copies = min(many, MOST_COPIES)
         logs = self._lane("log", lambda work: _DO_LOG[work.effect](data, work), copies)
         stops = self._lane("stop", payloads.stop, many)
+        asks = self._lane("ask-payload", payloads.ask, 1)
         reports = Sharded([self._lane("report", jobs.report, 1) for _ in range(many)])
         self._recovery = recovery.RecoveryLane(
             queue.Queue(),
             self._budget(),
-            recovery.Recovery(parts.base, parts.own, parts.server, parts.facts, time.time),
+            tell,
+            recovery.Recovery(
+                parts.base,
+                parts.own,
+                recovery.Sites(parts.server, settings.queue),
+                parts.facts,
+                settings.recovery,
+                tell,
+                time.time,
+            ),
         )
         self._components.append(self._recovery)
         return Ways(
@@ -215,15 +233,31 @@ class Agent:
                 Effect.STAGE_OUT: self._lane("stage-out", data.stage_out, copies),
                 Effect.STAGE_LOG: logs,
                 Effect.CLEAN: logs,
+                Effect.ASK_PAYLOAD: asks,
                 Effect.STOP_PAYLOAD: stops,
                 Effect.CANCEL_COPIES: stops,
                 Effect.REPORT: reports,
                 Effect.FINAL_REPORT: reports,
             },
-            look=monitor.inbox,
+            look=Looks(checks.inbox, monitor.inbox),
             ask=asker.inbox,
             ended=lambda: self._words.put(Ended()),
             moved=self._moved,
+            recover=self._recovery.inbox,
+        )
+
+    def _doors(self, containers: Containers) -> Doors:
+        parts, settings, server = self._parts, self._parts.settings, self._parts.server.name
+        allowed = verification.addresses_of(settings, server)
+        place = verification.Place(
+            verification.room_of(settings, parts.node),
+            verification.elsewhere_on(parts.base, parts.own, server),
+            containers,
+            allowed,
+        )
+        return Doors(
+            verification.Verification(settings.verify, place, parts.plugins),
+            Fetching(allowed, settings.server, settings.verify.transformation_size),
         )
 
     def _moved(self, job: Job) -> None:
@@ -241,8 +275,28 @@ class Agent:
             parts.node.cpu_mhz,
             parts.node.memory,
             lambda: free_disk(parts.own),
-            lambda: remaining(self._ends, time.monotonic()),
+            lambda: min(remaining(self._ends, time.monotonic()), self._readiness.remaining()),
+            self._readiness.check,
         )
+
+    def _make_checking(self, payloads: PayloadControl) -> Checking:
+        from pilot.control.checking import Checking
+        from pilot.control.checks.readings import Means as Reading
+
+        parts = self._parts
+        reading = Reading(
+            parts.settings,
+            root_of=payloads.roots.get,
+            features=self._features.read,
+            credential=self._credentials().renewed,
+            writes=not parts.settings.payload.prmon,
+        )
+        return Checking(self._news.put, parts.plugins, parts.own, reading)
+
+    def _credentials(self) -> CredentialReader:
+        from pilot.control.credentials import CredentialReader
+
+        return CredentialReader(self._parts.settings, self._parts.token, self._parts.server)
 
     def _shared(self) -> Amount:
         """Answer what the jobs share. One job has the whole slot, unless the settings say how large that is."""
@@ -265,6 +319,8 @@ class Agent:
             server=parts.server.name,
             queue=name,
             end=first(self._ends),
+            mask=masking(parts.secrets),
+            announced=lambda: parts.server.announced,
             work_until=work_until,
         )
         limits = Limits(

@@ -1,9 +1,8 @@
-"""The checks of running jobs: a lane of its own, so that a check that hangs keeps no heartbeat back."""
+"""Looks at running jobs: takes the readings that the checks need, asks the checks, and does what they find."""
 
 from __future__ import annotations
 
 import logging
-import queue
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,6 @@ from pilot.control.checks.base import Check, Readings, Situation, Verdict
 from pilot.control.checks.catalogue import CHECKS
 from pilot.control.checks.readings import Means, Reader
 from pilot.control.checks.standstill import Clocks, compare
-from pilot.control.component import Budget, Component
 from pilot.control.lanes import Tell, problem_of
 from pilot.control.lifecycle import Event
 from pilot.control.news import Key, Look, Measured, Order
@@ -50,24 +48,22 @@ class Watch:
     ended: bool = False
 
 
-class CheckControl(Component):
-    """``base`` is the folder of the jobs' directories."""
+class Checking:
+    """``base`` is the folder of the jobs' directories. Belongs to one thread."""
 
     def __init__(
         self,
-        inbox: queue.Queue[Look],
-        budget: Budget,
         tell: Tell,
         plugins: pluggy.PluginManager,
         base: Path,
         means: Means,
         checks: Sequence[Check] = CHECKS,
     ) -> None:
-        super().__init__("checks", inbox, budget)
         self._tell, self._plugins, self._base, self._means, self._checks = tell, plugins, base, means, checks
         self._watches: dict[Key, Watch] = {}
 
-    def handle(self, item: Look) -> None:
+    def look(self, item: Look) -> None:
+        """Look at a job once."""
         place = workdir.of(self._base, item.job.spec)
         if not place.root.is_dir():
             return

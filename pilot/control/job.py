@@ -13,10 +13,11 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import PANDA_MB
 from pilot.contract.messages import UpdateAnswer, WorkRequest
 from pilot.contract.queue import ONLINE, QueueData
+from pilot.control.commands import Commands, read_commands
 from pilot.control.component import Budget, Component
 from pilot.control.lanes import Tell, problem_of
 from pilot.control.lifecycle import Effect, Event
-from pilot.control.news import Ask, Heard, NoOffer, Offer, Order, Site, Work
+from pilot.control.news import Ask, Commanded, Heard, NoOffer, Offer, Order, Site, Work
 from pilot.errors import JobFailed
 from pilot.job import Problem
 
@@ -38,6 +39,7 @@ class Wanted:
     memory: int
     free_disk: Callable[[], int]
     remaining: Callable[[], float]
+    check: Callable[[], None] = lambda: None  # raises JobFailed when no job may be asked for
 
     def request(self, site: QueueData, ask: Ask) -> WorkRequest:
         """Write the request: for what is free, and for as long as it stays so."""
@@ -92,6 +94,7 @@ class JobControl:
     def ask(self, ask: Ask) -> None:
         """Ask for work; tell what came, or why nothing did."""
         try:
+            self._wanted.check()
             site = self._described()
             found = self._server.acquire(self._wanted.request(site.queue, ask), ask.request_id)
         except ServerError as error:
@@ -132,13 +135,26 @@ class JobControl:
         self._obey(work, answer)
 
     def _obey(self, work: Work, answer: UpdateAnswer) -> None:
-        if answer.kills:
-            words = "the server wants the job ended (tobekilled)"
-            self._tell(Order(work.key, Event.KILL, Problem(ErrorCode.KILLED_BY_SERVER, words)))
+        """Pass on what the server wants done with the attempt whose report it answers, and with no other."""
+        if answer.attempt not in (None, work.job.spec.attempt):
+            log.warning("job %d.%d: %r is for attempt %d, not this one", *work.key, answer.command, answer.attempt)
+            return
+        commands = read_commands(answer.command)
+        if commands.kill:
+            self._end(work, Event.KILL, "the server wants the job ended (tobekilled)")
+        elif commands.soft_kill:
+            self._end(work, Event.SOFT_KILL, "the server wants the job ended in its own way (softkill)")
+        for word in commands.unknown:
+            log.warning("job %d.%d: %r is no command that is known here", *work.key, word)
+        if commands.show or commands.keep or commands.debug is not None:
+            self._tell(Commanded(work.key, commands))
+
+    def _end(self, work: Work, event: Event, words: str) -> None:
+        self._tell(Order(work.key, event, Problem(ErrorCode.KILLED_BY_SERVER, words)))
 
     def _final(self, work: Work, report: Report) -> None:
         try:
-            self._server.report(report)
+            answer = self._server.report(report)
         except Refused as error:
             log.error("job %d.%d: the final report is refused: %s", *work.key, error)
             self._tell(work.answer(Event.REFUSED, problem_of(error)))
@@ -146,6 +162,8 @@ class JobControl:
             log.warning("job %d.%d: the final report was not taken: %s", *work.key, error)
             self._tell(work.answer(Event.NOT_TAKEN, problem_of(error)))
         else:
+            if read_commands(answer.command).keep:  # the last chance to say so
+                self._tell(Commanded(work.key, Commands(keep=True)))
             self._tell(work.answer(Event.TAKEN))
 
 

@@ -1,29 +1,32 @@
-"""The monitor control: looks at running jobs when their time has come, and says what it sees."""
+"""The monitor control: looks at jobs when their time has come, and says what it sees. Two lanes."""
 
 from __future__ import annotations
 
 import logging
 import queue
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
-from pilot.control.checks import disk
 from pilot.control.component import Budget, Component
+from pilot.control.debugging import fetched, show
 from pilot.control.lanes import Tell
-from pilot.control.lifecycle import Event
-from pilot.control.news import Look, Matter, Order, Progress
+from pilot.control.news import Look, Matter, Progress, Shown
+from pilot.control.tails import end_of, last_lines
 from pilot.errors import PilotError
+from pilot.job import Phase
 from pilot.plugins import call
 from pilot.runtime import workdir
 
 if TYPE_CHECKING:
     import pluggy
 
+    from pilot.control.checking import Checking
+
 log = logging.getLogger(__name__)
 
 
 class MonitorControl(Component):
-    """``base`` is the folder of the jobs' directories, ``free_disk`` the least space on the node in bytes."""
+    """``base`` is the folder of the jobs' directories."""
 
     def __init__(
         self,
@@ -32,27 +35,25 @@ class MonitorControl(Component):
         tell: Tell,
         plugins: pluggy.PluginManager,
         base: Path,
-        free_disk: int,
     ) -> None:
         super().__init__("monitor", inbox, budget)
-        self._tell, self._plugins, self._base, self._free_disk = tell, plugins, base, free_disk
+        self._tell, self._plugins, self._base = tell, plugins, base
 
     def handle(self, item: Look) -> None:
-        if item.matter is Matter.CHECK:
-            self._check(item)
-        else:
+        place = workdir.of(self._base, item.job.spec)
+        if item.matter is Matter.SHOW:
+            self._tell(Shown(item.job.key, show(item.argv, place.root)))
+        elif item.job.phase is Phase.RUNNING:
             self._tell(self._progress(item))
+        else:
+            self._tell(Progress(item.job.key, fetched=fetched(place.root, item.job.spec.inputs)))
 
     def broke(self, item: Look, error: Exception) -> None:
-        """A heartbeat is owed, whatever the payload's output looks like."""
-        if item.matter is Matter.HEARTBEAT:
+        """A heartbeat is owed, whatever the payload's output looks like; so is an answer to a debug command."""
+        if item.matter is Matter.SHOW:
+            self._tell(Shown(item.job.key, f"{item.argv[0]}: {type(error).__name__}: {error}"))
+        else:
             self._tell(Progress(item.job.key))
-
-    def _check(self, item: Look) -> None:
-        place = workdir.of(self._base, item.job.spec)
-        problem = disk.check(place.root, self._free_disk) if place.root.is_dir() else None
-        if problem is not None:
-            self._tell(Order(item.job.key, Event.CHECK, problem))
 
     def _progress(self, item: Look) -> Progress:
         """Ask the plugins how far the payload is. One that breaks here must not end a job that runs well."""
@@ -64,4 +65,30 @@ class MonitorControl(Component):
         except PilotError as failed:  # a plugin may raise a JobFailed of its own
             log.warning("%s", failed)
             told = None
-        return Progress(item.job.key, *(told or ()))
+        done, total = told or (None, None)
+        return Progress(item.job.key, done, total, last_lines(end_of(place.stdout)))
+
+
+class CheckLane(Component):
+    """The lane for checks: one that hangs keeps no heartbeat back. What they need is imported when the first is due."""
+
+    def __init__(self, inbox: queue.Queue[Look], budget: Budget, make: Callable[[], Checking]) -> None:
+        super().__init__("checks", inbox, budget)
+        self._make = make
+        self._checking: Optional[Checking] = None
+
+    def handle(self, item: Look) -> None:
+        if self._checking is None:
+            self._checking = self._make()
+        self._checking.look(item)
+
+
+class Looks:
+    """One way for every look, to the lane that it is for."""
+
+    def __init__(self, checks: queue.Queue[Look], others: queue.Queue[Look]) -> None:
+        self._checks, self._others = checks, others
+
+    def put(self, item: Look) -> None:
+        """Take one look."""
+        (self._checks if item.matter is Matter.CHECK else self._others).put(item)

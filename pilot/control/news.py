@@ -12,8 +12,10 @@ from pilot.api.replies import BrokenJob
 from pilot.contract.job import JobSpec
 from pilot.contract.messages import StoredFile
 from pilot.contract.queue import QueueData, StorageEndpoint
+from pilot.control.commands import Commands
+from pilot.control.journal import Record
 from pilot.control.lifecycle import Effect, Event
-from pilot.job import Job, PayloadOutcome, Problem
+from pilot.job import Job, PayloadOutcome, Problem, Usage
 
 Key = tuple[int, int]  # (job, attempt)
 
@@ -53,11 +55,37 @@ class Stored(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Events done, and of how many (``None``: nobody knows); no numbers when the payload tells none."""
+    """Events done, and of how many (``None``: nobody knows); no numbers when the payload tells none.
+
+    ``lines`` are the last ones of its output; ``fetched`` says how many inputs, and bytes of them, have arrived.
+    """
 
     key: Key
     done: Optional[int] = None
     total: Optional[int] = None
+    lines: str = ""
+    fetched: Optional[tuple[int, int]] = None
+
+
+class Shown(NamedTuple):
+    """What the server wanted to see of a job."""
+
+    key: Key
+    text: str
+
+
+class Commanded(NamedTuple):
+    """What the server wants besides the end of a job."""
+
+    key: Key
+    commands: Commands
+
+
+class Measured(NamedTuple):
+    """What a payload has used so far; goes with the next reports."""
+
+    key: Key
+    usage: Usage
 
 
 class Heard(NamedTuple):
@@ -89,6 +117,7 @@ class Matter(str, Enum):
     ASK = "ask"
     HEARTBEAT = "heartbeat"
     CHECK = "check"
+    SHOW = "show"  # what people ask to see
     GIVE_UP = "give up"  # a final report that is not taken
 
 
@@ -106,14 +135,37 @@ class Shutdown(NamedTuple):
     seconds: float
 
 
-News = Union[Answer, Order, Stored, Progress, Heard, Offer, NoOffer, Due, Shutdown]
+@dataclass(frozen=True)
+class Adopt:
+    """A dead pilot's job lies in this pilot's folder now, as its record says, and goes on with this event."""
+
+    job: Job
+    record: Record
+    site: Site
+    event: Event
+    problem: Optional[Problem] = None
+
+    @property
+    def key(self) -> Key:
+        """(job, attempt)."""
+        return self.job.key
+
+
+class Settled(NamedTuple):
+    """What dead pilots have left was seen to, as far as it can be now."""
+
+
+News = Union[
+    Answer, Order, Stored, Progress, Measured, Shown, Commanded, Heard, Offer, NoOffer, Due, Shutdown, Adopt, Settled
+]
 
 
 @dataclass(frozen=True)
 class Work:
     """What the conductor asks of a component: do this, for the job as it now is.
 
-    ``seconds`` is the time given. ``report`` goes with REPORT and FINAL_REPORT.
+    ``seconds`` is the time given. ``report`` goes with REPORT and FINAL_REPORT; ``keep`` with CLEAN: the directory is
+    to be left.
     """
 
     job: Job
@@ -121,6 +173,7 @@ class Work:
     site: Site
     seconds: float = 0.0
     report: Optional[Report] = None
+    keep: bool = False
 
     @property
     def key(self) -> Key:
@@ -133,11 +186,12 @@ class Work:
 
 
 class Look(NamedTuple):
-    """The monitor is to look at a running job: at its progress, or at what may end it."""
+    """The monitor is to look at a job: at its progress, at what may end it, or at what a debug command is to show."""
 
     job: Job
     matter: Matter
     site: Site
+    argv: tuple[str, ...] = ()
 
 
 class Opening(NamedTuple):

@@ -22,8 +22,9 @@ from pilot.runtime.workdir import Workdir
 if TYPE_CHECKING:
     import pluggy
 
-    from pilot.control.news import Work
+    from pilot.control.news import Key, Work
     from pilot.runtime.container.values import Container
+    from pilot.runtime.processes import Root
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class PayloadControl:
     ) -> None:
         self._tell, self._plugins, self._occupied = tell, plugins, occupied
         self._base, self._surroundings, self._grace = base, surroundings, grace
+        #: Where the trees of running payloads hang, by job; read by the checks' thread.
+        self.roots: dict[Key, Root] = {}
 
     def run(self, work: Work) -> None:
         """Run a payload to its end, and say whether it ended well."""
@@ -68,7 +71,11 @@ class PayloadControl:
                 raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
             payload = process.start(command, stdout=place.stdout, stderr=place.stderr)
             self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
-            outcome = replace(payload.wait(), words=last_words(place.stdout, place.stderr))
+            self.roots[work.key] = payload.root
+            try:
+                outcome = replace(payload.wait(), words=last_words(place.stdout, place.stderr))
+            finally:
+                del self.roots[work.key]
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
         metrics = self._metrics(work, outcome)
         problem = self._surroundings.containers.explain(container, outcome) or self._judge(work, outcome)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from pilot.contract.codes import ErrorCode
-from pilot.contract.job import JobSpec
 from pilot.contract.messages import JobUpdate
 from pilot.contract.states import JobState
 from pilot.contract.version import PRODUCT
-from pilot.job import STATE_OF, Job, Phase, Problem
+from pilot.job import STATE_OF, Job, Phase, Problem, Usage
 
 KB = 1024
 #: A payload that was ended by signal n is reported with this plus n, as a shell would.
@@ -59,13 +57,45 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
-def running(job: Job, course: Course, facts: Facts, now: float) -> JobUpdate:
-    """Write a report on a job that goes on."""
-    return _update(job, course, facts, now, STATE_OF.get(job.phase, JobState.RUNNING))
+def running(
+    job: Job, course: Course, facts: Facts, now: float, stdout: str = "", fetched: Optional[tuple[int, int]] = None
+) -> JobUpdate:
+    """Write a report on a job that goes on: its phase, how long each has taken, how much was copied.
+
+    ``stdout`` is what is shown of its output; ``fetched`` the number of inputs that have arrived, and their bytes.
+    """
+    metrics = {**_copied(job, fetched), **job.metrics}
+    return _update(
+        job,
+        course,
+        facts,
+        now,
+        STATE_OF.get(job.phase, JobState.RUNNING),
+        sub_status=job.phase.value,
+        pilot_timing=timing(course),
+        stdout=stdout or None,
+        **({"metrics": _metrics(job.usage, metrics)} if metrics else {}),
+    )
 
 
-def final(job: Job, course: Course, facts: Facts, now: float) -> JobUpdate:
-    """Write the last report on a job. A failed job names its log only: its outputs are not to be used."""
+def _copied(job: Job, fetched: Optional[tuple[int, int]]) -> dict[str, Any]:
+    """Say how many files, and bytes of them, were brought and stored so far."""
+    said: dict[str, Any] = {}
+    if fetched is not None and job.spec.inputs:
+        said = {"filesIn": f"{fetched[0]}/{len(job.spec.inputs)}", "bytesIn": fetched[1]}
+    outputs = {file.lfn for file in job.spec.outputs}
+    if job.phase is Phase.STAGING_OUT and outputs:
+        stored = [file for file in job.stored if file.lfn in outputs]
+        said["filesOut"] = f"{len(stored)}/{len(outputs)}"
+        said["bytesOut"] = sum(file.size for file in stored)
+    return said
+
+
+def final(job: Job, course: Course, facts: Facts, now: float, words: str = "") -> JobUpdate:
+    """Write the last report on a job; ``words`` are its payload's last ones, for a job that failed.
+
+    A failed job names its log only: its outputs are not to be used.
+    """
     failed = job.problem is not None
     names = {job.spec.log.lfn} if failed and job.spec.log else set()
     return _update(
@@ -77,16 +107,10 @@ def final(job: Job, course: Course, facts: Facts, now: float) -> JobUpdate:
         end_time=_moment(now),
         files=tuple(file for file in job.stored if not failed or file.lfn in names),
         pilot_timing=timing(course),
+        pilot_log=words or None,
         **(_problem(job.problem) if job.problem else {}),
         **_outcome(job),
     )
-
-
-def lost(job: JobSpec, queue: str, started: float, facts: Facts, now: float, words: str) -> JobUpdate:
-    """Write the final report on a job whose pilot has died."""
-    course = Course(queue, started, {})
-    orphan = Job(job, phase=Phase.FAILED, problem=Problem(ErrorCode.PILOT_LOST, words))
-    return final(orphan, course, facts, now)
 
 
 def _update(job: Job, course: Course, facts: Facts, now: float, state: JobState, **more: Any) -> JobUpdate:
@@ -103,7 +127,7 @@ def _update(job: Job, course: Course, facts: Facts, now: float, state: JobState,
         scheduler_id=facts.scheduler_id,
         cpu_model=f"s+{facts.cpu_model}" if facts.cpu_model else None,  # PanDA: the unit of CPU times, then the CPU
         cores=job.spec.cores,
-        **more,
+        **{**_usage(job.usage), **more},
     )
 
 
@@ -124,15 +148,41 @@ def _problem(problem: Problem) -> dict[str, Any]:
     return said
 
 
+def _usage(usage: Optional[Usage]) -> dict[str, Any]:
+    """Write what the payload has used, by prmon's names: memory in kB, totals in bytes, rates in bytes per second."""
+    if usage is None:
+        return {}
+    said: dict[str, Any] = {"cpu_time": round(usage.cpu_time)}
+    for name in ("vmem", "pss", "rss", "swap"):
+        said[f"max_{name}"] = getattr(usage.peak, name) // KB
+        said[f"mean_{name}"] = getattr(usage.mean, name) // KB
+    moved, wall = usage.traffic, max(1.0, usage.wall_time)
+    totals = {"rchar": moved.rchar, "wchar": moved.wchar, "rbytes": moved.read_bytes, "wbytes": moved.write_bytes}
+    for name, total in totals.items():
+        said[f"total_{name}"], said[f"rate_{name}"] = total, round(total / wall)
+    said["mean_cores"] = round(usage.cpu_time / wall, 2)
+    said["metrics"] = _metrics(usage, {})
+    return said
+
+
+def _metrics(usage: Optional[Usage], metrics: Mapping[str, Any]) -> str:
+    """Write PanDA's ``name=value`` pairs; the plugins' own win."""
+    ours = {} if usage is None else {"workDirSize": usage.workdir, "nProcesses": usage.processes}
+    return " ".join(f"{name}={value}" for name, value in {**ours, **metrics}.items())
+
+
 def _outcome(job: Job) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if (outcome := job.outcome) is not None:
         status = outcome.status if outcome.status is not None else SIGNALLED + (outcome.signal or 0)
-        said.update(exit_status=status, cpu_time=round(outcome.cpu_time), max_rss=outcome.max_rss // KB)
+        # The kernel's own sum is whole, but knows the largest process only; a look sees all of them, now and then.
+        seen = job.usage or Usage()
+        said.update(exit_status=status, cpu_time=round(max(outcome.cpu_time, seen.cpu_time)))
+        said["max_rss"] = max(outcome.max_rss, seen.peak.rss) // KB
     if (events := _whole(job.metrics.get("nEvents"))) is not None:
         said["events"] = events
     if job.metrics:
-        said["metrics"] = " ".join(f"{name}={value}" for name, value in job.metrics.items())
+        said["metrics"] = _metrics(job.usage, job.metrics)
     return said
 
 

@@ -30,13 +30,23 @@ def certificate_end(path: Path) -> float:
         JobFailed: there is no such file, or it holds no certificate that can be read (NO_PROXY).
     """
     try:
-        text = path.read_bytes()
+        return end_of(path.read_bytes())
+    except (OSError, ValueError) as wrong:
+        raise JobFailed(ErrorCode.NO_PROXY, f"{path}: {getattr(wrong, 'strerror', None) or wrong}") from wrong
+
+
+def end_of(text: bytes) -> float:
+    """Answer when the first of the certificates in PEM ends, in seconds since 1970.
+
+    Raises:
+        ValueError: there is none, or one cannot be read.
+    """
+    try:
         ends = [_not_after(base64.b64decode(found)) for found in _PEM.findall(text)]
-    except (OSError, ValueError, IndexError) as wrong:
-        words = getattr(wrong, "strerror", None) or f"a certificate in it cannot be read: {wrong}"
-        raise JobFailed(ErrorCode.NO_PROXY, f"{path}: {words}") from wrong
+    except (IndexError, StopIteration, ValueError) as wrong:
+        raise ValueError(f"a certificate in it cannot be read: {wrong}") from wrong
     if not ends:
-        raise JobFailed(ErrorCode.NO_PROXY, f"{path}: holds no certificate")
+        raise ValueError("it holds no certificate")
     return min(ends)
 
 

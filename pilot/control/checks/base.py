@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, Optional
 
 from pilot.contract.queue import QueueData
+from pilot.control.credentials import Credential
 from pilot.job import Job, Phase, Problem
 from pilot.runtime.folder import Folder
 from pilot.runtime.memory import Sample
@@ -25,19 +26,6 @@ class Standstill(NamedTuple):
     paused: float = 0.0
     suspended: float = 0.0
     jumped: float = 0.0
-
-
-@dataclass(frozen=True)
-class Credential:
-    """The pilot's proxy and token: when they end, in seconds since 1970 (``None``: they do not say), and what is wrong.
-
-    ``renewal`` tells in words what an attempt to renew one came to.
-    """
-
-    certificate_end: Optional[float] = None
-    token_end: Optional[float] = None
-    problem: Optional[Problem] = None
-    renewal: str = ""
 
 
 @dataclass(frozen=True)

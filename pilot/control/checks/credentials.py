@@ -5,24 +5,9 @@ from __future__ import annotations
 from typing import Optional
 
 from pilot.contract.codes import ErrorCode
-from pilot.control.checks.base import Credential, Situation, Verdict
+from pilot.control.checks.base import Situation, Verdict
+from pilot.control.credentials import Credential
 from pilot.job import Problem
-
-
-def at_start(found: Credential, now: float, least: float) -> Optional[Problem]:
-    """Object to credentials with which no job should begin: missing, expired, or living less than ``least`` seconds."""
-    if found.problem is not None:
-        return found.problem
-    for name, end, code in (
-        ("proxy", found.certificate_end, ErrorCode.CERTIFICATE_EXPIRED),
-        ("token", found.token_end, ErrorCode.IDENTITY_REFUSED),
-    ):
-        if end is not None and end <= now:
-            return Problem(code, f"the {name} has expired {now - end:.0f} s ago")
-        if end is not None and end - now < least:
-            words = f"the {name} lives {end - now:.0f} s, {least:.0f} s are needed (credentials.at_start)"
-            return Problem(ErrorCode.PROXY_TOO_SHORT, words)
-    return None
 
 
 def look(situation: Situation, gone: Optional[bool]) -> Verdict:

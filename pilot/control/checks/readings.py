@@ -20,11 +20,11 @@ from pilot.control.checks.base import (
     MOUNTS,
     SIZES,
     TREE,
-    Credential,
     Readings,
     Situation,
 )
 from pilot.control.checks.standstill import Clocks, clocks
+from pilot.control.credentials import Credential
 from pilot.job import Job, Phase, Usage
 from pilot.runtime import folder, probe
 from pilot.runtime.memory import Sampler
