@@ -33,15 +33,15 @@ APPTAINERS = [
     ),
     (
         (
-            f"{HOOK} /proc/self/fd/3->/x/rootfs error: while mounting image /proc/self/fd/3: failed to find loop device: "
-            "could not attach image file to loop device: no loop devices available"
+            f"{HOOK} /proc/self/fd/3->/x/rootfs error: while mounting image /proc/self/fd/3: failed to find "
+            "loop device: could not attach image file to loop device: no loop devices available"
         ),
         ErrorCode.APPTAINER_NO_LOOP,
     ),
     (
         (
-            "FATAL:   container creation failed: image driver mount failure: image driver squashfuse_ll instance exited "
-            "with error: squashfuse_ll exited: fuse: failed to open /dev/fuse: Permission denied"
+            "FATAL:   container creation failed: image driver mount failure: image driver squashfuse_ll instance "
+            "exited with error: squashfuse_ll exited: fuse: failed to open /dev/fuse: Permission denied"
         ),
         ErrorCode.APPTAINER_MOUNT,
     ),
@@ -64,8 +64,8 @@ APPTAINERS = [
     ),
     (
         (
-            "FATAL:   Unable to handle docker://host/x uri: failed to get checksum for docker://host/x: reading manifest "
-            "latest in host/x: manifest unknown"
+            "FATAL:   Unable to handle docker://host/x uri: failed to get checksum for docker://host/x: reading "
+            "manifest latest in host/x: manifest unknown"
         ),
         ErrorCode.IMAGE_NOT_FOUND,
     ),

@@ -1,0 +1,131 @@
+"""The whole pilot with jobs in a real Apptainer: outputs, environment, what goes wrong, kills and sudden death."""
+
+from __future__ import annotations
+
+import json
+
+import psutil
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from tests.pilot.dispatcher import queue_data
+from tests.pilot.runtime.container.conftest import mounts, strays
+from tests.pilot.test_end_to_end import Stage, log_member, shell
+from tests.pilot.test_end_to_end import stage as stage  # noqa: PLC0414  # a fixture
+
+
+@pytest.fixture
+def site(stage: Stage, apptainer, tmp_path):
+    """A site whose queue runs jobs in Apptainer, with a folder of images and a folder that stands for CVMFS."""
+    (tmp_path / "cvmfs" / "compass.cern.ch").mkdir(parents=True)
+    (tmp_path / "cvmfs" / "compass.cern.ch" / "release").write_text("r-2016\n")
+    stage.dispatcher.queue = queue_data(container_type="apptainer:pilot;docker:wrapper", environ="SITE_VARIABLE='a b'")
+    stage.environment |= {
+        "COMPASS_PILOT__CONTAINER__PROGRAM": str(apptainer.program),
+        "COMPASS_PILOT__CONTAINER__IMAGE_BASE": str(apptainer.image.parent),
+        "COMPASS_PILOT__CONTAINER__CVMFS": str(tmp_path / "cvmfs"),
+        "COMPASS_PILOT__CONTAINER__ALSO_AT": "/srv",
+        "SOMETHING_PRIVATE": "leak-1",
+    }
+    before = mounts()
+    yield stage
+    assert strays(tmp_path) == []
+    assert mounts() == before
+
+
+@pytest.mark.parametrize("image", ["image", "image.sif"])
+def test_a_job_runs_in_its_image_and_its_output_is_stored(site, image):
+    (site.storage / "in.txt").write_text("hello")
+    script = "cat in.txt /cvmfs/compass.cern.ch/release /etc/image-name > /srv/out.txt; env"
+    site.dispatcher.jobs = [shell(script, inputs=["in.txt"], outputs=["out.txt"], container=image)]
+    status, said = site.run()
+    assert (status, said) == (0, "pilot: 1 job finished (exit status 0)\n")
+    assert (site.storage / "out.txt").read_text() == "hellor-2016\nbusybox\n"
+    environment = log_member(site, "payload.stdout")
+    assert "SITE_VARIABLE=a b\n" in environment
+    assert "PANDAID=7\n" in environment
+    assert "leak-1" not in environment
+    assert "tok-secret-1" not in environment
+    assert list(site.base.iterdir()) == []
+
+
+def test_a_payload_that_fails_in_its_container_is_reported_with_its_status(site):
+    site.dispatcher.jobs = [shell("echo no beam >&2; exit 3", container="image")]
+    assert site.run()[0] == 90
+    final = site.final()
+    assert (final["trans_exit_code"], final["pilot_error_code"]) == (3, ErrorCode.PAYLOAD_FAILED)
+    assert "no beam" in final["pilot_error_diag"]
+
+
+@pytest.mark.parametrize(
+    ("image", "settings", "queue", "code", "words"),
+    [
+        ("missing.sif", {}, {}, ErrorCode.IMAGE_NOT_FOUND, "missing.sif is not on the node"),
+        ("image", {"container__program": "/no/apptainer"}, {}, ErrorCode.APPTAINER_NOT_INSTALLED, "/no/apptainer"),
+        ("image", {"container__images": "[/cvmfs]"}, {}, ErrorCode.IMAGE_NOT_FOUND, "container.images"),
+        ("image", {}, {"container_options": "--bind /no/such"}, ErrorCode.APPTAINER_BIND, "/no/such"),
+        ("image", {}, {"container_options": "--contian"}, ErrorCode.BAD_QUEUE_CONFIGURATION, "--contain"),
+        ("image", {}, {"container_type": "docker:wrapper"}, ErrorCode.QUEUE_WITHOUT_CONTAINERS, "container_type"),
+        ("", {"container__required": "true"}, {}, ErrorCode.BAD_JOB_DEFINITION, "container_name"),
+    ],
+)
+def test_a_container_that_cannot_be_is_reported_with_its_code_and_the_payload_never_runs(
+    site, image, settings, queue, code, words
+):
+    site.dispatcher.queue |= queue
+    site.dispatcher.jobs = [shell(f"touch {site.folder}/ran", container=image)]
+    assert site.run(container__isolation="none", **settings)[0] not in (0, 1)
+    final = site.final()
+    assert (final["pilot_error_code"], words in final["pilot_error_diag"]) == (code, True), final["pilot_error_diag"]
+    assert not (site.folder / "ran").exists()
+
+
+def test_an_image_that_cannot_be_mounted_is_not_the_payloads_failure(site, apptainer):
+    broken = site.folder / "broken.sif"
+    broken.write_bytes(apptainer.file.read_bytes()[:200_000])
+    site.dispatcher.jobs = [shell("true", container=str(broken))]
+    site.run()
+    assert site.final()["pilot_error_code"] == ErrorCode.APPTAINER_MOUNT
+
+
+def test_a_program_that_the_image_does_not_have_is_named(site):
+    from tests.pilot.test_end_to_end import job
+
+    site.dispatcher.jobs = [job("reconstruct", container="image")]
+    site.run()
+    final = site.final()
+    assert final["pilot_error_code"] == ErrorCode.PAYLOAD_NOT_STARTED
+    assert '"reconstruct": executable file not found' in final["pilot_error_diag"]
+
+
+ENDLESS = "setsid sleep 600 & echo > up; exec sleep 600"
+
+
+def test_a_command_to_kill_ends_the_container(site):
+    site.dispatcher.jobs = [shell(ENDLESS, container="image.sif")]
+    site.dispatcher.commands[7] = "tobekilled"
+    status, _ = site.run(monitor__heartbeat=0.5, container__userns="true")
+    assert (status, site.final()["pilot_error_code"]) == (91, ErrorCode.KILLED_BY_SERVER)
+    assert set(json.loads(site.final()["job_output_report"])) == {"job.log.tgz"}
+
+
+def test_a_payload_that_runs_too_long_is_ended_with_its_container(site):
+    site.dispatcher.jobs = [shell(ENDLESS, container="image", max_walltime=1)]
+    assert site.run()[0] == 81
+    assert site.final()["pilot_error_code"] == ErrorCode.REACHED_MAX_TIME
+
+
+def test_a_pilot_that_is_killed_takes_its_container_with_it(site):
+    script = "setsid sleep 600 & echo > $REACHED; exec sleep 600"
+    site.dispatcher.queue["container_options"] = f"--bind {site.folder}"
+    site.dispatcher.jobs = [shell(script, container="image.sif")]
+    pilot = site.start(payload__environment="[REACHED]", container__userns="true")
+    site.reached()
+    family = psutil.Process(pilot.pid).children(recursive=True)
+    assert any("squashfuse" in one.name() for one in family)
+    pilot.kill()
+    pilot.wait(10)
+    psutil.wait_procs(family, 10)
+    assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    assert site.run()[0] == 82
+    assert site.final()["pilot_error_code"] == ErrorCode.PILOT_LOST
