@@ -14,6 +14,7 @@ from pilot.api.communicator import Report
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.control import news
+from pilot.control.adoption import adopted
 from pilot.control.asking import Asking
 from pilot.control.component import Budget, Component
 from pilot.control.intake import Intake
@@ -24,13 +25,16 @@ from pilot.control.news import Answer, Due, Matter, News, Order, Work
 from pilot.control.reporting import Reporting
 from pilot.control.slot import Slot
 from pilot.control.timers import Timers
-from pilot.control.times import NEVER
+from pilot.control.times import NEVER, PATIENCE
+from pilot.control.watching import Watching
 from pilot.job import Job, Phase, Problem
 
 log = logging.getLogger(__name__)
 
 #: What one wait may last, in seconds; the platform cannot wait for ever and a time is set.
 LONGEST_WAIT = 86400.0
+#: So long a pilot that has nothing else to do waits for what dead ones may have left, in seconds.
+SETTLING = 30.0
 
 
 class Conductor(Component):
@@ -54,18 +58,25 @@ class Conductor(Component):
         self._timers = Timers()
         self.intake = Intake(means, ways.ask, self._timers, self.jobs, asking, request_id)
         self.reporting = Reporting(means, self._timers)
+        self.watching = Watching(means, ways.look, self._timers)
         self._end_at = NEVER
         self._stop: Optional[Problem] = None
         self._ended = False
+        self._settling, self._settle_again = False, True  # what dead pilots have left
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             Answer: self._answer,
             Order: self._order,
             news.Stored: self._stored,
             news.Progress: self._progress,
+            news.Shown: self._shown,
+            news.Commanded: self._commanded,
+            news.Measured: self._measured,
             news.Heard: self._heard,
             news.Offer: self._offer,
             news.NoOffer: self.intake.refused,
             news.Shutdown: self._shutdown,
+            news.Adopt: self._adopt,
+            news.Settled: self._settled,
             Due: self._due,
         }
 
@@ -74,6 +85,9 @@ class Conductor(Component):
         if self.means.end is not None:
             self._timers.set(self.means.work_until, Order(None, Event.DEADLINE, self.means.end.problem))
         self._go_on()
+        if not self._settling:
+            self._settle()
+        self._settle_again = True
 
     def take(self) -> Any:
         """Wait for news, or for the next time set."""
@@ -119,17 +133,29 @@ class Conductor(Component):
         for slot in list(self.jobs.values()):
             if order.key in (None, slot.job.key):
                 log.warning("job %d.%d: %s: %s", *slot.job.key, order.event.value, order.problem.detail)
-                self._move(slot, order.event, order.problem)
+                self._stop_job(slot, order.event, order.problem)
 
     def _stored(self, stored: news.Stored) -> None:
         if (slot := self.jobs.get(stored.key)) is not None and not slot.final:
-            slot.job = slot.job.evolve(stored=(*slot.job.stored, stored.file))
+            others = (file for file in slot.job.stored if file.lfn != stored.file.lfn)
+            slot.job = slot.job.evolve(stored=(*others, stored.file))
             self._write(slot)
 
     def _progress(self, progress: news.Progress) -> None:
         if (slot := self.jobs.get(progress.key)) is not None and slot.job.phase not in (Phase.REPORTING, *TERMINAL):
-            told = None if progress.done is None else (progress.done, progress.total)
-            self._send(slot, Effect.REPORT, self.reporting.running(slot, told))
+            self._send(slot, Effect.REPORT, self.reporting.running(slot, progress))
+
+    def _shown(self, shown: news.Shown) -> None:
+        if (slot := self.jobs.get(shown.key)) is not None and slot.job.phase not in (Phase.REPORTING, *TERMINAL):
+            self._send(slot, Effect.REPORT, self.reporting.running(slot, shown=shown.text))
+
+    def _commanded(self, commanded: news.Commanded) -> None:
+        if (slot := self.jobs.get(commanded.key)) is not None:
+            self.watching.obey(slot, commanded.commands)
+
+    def _measured(self, measured: news.Measured) -> None:
+        if (slot := self.jobs.get(measured.key)) is not None:
+            slot.job = slot.job.evolve(usage=measured.usage)
 
     def _heard(self, heard: news.Heard) -> None:
         if (slot := self.jobs.get(heard.key)) is not None:
@@ -145,8 +171,33 @@ class Conductor(Component):
         self._stop = self._stop or shutdown.problem
         self._end_at = min(self._end_at, self.means.clock() + shutdown.seconds)
         for slot in list(self.jobs.values()):
-            self._move(slot, Event.SHUTDOWN, self._stop)
+            self._stop_job(slot, Event.SHUTDOWN, self._stop)
             self._set_deadline(slot)
+
+    def _stop_job(self, slot: Slot, event: Event, problem: Problem) -> None:
+        """End a job. One whose payload ended well with another pilot goes on with the next one, if ours has to go."""
+        if not (slot.adopted and slot.job.phase is Phase.STAGING_OUT and event in (Event.SHUTDOWN, Event.DEADLINE)):
+            return self._move(slot, event, problem)
+        slot.job = slot.job.evolve(step=slot.job.step + 1)  # the copies are of an earlier step, and so are stopped
+        self._send(slot, Effect.CANCEL_COPIES, None)
+        return self._leave(slot)
+
+    def _settle(self) -> None:
+        """Have it seen to what dead pilots have left."""
+        self._settling, self._settle_again = True, False
+        self.ways.recover.put(news.Settled())
+        self._timers.set(self.means.clock() + SETTLING, news.Settled())
+
+    def _settled(self, _: news.Settled) -> None:
+        self._settling = False
+
+    def _adopt(self, adopt: news.Adopt) -> None:
+        """Go on with a dead pilot's job. When this one is to end itself, the next one does."""
+        if self._end_at == NEVER:
+            slot = adopted(adopt, self.means.clock())
+            self._settle_again = True
+            self._take(slot)
+            self._move(slot, adopt.event, adopt.problem)
 
     def _due(self, due: Due) -> None:
         if due.matter is Matter.ASK:
@@ -167,19 +218,20 @@ class Conductor(Component):
             log.info("job %d.%d was offered again", *spec.key)
             return
         clock = self.means.clock()
-        slot = Slot(Job(spec), offer.site, offer.request_id, self.means.now(), clock)
-        self.jobs[spec.key] = slot
-        log.info("job %d.%d: %s", *spec.key, spec.name or spec.transformation)
+        slot = Slot(Job(spec), offer.site, offer.request_id, self.means.now(), clock, asking=self.intake.waited)
+        self._take(slot)
         self._write(slot)
-        for matter, seconds in (
-            (Matter.HEARTBEAT, self.means.times.heartbeat),
-            (Matter.CHECK, self.means.times.checks),
-        ):
-            self._timers.set(clock + seconds, Due(matter, spec.key))
         if problem is not None:
             self._move(slot, Event.FAIL, problem)
         elif self._stop is not None:
             self._move(slot, Event.SHUTDOWN, self._stop)
+
+    def _take(self, slot: Slot) -> None:
+        """Have one more job, and look at it from time to time."""
+        spec = slot.job.spec
+        self.jobs[spec.key] = slot
+        log.info("job %d.%d: %s", *spec.key, spec.name or spec.transformation)
+        self.watching.begin(slot)
 
     def _move(self, slot: Slot, event: Event, problem: Optional[Problem] = None) -> None:
         """Let an event happen to a job: the journal first, then what has to be done."""
@@ -207,7 +259,10 @@ class Conductor(Component):
 
     def _send(self, slot: Slot, effect: Effect, report: Optional[Report]) -> None:
         seconds = self._capped(slot, self.means.times.given(effect))
-        self.ways.work[effect].put(Work(slot.job, effect, slot.site, seconds, report))
+        if effect is Effect.ASK_PAYLOAD:  # who does not listen is stopped
+            late = Answer(slot.job.key, slot.job.step, Event.OVERDUE)
+            self._timers.set(self.means.clock() + seconds + PATIENCE, late)
+        self.ways.work[effect].put(Work(slot.job, effect, slot.site, seconds, report, slot.keep))
 
     def _write(self, slot: Slot) -> None:
         """Bring the journal up to date. A job whose final report cannot be written down is reported all the same."""
@@ -249,7 +304,7 @@ class Conductor(Component):
     def _forget(self, slot: Slot) -> None:
         if slot.job.problem is None:
             self.finished += 1
-        else:
+        elif not slot.adopted:
             self.problems.append(slot.job.problem)
             self.intake.ended_with(slot.job.problem)
         try:
@@ -264,16 +319,12 @@ class Conductor(Component):
 
     def _look(self, slot: Slot, matter: Matter) -> None:
         """See to a job from time to time: a heartbeat, the checks."""
-        now, times = self.means.clock(), self.means.times
-        seconds = times.heartbeat if matter is Matter.HEARTBEAT else times.checks
-        self._timers.set(now + seconds, Due(matter, slot.job.key))
-        if now - slot.heard > times.lost_after:
-            words = f"no report was taken for {now - slot.heard:.0f} s; the server has given the job up"
-            self._move(slot, Event.LEASE_LOST, Problem(ErrorCode.LEASE_LOST, words))
-        elif slot.job.phase is Phase.RUNNING or matter is Matter.CHECK:
-            self.ways.look.put(news.Look(slot.job, matter, slot.site))
-        else:
+        unheard = self.means.clock() - slot.heard
+        if self.watching.due(slot, matter):
             self._send(slot, Effect.REPORT, self.reporting.running(slot))
+        if unheard > self.means.times.lost_after:
+            words = f"no report was taken for {unheard:.0f} s; the server has given the job up"
+            self._move(slot, Event.LEASE_LOST, Problem(ErrorCode.LEASE_LOST, words))
 
     # What comes next
 
@@ -281,8 +332,14 @@ class Conductor(Component):
         """Begin jobs that have waited for room, ask for more, or end."""
         for key in self.intake.begin():
             self._move(self.jobs[key], Event.BEGIN)
-        if not self.intake.go_on() and not self.jobs:
+        if not self.intake.go_on() and not self.jobs and not self._more_to_settle():
             self._end()
+
+    def _more_to_settle(self) -> bool:
+        """Say whether dead pilots' jobs may still come; they are looked for once more before the end."""
+        if self._end_at == NEVER and self._settle_again and not self._settling:
+            self._settle()
+        return self._end_at == NEVER and self._settling
 
     def _end(self) -> None:
         if not self._ended:

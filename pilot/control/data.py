@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable
 
+from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
+from pilot.contract.job import FileSpec, JobSpec
+from pilot.contract.messages import StoredFile
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
 from pilot.control.news import Stored, Work
@@ -15,16 +19,32 @@ from pilot.copytool.base import Cancel, CopyTool, Deadline
 from pilot.errors import JobFailed
 from pilot.plugins import call
 from pilot.runtime import workdir
+from pilot.runtime.transformation import Fetching, Patience
 from pilot.site.node import free_disk
 
 if TYPE_CHECKING:
     import pluggy
 
+    from pilot.control.verification import Verification
     from pilot.copytool.engine import Engine
 
 #: What a log keeps of any one file, in bytes.
 LONGEST_LOGGED = 100 * 2**20
 PILOT_LOG = "pilotlog.txt"
+
+
+def _not_yet(files: Sequence[FileSpec], stored: Sequence[StoredFile]) -> list[FileSpec]:
+    """Leave out what the pilot that had the job before has stored."""
+    there = {file.lfn for file in stored}
+    return [file for file in files if file.lfn not in there]
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What stands before a job: what it must fulfil, and from where its transformation may come."""
+
+    verification: Verification
+    fetching: Fetching
 
 
 def copytools(plugins: pluggy.PluginManager) -> dict[str, CopyTool]:
@@ -44,6 +64,7 @@ class DataControl:
         base: Path,
         tools: Mapping[str, CopyTool],
         attempts: int,
+        doors: Doors,
         *,
         free_disk_at_start: int = 0,
         keep_workdir: bool = False,
@@ -52,6 +73,7 @@ class DataControl:
         self._tell, self._plugins, self._occupied, self._base = tell, plugins, occupied, base
         self._tools, self._attempts, self._secrets = tools, attempts, secrets
         self._free_disk_at_start, self._keep_workdir = free_disk_at_start, keep_workdir
+        self._doors = doors
 
     def stage_in(self, work: Work) -> None:
         """Make a job's directory and bring its inputs there."""
@@ -61,8 +83,10 @@ class DataControl:
                 raise JobFailed(ErrorCode.COPY_CANCELLED, "the job was stopped before its inputs were fetched")
             place = workdir.create(self._base, spec)
             self._check_room(place.root)
-            self._verify(work)
-            self._engine(work).stage_in(spec, place.root, Deadline(work.seconds), cancel)
+            self._verify(work, place.root)
+            deadline = Deadline(work.seconds)
+            self._fetch_transformation(spec, place.root, deadline, cancel)
+            self._engine(work).stage_in(spec, place.root, deadline, cancel)
         self._tell(work.answer(Event.INPUT_READY))
 
     def stage_out(self, work: Work) -> None:
@@ -72,7 +96,7 @@ class DataControl:
         with self._occupied.doing(work) as cancel:
             self._engine(work).stage_out(
                 spec,
-                spec.outputs,
+                _not_yet(spec.outputs, work.job.stored),
                 place.root,
                 Deadline(work.seconds),
                 cancel,
@@ -125,18 +149,17 @@ class DataControl:
             words = f"{free // 10**6} MB are free, a job needs {needed}: {folder}"
             raise JobFailed(ErrorCode.NO_LOCAL_SPACE, words)
 
-    def _verify(self, work: Work) -> None:
+    def _fetch_transformation(self, spec: JobSpec, folder: Path, deadline: Deadline, cancel: Cancel) -> None:
+        if naming.is_address(spec.transformation):
+            self._doors.fetching.fetch(spec.transformation, folder, Patience(deadline.left, cancel.wait))
+
+    def _verify(self, work: Work, folder: Path) -> None:
         for file in work.job.spec.inputs:
             # Linked, the original itself would be overwritten.
             if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG):
                 taken = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
                 raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, taken)
-        objections: Sequence[Optional[str]] = call(
-            self._plugins, "verify_job", spec=work.job.spec, queue=work.site.queue
-        )
-        for words in objections:
-            if words:
-                raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
+        self._doors.verification.check(work.job.spec, work.site.queue, folder)
 
     def _left_out(self, work: Work) -> list[str]:
         """Inputs and outputs have their own place; plugins name what else is not worth keeping."""

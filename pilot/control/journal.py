@@ -11,17 +11,36 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.messages import StoredFile
 from pilot.errors import PilotError
+from pilot.job import PayloadOutcome, Problem
 
 log = logging.getLogger(__name__)
 
+#: The folder, in that of a pilot.
+JOURNAL = "journal"
 _REQUEST = "request.json"
+
+
+#: Where a payload's files lay is of no use to a successor.
+_PLACES = ("workdir", "stdout", "stderr")
+
+
+def figures_of(outcome: Optional[PayloadOutcome]) -> Optional[dict[str, Any]]:
+    """Answer how a payload ended, without where."""
+    if outcome is None:
+        return None
+    return {spec.name: getattr(outcome, spec.name) for spec in dataclasses.fields(outcome) if spec.name not in _PLACES}
+
+
+def record_name(job_id: int, attempt: int) -> str:
+    """Answer the name of an attempt's record."""
+    return f"{job_id}-{attempt}.json"
 
 
 class JournalUnusable(PilotError):
@@ -32,8 +51,10 @@ class JournalUnusable(PilotError):
 
 @dataclass(frozen=True)
 class Record:
-    """One attempt as the journal knows it. ``started`` is seconds since 1970, ``final`` the final report's text.
+    """One attempt as the journal knows it: all that a successor needs to bring it to its end.
 
+    ``started`` is seconds since 1970, ``spent`` seconds by phase, ``spec`` the job as it came over the wire, ``final``
+    the final report's text. ``outcome`` and ``usage`` hold the figures of `pilot.job.PayloadOutcome` and `Usage`.
     ``server`` names whom the job belongs to: pilots of several servers may share a disk.
     """
 
@@ -44,14 +65,50 @@ class Record:
     phase: str
     started: float
     request_id: str = ""
-    problem: str = ""
+    spec: str = ""
+    problem: Optional[Problem] = None
+    outcome: Optional[Mapping[str, Any]] = None
+    usage: Optional[Mapping[str, Any]] = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     stored: tuple[StoredFile, ...] = ()
+    spent: Mapping[str, float] = field(default_factory=dict)
     final: str = ""
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """(job, attempt)."""
+        return self.id, self.attempt
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Record:
-        """Read what `dataclasses.asdict` wrote."""
-        return cls(**{**found, "stored": tuple(StoredFile(**file) for file in found["stored"])})
+        """Read what `dataclasses.asdict` wrote, here or in an older or newer pilot.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is no record.
+        """
+        if not isinstance(found, Mapping):
+            raise TypeError("not a JSON object")
+        known = {spec.name for spec in dataclasses.fields(cls)}
+        read = {name: value for name, value in found.items() if name in known}
+        read["stored"] = tuple(StoredFile(**file) for file in found["stored"])
+        read["problem"] = _problem(found.get("problem"))
+        return cls(**read)
+
+
+def _problem(found: Any) -> Optional[Problem]:
+    if not found:
+        return None
+    if isinstance(found, str):  # of an older pilot: the code's name and its words
+        name, _, detail = found.partition(": ")
+        return Problem(ErrorCode[name], detail)
+    return Problem(ErrorCode(found["code"]), str(found["detail"]), int(found["payload_code"]))
+
+
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError)
+
+
+def _read(path: Path) -> Record:
+    return Record.from_dict(json.loads(path.read_bytes()))
 
 
 class Journal:
@@ -85,13 +142,26 @@ class Journal:
         """Read every job's record. One that cannot be read is named in the log, and keeps no other back."""
         for path in self._files():
             try:
-                yield Record.from_dict(json.loads(path.read_bytes()))
-            except (OSError, ValueError, TypeError, KeyError) as wrong:
+                yield _read(path)
+            except _UNREADABLE as wrong:
                 log.error("%s: this record cannot be read, its job is left to the server: %s", path, wrong)
 
     def holds_jobs(self) -> bool:
         """Say whether there is any job's record, readable or not."""
         return bool(self._files())
+
+    def drop_unreadable(self, before: float) -> None:
+        """Remove records that cannot be read and were written before this time, in seconds since 1970.
+
+        Raises:
+            JournalUnusable: one cannot be removed.
+        """
+        for path in self._files():
+            if _changed(path) < before:
+                try:
+                    _read(path)
+                except _UNREADABLE:
+                    self._remove(path)
 
     def open_request(self, server: str, queue: str) -> Optional[str]:
         """Answer the id of a request for work in a queue that was sent, and perhaps not answered."""
@@ -105,10 +175,7 @@ class Journal:
 
     def request_since(self) -> float:
         """Answer when the request without an answer was sent, in seconds since 1970; 0.0 when there is none."""
-        try:
-            return (self.folder / _REQUEST).stat().st_mtime
-        except OSError:
-            return 0.0
+        return _changed(self.folder / _REQUEST)
 
     def hand_over_request(self, to: Journal) -> None:
         """Give the request to another journal on this disk, in one step: it is never in both.
@@ -125,19 +192,11 @@ class Journal:
         return sorted(self.folder.glob("*-*.json"))
 
     def _path(self, job_id: int, attempt: int) -> Path:
-        return self.folder / f"{job_id}-{attempt}.json"
+        return self.folder / record_name(job_id, attempt)
 
     def _replace(self, path: Path, content: Mapping[str, Any], durable: bool) -> None:
-        new = path.with_suffix(".new")
         try:
-            with new.open("w", encoding="utf-8") as file:
-                json.dump(content, file)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            new.replace(path)
-            if durable:
-                _force(self.folder)
+            write_whole(path, content, durable=durable)
         except OSError as wrong:
             raise JournalUnusable(f"{path}: {wrong}") from wrong
 
@@ -149,7 +208,36 @@ class Journal:
             raise JournalUnusable(f"{path}: {wrong}") from wrong
 
 
-def _force(folder: Path) -> None:
+def _changed(path: Path) -> float:
+    """Answer when a file was written, in seconds since 1970; 0.0 when it is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def write_whole(path: Path, content: Mapping[str, Any], *, durable: bool) -> None:
+    """Replace a file of JSON as a whole. For its owner alone: a job's definition may be nobody else's business.
+
+    Raises:
+        OSError: it cannot be written; the old one stands.
+    """
+    new = path.with_suffix(".new")
+    with open(new, "w", encoding="utf-8", opener=_open_private) as file:
+        json.dump(content, file, default=str)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    new.replace(path)
+    if durable:
+        force(path.parent)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def force(folder: Path) -> None:
     """Force a folder's names to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

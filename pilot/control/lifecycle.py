@@ -30,15 +30,17 @@ class Event(str, Enum):
     SHUTDOWN = "shutdown"
     LEASE_LOST = "lease lost"
     CHECK = "check"
+    SOFT_KILL = "soft kill"  # the payload may end in its own way
 
 
 class Effect(str, Enum):
-    """What the components must now do. They answer with an `Event`; only REPORT and CLEAN nobody waits for."""
+    """What the components must now do. They answer with an `Event`; only REPORT, ASK_PAYLOAD and CLEAN do not."""
 
     REPORT = "report"
     STAGE_IN = "stage in"
     RUN_PAYLOAD = "run payload"
     STAGE_OUT = "stage out"
+    ASK_PAYLOAD = "ask payload"  # to end; it is told by how it ends
     STOP_PAYLOAD = "stop payload"
     CANCEL_COPIES = "cancel copies"
     STAGE_LOG = "stage log"
@@ -80,12 +82,35 @@ _TO_REST: dict[Phase, Row] = {
     Phase.STAGING_LOG: (Phase.REPORTING, (Effect.FINAL_REPORT,)),
 }
 
+#: A dead pilot's job goes on where it stood; what had happened to it by then happens again in one step.
+_ADOPTED: dict[tuple[Phase, Event], Row] = {
+    (Phase.ACCEPTED, Event.PAYLOAD_OK): (Phase.STAGING_OUT, (Effect.STAGE_OUT,)),
+    (Phase.ACCEPTED, Event.OUTPUT_STORED): (Phase.STAGING_LOG, (Effect.STAGE_LOG,)),
+    (Phase.ACCEPTED, Event.LOG_STORED): (Phase.REPORTING, (Effect.FINAL_REPORT,)),
+}
+
 _WENT_WRONG = {(phase, event): row for phase, row in _TO_REST.items() for event in (Event.FAIL, Event.OVERDUE)}
 _ORDERED = {(phase, order): row for phase, row in _TO_REST.items() for order in ORDERS}
 #: Already being stopped, or nothing left to stop.
 _NOTHING_TO_STOP = {(phase, order): (phase, ()) for phase in (Phase.STOPPING, *sorted(TOO_LATE)) for order in ORDERS}
 
-TABLE: Mapping[tuple[Phase, Event], Row] = {**_WENT_WRONG, **_ORDERED, **_NOTHING_TO_STOP, **_STRAIGHT}
+#: A payload that is asked to end may end in its own time; what has not begun one is ended like any other job, and once
+#: it is over there is nothing to be soft about.
+_SOFTLY: dict[tuple[Phase, Event], Row] = {
+    (Phase.ACCEPTED, Event.SOFT_KILL): _TO_REST[Phase.ACCEPTED],
+    (Phase.STAGING_IN, Event.SOFT_KILL): _TO_REST[Phase.STAGING_IN],
+    (Phase.RUNNING, Event.SOFT_KILL): (Phase.RUNNING, (Effect.ASK_PAYLOAD,)),
+    **{(phase, Event.SOFT_KILL): (phase, ()) for phase in (Phase.STAGING_OUT, Phase.STOPPING, *sorted(TOO_LATE))},
+}
+
+TABLE: Mapping[tuple[Phase, Event], Row] = {
+    **_SOFTLY,
+    **_WENT_WRONG,
+    **_ORDERED,
+    **_NOTHING_TO_STOP,
+    **_ADOPTED,
+    **_STRAIGHT,
+}
 
 
 class IllegalTransition(Exception):
@@ -99,13 +124,17 @@ class IllegalTransition(Exception):
 def advance(job: Job, event: Event, problem: Optional[Problem] = None) -> tuple[Job, tuple[Effect, ...]]:
     """Answer what a job becomes after an event, and what has to be done about it.
 
-    The first problem is kept: what follows a failure is usually its consequence. A job with a problem ends FAILED.
+    The first problem is kept: what follows a failure is usually its consequence. A job with a problem ends FAILED; so
+    a payload that ended well after it was asked to end has failed, and it is asked once.
 
     Raises:
         IllegalTransition: the table has no row for it.
     """
     try:
-        phase, effects = TABLE[job.phase, event]
+        asked = job.phase is Phase.RUNNING and job.problem is not None
+        phase, effects = TABLE[job.phase, Event.FAIL if asked and event is Event.PAYLOAD_OK else event]
+        if asked and event is Event.SOFT_KILL:
+            effects = ()
     except KeyError:
         raise IllegalTransition(job, event) from None
     kept = job.problem or (None if _too_late(job.phase, event) else problem)
@@ -124,4 +153,5 @@ def advance(job: Job, event: Event, problem: Optional[Problem] = None) -> tuple[
 
 def _too_late(phase: Phase, event: Event) -> bool:
     """Say whether what happened can no longer change how the job ended; its final report is written by then."""
-    return (phase in TOO_LATE and event in ORDERS) or (phase is Phase.REPORTING and event is not Event.REFUSED)
+    soft = event is Event.SOFT_KILL and phase in (Phase.STAGING_OUT, *TOO_LATE)
+    return soft or (phase in TOO_LATE and event in ORDERS) or (phase is Phase.REPORTING and event is not Event.REFUSED)

@@ -28,20 +28,22 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True)
 class Ways:
-    """The ways out of the conductor: work by effect, looks for the monitor, requests for work, and the end."""
+    """The ways out of the conductor: work by effect, looks for the monitor, requests for work, the end, dead pilots."""
 
     work: Mapping[Effect, Outbox]
     look: Outbox
     ask: Outbox
     ended: Callable[[], None]
     moved: Callable[[Job], None]
+    recover: Outbox
 
 
 @dataclass(frozen=True)
 class Means:
     """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970.
 
-    Jobs run until ``work_until`` on its clock, so that everything is over at ``end``.
+    Jobs run until ``work_until`` on its clock, so that everything is over at ``end``. ``mask`` overwrites secrets in a
+    text; ``announced`` says whether the server knows what we add to PanDA's messages.
     """
 
     journal: Journal
@@ -54,6 +56,8 @@ class Means:
     queue: str
     end: Optional[End] = None
     work_until: float = NEVER
+    mask: Callable[[str], str] = str
+    announced: Callable[[], bool] = bool
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     luck: Callable[[], float] = random.random

@@ -1,7 +1,8 @@
-"""What a pilot does for those that died on the same disk: offers their final reports, reports their jobs lost, cleans.
+"""What a pilot does for those that died before it: offers their final reports, takes over their jobs, cleans up.
 
 It acts on files only, and under the lock of the dead pilot's folder: two pilots never settle the same one. Processes
-need no care, because a payload's keeper ends it when its pilot dies.
+need no care, because a payload's keeper ends it when its pilot dies. Folders are looked for on this pilot's disk, and
+in the one that the site names for what pilots could not settle.
 """
 
 from __future__ import annotations
@@ -10,40 +11,51 @@ import contextlib
 import logging
 import queue
 import shutil
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.api.communicator import Report
-from pilot.api.replies import Refused, ServerError
-from pilot.contract.job import JobSpec
-from pilot.control import reports
-from pilot.control.component import END, Budget, Component
-from pilot.control.data import PILOT_LOG
-from pilot.control.journal import Journal, JournalUnusable, Record
+from pilot.api.replies import BadQueueData, Refused, ServerError, Unreachable
+from pilot.contract.codes import ErrorCode
+from pilot.control import adoption, moving, reports
+from pilot.control.component import Budget, Component
+from pilot.control.journal import JOURNAL, Journal, JournalUnusable, Record
+from pilot.control.moving import PILOT_LOG
+from pilot.control.news import News, Settled, Site
 from pilot.errors import JobFailed
-from pilot.job import Phase
+from pilot.job import Job, Phase, Problem
 from pilot.runtime import workdir
+from pilot.runtime.workdir import FOLDER
 
 if TYPE_CHECKING:
     from pilot.api.communicator import Communicator
+    from pilot.settings.sections import Queue
+    from pilot.settings.sections import Recovery as Policy
 
 log = logging.getLogger(__name__)
 
-#: How the folder of one pilot begins; below it lie its journal, its log and its jobs' directories.
-FOLDER = "compass-pilot-"
-JOURNAL = "journal"
-START: Any = object()
 #: A request for work that nobody took over for so many seconds is of no use: its jobs are others' by now.
 REQUEST_LIFE = 86400.0
+#: A folder that a pilot died over before it had it is removed after so many seconds.
+UNBORN_LIFE = 86400.0
+#: So many jobs are taken over at a time; the next ones when these are done.
+MOST_ADOPTED = 8
 
 
-def orphans(base: Path, own: Path) -> Iterator[Path]:
+def orphans(bases: Sequence[Path], own: Path) -> Iterator[Path]:
     """Answer the folders of other pilots in which there is something to settle."""
-    for folder in sorted(base.glob(f"{FOLDER}*")):
-        if folder != own and (any(folder.glob(f"{JOURNAL}/*.json")) or any(folder.glob("PanDA_Pilot-*"))):
+    for folder in _others(bases, own):
+        if any(folder.glob(f"{JOURNAL}/*")) or any(moving.places(folder)):
             yield folder
+
+
+def _others(bases: Sequence[Path], own: Path) -> Iterator[Path]:
+    for base in bases:
+        for folder in sorted(base.glob(f"{FOLDER}*")):
+            if folder != own:
+                yield folder
 
 
 def take_over_request(base: Path, own: Path, server: str, queue: str) -> Optional[str]:
@@ -51,7 +63,7 @@ def take_over_request(base: Path, own: Path, server: str, queue: str) -> Optiona
 
     Asked again under that id, the server answers what it answered then, so that no job is lost between the two.
     """
-    for folder in orphans(base, own):
+    for folder in orphans((base,), own):
         with contextlib.suppress(JobFailed, JournalUnusable), workdir.lock(folder):
             journal = Journal(folder / JOURNAL)
             if (request_id := journal.open_request(server, queue)) is not None:
@@ -62,38 +74,62 @@ def take_over_request(base: Path, own: Path, server: str, queue: str) -> Optiona
 
 
 class RecoveryLane(Component):
-    """Settles once at the start, beside the jobs, and again at the end when something was left."""
+    """Settles at the start, beside the jobs, and when it is asked to; says when it is done."""
 
-    def __init__(self, inbox: queue.Queue[Any], budget: Budget, recovery: Recovery) -> None:
+    def __init__(
+        self, inbox: queue.Queue[Any], budget: Budget, tell: Callable[[News], None], recovery: Recovery
+    ) -> None:
         super().__init__("recovery", inbox, budget)
-        self._recovery, self._first = recovery, True
-        self._left = 0
-
-    def take(self) -> Any:
-        if self._first:
-            self._first = False
-            return START
-        item = super().take()
-        if item is END and self._left:
-            self._left = self._recovery.settle_all()
-        return item
+        self._recovery, self._tell = recovery, tell
 
     def handle(self, item: Any) -> None:
-        self._left = self._recovery.settle_all()
+        self._recovery.settle_all()
+        self._tell(Settled())
+
+    def broke(self, item: Any, error: Exception) -> None:
+        self._tell(Settled())
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Where a job belongs that another pilot had: what the server says of its queue, and of the storages."""
+
+    server: Communicator
+    queue: Queue
+
+    def of(self, name: str) -> Site:
+        """Describe a queue. An address or a file that the settings name is this pilot's own queue's.
+
+        Raises:
+            ServerError: it cannot be described.
+        """
+        source = self.queue.data_url if name == self.queue.name else ""
+        return Site(self.server.queue_data(name, source), self.server.storages(self.queue.storage_url))
 
 
 class Recovery:
-    """Settles what dead pilots have left."""
+    """Settles what dead pilots have left. ``tell`` hands their jobs to the conductor; ``now``: seconds since 1970."""
 
     def __init__(
-        self, base: Path, own: Path, server: Communicator, facts: reports.Facts, now: Callable[[], float]
+        self,
+        base: Path,
+        own: Path,
+        sites: Sites,
+        facts: reports.Facts,
+        policy: Policy,
+        tell: Callable[[News], None],
+        now: Callable[[], float],
     ) -> None:
-        self._base, self._own, self._server, self._facts, self._now = base, own, server, facts, now
+        external = Path(policy.folder).absolute() if policy.folder else base
+        self._bases, self._own = tuple(dict.fromkeys((base, external))), own
+        self._sites, self._server, self._facts = sites, sites.server, facts
+        self._policy, self._tell, self._now = policy, tell, now
+        self._adopted = 0
 
     def settle_all(self) -> int:
-        """Settle what can be settled; answer how many jobs are left because the server did not take their report."""
-        left = 0
-        for folder in orphans(self._base, self._own):
+        """Settle what can be settled; answer how many jobs are left, most often because the server did not answer."""
+        left = self._adopted = 0
+        for folder in [*orphans(self._bases, self._own), *self._worn_out()]:
             try:
                 with workdir.lock(folder):
                     left += self._settle(folder)
@@ -101,43 +137,121 @@ class Recovery:
                 log.info("%s is left alone: %s", folder.name, wrong)
             except JournalUnusable as wrong:
                 log.warning("%s", wrong)
+            except Unreachable as wrong:  # nor for the next ones
+                log.warning("the server cannot be reached, dead pilots' jobs are left for later: %s", wrong)
+                return left + 1
+        self._remove_unborn()
         return left
+
+    def _worn_out(self) -> Iterator[Path]:
+        """Answer folders in which there is nothing but a log that was kept long enough."""
+        for folder in _others(self._bases, self._own):
+            if not any(folder.glob(f"{JOURNAL}/*")) and not any(moving.places(folder)) and self._is_old(folder):
+                yield folder
+
+    def _is_old(self, folder: Path) -> bool:
+        try:
+            return (folder / PILOT_LOG).stat().st_mtime < self._now() - self._policy.keep_logs
+        except OSError:
+            return False
+
+    def _remove_unborn(self) -> None:
+        for folder in self._bases[0].glob(f".{FOLDER}*"):
+            with contextlib.suppress(OSError):
+                if folder.stat().st_mtime < self._now() - UNBORN_LIFE:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _settle(self, folder: Path) -> int:
         journal = Journal(folder / JOURNAL)
-        records = list(journal.records())
-        left = sum(not self._settle_job(journal, record) for record in records if record.server == self._server.name)
-        if not journal.holds_jobs():
-            for place in folder.glob("PanDA_Pilot-*"):
-                workdir.remove(workdir.Workdir(place))
-            if journal.request_since() > self._now() - REQUEST_LIFE:
-                return left  # for a pilot of its queue to take over
-            journal.answered()
-            if not (folder / PILOT_LOG).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+        whole = moving.complete(folder)
+        ours = [record for record in journal.records() if record.server == self._server.name]
+        left = sum(not self._settle_job(folder, journal, record) for record in ours)
+        before = self._now() - self._policy.age_most
+        journal.drop_unreadable(before)
+        if not whole:
+            moving.drop_arriving(folder, before)
+        elif not journal.holds_jobs():
+            self._clean(folder, journal)
         return left
 
-    def _settle_job(self, journal: Journal, record: Record) -> bool:
-        """Have one final report taken; True when nothing is left to do for it."""
-        if not record.final:
-            record = replace(record, phase=Phase.REPORTING.value, final=self._lost(record))
-            # The same words again, should this pilot die too.
-            journal.write(record, durable=True)
+    def _clean(self, folder: Path, journal: Journal) -> None:
+        for place in moving.places(folder):
+            workdir.remove(workdir.Workdir(place))
+        if journal.request_since() > self._now() - REQUEST_LIFE:
+            return  # for a pilot of its queue to take over
+        journal.answered()
+        if self._is_old(folder) or not (folder / PILOT_LOG).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _settle_job(self, folder: Path, journal: Journal, record: Record) -> bool:
+        """Have one final report taken, or the job taken over; True when nothing is left to do for it here."""
+        if record.final:
+            return self._offer(folder, journal, record)
+        job = adoption.job_of(record, folder)
+        chosen = adoption.plan(job, record, self._policy, self._now())
+        if chosen is None:
+            return self._end(folder, journal, record, adoption.lost(record))
+        return self._adopted < MOST_ADOPTED and self._adopt(folder, journal, record, chosen)
+
+    def _adopt(self, folder: Path, journal: Journal, record: Record, chosen: adoption.Plan) -> bool:
+        """Take a job over, if the server still wants it from us: another attempt may have stored its outputs."""
+        try:
+            answer = self._server.report(self._running(record, folder))
+            site = self._sites.of(record.queue)
+        except Unreachable:
+            raise
+        except Refused as wrong:
+            log.info("job %d.%d is nobody's business any more: %s", *record.key, wrong)
+            return self._forget(folder, journal, record)
+        except BadQueueData as wrong:
+            log.warning("job %d.%d waits for a description of its queue: %s", *record.key, wrong)
+            return False
+        except ServerError as wrong:
+            log.warning("job %d.%d of a dead pilot is left for later: %s", *record.key, wrong)
+            return False
+        if answer.kills:
+            words = "the server wants the job ended (tobekilled)"
+            return self._end(folder, journal, record, Problem(ErrorCode.KILLED_BY_SERVER, words))
+        moving.move_job(folder, self._own, record.key)
+        self._adopted += 1
+        log.info("job %d.%d of a dead pilot, left %s, goes on here", *record.key, record.phase)
+        self._tell(adoption.adoption(record, self._own, site, chosen))
+        return True
+
+    def _end(self, folder: Path, journal: Journal, record: Record, problem: Problem) -> bool:
+        """Report a job as failed. The report is written down first: the same words again, should this pilot die too."""
+        job = adoption.job_of(record, folder).evolve(phase=Phase.REPORTING, problem=problem)
+        update = reports.final(job, self._course(record), self._facts, self._now())
+        final = self._server.compose(update, None).text
+        record = replace(record, phase=Phase.REPORTING.value, problem=problem, final=final)
+        journal.write(record, durable=True)
+        return self._offer(folder, journal, record)
+
+    def _offer(self, folder: Path, journal: Journal, record: Record) -> bool:
         try:
             self._server.report(Report(record.final))
         except Refused as wrong:
-            log.warning("job %d.%d: the server does not want its report: %s", record.id, record.attempt, wrong)
+            log.warning("job %d.%d: the server does not want its report: %s", *record.key, wrong)
+        except Unreachable:
+            raise
         except ServerError as wrong:
-            log.warning("job %d.%d: its report stays in %s: %s", record.id, record.attempt, journal.folder, wrong)
+            log.warning("job %d.%d: its report stays in %s: %s", *record.key, journal.folder, wrong)
             return False
-        log.info("job %d.%d of a dead pilot is settled", record.id, record.attempt)
-        journal.forget(record.id, record.attempt)
+        log.info("job %d.%d of a dead pilot is settled", *record.key)
+        return self._forget(folder, journal, record)
+
+    @staticmethod
+    def _forget(folder: Path, journal: Journal, record: Record) -> bool:
+        journal.forget(*record.key)
+        workdir.remove(workdir.of(folder, adoption.job_of(record, folder).spec))
         return True
 
-    def _lost(self, record: Record) -> str:
-        words = f"its pilot died while the job was {record.phase}"
-        if record.problem:
-            words += f", after {record.problem}"
-        spec = JobSpec(id=record.id, attempt=record.attempt, transformation="")
-        update = reports.lost(spec, record.queue, record.started, self._facts, self._now(), words)
-        return self._server.compose(update, None).text
+    def _running(self, record: Record, folder: Path) -> Report:
+        job: Job = adoption.job_of(record, folder).evolve(phase=Phase(record.phase))
+        return self._server.compose(reports.running(job, self._course(record), self._facts, self._now()), None)
+
+    @staticmethod
+    def _course(record: Record) -> reports.Course:
+        return reports.Course(
+            record.queue, record.started, {Phase(name): seconds for name, seconds in record.spent.items()}
+        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from typing import Optional
 
-from pilot.control.journal import Record
+from pilot.contract.job_wire import to_panda
+from pilot.control.journal import Record, figures_of
 from pilot.control.ledger import Amount, Waiting
 from pilot.control.news import Site
 from pilot.control.reports import Course
@@ -27,9 +29,20 @@ class Slot:
     refusals: int = 0
     refusal: Optional[Problem] = None
     unwritten: bool = False
+    asking: float = 0.0  # seconds between the request for it and the answer
+    debug: bool = False
+    keep: bool = False  # its directory is to be left
+    beat_at: float = 0.0  # when its next heartbeat is due
+    shown: dict[tuple[str, ...], float] = field(default_factory=dict)  # what was looked at lately, and when
+    #: Taken over from a dead pilot: in its queue's name, without cores, and none of this pilot's own failures.
+    adopted: bool = False
+    queue: str = ""
+    spec_text: str = ""
 
     def __post_init__(self) -> None:
         self.heard = self.since
+        self.debug = self.debug or self.job.spec.debug
+        self.spec_text = self.spec_text or json.dumps(to_panda(self.job.spec))
 
     def move(self, job: Job, now: float) -> None:
         """Take the job's next value; the time since the last change of phase belongs to the old phase."""
@@ -44,22 +57,29 @@ class Slot:
         seconds = float(spec.max_walltime or self.site.queue.max_time or "inf")
         return Waiting(spec.key, Amount(spec.cores, spec.memory, spec.disk), seconds, self.since)
 
-    def course(self, queue: str) -> Course:
-        """Answer how the job has gone in time."""
-        return Course(queue, self.started, dict(self.spent))
+    def course(self, queue: str, now: float) -> Course:
+        """Answer how the job has gone in time until now."""
+        phase = self.job.phase
+        spent = {**self.spent, phase: self.spent.get(phase, 0.0) + now - self.since}
+        return Course(self.queue or queue, self.started, spent, self.asking)
 
     def record(self, server: str, queue: str) -> Record:
         """Answer what the journal is to know."""
-        problem = self.job.problem
+        job = self.job
         return Record(
-            id=self.job.spec.id,
-            attempt=self.job.spec.attempt,
+            id=job.spec.id,
+            attempt=job.spec.attempt,
             server=server,
-            queue=queue,
-            phase=self.job.phase.value,
+            queue=self.queue or queue,
+            phase=job.phase.value,
             started=self.started,
             request_id=self.request_id,
-            problem=f"{problem.code.name}: {problem.detail}" if problem else "",
-            stored=self.job.stored,
+            spec=self.spec_text,
+            problem=job.problem,
+            outcome=figures_of(job.outcome),
+            usage=None if job.usage is None else asdict(job.usage),
+            metrics=job.metrics,
+            stored=job.stored,
+            spent={phase.value: seconds for phase, seconds in self.spent.items()},
             final=self.final,
         )

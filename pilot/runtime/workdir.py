@@ -8,6 +8,7 @@ import fcntl
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,6 +20,8 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.errors import JobFailed
 
+#: How the folder of one pilot begins; below it lie its journal, its log and its jobs' directories.
+FOLDER = "compass-pilot-"
 LOCK_FILE = ".compass-lock"
 #: The payload's temporary files go here; they are not kept in the log.
 TEMPORARY = "tmp"
@@ -104,6 +107,21 @@ def remove(workdir: Workdir) -> None:
 
 
 @contextlib.contextmanager
+def claimed(base: Path) -> Iterator[Path]:
+    """Make a folder for one pilot below ``base``, and hold it; nobody ever sees it without its lock.
+
+    Raises:
+        OSError: it cannot be made.
+        JobFailed: it cannot be locked.
+    """
+    made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}{os.getpid()}-", dir=base))
+    with lock(made):
+        folder = base / made.name[1:]
+        made.rename(folder)
+        yield folder
+
+
+@contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
     """Hold a directory against other pilots, and other threads, on this disk. The lock ends with the process.
 
@@ -123,8 +141,11 @@ def lock(folder: Path) -> Iterator[None]:
                 raise JobFailed(ErrorCode.FILE_HANDLING, f"{path}: cannot be locked: {wrong.strerror}") from wrong
             holder = file.read().strip() or "another process"
             raise JobFailed(ErrorCode.JOB_ALREADY_RUNNING, f"{folder} is in use by {holder}") from wrong
-        file.truncate()
         now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-        file.write(f"process {os.getpid()} on {os.uname().nodename} since {now}\n")
-        file.flush()
+        holder = f"process {os.getpid()} on {os.uname().nodename} since {now}\n"
+        try:
+            file.truncate()
+            os.write(descriptor, holder.encode())
+        except OSError as wrong:
+            raise JobFailed(ErrorCode.FILE_HANDLING, f"{path}: cannot be written: {wrong.strerror}") from wrong
         yield

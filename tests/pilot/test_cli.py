@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from pilot import cli
 from pilot.contract.codes import ErrorCode
 from pilot.control.agent import Ending
+from pilot.control.journal import Journal, Record
 from pilot.errors import ConfigError
 from pilot.job import Problem
 from pilot.settings import Queue, Server, Settings, load
@@ -95,14 +97,14 @@ def test_what_only_the_admin_can_know_is_asked_for(settings, words):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"job\.workdir: no folder can be made in"):
-        cli.make_folder(tmp_path / "file" / "below")
+        cli.make_folder(tmp_path / "file" / "below", contextlib.ExitStack())
 
 
 @pytest.mark.parametrize(
     ("status", "keep", "left"), [(0, False, False), (82, False, False), (90, False, True), (0, True, True)]
 )
 def test_a_pilots_folder_stays_when_somebody_may_want_to_read_its_log(tmp_path, status, keep, left):
-    own = cli.make_folder(tmp_path)
+    own = cli.make_folder(tmp_path, contextlib.ExitStack())
     (own / "journal").mkdir()
     (own / cli.PILOT_LOG).write_text("words")
     cli.leave(own, status, keep)
@@ -110,11 +112,34 @@ def test_a_pilots_folder_stays_when_somebody_may_want_to_read_its_log(tmp_path, 
 
 
 def test_a_journal_with_something_in_it_always_stays(tmp_path):
-    own = cli.make_folder(tmp_path)
+    own = cli.make_folder(tmp_path, contextlib.ExitStack())
     (own / "journal").mkdir()
     (own / "journal" / "1-1.json").write_text("{}")
     cli.leave(own, 0, keep=False)
     assert (own / "journal" / "1-1.json").exists()
+
+
+def test_jobs_that_are_left_go_to_the_folder_that_the_site_names(tmp_path):
+    with contextlib.ExitStack() as held:
+        (tmp_path / "node").mkdir()
+        own = cli.make_folder(tmp_path / "node", held)
+        (own / "journal").mkdir()
+        Journal(own / "journal").write(Record(7, 1, "server", "Q", "staging-out", 1e9))
+        cli.hand_over(own, str(tmp_path / "shared"))
+        (moved,) = (tmp_path / "shared").iterdir()
+        assert [record.id for record in Journal(moved / "journal").records()] == [7]
+        cli.leave(own, 0, keep=False)
+    assert list((tmp_path / "node").iterdir()) == []
+
+
+def test_jobs_that_cannot_be_moved_stay_on_the_disk_and_that_is_told(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    own = cli.make_folder(tmp_path, contextlib.ExitStack())
+    (own / "journal").mkdir()
+    Journal(own / "journal").write(Record(7, 1, "server", "Q", "staging-out", 1e9))
+    cli.hand_over(own, str(tmp_path / "file" / "below"))
+    assert "they stay on this disk" in caplog.text
+    assert Journal(own / "journal").holds_jobs()
 
 
 def test_a_start_in_a_folder_that_is_gone_is_told(tmp_path, monkeypatch):

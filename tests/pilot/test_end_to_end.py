@@ -399,14 +399,25 @@ def test_a_signal_while_waiting_for_work_ends_the_pilot_at_once(stage):
     assert pilot.wait(10) == 128 + signal.SIGTERM
 
 
-@pytest.mark.parametrize("phase", HOLDS)
-def test_a_pilot_that_dies_in_any_phase_is_reported_lost_by_the_next_one(stage, phase):
+@pytest.mark.parametrize(
+    ("phase", "state", "stored"),
+    [
+        ("stage-in", "failed", {"job.log.tgz"}),
+        ("running", "failed", {"job.log.tgz"}),
+        ("stage-out", "finished", {"hold-out.txt", "job.log.tgz"}),
+        ("log", "finished", {"hold-log.tgz"}),
+    ],
+)
+def test_the_job_of_a_pilot_that_dies_in_any_phase_is_brought_to_its_end_by_the_next_one(stage, phase, state, stored):
     pilot = hold(stage, phase)
     pilot.kill()
     pilot.wait(10)
-    assert stage.run()[0] == 82
+    assert stage.run(plugins__also="[]")[0] == 82
     final = stage.final()
-    assert (final["job_id"], final["pilot_error_code"]) == (7, ErrorCode.PILOT_LOST)
+    assert (final["job_id"], final["job_status"]) == (7, state)
+    assert final.get("pilot_error_code") == (ErrorCode.PILOT_LOST if state == "failed" else 0)
+    assert set(json.loads(final["job_output_report"])) == stored
+    assert {path.name for path in stage.storage.iterdir()} - {"hold-in.txt"} == stored
     assert not list(stage.base.glob("*/PanDA_Pilot-*"))
     assert stage.run()[0] == 82
     assert len(stage.dispatcher.finals()) == 1

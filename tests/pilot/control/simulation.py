@@ -10,7 +10,7 @@ from typing import Any
 
 from pilot.api.communicator import Communicator
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import JobSpec
+from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.queue import QueueData
 from pilot.control import news
 from pilot.control.asking import Asking, Limits
@@ -23,7 +23,7 @@ from pilot.control.means import Means, Ways
 from pilot.control.news import Order, Site
 from pilot.control.reports import Facts
 from pilot.control.times import Times
-from pilot.job import Phase, Problem
+from pilot.job import PayloadOutcome, Phase, Problem
 from pilot.settings import Server, Settings
 
 GOOD = {
@@ -36,6 +36,8 @@ GOOD = {
 }
 SERVER = Communicator(Server(url="http://nowhere"))
 SITE = Site(QueueData("Q"))
+LOG = FileSpec("job.log.tgz", Role.LOG)
+OUTCOME = PayloadOutcome(0, None, Path(), Path(), Path(), cpu_time=1.0)
 
 
 class Crash(Exception):
@@ -81,7 +83,7 @@ class World:
             now=lambda: 1e9 + self.now,
             luck=self.luck.random,
         )
-        ways = Ways(dict.fromkeys(Effect, self), self, self, self.end, self.moved)
+        ways = Ways(dict.fromkeys(Effect, self), self, self, self.end, self.moved, self)
         given = {"requests": 2, "failures": 3, "wait": 100, "lifetime": 1e6, "time_floor": 1e6, **limits}
         asking = Asking(Limits(**given), 0.0)
         self.conductor = Conductor(self.inbox, Budget(1000), ways, means, asking)
@@ -90,7 +92,10 @@ class World:
         self.puts += 1
         if self.crash_after is not None and self.puts > self.crash_after:
             raise Crash
-        self.work.append(item)
+        if isinstance(item, news.Settled):
+            self.inbox.put(item)  # nobody has died here
+        else:
+            self.work.append(item)
 
     def end(self) -> None:
         self.ends += 1
@@ -128,7 +133,7 @@ class World:
 
     def order(self) -> None:
         key = self.luck.choice(list(self.conductor.jobs))
-        order = self.luck.choice(ORDERS)
+        order = self.luck.choice((*ORDERS, Event.SOFT_KILL))
         if order is Event.SHUTDOWN and self.luck.random() < 0.5:
             self.inbox.put(news.Shutdown(Problem(ErrorCode.SIGTERM, "ended"), 60.0))
         else:
@@ -140,7 +145,7 @@ class World:
         if isinstance(item, news.Look):
             return self.inbox.put(news.Progress(item.job.key, 5, 10))
         assert isinstance(item, news.Work)
-        if item.effect in (Effect.REPORT, Effect.CLEAN):
+        if item.effect in (Effect.REPORT, Effect.ASK_PAYLOAD, Effect.CLEAN):
             return None
         if item.effect is Effect.FINAL_REPORT:
             return self.take(item)
@@ -148,7 +153,8 @@ class World:
             return None  # it hangs for ever
         good = self.luck.random() < 0.8
         problem = None if good else Problem(ErrorCode.GENERAL_ERROR, "it broke")
-        answer = item.answer(GOOD[item.effect] if good else Event.FAIL, problem)
+        more = {"outcome": OUTCOME} if item.effect is Effect.RUN_PAYLOAD else {}
+        answer = item.answer(GOOD[item.effect] if good else Event.FAIL, problem, **more)
         for _ in range(self.luck.choice((1, 1, 1, 2))):  # said twice, now and then
             self.inbox.put(answer)
         if self.luck.random() < 0.05:
@@ -160,7 +166,7 @@ class World:
             return self.inbox.put(news.NoOffer(Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")))
         count = min(ask.opening.jobs, self.left)
         self.left -= count
-        specs = [JobSpec(id=self.left + n + 1, attempt=1, transformation="true") for n in range(count)]
+        specs = [JobSpec(id=self.left + n + 1, attempt=1, transformation="true", log=LOG) for n in range(count)]
         return self.inbox.put(news.Offer(ask.request_id, SITE, tuple(specs)))
 
     def take(self, work: news.Work) -> None:

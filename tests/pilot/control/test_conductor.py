@@ -14,10 +14,11 @@ from pilot.contract.messages import StoredFile, UpdateAnswer
 from pilot.control import news
 from pilot.control.ledger import Amount
 from pilot.control.lifecycle import Effect, Event
-from pilot.control.recovery import FOLDER, JOURNAL, Recovery
+from pilot.control.recovery import FOLDER, JOURNAL, Recovery, Sites
 from pilot.control.reports import Facts
 from pilot.control.times import PATIENCE
 from pilot.job import PayloadOutcome, Phase, Problem
+from pilot.settings import Queue, Settings
 from tests.pilot.control.simulation import SERVER, SITE, Crash, World
 
 KILL = Problem(ErrorCode.KILLED_BY_SERVER, "killed")
@@ -46,14 +47,30 @@ class TakesAll:
 
     compose = staticmethod(SERVER.compose)
 
+    def queue_data(self, name, source):
+        assert name == "Q"
+        return SITE.queue
+
+    def storages(self, source):
+        return SITE.storages
+
     def report(self, report: Report) -> UpdateAnswer:
         update = json.loads(report.text)
-        self.taken.setdefault((update["job_id"], update["attempt_nr"]), []).append(report.text)
+        if update["job_status"] in ("finished", "failed"):
+            self.taken.setdefault((update["job_id"], update["attempt_nr"]), []).append(report.text)
         return UpdateAnswer()
 
 
-def recover(base, server: Communicator) -> None:
-    Recovery(base, base / "own", server, Facts(), lambda: 2e9).settle_all()
+def recover(base, server: Communicator, seed: int) -> None:
+    """Be the next pilot: settle what can be settled, and bring the jobs that are taken over to their end."""
+    own = base / f"{FOLDER}{seed}"
+    own.mkdir()
+    world = World(seed, own / JOURNAL, jobs=0)
+    sites = Sites(server, Queue(name="Q"))
+    Recovery(base, own, sites, Facts(), Settings().recovery, world.inbox.put, lambda: 1e9).settle_all()
+    world.run()
+    for key, texts in world.taken.items():
+        server.taken.setdefault(key, []).extend(texts)
 
 
 @pytest.mark.parametrize("crash_after", range(60))
@@ -63,11 +80,11 @@ def test_wherever_a_pilot_dies_each_job_has_one_final_result(crash_after, tmp_pa
     world = World(crash_after, folder / JOURNAL, jobs=2, at_once=2, crash_after=crash_after)
     with contextlib.suppress(Crash):
         world.run()
-    recover(tmp_path, TakesAll(world.taken))
+    recover(tmp_path, TakesAll(world.taken), 100)
     assert set(world.taken) == set(world.phases) | set(world.conductor.jobs)
     for texts in world.taken.values():
         assert len(set(texts)) == 1
-    recover(tmp_path, TakesAll(again := {}))
+    recover(tmp_path, TakesAll(again := {}), 101)
     assert again == {}, "nothing is left for a second pilot"
 
 
@@ -82,6 +99,11 @@ class Scene:
         request = next(item.request_id for item in self.work if isinstance(item, news.Ask))
         self.work.clear()
         self.conductor.handle(news.Offer(request, SITE, tuple(specs), **more))
+
+    def settled(self):
+        """Let everything be seen to that dead pilots have left."""
+        while not self.world.inbox.empty():
+            self.conductor.handle(self.world.inbox.get())
 
     def job(self, id=1):
         return self.conductor.jobs[id, 1].job
@@ -319,6 +341,7 @@ def test_a_pilot_that_cannot_write_down_a_request_does_not_ask(tmp_path):
     scene.world.journal.folder.rmdir()
     scene.conductor.begin()
     assert scene.work == []
+    scene.settled()
     assert scene.world.ends == 1
     assert scene.conductor.problems[0].code is ErrorCode.JOURNAL_UNUSABLE
 
@@ -353,6 +376,7 @@ def test_a_request_whose_answer_was_lost_is_asked_again_by_the_same_name(scene):
 def test_a_request_that_was_refused_is_not_left_to_the_next_pilot(scene):
     scene.conductor.handle(news.NoOffer(Problem(ErrorCode.QUEUEDATA, "no such queue"), fatal=True))
     assert scene.world.journal.open_request(SERVER.name, "Q") is None
+    scene.settled()
     assert scene.world.ends == 1
 
 

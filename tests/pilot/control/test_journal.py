@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import json
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+
 import pytest
 
+from pilot.contract.codes import ErrorCode
 from pilot.contract.messages import StoredFile
 from pilot.control.journal import Journal, JournalUnusable, Record
+from pilot.job import Problem
 
 RECORD = Record(7, 1, "server", "Q", "running", 1e9, "r1", stored=(StoredFile("out", 3, None),), final="{}")
 
@@ -11,6 +18,46 @@ RECORD = Record(7, 1, "server", "Q", "running", 1e9, "r1", stored=(StoredFile("o
 @pytest.fixture
 def journal(tmp_path):
     return Journal(tmp_path)
+
+
+def test_a_record_holds_all_that_a_successor_needs(journal):
+    figures = {"status": 0, "signal": None, "wall_time": 2.5, "cpu_time": 2.0, "max_rss": 4096}
+    whole = replace(
+        RECORD,
+        spec='{"PandaID": 7}',
+        problem=Problem(ErrorCode.PAYLOAD_FAILED, "it said: no", 13),
+        outcome=figures,
+        metrics={"nEvents": 3},
+        spent={"running": 2.5},
+    )
+    journal.write(whole)
+    assert list(journal.records()) == [whole]
+
+
+def test_a_figure_that_is_no_json_is_kept_as_text(journal):
+    journal.write(replace(RECORD, metrics={"path": Path("/x")}))
+    assert [record.metrics for record in journal.records()] == [{"path": "/x"}]
+
+
+def test_a_record_is_for_its_owner_alone(journal):
+    journal.write(RECORD)
+    assert (journal.folder / "7-1.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_records_of_older_and_newer_pilots_are_read(journal):
+    written = {**asdict(RECORD), "problem": "NO_LOCAL_SPACE: full", "of the future": 1}
+    del written["spec"]
+    (journal.folder / "7-1.json").write_text(json.dumps(written))
+    assert list(journal.records()) == [replace(RECORD, problem=Problem(ErrorCode.NO_LOCAL_SPACE, "full"))]
+
+
+def test_only_old_records_that_cannot_be_read_are_dropped(journal):
+    journal.write(RECORD)
+    for name, changed in (("6-1.json", 1e9), ("5-1.json", 2e9)):
+        (journal.folder / name).write_text("garbage")
+        os.utime(journal.folder / name, (changed, changed))
+    journal.drop_unreadable(before=1.5e9)
+    assert sorted(path.name for path in journal.folder.iterdir()) == ["5-1.json", "7-1.json"]
 
 
 @pytest.mark.parametrize("durable", [False, True])

@@ -87,12 +87,6 @@ def test_times_are_told_in_pandas_order():
     assert final().pilot_timing == "3|1|10|3|0|0"
 
 
-def test_a_lost_job_is_reported_failed_with_its_code():
-    update = reports.lost(SPEC, "Q", 1e9, FACTS, 2e9, "its pilot died")
-    assert (update.job_id, update.attempt, update.state) == (7, 2, JobState.FAILED)
-    assert update.pilot_error == ErrorCode.PILOT_LOST
-
-
 @pytest.mark.parametrize("dialect", Dialect)
 def test_a_report_survives_the_wire(dialect):
     update = final(outcome=outcome(), metrics={"nEvents": 3})
