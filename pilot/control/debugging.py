@@ -17,6 +17,7 @@ from pilot.control.commands import SHOWN
 from pilot.control.tails import last_lines, open_file, read_end
 
 if TYPE_CHECKING:
+    from pilot.contract.job import FileSpec
     from pilot.runtime.processes import Process
 
 #: Entries that are looked at for one command; a job may have made millions.
@@ -39,6 +40,19 @@ def show(argv: Sequence[str], root: Path) -> str:
         return f"{program}: {why}"
     except OSError as wrong:
         return f"{program}: {wrong.strerror}"
+
+
+def fetched(root: Path, inputs: Sequence[FileSpec]) -> tuple[int, int]:
+    """Answer how many of a job's inputs have arrived in its directory, and the bytes of all that is there of them."""
+    whole, size = 0, 0
+    for file in inputs:
+        for name in (file.lfn, f"{file.lfn}.part"):
+            try:
+                size += (root / name).stat().st_size
+            except OSError:
+                continue
+            whole += name == file.lfn
+    return whole, size
 
 
 def _tail(words: Sequence[str], root: Path) -> str:

@@ -40,6 +40,8 @@ class Intake:
         self._means, self._outbox, self._timers, self._jobs = means, ask, timers, jobs
         self._asked: Optional[str] = None  # the request for work that has no answer yet
         self._ask_at: Optional[float] = None
+        self._asked_at = 0.0
+        self.waited = 0.0  # for the last answer, in seconds
         self._open_request = request_id  # one of a pilot that died here; its jobs may be waiting for us
 
     def offered(self, offer: news.Offer) -> Iterator[tuple[JobSpec, Optional[Problem]]]:
@@ -47,7 +49,7 @@ class Intake:
 
         The request stays open until the last of them was taken: a pilot that dies before leaves them to the next one.
         """
-        self._asked = None
+        self._asked, self.waited = None, self._means.clock() - self._asked_at
         task_id = offer.jobs[-1].task_id if offer.jobs else None
         self.asking = self.asking.got(len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor, task_id)
         for spec in offer.jobs:
@@ -111,5 +113,6 @@ class Intake:
         except JournalUnusable as wrong:
             self.refused(news.NoOffer(Problem(wrong.code, wrong.detail), fatal=True))
             return False
+        self._asked_at = self._means.clock()
         self._outbox.put(news.Ask(self._asked, opening, self.asking.task_id))
         return True

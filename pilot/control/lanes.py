@@ -97,7 +97,7 @@ class Occupied:
             ask(grace)
 
     def ask(self, key: Key, grace: float) -> None:
-        """Ask what is being done for a job to end within ``grace`` seconds; what has not begun is asked when it does."""
+        """Ask what is being done for a job to end within ``grace`` seconds; what has not begun is asked when it has."""
         with self._changed:
             self._graces[key] = grace
             ask = self._asks.get(key)

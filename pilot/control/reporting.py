@@ -11,8 +11,9 @@ from pilot.api.communicator import Report
 from pilot.control import reports
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.means import Means
-from pilot.control.news import Answer
+from pilot.control.news import Answer, Progress
 from pilot.control.slot import Slot
+from pilot.control.tails import SHOWN
 from pilot.control.timers import Timers
 from pilot.job import Problem
 
@@ -26,8 +27,10 @@ class Reporting:
     def write_final(self, slot: Slot) -> None:
         """Write a job's final report, once: it is the same each time it is sent."""
         if not slot.final:
-            update = reports.final(slot.job, slot.course(self._means.queue), self._means.facts, self._means.now())
-            slot.final = self._means.compose(update, None).text
+            means = self._means
+            words = means.mask(slot.job.outcome.words) if slot.job.outcome and slot.job.problem else ""
+            update = reports.final(slot.job, self._course(slot), means.facts, means.now(), words)
+            slot.final = means.compose(update, None).text
 
     def of(self, slot: Slot, effect: Effect) -> Optional[Report]:
         """Answer the report that goes with an effect, if one does."""
@@ -35,10 +38,20 @@ class Reporting:
             return Report(slot.final)
         return self.running(slot) if effect is Effect.REPORT else None
 
-    def running(self, slot: Slot, progress: Optional[tuple[int, Optional[int]]] = None) -> Report:
-        """Compose a report on a job that goes on."""
-        course = slot.course(self._means.queue)
-        return self._means.compose(reports.running(slot.job, course, self._means.facts, self._means.now()), progress)
+    def running(self, slot: Slot, seen: Optional[Progress] = None, shown: str = "") -> Report:
+        """Compose a report on a job that goes on, with what was seen of it.
+
+        The last lines of its output go to a server that is ours; to any other in debug mode only, as PanDA has it.
+        """
+        means = self._means
+        lines = seen.lines if seen and (slot.debug or means.announced()) else ""
+        stdout = means.mask(shown or lines)[-SHOWN:]
+        fetched = seen.fetched if seen else None
+        update = reports.running(slot.job, self._course(slot), means.facts, means.now(), stdout, fetched)
+        return means.compose(update, None if seen is None or seen.done is None else (seen.done, seen.total))
+
+    def _course(self, slot: Slot) -> reports.Course:
+        return slot.course(self._means.queue, self._means.clock())
 
     def later(self, slot: Slot, problem: Optional[Problem], end_at: float) -> None:
         """Offer a final report that was not taken again, after a while; sooner when the pilot ends soon."""

@@ -33,10 +33,10 @@ class Times:
 
     settings: Settings
 
-    @property
-    def heartbeat(self) -> float:
+    def heartbeat(self, *, debug: bool) -> float:
         """Answer the time between two reports."""
-        return self.settings.monitor.heartbeat
+        monitor = self.settings.monitor
+        return min(monitor.heartbeat, monitor.debug_heartbeat) if debug else monitor.heartbeat
 
     @property
     def checks(self) -> float:
@@ -64,6 +64,8 @@ class Times:
             return self.settings.copy.most_time
         if effect is Effect.STAGE_LOG:
             return self.settings.copy.log_time
+        if effect is Effect.ASK_PAYLOAD:
+            return self.settings.payload.soft_grace
         return self.settings.payload.grace
 
     def overdue(self, job: Job, queue: QueueData) -> Optional[tuple[float, Problem]]:
