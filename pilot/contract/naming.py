@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Optional, Union
+from urllib.parse import unquote, urlsplit
 
 from pilot.contract.codec import ContractError
 
@@ -328,3 +329,14 @@ def _parts(text: str, field_name: str) -> list[str]:
 def workdir(job_id: int, attempt: Optional[int] = None) -> str:
     """Name a job's directory below the pilot's; PanDA's pattern, with the attempt so that two never meet."""
     return f"PanDA_Pilot-{job_id}" + ("" if attempt is None else f"-{attempt}")
+
+
+def is_address(transformation: str) -> bool:
+    """Say whether a transformation has to be fetched from the web; else it is a program of the node."""
+    return transformation[:8].lower().startswith(("http://", "https://"))
+
+
+def transformation_file(address: str) -> str:
+    """Name the file that a transformation is fetched to; ``""`` when its address ends in no plain name."""
+    name = unquote(urlsplit(address).path.rpartition("/")[2])
+    return name if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+=-]{0,254}", name) else ""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
+from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.queue import QueueData
@@ -57,11 +58,10 @@ def _site_variables(queue: QueueData) -> dict[str, str]:
 def payload_command(
     spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str], image: str
 ) -> Optional[Sequence[str]]:
-    """Run the transformation: a program's absolute path, or its name on the payload's own PATH."""
+    """Run the transformation: a program's absolute path, its name on the payload's own PATH, or what was fetched."""
     name = spec.transformation
-    if name.startswith(("http://", "https://")):
-        words = f"{name}: this pilot fetches no programs; install it on the node and name it, or give its path"
-        raise JobFailed(ErrorCode.TRF_DOWNLOAD_FAILURE, words)
+    if naming.is_address(name):  # the pilot has fetched it with the inputs
+        return (str(workdir / naming.transformation_file(name)), *spec.arguments)
     if "/" in name and not name.startswith("/"):
         words = f"transformation: {name!r} is neither an absolute path nor the name of a program"
         raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)

@@ -11,15 +11,19 @@ import pytest
 from pilot import plugins
 from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.queue import QueueData, StorageEndpoint, local_storage
-from pilot.control.data import DataControl, copytools
+from pilot.control.data import DataControl, Doors, copytools
 from pilot.control.lanes import Occupied
 from pilot.control.lifecycle import Effect
 from pilot.control.news import Site, Work
 from pilot.control.payload import PayloadControl, Surroundings
+from pilot.control.requirements import Room
+from pilot.control.verification import Place, Verification
 from pilot.job import Job
 from pilot.runtime import workdir
 from pilot.runtime.container.containers import Containers
-from pilot.settings import sections
+from pilot.runtime.transformation import Allowed, Fetching
+from pilot.settings import Server, Verify, sections
+from pilot.settings.sections import Container
 from tests.pilot.dispatcher import queue_data
 
 
@@ -55,8 +59,19 @@ class Bench:
     def work(self, effect, spec=None, seconds=30.0, step=1):
         return Work(Job(spec or self.spec(), step=step), effect, self.site, seconds)
 
-    def data(self, **more):
-        return DataControl(self.told.append, self.plugins, self.occupied, self.base, copytools(self.plugins), 1, **more)
+    def doors(self, *urls, **rules):
+        """What stands before jobs: with a whole machine for each, and the addresses and rules that are given."""
+        allowed = Allowed.below(urls)
+        room = Room(2**50, 64, 2**50)
+        containers = Containers(Container(), dict(os.environ))
+        place = Place(lambda folder: room, lambda key: "", containers, allowed)
+        server = Server(connect_timeout=2.0, read_timeout=2.0)
+        return Doors(Verification(Verify(**rules), place, self.plugins), Fetching(allowed, server, 10**6))
+
+    def data(self, doors=None, **more):
+        tools = copytools(self.plugins)
+        doors = doors or self.doors()
+        return DataControl(self.told.append, self.plugins, self.occupied, self.base, tools, 1, doors, **more)
 
     def payload(self, grace=1.0, also=(), container=None):
         own = dict(os.environ)

@@ -13,6 +13,7 @@ from pilot.control.news import Stored
 from pilot.copytool.local import Local
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
+from tests.pilot.runtime.test_transformation import serving
 
 IN = FileSpec("in.txt", Role.INPUT, dataset="ds", size=5)
 OUT = FileSpec("out.txt", Role.OUTPUT, dataset="ds")
@@ -53,6 +54,17 @@ def test_a_plugin_may_object_to_a_job(bench):
     bench.plugins.register(Objecting())
     with pytest.raises(JobFailed, match="true is not known here"):
         bench.data().stage_in(bench.work(Effect.STAGE_IN))
+
+
+def test_a_transformation_by_address_is_fetched_before_the_inputs_and_can_be_run(bench, tmp_path):
+    """Whole way: allowed, fetched, run by the generic plugin in the job's directory."""
+    with serving({"/trf/run.sh": [(200, {}, b"#!/bin/sh\necho $1 > out.txt\n")]}) as (url, _):
+        spec = bench.spec(f"{url}/trf/run.sh", "hello", outputs=(OUT,))
+        data = bench.data(bench.doors(f"{url}/trf/"))
+        data.stage_in(bench.work(Effect.STAGE_IN, spec))
+    bench.payload().run(bench.work(Effect.RUN_PAYLOAD, spec))
+    assert [answer.event for answer in bench.told] == [Event.INPUT_READY, Event.PAYLOAD_OK]
+    assert (bench.base / "PanDA_Pilot-7-1" / "out.txt").read_text() == "hello\n"
 
 
 @pytest.mark.parametrize("name", ["payload.stdout", "pilotlog.txt", "tmp"])

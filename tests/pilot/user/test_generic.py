@@ -79,13 +79,18 @@ def test_an_absolute_path_is_taken_as_it_is():
         ("/etc/passwd", ErrorCode.PAYLOAD_NOT_STARTED, "there is no such program"),
         ("bin/sh", ErrorCode.BAD_JOB_DEFINITION, "transformation: 'bin/sh' is neither"),
         ("../sh", ErrorCode.BAD_JOB_DEFINITION, "transformation: '../sh' is neither"),
-        ("https://host/trf/run.sh", ErrorCode.TRF_DOWNLOAD_FAILURE, "this pilot fetches no programs; install it"),
     ],
 )
 def test_a_transformation_that_cannot_be_run_is_named(transformation, code, words):
     with pytest.raises(JobFailed, match=words) as caught:
         command(spec(transformation), PATH="/bin")
     assert caught.value.code is code
+
+
+def test_a_transformation_that_was_fetched_is_run_where_it_was_put(tmp_path):
+    asked = JobSpec(id=7, attempt=1, transformation="https://host/trf/run.sh?x=1", arguments=("-n", "3"))
+    argv = generic.payload_command(spec=asked, queue=None, workdir=tmp_path, environment={}, image="")
+    assert argv == (str(tmp_path / "run.sh"), "-n", "3")
 
 
 def diagnose(found):

@@ -1,0 +1,88 @@
+"""What a job asks for, held against what there is; each objection names the field, its value and what helps. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from pilot.contract import naming
+from pilot.contract.codec import ContractError, shown
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import PANDA_MB, JobSpec
+from pilot.contract.queue import QueueData
+from pilot.job import Problem
+
+#: Where the repositories of CVMFS are mounted.
+_CVMFS = "/cvmfs/"
+
+
+class Room(NamedTuple):
+    """What the slot has: bytes of memory (0: nobody knows) and of free disk, cores."""
+
+    memory: int = 0
+    cores: int = 0
+    free_disk: int = 0
+
+
+def complete(spec: JobSpec) -> Optional[Problem]:
+    """Object to a definition that nothing can be made of, before hours of work show it."""
+    if not spec.transformation.strip() or not spec.transformation.isprintable():
+        words = f"transformation: {shown(spec.transformation)} is not the name or the address of a program"
+        return Problem(ErrorCode.BAD_JOB_DEFINITION, words)
+    for at, argument in enumerate(spec.arguments):
+        if "\0" in argument:
+            words = f"jobPars: argument {at + 1} holds a NUL character, which no program can be given"
+            return Problem(ErrorCode.BAD_JOB_DEFINITION, words)
+    fetched = naming.transformation_file(spec.transformation) if naming.is_address(spec.transformation) else ""
+    for file in spec.files:
+        if file.lfn == fetched:
+            words = f"{file.role.value} {file.lfn}: the transformation is fetched under the same name; give another"
+            return Problem(ErrorCode.BAD_JOB_DEFINITION, words)
+        try:
+            naming.storage_path(file.lfn, scope=file.scope, dataset=file.dataset, deterministic=False)
+            naming.checked_folder(file.scope, "scope")
+        except ContractError as wrong:
+            return Problem(ErrorCode.BAD_JOB_DEFINITION, f"{file.role.value} {file.lfn}: {wrong}")
+    return None
+
+
+def fits(spec: JobSpec, room: Room) -> Optional[Problem]:
+    """Object to a job that asks for more memory or cores than the slot has."""
+    if room.memory and spec.memory > room.memory:
+        words = f"minRamCount: the job asks for {_mb(spec.memory)} of memory, the slot has {_mb(room.memory)}"
+        return Problem(ErrorCode.NODE_TOO_SMALL, f"{words}; lower maxrss of the queue, or ask for larger slots")
+    if room.cores and spec.cores > room.cores:
+        words = f"coreCount: the job asks for {spec.cores} cores, the slot has {room.cores}"
+        return Problem(ErrorCode.NODE_TOO_SMALL, f"{words}; lower corecount of the queue, or ask for larger slots")
+    return None
+
+
+def has_disk(spec: JobSpec, room: Room) -> Optional[Problem]:
+    """Object to a job that asks for more disk than is free."""
+    if spec.disk <= room.free_disk:
+        return None
+    words = f"maxDiskCount: the job asks for {_mb(spec.disk)} of disk, {_mb(room.free_disk)} are free"
+    return Problem(ErrorCode.NO_LOCAL_SPACE, words)
+
+
+def _mb(size: int) -> str:
+    return f"{size // PANDA_MB} MB"
+
+
+def software_folder(queue: QueueData) -> str:
+    """Answer the folder in which a queue's software lies, or ``""``.
+
+    PanDA's ``appdir`` may list folders by release: ``/sw|nightlies^/sw/nightlies``; the first is the usual one.
+    """
+    folder = queue.appdir.partition("|")[0].strip()
+    return folder if folder.startswith("/") else ""
+
+
+def software(queue: QueueData, folder: str, is_there: bool, cvmfs_is_there: bool) -> Optional[Problem]:
+    """Object to a node without the queue's software; where that lies on CVMFS, the repository may not be mounted."""
+    if not folder or is_there:
+        return None
+    words = f"appdir of queue {queue.name}: {folder} is not on this node"
+    if folder.startswith(_CVMFS) and not cvmfs_is_there:
+        repository = "/".join(folder.split("/")[:3])
+        return Problem(ErrorCode.CVMFS_NOT_ALIVE, f"{words}: {repository} is not mounted, or does not answer")
+    return Problem(ErrorCode.NO_SOFTWARE_DIR, words)

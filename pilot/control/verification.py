@@ -1,0 +1,191 @@
+"""Whether a job may and can be run here, looked at before anything is fetched for it. The first objection counts.
+
+What is asked of job and node is decided in `control.requirements`, by the containers' own check, and by plugins
+(`verify_job`); here the readings are taken, and signatures and addresses looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from pilot.contract import naming, signature
+from pilot.contract.codec import ContractError
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.queue import QueueData
+from pilot.control import requirements
+from pilot.control.journal import JOURNAL, record_name
+from pilot.control.requirements import Room
+from pilot.errors import JobFailed
+from pilot.job import Problem
+from pilot.plugins import call
+from pilot.runtime.allowance import memory_limit
+from pilot.runtime.transformation import Allowed
+from pilot.site.node import free_disk
+
+if TYPE_CHECKING:
+    import pluggy
+
+    from pilot.runtime.container.containers import Containers
+    from pilot.settings import Settings, Verify
+    from pilot.site.node import Node
+
+#: A queue's own word on signatures: a key of its ``params``, or ``verify_signatures=always`` in its ``catchall``.
+QUEUE_WORD = "verify_signatures"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What jobs are held against.
+
+    ``room`` is asked each time, for a folder; ``elsewhere`` tells which other pilot of this disk has an (id, attempt).
+    """
+
+    room: Callable[[Path], Room]
+    elsewhere: Callable[[tuple[int, int]], str]
+    containers: Containers
+    addresses: Allowed
+
+
+class Verification:
+    """Looks at each job once. Thread-safe: stage-in has several lanes."""
+
+    def __init__(self, rules: Verify, place: Place, plugins: pluggy.PluginManager) -> None:
+        self._rules, self._place, self._plugins = rules, place, plugins
+        self._begun: set[tuple[int, int]] = set()
+        self._lock = threading.Lock()
+
+    def check(self, spec: JobSpec, queue: QueueData, folder: Path) -> None:
+        """Look at a job whose directory is ``folder``.
+
+        Raises:
+            JobFailed: it is not to be run; the words name the field, its value and what helps.
+        """
+        for objection in self._objections(spec, queue, folder):
+            if objection is not None:
+                raise JobFailed(objection.code, objection.detail)
+
+    def _objections(self, spec: JobSpec, queue: QueueData, folder: Path) -> Iterator[Optional[Problem]]:
+        yield requirements.complete(spec)
+        yield self._fresh(spec)
+        yield verify_signature(spec, queue, self._rules)
+        yield self._place.addresses.objection(spec.transformation)
+        room = self._place.room(folder)
+        yield requirements.fits(spec, room)
+        yield requirements.has_disk(spec, room)
+        yield _software(queue)
+        yield self._place.containers.check(spec, queue)
+        yield from self._plugins_say(spec, queue)
+
+    def _fresh(self, spec: JobSpec) -> Optional[Problem]:
+        """Object to an attempt that was begun here before: its files, and its report, may be there already."""
+        with self._lock:
+            again = spec.key in self._begun
+            self._begun.add(spec.key)
+        if again:
+            words = "this pilot has begun the same attempt before"
+        elif not (words := self._place.elsewhere(spec.key)):
+            return None
+        return Problem(ErrorCode.JOB_ALREADY_RUNNING, f"attemptNr: {spec.attempt} of job {spec.id}: {words}")
+
+    def _plugins_say(self, spec: JobSpec, queue: QueueData) -> Iterator[Optional[Problem]]:
+        said: Sequence[Any] = call(self._plugins, "verify_job", spec=spec, queue=queue)
+        for answer in said:
+            if answer:
+                yield answer if isinstance(answer, Problem) else Problem(ErrorCode.BAD_JOB_DEFINITION, str(answer))
+
+
+def _software(queue: QueueData) -> Optional[Problem]:
+    folder = requirements.software_folder(queue)
+    if not folder:
+        return None
+    repository = Path(*Path(folder).parts[:3])
+    return requirements.software(queue, folder, Path(folder).is_dir(), repository.is_dir())
+
+
+def level_of(queue: QueueData, rules: Verify) -> str:
+    """Answer whose signature is verified: what the settings say, or the queue when that is stricter.
+
+    The queue cannot ask for less: whoever could alter a job on the server could alter the queue as well.
+
+    Raises:
+        JobFailed: the queue says what cannot be meant (BAD_QUEUE_CONFIGURATION).
+    """
+    asked = queue.params.get(QUEUE_WORD)
+    for word in queue.catchall.replace(",", " ").split():
+        name, equals, value = word.partition("=")
+        if name == QUEUE_WORD and equals:
+            asked = value
+    if asked is None:
+        return rules.signatures
+    if asked not in signature.LEVELS:
+        words = f"{QUEUE_WORD} of queue {queue.name}: {asked!r} is not one of {', '.join(signature.LEVELS)}"
+        raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words)
+    return signature.stricter(rules.signatures, asked)
+
+
+def verify_signature(spec: JobSpec, queue: QueueData, rules: Verify) -> Optional[Problem]:
+    """Object to a job that is unsigned where it must not be, or that is not what its signature says.
+
+    Raises:
+        JobFailed: nobody can tell (SIGNATURE_UNVERIFIABLE), or the queue says what cannot be meant.
+    """
+    level = level_of(queue, rules)
+    if level == "never" or (level == "when_signed" and not spec.signature):
+        return None
+    if not spec.signature:
+        words = f"compassSignature: missing; verify.signatures is always here, or the queue {queue.name} says so"
+        return Problem(ErrorCode.PAYLOAD_UNSIGNED, words)
+    try:
+        signed = signature.read(spec.signature)
+    except ContractError as wrong:
+        return Problem(ErrorCode.PAYLOAD_ALTERED, str(wrong))
+    from pilot.runtime.signing import is_signed
+
+    if is_signed(signature.signed_text(spec), signed, rules.keys):
+        return None
+    words = f"compassSignature: none of the keys {', '.join(rules.keys)} has signed this job as it is"
+    return Problem(ErrorCode.PAYLOAD_ALTERED, words)
+
+
+def elsewhere_on(base: Path, own: Path, server: str) -> Callable[[tuple[int, int]], str]:
+    """Answer how to ask whether another pilot whose folder is below ``base`` has an attempt of a server's job."""
+
+    def ask(key: tuple[int, int]) -> str:
+        for record in base.glob(f"*/{JOURNAL}/{record_name(*key)}"):
+            folder = record.parent.parent
+            if folder != own and _server_of(record) == server:
+                return f"the pilot of {folder} has begun it"
+        return ""
+
+    return ask
+
+
+def _server_of(record: Path) -> Optional[str]:
+    try:
+        found = json.loads(record.read_bytes())
+        return str(found["server"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def room_of(settings: Settings, node: Node) -> Callable[[Path], Room]:
+    """Answer how to ask for the room there is: as the admin says, else what node and cgroup give."""
+    limits = [size for size in (node.memory, memory_limit()) if size]
+    memory = settings.job.memory or min(limits, default=0)
+    return lambda folder: Room(memory, max(node.cores, settings.job.cores), free_disk(folder))
+
+
+def addresses_of(settings: Settings, server: str) -> Allowed:
+    """Answer from where transformations may be fetched; the server's own folder when the settings do not say.
+
+    Raises:
+        ConfigError: the settings name what is no address.
+    """
+    default = (f"{server}/trf/",) if naming.is_address(server) else ()
+    return Allowed.below(settings.verify.transformation_urls or default)
