@@ -27,13 +27,14 @@ class System:
     prefix: list[str] = field(default_factory=list)  # a program that starts the pilot
     environment: dict[str, str] = field(default_factory=dict)  # beside what every pilot has
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    told: dict[str, str] = field(default_factory=dict)  # settings of the server
 
     def __post_init__(self):
         self.home, self.storage, self.base = (self.folder / name for name in ("home", "storage", "work"))
         done = command(self.home, "init", "--local-queue", "LOCAL", "--storage", str(self.storage), "--slots", "0")
         assert done.returncode == 0, done.stderr
         self.port = free_port()
-        self.server = Server(self.home, self.port, workers=1)
+        self.server = Server(self.home, self.port, workers=1, **self.told)
 
     def call(self, role, verb, path, fields=None):
         peer = Peer(self.port, (self.home / f"{role}.token").read_text().strip())
