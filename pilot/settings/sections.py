@@ -201,9 +201,6 @@ class Monitor:
         False, help="A payload that uses processor time counts as alive, though it writes nothing."
     )
     looping_every: float = key(300.0, "s", low=0.1, help="Time between two looks for newly written files.")
-    input_size: int = key(
-        14336 * MIB, "bytes", low=0, help="Most bytes of inputs, where the queue gives no maxinputsize."
-    )
     output_size: int = key(500 * 10**9, "bytes", low=0, help="Largest output file.")
     output_every: float = key(60.0, "s", low=0.1, help="Time between two looks at the outputs.")
     stdout_size: int = key(

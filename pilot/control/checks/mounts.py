@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.queue import QueueData
 from pilot.control.checks.base import Situation, Verdict
+from pilot.control.requirements import software_folder
 from pilot.job import Problem
 
 CVMFS = "/cvmfs/"
 
 
-def wanted(named: tuple[str, ...], appdir: str) -> tuple[str, ...]:
+def wanted(named: tuple[str, ...], queue: QueueData) -> tuple[str, ...]:
     """Answer the paths that have to answer: those of the settings, and the repository of the queue's software."""
-    parts = appdir.split("/")
-    ours = ("/".join(parts[:3]),) if appdir.startswith(CVMFS) and len(parts) > 2 and parts[2] else ()
-    return tuple(dict.fromkeys((*named, *ours)))
+    folder = software_folder(queue)
+    repository = "/".join(folder.split("/")[:3]) if folder.startswith(CVMFS) else CVMFS
+    return tuple(dict.fromkeys((*named, *(() if repository == CVMFS else (repository,)))))
 
 
 def look(situation: Situation, gone: Optional[bool]) -> Verdict:

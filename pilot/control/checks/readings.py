@@ -146,5 +146,5 @@ class Reader:
 
     def _read_mounts(self, job: Job) -> dict[str, Any]:
         settings = self.means.settings.monitor
-        paths = mounts.wanted(settings.mounts, self._queue.appdir)
+        paths = mounts.wanted(settings.mounts, self._queue)
         return {"mounts": self.means.answers(paths, settings.mounts_time) if paths else {}}
