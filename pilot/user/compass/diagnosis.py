@@ -6,6 +6,7 @@ Source of the texts and numbers: the experiment's public pilot (read as facts).
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Optional
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
-from pilot.contract.processing import ProcessingType
 from pilot.job import PayloadOutcome, Problem
-from pilot.user.output import blocks_of_lines
+from pilot.user.compass import outputs
+from pilot.user.compass.kinds import WorkKind, kind_of
+from pilot.user.output import blocks_of_lines, last_lines
+
+MB = 10**6
 
 
 @dataclass(frozen=True)
@@ -44,20 +48,6 @@ STDOUT: Sequence[Sign] = (
     Sign(rb"CORAL exiting with return code -3", PayloadCode.CORAL_EXIT_3),
 )
 
-END_OF_JOB = b"End of Job"
-END_OF_DECODING = b"End of the decoding!"
-#: The word of ``processingType`` for filtering the detectors' data; only the experiment's real system has such jobs.
-DDD_FILTERING = "ddd"
-
-#: What a program prints last when it has done its work; one that does not has failed, whatever its exit status.
-MARKERS: Mapping[str, bytes] = {
-    ProcessingType.RECONSTRUCTION.value: END_OF_JOB,
-    ProcessingType.MERGE_MDST.value: END_OF_JOB,
-    ProcessingType.MERGE_HISTOGRAMS.value: END_OF_JOB,
-    ProcessingType.MERGE_DUMP.value: END_OF_JOB,
-    DDD_FILTERING: END_OF_DECODING,
-}
-
 #: The pilot's own number for some of them; `PAYLOAD_FAILED` for the rest.
 _ERROR_CODES = {
     PayloadCode.CORE_DUMP: ErrorCode.CORE_DUMP,
@@ -66,26 +56,71 @@ _ERROR_CODES = {
 }
 
 
-def diagnose(spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
-    """Say what a COMPASS program says of its failure; ``None`` when it says nothing.
+#: What a signal means where no shell is left to put it into words.
+_SIGNALS: Mapping[int, PayloadCode] = {
+    signal.SIGKILL: PayloadCode.KILLED,
+    signal.SIGABRT: PayloadCode.ABORTED,
+    **dict.fromkeys((signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL), PayloadCode.CORE_DUMP),
+}
+#: What a program without memory may look like: its end, and not a cause that it told before.
+_ENDS = (PayloadCode.KILLED, PayloadCode.ABORTED, PayloadCode.CORE_DUMP)
 
-    A missing end-of-job marker is a failure of its own only where the exit status tells of none.
+
+def diagnose(spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
+    """Say why a COMPASS program failed; ``None`` when it did not, or says nothing of its own about it.
+
+    What the program says counts first. That the kernel killed it for want of memory says more than that it was killed.
+    A missing end-of-job marker, or a missing file, is a failure of its own only where the exit status tells of none.
     """
     found = first_sign(outcome.stderr, STDERR) or first_sign(outcome.stdout, STDOUT)
+    starved = outcome.memory_kills and not outcome.well and not outcome.late
+    if starved and (found is None or found[0] in _ENDS):
+        return _out_of_memory(outcome)
     if found is not None:
         code, line = found
         return problem(code, line)
-    marker = MARKERS.get(spec.processing_type)
-    if outcome.well and marker is not None and not _holds(outcome.stdout, marker):
+    kind = kind_of(spec)
+    if kind is None or outcome.late:
+        return None
+    return _unfinished(kind, spec, outcome) if outcome.well else _by_signal(outcome)
+
+
+def _unfinished(kind: WorkKind, spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
+    """Doubt a program that ended well."""
+    marker = marker_of(kind, spec)
+    if marker is not None and not _holds(outcome.stdout, marker):
         return problem(PayloadCode.NO_END_OF_JOB, marker.decode())
-    return None
+    return outputs.missing(kind, spec, outcome.workdir)
 
 
-def problem(code: PayloadCode, said: str) -> Problem:
-    """Put a payload code into words, with the text that it was read from or misses."""
+def marker_of(kind: WorkKind, spec: JobSpec) -> Optional[bytes]:
+    """Answer what a job's program prints last when it has done its work; ``None`` when it prints nothing then."""
+    return None if kind.silent and kind.program == spec.transformation else kind.marker
+
+
+def _by_signal(outcome: PayloadOutcome) -> Optional[Problem]:
+    """Put a signal into the experiment's numbers; shells and container runtimes tell one as 128 plus its number."""
+    number = outcome.signal if outcome.signal is not None else (outcome.status or 0) - 128
+    if number not in _SIGNALS:
+        return None
+    words = last_lines(outcome.stderr) or last_lines(outcome.stdout) or "it wrote nothing"
+    code = ErrorCode.CORE_DUMP if outcome.dumped else ErrorCode.PAYLOAD_SIGNALLED
+    return problem(_SIGNALS[number], f"it was ended by {signal.Signals(number).name}; last words: {words}", code)
+
+
+def _out_of_memory(outcome: PayloadOutcome) -> Problem:
+    of = f" of {outcome.memory_limit // MB} MB allowed" if outcome.memory_limit else ""
+    peak = f"; it had {outcome.memory_peak // MB} MB{of} at most" if outcome.memory_peak else ""
+    words = f"the kernel killed {outcome.memory_kills} of its processes for want of memory{peak}"
+    code, payload_code = ErrorCode.PAYLOAD_OUT_OF_MEMORY, PayloadCode.KILLED
+    return Problem(code, f"{words} ({int(payload_code)}); {code.advice}", int(payload_code))
+
+
+def problem(code: PayloadCode, said: str, error: Optional[ErrorCode] = None) -> Problem:
+    """Put a payload code into words: what happened, the text that it was read from or misses, what to do."""
     meaning = MEANINGS[code]
-    detail = f"{meaning.words} ({int(code)}): {said}"
-    return Problem(_ERROR_CODES.get(code, ErrorCode.PAYLOAD_FAILED), detail, int(code))
+    detail = f"{meaning.words} ({int(code)}): {said}; {meaning.advice}"
+    return Problem(error or _ERROR_CODES.get(code, ErrorCode.PAYLOAD_FAILED), detail, int(code))
 
 
 def first_sign(path: Path, signs: Sequence[Sign]) -> Optional[tuple[PayloadCode, str]]:

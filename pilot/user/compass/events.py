@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+from pilot.contract.job import JobSpec
+from pilot.user.compass import orders
+from pilot.user.compass.kinds import EVERY_COUNT, kind_of, own_kind_of
 from pilot.user.output import blocks_of_lines, tail
+
+log = logging.getLogger(__name__)
 
 #: How much of the output's end is read for the progress, in bytes.
 LOOK_BACK = 65536
 
-#: Reconstruction, merging (phast -m), generation: what each says of the events that it has written.
-_WRITTEN = re.compile(
-    rb"(?:^|(?<=\s))(\d+) events had been written to miniDST"
-    rb"|Number of events saved to output : (\d+)"
-    rb"|Number of events (?:generated|in the histograms|in the dump) : (\d+)"
-)
+_WRITTEN = re.compile(b"|".join(EVERY_COUNT))
 _PROGRESS = re.compile(rb"Events processed : (\d+)(?: of (\d+))?")
 
 
-def written(stdout: Path) -> Optional[int]:
+def written(stdout: Path, lines: Sequence[bytes] = EVERY_COUNT) -> Optional[int]:
     """Answer how many events a program says that it wrote, in its last such line; ``None`` when it says nothing."""
+    pattern = re.compile(b"|".join(lines))
     count = None
     for block in blocks_of_lines(stdout):
-        for found in _WRITTEN.finditer(block):
+        for found in pattern.finditer(block):
             count = _number(found)
     return count
+
+
+def metrics(spec: JobSpec, stdout: Path) -> dict[str, int]:
+    """Answer the figures of the final report: events written; of a merge, also what its inputs hold and what is lost.
+
+    A merge that loses events is told, and not failed: the production's cross-check judges the whole run.
+    """
+    kind = kind_of(spec)
+    count = written(stdout, kind.counted if kind else EVERY_COUNT)
+    if count is None:
+        return {}
+    found = {"nEvents": count}
+    expected = _expected(spec)
+    if expected is not None:
+        found["eventsExpected"] = expected
+        if lost := expected - count:
+            found["eventsLost"] = lost
+            log.warning("job %d.%d: the inputs hold %d events, %d were written", *spec.key, expected, count)
+    return found
+
+
+def _expected(spec: JobSpec) -> Optional[int]:
+    """Answer how many events the inputs of a merge hold, as its order says."""
+    kind = own_kind_of(spec)
+    return orders.read(kind, spec.arguments).expected_events if kind and kind.merges else None
 
 
 def progress(stdout: Path) -> Optional[tuple[int, Optional[int]]]:

@@ -6,11 +6,9 @@ import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
-from pilot.contract.payload_codes import PayloadCode
-from pilot.contract.processing import ProcessingType
+from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from pilot.job import PayloadOutcome
 from pilot.user import compass
-from pilot.user.compass import diagnosis
 
 P, E = PayloadCode, ErrorCode
 
@@ -35,10 +33,10 @@ def spec(kind="mcreco"):
     return JobSpec(id=7, attempt=1, transformation="coral.exe", processing_type=kind)
 
 
-def diagnose(folder, *, status=0, out="End of Job\n", err="", kind="mcreco", killed_by=None):
+def diagnose(folder, *, status=0, out="End of Job\n", err="", kind="mcreco", killed_by=None, **more):
     (folder / "o").write_text(out)
     (folder / "e").write_text(err)
-    ended = PayloadOutcome(status, killed_by, folder, folder / "o", folder / "e")
+    ended = PayloadOutcome(status, killed_by, folder, folder / "o", folder / "e", **more)
     return compass.diagnose_payload(spec=spec(kind), outcome=ended)
 
 
@@ -101,13 +99,45 @@ def test_other_jobs_need_no_marker(tmp_path, kind):
     assert diagnose(tmp_path, kind=kind, out="") is None
 
 
-def test_every_kind_that_must_have_a_marker_is_a_known_kind():
-    assert set(diagnosis.MARKERS) - {"ddd"} <= {kind.value for kind in ProcessingType}
-
-
 def test_a_status_says_enough_without_the_marker(tmp_path):
     assert diagnose(tmp_path, status=1, out="") is None
-    assert diagnose(tmp_path, status=None, killed_by=11, out="") is None
+    assert diagnose(tmp_path, status=None, killed_by=15, out="") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(9, P.KILLED), (6, P.ABORTED), (11, P.CORE_DUMP), (7, P.CORE_DUMP), (8, P.CORE_DUMP)]
+)
+@pytest.mark.parametrize("shell", [False, True])
+def test_a_signal_without_words_has_the_number_that_a_shells_words_would_have(tmp_path, number, code, shell):
+    how = {"status": 128 + number} if shell else {"status": None, "killed_by": number}
+    problem = diagnose(tmp_path, out="", err="event 17\n", **how)
+    assert (problem.code, problem.payload_code) == (E.PAYLOAD_SIGNALLED, code)
+    assert "last words: event 17" in problem.detail
+    assert diagnose(tmp_path, out="", kind="something else", **how) is None
+
+
+def test_a_crash_that_left_its_memory_on_the_disk_is_told_as_such(tmp_path):
+    assert diagnose(tmp_path, status=None, killed_by=11, out="", dumped=True).code == E.CORE_DUMP
+
+
+def test_a_program_that_was_stopped_because_its_time_was_over_was_not_just_killed(tmp_path):
+    assert diagnose(tmp_path, status=None, killed_by=9, out="", late=True) is None
+
+
+def test_a_want_of_memory_that_the_kernel_tells_says_more_than_killed(tmp_path):
+    more = {"memory_kills": 1, "memory_peak": 2_000_000_000, "memory_limit": 2_100_000_000}
+    for err in ("", "run.sh: line 5: 11 Killed          /sw/coral.exe mc.opt"):
+        problem = diagnose(tmp_path, status=137, out="", err=err, **more)
+        assert (problem.code, problem.payload_code) == (E.PAYLOAD_OUT_OF_MEMORY, P.KILLED)
+        assert "it had 2000 MB of 2100 MB allowed at most" in problem.detail
+        assert E.PAYLOAD_OUT_OF_MEMORY.advice in problem.detail
+    assert diagnose(tmp_path, status=1, err="can't connect to CDB database", **more).payload_code == P.NO_CALIBRATION_DB
+    assert diagnose(tmp_path, **more) is None
+
+
+@pytest.mark.parametrize(("line", "code", "pilot_code"), [*ERR, *OUT])
+def test_a_diagnosis_says_what_to_do(tmp_path, line, code, pilot_code):
+    assert diagnose(tmp_path, out=f"{line}\n", err=f"{line}\n").detail.endswith(MEANINGS[code].advice)
 
 
 def test_signs_are_found_in_any_block_of_a_large_output(tmp_path):
@@ -118,6 +148,6 @@ def test_signs_are_found_in_any_block_of_a_large_output(tmp_path):
 
 def test_a_long_line_is_cut_and_cleaned(tmp_path):
     problem = diagnose(tmp_path, err="can't connect to CDB database \x1b[0m" + "y" * 500)
-    assert problem.detail.endswith("...")
-    assert len(problem.detail) < 300
+    assert "y...; " in problem.detail
+    assert len(problem.detail) < 400
     assert "\x1b" not in problem.detail

@@ -62,3 +62,32 @@ def test_progress_reads_the_end_only(tmp_path):
     path = said(tmp_path, "Events processed : 1 of 2\n" + "x" * events.LOOK_BACK + "\n")
     assert events.progress(path) is None
     assert events.progress(tmp_path / "gone") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("mcreco", 3), ("merge-mdst", 5), ("mcgen", 7), ("merge-hist", 9), ("merge-dump", 11), ("ddd", 11), ("", 11)],
+)
+def test_each_kind_of_work_counts_by_its_own_line(tmp_path, kind, count):
+    text = (
+        "3 events had been written to miniDST\nNumber of events saved to output : 5\n"
+        "Number of events generated : 7\nNumber of events in the histograms : 9\nNumber of events in the dump : 11\n"
+    )
+    spec = JobSpec(id=1, attempt=1, transformation="x", processing_type=kind)
+    assert events.metrics(spec, said(tmp_path, text)) == {"nEvents": count}
+
+
+def test_a_merge_that_is_not_told_how_much_went_in_is_not_held_against_it(tmp_path):
+    path = said(tmp_path, "Number of events saved to output : 5\n")
+    spec = JobSpec(id=1, attempt=1, transformation="phast", processing_type="merge-mdst")
+    assert events.metrics(spec, path) == {"nEvents": 5}
+
+
+def test_a_merge_that_loses_events_is_told_and_logged(tmp_path, caplog):
+    path = said(tmp_path, "Number of events saved to output : 5\n")
+    words = ("--expected-events", "7")
+    spec = JobSpec(id=1, attempt=1, transformation="phast", processing_type="merge-mdst", arguments=words)
+    assert events.metrics(spec, path) == {"nEvents": 5, "eventsExpected": 7, "eventsLost": 2}
+    assert "the inputs hold 7 events, 5 were written" in caplog.text
+    same = JobSpec(id=1, attempt=1, transformation="phast", processing_type="merge-mdst", arguments=(words[0], "5"))
+    assert events.metrics(same, path) == {"nEvents": 5, "eventsExpected": 5}

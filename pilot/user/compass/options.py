@@ -1,0 +1,125 @@
+"""Options files: which template a job means, what is known for it, and the file in the job's directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.naming import FileKind
+from pilot.errors import JobFailed
+from pilot.user.compass import frames
+from pilot.user.compass.kinds import WorkKind
+from pilot.user.compass.orders import ProgramOrder, output_of
+from pilot.user.compass.templates import BadTemplate, fill
+
+#: The variants by their names in a task: files of the release.
+VARIANTS: Mapping[str, str] = {
+    "plain": "template.opt",
+    "mu+": "template_mu+.opt",
+    "mu-": "template_mu-.opt",
+}
+#: Before the name of a template that comes with the pilot.
+OURS = "pilot:"
+#: Placeholder, and the variable under which programs and releases' own templates find the same.
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "input": ("TMPRAWFILE",),
+    "mdst": ("TMPMDSTFILE",),
+    "histograms": ("TMPHISTFILE",),
+    "rich": ("TMPRICHFILE",),
+    "dump": ("EVTDUMPFILE",),
+    "generated": ("MCGENFILEOUT",),
+    "run": ("TMPRUNNB",),
+    "slot": ("prodSlt",),
+}
+#: What a job's result hangs on: a template that passes one of these over would work on, or write, something else.
+_MUST = ("input", "mdst", "histograms", "generated", "events", "seed")
+
+
+def values_of(order: ProgramOrder, spec: JobSpec) -> dict[str, str]:
+    """Answer what is known of a job by placeholder, without its inputs."""
+    numbers = {name: getattr(order, name) for name in ("run", "chunk", "slot", "phast", "seed")}
+    numbers["events"] = order.events or None  # 0: all
+    files = {
+        "mdst": output_of(spec, FileKind.MDST),
+        "histograms": output_of(spec, FileKind.HISTOGRAMS),
+        "rich": output_of(spec, FileKind.RICH),
+        "dump": output_of(spec, FileKind.DUMP),
+        "generated": output_of(spec, FileKind.GENERATED),
+    }
+    return {
+        **{name: str(number) for name, number in numbers.items() if number is not None},
+        **{name: lfn for name, lfn in files.items() if lfn},
+    }
+
+
+def variables_of(order: ProgramOrder, spec: JobSpec) -> dict[str, str]:
+    """Answer the same as the experiment's environment variables; the first input stands for all."""
+    values = values_of(order, spec)
+    if spec.inputs:
+        values["input"] = spec.inputs[0].lfn
+    variables = {name: values[key] for key, names in VARIABLES.items() if key in values for name in names}
+    if spec.release:
+        variables["PRODSOFT"] = spec.release
+    return variables
+
+
+def write(
+    kind: WorkKind, order: ProgramOrder, spec: JobSpec, release: Optional[Path], values: Mapping[str, str], path: Path
+) -> None:
+    """Write a job's options file from its template; ``values`` are further ones, such as the calibrations' source.
+
+    Raises:
+        JobFailed: the template is not there (SETUP_FAILURE), or it and the job do not fit (BAD_JOB_DEFINITION); or the
+            file cannot be written (FILE_HANDLING).
+    """
+    name = order.template or kind.template
+    known = {**values_of(order, spec), **values, **({"release": str(release)} if release else {})}
+    inputs = [file.lfn for file in spec.inputs]
+    used = {must: VARIABLES.get(must, ()) for must in _MUST if must in known or (must == "input" and inputs)}
+    try:
+        text = fill(_template(name, release), known, inputs, used)
+    except BadTemplate as wrong:
+        raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, f"template {name}: {wrong}") from wrong
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as wrong:
+        raise JobFailed(ErrorCode.FILE_HANDLING, f"{path.name} cannot be written: {wrong.strerror}") from wrong
+
+
+def check(kind: WorkKind, order: ProgramOrder, release: Optional[Path]) -> None:
+    """Look whether a job's template is there.
+
+    Raises:
+        JobFailed: it is not (SETUP_FAILURE), or there is no template of that name (BAD_JOB_DEFINITION).
+    """
+    _template(order.template or kind.template, release)
+
+
+def _template(name: str, release: Optional[Path]) -> str:
+    if name.startswith(OURS):
+        return _ours(name, release)
+    if release is None:
+        words = f"template {name} is a file of the release, and homepackage names none; give {OURS}{name}, or a release"
+        raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
+    path = release / VARIANTS.get(name, name)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        why = getattr(wrong, "strerror", None) or wrong
+        raise JobFailed(ErrorCode.SETUP_FAILURE, f"{path}, the template {name!r}: {why}") from wrong
+
+
+def _ours(name: str, release: Optional[Path]) -> str:
+    try:
+        text = frames.FRAMES[name[len(OURS) :]]
+    except KeyError:
+        there = ", ".join(f"{OURS}{one}" for one in frames.FRAMES)
+        raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, f"--template: there is no {name}; there are {there}") from None
+    if release is None or not (release / frames.INCLUDED).is_file():
+        words = f"template {name} includes {frames.INCLUDED} of the release, and {release or 'there is no release'}"
+        raise JobFailed(ErrorCode.SETUP_FAILURE, f"{words}{' has none' if release else ''}")
+    return text

@@ -1,0 +1,79 @@
+"""The small language of options templates: placeholders ``@{name}``, strictly filled. No I/O.
+
+A line with ``@{input}`` is written once per input. A line with ``@{name?}`` is left out when the value is not given.
+``@@{`` stands for ``@{``. Everything else stays as it is, so that a program's own ``$NAME`` and ``${NAME}`` do too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+#: The longest value; file names have at most 255 bytes, a path has room for a release and its template.
+LONGEST = 1024
+#: What fits into CORAL's options and into XML without quotes: no blank, no comment, nothing of a markup.
+_VALUE = re.compile(r"[A-Za-z0-9_.+:@%=,/-]+", re.ASCII)
+_PLACEHOLDER = re.compile(r"@@\{|@\{([^}\n]*)(\}?)")
+_NAME = re.compile(r"([a-z][a-z0-9_]*)(\??)", re.ASCII)
+
+
+class BadTemplate(ValueError):
+    """A template or the values for it do not fit; the message names the line, the placeholder and the remedy."""
+
+
+def fill(text: str, values: Mapping[str, str], inputs: Sequence[str], used: Mapping[str, Sequence[str]]) -> str:
+    """Write a template's text with the values in their places.
+
+    Args:
+        text: The template.
+        values: By placeholder; all that may be asked for and are known. ``input`` is not among them.
+        inputs: Names of the input files, in order.
+        used: Values that must not be passed over: placeholder, and the variables by which a template may read the same
+            value from its environment.
+
+    Raises:
+        BadTemplate: a placeholder is unknown, badly written or has no value; a value cannot stand in an options file;
+            or a value that counts is nowhere used.
+    """
+    for name, value in (*values.items(), *(("input", one) for one in inputs)):
+        _check(name, value)
+    asked: set[str] = set()
+    lines = [
+        written
+        for number, line in enumerate(text.split("\n"), start=1)
+        for written in _lines(line, number, values, inputs, asked)
+    ]
+    for name, variables in used.items():
+        if name not in asked and not any(re.search(rf"\$\{{?{one}\b", text) for one in variables):
+            also = f" or ${variables[0]}" if variables else ""
+            raise BadTemplate(f"@{{{name}}}{also} is nowhere in it, and the job gives a value for that; use it")
+    return "\n".join(lines)
+
+
+def _check(name: str, value: str) -> None:
+    if not _VALUE.fullmatch(value) or "//" in value or len(value) > LONGEST:
+        raise BadTemplate(f"{name}: {value!r} cannot stand in an options file; letters, digits and _.+:@%=,/- can")
+
+
+def _lines(line: str, number: int, values: Mapping[str, str], inputs: Sequence[str], asked: set[str]) -> Sequence[str]:
+    """Answer what becomes of a line: nothing, itself filled in, or one line per input."""
+    names = [_placeholder(found, number) for found in _PLACEHOLDER.finditer(line) if found[0] != "@@{"]
+    asked.update(name for name, _ in names)
+    for name, optional in names:
+        if name not in values and name != "input":
+            if optional:
+                return ()
+            raise BadTemplate(f"line {number}: @{{{name}}} has no value; known are {', '.join(sorted(values))}, input")
+    each = inputs if any(name == "input" for name, _ in names) else ("",)
+    return [_PLACEHOLDER.sub(lambda found, one=one: _text(found, {**values, "input": one}), line) for one in each]  # type: ignore[misc]
+
+
+def _placeholder(found: re.Match[str], number: int) -> tuple[str, bool]:
+    read = _NAME.fullmatch(found[1])
+    if read is None or not found[2]:
+        raise BadTemplate(f"line {number}: {found[0]!r} is not a placeholder like @{{run}}; write @@{{ for @{{ itself")
+    return read[1], bool(read[2])
+
+
+def _text(found: re.Match[str], values: Mapping[str, str]) -> str:
+    return "@{" if found[0] == "@@{" else values[found[1].rstrip("?")]
