@@ -331,6 +331,7 @@ class Agent:
             job.time_floor,
             job.ask_wait_most,
             parts.settings.queue.same_task,
+            job.at_once,
         )
         inherited = recovery.take_over_request(parts.base, own, parts.server.name, name)
         asking = Asking(limits, self._started)

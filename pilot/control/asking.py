@@ -27,7 +27,7 @@ class Limits:
 
     Between the first two lie ``wait`` seconds, then twice as many each time, at most ``most_wait``. No work is asked
     for after ``lifetime`` seconds; ``time_floor``: so long after the start a pilot that has done a job asks for more.
-    ``same_task``: after a job, work of its task is asked for first.
+    ``same_task``: after a job, work of its task is asked for first. ``places``: so many jobs run at the same time.
     """
 
     requests: int
@@ -37,6 +37,7 @@ class Limits:
     time_floor: float
     most_wait: float = float("inf")
     same_task: bool = False
+    places: int = 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Asking:
     fruitless: int = 0
     failures: int = 0
     jobs: int = 0
+    filled: bool = False  # there was no room for more, or no work to fill it; later jobs are further ones
     task_id: Optional[int] = None  # the task that the next request is for; the one after it is for any
     over: bool = False
     problem: Optional[Problem] = None
@@ -63,7 +65,7 @@ class Asking:
             return self._with(fruitless=0, failures=0, jobs=self.jobs + jobs, limits=limits, task_id=task_id)
         if self.task_id is not None:  # other tasks may have work, and are asked for at once
             return self._with(failures=0, limits=limits, task_id=None)
-        return self._with(fruitless=self.fruitless + 1, failures=0, limits=limits)._settled(
+        return self._with(fruitless=self.fruitless + 1, failures=0, limits=limits, filled=True)._settled(
             Problem(ErrorCode.NO_JOBS, f"the server had no job in {self.fruitless + 1} requests")
         )
 
@@ -74,6 +76,10 @@ class Asking:
     def ended_with(self, problem: Problem) -> Asking:
         """Note what a job failed of; no more work is asked for on an unwell node."""
         return self.stopped() if problem.code in UNWELL else self
+
+    def full(self) -> Asking:
+        """Note that there is no room for more now."""
+        return self if self.filled else self._with(filled=True)
 
     def stopped(self) -> Asking:
         """Ask no more."""
@@ -95,7 +101,8 @@ class Asking:
         spent = now - self.started
         if self.over or spent >= self.limits.lifetime:
             return None
-        if self.jobs and spent >= self.limits.time_floor:
+        filling = self.jobs < self.limits.places and not self.filled
+        if self.jobs and not filling and spent >= self.limits.time_floor:
             return None
         tries = self.fruitless + self.failures
         return now if not tries else now + self._wait(tries) * (0.5 + luck)

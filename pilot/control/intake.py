@@ -88,11 +88,14 @@ class Intake:
             return True
         now = self._means.clock()
         at = self.asking.next(now, self._means.luck())
-        if at is not None and self._ask_at is None and (opening := self._opening()) is not None:
-            if at <= now:
+        if at is not None and self._ask_at is None:
+            if (opening := self._opening()) is None:
+                self.asking = self.asking.full()
+            elif at <= now:
                 return self._ask(opening)
-            self._ask_at = at
-            self._timers.set(at, Due(Matter.ASK))
+            else:
+                self._ask_at = at
+                self._timers.set(at, Due(Matter.ASK))
         return at is not None
 
     def begin(self) -> list[news.Key]:

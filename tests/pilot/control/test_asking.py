@@ -95,6 +95,14 @@ def test_another_job_is_asked_for_until_the_time_floor_which_the_queue_gives_or_
     assert (asking(time_floor=floor).got(1, queues).next(500.0, 0) is not None) is more
 
 
+@pytest.mark.parametrize("places", [1, 2, 3])
+def test_a_pilot_with_several_places_fills_them_before_the_time_floor_counts(places):
+    after_two = asking(places=places).got(1, 0).got(1, 0)
+    assert (after_two.next(500.0, 0) is not None) is (places == 3)
+    assert after_two.full().next(500.0, 0) is None
+    assert after_two.got(0, 0).next(500.0, 0) is None
+
+
 def test_nothing_is_asked_for_at_the_end_of_the_pilots_life():
     assert asking().next(1000.0, 0) is None
 

@@ -5,21 +5,22 @@ import queue
 import pytest
 
 from pilot.contract.codes import ErrorCode
-from pilot.control.checks import disk
+from pilot.contract.job import FileSpec, Role
 from pilot.control.component import Budget
-from pilot.control.lifecycle import Event
-from pilot.control.monitor import MonitorControl
-from pilot.control.news import Look, Matter, Progress
+from pilot.control.monitor import CheckLane, Looks, MonitorControl
+from pilot.control.news import Look, Matter, Progress, Shown
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
 from pilot.job import Job, Phase
+from pilot.runtime import workdir
 
 
-def look(bench, matter, free_disk=0):
-    spec = bench.spec()
-    bench.make(spec)
-    monitor = MonitorControl(queue.Queue(), Budget(1), bench.told.append, bench.plugins, bench.base, free_disk)
-    item = Look(Job(spec, phase=Phase.RUNNING), matter, bench.site)
+def look(bench, matter=Matter.HEARTBEAT, phase=Phase.RUNNING, argv=(), inputs=()):
+    spec = bench.spec(inputs=tuple(FileSpec(name, Role.INPUT) for name in inputs))
+    if not workdir.of(bench.base, spec).root.exists():
+        bench.make(spec)
+    monitor = MonitorControl(queue.Queue(), Budget(1), bench.told.append, bench.plugins, bench.base)
+    item = Look(Job(spec, phase=phase), matter, bench.site, argv)
     monitor.handle(item)
     return monitor, item
 
@@ -33,7 +34,7 @@ def test_a_plugin_says_how_far_a_payload_is(bench, answer, told):
             return answer
 
     bench.plugins.register(Watching())
-    look(bench, Matter.HEARTBEAT)
+    look(bench)
     assert bench.told == [Progress((7, 1), *told)]
 
 
@@ -45,24 +46,60 @@ def test_a_plugin_that_breaks_does_not_keep_a_heartbeat_back(bench, error):
             raise error
 
     bench.plugins.register(Broken())
-    look(bench, Matter.HEARTBEAT)
+    look(bench)
     assert bench.told == [Progress((7, 1))]
 
 
-def test_a_fault_of_the_monitor_does_not_keep_a_heartbeat_back(bench):
-    monitor, item = look(bench, Matter.CHECK)
-    monitor.broke(item._replace(matter=Matter.HEARTBEAT), RuntimeError())
-    monitor.broke(item, RuntimeError())
-    assert bench.told == [Progress((7, 1))]
+def test_a_heartbeat_brings_the_last_lines_of_the_output(bench):
+    place = workdir.Workdir(bench.make(bench.spec()))
+    place.stdout.write_text("".join(f"event {number}\n" for number in range(1000)))
+    look(bench)
+    assert bench.told[0].lines.splitlines() == [f"event {number}" for number in range(980, 1000)]
 
 
-def test_a_full_disk_ends_the_job(bench):
-    look(bench, Matter.CHECK, free_disk=10**18)
-    (order,) = bench.told
-    assert (order.key, order.event, order.problem.code) == ((7, 1), Event.CHECK, ErrorCode.NO_LOCAL_SPACE)
+def test_a_heartbeat_during_stage_in_says_how_much_has_arrived(bench):
+    root = bench.make(bench.spec())
+    (root / "a").write_bytes(b"x" * 5)
+    (root / "b.part").write_bytes(b"x" * 3)
+    look(bench, phase=Phase.STAGING_IN, inputs=("a", "b", "c"))
+    assert bench.told == [Progress((7, 1), fetched=(1, 8))]
 
 
-def test_a_disk_with_room_is_no_matter(bench, tmp_path):
-    look(bench, Matter.CHECK)
-    assert bench.told == []
-    assert disk.check(tmp_path, 1) is None
+def test_a_debug_command_is_answered(bench):
+    (bench.make(bench.spec()) / "payload.stdout").write_text("here\n")
+    look(bench, Matter.SHOW, argv=("tail", "payload.stdout"))
+    assert bench.told == [Shown((7, 1), "here")]
+
+
+def test_a_fault_of_the_monitor_keeps_neither_a_heartbeat_nor_an_answer_back(bench):
+    monitor, item = look(bench)
+    monitor.broke(item, RuntimeError("boom"))
+    monitor.broke(item._replace(matter=Matter.SHOW, argv=("ls", "-l")), RuntimeError("boom"))
+    assert bench.told[1:] == [Progress((7, 1)), Shown((7, 1), "ls: RuntimeError: boom")]
+
+
+def test_a_look_goes_to_the_lane_that_it_is_for(bench):
+    checks, others = queue.Queue(), queue.Queue()
+    looks = Looks(checks, others)
+    for matter in (Matter.CHECK, Matter.HEARTBEAT, Matter.SHOW):
+        looks.put(Look(Job(bench.spec()), matter, bench.site))
+    assert [checks.get_nowait().matter] == [Matter.CHECK]
+    assert [others.get_nowait().matter for _ in range(2)] == [Matter.HEARTBEAT, Matter.SHOW]
+
+
+def test_what_checks_need_is_made_when_the_first_is_due_and_once(bench):
+    made, looked = [], []
+
+    class Checking:
+        def __init__(self):
+            made.append(self)
+
+        def look(self, item):
+            looked.append(item)
+
+    lane = CheckLane(queue.Queue(), Budget(1), Checking)
+    assert made == []
+    item = Look(Job(bench.spec()), Matter.CHECK, bench.site)
+    lane.handle(item)
+    lane.handle(item)
+    assert (len(made), looked) == (1, [item, item])
