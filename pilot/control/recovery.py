@@ -150,10 +150,10 @@ class Recovery:
                 yield folder
 
     def _is_old(self, folder: Path) -> bool:
-        try:
-            return (folder / PILOT_LOG).stat().st_mtime < self._now() - self._policy.keep_logs
-        except OSError:
-            return False
+        for path in (folder / PILOT_LOG, folder):
+            with contextlib.suppress(OSError):
+                return path.stat().st_mtime < self._now() - self._policy.keep_logs
+        return False
 
     def _remove_unborn(self) -> None:
         for folder in self._bases[0].glob(f".{FOLDER}*"):

@@ -77,12 +77,12 @@ class Stage:
             "COMPASS_PILOT__PLUGINS__ALSO": "[slow]",
         }
 
-    def start(self, *options, **settings):
+    def start(self, *options, program="pilot", **settings):
         told = {f"COMPASS_PILOT__{name.upper()}": str(value) for name, value in settings.items()}
         argv = [
             sys.executable,
             "-m",
-            "pilot",
+            program,
             "-q",
             QUEUE,
             "--url",

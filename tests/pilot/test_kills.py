@@ -1,0 +1,166 @@
+"""A pilot is killed at every single thing it does; the next one on the disk brings its job to one end."""
+
+from __future__ import annotations
+
+import json
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from tests.pilot.dispatcher import serving
+from tests.pilot.test_end_to_end import Stage, shell
+
+SCRIPT = "cat in.txt > out.txt; cat in.txt in.txt > more.txt; echo said"
+OUTPUTS = {"out.txt": "hello", "more.txt": "hellohello"}
+
+
+class Deathbed(Stage):
+    """A stage on which pilots die."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        (self.storage / "in.txt").write_text("hello")
+        self.dispatcher.jobs = [shell(SCRIPT, inputs=["in.txt"], outputs=list(OUTPUTS))]
+        self.environment["COMPASS_PILOT__PLUGINS__ALSO"] = "[]"
+        self.environment["COMPASS_PILOT__RECOVERY__KEEP_LOGS"] = "0"
+        self.environment["KILL_ROOT"] = str(self.folder)
+
+    def die(self, at="", listed="", **settings):
+        """Run a pilot that is killed at an effect; answer whether it was, and not before it could end."""
+        self.environment.update(KILL_AT=str(at), KILL_LIST=str(listed))
+        pilot = self.start(program="tests.pilot.killing", **settings)
+        pilot.communicate(timeout=60)
+        return pilot.returncode == -signal.SIGKILL
+
+    def die_after(self, request):
+        """Run a pilot that is killed when the server has done with this request, before its answer is sent."""
+        answer, count = self.dispatcher._answer, [0]
+
+        def kill(path, body, headers):
+            said = answer(path, body, headers)
+            count[0] += 1
+            if count[0] == request:
+                pilot.kill()
+                pilot.wait()
+                raise ConnectionAbortedError
+            return said
+
+        self.dispatcher._answer = kill
+        pilot = self.start()
+        pilot.communicate(timeout=60)
+        self.dispatcher._answer = answer
+        return pilot.returncode == -signal.SIGKILL
+
+    def check(self, **settings):
+        """Let the next pilot live; the job has one end, and nothing is left of those that died."""
+        status, said = self.run(**settings)
+        assert status in (0, 82), said
+        finals = self.dispatcher.finals()
+        assert len({json.dumps(final, sort_keys=True) for final in finals}) == 1, finals
+        final = finals[0]
+        stored = json.loads(final["job_output_report"])
+        there = {path.name: path for path in self.storage.iterdir()}
+        assert set(there) == {"in.txt", *stored}, "what lies there was reported, and nothing else lies there"
+        if final["job_status"] == "finished":
+            assert set(stored) == {*OUTPUTS, "job.log.tgz"}
+            assert {name: there[name].read_text() for name in OUTPUTS} == OUTPUTS
+        else:
+            assert final["pilot_error_code"] == ErrorCode.PILOT_LOST
+            assert set(stored) == {"job.log.tgz"}
+        left = [path.name for path in self.base.iterdir() if not path.name.startswith(".")]
+        assert left == []
+        return final["job_status"]
+
+
+@pytest.fixture
+def deathbed(tmp_path):
+    beds = []
+
+    def make():
+        folder = tmp_path / str(len(beds))
+        folder.mkdir()
+        manager = serving(folder / "storage")
+        bed = Deathbed(folder, manager.__enter__())
+        beds.append(SimpleNamespace(bed=bed, manager=manager))
+        return bed
+
+    yield make
+    for made in beds:
+        made.bed.close()
+        made.manager.__exit__(None, None, None)
+
+
+def effects_of(bed):
+    """Answer what a pilot does that lives, as the numbers at which one may die."""
+    listed = bed.folder / "effects"
+    assert not bed.die(listed=listed)
+    return listed.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("at", "end"),
+    [
+        ("os.rename:7-1.json:1", "finished"),  # the job is not written down yet; the request is
+        ("subprocess.Popen::1", "failed"),  # the payload is about to be started
+        ("os.link:more.txt:1", "finished"),  # one output is stored, the other one almost
+        ("os.rename:7-1.json:7", "finished"),  # all outputs are stored
+        ("http.client.send::9", "finished"),  # the final report is written down, and not sent
+        ("os.remove:7-1.json:1", "finished"),  # it is sent, and not forgotten
+    ],
+)
+def test_a_job_has_one_end_although_its_pilot_is_killed(deathbed, at, end):
+    bed = deathbed()
+    assert bed.die(at)
+    assert bed.check() == end
+
+
+def test_a_job_has_one_end_although_its_pilot_is_killed_when_its_last_report_was_taken(deathbed):
+    bed = deathbed()
+    assert bed.die_after(6)
+    assert bed.check() == "finished"
+
+
+def test_a_job_has_one_end_although_the_pilot_that_takes_it_over_is_killed_too(deathbed):
+    bed = deathbed()
+    assert bed.die("os.link:more.txt:1")
+    assert bed.die("os.rename:PanDA_Pilot-7-1:2")
+    assert bed.check() == "finished"
+
+
+@pytest.mark.campaign
+def test_a_job_has_one_end_whatever_effect_its_pilot_is_killed_before(deathbed):
+    count = len(effects_of(deathbed()))
+    assert count > 40
+    ends = []
+    for number in range(1, count + 1):
+        bed = deathbed()
+        bed.die(number)  # in another order of threads it may come to its end before
+        ends.append(bed.check())
+    assert set(ends) == {"finished", "failed"}
+
+
+@pytest.mark.campaign
+def test_a_job_has_one_end_whatever_request_its_pilot_is_killed_after(deathbed):
+    request = 1
+    while True:
+        bed = deathbed()
+        if not bed.die_after(request):
+            break
+        bed.check()
+        request += 1
+    assert request > 6
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("first", ["os.link:more.txt:1", "subprocess.Popen::1", "os.remove:7-1.json:1"])
+def test_a_job_has_one_end_whatever_effect_the_pilot_that_takes_it_over_is_killed_before(deathbed, first):
+    bed = deathbed()
+    assert bed.die(first)
+    count = len(effects_of(bed))
+    for number in range(1, count + 1):
+        bed = deathbed()
+        assert bed.die(first)
+        bed.die(number)
+        bed.check()
