@@ -53,7 +53,8 @@ class Problem:
 class PayloadOutcome:
     """How a payload ended. ``status`` is its exit status, ``signal`` the one that ended it; one of them is ``None``.
 
-    Times are seconds, ``max_rss`` bytes.
+    Times are seconds. Of memory, in bytes, ``max_rss`` is the most that one process had, ``memory_peak`` what all had
+    together as a cgroup has counted it (0: not counted), ``memory_limit`` what they might have (0: no limit).
     """
 
     status: Optional[int]
@@ -64,6 +65,14 @@ class PayloadOutcome:
     wall_time: float = 0.0
     cpu_time: float = 0.0
     max_rss: int = 0
+    pid: int = 0
+    dumped: bool = False  # its memory was written down by the kernel (a core dump)
+    late: bool = False  # stopped, because its time was over
+    memory_peak: int = 0
+    memory_kills: int = 0  # processes that the kernel has killed for want of memory
+    memory_limit: int = 0
+    cpu_limit: int = 0  # seconds that one process might use; 0: no limit
+    words: str = ""  # the last ones of its error output, or of its output
 
     @property
     def well(self) -> bool:

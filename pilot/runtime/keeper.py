@@ -3,8 +3,9 @@
 It is run by `pilot.runtime.process` in an interpreter without site-packages, and imports as little as it can: what it
 costs to start is paid by every job (``signal`` brings ``enum``, a third of the whole; its C part is enough). Its stdin
 brings the order (a length, then a marshalled tuple) and later words ("stop"); when stdin closes the pilot is dead, and
-the tree is killed. Its stdout takes two JSON lines: how the payload was started, and how it ended. Being a subreaper,
-it inherits every process that the payload's tree leaves behind, so that no child left means that nothing is left.
+the tree is killed. The cgroups that the payload is to enter have been made by the pilot, and are removed here. Its
+stdout takes two JSON lines: how the payload was started, and how it ended. Being a subreaper, it inherits every process
+that the payload's tree leaves behind, so that no child left means that nothing is left.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ SETTLED = 1.0
 #: Seconds to wait for killed processes; one that hangs in the kernel does not hold the pilot.
 PATIENCE = 10.0
 
-#: What the names of our cgroups begin with; the keeper's process number follows.
-CGROUP = "compass-"
+#: How much sooner than its keeper and its pilot a payload is to be chosen when the kernel is short of memory (of 1000).
+RATHER = 100
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -37,34 +38,6 @@ def _prctl(option: int, value: int) -> bool:
         return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
     except (ImportError, OSError, AttributeError):
         return False
-
-
-def make_cgroup(name: str) -> str:
-    """Make a cgroup (version 2) below the own one, and answer its folder; "" where that is not permitted.
-
-    It is not needed to end a tree. It kills at one stroke what forks all the time, and it outlives its keeper.
-    """
-    try:
-        with open("/proc/self/cgroup") as groups, open("/proc/self/mounts") as mounts:
-            own = next(line[3:].strip() for line in groups if line.startswith("0::"))
-            root = next(words[1] for words in map(str.split, mounts) if words[2] == "cgroup2")
-        folder = root + own.rstrip("/") + "/"
-        os.mkdir(folder + name)
-        _remove_stale(folder)
-        return folder + name
-    except (OSError, StopIteration):
-        return ""
-
-
-def _remove_stale(folder: str) -> None:
-    """Remove what keepers have left that were killed together with their pilots."""
-    for name in os.listdir(folder):
-        keeper = name[len(CGROUP) :]
-        if name.startswith(CGROUP) and keeper.isdigit() and not os.path.exists(f"/proc/{keeper}"):
-            try:
-                os.rmdir(folder + name)
-            except OSError:
-                continue  # something still runs in it
 
 
 def children_of(parents: set[int]) -> set[int]:
@@ -86,8 +59,9 @@ def children_of(parents: set[int]) -> set[int]:
 class Tree:
     """Everything that one payload started: what is known of it, and what may be done to it."""
 
-    def __init__(self, cgroup: str) -> None:
-        self.cgroup = cgroup
+    def __init__(self, tracking: str, early: list[str], late: list[str], resources: list[tuple[int, int, int]]) -> None:
+        self.tracking, self.early, self.late = tracking, early, late  # folders of cgroups
+        self.resources = resources
         self.leader = 0
         self.status: int | None = None  # as waitpid tells it; None while the payload runs
         self.ended = 0.0
@@ -99,7 +73,7 @@ class Tree:
         reading, writing = os.pipe()
         self.leader = os.fork()
         if not self.leader:
-            _become(argv, environment, workdir, writing)
+            self._become(argv, environment, workdir, writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as told:
             failure = told.read().decode("utf-8", "replace")
@@ -107,16 +81,37 @@ class Tree:
             os.waitpid(self.leader, 0)
         return failure
 
+    def _become(self, argv: list[str], environment: dict[str, str], workdir: str, told: int) -> None:
+        """Turn this (forked) process into the payload, or tell why not."""
+        try:
+            os.setsid()
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # the keeper has one thread, so this means its death
+            for folder in self.early:
+                _enter(folder, 0)
+            _offer_to_the_kernel()
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            os.chdir(workdir)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(int(sys.argv[1]), 1)
+            _bound(self.resources)
+            os.execvpe(argv[0], argv, environment)
+        except (OSError, ValueError, TypeError) as wrong:
+            words = str(getattr(wrong, "strerror", None) or wrong)
+            if getattr(wrong, "errno", None) == errno.ENOEXEC:
+                words = "neither a program nor a script whose first line names one (#!/bin/sh)"
+            os.write(told, words.encode())
+        finally:
+            os._exit(127)
+
     def settle(self) -> None:
-        """Move the tree into its cgroup, together with what it forks meanwhile."""
+        """Move the tree into the cgroups that could wait, together with what it forks meanwhile."""
         moved: set[int] = set()
         while new := children_of({os.getpid()}) - moved:
             for pid in new:
-                try:
-                    with open(self.cgroup + "/cgroup.procs", "w") as members:
-                        members.write(str(pid))
-                except OSError:
-                    pass  # it has ended, or the kernel does not let it go
+                for folder in self.late:
+                    _enter(folder, pid)
             moved |= new
 
     def reap(self) -> None:
@@ -144,34 +139,42 @@ class Tree:
 
     def kill(self) -> None:
         """Kill the tree; called again for what it forked meanwhile."""
-        if self.cgroup:
+        if self.tracking:
             try:
-                with open(self.cgroup + "/cgroup.kill", "w") as word:
+                with open(self.tracking + "/cgroup.kill", "w") as word:
                     word.write("1")
             except OSError:
                 pass  # an older kernel; the processes are found one by one
         self.signal(signal.SIGKILL)
 
 
-def _become(argv: list[str], environment: dict[str, str], workdir: str, told: int) -> None:
-    """Turn this (forked) process into the payload, or tell why not."""
+def _enter(folder: str, pid: int) -> None:
+    """Move a process (0: this one) into a cgroup."""
     try:
-        os.setsid()
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # the keeper has one thread, so this means its death
-        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        os.chdir(workdir)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(int(sys.argv[1]), 1)
-        os.execvpe(argv[0], argv, environment)
-    except (OSError, ValueError, TypeError) as wrong:
-        words = str(getattr(wrong, "strerror", None) or wrong)
-        if getattr(wrong, "errno", None) == errno.ENOEXEC:
-            words = "neither a program nor a script whose first line names one (#!/bin/sh)"
-        os.write(told, words.encode())
-    finally:
-        os._exit(127)
+        with open(folder + "/cgroup.procs", "w") as members:
+            members.write(str(pid))
+    except OSError:
+        pass  # it has ended, or the kernel does not let it go
+
+
+def _offer_to_the_kernel() -> None:
+    """Let the kernel, when it is short of memory, end this process sooner than the keeper and the pilot."""
+    try:
+        with open("/proc/self/oom_score_adj", "r+") as score:
+            wanted = min(1000, int(score.read()) + RATHER)
+            score.seek(0)
+            score.write(str(wanted))
+    except (OSError, ValueError):
+        pass
+
+
+def _bound(resources: list[tuple[int, int, int]]) -> None:
+    """Put this process under the limits of ``ulimit``."""
+    if resources:
+        import resource
+
+        for number, soft, hard in resources:
+            resource.setrlimit(number, (soft, hard))
 
 
 class Keeper:
@@ -184,7 +187,7 @@ class Keeper:
         self.deadline = float("inf")  # of the step that ending the tree has come to
         self.killing = False
         self.termed = False
-        self.settles = time.monotonic() + SETTLED if tree.cgroup else float("inf")
+        self.settles = time.monotonic() + SETTLED if tree.late else float("inf")
 
     def keep(self) -> None:
         """Return when nothing of the tree is left, or when what is left cannot be ended."""
@@ -278,17 +281,37 @@ def _exactly(size: int) -> bytes:
     return parts
 
 
-def _told(tree: Tree, started: float) -> str:
-    """Write the last line: how the payload ended; ``left`` when something of its tree could not be ended."""
+def _told(tree: Tree, started: float, accounts: list[str]) -> str:
+    """Write the last line: how the payload ended, what was counted, and whether something of it could not be ended."""
     status = tree.status
     exited = "null" if status is None or not os.WIFEXITED(status) else str(os.WEXITSTATUS(status))
     ended_by = "null" if status is None or not os.WIFSIGNALED(status) else str(os.WTERMSIG(status))
+    core = "true" if status is not None and os.WCOREDUMP(status) else "false"
     wall = (tree.ended or time.monotonic()) - started
     left = "false" if tree.gone else "true"
+    counted = ", ".join(_quoted(_content(file)) for file in accounts)
     return (
-        f'{{"status": {exited}, "signal": {ended_by}, "wall": {wall:.6f}, "cpu": {tree.cpu_time:.6f}, '
-        f'"rss": {tree.max_rss}, "left": {left}}}'
+        f'{{"status": {exited}, "signal": {ended_by}, "core": {core}, "wall": {wall:.6f}, "cpu": {tree.cpu_time:.6f}, '
+        f'"rss": {tree.max_rss}, "left": {left}, "accounts": [{counted}]}}'
     )
+
+
+def _content(file: str) -> str:
+    try:
+        with open(file) as opened:
+            return opened.read()
+    except OSError:
+        return ""
+
+
+def _remove(folders: list[str]) -> None:
+    """Remove cgroups, and those that something in them has made below."""
+    for folder in folders:
+        for place, _, _ in os.walk(folder, topdown=False):
+            try:
+                os.rmdir(place)
+            except OSError:
+                continue  # something of it could not be ended
 
 
 def main() -> None:
@@ -305,16 +328,16 @@ def main() -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     os.set_inheritable(int(sys.argv[1]), False)  # it becomes the payload's stdout, and nothing else
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    argv, environment, workdir = marshal.loads(_exactly(int.from_bytes(_exactly(8), "big")))  # noqa: S302  # our pilot's
-    tree = Tree(make_cgroup(f"{CGROUP}{os.getpid()}"))
+    order = marshal.loads(_exactly(int.from_bytes(_exactly(8), "big")))  # noqa: S302  # our pilot's
+    argv, environment, workdir, resources, tracking, early, late, accounts = order
+    tree = Tree(tracking, early, late, resources)
     started = time.monotonic()
     if failure := tree.start(argv, environment, workdir):
         _say(f'{{"failed": {_quoted(failure)}}}')
     else:
         os.close(int(sys.argv[1]))
-        _say(f'{{"pid": {tree.leader}, "cgroup": {_quoted(tree.cgroup)}}}')
+        _say(f'{{"pid": {tree.leader}}}')
         Keeper(tree, wakeups).keep()
-        _say(_told(tree, started))
-    if tree.cgroup and (failure or tree.gone):
-        os.rmdir(tree.cgroup)
+        _say(_told(tree, started, accounts))
+    _remove([*early, *late])
     os._exit(0)

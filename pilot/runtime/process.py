@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import marshal
 import os
 import select
@@ -17,9 +18,16 @@ from typing import IO, TYPE_CHECKING, Any, Optional
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.job import PayloadOutcome
+from pilot.runtime import cgroup
+from pilot.runtime.keeper import children_of
+from pilot.runtime.limits import NO_LIMITS, LimitedBy, Limits
+from pilot.runtime.processes import Root
 
 if TYPE_CHECKING:
     from pilot.job import PayloadCommand
+    from pilot.runtime.cgroup import Groups
+
+log = logging.getLogger(__name__)
 
 #: Seconds to wait for a killed process; one that hangs in the kernel does not hold the pilot.
 PATIENCE = 10.0
@@ -31,19 +39,46 @@ _RUN_KEEPER = "import sys; sys.path.append(sys.argv.pop(1)); import keeper; keep
 class Payload:
     """A payload that runs. `wait` belongs to one thread; `stop` may be called from any, at any time."""
 
-    def __init__(self, keeper: subprocess.Popen[bytes], pid: int, cgroup: str, paths: tuple[Path, Path, Path]) -> None:
+    def __init__(
+        self, keeper: subprocess.Popen[bytes], pid: int, groups: Groups, limits: Limits, paths: tuple[Path, Path, Path]
+    ) -> None:
         self.pid = pid
+        #: Its cgroups, as folders: `Groups.tracking` (version 2), `Groups.memory`.
+        self.groups = groups
+        self.limits = limits
         self._keeper = keeper
-        self._cgroup = cgroup
         self._paths = paths
         self._saying = threading.Lock()
 
-    def wait(self) -> PayloadOutcome:
+    @property
+    def limited_by(self) -> LimitedBy:
+        """Answer what holds it to its limit of memory; SAMPLING: nothing but a check that looks from time to time."""
+        if not self.limits.memory:
+            return LimitedBy.NOTHING
+        if self.groups.why:
+            return LimitedBy.SAMPLING
+        return LimitedBy.CGROUP_1 if self.groups.memory_version == 1 else LimitedBy.CGROUP_2
+
+    @property
+    def root(self) -> Root:
+        """Answer where its tree hangs, for who measures it."""
+        return Root(self._keeper.pid, self.groups.tracking or self.groups.memory)
+
+    def pids(self) -> set[int]:
+        """Answer the processes of its tree that live now, daemons included, from one look at /proc."""
+        return children_of({self._keeper.pid})
+
+    def wait(self, seconds: Optional[float] = None, grace: float = 0.0) -> PayloadOutcome:
         """Block until the payload has ended and nothing that it started is left, and say how it ended.
+
+        After ``seconds`` it is stopped, with so much ``grace``; the outcome then says that it was ``late``.
 
         Raises:
             JobFailed: the keeper died (KEEPER_LOST); what could be found of the payload has been killed.
         """
+        late = seconds is not None and not _speaks(_pipe(self._keeper.stdout), seconds)
+        if late:
+            self.stop(grace)
         told = _hear(_pipe(self._keeper.stdout))
         with self._saying:
             _pipe(self._keeper.stdin).close()
@@ -54,6 +89,7 @@ class Payload:
             how = f"signal {-status}" if status < 0 else f"status {status}"
             raise JobFailed(ErrorCode.KEEPER_LOST, f"the keeper of payload {self.pid} ended with {how}", pid=self.pid)
         workdir, stdout, stderr = self._paths
+        memory = cgroup.use(self.groups.accounts, told["accounts"])
         return PayloadOutcome(
             status=told["status"],
             # Killed, and yet not gone: it hangs in the kernel, and will be gone when it wakes.
@@ -64,6 +100,13 @@ class Payload:
             wall_time=told["wall"],
             cpu_time=told["cpu"],
             max_rss=told["rss"],
+            pid=self.pid,
+            dumped=told["core"],
+            late=late,
+            memory_peak=memory.peak,
+            memory_kills=memory.kills,
+            memory_limit=self.limits.memory,
+            cpu_limit=self.limits.cpu_time,
         )
 
     def stop(self, grace: float) -> None:
@@ -76,16 +119,17 @@ class Payload:
             _pipe(self._keeper.stdin).write(b"stop %r\n" % float(grace))
 
     def _sweep(self) -> None:
-        """Kill what a dead keeper has left: its cgroup's members, or the session that it made for the payload."""
-        for pid in {*_members(self._cgroup), *_session(self.pid)}:
-            _kill(pid)
-        if self._cgroup:
-            with contextlib.suppress(OSError):
-                Path(self._cgroup).rmdir()
+        """Kill what a dead keeper has left: its cgroups' members, and the session that it made for the payload."""
+        killed: set[int] = set()
+        while found := {*cgroup.members(self.groups.all), *_session(self.pid)} - killed:
+            for pid in found:
+                _kill(pid)
+            killed |= found
+        cgroup.remove(self.groups.all)
 
 
-def start(command: PayloadCommand, *, stdout: Path, stderr: Path) -> Payload:
-    """Start a payload in its own session and answer as soon as its program runs.
+def start(command: PayloadCommand, *, stdout: Path, stderr: Path, limits: Limits = NO_LIMITS) -> Payload:
+    """Start a payload in its own session, under its limits, and answer as soon as its program runs.
 
     Its stdin is empty. Its environment is ``command.environment`` and nothing else.
 
@@ -99,12 +143,18 @@ def start(command: PayloadCommand, *, stdout: Path, stderr: Path) -> Payload:
         except OSError as wrong:
             raise JobFailed(ErrorCode.FILE_HANDLING, f"the payload's output cannot be written: {wrong}") from wrong
         keeper = _start_keeper(out, err)
-    told = _give_order(keeper, command)
+    groups = cgroup.make(keeper.pid, limits.memory, limits.processes)  # while the keeper's interpreter starts
+    told = _give_order(keeper, command, groups, limits)
     if "pid" in told:
-        return Payload(keeper, told["pid"], told["cgroup"], (command.workdir, stdout, stderr))
+        payload = Payload(keeper, told["pid"], groups, limits, (command.workdir, stdout, stderr))
+        if limits.memory:
+            how = f"{payload.limited_by.value} ({groups.why})" if groups.why else payload.limited_by.value
+            log.info("process %d may take %d bytes of memory, held to it by %s", payload.pid, limits.memory, how)
+        return payload
     _pipe(keeper.stdin).close()
     _pipe(keeper.stdout).close()
     keeper.wait()
+    cgroup.remove(groups.all)
     why = told.get("failed", "its keeper died")
     program = command.argv[0] if command.argv else "no program"
     raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{program}: {why}", workdir=str(command.workdir))
@@ -129,8 +179,11 @@ def _start_keeper(stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen[byte
         raise JobFailed(ErrorCode.RESOURCE_UNAVAILABLE, f"no keeper could be started: {wrong}") from wrong
 
 
-def _give_order(keeper: subprocess.Popen[bytes], command: PayloadCommand) -> dict[str, Any]:
-    order = marshal.dumps((list(command.argv), dict(command.environment), str(command.workdir)))
+def _give_order(
+    keeper: subprocess.Popen[bytes], command: PayloadCommand, groups: Groups, limits: Limits
+) -> dict[str, Any]:
+    what = (list(command.argv), dict(command.environment), str(command.workdir), list(limits.resources))
+    order = marshal.dumps((*what, groups.tracking, list(groups.early), list(groups.late), list(groups.accounts)))
     whole = memoryview(len(order).to_bytes(8, "big") + order)
     with contextlib.suppress(BrokenPipeError):  # then there is nothing to hear either
         while whole:
@@ -141,6 +194,13 @@ def _give_order(keeper: subprocess.Popen[bytes], command: PayloadCommand) -> dic
 def _hear(pipe: IO[bytes]) -> dict[str, Any]:
     line = pipe.readline()
     return json.loads(line) if line.endswith(b"\n") else {}
+
+
+def _speaks(pipe: IO[bytes], seconds: float) -> bool:
+    """Wait until there is something to hear; False when there was nothing for so many seconds."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    return bool(poll.poll(min(seconds * 1000, 2**30)))
 
 
 def _pipe(pipe: Optional[IO[bytes]]) -> IO[bytes]:
@@ -159,15 +219,6 @@ def _kill(pid: int) -> None:
         ended.register(handle, select.POLLIN)
         ended.poll(PATIENCE * 1000)
         os.close(handle)
-
-
-def _members(cgroup: str) -> list[int]:
-    if not cgroup:
-        return []
-    try:
-        return [int(line) for line in (Path(cgroup) / "cgroup.procs").read_text().split()]
-    except OSError:
-        return []
 
 
 def _session(leader: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand
 from pilot.runtime import process
+from pilot.runtime.limits import LimitedBy, Limits
 
 ROOT = Path(__file__).parents[3]
 PATH = {"PATH": "/usr/bin:/bin"}
@@ -211,6 +213,9 @@ if not os.fork():
 """
 
 
+FOUR = "\nwhile open('pids').read().count('\\n') < 4: time.sleep(0.01)\n"
+
+
 @pytest.mark.parametrize("after", [0.0, 1.3], ids=["before it has a cgroup", "after"])
 def test_stop_ends_a_tree_with_a_daemon_in_it(tmp_path, after):
     payload = python(tmp_path, TREE + "\ntime.sleep(600)\n")
@@ -223,7 +228,7 @@ def test_stop_ends_a_tree_with_a_daemon_in_it(tmp_path, after):
 
 
 def test_what_a_payload_leaves_behind_is_ended_and_its_own_status_is_told(tmp_path):
-    payload = python(tmp_path, TREE + "\nwhile open('pids').read().count('\\n') < 4: time.sleep(0.01)\nsys.exit(3)\n")
+    payload = python(tmp_path, TREE + FOUR + "sys.exit(3)\n")
     outcome = payload.wait()
     assert outcome.status == 3
     assert not any(map(alive, pids(tmp_path / "pids", 4)))
@@ -254,6 +259,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from pilot.job import PayloadCommand
 from pilot.runtime import process
+from pilot.runtime.limits import LimitedBy, Limits
 here = Path(sys.argv[2])
 command = PayloadCommand((sys.executable, "-I", "-S", "-c", sys.argv[3]), {}, here)
 payload = process.start(command, stdout=here / "o", stderr=here / "e")
@@ -275,11 +281,11 @@ def test_a_dead_pilot_leaves_nothing_running(tmp_path, number):
 
 def test_a_cgroup_that_a_killed_keeper_and_pilot_left_is_removed_by_the_next(tmp_path):
     payload = start(tmp_path, "/bin/true")
-    if not payload._cgroup:
+    if not payload.groups.tracking:
         pytest.skip("not tested: no cgroup can be made here")
     gone = payload._keeper.pid
     payload.wait()
-    left = Path(payload._cgroup).with_name(f"compass-{gone}")
+    left = Path(payload.groups.tracking).with_name(f"compass-{gone}")
     other = left.with_name("compass-not-ours")
     left.mkdir()
     other.mkdir()
@@ -306,7 +312,7 @@ def test_a_lost_keeper_is_told_and_its_payload_does_not_run_on(tmp_path):
         payload.wait()
     assert caught.value.code is ErrorCode.KEEPER_LOST
     assert not any(alive(int(pid)) for pid in (tmp_path / "pids").read_text().split())
-    assert not payload._cgroup or not Path(payload._cgroup).exists()
+    assert not any(Path(folder).exists() for folder in payload.groups.all)
 
 
 @pytest.fixture
@@ -376,3 +382,59 @@ def test_a_keeper_costs_little(tmp_path):
         payload.wait()
     print(json.dumps({"keeper_start_ms": round(min(times) * 1000, 1)}))
     assert min(times) < 0.15
+
+
+def test_a_payload_whose_time_is_over_is_stopped_and_called_late(tmp_path):
+    payload = start(tmp_path, "sleep", "600")
+    outcome = payload.wait(seconds=0.1, grace=5)
+    assert (outcome.signal, outcome.late) == (signal.SIGTERM, True)
+
+
+def test_a_payload_that_ends_in_its_time_is_not_late(tmp_path):
+    assert not start(tmp_path, "/bin/true").wait(seconds=60).late
+
+
+def test_the_processes_of_a_payload_are_known_with_its_daemons(tmp_path):
+    payload = python(tmp_path, TREE + "\ntime.sleep(600)\n")
+    tree = pids(tmp_path / "pids", 4)
+    assert set(tree) <= payload.pids()
+    assert payload.pid in payload.pids()
+    assert os.getpid() not in payload.pids()
+    payload.stop(0)
+    payload.wait()
+    assert payload.pids() == set()
+
+
+def test_a_core_dump_is_told(tmp_path):
+    rows = ((resource.RLIMIT_CORE, *[resource.getrlimit(resource.RLIMIT_CORE)[1]] * 2),)
+    command = PayloadCommand(("/bin/sh", "-c", "kill -ABRT $$"), PATH, tmp_path)
+    limited = Limits(resources=rows)
+    outcome = process.start(command, stdout=tmp_path / "o", stderr=tmp_path / "e", limits=limited).wait()
+    assert outcome.signal == signal.SIGABRT
+    if outcome.dumped:  # some kernels are told to write none
+        assert outcome.pid > 0
+    assert not shell(tmp_path, "ulimit -c 0; kill -ABRT $$").dumped
+
+
+def test_a_lost_keeper_leaves_not_even_daemons_of_a_payload_with_a_limit(tmp_path):
+    command = PayloadCommand((sys.executable, "-I", "-S", "-c", TREE + "\ntime.sleep(600)\n"), PATH, tmp_path)
+    limited = Limits(memory=2**30)
+    payload = process.start(command, stdout=tmp_path / "o", stderr=tmp_path / "e", limits=limited)
+    if payload.limited_by is LimitedBy.SAMPLING:
+        pytest.skip(f"not tested: no cgroup limits memory here: {payload.groups.why}")
+    tree = pids(tmp_path / "pids", 4)
+    os.kill(payload._keeper.pid, signal.SIGKILL)
+    with pytest.raises(JobFailed):
+        payload.wait()
+    assert not any(map(alive, tree))
+    assert not any(Path(folder).exists() for folder in payload.groups.all)
+
+
+def test_a_tree_of_stopped_processes_is_ended_within_its_grace(tmp_path):
+    payload = python(tmp_path, TREE + FOUR + "os.kill(0, signal.SIGSTOP)\n")
+    tree = pids(tmp_path / "pids", 4)
+    begun = time.monotonic()
+    payload.stop(0.2)
+    payload.wait()
+    assert not any(map(alive, tree))
+    assert time.monotonic() - begun < 2

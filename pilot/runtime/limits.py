@@ -1,0 +1,112 @@
+"""What one payload may take: from the settings, the queue and the job to numbers for cgroups and ``ulimit``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Callable, Optional
+
+from pilot.runtime import cgroup
+
+if TYPE_CHECKING:
+    from pilot.contract.job import JobSpec
+    from pilot.contract.queue import QueueData
+    from pilot.settings import PayloadLimits
+
+#: A limit of the resource that means none.
+UNLIMITED = -1
+#: After SIGXCPU a process has so many seconds of CPU time before it is killed.
+LAST_SECONDS = 60
+
+_MB = 10**6
+
+
+class LimitedBy(str, Enum):
+    """What holds a payload to its limit of memory."""
+
+    NOTHING = "nothing"
+    CGROUP_1 = "a cgroup (version 1)"
+    CGROUP_2 = "a cgroup (version 2)"
+    SAMPLING = "samples of its size"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``memory`` in bytes and ``processes`` of the whole tree, ``cpu_time`` of each process in seconds; 0: no limit.
+
+    ``resources`` are rows for ``setrlimit``: number, soft, hard.
+    """
+
+    memory: int = 0
+    processes: int = 0
+    cpu_time: int = 0
+    resources: tuple[tuple[int, int, int], ...] = ()
+
+
+NO_LIMITS = Limits()
+
+
+def memory_limit(spec: JobSpec, queue: QueueData, chosen: PayloadLimits) -> int:
+    """Answer how many bytes of memory a payload may take; 0: nobody said, or nobody is to be heard."""
+    said = {"none": 0, "queue": queue.memory, "job": spec.memory or queue.memory}[chosen.memory]
+    return int(said * chosen.memory_margin)
+
+
+def of(
+    spec: JobSpec, queue: QueueData, chosen: PayloadLimits, inherited: Optional[Callable[[int], tuple[int, int]]] = None
+) -> Limits:
+    """Put together a payload's limits.
+
+    Args:
+        spec: The job.
+        queue: Its queue.
+        chosen: The settings.
+        inherited: Answers soft and hard limit of a resource, by its number; what the pilot itself has when left out.
+    """
+    import resource
+
+    cpu_time = int(spec.max_cpu_time * chosen.cpu_margin)
+    asked = (
+        (resource.RLIMIT_CORE, UNLIMITED if spec.debug else chosen.core, chosen.core >= 0 or spec.debug),
+        (resource.RLIMIT_CPU, cpu_time, cpu_time),
+        (resource.RLIMIT_FSIZE, chosen.file_size, chosen.file_size),
+        (resource.RLIMIT_NOFILE, chosen.open_files, chosen.open_files),
+        (resource.RLIMIT_STACK, chosen.stack, chosen.stack),
+        (resource.RLIMIT_AS, chosen.address_space, chosen.address_space),
+    )
+    rows = _rows(((number, value) for number, value, wanted in asked if wanted), inherited or resource.getrlimit)
+    return Limits(memory_limit(spec, queue, chosen), chosen.processes, cpu_time, tuple(rows))
+
+
+def _rows(
+    asked: Iterator[tuple[int, int]], inherited: Callable[[int], tuple[int, int]]
+) -> Iterator[tuple[int, int, int]]:
+    """Answer what has to be set. Nobody may raise a hard limit; what is as it should be costs nothing."""
+    import resource
+
+    for number, value in asked:
+        had = inherited(number)
+        soft = had[1] if value == UNLIMITED else value if had[1] == UNLIMITED else min(value, had[1])
+        hard = had[1] if value == UNLIMITED else soft
+        if number == resource.RLIMIT_CPU:  # time to say a last word
+            hard = soft + LAST_SECONDS if had[1] == UNLIMITED else min(soft + LAST_SECONDS, had[1])
+        if (soft, hard) != had:
+            yield number, soft, hard
+
+
+def describe() -> Sequence[str]:
+    """Say in one line each what this node lets the pilot do with payloads; for admins. Makes groups, and removes them.
+
+    The groups are called after this process, which is no keeper, so that the name is free.
+    """
+    groups = cgroup.make(os.getpid(), memory=2**40, processes=2**15)
+    cgroup.remove(groups.all)
+    if groups.why:
+        memory = f"limits of memory: by samples of their size, not by the kernel: {groups.why}"
+    else:
+        memory = f"limits of memory: by the kernel, with cgroups of version {groups.memory_version}"
+    processes = "by the kernel, with cgroups" if groups.processes else "not by the kernel: there is no pids controller"
+    tracking = "in a cgroup of version 2" if groups.tracking else "by the keeper alone: no cgroup of version 2 is given"
+    return (memory, f"limits of processes: {processes}", f"payloads are tracked and killed {tracking}")
