@@ -8,8 +8,13 @@ from enum import Enum
 class ProcessingType(str, Enum):
     """Tells the pilot which of the experiment's log lines and files to expect."""
 
+    TEST = "test-production"
+    MASS = "mass-production"
+    TECHNICAL = "technical-production"
+    FILTERING = "ddd"
     GENERATION = "mcgen"
     RECONSTRUCTION = "mcreco"
     MERGE_MDST = "merge-mdst"
     MERGE_HISTOGRAMS = "merge-hist"
     MERGE_DUMP = "merge-dump"
+    ANALYSIS = "user-analysis"

@@ -167,7 +167,8 @@ class Node:
         """Run a job; ``inputs`` are the texts of its input files, in their order."""
         assert self.verify(spec) == []
         place = workdir.create(self.base, spec)
-        for file, text in zip(spec.inputs, inputs.values(), strict=True):
+        assert len(inputs) == len(spec.inputs)
+        for file, text in zip(spec.inputs, inputs.values()):
             (place.root / file.lfn).write_text(text)
         asked = self.hook.payload_environment(spec=spec, queue=self.queue, workdir=place.root)
         whole = environment.payload_environment({"HOME": "/"}, place.root, reversed(asked))
