@@ -21,6 +21,7 @@ install_programs() {
     mkdir -p "$folder/usr/var/lib/apptainer/mnt/session" "$folder/usr/var/apptainer/mnt/session"
     ln -sfn ../etc "$folder/usr/lib/etc"
     ln -sfn ../var "$folder/usr/lib/var"
+    ln -sfn apptainer "$folder/usr/bin/singularity"
     sed -i 's/^systemd cgroups = yes/systemd cgroups = no/' "$conf"
     # Its programs are found here and not on the machine.
     sed -i "s|^# *binary path = .*|binary path = $folder/usr/bin:$folder/usr/sbin:\$PATH:|" "$conf"

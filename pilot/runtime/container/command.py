@@ -16,7 +16,6 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.runtime.container.podman import LABEL
 from pilot.runtime.container.values import Bind, Container, Runtime
-from pilot.runtime.workdir import TEMPORARY
 
 if TYPE_CHECKING:
     from pilot.job import PayloadCommand
@@ -55,17 +54,17 @@ class Found:
     unshare: str = ""  # the program of that name
 
 
-def wrap(command: PayloadCommand, container: Container, found: Found) -> PayloadCommand:
+def wrap(command: PayloadCommand, container: Container, found: Found, temporary: Path) -> PayloadCommand:
     """Answer the command that runs a command in a container.
 
-    The working directory is seen at its own path and is the home; ``/tmp`` is its temporary folder.
+    The working directory is seen at its own path and is the home; ``temporary`` holds what is written to ``/tmp``.
 
     Raises:
         JobFailed: a path cannot be named to the runtime (APPTAINER_BIND).
     """
     if container.runtime is Runtime.PODMAN:
-        return _podman(command, container, found)
-    return _apptainer(command, container, found)
+        return _podman(command, container, found, temporary)
+    return _apptainer(command, container, found, temporary)
 
 
 def carried(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
@@ -82,21 +81,25 @@ def carried(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str,
     }
 
 
-def _apptainer(command: PayloadCommand, container: Container, found: Found) -> PayloadCommand:
-    here = str(command.workdir)
+def _apptainer(command: PayloadCommand, container: Container, found: Found, temporary: Path) -> PayloadCommand:
     argv = [found.program, "--silent", "exec", "--cleanenv", "--no-eval"]
-    argv += {"all": ["--containall"], "contain": ["--contain"], "none": []}[container.isolation]
-    argv += ["--userns"] if container.userns else []
-    argv += _GPU["apptainer"][container.gpu]
-    argv += [f"--home={here}", f"--pwd={here}", f"--workdir={here}/{TEMPORARY}"]
-    argv += [f"--bind={_bound(bind)}" for bind in _binds(command.workdir, container, found)]
+    argv += [] if container.is_instance else _surroundings(command.workdir, container, found, temporary)
     argv += [*container.options, container.image, *command.argv]
     beginning = "SINGULARITYENV_" if Path(found.program).name == "singularity" else "APPTAINERENV_"
     inside = {beginning + name: value for name, value in command.environment.items()}
     return replace(command, argv=tuple(argv), environment={**found.environment, **inside})
 
 
-def _podman(command: PayloadCommand, container: Container, found: Found) -> PayloadCommand:
+def _surroundings(workdir: Path, container: Container, found: Found, temporary: Path) -> list[str]:
+    """List what an instance had from its beginning, and another container gets now."""
+    argv = {"all": ["--containall"], "contain": ["--contain"], "none": []}[container.isolation]
+    argv += ["--userns"] if container.userns else []
+    argv += _GPU["apptainer"][container.gpu]
+    argv += [f"--home={workdir}", f"--pwd={workdir}", f"--workdir={temporary}"]
+    return argv + [f"--bind={_bound(bind)}" for bind in _binds(workdir, container, found)]
+
+
+def _podman(command: PayloadCommand, container: Container, found: Found, temporary: Path) -> PayloadCommand:
     here = str(command.workdir)
     # Root's mounts would outlive a podman that is killed; those of a mount namespace end with it.
     argv = [found.unshare, "--mount", "--propagation=slave"] if found.root and found.unshare else []
@@ -106,7 +109,7 @@ def _podman(command: PayloadCommand, container: Container, found: Found) -> Payl
     argv += ["--init"] if found.init and container.isolation == "all" else []
     argv += ["--userns=keep-id"] if container.userns and not found.root else []
     argv += _GPU["podman"][container.gpu]
-    binds = [Bind(f"{here}/{TEMPORARY}", "/tmp"), *_binds(command.workdir, container, found)]  # noqa: S108  # inside
+    binds = [Bind(str(temporary), "/tmp"), *_binds(command.workdir, container, found)]  # noqa: S108  # inside
     argv += [f"--volume={_bound(bind)}" for bind in binds]
     argv += [f"--workdir={here}", f"--env=HOME={here}"]
     passed = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Optional
 from pilot.errors import JobFailed
 from pilot.job import Problem
 from pilot.runtime.container.choice import choose
+from pilot.runtime.workdir import TEMPORARY
 
 if TYPE_CHECKING:
     from pilot.contract.job import JobSpec
@@ -50,21 +51,17 @@ class Containers:
         return None
 
     def wrap(self, chosen: Container, command: PayloadCommand) -> PayloadCommand:
-        """Put a command into its container.
+        """Put a payload's command into its container, without the variables that describe the node.
 
         Raises:
             JobFailed: the node lacks something that it needs; see `node.look`.
         """
         from dataclasses import replace
 
-        from pilot.runtime.container import node
-        from pilot.runtime.container.command import carried, wrap
+        from pilot.runtime.container.command import carried
 
-        found = node.look(chosen, self._own)
-        if store := self._store(chosen):
-            store.remove_dead(time.time())
         inside = replace(command, environment=carried(command.environment, self._own))
-        return wrap(inside, chosen, found)
+        return put_in(chosen, inside, self._own, command.workdir / TEMPORARY)
 
     @contextlib.contextmanager
     def leaving_nothing(self, chosen: Optional[Container], folder: Path) -> Iterator[None]:
@@ -72,7 +69,7 @@ class Containers:
         try:
             yield
         finally:
-            if chosen is not None and (store := self._store(chosen)):
+            if chosen is not None and (store := _store(chosen, self._own)):
                 store.remove_of(folder)
 
     def explain(self, chosen: Optional[Container], outcome: PayloadOutcome) -> Optional[Problem]:
@@ -86,12 +83,26 @@ class Containers:
             return diagnose(chosen, outcome.status, stderr.read().decode("utf-8", "replace"))
         return None
 
-    def _store(self, chosen: Container) -> Optional[Podman]:
-        """Answer what remembers containers; Apptainer's are processes and nothing else."""
-        from pilot.runtime.container import node
-        from pilot.runtime.container.podman import Podman
-        from pilot.runtime.container.values import Runtime
 
-        if chosen.runtime is not Runtime.PODMAN:
-            return None
-        return Podman(*node.program_of(chosen, self._own))
+def put_in(chosen: Container, command: PayloadCommand, own: Mapping[str, str], temporary: Path) -> PayloadCommand:
+    """Put a command into a container of this node; ``temporary`` becomes its ``/tmp``.
+
+    Raises:
+        JobFailed: the node lacks something that it needs; see `node.look`.
+    """
+    from pilot.runtime.container import node
+    from pilot.runtime.container.command import wrap
+
+    found = node.look(chosen, own)
+    if store := _store(chosen, own):
+        store.remove_dead(time.time())
+    return wrap(command, chosen, found, temporary)
+
+
+def _store(chosen: Container, own: Mapping[str, str]) -> Optional[Podman]:
+    """Answer what remembers containers; Apptainer's are processes and nothing else."""
+    from pilot.runtime.container import node
+    from pilot.runtime.container.podman import Podman
+    from pilot.runtime.container.values import Runtime
+
+    return Podman(*node.program_of(chosen, own)) if chosen.runtime is Runtime.PODMAN else None

@@ -39,7 +39,7 @@ _CAUSES = (
     (
         ErrorCode.IMAGE_NOT_FOUND,
         _words(
-            r"could not open image .*(?:no such file|not found)",
+            r"(?:could not|failed to) open image .*(?:no such file|not found)|unable to open file .*no such file",
             r"image not known|manifest unknown|name unknown|repository .* not found|requested access .* is denied",
             r"running container create option: stat|image .* (?:does not|doesn't) exist",
         ),

@@ -45,6 +45,11 @@ class Container:
     options: tuple[str, ...] = ()
 
     @property
+    def is_instance(self) -> bool:
+        """Whether it runs already, and commands are only to join it."""
+        return self.image.startswith("instance://")
+
+    @property
     def is_address(self) -> bool:
         """Whether the image is to be fetched, and not a file of the node."""
         return "://" in self.image

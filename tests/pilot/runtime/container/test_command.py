@@ -8,7 +8,8 @@ import pytest
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand
-from pilot.runtime.container.command import Found, carried, wrap
+from pilot.runtime.container import command as module
+from pilot.runtime.container.command import Found, carried
 from pilot.runtime.container.values import Bind, Container, Runtime
 
 HERE = Path("/scratch/PanDA_Pilot-7-1")
@@ -18,6 +19,10 @@ FOUND = Found("/usr/bin/apptainer", {"HOME": "/home/pilot", "PATH": "/bin"})
 PODMAN = Found("/usr/bin/podman", {"HOME": "/home/pilot", "PATH": "/bin"}, image_is_folder=True)
 APPTAINER = Container(Runtime.APPTAINER, "/images/el9.sif")
 FOLDER = Container(Runtime.PODMAN, "/images/el9")
+
+
+def wrap(command, container, found):
+    return module.wrap(command, container, found, command.workdir / "tmp")
 
 
 def test_the_command_is_the_last_thing_on_the_line_after_the_image():
