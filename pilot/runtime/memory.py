@@ -136,7 +136,7 @@ class Sampler:
 
     def _traffic(self, below: Tree) -> Traffic:
         found = dict.fromkeys(("rchar", "wchar", "read_bytes", "write_bytes"), 0)
-        for pid in (self.root.pid, *(one.pid for one in below.processes)):
+        for pid in {self.root.pid, *(one.pid for one in below.processes)}:
             for name, value in _IO.findall(_content(f"{self.proc}/{pid}/io")):
                 found[name.decode("ascii")] += int(value)
         network = _network(f"{self.proc}/{below.processes[0].pid}/net/dev") if below.processes else None

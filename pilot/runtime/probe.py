@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 #: Lists a folder; its path is added.
 PROGRAM = ("ls",)
+#: Seconds that reading takes what a program has said that has ended.
+MOMENT = 0.1
 _LAST_WORDS = 300
 
 
@@ -40,11 +42,11 @@ def _ask(argv: Sequence[str]) -> subprocess.Popen[bytes] | str:
 
 def _heard(asked: subprocess.Popen[bytes], until: float, seconds: float) -> str:
     try:
-        words = asked.communicate(timeout=max(0.0, until - time.monotonic()))[1]
+        words = asked.communicate(timeout=max(MOMENT, until - time.monotonic()))[1]
     except subprocess.TimeoutExpired:
         asked.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            asked.communicate(timeout=0.1)
+            asked.communicate(timeout=MOMENT)
         if asked.stderr is not None:
             asked.stderr.close()
         return f"does not answer within {seconds:g} s"

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from pilot.control.checks.memory import grace, limit, look
+from pilot.site.features import Features
+from tests.pilot.control.checks.situations import MB, sample, situation
+
+JOB = {"spec": {"memory": 100 * MB}}
+
+
+def test_more_than_the_limit_and_its_grace_at_two_looks_in_a_row_ends_the_job():
+    first = look(situation(sample=sample(201 * MB), **JOB), None)
+    assert first.problem is None
+    assert "at the next look" in first.warning
+    second = look(situation(sample=sample(201 * MB), **JOB), first.memory)
+    assert second.problem.code is ErrorCode.PAYLOAD_EXCEEDED_MEMORY
+    assert second.problem.detail == "the payload takes 201 MB, it may take 200 MB (the job's limit and its grace)"
+
+
+def test_a_short_peak_ends_nothing():
+    first = look(situation(sample=sample(201 * MB), **JOB), None)
+    calm = look(situation(sample=sample(200 * MB), **JOB), first.memory)
+    assert look(situation(sample=sample(201 * MB), **JOB), calm.memory).problem is None
+
+
+def test_far_beyond_the_limit_one_look_is_enough():
+    assert look(situation(sample=sample(300 * MB), **JOB), None).problem is None
+    assert look(situation(sample=sample(301 * MB), **JOB), None).problem is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "whose", "size"),
+    [("first", "slot", 700), ("slot", "slot", 700), ("queue", "queue", 500), ("job", "job", 100), ("none", "", None)],
+)
+def test_the_settings_say_whose_limit_counts(asked, whose, size):
+    seen = situation(
+        settings={"memory_limit": asked, "memory_grace": 1.0},
+        queue={"memory": 500 * MB},
+        features=Features(memory=700 * MB),
+        **JOB,
+    )
+    assert limit(seen) == (size * MB if size else float("inf"), whose)
+
+
+def test_a_limit_that_nobody_set_is_none():
+    assert look(situation(sample=sample(10**15)), None).problem is None
+    assert limit(situation(settings={"memory_limit": "queue"}, **JOB))[0] == float("inf")
+
+
+def test_a_job_with_one_core_gets_its_share_of_the_queues_memory():
+    shared = situation(queue={"memory": 800 * MB, "cores": 8}, settings={"memory_grace": 1.0})
+    assert limit(shared) == (100 * MB, "queue")
+
+
+@pytest.mark.parametrize(("said", "found"), [(1.2, 1.2), (3, 3.0), (0.5, 1.0), ("x", 2.0), (None, 2.0)])
+def test_the_queues_own_grace_wins(said, found):
+    assert grace(situation(queue={"params": {"pilot_rss_grace": said}})) == found
+
+
+def test_peer_defect_23_a_limit_is_found_without_a_list_of_resource_types():
+    """PanDA's pilot drops the list form of the server's answer, and takes 4001 MB per core instead."""
+    assert limit(situation(queue={"memory": 9000 * MB}))[0] == 18000 * MB
+
+
+def test_peer_defect_26_memory_is_limited_whatever_experiment_and_monitor_there_are():
+    """PanDA's pilot does it for one experiment, and only where the prmon program runs."""
+    assert look(situation(sample=sample(10**12), **JOB), None).problem.code is ErrorCode.PAYLOAD_EXCEEDED_MEMORY
