@@ -61,6 +61,12 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("--heartbeat",), "monitor", "heartbeat", float),
     (("--stageout-attempts",), "copy", "attempts", int),
     (("--pilotuser", "--pilot-user"), "plugins", "user", str),
+    (("--harvester-workdir",), "harvester", "workdir", str),
+    (("--harvester-datadir",), "harvester", "datadir", str),
+    (("--harvester-workerattributes",), "harvester", "worker_attributes", str),
+    (("--harvester-eventstatusdump",), "harvester", "event_status_dump", str),
+    (("--harvester-submit-mode",), "harvester", "submit_mode", str.upper),
+    (("-k", "--noworkerpilotstatusupdate"), "harvester", "status", _untruth),
     (("-d", "--debug"), "log", "debug", _truth),
 )
 
@@ -69,7 +75,6 @@ OBSOLETE: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("-r", "--resource"), True, "the queue (-q) says it"),
     (("-s", "--site"), True, "the queue (-q) says it"),
     (("-i", "--versiontag"), True, "there is one version; the wrapper chooses which"),
-    (("-k", "--noworkerpilotstatusupdate"), False, "the server learns it from the jobs' reports"),
     (("-t", "--noproxyverification"), False, "the server judges the identity"),
     (("-u", "--verifypayloadproxy"), False, "payloads get no proxy"),
     (("-b", "--nocvmfs"), False, "plugins look for what they need"),

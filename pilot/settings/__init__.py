@@ -14,6 +14,7 @@ from pilot.settings.loading import (
 from pilot.settings.sections import (
     SECTIONS,
     Credentials,
+    Harvester,
     Monitor,
     Payload,
     PayloadLimits,
@@ -27,6 +28,7 @@ from pilot.settings.token import Token
 __all__ = [
     "SECTIONS",
     "Credentials",
+    "Harvester",
     "Layer",
     "Loaded",
     "Monitor",

@@ -39,6 +39,7 @@ def panda_layers(environment: Mapping[str, str]) -> list[Found]:
     elif not environment.get(TOKEN_VARIABLE):
         layers += _existing(environment, "X509_USER_PROXY", "certificate")
     layers += _existing(environment, "X509_CERT_DIR", "authorities")
+    layers += _worker(environment)
     if urls := tuple(url.strip() for url in environment.get(BASE_URLS, "").split(",") if url.strip()):
         layers.append((f"${BASE_URLS}", {"verify": {"transformation_urls": urls}}))
     return layers
@@ -63,6 +64,18 @@ def _folders(environment: Mapping[str, str]) -> Iterator[Path]:
     for name in HOMES:
         if environment.get(name):
             yield Path(environment[name])
+
+
+#: What Harvester tells its workers, and the settings that take it.
+WORKER = {"HARVESTER_ID": "id", "HARVESTER_WORKER_ID": "worker", "HARVESTER_WORKDIR": "workdir"}
+
+
+def _worker(environment: Mapping[str, str]) -> Iterator[Found]:
+    for variable, key in WORKER.items():
+        text = environment.get(variable, "")
+        value = int(text) if key == "worker" and text.isdigit() else text if key != "worker" else ""
+        if value:
+            yield f"${variable}", {"harvester": {key: value}}
 
 
 def _server(variable: str, key: str, value: str) -> Found:
