@@ -24,6 +24,7 @@ from pilot.contract.version import PRODUCT
 from pilot.errors import ConfigError, JobFailed, PilotError
 
 if TYPE_CHECKING:
+    from pilot.api.communicator import Communicator
     from pilot.control.agent import Ending, Parts
     from pilot.settings import Loaded, Settings
 
@@ -42,6 +43,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             return show_settings(words[1:])
         if words[:1] == ["environment"]:
             return show_environment(words[1:])
+        if words[:1] == ["test"]:
+            from pilot import trial
+
+            return trial.main(words[1:], print)
         run(words)
     except PilotError as error:
         return say(f"{error}; {error.code.advice}", exit_code([error.code]))
@@ -134,15 +139,14 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
     From here on signals are put to ``told``.
     """
     from pilot import plugins
-    from pilot.api.communicator import Communicator
-    from pilot.control.agent import SIGNALS, Parts
+    from pilot.control.agent import Parts
     from pilot.control.reports import facts_of
     from pilot.runtime import signals
     from pilot.site import node
 
-    chosen = loaded.settings
+    chosen = without_server(loaded.settings) if loaded.settings.job.file else loaded.settings
     require(chosen)
-    signals.hear(SIGNALS, told)
+    signals.hear(signals.meanings(chosen.stop.preemption), told)
     base = base_of(chosen)
     own = make_folder(base, held)
     start_log(own / PILOT_LOG, debug=chosen.log.debug)
@@ -154,7 +158,7 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
     return Parts(
         settings=chosen,
         plugins=plugins.load(chosen.plugins.user, chosen.plugins.also),
-        server=Communicator(chosen.server, token.read),
+        server=speak(chosen, token, base),
         node=here,
         facts=facts_of(environment, here.host, here.cpu_model),
         base=base,
@@ -163,6 +167,24 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
         secrets=token.seen,
         token=token.read,
     )
+
+
+def speak(chosen: Settings, token: settings.Token, base: Path) -> Communicator:
+    """Answer whom this pilot asks and tells: a server, or files."""
+    if chosen.server.updates and not chosen.job.file:
+        from pilot.api.communicator import Communicator
+
+        return Communicator(chosen.server, token.read)
+    from pilot.api import offline
+
+    return offline.server_for(chosen, token.read, base)
+
+
+def without_server(chosen: Settings) -> Settings:
+    """Answer the settings of a pilot that runs a file of jobs."""
+    from pilot.api import offline
+
+    return offline.adjusted(chosen)
 
 
 def live(parts: Parts, told: queue.SimpleQueue[Any]) -> Ending:
@@ -179,7 +201,7 @@ def require(chosen: Settings) -> None:
         ConfigError: it is missing, or names a file that is not there.
     """
     for value, name, option in ((chosen.server.url, "server.url", "--url"), (chosen.queue.name, "queue.name", "-q")):
-        if not value:
+        if not value and not chosen.job.file:
             raise ConfigError(f"{name} is not set; give {option}, or set it in a configuration file")
     for value, name in ((chosen.server.certificate, "certificate"), (chosen.server.authorities, "authorities")):
         if value and not Path(value).exists():
@@ -240,7 +262,9 @@ def hand_over(own: Path, folder: str) -> None:
 
 def leave(own: Path, status: int, keep: bool) -> None:
     """Remove this pilot's folder, but not what the next pilot on this disk, or a reader of the log, will want."""
-    if keep or any(own.glob("journal/*.json")):
+    from pilot.runtime.workdir import KEPT_FILE
+
+    if keep or any(own.glob("journal/*.json")) or any(own.glob(f"*/{KEPT_FILE}")):
         return
     if status in UNEVENTFUL:
         shutil.rmtree(own, ignore_errors=True)

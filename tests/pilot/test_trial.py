@@ -1,0 +1,63 @@
+"""``pilot test`` as an admin runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilot import trial
+from pilot.contract.exit_codes import ExitCode
+
+ROOT = Path(__file__).parents[2]
+
+
+def pilot(*words, cwd, **variables):
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("COMPASS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "pilot", *words],
+        env={**plain, "PYTHONPATH": str(ROOT), "COMPASS_PILOT__MONITOR__FREE_DISK_AT_START": "1000000", **variables},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_node_on_which_pilots_work_is_told_so_and_left_as_it_was(tmp_path):
+    done = pilot("test", "--jobs", "2", "-a", str(tmp_path / "work"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "job 1: finished, payload's exit status 0, stored: out-1.txt, test-1.log.tgz",
+        "job 2: finished, payload's exit status 0, stored: out-2.txt, test-2.log.tgz",
+        "a pilot works here",
+    ]
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_node_on_which_they_do_not_is_told_why(tmp_path):
+    done = pilot("test", cwd=tmp_path, COMPASS_PILOT__VERIFY__SIGNATURES="always")
+    assert done.returncode == ExitCode.JOB_FAILED
+    assert "job 1: failed, payload's exit status none, stored: test-1.log.tgz; error 1918: compassSig" in done.stdout
+    assert "a pilot does not work here: exit status 90" in done.stdout
+
+
+def test_a_pilot_that_does_not_even_begin_is_told_as_such(tmp_path):
+    done = pilot("test", "--pilotuser", "nobody", cwd=tmp_path)
+    assert done.returncode == ExitCode.BAD_CONFIGURATION
+    assert "job 1: no final report was written" in done.stdout
+    assert "there is no plugin 'nobody'" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["0", "x", "-1", "1001", "²"])
+def test_the_number_of_jobs_is_one(tmp_path, text):
+    done = pilot("test", "--jobs", text, cwd=tmp_path)
+    assert (done.returncode, "is not a number from 1 to 1000" in done.stderr) == (ExitCode.USAGE, True)
+
+
+def test_each_job_is_a_job_like_any_other():
+    assert json.loads(json.dumps(trial.job(3)))["jobParameters"] == ["-c", "wc -c < in.txt > out-3.txt && echo counted"]
