@@ -1,10 +1,13 @@
-"""What differs for COMPASS: its software, its programs, how they fail, end well and count events."""
+"""What differs for COMPASS: its software, its programs, how they fail, end well and count events.
+
+What only some jobs need is imported for them: a pilot starts without it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
@@ -13,19 +16,10 @@ from pilot.contract.queue import QueueData
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
 from pilot.job import PayloadOutcome, Problem
-from pilot.user.compass import (
-    calibration,
-    commands,
-    diagnosis,
-    events,
-    options,
-    orders,
-    outputs,
-    release,
-    setting_up,
-    site,
-)
 from pilot.user.compass.kinds import WorkKind, kind_of, own_kind_of
+
+if TYPE_CHECKING:
+    from pilot.user.compass.orders import ProgramOrder
 
 
 @hookimpl
@@ -35,11 +29,15 @@ def verify_job(spec: JobSpec, queue: QueueData) -> Optional[str]:
     Raises:
         JobFailed: what is missing on the node, with its own code.
     """
+    kind = own_kind_of(spec)
+    if kind is None and not spec.home_package:
+        return None
+    from pilot.user.compass import calibration, commands, options, orders, release, site
+
     choice, place = site.read(queue), release.release_of(spec, queue)
     if place is not None:
         release.check(place)
         release.setup_of(place, choice.setup)
-    kind = own_kind_of(spec)
     if kind is None:
         return None
     try:
@@ -57,13 +55,17 @@ def verify_job(spec: JobSpec, queue: QueueData) -> Optional[str]:
 @hookimpl
 def payload_environment(spec: JobSpec, queue: QueueData, workdir: Path) -> Mapping[str, str]:
     """Give what the job's release sets, what its program reads of the job, and where its calibrations come from."""
+    kind = own_kind_of(spec)
+    if kind is None and not spec.home_package:
+        return {}
+    from pilot.user.compass import calibration, commands, release, setting_up, site
+
     choice, place = site.read(queue), release.release_of(spec, queue)
     environment: dict[str, str] = {}
     if place is not None:
         release.check(place)
         setup = release.setup_of(place, choice.setup)
         environment.update(setting_up.values_of(setup, choice.setup_time, strict=choice.strict))
-    kind = own_kind_of(spec)
     if kind is not None:
         order = _order(kind, spec)
         environment.update(commands.variables(kind, order, spec))
@@ -81,13 +83,17 @@ def payload_command(
     kind = own_kind_of(spec)
     if kind is None:
         return None
+    from pilot.user.compass import commands, release
+
     place = release.release_of(spec, queue)
     program = release.program(kind.program, place, environment.get("PATH", ""), image=image)
     call = commands.Call(kind, _order(kind, spec), spec, program, place, workdir, environment)
     return commands.argument_list(call)
 
 
-def _order(kind: WorkKind, spec: JobSpec) -> orders.ProgramOrder:
+def _order(kind: WorkKind, spec: JobSpec) -> ProgramOrder:
+    from pilot.user.compass import orders
+
     try:
         return orders.read(kind, spec.arguments)
     except orders.BadOrder as wrong:
@@ -98,24 +104,32 @@ def _order(kind: WorkKind, spec: JobSpec) -> orders.ProgramOrder:
 def settle_outputs(spec: JobSpec, outcome: PayloadOutcome) -> None:
     """Give the event dump of a program that ended well its name; where no event was kept, the marker that says so."""
     if outcome.well and kind_of(spec) is not None:
+        from pilot.user.compass import outputs
+
         outputs.settle(spec, outcome.workdir)
 
 
 @hookimpl
 def diagnose_payload(spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
     """Read the output for what COMPASS's programs say when they fail, also where they end with status 0."""
+    from pilot.user.compass import diagnosis
+
     return diagnosis.diagnose(spec, outcome)
 
 
 @hookimpl
 def job_metrics(spec: JobSpec, outcome: PayloadOutcome) -> Mapping[str, int]:
     """Count events: what the program says it wrote; the last such line counts. A merge is held against its inputs."""
+    from pilot.user.compass import events
+
     return events.metrics(spec, outcome.stdout)
 
 
 @hookimpl
 def payload_progress(spec: JobSpec, stdout: Path) -> Optional[tuple[int, Optional[int]]]:
     """Say how many events are done, and of how many, from the end of the output."""
+    from pilot.user.compass import events
+
     return events.progress(stdout)
 
 

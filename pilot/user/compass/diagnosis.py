@@ -16,7 +16,6 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from pilot.job import PayloadOutcome, Problem
-from pilot.user.compass import outputs
 from pilot.user.compass.kinds import WorkKind, kind_of
 from pilot.user.output import blocks_of_lines, last_lines
 
@@ -90,6 +89,8 @@ def _unfinished(kind: WorkKind, spec: JobSpec, outcome: PayloadOutcome) -> Optio
     marker = marker_of(kind, spec)
     if marker is not None and not _holds(outcome.stdout, marker):
         return problem(PayloadCode.NO_END_OF_JOB, marker.decode())
+    from pilot.user.compass import outputs
+
     return outputs.missing(kind, spec, outcome.workdir)
 
 

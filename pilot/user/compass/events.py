@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Optional
 
 from pilot.contract.job import JobSpec
-from pilot.user.compass import orders
 from pilot.user.compass.kinds import EVERY_COUNT, kind_of, own_kind_of
 from pilot.user.output import blocks_of_lines, tail
 
@@ -54,7 +53,11 @@ def metrics(spec: JobSpec, stdout: Path) -> dict[str, int]:
 def _expected(spec: JobSpec) -> Optional[int]:
     """Answer how many events the inputs of a merge hold, as its order says."""
     kind = own_kind_of(spec)
-    return orders.read(kind, spec.arguments).expected_events if kind and kind.merges else None
+    if kind is None or not kind.merges:
+        return None
+    from pilot.user.compass import orders
+
+    return orders.read(kind, spec.arguments).expected_events
 
 
 def progress(stdout: Path) -> Optional[tuple[int, Optional[int]]]:

@@ -30,7 +30,8 @@ def release_of(spec: JobSpec, queue: QueueData) -> Optional[Path]:
     """Say where a job's release must be; ``None`` for a job that needs none.
 
     ``homepackage`` is the root of the software area and the folders below it in one (home and path), ``swRelease`` the
-    release's own folder (soft). One that does not begin with a slash lies below the queue's ``appdir``.
+    release's own folder (soft). One that does not begin with a slash lies below the first folder of the queue's
+    ``appdir``, which may list folders by release (``/sw|nightlies^/sw/nightlies``).
 
     Raises:
         JobFailed: the parts make no path of the experiment's kind (BAD_JOB_DEFINITION), or the queue has no ``appdir``
@@ -40,11 +41,12 @@ def release_of(spec: JobSpec, queue: QueueData) -> Optional[Path]:
         return None
     if spec.home_package.startswith("/"):
         return Path(_area(spec.home_package, "", spec.release))
-    if not queue.appdir:
+    folder = queue.appdir.partition("|")[0].strip()
+    if not folder:
         words = f"homepackage: {spec.home_package!r} lies below appdir, and queue {queue.name} has none; set it"
         raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words)
     path = "" if spec.home_package in (".", "./") else spec.home_package
-    return Path(_area(f"{queue.appdir.rstrip('/')}/", path, spec.release))
+    return Path(_area(f"{folder.rstrip('/')}/", path, spec.release))
 
 
 def _area(home: str, path: str, soft: str) -> str:

@@ -25,6 +25,7 @@ def of(home_package, soft="v1", appdir=""):
         ("/cvmfs/compass.cern.ch/", "/sw", "/cvmfs/compass.cern.ch/v1"),
         ("generalprod/testcoral/", "/scratch/compass", "/scratch/compass/generalprod/testcoral/v1"),
         ("generalprod/", "/scratch/compass/", "/scratch/compass/generalprod/v1"),
+        ("generalprod/", "/sw|nightlies^/sw/nightlies", "/sw/generalprod/v1"),
         (".", "/scratch/compass", "/scratch/compass/v1"),
     ],
 )
