@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import signal
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -36,6 +35,7 @@ from pilot.control.times import Times
 from pilot.errors import PilotError
 from pilot.job import Job, Problem
 from pilot.plugins import call
+from pilot.runtime import signals
 from pilot.runtime.container.containers import Containers
 from pilot.runtime.transformation import Fetching
 from pilot.site.features import FeatureSource
@@ -52,17 +52,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The signals that end a pilot, and what its jobs are then reported with.
-SIGNALS: Mapping[int, ErrorCode] = {
-    signal.SIGTERM: ErrorCode.SIGTERM,
-    signal.SIGINT: ErrorCode.SIGINT,
-    signal.SIGQUIT: ErrorCode.SIGQUIT,
-    signal.SIGXCPU: ErrorCode.SIGXCPU,
-    signal.SIGUSR1: ErrorCode.SIGUSR1,
-    # What a closed terminal, and some batch systems, send; the wrapper passes them on.
-    signal.SIGHUP: ErrorCode.KILL_SIGNAL,
-    signal.SIGUSR2: ErrorCode.KILL_SIGNAL,
-}
 #: When the last job is gone, the threads have so many seconds to end.
 CLOSING = 10.0
 #: Copies, and logs, of so many jobs at the same time.
@@ -127,6 +116,7 @@ class Agent:
         self._started = time.monotonic()
         self._features = FeatureSource(parts.environment)
         self._readiness = Readiness(parts.settings, self._features, lambda: self._credentials().read())
+        self._meanings = signals.meanings(parts.settings.stop.preemption)
         self._ends = known_ends(parts.settings.job, self._started)
         (parts.own / recovery.JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._components: list[Component] = []
@@ -158,7 +148,7 @@ class Agent:
                 self._news.put(Shutdown(problems[-1], seconds))
             else:
                 number = number or word
-                self._news.put(Shutdown(_signal_problem(word), seconds))
+                self._news.put(Shutdown(signals.problem_of(word, self._meanings), seconds))
             until = min(until or float("inf"), time.monotonic() + seconds)
 
     def _ending(self, problems: Sequence[Problem], number: Optional[int], left: Sequence[str]) -> Ending:
@@ -342,8 +332,3 @@ _DO_LOG: Mapping[Effect, Callable[[DataControl, Work], None]] = {
     Effect.STAGE_LOG: DataControl.stage_log,
     Effect.CLEAN: DataControl.clean,
 }
-
-
-def _signal_problem(number: int) -> Problem:
-    code = SIGNALS.get(number, ErrorCode.KILL_SIGNAL)
-    return Problem(code, f"the pilot was ended by {signal.Signals(number).name}")

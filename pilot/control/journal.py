@@ -6,11 +6,12 @@ the final report, is forced to the disk as well; the rest survives the pilot's d
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -134,6 +135,32 @@ class Journal:
         asked = {"request_id": request_id, "server": server, "queue": queue}
         self._replace(self.folder / _REQUEST, asked, durable=False)
 
+    def accepted(self, request_id: str, records: Sequence[Record]) -> None:
+        """Note all jobs of an answer in one step, before each has its own record: none of them can be lost alone.
+
+        Raises:
+            JournalUnusable: it cannot be written; the request stays without an answer.
+        """
+        said = {"request_id": request_id, "jobs": [dataclasses.asdict(record) for record in records]}
+        self._replace(self.folder / _REQUEST, said, durable=False)
+
+    def complete(self) -> None:
+        """Give a record to each job of an answer that its pilot died over while it wrote them.
+
+        Raises:
+            JournalUnusable: it cannot be written.
+        """
+        try:
+            found = json.loads((self.folder / _REQUEST).read_bytes()).get("jobs", ())
+            records = [Record.from_dict(job) for job in found]
+        except (*_UNREADABLE, AttributeError):
+            return
+        for record in records:
+            if not self._path(*record.key).exists():
+                self.write(record)
+        if records:
+            self.answered()
+
     def answered(self) -> None:
         """Note that the request was answered, and its jobs are written down."""
         self._remove(self.folder / _REQUEST)
@@ -172,6 +199,13 @@ class Journal:
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return request_id if ours and request_id not in {record.request_id for record in self.records()} else None
+
+    def close_request(self) -> None:
+        """Remove a request whose jobs are written down: the pilot died before it could."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            asked = json.loads((self.folder / _REQUEST).read_bytes())["request_id"]
+            if asked in {record.request_id for record in self.records()}:
+                self.answered()
 
     def request_since(self) -> float:
         """Answer when the request without an answer was sent, in seconds since 1970; 0.0 when there is none."""

@@ -163,7 +163,9 @@ class Recovery:
 
     def _settle(self, folder: Path) -> int:
         journal = Journal(folder / JOURNAL)
+        journal.complete()
         whole = moving.complete(folder)
+        journal.close_request()
         ours = [record for record in journal.records() if record.server == self._server.name]
         left = sum(not self._settle_job(folder, journal, record) for record in ours)
         before = self._now() - self._policy.age_most

@@ -178,6 +178,8 @@ def _put(spec: JobSpec, file: FileSpec, path: Path, size: int, route: Route, dea
     there = tool.stat(route.url, deadline)
     if there is not None:
         if same := _same_content(path, size, there, route, deadline, cancel):
+            with contextlib.suppress(CopyFailed):  # of a pilot that died when it had given the file its name
+                tool.remove(part, deadline)
             return same
         # A later attempt finds what an earlier one's pilot stored before it died: two runs of one program rarely write
         # the same bytes. A log's name is its attempt's own. Whatever a first attempt finds is somebody else's.

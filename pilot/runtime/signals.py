@@ -1,4 +1,4 @@
-"""Hearing signals at once, in whichever thread they arrive."""
+"""Hearing signals at once, in whichever thread they arrive, and what they mean."""
 
 from __future__ import annotations
 
@@ -6,8 +6,44 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from pilot.contract.codes import ErrorCode
+from pilot.errors import ConfigError
+from pilot.job import Problem
+
+#: The signals that end a pilot, and what its jobs are then reported with.
+SIGNALS: Mapping[int, ErrorCode] = {
+    signal.SIGTERM: ErrorCode.SIGTERM,
+    signal.SIGINT: ErrorCode.SIGINT,
+    signal.SIGQUIT: ErrorCode.SIGQUIT,
+    signal.SIGXCPU: ErrorCode.SIGXCPU,
+    signal.SIGUSR1: ErrorCode.SIGUSR1,
+    # What a closed terminal, and some batch systems, send; the wrapper passes them on.
+    signal.SIGHUP: ErrorCode.KILL_SIGNAL,
+    signal.SIGUSR2: ErrorCode.KILL_SIGNAL,
+}
+
+
+def meanings(preemption: Iterable[str]) -> dict[int, ErrorCode]:
+    """Answer what each signal means at a site that has slots taken back by some of them, named as SIGUSR2.
+
+    Raises:
+        ConfigError: one of them is no signal that ends a pilot.
+    """
+    numbers = {signal.Signals(number).name: number for number in SIGNALS}
+    for name in preemption:
+        if name not in numbers:
+            raise ConfigError(f"stop.preemption: {name!r} is none of {', '.join(sorted(numbers))}")
+    return {**SIGNALS, **{numbers[name]: ErrorCode.PREEMPTION for name in preemption}}
+
+
+def problem_of(number: int, meanings: Mapping[int, ErrorCode]) -> Problem:
+    """Answer what jobs are reported with when a signal ends their pilot."""
+    code = meanings.get(number, ErrorCode.KILL_SIGNAL)
+    words = "the batch system took the slot back by" if code is ErrorCode.PREEMPTION else "the pilot was ended by"
+    return Problem(code, f"{words} {signal.Signals(number).name}")
 
 
 def hear(numbers: Iterable[int], words: queue.SimpleQueue[Any]) -> int:

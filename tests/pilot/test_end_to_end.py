@@ -367,6 +367,40 @@ def test_each_signal_has_its_code(stage, number, code):
     assert stage.final()["pilot_error_code"] == code
 
 
+@pytest.mark.parametrize(
+    ("taken_back", "number", "code"),
+    [
+        ("[SIGUSR2]", signal.SIGUSR2, ErrorCode.PREEMPTION),
+        ("[SIGTERM]", signal.SIGTERM, ErrorCode.PREEMPTION),
+        ("[SIGUSR2]", signal.SIGTERM, ErrorCode.SIGTERM),
+    ],
+)
+def test_peer_defect_11_a_slot_that_is_taken_back_has_its_own_code_and_the_log_is_stored(
+    stage, taken_back, number, code
+):
+    stage.dispatcher.jobs = [HOLDS["running"]]
+    pilot = stage.start(payload__environment="[REACHED]", stop__preemption=taken_back)
+    stage.reached()
+    pilot.send_signal(number)
+    assert pilot.wait(30) == 128 + number
+    final = stage.final()
+    assert final["pilot_error_code"] == code
+    assert set(json.loads(final["job_output_report"])) == {"job.log.tgz"}
+
+
+def test_a_payload_that_ignores_the_signal_is_ended_within_the_time_stated_and_its_log_is_stored(stage):
+    stage.dispatcher.jobs = [shell("trap '' TERM; echo > $REACHED; while :; do sleep 1; done")]
+    pilot = stage.start(payload__environment="[REACHED]", stop__within=3, payload__grace=300)
+    stage.reached()
+    began = time.monotonic()
+    pilot.send_signal(signal.SIGXCPU)
+    assert pilot.wait(20) == 128 + signal.SIGXCPU
+    assert time.monotonic() - began < 4.5
+    final = stage.final()
+    assert final["pilot_error_code"] == ErrorCode.SIGXCPU
+    assert set(json.loads(final["job_output_report"])) == {"job.log.tgz"}
+
+
 def test_a_signal_while_the_report_is_not_taken_ends_the_pilot_in_its_time(stage):
     stage.dispatcher.jobs = [job()]
     stage.dispatcher.misbehave = lambda path, count: (500, b"") if path == UPDATE else None

@@ -14,7 +14,7 @@ from pilot import plugins
 from pilot.api.communicator import Communicator
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
-from pilot.control.agent import SIGNALS, Agent, GaveUp, Parts, Sharded
+from pilot.control.agent import Agent, GaveUp, Parts, Sharded
 from pilot.control.reports import Facts
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
@@ -167,9 +167,3 @@ def test_what_concerns_one_job_stays_in_order():
             item = inbox.get()
             told.setdefault(item.key, []).append(item.number)
     assert sorted(told.values()) == [[0, 2, 4], [1, 3, 5]]
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_each_signal_has_a_code_of_its_name_or_the_one_for_any(number):
-    others = {signal.SIGHUP, signal.SIGUSR2}
-    assert SIGNALS[number].name == ("KILL_SIGNAL" if number in others else signal.Signals(number).name)

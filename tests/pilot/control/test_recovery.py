@@ -352,6 +352,14 @@ def test_a_request_whose_jobs_are_known_is_not_taken_over(disk):
     assert take_over_request(disk.base, disk.own, disk.server.name, QUEUE) is None
 
 
+def test_a_request_whose_jobs_are_known_is_forgotten_with_them(disk):
+    disk.journal.asked("r1", disk.server.name, QUEUE)
+    disk.write()
+    disk.settle_all()
+    assert not disk.dead.exists()
+    assert take_over_request(disk.base, disk.own, disk.server.name, QUEUE) is None
+
+
 def test_what_was_left_at_the_start_is_offered_again_at_the_end(disk, dispatcher):
     disk.write()
     dispatcher.misbehave = lambda path, count: (500, b"") if count == 0 else None

@@ -221,7 +221,10 @@ def test_an_output_that_the_job_may_do_without_is_passed_over(place):
 def test_what_was_stored_before_a_crash_counts_as_stored(place):
     (place.folder / "a").write_bytes(CONTENT)
     (first,) = place.stage_out(made("a", guid="G"))
+    half = place.storage / "out" / "a.7-1.part"  # it died before it had removed the temporary name
+    half.hardlink_to(place.storage / "out" / "a")
     assert place.stage_out(made("a", guid="G")) == (first,)
+    assert place.stored() == ["out/a"]
 
 
 @pytest.mark.parametrize("other", [CONTENT + b"x", CONTENT[:-1] + b"x"])

@@ -7,7 +7,10 @@ import threading
 
 import pytest
 
-from pilot.runtime.signals import hear
+from pilot.contract.codes import ErrorCode
+from pilot.errors import ConfigError
+from pilot.job import Problem
+from pilot.runtime.signals import SIGNALS, hear, meanings, problem_of
 
 NUMBERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -51,3 +54,31 @@ def test_a_hangup_that_is_ignored_stays_so():
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     signal.set_wakeup_fd(-1)
     os.close(writing)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_each_signal_has_a_code_of_its_name_or_the_one_for_any(number):
+    others = {signal.SIGHUP, signal.SIGUSR2}
+    assert SIGNALS[number].name == ("KILL_SIGNAL" if number in others else signal.Signals(number).name)
+
+
+def test_a_site_says_which_signals_mean_that_it_takes_the_slot_back():
+    meant = meanings(["SIGUSR2", "SIGTERM"])
+    assert {number for number, code in meant.items() if code is ErrorCode.PREEMPTION} == {
+        signal.SIGUSR2,
+        signal.SIGTERM,
+    }
+    assert meant[signal.SIGINT] is ErrorCode.SIGINT
+    words = "the batch system took the slot back by SIGTERM"
+    assert problem_of(signal.SIGTERM, meant) == Problem(ErrorCode.PREEMPTION, words)
+    assert problem_of(signal.SIGINT, meant) == Problem(ErrorCode.SIGINT, "the pilot was ended by SIGINT")
+
+
+def test_without_a_word_of_the_site_no_signal_is_a_preemption():
+    assert meanings([]) == SIGNALS
+
+
+@pytest.mark.parametrize("name", ["USR2", "SIGKILL", "sigterm", "15"])
+def test_a_signal_that_does_not_end_a_pilot_is_refused_with_those_that_do(name):
+    with pytest.raises(ConfigError, match=r"stop\.preemption: .* is none of SIGHUP, SIGINT, .*SIGXCPU"):
+        meanings([name])
