@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from pilot.api.communicator import Report
@@ -162,8 +162,24 @@ class Conductor(Component):
             slot.heard = self.means.clock()
 
     def _offer(self, offer: news.Offer) -> None:
-        for spec, problem in self.intake.offered(offer):
-            self._accept(spec, offer, problem)
+        new = [(self._slot(spec, offer), problem) for spec, problem in self.intake.offered(offer)]
+        self._write_together([slot for slot, _ in new])
+        for slot, problem in new:
+            self._accept(slot, problem)
+        self.means.journal.answered()
+
+    def _slot(self, spec: JobSpec, offer: news.Offer) -> Slot:
+        now, clock = self.means.now(), self.means.clock()
+        return Slot(Job(spec), offer.site, offer.request_id, now, clock, asking=self.intake.waited)
+
+    def _write_together(self, slots: Sequence[Slot]) -> None:
+        """Write several jobs of one answer down in one step; that each has its own record is seen to later."""
+        if len(slots) > 1:
+            records = [slot.record(self.means.server, self.means.queue) for slot in slots]
+            try:
+                self.means.journal.accepted(records[0].request_id, records)
+            except JournalUnusable as wrong:
+                log.error("%s", wrong)
 
     def _shutdown(self, shutdown: news.Shutdown) -> None:
         """End everything in so many seconds; said again, in fewer."""
@@ -213,12 +229,10 @@ class Conductor(Component):
 
     # What becomes of a job
 
-    def _accept(self, spec: JobSpec, offer: news.Offer, problem: Optional[Problem]) -> None:
-        if spec.key in self.jobs:
-            log.info("job %d.%d was offered again", *spec.key)
+    def _accept(self, slot: Slot, problem: Optional[Problem]) -> None:
+        if slot.job.key in self.jobs:
+            log.info("job %d.%d was offered again", *slot.job.key)
             return
-        clock = self.means.clock()
-        slot = Slot(Job(spec), offer.site, offer.request_id, self.means.now(), clock, asking=self.intake.waited)
         self._take(slot)
         self._write(slot)
         if problem is not None:

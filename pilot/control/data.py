@@ -134,8 +134,8 @@ class DataControl:
     def clean(self, work: Work) -> None:
         """Forget a job that has ended, and remove its directory."""
         self._occupied.forget(work.key)
-        if not self._keep_workdir:
-            workdir.remove(workdir.of(self._base, work.job.spec))
+        leave = workdir.keep if self._keep_workdir or work.keep else workdir.remove
+        leave(workdir.of(self._base, work.job.spec))
 
     def _engine(self, work: Work) -> Engine:
         from pilot.copytool.engine import Engine

@@ -45,10 +45,7 @@ class Intake:
         self._open_request = request_id  # one of a pilot that died here; its jobs may be waiting for us
 
     def offered(self, offer: news.Offer) -> Iterator[tuple[JobSpec, Optional[Problem]]]:
-        """Take an answer; give its jobs one by one, those that cannot be read with the problem they have.
-
-        The request stays open until the last of them was taken: a pilot that dies before leaves them to the next one.
-        """
+        """Take an answer; give its jobs, those that cannot be read with the problem they have."""
         self._asked, self.waited = None, self._means.clock() - self._asked_at
         task_id = offer.jobs[-1].task_id if offer.jobs else None
         self.asking = self.asking.got(len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor, task_id)
@@ -57,7 +54,6 @@ class Intake:
         for broken in offer.broken:
             spec = JobSpec(id=broken.id, attempt=broken.attempt, transformation="")
             yield spec, Problem(ErrorCode.BAD_JOB_DEFINITION, broken.words)
-        self._means.journal.answered()
 
     def refused(self, answer: news.NoOffer) -> None:
         """Take it that a request came to nothing."""

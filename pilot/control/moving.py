@@ -20,6 +20,7 @@ from pilot.contract import naming
 from pilot.control.journal import JOURNAL, Journal, JournalUnusable, force, record_name, write_whole
 from pilot.errors import JobFailed
 from pilot.runtime import workdir
+from pilot.runtime.workdir import KEPT_FILE
 
 #: The record, while it travels inside its job's directory.
 INSIDE = ".compass-record.json"
@@ -32,8 +33,8 @@ PILOT_LOG = "pilotlog.txt"
 
 
 def places(folder: Path) -> Iterator[Path]:
-    """Answer the directories of jobs in a pilot's folder."""
-    return folder.glob(f"{PLACE}*")
+    """Answer the directories of jobs in a pilot's folder, but those that are kept for people."""
+    return (place for place in folder.glob(f"{PLACE}*") if not (place / KEPT_FILE).exists())
 
 
 def move_job(source: Path, target: Path, key: tuple[int, int]) -> None:

@@ -23,6 +23,8 @@ from pilot.errors import JobFailed
 #: How the folder of one pilot begins; below it lie its journal, its log and its jobs' directories.
 FOLDER = "compass-pilot-"
 LOCK_FILE = ".compass-lock"
+#: Stands in a directory that somebody wants to look at: no pilot removes it before its folder's log is worn out.
+KEPT_FILE = ".compass-kept"
 #: The payload's temporary files go here; they are not kept in the log.
 TEMPORARY = "tmp"
 STDOUT, STDERR = "payload.stdout", "payload.stderr"
@@ -74,6 +76,12 @@ def create(base: Path, spec: JobSpec) -> Workdir:
         code = ErrorCode.NO_LOCAL_SPACE if full else ErrorCode.MKDIR
         raise JobFailed(code, f"{workdir.root}: {wrong.strerror}") from wrong
     return workdir
+
+
+def keep(workdir: Workdir) -> None:
+    """Leave a directory, if it is there, to whoever wants to look at it."""
+    with contextlib.suppress(OSError):
+        (workdir.root / KEPT_FILE).touch()
 
 
 def remove(workdir: Workdir) -> None:

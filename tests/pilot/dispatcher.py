@@ -32,6 +32,7 @@ class Dispatcher:
         self.taken: list[dict[str, Any]] = []  # updates that were answered with success
         self.headers: list[Mapping[str, str]] = []
         self.commands: dict[int, str] = {}
+        self.attempts: dict[int, int] = {}  # the attempt that a job's command is for, where it is said
         self.queue: dict[str, Any] = queue_data()
         self.storages = {"STORE": local_storage("STORE", str(storage))}
         self.misbehave: Callable[[str, int], tuple[int, bytes] | None] = lambda path, count: None
@@ -76,8 +77,10 @@ class Dispatcher:
     def _update(self, update: dict[str, Any]) -> Mapping[str, Any]:
         self.updates.append(update)
         self.taken.append(update)
-        command = self.commands.get(update["job_id"])
-        return {"success": True, "message": "", "data": {"StatusCode": 0, "command": command}}
+        said: dict[str, Any] = {"StatusCode": 0, "command": self.commands.get(update["job_id"])}
+        if update["job_id"] in self.attempts:
+            said["attemptNr"] = self.attempts[update["job_id"]]
+        return {"success": True, "message": "", "data": said}
 
     def wait_for(self, met: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait until something is so; looked at after each request."""

@@ -15,6 +15,7 @@ from pilot.control.agent import Ending
 from pilot.control.journal import Journal, Record
 from pilot.errors import ConfigError
 from pilot.job import Problem
+from pilot.runtime import workdir
 from pilot.settings import Queue, Server, Settings, load
 
 ROOT = Path(__file__).parents[2]
@@ -158,3 +159,12 @@ def test_a_disk_that_takes_nothing_is_told_in_one_line(tmp_path):
     assert "FILE_HANDLING" in line
     assert "File too large" in line
     assert done.returncode == 90
+
+
+def test_a_directory_that_the_server_wants_kept_stays(tmp_path):
+    own = cli.make_folder(tmp_path, contextlib.ExitStack())
+    kept = own / "PanDA_Pilot-7-1"
+    kept.mkdir()
+    workdir.keep(workdir.Workdir(kept))
+    cli.leave(own, 0, keep=False)
+    assert kept.exists()

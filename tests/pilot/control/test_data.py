@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from dataclasses import replace
 
 import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, Role
+from pilot.control import moving
 from pilot.control.data import PILOT_LOG, copytools
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.news import Stored
@@ -150,12 +152,13 @@ def test_a_log_that_cannot_be_stored_fails_with_a_code(bench):
         bench.data().stage_log(bench.work(Effect.STAGE_LOG))
 
 
-@pytest.mark.parametrize("keep", [False, True])
-def test_a_jobs_directory_is_removed_unless_it_is_to_be_kept(bench, keep):
+@pytest.mark.parametrize(("site", "server"), [(False, False), (True, False), (False, True)])
+def test_a_jobs_directory_is_removed_unless_the_site_or_the_server_wants_it_kept(bench, site, server):
     spec = bench.spec()
     place = bench.make(spec)
-    bench.data(keep_workdir=keep).clean(bench.work(Effect.CLEAN, spec))
-    assert place.exists() is keep
+    bench.data(keep_workdir=site).clean(replace(bench.work(Effect.CLEAN, spec), keep=server))
+    assert place.exists() is (site or server)
+    assert list(moving.places(bench.base)) == [], "no other pilot looks at it"
 
 
 def test_a_copy_tool_that_was_registered_later_replaces_one_of_the_same_name(bench):

@@ -11,10 +11,11 @@ from pilot.contract.job import JobSpec
 from pilot.contract.messages import JobUpdate
 from pilot.contract.queue import QueueData
 from pilot.contract.states import JobState
+from pilot.control.commands import Commands
 from pilot.control.component import Budget
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.lifecycle import Effect, Event
-from pilot.control.news import Ask, Heard, NoOffer, Offer, Opening, Site, Work
+from pilot.control.news import Ask, Commanded, Heard, NoOffer, Offer, Opening, Site, Work
 from pilot.control.reports import Facts
 from pilot.job import Job
 from pilot.settings import Queue, Server
@@ -138,3 +139,51 @@ def test_a_final_report_is_answered_for(bench, answer, event):
     (told,) = bench.told
     assert (told.event, told.step) == (event, 4)
     assert (told.problem is None) == (event is Event.TAKEN)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("debug", Commanded((7, 1), Commands(debug=True))),
+        ("debugoff", Commanded((7, 1), Commands(debug=False))),
+        ("nocleanup", Commanded((7, 1), Commands(keep=True))),
+        ("tail payload.stdout,ps", Commanded((7, 1), Commands(show=(("tail", "payload.stdout"), ("ps",))))),
+    ],
+)
+def test_a_command_is_passed_on_for_the_attempt_whose_report_it_answers(bench, command, told):
+    bench.dispatcher.commands[7] = command
+    bench.control.report(work(bench, Effect.REPORT, JobState.RUNNING))
+    assert bench.told == [Heard((7, 1)), told]
+
+
+def test_a_soft_kill_is_an_order_of_its_own(bench):
+    bench.dispatcher.commands[7] = "softkill"
+    bench.control.report(work(bench, Effect.REPORT, JobState.RUNNING))
+    order = bench.told[1]
+    assert (order.key, order.event, order.problem.code) == ((7, 1), Event.SOFT_KILL, ErrorCode.KILLED_BY_SERVER)
+
+
+@pytest.mark.parametrize("attempt", [0, 2])
+def test_a_command_for_another_attempt_is_not_obeyed_and_stands_in_the_log(bench, attempt, caplog):
+    bench.dispatcher.commands[7] = "tobekilled"
+    bench.dispatcher.attempts[7] = attempt
+    bench.control.report(work(bench, Effect.REPORT, JobState.RUNNING))
+    assert bench.told == [Heard((7, 1))]
+    assert f"job 7.1: 'tobekilled' is for attempt {attempt}, not this one" in caplog.text
+    bench.dispatcher.attempts[7] = 1
+    bench.control.report(work(bench, Effect.REPORT, JobState.RUNNING))
+    assert bench.told[-1].event is Event.KILL
+
+
+def test_a_word_that_is_no_command_stands_in_the_log(bench, caplog):
+    bench.dispatcher.commands[7] = "badattemptnr"
+    bench.control.report(work(bench, Effect.REPORT, JobState.RUNNING))
+    assert bench.told == [Heard((7, 1))]
+    assert "'badattemptnr' is no command" in caplog.text
+
+
+def test_a_directory_can_be_kept_by_the_answer_to_the_final_report_and_nothing_else_be_ordered(bench):
+    bench.dispatcher.commands[7] = "nocleanup,tobekilled,debug"
+    bench.control.report(work(bench, Effect.FINAL_REPORT, JobState.FAILED))
+    assert bench.told[0] == Commanded((7, 1), Commands(keep=True))
+    assert [told.event for told in bench.told[1:]] == [Event.TAKEN]

@@ -137,3 +137,26 @@ def test_a_request_whose_jobs_are_written_down_is_answered(journal):
     journal.asked("r1", "server", "Q")
     journal.write(RECORD)
     assert journal.open_request("server", "Q") is None
+
+
+@pytest.mark.parametrize("written", [(), (7,), (7, 8)])
+def test_of_the_jobs_of_one_answer_none_is_lost_wherever_the_pilot_dies(journal, written):
+    other = replace(RECORD, id=8, final="")
+    journal.asked("r1", "server", "Q")
+    journal.accepted("r1", (RECORD, other))
+    for number in written:
+        journal.write(replace(RECORD, id=number, phase="staging-in"))
+    assert journal.open_request("server", "Q") is None, "it was answered"
+    journal.complete()
+    phases = {record.id: record.phase for record in journal.records()}
+    assert phases == {number: "staging-in" if number in written else "running" for number in (7, 8)}
+    journal.forget(7, 1)
+    journal.complete()
+    assert [record.id for record in journal.records()] == [8], "what was settled does not come back"
+
+
+def test_a_request_without_an_answer_is_not_completed(journal):
+    journal.complete()
+    journal.asked("r1", "server", "Q")
+    journal.complete()
+    assert journal.open_request("server", "Q") == "r1"

@@ -107,3 +107,34 @@ def test_work_that_outlives_its_job_may_end_later(occupied):
     with occupied.doing(work(step=1)):
         occupied.forget((7, 1))
     assert occupied.stop(work(step=2), patience=0)
+
+
+def test_what_is_asked_to_end_has_its_own_time_and_hears_it_when_it_begins(occupied):
+    asked, stopped = [], []
+    item = work()
+    with occupied.doing(item):
+        occupied.stops_by(item.key, lambda: stopped.append(1), asked.append)
+        occupied.ask(item.key, 120.0)
+    with occupied.doing(item):  # what comes after it, for the same job
+        occupied.stops_by(item.key, lambda: stopped.append(2), asked.append)
+    assert (asked, stopped) == ([120.0, 120.0], [])
+
+
+def test_who_has_to_stop_is_not_asked_to_end_any_more(occupied):
+    asked, stopped = [], []
+    item = work(step=1)
+    occupied.ask(item.key, 120.0)
+    occupied.stop(work(step=2), 0)
+    with occupied.doing(item):
+        occupied.stops_by(item.key, lambda: stopped.append(1), asked.append)
+    assert (asked, stopped) == ([], [1])
+
+
+def test_of_a_job_that_was_forgotten_nothing_is_remembered(occupied):
+    occupied.ask((7, 1), 120.0)
+    occupied.forget((7, 1))
+    occupied.ask((7, 1), 60.0)
+    asked = []
+    with occupied.doing(work()):
+        occupied.stops_by((7, 1), lambda: None, asked.append)
+    assert asked == []

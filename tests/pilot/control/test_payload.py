@@ -143,3 +143,32 @@ def test_what_does_not_stop_is_told(bench):
         with pytest.raises(JobFailed) as caught:
             control.stop(bench.work(Effect.CANCEL_COPIES, step=2))
     assert caught.value.code is ErrorCode.DEADLINE_PASSED
+
+
+def test_a_payload_that_is_asked_to_end_may_finish_what_it_does(bench):
+    script = "trap 'echo the end; exit 0' TERM; echo ready; while :; do sleep 0.01; done"
+    spec = bench.spec("/bin/sh", "-c", script)
+    place = bench.make(spec)
+    payload = bench.payload()
+    thread = threading.Thread(target=payload.run, args=(bench.work(Effect.RUN_PAYLOAD, spec),))
+    thread.start()
+    while not (place / "payload.stdout").exists() or not (place / "payload.stdout").read_text():
+        assert thread.is_alive()
+    payload.ask(bench.work(Effect.ASK_PAYLOAD, spec, seconds=20.0))
+    thread.join(20)
+    (answer,) = bench.told
+    assert (answer.event, answer.outcome.status, answer.outcome.words) == (Event.PAYLOAD_OK, 0, "ready\nthe end")
+
+
+def test_a_payload_that_does_not_end_when_it_is_asked_is_killed_after_its_time(bench):
+    spec = bench.spec("/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.01; done")
+    bench.make(spec)
+    payload = bench.payload()
+    payload.ask(bench.work(Effect.ASK_PAYLOAD, spec, seconds=0.2))
+    payload.run(bench.work(Effect.RUN_PAYLOAD, spec))
+    (answer,) = bench.told
+    assert (answer.event, answer.outcome.signal) == (Event.FAIL, 9)
+
+
+def test_the_last_words_of_a_payload_are_its_errors(bench):
+    assert run(bench, "/bin/sh", "-c", "echo event 7; echo it broke >&2; exit 3").outcome.words == "it broke"

@@ -100,3 +100,30 @@ def test_a_pilot_says_where_it_runs():
     assert (facts.batch_id, facts.scheduler_id) == ("12", "factory-1")
     assert facts.pilot_id.startswith("http://out|compass-pilot|")
     assert reports.facts_of({}, "node", "CPU").pilot_id.startswith("unknown|")
+
+
+def test_a_report_on_a_running_job_tells_its_phase_and_how_long_each_has_taken():
+    update = reports.running(Job(SPEC, phase=Phase.STAGING_OUT), COURSE, FACTS, 1e9)
+    assert (update.sub_status, update.pilot_timing) == ("staging-out", "3|1|10|3|0|0")
+
+
+def test_a_report_during_stage_in_and_stage_out_tells_what_was_copied():
+    spec = dataclasses.replace(SPEC, inputs=(FileSpec("in", Role.INPUT), FileSpec("more", Role.INPUT)))
+    update = reports.running(Job(spec, phase=Phase.STAGING_IN), COURSE, FACTS, 1e9, fetched=(1, 700))
+    assert update.metrics == "filesIn=1/2 bytesIn=700"
+    update = reports.running(Job(spec, phase=Phase.STAGING_OUT, stored=FILES), COURSE, FACTS, 1e9)
+    assert update.metrics == "filesOut=1/1 bytesOut=1"
+    assert reports.running(Job(SPEC, phase=Phase.RUNNING), COURSE, FACTS, 1e9).metrics is None
+
+
+def test_what_is_shown_of_the_output_is_told():
+    assert reports.running(Job(SPEC, phase=Phase.RUNNING), COURSE, FACTS, 1e9, "event 7").stdout == "event 7"
+    assert reports.running(Job(SPEC, phase=Phase.RUNNING), COURSE, FACTS, 1e9).stdout is None
+
+
+def test_the_last_words_of_a_payload_are_the_log_that_a_failed_job_is_reported_with():
+    job = Job(SPEC, phase=Phase.REPORTING, problem=Problem(ErrorCode.PAYLOAD_FAILED, "no"))
+    update = reports.final(job, COURSE, FACTS, 1e9, "y" * 2000 + "the end")
+    written = encode(update, Dialect.V1)["pilot_log"]
+    assert len(written) == 1024
+    assert written.endswith("the end")
