@@ -69,6 +69,8 @@ class Checking:
             return
         now = self._means.clocks()
         watch = self._watches.get(item.job.key) or self._begin(item, place, now)
+        if watch.ended:
+            return
         readings = self._standstill(watch, now)
         checks = [check for check in self._checks if self._is_due(check, watch, item.job.phase, now.running)]
         readings = self._read(watch, item, checks, readings)
@@ -96,7 +98,7 @@ class Checking:
 
     def _is_due(self, check: Check, watch: Watch, phase: Phase, now: float) -> bool:
         settings = self._means.settings
-        if watch.ended or phase not in check.phases or self._is_off(watch, check.name):
+        if phase not in check.phases or self._is_off(watch, check.name):
             return False
         # Looks are a little late or early; one that is half a period from its time is meant.
         if now < watch.due.get(check.name, now) - settings.monitor.checks / 2:
