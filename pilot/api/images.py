@@ -89,7 +89,7 @@ def start_instance(
     """Keep a container in the background for as long as a ``with`` block lasts.
 
     Args:
-        image: A path or an address.
+        image: A path or an address; Apptainer itself must have built it, since a plain folder lacks its scripts.
         name: By which others may find it; one of each name at a time.
         binds: What is seen in it of this machine.
         options: Further options of ``apptainer instance start``, such as ``--contain``.

@@ -46,17 +46,23 @@ def choose(spec: JobSpec, queue: QueueData, site: sections.Container) -> Optiona
             words = "container_name: the job names no image, and this site runs nothing without (container.required)"
             raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
         return None
+    return container_of(runtime, image_of(name, queue, site, runtime), queue, site)
+
+
+def container_of(runtime: Runtime, image: str, queue: QueueData, site: sections.Container) -> Container:
+    """Answer the container that queue and site describe, with an image.
+
+    Raises:
+        JobFailed: options or binds cannot be meant (BAD_QUEUE_CONFIGURATION).
+    """
     from_queue = options.read_text(queue.container_options, runtime, f"container_options of queue {queue.name}")
     from_site = options.read_words(site.options, runtime, "container.options")
+    binds = (options.read_bind(text, "container.binds") for text in site.binds)
     return Container(
         runtime=runtime,
-        image=image_of(name, queue, site, runtime),
+        image=image,
         program=site.program,
-        binds=(
-            *(options.read_bind(text, "container.binds") for text in site.binds),
-            *from_site.binds,
-            *from_queue.binds,
-        ),
+        binds=(*binds, *from_site.binds, *from_queue.binds),
         cvmfs=site.cvmfs,
         also_at=site.also_at,
         isolation=site.isolation,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional
 
 from pilot.errors import JobFailed
 from pilot.job import Problem
-from pilot.runtime.container.choice import choose
+from pilot.runtime.container.choice import choose, container_of, image_of, runtime_of
 from pilot.runtime.workdir import TEMPORARY
 
 if TYPE_CHECKING:
@@ -49,6 +49,23 @@ class Containers:
         except JobFailed as failure:
             return Problem(failure.code, failure.detail)
         return None
+
+    def runtime(self, queue: QueueData) -> str:
+        """Answer the program that a queue's containers are started with here, or "" for a queue without containers.
+
+        Looks for files only, and starts no program: the runtime, the site's own image, and whatever is to be bound.
+
+        Raises:
+            JobFailed: what is missing, or said wrongly, with the code that jobs would fail with.
+        """
+        kind = runtime_of(queue, self._site)
+        if kind is None:
+            return ""
+        from pilot.runtime.container import node
+
+        # Without an image of its own the site leaves it to the jobs; a folder that is always there stands for theirs.
+        image = image_of(self._site.image, queue, self._site, kind) if self._site.image else "/"
+        return node.look(container_of(kind, image, queue, self._site), self._own).program
 
     def wrap(self, chosen: Container, command: PayloadCommand) -> PayloadCommand:
         """Put a payload's command into its container, without the variables that describe the node.

@@ -80,6 +80,12 @@ def diagnose(container: Container, status: Optional[int], stderr: str) -> Option
     beginnings = _PODMANS if container.runtime is Runtime.PODMAN else _APPTAINERS
     if status not in beginnings or not (said := beginnings[status].findall(stderr)):
         return None
-    line = " ".join(said[-1].split())
-    code = next((code for code, words in _CAUSES if words.search(line)), ErrorCode.APPTAINER_GENERAL)
-    return Problem(code, f"{container.runtime.value} could not run {container.image}: {line}")
+    for line in reversed(said):
+        for code, words in _CAUSES:
+            if words.search(line):
+                return _problem(container, code, line)
+    return _problem(container, ErrorCode.APPTAINER_GENERAL, said[-1])
+
+
+def _problem(container: Container, code: ErrorCode, line: str) -> Problem:
+    return Problem(code, f"{container.runtime.value} could not run {container.image}: {' '.join(line.split())}")

@@ -5,6 +5,7 @@ import pytest
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.queue import QueueData
+from pilot.errors import JobFailed
 from pilot.job import PayloadOutcome
 from pilot.runtime.container.containers import Containers
 from pilot.runtime.container.values import Container, Runtime
@@ -49,6 +50,30 @@ def test_a_job_whose_container_is_there_lacks_nothing(tmp_path):
     program = tmp_path / "apptainer"
     program.touch(0o755)
     assert Containers(sections.Container(program=str(program)), {}).check(job(str(tmp_path)), QUEUE) is None
+
+
+def test_a_queues_runtime_is_found_before_there_is_a_job(tmp_path):
+    (tmp_path / "apptainer").touch(0o755)
+    own = {"PATH": str(tmp_path)}
+    assert Containers(sections.Container(), own).runtime(QUEUE) == str(tmp_path / "apptainer")
+    assert Containers(sections.Container(), own).runtime(QueueData("Q")) == ""
+
+
+@pytest.mark.parametrize(
+    ("site", "options", "code"),
+    [
+        (sections.Container(program="/no/apptainer"), "", ErrorCode.APPTAINER_NOT_INSTALLED),
+        (sections.Container(image="/no/image"), "", ErrorCode.IMAGE_NOT_FOUND),
+        (sections.Container(), "--bind /no/such", ErrorCode.APPTAINER_BIND),
+        (sections.Container(), "--bid /no/such", ErrorCode.BAD_QUEUE_CONFIGURATION),
+    ],
+)
+def test_what_every_job_of_a_queue_would_lack_is_told_before_there_is_one(tmp_path, site, options, code):
+    (tmp_path / "apptainer").touch(0o755)
+    with pytest.raises(JobFailed) as caught:
+        queue = QueueData("Q", container_type="apptainer:pilot", container_options=options)
+        Containers(site, {"PATH": str(tmp_path)}).runtime(queue)
+    assert caught.value.code is code
 
 
 def test_a_runtime_that_failed_is_told_from_a_payload_that_did(tmp_path):
