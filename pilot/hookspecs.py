@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pilot.contract.job import JobSpec
     from pilot.contract.queue import QueueData
     from pilot.copytool.base import CopyTool
-    from pilot.job import Job, PayloadCommand, PayloadOutcome, Problem, Usage
+    from pilot.job import Job, PayloadCommand, PayloadOutcome, Problem, Usage, Utility
 
 hookspec = pluggy.HookspecMarker("compass-pilot")
 hookimpl = pluggy.HookimplMarker("compass-pilot")
@@ -59,6 +59,18 @@ def wrap_command(spec: JobSpec, queue: QueueData, command: PayloadCommand) -> Op
 
     Called once per job, in the payload thread, after ``payload_command``. The first answer is taken, and is run as it
     is; only when there is none does the pilot itself put the command into the job's container.
+    """
+
+
+@hookspec
+def utility_commands(
+    spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str], image: str
+) -> Sequence[Utility]:
+    """Add programs that run before, beside or after the payload, through a keeper as it does; see `Utility`.
+
+    Called once per job, before its payload is started, in the payload thread, with the payload's own environment. All
+    answers count. What runs before is run in order, to its end; what runs beside is started again when it ends, five
+    times at most, and is ended with the payload. ``image`` is the container image that the payload runs in, or empty.
     """
 
 

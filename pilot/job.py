@@ -144,6 +144,33 @@ class PayloadCommand:
     workdir: Path
 
 
+class When(str, Enum):
+    """When a utility runs, seen from its payload."""
+
+    BEFORE = "before"
+    BESIDE = "beside"
+    AFTER = "after"
+
+
+@dataclass(frozen=True)
+class Utility:
+    """A program that runs before, beside or after a payload, in the job's directory and the payload's environment.
+
+    Its output goes to ``<name>.stdout`` and ``<name>.stderr``. The word ``{pid}`` in ``argv`` is replaced by the number
+    of the payload's first process, for one that runs beside it.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    when: When
+    needed: bool = False  # when it fails, the job does
+    seconds: float = 0.0  # longest time of one that runs before or after; 0: as the settings say
+    environment: Mapping[str, str] = field(default_factory=dict)
+    in_container: bool = False  # in the payload's, when there is one
+    #: Exit statuses by which one that runs before says that there is nothing to do: no payload runs, the job goes on.
+    nothing_to_do: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True)
 class Job:
     """One attempt of a job and what has become of it. Never changed in place: see `control.lifecycle.advance`."""

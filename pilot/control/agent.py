@@ -32,6 +32,7 @@ from pilot.control.reports import Facts
 from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
 from pilot.control.times import Times
+from pilot.control.worker import WorkerLane
 from pilot.errors import PilotError
 from pilot.job import Job, Problem
 from pilot.plugins import call
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     import pluggy
 
     from pilot.api.communicator import Communicator
+    from pilot.api.worker import Worker
     from pilot.control.checking import Checking
     from pilot.control.credentials import CredentialReader
     from pilot.settings import Settings
@@ -102,6 +104,7 @@ class Parts:
     environment: Mapping[str, str]
     secrets: Callable[[], Sequence[str]] = tuple
     token: Callable[[], str] = str
+    workers: Sequence[Worker] = ()
 
 
 class Agent:
@@ -122,6 +125,8 @@ class Agent:
         self._components: list[Component] = []
         ways = self._make_lanes()
         self._conductor = self._make_conductor(ways)
+        if parts.workers:
+            self._components.append(self._worker())
         everyone = [self._conductor, *self._components]
         self._supervisor = Supervisor(everyone, lambda name: self._words.put(GaveUp(name)))
 
@@ -146,6 +151,9 @@ class Agent:
                 if word.component == self._conductor.name:
                     return self._ending(problems, number, self._supervisor.alive())
                 self._news.put(Shutdown(problems[-1], seconds))
+            elif isinstance(word, Problem):
+                problems.append(word)
+                self._news.put(Shutdown(word, seconds))
             else:
                 number = number or word
                 self._news.put(Shutdown(signals.problem_of(word, self._meanings), seconds))
@@ -176,8 +184,7 @@ class Agent:
             parts.plugins,
             occupied,
             parts.own,
-            Surroundings(parts.environment, settings.payload.environment, containers),
-            settings.payload.grace,
+            Surroundings(parts.environment, settings.payload, settings.limits, containers),
         )
         data = DataControl(
             tell,
@@ -250,6 +257,12 @@ class Agent:
             Fetching(allowed, settings.server, settings.verify.transformation_size),
         )
 
+    def _worker(self) -> WorkerLane:
+        def ended(reason: str) -> None:
+            self._words.put(Problem(ErrorCode.KILLED_BY_SERVER, reason))
+
+        return WorkerLane(self._parts.workers, self._budget(), self._parts.settings.harvester.beat, ended)
+
     def _moved(self, job: Job) -> None:
         """Tell the observers; what they make of it is their own business."""
         try:
@@ -267,6 +280,8 @@ class Agent:
             lambda: free_disk(parts.own),
             lambda: min(remaining(self._ends, time.monotonic()), self._readiness.remaining()),
             self._readiness.check,
+            parts.settings.harvester.id,
+            parts.settings.harvester.worker or None,
         )
 
     def _make_checking(self, payloads: PayloadControl) -> Checking:

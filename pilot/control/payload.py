@@ -2,85 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.control import verdicts
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
 from pilot.control.tails import last_words
 from pilot.control.times import PATIENCE
+from pilot.control.utilities import Means, Utilities, with_prmon
 from pilot.errors import JobFailed
-from pilot.job import PayloadCommand, PayloadOutcome, Problem
+from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
 from pilot.plugins import call
-from pilot.runtime import environment, workdir
+from pilot.runtime import core_dump, environment, limits, workdir
 from pilot.runtime.container.containers import Containers
 from pilot.runtime.workdir import Workdir
 
 if TYPE_CHECKING:
     import pluggy
 
+    from pilot.contract.queue import QueueData
     from pilot.control.news import Key, Work
     from pilot.runtime.container.values import Container
+    from pilot.runtime.limits import Limits
+    from pilot.runtime.process import Payload
     from pilot.runtime.processes import Root
+    from pilot.settings import sections
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What payloads are started in.
-
-    ``own`` is the pilot's own environment, ``also`` names further variables of it that payloads get.
-    """
+    """What payloads are started in. ``own`` is the pilot's own environment."""
 
     own: Mapping[str, str]
-    also: tuple[str, ...]
+    payload: sections.Payload
+    limits: sections.PayloadLimits
     containers: Containers
+
+    def environment(self, queue: QueueData, folder: Path, asked: Sequence[Mapping[str, str]]) -> dict[str, str]:
+        """Answer a payload's whole environment; ``asked`` is what plugins add, the least important first."""
+        names = (*self.payload.environment, *environment.asked_by_queue(queue.params, queue.name))
+        also = environment.chosen(self.own, (*names, environment.PROXY) if self.payload.proxy else names)
+        return environment.payload_environment(self.own, folder, (also, *asked))
 
 
 class PayloadControl:
-    """Runs and stops payloads.
-
-    ``base`` is the folder of the jobs' directories, ``grace`` the seconds between SIGTERM and SIGKILL.
-    """
+    """Runs and stops payloads. ``base`` is the folder of the jobs' directories."""
 
     def __init__(
-        self,
-        tell: Tell,
-        plugins: pluggy.PluginManager,
-        occupied: Occupied,
-        base: Path,
-        surroundings: Surroundings,
-        grace: float,
+        self, tell: Tell, plugins: pluggy.PluginManager, occupied: Occupied, base: Path, surroundings: Surroundings
     ) -> None:
         self._tell, self._plugins, self._occupied = tell, plugins, occupied
-        self._base, self._surroundings, self._grace = base, surroundings, grace
+        self._base, self._surroundings, self._grace = base, surroundings, surroundings.payload.grace
         #: Where the trees of running payloads hang, by job; read by the checks' thread.
         self.roots: dict[Key, Root] = {}
 
     def run(self, work: Work) -> None:
-        """Run a payload to its end, and say whether it ended well."""
-        from pilot.runtime import process
-
+        """Run a payload to its end, with what goes before, beside and after it, and say whether it ended well."""
         with self._occupied.doing(work) as cancelled:
             place = workdir.of(self._base, work.job.spec)
             container = self._surroundings.containers.choose(work.job.spec, work.site.queue)
-            command = self._command(work, place, container)
+            whole = self._environment(work, place)
+            command = self._command(work, place, container, whole)
+            bounds = limits.of(work.job.spec, work.site.queue, self._surroundings.limits)
+            utilities = self._utilities(work, place, container, whole, bounds)
+            needed = cancelled or utilities.before()
             if cancelled:
                 raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
-            payload = process.start(command, stdout=place.stdout, stderr=place.stderr)
-            self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
-            self.roots[work.key] = payload.root
-            try:
-                outcome = replace(payload.wait(), words=last_words(place.stdout, place.stderr))
-            finally:
-                del self.roots[work.key]
-        call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
-        metrics = self._metrics(work, outcome)
-        problem = self._surroundings.containers.explain(container, outcome) or self._judge(work, outcome)
+            if not needed:
+                self._tell(work.answer(Event.PAYLOAD_OK))
+                return
+            outcome = self._payload(work, command, place, bounds, utilities)
+            call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
+            metrics = self._metrics(work, outcome)
+            problem = self._judge(work, container, outcome)
+            problem = (None if cancelled else utilities.after(well=problem is None)) or problem
         event = Event.FAIL if problem else Event.PAYLOAD_OK
         self._tell(work.answer(event, problem, outcome=outcome, metrics=metrics))
+
+    def _payload(
+        self, work: Work, command: PayloadCommand, place: Workdir, bounds: Limits, utilities: Utilities
+    ) -> PayloadOutcome:
+        from pilot.runtime import process
+
+        payload = process.start(command, stdout=place.stdout, stderr=place.stderr, limits=bounds)
+        self._started(work, payload)
+        self.roots[work.key] = payload.root
+        try:
+            with utilities.beside(payload.pid):
+                return replace(payload.wait(), words=last_words(place.stdout, place.stderr))
+        finally:
+            del self.roots[work.key]
+
+    def _started(self, work: Work, payload: Payload) -> None:
+        self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
 
     def ask(self, work: Work) -> None:
         """Ask a payload to end in the time given; `run` tells how it did."""
@@ -92,22 +110,51 @@ class PayloadControl:
             raise JobFailed(ErrorCode.DEADLINE_PASSED, "payload or copies did not end when they were asked to")
         self._tell(work.answer(Event.GONE))
 
-    def _command(self, work: Work, place: Workdir, container: Optional[Container]) -> PayloadCommand:
-        spec, queue, around = work.job.spec, work.site.queue, self._surroundings
-        image = container.image if container else ""
+    def _environment(self, work: Work, place: Workdir) -> dict[str, str]:
+        spec, queue = work.job.spec, work.site.queue
         asked = call(self._plugins, "payload_environment", spec=spec, queue=queue, workdir=place.root)
         # The last plugin that was registered answers first, and is to win.
-        inherited = {name: around.own[name] for name in around.also if name in around.own}
-        whole = environment.payload_environment(around.own, place.root, (inherited, *reversed(asked)))
+        return self._surroundings.environment(queue, place.root, list(reversed(asked)))
+
+    def _command(
+        self, work: Work, place: Workdir, container: Optional[Container], whole: Mapping[str, str]
+    ) -> PayloadCommand:
+        spec, queue = work.job.spec, work.site.queue
+        image = container.image if container else ""
         words = {"spec": spec, "queue": queue, "workdir": place.root, "environment": whole, "image": image}
         argv = call(self._plugins, "payload_command", **words)
         if not argv:
             raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, f"no plugin knows how to run {spec.transformation!r}")
         command = PayloadCommand(tuple(argv), whole, place.root)
         wrapped: Optional[PayloadCommand] = call(self._plugins, "wrap_command", spec=spec, queue=queue, command=command)
-        if wrapped is not None:
-            return wrapped
-        return around.containers.wrap(container, command) if container else command
+        return wrapped if wrapped is not None else self._contained(container, command)
+
+    def _contained(self, container: Optional[Container], command: PayloadCommand) -> PayloadCommand:
+        return self._surroundings.containers.wrap(container, command) if container else command
+
+    def _utilities(
+        self, work: Work, place: Workdir, container: Optional[Container], whole: Mapping[str, str], bounds: Limits
+    ) -> Utilities:
+        spec, queue, chosen = work.job.spec, work.site.queue, self._surroundings.payload
+        image = container.image if container else ""
+        words = {"spec": spec, "queue": queue, "workdir": place.root, "environment": whole, "image": image}
+        asked = call(self._plugins, "utility_commands", **words)
+        wanted = [utility for answer in reversed(asked) for utility in answer]
+
+        def command_of(utility: Utility) -> PayloadCommand:
+            command = PayloadCommand(utility.argv, {**whole, **utility.environment}, place.root)
+            return self._contained(container if utility.in_container else None, command)
+
+        means = Means(
+            place=place,
+            limits=bounds,
+            seconds=chosen.utility_time,
+            grace=chosen.grace,
+            command_of=command_of,
+            judge=lambda outcome: self._judge(work, None, outcome),
+            started=lambda payload: self._started(work, payload),
+        )
+        return Utilities(with_prmon(wanted, chosen.prmon), means)
 
     def _metrics(self, work: Work, outcome: PayloadOutcome) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -115,10 +162,13 @@ class PayloadControl:
             found.update(answer)
         return found
 
-    def _judge(self, work: Work, outcome: PayloadOutcome) -> Optional[Problem]:
-        problem: Optional[Problem] = call(self._plugins, "diagnose_payload", spec=work.job.spec, outcome=outcome)
-        if problem is not None or outcome.well:
+    def _judge(self, work: Work, container: Optional[Container], outcome: PayloadOutcome) -> Optional[Problem]:
+        problem: Optional[Problem] = (
+            verdicts.of_limits(outcome)
+            or self._surroundings.containers.explain(container, outcome)
+            or call(self._plugins, "diagnose_payload", spec=work.job.spec, outcome=outcome)
+            or verdicts.of_status(outcome)
+        )
+        if problem is None or not outcome.dumped:
             return problem
-        if outcome.signal is not None:
-            return Problem(ErrorCode.PAYLOAD_SIGNALLED, f"the payload was ended by signal {outcome.signal}")
-        return Problem(ErrorCode.PAYLOAD_FAILED, f"the payload ended with status {outcome.status}")
+        return verdicts.with_core(problem, core_dump.where(outcome.pid, outcome.workdir))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
@@ -21,8 +23,53 @@ ALLOWED = frozenset(
     ]
 )
 ALLOWED_BEGINNINGS = ("LC_",)
+#: The pilot's own credentials: no payload gets these, whoever asks for them.
+OWN = ("COMPASS_PILOT*", "PANDA_AUTH*", "OIDC*")
+#: What may be a secret, or the way to one: given by its full name only, never because a pattern fits.
+SECRET = (
+    *("X509_*", "BEARER_TOKEN*", "KRB5*", "SSH_*", "_CONDOR_CREDS*", "AWS_*", "S3_*", "GPG_*"),
+    *("*PROXY*", "*TOKEN*", "*SECRET*", "*PASSW*", "*CREDENTIAL*", "*_KEY", "*_KEY_*"),
+)
+PROXY = "X509_USER_PROXY"
+#: The parameter of a queue that names further variables.
+QUEUE_PARAMETER = "payload_environment"
 #: For a node whose pilot was started without one.
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
+def chosen(pilot: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """Take variables from the pilot's environment that admin or queue have named, by name or by a pattern (``CMS_*``).
+
+    Args:
+        pilot: The pilot's own environment.
+        names: The names and patterns. A pattern never fits what may be a secret; that wants its full name. The pilot's
+            own credentials are never taken.
+    """
+    taken = {}
+    for name, value in pilot.items():
+        by_name = name in names
+        by_pattern = any(fnmatch.fnmatchcase(name, pattern) for pattern in names) and not _fits(name, SECRET)
+        if (by_name or by_pattern) and not _fits(name, OWN):
+            taken[name] = value
+    return taken
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name.upper(), pattern) for pattern in patterns)
+
+
+def asked_by_queue(params: Mapping[str, Any], queue: str) -> tuple[str, ...]:
+    """Answer the names and patterns that a queue's parameters list, as a list or as text with commas.
+
+    Raises:
+        JobFailed: they are neither (BAD_QUEUE_CONFIGURATION).
+    """
+    said = params.get(QUEUE_PARAMETER, ())
+    names = said.split(",") if isinstance(said, str) else said
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        words = f"{QUEUE_PARAMETER} of queue {queue}: {said!r} is not a list of names of variables"
+        raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words)
+    return tuple(name.strip() for name in names if name.strip())
 
 
 def payload_environment(

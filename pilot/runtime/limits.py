@@ -49,9 +49,19 @@ NO_LIMITS = Limits()
 
 
 def memory_limit(spec: JobSpec, queue: QueueData, chosen: PayloadLimits) -> int:
-    """Answer how many bytes of memory a payload may take; 0: nobody said, or nobody is to be heard."""
-    said = {"none": 0, "queue": queue.memory, "job": spec.memory or queue.memory}[chosen.memory]
-    return int(said * chosen.memory_margin)
+    """Answer how many bytes of memory a payload may take; 0: nobody said, or nobody is to be heard.
+
+    The queue's memory is for all cores of its slots; a job with fewer gets its share.
+    """
+    of_queue = queue.memory * min(1.0, spec.cores / queue.cores)
+    said = {"none": 0, "queue": of_queue, "job": spec.memory or of_queue}[chosen.memory]
+    return int(said * memory_margin(queue, chosen))
+
+
+def memory_margin(queue: QueueData, chosen: PayloadLimits) -> float:
+    """Answer how many times its memory a payload may take: what the queue says (``pilot_rss_grace``), else settings."""
+    said = queue.params.get("pilot_rss_grace")
+    return max(1.0, float(said)) if isinstance(said, (int, float)) and said else chosen.memory_margin
 
 
 def of(

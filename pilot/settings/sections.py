@@ -126,7 +126,9 @@ class PayloadLimits:
         help="Whose word limits a payload's memory: its job's (the queue's when that asks for nothing), "
         "the queue's (maxrss), or nobody's.",
     )
-    memory_margin: float = key(1.5, "times", low=1, high=100, help="A payload may take so many times that memory.")
+    memory_margin: float = key(
+        2.0, "times", low=1, high=100, help="It may take so many times that memory, unless pilot_rss_grace says another."
+    )
     processes: int = key(0, "processes", low=0, help="Processes and threads of one payload, where cgroups count them.")
     cpu_margin: float = key(
         0.0, "times", low=0, high=100, help="One process may use so many times the job's CPU time (maxCpuCount)."

@@ -40,6 +40,16 @@ def test_the_limit_of_memory_is_the_word_of_whom_the_settings_name(word, asked, 
     assert limits.memory_limit(job(memory=asked * MB), QueueData("Q", memory=queue * MB), chosen) == limit * MB
 
 
+def test_a_job_with_fewer_cores_than_the_slot_gets_its_share_of_the_queues_memory():
+    queue = QueueData("Q", memory=800 * MB, cores=8)
+    assert limits.memory_limit(job(cores=2), queue, PayloadLimits(memory_margin=1.0)) == 200 * MB
+
+
+def test_the_queue_has_the_last_word_on_the_margin():
+    queue = QueueData("Q", memory=100 * MB, params={"pilot_rss_grace": 3})
+    assert limits.memory_limit(job(), queue, PayloadLimits()) == 300 * MB
+
+
 def of(spec=None, had=FREE, **chosen):
     found = limits.of(spec or job(), QueueData("Q"), PayloadLimits(**chosen), lambda number: had)
     return {number: (soft, hard) for number, soft, hard in found.resources}
