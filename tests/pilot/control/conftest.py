@@ -32,6 +32,7 @@ class Bench:
     base: Path
     storage: Path
     told: list = field(default_factory=list)
+    queue: dict = field(default_factory=dict)  # what is said of it besides
 
     def __post_init__(self):
         self.storage.mkdir()
@@ -41,7 +42,7 @@ class Bench:
     @property
     def site(self):
         storages = {"STORE": StorageEndpoint.from_wire("STORE", local_storage("STORE", str(self.storage)))}
-        return Site(QueueData.from_wire(queue_data()), storages)
+        return Site(QueueData.from_wire(queue_data(**self.queue)), storages)
 
     def spec(self, *argv, **more):
         log = FileSpec("job.log.tgz", Role.LOG, dataset="ds")

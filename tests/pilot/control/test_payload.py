@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from pilot.control.lifecycle import Effect, Event
 from pilot.errors import JobFailed, PluginFailed
 from pilot.hookspecs import hookimpl
 from pilot.job import Problem
+from pilot.settings import sections
 
 
 def run(bench, *argv, **more):
@@ -172,3 +174,33 @@ def test_a_payload_that_does_not_end_when_it_is_asked_is_killed_after_its_time(b
 
 def test_the_last_words_of_a_payload_are_its_errors(bench):
     assert run(bench, "/bin/sh", "-c", "echo event 7; echo it broke >&2; exit 3").outcome.words == "it broke"
+
+
+def test_a_plugin_may_put_the_command_into_something_of_its_own(bench):
+    class Wrapping:
+        @hookimpl
+        def wrap_command(self, spec, queue, command):
+            return replace(command, argv=("/bin/sh", "-c", 'echo "in $0"; exec "$@"', queue.name, *command.argv))
+
+    bench.plugins.register(Wrapping())
+    answer = run(bench, "echo", "hello")
+    assert answer.outcome.stdout.read_text() == "in TEST\nhello\n"
+
+
+def test_a_plugin_is_told_the_image_that_the_command_will_run_in(bench, tmp_path):
+    told = []
+
+    class Listening:
+        @hookimpl
+        def payload_command(self, image):
+            told.append(image)
+
+    program = tmp_path / "apptainer"
+    program.write_text(
+        '#!/bin/sh\nwhile [ "$1" != IMAGE ]; do shift; done\nshift; exec "$@"\n'.replace("IMAGE", str(tmp_path))
+    )
+    program.chmod(0o755)
+    bench.queue = {"container_type": "apptainer:pilot"}
+    bench.plugins.register(Listening())
+    answer = run(bench, "echo", "hello", container=sections.Container(image=str(tmp_path), program=str(program)))
+    assert (answer.outcome.stdout.read_text(), told) == ("hello\n", [str(tmp_path)])
