@@ -1,0 +1,112 @@
+"""Checks in a whole pilot: a process that watches real payloads, and what its reports and logs say of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pilot.contract.codes import ErrorCode
+from tests.pilot.dispatcher import serving
+from tests.pilot.test_end_to_end import ACQUIRE, Stage, job, log_member, shell
+
+OFTEN = {"monitor__checks": 0.2, "monitor__looping_every": 0.2, "monitor__heartbeat": 0.3}
+MB = 2**20
+
+
+@pytest.fixture
+def watched(tmp_path):
+    with serving(tmp_path / "storage") as dispatcher:
+        made = Stage(tmp_path, dispatcher)
+        yield made
+        made.close()
+
+
+def python(text, **more):
+    return job(sys.executable, "-I", "-S", "-c", text, **more)
+
+
+def test_a_payload_that_takes_too_much_memory_is_ended_with_its_figures_in_report_and_log(watched):
+    text = f"import os, time; held = bytearray(os.urandom(60 * {MB})); time.sleep(60)"
+    watched.dispatcher.jobs = [python(text, memory=10 * MB)]
+    watched.run(**OFTEN, limits__memory="none")  # the kernel would be faster
+    final = watched.final()
+    assert final["pilot_error_code"] == ErrorCode.PAYLOAD_EXCEEDED_MEMORY
+    assert "the job's limit and its grace" in final["pilot_error_diag"]
+    assert final["max_pss"] > 60 * 1024
+    assert final["max_rss"] >= final["avg_rss"] > 0
+    summary = json.loads(log_member(watched, "memory_monitor_summary.json"))
+    assert summary["Max"]["pss"] == final["max_pss"]
+    assert log_member(watched, "memory_monitor_output.txt").startswith("Time\twtime\t")
+
+
+def test_a_good_payload_is_measured_in_each_report_and_finishes(watched):
+    text = "import time; open('out.txt', 'w').write('x' * 10**6); time.sleep(1.5)"
+    watched.dispatcher.jobs = [python(text, outputs=["out.txt"])]
+    assert watched.run(**OFTEN)[0] == 0
+    final = watched.final()
+    assert final["job_status"] == "finished"
+    assert final["max_pss"] > 1000
+    assert final["tot_wchar"] >= 10**6
+    said = dict(pair.split("=") for pair in final["job_metrics"].split())
+    assert int(said["workDirSize"]) >= 10**6
+    assert int(said["nProcesses"]) == 1
+    beats = [update for update in watched.dispatcher.updates if update["job_status"] == "running"]
+    assert beats[-1]["avg_pss"] > 0
+
+
+def test_a_payload_that_hangs_is_ended_and_the_log_says_where_it_did(watched):
+    watched.dispatcher.jobs = [shell("echo begun; sleep 60")]
+    watched.run(**OFTEN, monitor__looping=0.5)
+    final = watched.final()
+    assert final["pilot_error_code"] == ErrorCode.PAYLOAD_LOOPING
+    log = log_member(watched, "pilotlog.txt")
+    assert "cmdline: sleep 60" in log
+    assert "wchan: " in log
+
+
+def test_a_slot_that_ends_soon_gets_no_job(watched):
+    (watched.folder / "shutdowntime").write_text(str(time.time() + 60))
+    watched.environment["MACHINEFEATURES"] = str(watched.folder)
+    watched.dispatcher.jobs = [job()]
+    status, said = watched.run()
+    assert status != 0
+    assert "REACHED_MAX_TIME" in said
+    assert ACQUIRE not in watched.dispatcher.counts
+
+
+def test_a_slot_that_is_taken_back_ends_its_job_with_time_to_store_the_log(watched):
+    watched.environment["MACHINEFEATURES"] = str(watched.folder)
+    watched.dispatcher.jobs = [shell("sleep 60")]
+    pilot = watched.start(**OFTEN, monitor__slot_every=0.2)
+    watched.dispatcher.wait_for(lambda: any(one["job_status"] == "running" for one in watched.dispatcher.updates))
+    (watched.folder / "shutdowntime").write_text(str(time.time() + 60))
+    pilot.communicate(timeout=30)
+    assert watched.final()["pilot_error_code"] == ErrorCode.REACHED_MAX_TIME
+    assert "takes the slot back" in watched.final()["pilot_error_diag"]
+    assert log_member(watched, "pilotlog.txt")
+
+
+def test_peer_defect_27_a_pilot_that_watches_a_payload_waits_and_does_not_poll(watched):
+    """PanDA's pilot wakes every half second to look at its queues."""
+    text = "import os, time; time.sleep(2.5); print(open(f'/proc/{os.getppid()}/stat').read())"
+    watched.dispatcher.jobs = [python(text)]
+    pilot = watched.start(monitor__checks=60)
+    watched.dispatcher.wait_for(lambda: any(one["job_status"] == "running" for one in watched.dispatcher.updates))
+    time.sleep(0.5)  # until what the report has set going has come to rest
+    before = wakes(pilot.pid)
+    time.sleep(1.5)
+    assert wakes(pilot.pid) == before
+    assert pilot.wait(30) == 0
+
+
+def wakes(pid):
+    """How often the threads of a process have been waked so far."""
+    counts = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        counts += int(lines["voluntary_ctxt_switches"])
+    return counts
