@@ -16,7 +16,7 @@ from pilot.control import recovery, verification
 from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget, Component
 from pilot.control.conductor import Conductor
-from pilot.control.data import DataControl, Doors, copytools
+from pilot.control.data import DataControl, Logs, Doors, copytools
 from pilot.control.ends import first, known_ends, remaining, working_end
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.journal import Journal
@@ -196,7 +196,7 @@ class Agent:
             self._doors(containers),
             free_disk_at_start=settings.monitor.free_disk_at_start,
             keep_workdir=settings.job.keep_workdir,
-            secrets=parts.secrets,
+            logs=Logs(settings.log, settings.plugins.user, parts.secrets),
         )
         jobs = JobControl(tell, parts.server, self._wanted())
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)

@@ -40,6 +40,8 @@ class Wanted:
     free_disk: Callable[[], int]
     remaining: Callable[[], float]
     check: Callable[[], None] = lambda: None  # raises JobFailed when no job may be asked for
+    harvester_id: str = ""
+    worker_id: Optional[int] = None
 
     def request(self, site: QueueData, ask: Ask) -> WorkRequest:
         """Write the request: for what is free, and for as long as it stays so."""
@@ -63,6 +65,8 @@ class Wanted:
             country_group=queue.country_group,
             allow_other_country=queue.allow_other_country,
             cpu_mhz=self.cpu_mhz,
+            harvester_id=self.harvester_id,
+            worker_id=self.worker_id,
         )
 
 

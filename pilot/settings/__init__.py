@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilot.settings.harvesting import Mode, mode_of
 from pilot.settings.loading import (
     Layer,
     Loaded,
@@ -31,6 +32,7 @@ __all__ = [
     "Harvester",
     "Layer",
     "Loaded",
+    "Mode",
     "Monitor",
     "Payload",
     "PayloadLimits",
@@ -43,5 +45,6 @@ __all__ = [
     "from_environment",
     "layers",
     "load",
+    "mode_of",
     "read_file",
 ]

@@ -1,0 +1,88 @@
+"""Files by which two programs talk: written whole or not at all, and read without trust in the other's manners."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Optional
+
+#: What is longer than this is no message, in bytes.
+LONGEST = 64 * 2**20
+
+
+def write(path: Path, text: str) -> None:
+    """Put a file in its place in one step: whoever looks finds the one before, or this one whole.
+
+    Raises:
+        OSError: it could not be written; what was there before is untouched.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
+    new = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # The other program may run as somebody else.
+        new.chmod(0o644)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    _settle(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON, likewise."""
+    write(path, json.dumps(value, indent=1, sort_keys=False) + "\n")
+
+
+def read(path: Path) -> Optional[str]:
+    """Answer what a file holds; ``None`` when there is no such file.
+
+    Raises:
+        OSError: it cannot be read, is no text, or is too long.
+    """
+    try:
+        with path.open("rb") as file:
+            found = file.read(LONGEST + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if len(found) > LONGEST:
+        raise OSError(f"{path} is longer than {LONGEST} bytes")
+    try:
+        return found.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        raise OSError(f"{path} is no text: {wrong}") from wrong
+
+
+def read_json(path: Path) -> Optional[Any]:
+    """Answer a file's value; ``None`` when it is not there, or not whole: somebody may be writing it just now.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    text = read(path)
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def remove(path: Path) -> None:
+    """Remove a file; one that is not there is no failure."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        path.unlink()
+
+
+def _settle(folder: Path) -> None:
+    """Make the new name last; some file systems of networks cannot, and need not."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
