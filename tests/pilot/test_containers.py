@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 
 import psutil
 import pytest
@@ -129,3 +131,21 @@ def test_a_pilot_that_is_killed_takes_its_container_with_it(site):
     assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
     assert site.run()[0] == 82
     assert site.final()["pilot_error_code"] == ErrorCode.PILOT_LOST
+
+
+def test_a_job_in_podman_is_run_and_when_it_is_killed_podman_knows_of_no_container(site, podman):
+    site.dispatcher.queue["container_type"] = "podman:pilot"
+    site.environment |= {"COMPASS_PILOT__CONTAINER__PROGRAM": str(podman.program), **podman.environment}
+    site.dispatcher.jobs = [
+        shell("cat /etc/image-name /cvmfs/compass.cern.ch/release > out.txt", outputs=["out.txt"], container="image"),
+        shell(ENDLESS, id=8, log=None, container="image"),
+    ]
+    site.dispatcher.commands[8] = "tobekilled"
+    assert site.run(monitor__heartbeat=0.5, payload__grace=0.5, job__time_floor=600)[0] == 91
+    finals = {update["job_id"]: update["pilot_error_code"] for update in site.dispatcher.finals()}
+    assert finals.get(8) == ErrorCode.KILLED_BY_SERVER
+    assert not finals.get(7)
+    assert (site.storage / "out.txt").read_text() == "busybox\nr-2016\n"
+    argv = [str(podman.program), "ps", "--all", "--quiet"]
+    said = subprocess.run(argv, env={**os.environ, **podman.environment}, capture_output=True, text=True, check=True)
+    assert said.stdout == ""
