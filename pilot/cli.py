@@ -25,6 +25,7 @@ from pilot.errors import ConfigError, JobFailed, PilotError
 
 if TYPE_CHECKING:
     from pilot.api.communicator import Communicator
+    from pilot.api.worker import Worker
     from pilot.control.agent import Ending, Parts
     from pilot.settings import Loaded, Settings
 
@@ -43,6 +44,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             return show_settings(words[1:])
         if words[:1] == ["environment"]:
             return show_environment(words[1:])
+        if words[:1] == ["check"]:
+            from pilot.check import program
+
+            return program.main(words[1:], print)
         if words[:1] == ["test"]:
             from pilot import trial
 
@@ -144,7 +149,7 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
     from pilot.runtime import signals
     from pilot.site import node
 
-    chosen = without_server(loaded.settings) if loaded.settings.job.file else loaded.settings
+    chosen = without_server(loaded.settings) if loaded.settings.job.file else for_harvester(loaded.settings)
     require(chosen)
     signals.hear(signals.meanings(chosen.stop.preemption), told)
     base = base_of(chosen)
@@ -155,10 +160,11 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
         log.debug("%s", line)
     here, environment, token = node.describe(), settings.environment(), settings.Token(chosen.server)
     token.read()  # one that cannot be read is better known now
+    server = speak(chosen, token, base)
     return Parts(
         settings=chosen,
         plugins=plugins.load(chosen.plugins.user, chosen.plugins.also),
-        server=speak(chosen, token, base),
+        server=server,
         node=here,
         facts=facts_of(environment, here.host, here.cpu_model),
         base=base,
@@ -166,11 +172,36 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
         environment=environment,
         secrets=token.seen,
         token=token.read,
+        workers=workers_of(chosen, token, server, base, here.host),
     )
+
+
+def for_harvester(chosen: Settings) -> Settings:
+    """Answer the settings as they are for a pilot that finds its jobs in Harvester's files."""
+    if settings.mode_of(chosen) is settings.Mode.SERVER:
+        return chosen
+    from pilot.api import harvester
+
+    return harvester.adjusted(chosen)
+
+
+def workers_of(
+    chosen: Settings, token: settings.Token, server: Communicator, base: Path, host: str
+) -> Sequence[Worker]:
+    """Answer to whom this pilot is a worker."""
+    if settings.mode_of(chosen) is settings.Mode.SERVER and (chosen.job.file or not chosen.harvester.worker):
+        return ()
+    from pilot.api import harvester
+
+    return harvester.workers_for(chosen, token.read, server, base, host)
 
 
 def speak(chosen: Settings, token: settings.Token, base: Path) -> Communicator:
     """Answer whom this pilot asks and tells: a server, or files."""
+    if settings.mode_of(chosen) is not settings.Mode.SERVER:
+        from pilot.api import harvester
+
+        return harvester.server_for(chosen, token.read, base)
     if chosen.server.updates and not chosen.job.file:
         from pilot.api.communicator import Communicator
 
@@ -201,8 +232,13 @@ def require(chosen: Settings) -> None:
         ConfigError: it is missing, or names a file that is not there.
     """
     for value, name, option in ((chosen.server.url, "server.url", "--url"), (chosen.queue.name, "queue.name", "-q")):
-        if not value and not chosen.job.file:
+        needless = chosen.job.file or (name == "server.url" and settings.mode_of(chosen) is settings.Mode.FILES)
+        if not value and not needless:
             raise ConfigError(f"{name} is not set; give {option}, or set it in a configuration file")
+    if chosen.log.compression != "gzip":
+        from pilot.runtime import compression
+
+        compression.require(chosen.log.compression)
     for value, name in ((chosen.server.certificate, "certificate"), (chosen.server.authorities, "authorities")):
         if value and not Path(value).exists():
             raise ConfigError(f"server.{name}: {value} does not exist")
