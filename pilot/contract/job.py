@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Optional
@@ -40,6 +41,14 @@ class FileSpec:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A program that goes with the payload, and its arguments; ``command`` is what a transformation may be."""
+
+    command: str
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class JobSpec:
     """One attempt of one job, complete: a pilot needs nothing else to run it.
 
@@ -73,11 +82,20 @@ class JobSpec:
     outputs: tuple[FileSpec, ...] = ()
     log: Optional[FileSpec] = None
     signature: str = ""  # see `contract.signature`
+    preprocess: Optional[Program] = None  # before the payload
+    postprocess: Optional[Program] = None  # after one that ended well
+    coprocess: Optional[Program] = None  # beside it
 
     @property
     def key(self) -> tuple[int, int]:
         """What tells this attempt from every other: (id, attempt)."""
         return (self.id, self.attempt)
+
+    @property
+    def programs(self) -> Mapping[str, Program]:
+        """What goes with the payload, by PanDA's words."""
+        named = {"preprocess": self.preprocess, "postprocess": self.postprocess, "coprocess": self.coprocess}
+        return {name: program for name, program in named.items() if program is not None}
 
     @property
     def files(self) -> tuple[FileSpec, ...]:

@@ -12,6 +12,7 @@ from typing import Any, Optional
 from pilot.contract.codec import (
     INTEGER,
     NOTHING,
+    OBJECT,
     TEXT,
     TRUTH,
     ContractError,
@@ -20,7 +21,7 @@ from pilot.contract.codec import (
     says_something,
     shown,
 )
-from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Role
+from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Program, Role
 
 NULL = "NULL"
 _ALGORITHMS = {"ad": "adler32", "md": "md5"}
@@ -31,7 +32,10 @@ _DIGITS = {"adler32": 8, "md5": 32}
 LONGEST_LFN = 255
 
 #: What a job may ask for in PanDA that this pilot would get wrong if it passed it over.
-_NOT_DONE = ("eventService", "eventServiceMerge", "isHPO", "preprocess", "postprocess", "coprocess")
+_NOT_DONE = ("eventService", "eventServiceMerge", "isHPO")
+
+#: How such a field says that nothing is asked for.
+_NOT_WANTED = ("false", "0", "{}")
 
 
 def checksum_to_panda(checksum: Optional[str]) -> str:
@@ -153,6 +157,8 @@ def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
         rare["debug"] = "True"
     if spec.allow_no_output:
         rare["allowNoOutput"] = ",".join(spec.allow_no_output)
+    for name, program in spec.programs.items():
+        rare[name] = {"command": program.command, "args": shlex.join(program.arguments)}
     return rare
 
 
@@ -195,6 +201,9 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         inputs=inputs,
         outputs=tuple(file for file in stored if file.role is Role.OUTPUT),
         log=next((file for file in stored if file.role is Role.LOG), None),
+        preprocess=reader.program("preprocess"),
+        postprocess=reader.program("postprocess"),
+        coprocess=reader.program("coprocess"),
         signature=reader.text("compassSignature"),
     )
 
@@ -209,6 +218,13 @@ def _refuse_doubles(files: Sequence[FileSpec]) -> None:
         seen.add(file.lfn)
 
 
+def _split(text: str, name: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as wrong:
+        raise ContractError(f"{name}: cannot be split into arguments: {wrong}", field_name=name) from wrong
+
+
 class _Reader:
     """Reads one job dictionary, field by field."""
 
@@ -218,7 +234,7 @@ class _Reader:
     def refuse_what_is_not_done(self) -> None:
         for name in _NOT_DONE:
             raw = self.job.get(name)
-            if says_something(raw) and str(raw).lower() not in ("false", "0", "{}"):
+            if says_something(raw) and str(raw).lower() not in _NOT_WANTED:
                 raise ContractError(f"{name}: {shown(raw)} asks for what this pilot does not do", field_name=name)
 
     def optional(self, name: str, kind: Kind) -> Any:
@@ -248,10 +264,19 @@ class _Reader:
         return [("" if part in NOTHING else part) for part in text.split(",")] if text else []
 
     def arguments(self) -> tuple[str, ...]:
-        try:
-            return tuple(shlex.split(self.text("jobPars")))
-        except ValueError as wrong:
-            raise ContractError(f"jobPars: cannot be split into arguments: {wrong}", field_name="jobPars") from wrong
+        return _split(self.text("jobPars"), "jobPars")
+
+    def program(self, name: str) -> Optional[Program]:
+        """Read ``{"command": ..., "args": ...}``; an empty object says nothing."""
+        raw = self.job.get(name)
+        if not says_something(raw) or str(raw).lower() in _NOT_WANTED:
+            return None
+        said = read(raw, OBJECT, name)
+        if not says_something(said.get("command")):
+            raise ContractError(f"{name}.command: missing; text is expected", field_name=f"{name}.command")
+        command = read(said["command"], TEXT, f"{name}.command")
+        args = read(said["args"], TEXT, f"{name}.args") if says_something(said.get("args")) else ""
+        return Program(command, _split(args, f"{name}.args"))
 
     def column(self, name: str, count: int) -> list[str]:
         """Read a parallel list; one that says nothing at all says so of each file, one of another length is a fault."""

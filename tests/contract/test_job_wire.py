@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from pilot.contract.codec import ContractError
-from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Role
+from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Program, Role
 from pilot.contract.job_wire import checked_lfn, checksum_from_panda, checksum_to_panda, from_panda, to_panda
 from tests.contract.strategies import jobs
 
@@ -117,7 +117,7 @@ def test_arguments_arrive_as_they_were(arguments):
     assert from_panda(to_panda(JobSpec(1, 0, "x", arguments=arguments))).arguments == arguments
 
 
-@pytest.mark.parametrize("name", ["eventService", "isHPO", "preprocess", "coprocess"])
+@pytest.mark.parametrize("name", ["eventService", "isHPO"])
 def test_a_job_that_asks_for_more_than_this_pilot_does_is_refused(name):
     for said in ("True", {"command": "x"}):
         with pytest.raises(ContractError, match=f"^{name}: .* asks for what this pilot does not do"):
@@ -126,9 +126,22 @@ def test_a_job_that_asks_for_more_than_this_pilot_does_is_refused(name):
         assert from_panda(job(**{name: silent})).id == 7
 
 
+@pytest.mark.parametrize("name", ["preprocess", "postprocess", "coprocess"])
+def test_programs_that_go_with_the_payload_are_read_as_panda_writes_them(name):
+    spec = from_panda(job(**{name: {"command": "prepare.sh", "args": "-n 3 'two words'"}}))
+    assert spec.programs == {name: Program("prepare.sh", ("-n", "3", "two words"))}
+    assert from_panda(to_panda(spec)) == spec
+    assert from_panda(job(**{name: '{"command": "a", "args": null}'})).programs == {name: Program("a")}
+    for silent in (None, "", "NULL", "False", False, {}):
+        assert from_panda(job(**{name: silent})).programs == {}
+
+
 @pytest.mark.parametrize(
     ("said", "field", "words"),
     [
+        ({"preprocess": "run"}, "preprocess", "'run' is not a JSON object"),
+        ({"preprocess": {"args": "x"}}, "preprocess.command", "missing; text is expected"),
+        ({"coprocess": {"command": "x", "args": "'"}}, "coprocess.args", "cannot be split into arguments"),
         ({"PandaID": "NULL"}, "PandaID", "missing; a whole number is expected"),
         ({"PandaID": 0}, "PandaID", "0 is less than 1"),
         ({"PandaID": "x"}, "PandaID", "'x' is not a whole number"),

@@ -12,7 +12,7 @@ from typing import Any
 from pilot.api import replies
 from pilot.contract.codec import Dialect, decode, encode
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import PANDA_MB, FileSpec, JobOrder, JobSpec, Role
+from pilot.contract.job import PANDA_MB, FileSpec, JobOrder, JobSpec, Program, Role
 from pilot.contract.job_wire import from_panda, to_panda
 from pilot.contract.messages import NO_JOBS_TEXT, JobUpdate, StatusCode, StoredFile, UpdateAnswer, WorkRequest
 from pilot.contract.order import order_from_wire, order_to_wire
@@ -224,12 +224,19 @@ def _storage(data: Any) -> StorageEndpoint:
     return StorageEndpoint.from_wire("LOCAL_DISK", data)
 
 
+PROGRAMS = replace(
+    BARE_JOB,
+    preprocess=Program("prepare.sh", ("--points", "two words")),
+    postprocess=Program("/cvmfs/compass.cern.ch/bin/collect"),
+    coprocess=Program("watch.sh", ("payload.stdout",)),
+)
 _FOLDER = local_storage("LOCAL_DISK", "/data/store")
 _LEGACY_REQUEST = replace(REQUEST, working_group="compass", allow_other_country=False, cpu_mhz=2596.134)
 
 CASES = [
     Case("job", to_panda(JOB), from_panda, JOB),
     Case("job_bare", to_panda(BARE_JOB), from_panda, BARE_JOB),
+    Case("job_with_programs", to_panda(PROGRAMS), from_panda, PROGRAMS),
     Case("job_order", order_to_wire(ORDER), order_from_wire, ORDER),
     Case("local_storage", _FOLDER, _storage, _storage(_FOLDER)),
     _message("work_request", REQUEST, Dialect.V1),
