@@ -58,7 +58,7 @@ def plan(job: Job, record: Record, policy: Recovery, now: float) -> Optional[Pla
     if now - record.started > policy.age_most:
         return None
     if record.problem is None:
-        if record.phase == Phase.STAGING_OUT.value and policy.outputs == "store" and job.outcome is not None:
+        if record.phase == Phase.STAGING_OUT.value and policy.outputs == "store":
             return Plan(Event.PAYLOAD_OK)
         if record.phase in (Phase.STAGING_LOG.value, Phase.REPORTING.value):
             return Plan(Event.OUTPUT_STORED if _wants_log(job, policy) else Event.LOG_STORED)

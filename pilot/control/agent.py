@@ -16,7 +16,7 @@ from pilot.control import recovery, verification
 from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget, Component
 from pilot.control.conductor import Conductor
-from pilot.control.data import DataControl, Logs, Doors, copytools
+from pilot.control.data import DataControl, Doors, Logs, copytools
 from pilot.control.ends import first, known_ends, remaining, working_end
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.journal import Journal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -18,8 +18,10 @@ from pilot.control.news import Stored, Work
 from pilot.copytool.base import Cancel, CopyTool, Deadline
 from pilot.errors import JobFailed
 from pilot.plugins import call
-from pilot.runtime import workdir
+from pilot.runtime import bundle, workdir
 from pilot.runtime.transformation import Fetching, Patience
+from pilot.settings.sections import Log
+from pilot.site import node
 from pilot.site.node import free_disk
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from pilot.control.verification import Verification
     from pilot.copytool.engine import Engine
 
-#: What a log keeps of any one file, in bytes.
-LONGEST_LOGGED = 100 * 2**20
 PILOT_LOG = "pilotlog.txt"
 
 
@@ -53,8 +53,17 @@ def copytools(plugins: pluggy.PluginManager) -> dict[str, CopyTool]:
     return {kind.name: kind() for kinds in reversed(offered) for kind in kinds}
 
 
+@dataclass(frozen=True)
+class Logs:
+    """How logs are made: as the settings say, without what ``secrets`` answers. ``user`` names the main plugin."""
+
+    chosen: Log = field(default_factory=Log)
+    user: str = "generic"
+    secrets: Callable[[], Sequence[str]] = tuple
+
+
 class DataControl:
-    """``base`` is the folder of the jobs' directories; ``secrets`` answers what no log may hold."""
+    """``base`` is the folder of the jobs' directories."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -68,10 +77,10 @@ class DataControl:
         *,
         free_disk_at_start: int = 0,
         keep_workdir: bool = False,
-        secrets: Callable[[], Sequence[str]] = tuple,
+        logs: Logs = Logs(),  # a frozen value
     ) -> None:
         self._tell, self._plugins, self._occupied, self._base = tell, plugins, occupied, base
-        self._tools, self._attempts, self._secrets = tools, attempts, secrets
+        self._tools, self._attempts, self._logs = tools, attempts, logs
         self._free_disk_at_start, self._keep_workdir = free_disk_at_start, keep_workdir
         self._doors = doors
 
@@ -86,7 +95,8 @@ class DataControl:
             self._verify(work, place.root)
             deadline = Deadline(work.seconds)
             self._fetch_transformation(spec, place.root, deadline, cancel)
-            self._engine(work).stage_in(spec, place.root, deadline, cancel)
+            arrived = self._engine(work).stage_in(spec, place.root, deadline, cancel)
+        bundle.note_inputs(place.root, arrived)
         self._tell(work.answer(Event.INPUT_READY))
 
     def stage_out(self, work: Work) -> None:
@@ -114,12 +124,17 @@ class DataControl:
             if not place.root.is_dir():
                 place = workdir.create(self._base, spec)
             self._add_pilot_log(place.root)
+            chosen = self._logs.chosen
+            if work.job.problem is not None and chosen.failure_bundle:
+                bundle.write(place.root, work.job, work.site.queue.name, self._logs.user, asdict(node.describe()))
             log_archive.pack(
                 place.root,
                 place.root / log.lfn,
                 self._left_out(work),
-                size_limit=LONGEST_LOGGED,
-                secrets=self._secrets(),
+                size_limit=chosen.most_of_file,
+                total_limit=chosen.most,
+                compression=chosen.compression,
+                secrets=self._logs.secrets(),
             )
             self._engine(work).stage_out(
                 spec,
@@ -150,13 +165,14 @@ class DataControl:
             raise JobFailed(ErrorCode.NO_LOCAL_SPACE, words)
 
     def _fetch_transformation(self, spec: JobSpec, folder: Path, deadline: Deadline, cancel: Cancel) -> None:
-        if naming.is_address(spec.transformation):
-            self._doors.fetching.fetch(spec.transformation, folder, Patience(deadline.left, cancel.wait))
+        for command in (spec.transformation, *(program.command for program in spec.programs.values())):
+            if naming.is_address(command):
+                self._doors.fetching.fetch(command, folder, Patience(deadline.left, cancel.wait))
 
     def _verify(self, work: Work, folder: Path) -> None:
         for file in work.job.spec.inputs:
             # Linked, the original itself would be overwritten.
-            if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG):
+            if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG, bundle.REPLAY):
                 taken = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
                 raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, taken)
         self._doors.verification.check(work.job.spec, work.site.queue, folder)

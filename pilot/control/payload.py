@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -17,7 +17,7 @@ from pilot.control.utilities import Means, Utilities, with_prmon
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
 from pilot.plugins import call
-from pilot.runtime import core_dump, environment, limits, workdir
+from pilot.runtime import bundle, core_dump, environment, limits, workdir
 from pilot.runtime.container.containers import Containers
 from pilot.runtime.workdir import Workdir
 
@@ -89,6 +89,7 @@ class PayloadControl:
     ) -> PayloadOutcome:
         from pilot.runtime import process
 
+        bundle.note_command(place.root, command, asdict(bounds))
         payload = process.start(command, stdout=place.stdout, stderr=place.stderr, limits=bounds)
         self._started(work, payload)
         self.roots[work.key] = payload.root

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-import gzip
 import os
 import stat
 import tarfile
@@ -16,12 +15,13 @@ from typing import IO, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
+from pilot.runtime.compression import GZIP, compressed
 from pilot.runtime.workdir import LOCK_FILE, TEMPORARY
 
 #: The member of the archive that says what is not in it, and why.
 LEFT_OUT = "LEFT-OUT.txt"
 #: Never kept: temporary files, the lock, and what a proxy or token is usually called.
-NEVER = (TEMPORARY, LOCK_FILE, "x509up_u*", "*.part", "*.token")
+NEVER = (TEMPORARY, LOCK_FILE, ".compass-*", "x509up_u*", "*.part", "*.token")
 BLOCK = 2**20
 
 
@@ -31,6 +31,8 @@ def pack(
     leave_out: Sequence[str],
     *,
     size_limit: Optional[int] = None,
+    total_limit: Optional[int] = None,
+    compression: str = GZIP,
     secrets: Sequence[str] = (),
 ) -> Path:
     """Archive a job's directory, atomically: ``target`` is whole or not there.
@@ -44,6 +46,8 @@ def pack(
         target: Where the archive is to lie; may be inside ``folder``.
         leave_out: Patterns of names, without slashes.
         size_limit: Most bytes that are kept of any one file: its first quarter and its last three quarters.
+        total_limit: Most bytes that are kept of all files together; the longest ones are left out.
+        compression: ``gzip`` or ``zstd``; the name of ``target`` says nothing of it.
         secrets: Texts (tokens) that are overwritten by stars wherever they stand in a file.
 
     Raises:
@@ -52,8 +56,8 @@ def pack(
     unfinished = target.with_name(target.name + ".part")
     stars = [(secret.encode(), b"*" * len(secret.encode())) for secret in secrets if secret]
     try:
-        with unfinished.open("wb") as file, _tar(file) as tar:
-            _Archive(tar, folder, size_limit, stars).add_all((*leave_out, *NEVER, target.name))
+        with unfinished.open("wb") as file, _tar(file, compression) as tar:
+            _Archive(tar, folder, size_limit, total_limit, stars).add_all((*leave_out, *NEVER, target.name))
         unfinished.replace(target)
     except (OSError, tarfile.TarError, EOFError) as wrong:
         with contextlib.suppress(OSError):
@@ -63,10 +67,9 @@ def pack(
 
 
 @contextlib.contextmanager
-def _tar(file: IO[bytes]) -> Iterator[tarfile.TarFile]:
-    # No name and no time in the header, so that the same content makes the same archive.
+def _tar(file: IO[bytes], compression: str) -> Iterator[tarfile.TarFile]:
     with contextlib.ExitStack() as opened:
-        packed = opened.enter_context(gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0))
+        packed = opened.enter_context(compressed(file, compression))
         tar = tarfile.TarFile(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT, copybufsize=BLOCK)
         yield opened.enter_context(tar)
 
@@ -76,13 +79,16 @@ class _Archive:
     tar: tarfile.TarFile
     folder: Path
     size_limit: Optional[int]
+    total_limit: Optional[int]
     stars: Sequence[tuple[bytes, bytes]]
 
     def add_all(self, leave_out: Sequence[str]) -> None:
         left_out: list[str] = []
-        for path in _walk(self.folder, leave_out, left_out):
+        entries = list(_walk(self.folder, leave_out, left_out))
+        too_much = self._too_much(entries)
+        for path in entries:
             try:
-                why = self._add(path)
+                why = too_much.get(path) or self._add(path)
             except OSError as wrong:
                 why = wrong.strerror or str(wrong)
             if why:
@@ -90,6 +96,20 @@ class _Archive:
         if left_out:
             words = "".join(f"{line}\n" for line in sorted(left_out)).encode("utf-8", "replace")
             self.tar.addfile(self._header(LEFT_OUT, len(words), 0o644, 0), BytesIO(words))
+
+    def _too_much(self, entries: Sequence[Path]) -> dict[Path, str]:
+        """Answer the longest files, as many as are beyond the limit of all, and why they are left out."""
+        if self.total_limit is None:
+            return {}
+        sizes = {path: size for path in entries if (size := _size(path))}
+        kept = {path: min(size, self.size_limit or size) for path, size in sizes.items()}
+        over, found = sum(kept.values()) - self.total_limit, {}
+        for path in sorted(kept, key=kept.__getitem__, reverse=True):
+            if over <= 0:
+                break
+            over -= kept[path]
+            found[path] = f"{sizes[path]} bytes, the log may have {self.total_limit} in all"
+        return found
 
     def _header(self, name: str, size: int, mode: int, changed: float) -> tarfile.TarInfo:
         header = tarfile.TarInfo(f"{self.folder.name}/{name}")
@@ -191,6 +211,15 @@ def _walk(folder: Path, leave_out: Sequence[str], unreadable: list[str]) -> Iter
         yield path
         if path.is_dir() and not path.is_symlink():
             yield from _walk(path, leave_out, unreadable)
+
+
+def _size(path: Path) -> int:
+    """Answer a file's size in bytes; 0 for what is no file."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _leads_inside(link: Path, target: str, folder: Path) -> bool:

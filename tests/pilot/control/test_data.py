@@ -9,7 +9,7 @@ import pytest
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, Role
 from pilot.control import moving
-from pilot.control.data import PILOT_LOG, copytools
+from pilot.control.data import PILOT_LOG, Logs, copytools
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.news import Stored
 from pilot.copytool.local import Local
@@ -127,7 +127,7 @@ def test_the_log_holds_what_is_left_and_the_pilots_log_but_no_inputs_or_outputs(
 def test_a_log_holds_no_token(bench):
     spec = bench.spec()
     (bench.make(spec) / "payload.stdout").write_text("my token is tok-123")
-    bench.data(secrets=lambda: ["tok-123"]).stage_log(bench.work(Effect.STAGE_LOG, spec))
+    bench.data(logs=Logs(secrets=lambda: ["tok-123"])).stage_log(bench.work(Effect.STAGE_LOG, spec))
     with tarfile.open(bench.storage / "ds" / "job.log.tgz") as packed:
         text = packed.extractfile("PanDA_Pilot-7-1/payload.stdout").read()
     assert text == b"my token is *******"
