@@ -11,7 +11,11 @@ from typing import NamedTuple
 
 
 class PayloadCode(IntEnum):
-    """Numbers of the COMPASS production system and its pilot (public code of both, read for facts)."""
+    """Numbers of the COMPASS production system and its pilot (public code of both, read for facts).
+
+    The meanings of 1242 and of 1248 to 1253 are inferred: from the order in which the pilots ask for texts, and from
+    the numbers for which the production system wants a person to look.
+    """
 
     FATAL_ERROR = 1235
     CORE_DUMP = 1236
@@ -20,14 +24,18 @@ class PayloadCode(IntEnum):
     ABORTED = 1239
     NO_END_OF_JOB = 1240
     CANNOT_ALLOCATE = 1241
-    MERGE_REFUSED = 1242
+    EVENTS_SKIPPED = 1242
     EMPTY_CALIBRATION = 1243
     NO_CALIBRATION_DB = 1244
     BAD_CALIBRATION_LINE = 1245
     KILLED = 1246
     CORAL_EXIT_3 = 1247
-    MANUAL_CHECK_1251 = 1251
-    MANUAL_CHECK_1253 = 1253
+    LIBRARY_MISSING = 1248
+    CALIBRATION_DB_LOST = 1249
+    INPUT_NOT_OPENED = 1250
+    ZERO_EVENTS = 1251
+    INPUT_NOT_READ = 1252
+    BAD_MAPS = 1253
     TAPE_FILE_UNREADABLE = 1255
 
 
@@ -60,8 +68,8 @@ MEANINGS: dict[PayloadCode, PayloadMeaning] = {
     _P.CANNOT_ALLOCATE: PayloadMeaning(
         "the program could not get memory", "ask for more memory (minRamCount), or use a queue with more", False
     ),
-    _P.MERGE_REFUSED: PayloadMeaning(
-        "the merge was refused", "compare the sizes of the group's files with PHAST_mDST_MAX_SIZE", True
+    _P.EVENTS_SKIPPED: PayloadMeaning(
+        "events were skipped, because they could not be decoded", "check the raw file and the detectors' maps", True
     ),
     _P.EMPTY_CALIBRATION: PayloadMeaning(
         "a calibration file gave an empty string", "have the run's LED calibrations checked, then send it again", True
@@ -78,8 +86,26 @@ MEANINGS: dict[PayloadCode, PayloadMeaning] = {
         "the program was killed", "look for memory or batch limits on the node; ask for more memory", False
     ),
     _P.CORAL_EXIT_3: PayloadMeaning("CORAL ended with -3", "check the options file and the input", True),
-    _P.MANUAL_CHECK_1251: PayloadMeaning("a failure known only by its number 1251", "look at the log", True),
-    _P.MANUAL_CHECK_1253: PayloadMeaning("a failure known only by its number 1253", "look at the log", True),
+    _P.LIBRARY_MISSING: PayloadMeaning(
+        "a library that the program needs is not there", "check the release's set-up and the node's packages", False
+    ),
+    _P.CALIBRATION_DB_LOST: PayloadMeaning(
+        "the calibration database hung up", "see the load of its servers; spread jobs over several", False
+    ),
+    _P.INPUT_NOT_OPENED: PayloadMeaning(
+        "the program could not open its input", "check that the options name the file that was fetched", False
+    ),
+    _P.ZERO_EVENTS: PayloadMeaning(
+        "the program ended well and wrote no event", "check the raw file's event count and the options' selection", True
+    ),
+    _P.INPUT_NOT_READ: PayloadMeaning(
+        "the program could not read all of its input",
+        "fetch the file again; check its checksum in the catalogue",
+        False,
+    ),
+    _P.BAD_MAPS: PayloadMeaning(
+        "the detectors' maps cannot be read", "have the maps of the run checked, then send it again", True
+    ),
     _P.TAPE_FILE_UNREADABLE: PayloadMeaning(
         "the input cannot be read from tape", "stage the file again; see the tape system for its state", False
     ),

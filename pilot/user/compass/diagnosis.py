@@ -16,7 +16,8 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from pilot.job import PayloadOutcome, Problem
-from pilot.user.compass.kinds import WorkKind, kind_of
+from pilot.user.compass.events import written
+from pilot.user.compass.kinds import MINI_DST, WorkKind, kind_of
 from pilot.user.output import blocks_of_lines, last_lines
 
 MB = 10**6
@@ -32,10 +33,15 @@ class Sign:
 
 #: In each list the cause stands before what follows from it; the first that is found is the diagnosis.
 STDERR: Sequence[Sign] = (
+    Sign(rb"error while loading shared libraries: ", PayloadCode.LIBRARY_MISSING),
     Sign(rb"can't connect to CDB database", PayloadCode.NO_CALIBRATION_DB),
+    Sign(rb"Lost connection to MySQL server", PayloadCode.CALIBRATION_DB_LOST),
     Sign(rb"_LEDinSpills empty string from calib file", PayloadCode.EMPTY_CALIBRATION),
     Sign(rb"Exception in readCalibration\(\).*bad line", PayloadCode.BAD_CALIBRATION_LINE),
     Sign(rb"TLattice::TLattice: Cannot Allocate \d+ Bytes in Memory!", PayloadCode.CANNOT_ALLOCATE),
+    Sign(rb"Chip::ReadMaps: std::exception", PayloadCode.BAD_MAPS),
+    Sign(rb"DaqEventsManager::NextDataSource\(\): Can not open file", PayloadCode.INPUT_NOT_OPENED),
+    Sign(rb"Error in <TFile::ReadBuffer>: error reading all requested bytes from file", PayloadCode.INPUT_NOT_READ),
     Sign(rb"DaqEventsManager::GetEvent\(\): no event", PayloadCode.NO_EVENTS),
     Sign(rb"\(core dumped\).*coral\.exe|coral\.exe.*\(core dumped\)", PayloadCode.CORE_DUMP),
     Sign(rb"\bKilled\b.*coral\.exe|coral\.exe.*\bKilled\b", PayloadCode.KILLED),
@@ -89,6 +95,12 @@ def _unfinished(kind: WorkKind, spec: JobSpec, outcome: PayloadOutcome) -> Optio
     marker = marker_of(kind, spec)
     if marker is not None and not _holds(outcome.stdout, marker):
         return problem(PayloadCode.NO_END_OF_JOB, marker.decode())
+    if (
+        kind.program == spec.transformation
+        and kind.counted == (MINI_DST,)
+        and written(outcome.stdout, kind.counted) == 0
+    ):
+        return problem(PayloadCode.ZERO_EVENTS, "0 events had been written to miniDST")
     from pilot.user.compass import outputs
 
     return outputs.missing(kind, spec, outcome.workdir)

@@ -40,7 +40,8 @@ class WorkKind:
     ``program`` is the transformation of the experiment's own system; a job of this kind with another one is run as any
     job is, and judged by this row. ``needs`` and ``may`` are the arguments that the pilot makes options of; ``extra``:
     what follows ``--`` goes to the program. ``marker`` is what a program prints last when its work is done; ``silent``:
-    the row's own program does not. ``counted`` is the line that counts events written.
+    the row's own program does not. ``counted`` is the line that counts events written; ``never_empty``: where the row's
+    own program wrote none, it has failed.
     """
 
     type: ProcessingType
@@ -53,6 +54,7 @@ class WorkKind:
     marker: Optional[bytes] = None
     silent: bool = False
     counted: tuple[bytes, ...] = EVERY_COUNT
+    never_empty: bool = False
     calibration: bool = False
 
     @property
@@ -81,6 +83,7 @@ def _production(kind: ProcessingType) -> WorkKind:
         template="plain",
         marker=END_OF_JOB,
         counted=(MINI_DST,),
+        never_empty=True,
         calibration=True,
     )
 

@@ -14,6 +14,15 @@ P, E = PayloadCode, ErrorCode
 
 ERR = [
     ("can't connect to CDB database", P.NO_CALIBRATION_DB, E.PAYLOAD_FAILED),
+    ("coral.exe: error while loading shared libraries: libXrdPosix.so", P.LIBRARY_MISSING, E.PAYLOAD_FAILED),
+    ("Lost connection to MySQL server during query", P.CALIBRATION_DB_LOST, E.PAYLOAD_FAILED),
+    ("Chip::ReadMaps: std::exception", P.BAD_MAPS, E.PAYLOAD_FAILED),
+    ("DaqEventsManager::NextDataSource(): Can not open file cdr12-1.raw", P.INPUT_NOT_OPENED, E.PAYLOAD_FAILED),
+    (
+        "Error in <TFile::ReadBuffer>: error reading all requested bytes from file a.root, got 5 of 9",
+        P.INPUT_NOT_READ,
+        E.PAYLOAD_FAILED,
+    ),
     ("_LEDinSpills empty string from calib file", P.EMPTY_CALIBRATION, E.PAYLOAD_FAILED),
     ("Exception in readCalibration() of GM01: bad line 17", P.BAD_CALIBRATION_LINE, E.PAYLOAD_FAILED),
     ("TLattice::TLattice: Cannot Allocate 1610612736 Bytes in Memory!", P.CANNOT_ALLOCATE, E.BAD_ALLOC),
@@ -29,15 +38,14 @@ OUT = [
 ]
 
 
-def spec(kind="mcreco"):
-    return JobSpec(id=7, attempt=1, transformation="coral.exe", processing_type=kind)
-
-
-def diagnose(folder, *, status=0, out="End of Job\n", err="", kind="mcreco", killed_by=None, **more):
+def diagnose(
+    folder, *, status=0, out="End of Job\n", err="", kind="mcreco", killed_by=None, program="coral.exe", **more
+):
     (folder / "o").write_text(out)
     (folder / "e").write_text(err)
     ended = PayloadOutcome(status, killed_by, folder, folder / "o", folder / "e", **more)
-    return compass.diagnose_payload(spec=spec(kind), outcome=ended)
+    spec = JobSpec(id=7, attempt=1, transformation=program, processing_type=kind)
+    return compass.diagnose_payload(spec=spec, outcome=ended)
 
 
 @pytest.mark.parametrize(("line", "code", "pilot_code"), ERR)
@@ -138,6 +146,13 @@ def test_a_want_of_memory_that_the_kernel_tells_says_more_than_killed(tmp_path):
 @pytest.mark.parametrize(("line", "code", "pilot_code"), [*ERR, *OUT])
 def test_a_diagnosis_says_what_to_do(tmp_path, line, code, pilot_code):
     assert diagnose(tmp_path, out=f"{line}\n", err=f"{line}\n").detail.endswith(MEANINGS[code].advice)
+
+
+def test_a_reconstruction_that_wrote_no_event_has_failed_though_it_ended_well(tmp_path):
+    out = "5 events had been written to miniDST\n0 events had been written to miniDST\nEnd of Job\n"
+    assert diagnose(tmp_path, out=out).payload_code == P.ZERO_EVENTS
+    assert diagnose(tmp_path, out=out, program="compass-mc") is None
+    assert diagnose(tmp_path, out=out, kind="merge-mdst") is None
 
 
 def test_signs_are_found_in_any_block_of_a_large_output(tmp_path):
