@@ -28,6 +28,7 @@ class Dispatcher:
         self.jobs: list[JobSpec] = []
         self.raw_jobs: list[Mapping[str, Any]] = []  # handed out as they are, before the others
         self.given: dict[str, list[dict[str, Any]]] = {}
+        self.asked: list[dict[str, Any]] = []  # requests for work, each with the cores that its header offers
         self.updates: list[dict[str, Any]] = []
         self.taken: list[dict[str, Any]] = []  # updates that were answered with success
         self.headers: list[Mapping[str, str]] = []
@@ -58,7 +59,9 @@ class Dispatcher:
         with self.changed:
             self.headers.append(dict(headers))
             if path == "/api/v1/pilot/acquire_jobs":
-                return 200, json.dumps(self._acquire(json.loads(body), headers["X-Compass-Request-Id"])).encode()
+                asked = json.loads(body)
+                self.asked.append({**asked, "cores": headers.get("X-Compass-Cores")})
+                return 200, json.dumps(self._acquire(asked, headers["X-Compass-Request-Id"])).encode()
             if path == "/api/v1/pilot/update_job":
                 return 200, json.dumps(self._update(json.loads(body))).encode()
         return 404, b"no such page"

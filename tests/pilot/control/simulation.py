@@ -16,13 +16,14 @@ from pilot.control import news
 from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget
 from pilot.control.conductor import Conductor
+from pilot.control.ends import End
 from pilot.control.journal import Journal
 from pilot.control.ledger import UNCOUNTED, Amount, Ledger
 from pilot.control.lifecycle import ORDERS, Effect, Event
 from pilot.control.means import Means, Ways
 from pilot.control.news import Order, Site
 from pilot.control.reports import Facts
-from pilot.control.times import Times
+from pilot.control.times import NEVER, Times
 from pilot.job import PayloadOutcome, Phase, Problem
 from pilot.settings import Server, Settings
 
@@ -56,6 +57,8 @@ class World:
         at_once: int = 1,
         total: Amount = UNCOUNTED,
         crash_after: int | None = None,
+        end: End | None = None,
+        work_until: float = NEVER,
         **limits: Any,
     ):
         self.luck = random.Random(seed)
@@ -79,12 +82,22 @@ class World:
             new_request_id=lambda: f"request-{self.luck.random()}",
             server=SERVER.name,
             queue="Q",
+            end=end,
+            work_until=work_until,
             clock=lambda: self.now,
             now=lambda: 1e9 + self.now,
             luck=self.luck.random,
         )
         ways = Ways(dict.fromkeys(Effect, self), self, self, self.end, self.moved, self)
-        given = {"requests": 2, "failures": 3, "wait": 100, "lifetime": 1e6, "time_floor": 1e6, **limits}
+        given = {
+            "requests": 2,
+            "failures": 3,
+            "wait": 100,
+            "lifetime": 1e6,
+            "time_floor": 1e6,
+            "places": at_once,
+            **limits,
+        }
         asking = Asking(Limits(**given), 0.0)
         self.conductor = Conductor(self.inbox, Budget(1000), ways, means, asking)
 

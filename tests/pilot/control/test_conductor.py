@@ -12,6 +12,8 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.messages import StoredFile, UpdateAnswer
 from pilot.control import news
+from pilot.control.commands import Commands
+from pilot.control.ends import End
 from pilot.control.ledger import Amount
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.recovery import FOLDER, JOURNAL, Recovery, Sites
@@ -385,3 +387,126 @@ def test_the_request_of_a_dead_pilot_is_asked_again_first(tmp_path):
     scene.conductor.intake._open_request = "old"
     scene.conductor.begin()
     assert scene.work[0].request_id == "old"
+
+
+def test_the_payload_begins_at_once_when_the_inputs_are_there_however_long_they_took(scene):
+    """Stock pilots look every ten seconds whether stage-in is over."""
+    scene.offer(spec())
+    scene.world.now += 12.3
+    scene.work.clear()
+    scene.answer(Event.INPUT_READY)
+    assert scene.effects() == [Effect.REPORT, Effect.RUN_PAYLOAD]
+
+
+def test_a_job_that_has_failed_does_not_run_its_payload(scene):
+    """Stock pilots of some experiments run it all the same."""
+    scene.offer(spec())
+    step = scene.job().step
+    scene.answer(Event.FAIL, KILL)
+    scene.work.clear()
+    scene.conductor.handle(news.Answer((1, 1), step, Event.INPUT_READY))
+    for event in (Event.GONE, Event.LOG_STORED, Event.TAKEN):
+        scene.answer(event)
+    assert Effect.RUN_PAYLOAD not in scene.effects()
+
+
+def test_a_payload_that_does_not_end_when_it_is_asked_softly_is_stopped(running):
+    running.conductor.handle(news.Order((1, 1), Event.SOFT_KILL, KILL))
+    (ask,) = running.work
+    assert (ask.effect, ask.seconds) == (Effect.ASK_PAYLOAD, 120.0)
+    running.work[:] = [None]  # so that time passes by itself only
+    running.world.now += 120 + PATIENCE - 1
+    running.world.let_time_pass()
+    assert running.job().phase is Phase.RUNNING
+    running.world.now += 1
+    running.world.let_time_pass()
+    assert (running.job().phase, running.job().problem) == (Phase.STOPPING, KILL)
+
+
+def test_what_was_asked_to_be_seen_is_reported_at_once(running):
+    running.conductor.handle(news.Commanded((1, 1), Commands(show=(("ls",),))))
+    (look,) = running.work
+    assert (look.matter, look.argv) == (news.Matter.SHOW, ("ls",))
+    running.work.clear()
+    running.conductor.handle(news.Shown((1, 1), "payload.stdout"))
+    assert json.loads(running.work[0].report.text)["stdout"] == "payload.stdout"
+
+
+def test_a_command_for_a_job_that_is_gone_does_nothing(running):
+    running.conductor.handle(news.Commanded((9, 1), Commands(debug=True)))
+    running.conductor.handle(news.Shown((9, 1), "words"))
+    assert running.work == []
+
+
+def test_a_directory_that_is_to_be_kept_is_not_removed_with_its_job(running):
+    reporting(running)
+    running.conductor.handle(news.Commanded((1, 1), Commands(keep=True)))
+    running.work.clear()
+    running.answer(Event.TAKEN)
+    assert [(item.effect, item.keep) for item in running.work if isinstance(item, news.Work)] == [(Effect.CLEAN, True)]
+
+
+def test_the_next_request_is_for_the_task_of_the_last_job_and_the_one_after_it_for_any(tmp_path):
+    scene = Scene(tmp_path, same_task=True)
+    scene.conductor.begin()
+    scene.offer(spec(task_id=12))
+    scene.answer(Event.INPUT_READY)
+    reporting(scene)
+    scene.answer(Event.TAKEN)
+    assert [item.task_id for item in scene.work if isinstance(item, news.Ask)] == [12]
+    scene.offer()
+    assert [item.task_id for item in scene.work if isinstance(item, news.Ask)] == [None]
+
+
+def test_places_are_filled_one_by_one_with_what_fits_the_cores_that_are_left(tmp_path):
+    scene = Scene(tmp_path, at_once=3, total=Amount(cores=8), time_floor=0)
+    scene.conductor.begin()
+    openings = [item.opening for item in scene.work if isinstance(item, news.Ask)]
+    for number, cores in ((1, 5), (2, 1), (3, 2)):
+        scene.offer(spec(number, cores=cores))
+        openings += [item.opening for item in scene.work if isinstance(item, news.Ask)]
+    assert [(opening.jobs, opening.cores) for opening in openings] == [(1, 8), (1, 3), (1, 2)]
+
+
+@pytest.mark.parametrize("dies_after", range(1, 8))
+def test_of_several_jobs_in_one_answer_none_is_lost_wherever_the_pilot_dies(dies_after, tmp_path):
+    folder = tmp_path / f"{FOLDER}dead"
+    folder.mkdir()
+    scene = Scene(folder, at_once=3)
+    scene.conductor.begin()
+    journal, count = scene.world.journal, 0
+    replace_file = journal._replace
+
+    def dying(path, content, durable):
+        nonlocal count
+        count += 1
+        if count > dies_after:
+            raise Crash
+        replace_file(path, content, durable)
+
+    journal._replace = dying
+    request = scene.work[0].request_id
+    with contextlib.suppress(Crash):
+        scene.offer(spec(1), spec(2), spec(3))
+    recover(tmp_path, TakesAll(taken := {}), 100)
+    assert set(taken) == {(1, 1), (2, 1), (3, 1)}
+    assert journal.open_request(SERVER.name, "Q") is None, "nobody asks again for what was settled"
+    assert request not in {record.request_id for record in journal.records()}
+
+
+def test_when_the_slots_end_has_come_everything_is_over_by_then_and_has_its_code(tmp_path):
+    end = End(1000.0, Problem(ErrorCode.LEASE_TIME, "the lease of the slot of 1000 s is over"))
+    scene = Scene(tmp_path, end=end, work_until=820.0)
+    scene.conductor.begin()
+    scene.offer(spec())
+    scene.answer(Event.INPUT_READY)
+    scene.work[:] = [None]
+    scene.world.now = 820.0
+    scene.world.let_time_pass()
+    assert (scene.job().phase, scene.job().problem.code) == (Phase.STOPPING, ErrorCode.LEASE_TIME)
+    assert scene.conductor.intake.asking.over
+    while scene.conductor.jobs and scene.world.now < 1100:
+        scene.world.now += 1
+        scene.world.let_time_pass()
+    assert not scene.conductor.jobs
+    assert scene.world.now <= 1003
