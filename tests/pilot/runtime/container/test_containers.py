@@ -70,8 +70,8 @@ def test_a_queues_runtime_is_found_before_there_is_a_job(tmp_path):
 )
 def test_what_every_job_of_a_queue_would_lack_is_told_before_there_is_one(tmp_path, site, options, code):
     (tmp_path / "apptainer").touch(0o755)
+    queue = QueueData("Q", container_type="apptainer:pilot", container_options=options)
     with pytest.raises(JobFailed) as caught:
-        queue = QueueData("Q", container_type="apptainer:pilot", container_options=options)
         Containers(site, {"PATH": str(tmp_path)}).runtime(queue)
     assert caught.value.code is code
 
