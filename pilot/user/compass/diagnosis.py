@@ -17,7 +17,7 @@ from pilot.contract.job import JobSpec
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from pilot.job import PayloadOutcome, Problem
 from pilot.user.compass.events import written
-from pilot.user.compass.kinds import MINI_DST, WorkKind, kind_of
+from pilot.user.compass.kinds import WorkKind, kind_of
 from pilot.user.output import blocks_of_lines, last_lines
 
 MB = 10**6
@@ -95,12 +95,9 @@ def _unfinished(kind: WorkKind, spec: JobSpec, outcome: PayloadOutcome) -> Optio
     marker = marker_of(kind, spec)
     if marker is not None and not _holds(outcome.stdout, marker):
         return problem(PayloadCode.NO_END_OF_JOB, marker.decode())
-    if (
-        kind.program == spec.transformation
-        and kind.counted == (MINI_DST,)
-        and written(outcome.stdout, kind.counted) == 0
-    ):
-        return problem(PayloadCode.ZERO_EVENTS, "0 events had been written to miniDST")
+    own = kind.program == spec.transformation
+    if own and kind.never_empty and written(outcome.stdout, kind.counted) == 0:
+        return problem(PayloadCode.ZERO_EVENTS, "0 events had been written")
     from pilot.user.compass import outputs
 
     return outputs.missing(kind, spec, outcome.workdir)
