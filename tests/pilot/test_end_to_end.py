@@ -544,3 +544,13 @@ def test_an_answer_that_was_lost_on_its_way_costs_no_job(stage):
     stage.dispatcher._acquire = lose_the_first
     assert stage.run()[0] == 0
     assert stage.final()["job_status"] == "finished"
+
+
+def test_the_pilot_is_gone_as_soon_as_its_last_report_is_taken(stage):
+    """Stock pilots sleep on in a thread that nobody can wake, a minute and more."""
+    stage.dispatcher.jobs = [job()]
+    pilot = stage.start()
+    stage.dispatcher.wait_for(lambda: bool(stage.dispatcher.finals()))
+    began = time.monotonic()
+    assert pilot.wait(30) == 0
+    assert time.monotonic() - began < 3

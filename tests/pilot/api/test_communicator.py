@@ -405,3 +405,20 @@ def test_several_threads_may_speak_at_once(dispatcher, server):
     for thread in threads:
         thread.join(10)
     assert len(dispatcher.taken) == 8
+
+
+def test_the_cores_that_are_free_ride_in_a_header(dispatcher, server):
+    server.acquire(WorkRequest(QUEUE, cores=3), "request-1")
+    server.acquire(WorkRequest(QUEUE), "request-2")
+    assert [headers.get("X-Compass-Cores") for headers in dispatcher.headers] == ["3", None]
+
+
+@pytest.mark.parametrize(("header", "ours"), [(b"X-Compass-Contract: 1\r\n", True), (b"", False)])
+def test_a_server_that_announces_our_contract_is_known_by_it(header, ours):
+    body = b'{"success": false, "message": "No jobs in PanDA", "data": null}'
+    head = b"HTTP/1.1 200 OK\r\n" + header + b"Content-Length: %d\r\n\r\n" % len(body)
+    with answering(head + body) as url:
+        server = speaking_to(url)
+        assert not server.announced
+        server.acquire(WorkRequest(QUEUE), "request-1")
+        assert server.announced is ours

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import queue
+import re
 import time
+from pathlib import Path
 
 import pytest
 
+import pilot
 from pilot.control.component import END, HOUR, Budget, Component
 from pilot.control.supervisor import Supervisor
 
@@ -110,3 +113,9 @@ def test_an_idle_component_uses_no_processor_time(supervised):
         gave_up.get(timeout=0.3)
     assert time.process_time() - before < 0.05
     supervisor.close(within=5)
+
+
+def test_nothing_in_the_pilot_sleeps_or_looks_again_and_again():
+    """Stock pilots sleep between looks: half a second to ten seconds, in each of twenty threads."""
+    sources = Path(pilot.__file__).parent.rglob("*.py")
+    assert [str(path) for path in sources if re.search(r"\bsleep\(", path.read_text())] == []

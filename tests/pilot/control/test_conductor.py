@@ -510,3 +510,20 @@ def test_when_the_slots_end_has_come_everything_is_over_by_then_and_has_its_code
         scene.world.let_time_pass()
     assert not scene.conductor.jobs
     assert scene.world.now <= 1003
+
+
+class Waited(Exception):
+    """The conductor waits, for so many seconds."""
+
+
+def test_an_idle_pilot_wakes_for_the_next_time_set_and_for_nothing_else(running):
+    class Inbox:
+        def get(self, timeout):
+            raise Waited(timeout)
+
+    running.world.now = 40.0
+    running.world.let_time_pass()  # what the start has set is over
+    running.conductor.inbox = Inbox()
+    with pytest.raises(Waited) as waited:
+        running.conductor.take()
+    assert waited.value.args == (pytest.approx(60.0 - running.world.now),), "until the first check"
