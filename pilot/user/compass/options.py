@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
@@ -13,7 +14,7 @@ from pilot.errors import JobFailed
 from pilot.user.compass import frames
 from pilot.user.compass.kinds import WorkKind
 from pilot.user.compass.orders import ProgramOrder, output_of
-from pilot.user.compass.templates import BadTemplate, fill
+from pilot.user.compass.templates import BadTemplate, fill, names
 
 #: The variants by their names in a task: files of the release.
 VARIANTS: Mapping[str, str] = {
@@ -36,6 +37,14 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 }
 #: What a job's result hangs on: a template that passes one of these over would work on, or write, something else.
 _MUST = ("input", "mdst", "histograms", "generated", "events", "seed")
+#: Every placeholder that there is.
+PLACEHOLDERS = frozenset(
+    [
+        *("input", "run", "chunk", "slot", "phast", "events", "seed", "release"),
+        *("mdst", "histograms", "rich", "dump", "generated"),
+        *("calibration_use", "calibration_server", "calibration_port", "calibration_place"),
+    ]
+)
 
 
 def values_of(order: ProgramOrder, spec: JobSpec) -> dict[str, str]:
@@ -91,12 +100,23 @@ def write(
 
 
 def check(kind: WorkKind, order: ProgramOrder, release: Optional[Path]) -> None:
-    """Look whether a job's template is there.
+    """Look whether a job's template is there and asks for nothing that no job has.
 
     Raises:
-        JobFailed: it is not (SETUP_FAILURE), or there is no template of that name (BAD_JOB_DEFINITION).
+        JobFailed: it is not there (SETUP_FAILURE), there is none of that name, or it cannot be filled
+            (BAD_JOB_DEFINITION).
     """
-    _template(order.template or kind.template, release)
+    name = order.template or kind.template
+    text = _template(name, release)
+    try:
+        unknown = names(text) - PLACEHOLDERS
+    except BadTemplate as wrong:
+        raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, f"template {name}: {wrong}") from wrong
+    if unknown:
+        first = min(unknown)
+        near = difflib.get_close_matches(first, PLACEHOLDERS, 1)
+        there = f"did you mean @{{{near[0]}}}?" if near else f"there are {', '.join(sorted(PLACEHOLDERS))}"
+        raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, f"template {name}: @{{{first}}} is no placeholder; {there}")
 
 
 def _template(name: str, release: Optional[Path]) -> str:

@@ -17,6 +17,8 @@ from pilot.errors import JobFailed
 #: What a release is set up from; the first that is there. A declared environment needs no shell.
 DECLARED = "environment"
 SETUPS = (DECLARED, "coral/setup.sh", "environment.sh", "setup.sh")
+#: In a folder above the release: the environment that several releases share, those of the generators for instance.
+SHARED = "sw/environment.sh"
 #: Where programs lie in a release; one that is not there is looked for on the payload's PATH.
 PLACES: Mapping[str, tuple[str, ...]] = {
     "coral.exe": ("phast/coral/coral.exe",),
@@ -71,16 +73,17 @@ def check(release: Path) -> None:
 
 
 def setup_of(release: Path, named: str) -> Path:
-    """Answer what a release is set up from: what the site names, or the first of the usual files.
+    """Answer what a release is set up from: what the site names, or the first of the usual files, or the shared one.
 
     Raises:
         JobFailed: there is none (SETUP_FAILURE).
     """
-    candidates = (named,) if named else SETUPS
-    for name in candidates:
-        if (release / name).is_file():
-            return release / name
-    raise JobFailed(ErrorCode.SETUP_FAILURE, f"{release}: there is no {' nor '.join(candidates)} to set it up from")
+    usual = [release / name for name in SETUPS] + [folder / SHARED for folder in release.parents]
+    for path in [release / named] if named else usual:
+        if path.is_file():
+            return path
+    looked = named or f"{' nor '.join(SETUPS)}, nor {SHARED} above it,"
+    raise JobFailed(ErrorCode.SETUP_FAILURE, f"{release}: there is no {looked} to set it up from")
 
 
 def program(name: str, release: Optional[Path], search: str, *, image: str = "") -> str:

@@ -14,6 +14,7 @@ LONGEST = 1024
 #: What fits into CORAL's options and into XML without quotes: no blank, no comment, nothing of a markup.
 _VALUE = re.compile(r"[A-Za-z0-9_.+:@%=,/-]+", re.ASCII)
 _PLACEHOLDER = re.compile(r"@@\{|@\{([^}\n]*)(\}?)")
+_ESCAPE = "@@{"
 _NAME = re.compile(r"([a-z][a-z0-9_]*)(\??)", re.ASCII)
 
 
@@ -50,6 +51,20 @@ def fill(text: str, values: Mapping[str, str], inputs: Sequence[str], used: Mapp
     return "\n".join(lines)
 
 
+def names(text: str) -> set[str]:
+    """Answer the placeholders of a template.
+
+    Raises:
+        BadTemplate: one is badly written.
+    """
+    return {
+        _placeholder(found, number)[0]
+        for number, line in enumerate(text.split("\n"), start=1)
+        for found in _PLACEHOLDER.finditer(line)
+        if found[0] != _ESCAPE
+    }
+
+
 def _check(name: str, value: str) -> None:
     if not _VALUE.fullmatch(value) or "//" in value or len(value) > LONGEST:
         raise BadTemplate(f"{name}: {value!r} cannot stand in an options file; letters, digits and _.+:@%=,/- can")
@@ -57,7 +72,7 @@ def _check(name: str, value: str) -> None:
 
 def _lines(line: str, number: int, values: Mapping[str, str], inputs: Sequence[str], asked: set[str]) -> Sequence[str]:
     """Answer what becomes of a line: nothing, itself filled in, or one line per input."""
-    names = [_placeholder(found, number) for found in _PLACEHOLDER.finditer(line) if found[0] != "@@{"]
+    names = [_placeholder(found, number) for found in _PLACEHOLDER.finditer(line) if found[0] != _ESCAPE]
     asked.update(name for name, _ in names)
     for name, optional in names:
         if name not in values and name != "input":
@@ -76,4 +91,4 @@ def _placeholder(found: re.Match[str], number: int) -> tuple[str, bool]:
 
 
 def _text(found: re.Match[str], values: Mapping[str, str]) -> str:
-    return "@{" if found[0] == "@@{" else values[found[1].rstrip("?")]
+    return "@{" if found[0] == _ESCAPE else values[found[1].rstrip("?")]

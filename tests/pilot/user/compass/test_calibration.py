@@ -241,6 +241,12 @@ def test_a_job_whose_calibrations_nobody_serves_fails_before_its_program_begins(
     assert caught.value.code is ErrorCode.SERVICE_NOT_AVAILABLE
 
 
+def test_without_a_list_what_the_site_or_the_node_sets_is_taken_as_it_is(node):
+    node.queue = QueueData(name="Q", environ="CDBSERVER=node-cdb")
+    ended = node.run(node.spec("mcreco", "coral.exe", *CHUNK, **FILES), raw="1\n")
+    assert "CDB server node-cdb\n" in ended.read("coral.opt")
+
+
 def test_the_task_may_name_a_replica_of_the_release(node):
     node.queue = QueueData(name="Q", params={"compass": {"calibration": ["127.0.0.1:1"]}})
     (node.tree.release / "cdb").mkdir()

@@ -115,3 +115,28 @@ def test_a_file_of_the_job_is_not_overwritten(tree, tmp_path):
         written(tree.release, tmp_path)
     assert caught.value.code is ErrorCode.FILE_HANDLING
     assert (tmp_path / "coral.opt").read_text() == "an input"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("@{rum}", r"template plain: @\{rum\} is no placeholder; did you mean @\{run\}"),
+        ("@{zzzzz?}", r"@\{zzzzz\} is no placeholder; there are calibration_place"),
+        ("x\n@{Run}", "line 2: .* is not a placeholder"),
+    ],
+)
+def test_a_template_that_no_job_could_fill_is_refused_before_the_inputs_are_fetched(tree, text, words):
+    (tree.release / "template.opt").write_text(text)
+    with pytest.raises(JobFailed, match=words) as caught:
+        options.check(MASS, order(), tree.release)
+    assert caught.value.code is ErrorCode.BAD_JOB_DEFINITION
+
+
+@pytest.mark.parametrize("text", frames.FRAMES.values(), ids=list(frames.FRAMES))
+def test_the_frames_ask_for_known_values_only(text):
+    assert options.names(text) <= options.PLACEHOLDERS
+
+
+def test_all_that_a_job_may_have_is_a_placeholder():
+    known = {*options.values_of(order(events=1, seed=2), SPEC), *options.VARIABLES, *options._MUST}
+    assert known <= options.PLACEHOLDERS

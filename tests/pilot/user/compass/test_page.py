@@ -31,13 +31,12 @@ def test_each_key_of_a_queue_stands_in_a_row(field):
 
 
 def test_each_file_to_set_up_from_and_each_place_of_a_program_is_told():
-    for name in (*release.SETUPS, *(place for places in release.PLACES.values() for place in places)):
+    for name in (*release.SETUPS, release.SHARED, *(place for places in release.PLACES.values() for place in places)):
         assert f"`{name}`" in PAGE
 
 
 def test_each_placeholder_and_each_variable_is_told():
-    names = {*options.VARIABLES, *options._MUST}
-    assert all(f"`{name}`" in PAGE for name in names)
+    assert all(f"`{name}`" in PAGE for name in options.PLACEHOLDERS)
     assert all(f"`${one}`" in PAGE for variables in options.VARIABLES.values() for one in variables)
     for source in (Source("a", 1), Source(socket_path="/s"), Source(file="/f")):
         assert all(f"`{name}" in PAGE for name in source.variables)

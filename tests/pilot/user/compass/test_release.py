@@ -74,12 +74,23 @@ def test_a_declared_environment_goes_before_scripts(tree):
     assert release.setup_of(tree.release, "template.opt") == tree.release / "template.opt"
 
 
+def test_releases_may_share_an_environment_above_them(tree):
+    (tree.release / "coral" / "setup.sh").unlink()
+    shared = tree.home / "sw" / "environment.sh"
+    shared.parent.mkdir()
+    shared.write_text("")
+    assert release.setup_of(tree.release, "") == shared
+
+
 def test_a_site_may_name_a_file_elsewhere(tree, tmp_path):
     (tmp_path / "site.sh").write_text("")
     assert release.setup_of(tree.release, str(tmp_path / "site.sh")) == tmp_path / "site.sh"
 
 
-@pytest.mark.parametrize(("named", "words"), [("", "no environment nor coral/setup.sh nor"), ("x.sh", "no x.sh to")])
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [("", "no environment nor coral/setup.sh nor .*, nor sw/environment.sh above it"), ("x.sh", "no x.sh to")],
+)
 def test_a_release_that_cannot_be_set_up_says_what_was_looked_for(tmp_path, named, words):
     with pytest.raises(JobFailed, match=words) as caught:
         release.setup_of(tmp_path, named)
