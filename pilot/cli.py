@@ -52,6 +52,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             from pilot import trial
 
             return trial.main(words[1:], print)
+        if words[:1] == ["replay"]:
+            from pilot import replay
+
+            return replay.main(words[1:], print)
         run(words)
     except PilotError as error:
         return say(f"{error}; {error.code.advice}", exit_code([error.code]))

@@ -101,7 +101,8 @@ def _outcome(record: Record, place: workdir.Workdir) -> Optional[PayloadOutcome]
     if record.outcome is None:
         return None
     where = {"workdir": place.root, "stdout": place.stdout, "stderr": place.stderr}
-    return _made(PayloadOutcome, {"status": None, "signal": None, **record.outcome, **where})
+    made: PayloadOutcome = _made(PayloadOutcome, {"status": None, "signal": None, **record.outcome, **where})
+    return made
 
 
 def _made(kind: Any, found: Mapping[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from pilot.control.conductor import Conductor
 from pilot.control.data import DataControl, Doors, Logs, copytools
 from pilot.control.ends import first, known_ends, remaining, working_end
 from pilot.control.job import Asker, JobControl, Wanted
-from pilot.control.journal import Journal
+from pilot.control.journal import JOURNAL, Journal
 from pilot.control.lanes import Lane, Occupied
 from pilot.control.ledger import Amount, Ledger
 from pilot.control.lifecycle import Effect
@@ -121,7 +121,7 @@ class Agent:
         self._readiness = Readiness(parts.settings, self._features, lambda: self._credentials().read())
         self._meanings = signals.meanings(parts.settings.stop.preemption)
         self._ends = known_ends(parts.settings.job, self._started)
-        (parts.own / recovery.JOURNAL).mkdir(mode=0o700, exist_ok=True)
+        (parts.own / JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._components: list[Component] = []
         ways = self._make_lanes()
         self._conductor = self._make_conductor(ways)
@@ -315,7 +315,7 @@ class Agent:
         name, own = parts.settings.queue.name, parts.own
         work_until = working_end(self._ends, self._started, job.reserve)
         means = Means(
-            journal=Journal(own / recovery.JOURNAL),
+            journal=Journal(own / JOURNAL),
             times=Times(parts.settings),
             ledger=Ledger(job.at_once, self._shared()),
             facts=parts.facts,

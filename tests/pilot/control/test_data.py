@@ -8,6 +8,7 @@ import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, Role
+from pilot.contract.messages import StoredFile
 from pilot.control import moving
 from pilot.control.data import PILOT_LOG, Logs, copytools
 from pilot.control.lifecycle import Effect, Event
@@ -15,6 +16,8 @@ from pilot.control.news import Stored
 from pilot.copytool.local import Local
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
+from pilot.job import Problem
+from pilot.settings.sections import Log
 from tests.pilot.runtime.test_transformation import serving
 
 IN = FileSpec("in.txt", Role.INPUT, dataset="ds", size=5)
@@ -131,6 +134,38 @@ def test_a_log_holds_no_token(bench):
     with tarfile.open(bench.storage / "ds" / "job.log.tgz") as packed:
         text = packed.extractfile("PanDA_Pilot-7-1/payload.stdout").read()
     assert text == b"my token is *******"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "failed", "there"), [(True, True, True), (False, True, False), (True, False, False)]
+)
+def test_the_log_of_a_job_that_failed_holds_what_a_replay_needs(bench, wanted, failed, there):
+    work = bench.work(Effect.STAGE_LOG)
+    bench.make(work.job.spec)
+    problem = Problem(ErrorCode.PAYLOAD_FAILED, "no beam") if failed else None
+    data = bench.data(logs=Logs(Log(failure_bundle=wanted), secrets=lambda: ["no beam"]))
+    data.stage_log(replace(work, job=work.job.evolve(problem=problem)))
+    assert ("replay.json" in members(bench)) is there
+    if there:
+        with tarfile.open(bench.storage / "ds" / "job.log.tgz") as packed:
+            assert b"no beam" not in packed.extractfile("PanDA_Pilot-7-1/replay.json").read()
+
+
+def test_where_inputs_came_from_is_noted_for_a_replay(bench):
+    (bench.storage / "ds").mkdir()
+    (bench.storage / "ds" / "in.txt").write_text("hello")
+    spec = bench.spec(inputs=(IN,))
+    bench.data().stage_in(bench.work(Effect.STAGE_IN, spec))
+    noted = (bench.base / "PanDA_Pilot-7-1" / ".compass-inputs.json").read_text()
+    assert f"file://{bench.storage}/ds/in.txt" in noted
+
+
+def test_outputs_that_another_pilot_has_stored_are_not_stored_again(bench):
+    spec = bench.spec(outputs=(OUT, replace(OUT, lfn="more.txt")))
+    (bench.make(spec) / "more.txt").write_text("more")
+    work = bench.work(Effect.STAGE_OUT, spec)
+    bench.data().stage_out(replace(work, job=work.job.evolve(stored=(StoredFile("out.txt", 3, None),))))
+    assert [told.file.lfn for told in bench.told if isinstance(told, Stored)] == ["more.txt"]
 
 
 def test_a_job_that_never_began_has_a_log_too(bench):

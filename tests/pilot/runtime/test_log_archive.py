@@ -136,3 +136,21 @@ def test_an_archive_that_cannot_be_written_leaves_nothing(folder, small_disk):
 def test_a_directory_that_is_gone_makes_an_archive_that_says_so(tmp_path):
     archive = pack(tmp_path / "PanDA_Pilot-7-1", tmp_path / "log.tgz", ())
     assert content(archive, "LEFT-OUT.txt") == b"PanDA_Pilot-7-1/: No such file or directory\n"
+
+
+def test_the_longest_files_are_left_out_when_all_together_are_too_long(folder):
+    for name, size in (("a.long", 900), ("b.longer", 1000), ("c.short", 100)):
+        (folder / name).write_bytes(b"x" * size)
+    archive = packed(folder, total_limit=1100)
+    assert names(archive) == ["a.long", "c.short", "payload.stdout", "LEFT-OUT.txt"]
+    assert content(archive, "LEFT-OUT.txt") == b"b.longer: 1000 bytes, the log may have 1100 in all\n"
+
+
+def test_a_file_counts_as_long_as_what_is_kept_of_it(folder):
+    (folder / "a.long").write_bytes(b"x" * 10_000)
+    assert "a.long" in names(packed(folder, size_limit=1000, total_limit=1100))
+
+
+def test_notes_of_the_pilot_itself_are_never_kept(folder):
+    (folder / ".compass-command.json").write_text("{}")
+    assert names(packed(folder)) == ["payload.stdout"]
