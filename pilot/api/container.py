@@ -142,7 +142,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="compass-") as name:
         scratch = Path(name)
         wrapped = put_in(container, asked, own, scratch) if container else asked
-        with containers.leaving_nothing(container, asked.workdir):
+        with containers.leaving_nothing(container, scratch):
             started = process.start(wrapped, stdout=scratch / "stdout", stderr=scratch / "stderr")
 
             def stop() -> None:

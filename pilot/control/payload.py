@@ -75,7 +75,7 @@ class PayloadControl:
             if not needed:
                 self._tell(work.answer(Event.PAYLOAD_OK))
                 return
-            with self._surroundings.containers.leaving_nothing(container, place.root):
+            with self._surroundings.containers.leaving_nothing(container, place.temporary):
                 outcome = self._payload(work, command, place, bounds, utilities)
             call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
             metrics = self._metrics(work, outcome)

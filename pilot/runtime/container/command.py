@@ -87,7 +87,7 @@ def _apptainer(command: PayloadCommand, container: Container, found: Found, temp
     argv += [*container.options, container.image, *command.argv]
     beginning = "SINGULARITYENV_" if Path(found.program).name == "singularity" else "APPTAINERENV_"
     inside = {beginning + name: value for name, value in command.environment.items()}
-    return replace(command, argv=tuple(argv), environment={**found.environment, **inside})
+    return replace(command, argv=tuple(argv), environment={**found.environment, "TMPDIR": str(temporary), **inside})
 
 
 def _surroundings(workdir: Path, container: Container, found: Found, temporary: Path) -> list[str]:
@@ -103,7 +103,14 @@ def _podman(command: PayloadCommand, container: Container, found: Found, tempora
     here = str(command.workdir)
     # Root's mounts would outlive a podman that is killed; those of a mount namespace end with it.
     argv = [found.unshare, "--mount", "--propagation=slave"] if found.root and found.unshare else []
-    argv += [found.program, "run", "--rm", f"--label={LABEL}={here}", "--http-proxy=false", "--log-driver=passthrough"]
+    argv += [
+        found.program,
+        "run",
+        "--rm",
+        f"--label={LABEL}={temporary}",
+        "--http-proxy=false",
+        "--log-driver=passthrough",
+    ]
     argv += [] if _names(container.options, "--network") else ["--network=host"]
     argv += [] if container.isolation == "all" else ["--pid=host", "--ipc=host"]
     argv += ["--init"] if found.init and container.isolation == "all" else []
@@ -120,7 +127,7 @@ def _podman(command: PayloadCommand, container: Container, found: Found, tempora
             argv.append(f"--env={name}")
             passed[name] = value
     argv += [*container.options, *_podman_image(container, found), *command.argv]
-    return replace(command, argv=tuple(argv), environment={**passed, **found.environment})
+    return replace(command, argv=tuple(argv), environment={**passed, **found.environment, "TMPDIR": str(temporary)})
 
 
 def _podman_image(container: Container, found: Found) -> list[str]:

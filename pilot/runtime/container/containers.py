@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Optional
 
 from pilot.errors import JobFailed
 from pilot.job import Problem
-from pilot.runtime.container.choice import choose, container_of, image_of, runtime_of
 from pilot.runtime.workdir import TEMPORARY
 
 if TYPE_CHECKING:
@@ -33,6 +32,10 @@ class Containers:
 
     def choose(self, spec: JobSpec, queue: QueueData) -> Optional[Container]:
         """Answer the container that a job's payload runs in; raises as `choice.choose` does."""
+        if not (spec.container or queue.container_type or self._site.required):
+            return None  # most jobs, which are spared the time of loading the rest
+        from pilot.runtime.container.choice import choose
+
         return choose(spec, queue, self._site)
 
     def check(self, spec: JobSpec, queue: QueueData) -> Optional[Problem]:
@@ -58,11 +61,12 @@ class Containers:
         Raises:
             JobFailed: what is missing, or said wrongly, with the code that jobs would fail with.
         """
+        from pilot.runtime.container import node
+        from pilot.runtime.container.choice import container_of, image_of, runtime_of
+
         kind = runtime_of(queue, self._site)
         if kind is None:
             return ""
-        from pilot.runtime.container import node
-
         # Without an image of its own the site leaves it to the jobs; a folder that is always there stands for theirs.
         image = image_of(self._site.image, queue, self._site, kind) if self._site.image else "/"
         return node.look(container_of(kind, image, queue, self._site), self._own).program
@@ -81,13 +85,13 @@ class Containers:
         return put_in(chosen, inside, self._own, command.workdir / TEMPORARY)
 
     @contextlib.contextmanager
-    def leaving_nothing(self, chosen: Optional[Container], folder: Path) -> Iterator[None]:
-        """Have nothing left of the container of a job's directory at the end, however that comes."""
+    def leaving_nothing(self, chosen: Optional[Container], temporary: Path) -> Iterator[None]:
+        """Have nothing left of the container with a temporary folder at the end, however that comes."""
         try:
             yield
         finally:
             if chosen is not None and (store := _store(chosen, self._own)):
-                store.remove_of(folder)
+                store.remove_of(temporary)
 
     def explain(self, chosen: Optional[Container], outcome: PayloadOutcome) -> Optional[Problem]:
         """Say whether it was the runtime that failed, and why. Call it for each payload that has ended."""

@@ -1,7 +1,7 @@
 """What podman keeps of containers beyond their end, and its removal.
 
 Killed together with its podman, a container stays in podman's books as one that runs; with the keeper killed it may
-really do so. Ours carry a label with the directory of their job, by which they are found; others are never touched.
+really do so. Ours carry a label with their temporary folder, by which they are found; others are never touched.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-#: The label that our containers carry; its value is the job's directory.
+#: The label that our containers carry; its value is the command's temporary folder, which is that of no other.
 LABEL = "compass-pilot"
 #: Seconds for one call of podman.
 _PATIENCE = 30.0
@@ -47,7 +47,7 @@ class Podman:
         self._remove(dead(self._kept(LABEL), now, _lives))
 
     def remove_of(self, folder: Path) -> None:
-        """Remove the container of one job, and end it if it still runs."""
+        """Remove the container with a temporary folder, and end it if it still runs."""
         self._remove([one.id for one in self._kept(f"{LABEL}={folder}")])
 
     def _kept(self, label: str) -> list[Kept]:

@@ -97,6 +97,24 @@ def test_a_container_that_takes_too_long_is_ended(image):
     assert (done.timed_out, done.well) == (True, False)
 
 
+def test_two_containers_in_one_folder_do_not_end_each_other(podman, monkeypatch, tmp_path):
+    for name, value in podman.environment.items():
+        monkeypatch.setenv(name, value)
+    inside = Container(Runtime.PODMAN, str(podman.image), str(podman.program))
+    os.mkfifo(tmp_path / "go")
+    ended = []
+    script = "read word < go; echo $word"
+    first = threading.Thread(
+        target=lambda: ended.append(run(["/bin/sh", "-c", script], container=inside, cwd=tmp_path))
+    )
+    first.start()
+    with (tmp_path / "go").open("w") as go:  # once it reads
+        assert run(["true"], container=inside, cwd=tmp_path).well
+        go.write("still here\n")
+    first.join(20)
+    assert [(done.status, done.stdout) for done in ended] == [(0, "still here\n")]
+
+
 def test_a_container_that_cannot_be_run_is_told_apart_from_a_command_that_fails(image):
     done = run(["nosuch"], container=image)
     assert done.problem_code == ErrorCode.PAYLOAD_NOT_STARTED

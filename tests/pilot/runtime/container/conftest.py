@@ -30,6 +30,10 @@ class Room:
         self.own = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **self.own}
         self.containers = Containers(sections.Container(), self.own)
 
+    @property
+    def temporary(self):
+        return self.folder / "tmp"
+
     def start(self, container: Container, script: str, **variables: str):
         """Begin a shell's command in a container."""
         whole = {**{name: self.own[name] for name in ("PATH", "HOME")}, **variables}
@@ -40,7 +44,7 @@ class Room:
     def run(self, container: Container, script: str, **variables: str):
         """Run a shell's command in a container to its end; answer how it ended, and its lines."""
         payload = self.start(container, script, **variables)
-        with self.containers.leaving_nothing(container, self.folder):
+        with self.containers.leaving_nothing(container, self.temporary):
             outcome = payload.wait()
         return outcome, outcome.stdout.read_text().splitlines()
 

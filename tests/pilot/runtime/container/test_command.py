@@ -74,6 +74,7 @@ def test_no_value_of_a_variable_stands_on_apptainers_command_line():
     assert wrapped.environment["APPTAINERENV_KEY"] == SECRET
     assert wrapped.environment["APPTAINERENV_PATH"] == "/opt/bin"
     assert wrapped.environment["PATH"] == "/bin"
+    assert wrapped.environment["TMPDIR"] == f"{HERE}/tmp"  # where it unpacks images, if it must
     assert "KEY" not in wrapped.environment
 
 
@@ -117,7 +118,7 @@ def test_podman_binds_the_jobs_directory_and_its_temporary_folder():
         f"--volume={HERE}:{HERE}",
         f"--volume={HERE}:/srv",
     ]
-    assert {f"--workdir={HERE}", f"--env=HOME={HERE}", f"--label=compass-pilot={HERE}", "--rm"} <= set(argv)
+    assert {f"--workdir={HERE}", f"--env=HOME={HERE}", f"--label=compass-pilot={HERE}/tmp", "--rm"} <= set(argv)
 
 
 @pytest.mark.parametrize(

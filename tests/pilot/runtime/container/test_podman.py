@@ -32,7 +32,7 @@ def folder(podman):
 
 def kept(podman, room):
     """Answer the containers of a room that podman still knows."""
-    argv = [str(podman.program), "ps", "--all", "--filter", f"label={LABEL}={room.folder}", "--format", "json"]
+    argv = [str(podman.program), "ps", "--all", "--filter", f"label={LABEL}={room.temporary}", "--format", "json"]
     said = subprocess.run(argv, env={**os.environ, **podman.environment}, capture_output=True, text=True, check=True)
     return json.loads(said.stdout)
 
@@ -88,7 +88,7 @@ def test_a_payload_that_is_stopped_leaves_nothing(room, folder, podman, nothing_
     with room.running(folder, FAMILY) as (payload, family):
         assert {"conmon", "podman", "sleep"} <= {one.name() for one in family}
         payload.stop(0.5)
-        with room.containers.leaving_nothing(folder, room.folder):
+        with room.containers.leaving_nothing(folder, room.temporary):
             payload.wait()
     assert [one for one in family if one.is_running()] == []
     assert kept(podman, room) == []
@@ -107,7 +107,7 @@ def test_a_keeper_that_loses_its_pilot_ends_the_container(room, folder, podman, 
 def test_a_keeper_that_is_killed_takes_the_container_with_it(room, folder, nothing_is_left):
     with room.running(folder, FAMILY) as (payload, family):
         os.kill(payload._keeper.pid, signal.SIGKILL)
-        with pytest.raises(JobFailed, match="keeper"), room.containers.leaving_nothing(folder, room.folder):
+        with pytest.raises(JobFailed, match="keeper"), room.containers.leaving_nothing(folder, room.temporary):
             payload.wait()
         psutil.wait_procs(family, 10)
     assert [one for one in family if one.is_running()] == []
