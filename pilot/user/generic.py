@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
-from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.queue import QueueData
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
-from pilot.job import PayloadOutcome, Problem
-from pilot.user.output import last_lines, tail
+from pilot.job import PayloadOutcome, Problem, Utility, When
+from pilot.user import signs
+from pilot.user.output import last_lines
+from pilot.user.program import Where, find
 
-#: What a program prints that got no memory; looked for in the end of its error output.
-_NO_MEMORY = (b"std::bad_alloc", b"MemoryError", b"Cannot allocate memory")
+#: Statuses by which a preprocess says that there is nothing (more) to be done (PanDA's).
+NOTHING_TO_DO = (160, 161, 162)
+_WHEN = {"preprocess": When.BEFORE, "postprocess": When.AFTER, "coprocess": When.BESIDE}
 #: Statuses by which a shell says that it could not start the program.
 _SHELL_WORDS = {126: "126: found, but not executable", 127: "127: a command was not found"}
 
@@ -58,35 +59,50 @@ def _site_variables(queue: QueueData) -> dict[str, str]:
 def payload_command(
     spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str], image: str
 ) -> Optional[Sequence[str]]:
-    """Run the transformation: a program's absolute path, its name on the payload's own PATH, or what was fetched."""
-    name = spec.transformation
-    if naming.is_address(name):  # the pilot has fetched it with the inputs
-        return (str(workdir / naming.transformation_file(name)), *spec.arguments)
-    if "/" in name and not name.startswith("/"):
-        words = f"transformation: {name!r} is neither an absolute path nor the name of a program"
-        raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
-    if image:  # it is the image's; the runtime says when it has none
-        return (name, *spec.arguments)
-    program = shutil.which(name, path=environment.get("PATH", ""))
-    if program is None:
-        where = "" if name.startswith("/") else f" on the payload's PATH ({environment.get('PATH', '')})"
-        raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{name}: there is no such program{where}")
-    return (program, *spec.arguments)
+    """Run the transformation, wherever its program is found."""
+    where = Where(workdir, environment, image)
+    return (find(spec.transformation, "transformation", where), *spec.arguments)
+
+
+@hookimpl
+def utility_commands(
+    spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str], image: str
+) -> Sequence[Utility]:
+    """Run what the job says itself: its preprocess, its postprocess, its coprocess; where its payload runs."""
+    where = Where(workdir, environment, image)
+    return [
+        Utility(
+            name,
+            (find(program.command, f"{name}.command", where), *program.arguments),
+            _WHEN[name],
+            needed=_WHEN[name] is not When.BESIDE,
+            in_container=True,
+            nothing_to_do=NOTHING_TO_DO if name == "preprocess" else (),
+        )
+        for name, program in spec.programs.items()
+    ]
 
 
 @hookimpl
 def diagnose_payload(spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
-    """Say how a payload failed, with the last words of its error output, or of its output."""
+    """Say how a payload failed, with the last words of its error output, or of its output.
+
+    What a payload says itself in ``payload_error_report.json`` comes first, also for one that ended with status 0.
+    """
+    if (reported := signs.own_report(outcome.workdir)) is not None:
+        return reported
     if outcome.well:
         return None
     words = last_lines(outcome.stderr) or last_lines(outcome.stdout) or "it wrote nothing"
     if outcome.signal is not None:
         name = signal.Signals(outcome.signal).name if outcome.signal in _KNOWN else f"signal {outcome.signal}"
         return Problem(ErrorCode.PAYLOAD_SIGNALLED, f"the payload was ended by {name}; last words: {words}")
-    if any(mark in tail(outcome.stderr, 4096) for mark in _NO_MEMORY):
-        return Problem(ErrorCode.BAD_ALLOC, f"the payload could not allocate memory; last words: {words}")
+    if (found := signs.problem_in(outcome.stderr)) is not None:
+        return Problem(found.code, f"{found.detail}; last words: {words}")
     status = _status_words(outcome.status or 0)
-    return Problem(ErrorCode.PAYLOAD_FAILED, f"the payload ended with status {status}; last words: {words}")
+    raised = signs.raised_in(outcome.stderr)
+    how = f"status {status}: Python raised {raised}" if raised else f"status {status}"
+    return Problem(ErrorCode.PAYLOAD_FAILED, f"the payload ended with {how}; last words: {words}")
 
 
 _KNOWN = frozenset(number.value for number in signal.Signals)
@@ -108,5 +124,6 @@ def job_metrics(spec: JobSpec, outcome: PayloadOutcome) -> Mapping[str, float]:
 
 @hookimpl
 def redundant_files(spec: JobSpec) -> Sequence[str]:
-    """Leave memory images and byte code out of the log; the job's inputs and outputs are left out anyway."""
-    return ("core", "core.[0-9]*", "__pycache__", "*.pyc")
+    """Leave out byte code, and memory images unless the job is debugged; inputs and outputs are left out anyway."""
+    images = () if spec.debug else ("core", "core.[0-9]*")
+    return (*images, "__pycache__", "*.pyc")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import JobSpec
+from pilot.contract.job import JobSpec, Program
 from pilot.contract.queue import QueueData
 from pilot.errors import JobFailed
 from pilot.job import PayloadOutcome
@@ -32,7 +33,7 @@ def environment(job, queue=QUEUE):
 
 
 def command(job, **variables):
-    return generic.payload_command(spec=job, queue=QUEUE, workdir=None, environment=variables, image="")
+    return generic.payload_command(spec=job, queue=QUEUE, workdir=Path("/nowhere"), environment=variables, image="")
 
 
 def test_a_payload_knows_which_job_it_is():
@@ -88,6 +89,7 @@ def test_a_transformation_that_cannot_be_run_is_named(transformation, code, word
 
 
 def test_a_transformation_that_was_fetched_is_run_where_it_was_put(tmp_path):
+    (tmp_path / "run.sh").write_text("#!/bin/sh\n")
     asked = JobSpec(id=7, attempt=1, transformation="https://host/trf/run.sh?x=1", arguments=("-n", "3"))
     argv = generic.payload_command(spec=asked, queue=None, workdir=tmp_path, environment={}, image="")
     assert argv == (str(tmp_path / "run.sh"), "-n", "3")
@@ -111,6 +113,12 @@ def test_nothing_is_wrong_with_what_ended_well(tmp_path):
         ({"status": 137}, ErrorCode.PAYLOAD_FAILED, "137: a shell's word for SIGKILL"),
         ({"status": 253}, ErrorCode.PAYLOAD_FAILED, "status 253"),
         ({"status": 1, "err": "std::bad_alloc"}, ErrorCode.BAD_ALLOC, "could not allocate memory"),
+        ({"status": 1, "err": "write: No space left on device\n"}, ErrorCode.NO_LOCAL_SPACE, "found the disk full"),
+        (
+            {"status": 1, "err": 'Traceback (most recent call last):\n  File "a"\nValueError: no runs\n'},
+            ErrorCode.PAYLOAD_FAILED,
+            "status 1: Python raised ValueError: no runs; last words",
+        ),
         ({"status": None, "killed_by": signal.SIGSEGV}, ErrorCode.PAYLOAD_SIGNALLED, "ended by SIGSEGV"),
         (
             {"status": None, "killed_by": 35, "err": "x"},
@@ -131,5 +139,30 @@ def test_how_well_the_cores_were_used(tmp_path):
     assert generic.job_metrics(spec=spec(), outcome=outcome(tmp_path)) == {}
 
 
-def test_memory_images_are_not_kept():
+def test_memory_images_are_kept_of_a_job_in_debug_mode_only():
     assert "core.[0-9]*" in generic.redundant_files(spec=spec())
+    assert "core.[0-9]*" not in generic.redundant_files(spec=spec(debug=True))
+
+
+def test_what_a_payload_reports_of_itself_comes_first_whatever_its_status(tmp_path):
+    (tmp_path / "payload_error_report.json").write_text('{"error_code": 4711, "error_diag": "no beam"}')
+    for status in (0, 1):
+        problem = diagnose(outcome(tmp_path, status=status, err="std::bad_alloc"))
+        assert (problem.code, problem.payload_code) == (ErrorCode.PAYLOAD_FAILED, 4711)
+        assert problem.detail == "the payload reports error 4711: no beam"
+
+
+def test_the_programs_that_a_job_brings_are_run_before_after_and_beside_its_payload():
+    brought = {name: Program("/bin/echo", (name, "a b")) for name in ("preprocess", "postprocess", "coprocess")}
+    asked = {"spec": spec(**brought), "queue": QUEUE, "workdir": Path("/nowhere"), "environment": {}, "image": ""}
+    before, after, beside = generic.utility_commands(**asked)
+    assert [one.when.value for one in (before, after, beside)] == ["before", "after", "beside"]
+    assert [one.needed for one in (before, after, beside)] == [True, True, False]
+    assert before.argv == ("/bin/echo", "preprocess", "a b")
+    assert (before.nothing_to_do, after.nothing_to_do) == ((160, 161, 162), ())
+
+
+def test_a_program_of_a_job_that_is_not_there_names_its_field():
+    asked = spec(preprocess=Program("bin/prepare"))
+    with pytest.raises(JobFailed, match="preprocess.command: 'bin/prepare' is neither"):
+        generic.utility_commands(spec=asked, queue=QUEUE, workdir=Path("/nowhere"), environment={}, image="")
