@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT = "worker_heartbeat.json"
 GIB = 2**30
 #: No word to the server about the worker takes longer than this, in seconds: nothing waits for it, the end a little.
-PATIENCE = 3.0
+PATIENCE = 2.0
 
 
 class Worker(Protocol):
