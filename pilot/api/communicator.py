@@ -7,6 +7,7 @@ first, and a server that knows no such address is spoken to as PanDA's older one
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -91,6 +92,7 @@ class Communicator:
         self._dialect = None if server.dialect == AUTO else Dialect(server.dialect)
         self._announced = False
         self._idle: list[requests.Session] = []
+        self._dated: tuple[str, float] = ("", 0.0)
 
     @property
     def name(self) -> str:
@@ -106,6 +108,31 @@ class Communicator:
     def announced(self) -> bool:
         """Whether the server has said that it knows what we add to PanDA's messages."""
         return self._announced
+
+    @property
+    def clock_skew(self) -> Optional[float]:
+        """By how many seconds the server's clock is ahead of this one; ``None`` when it has told no time yet."""
+        from email.utils import parsedate_to_datetime
+
+        said, at = self._dated
+        try:
+            return parsedate_to_datetime(said).timestamp() - at if said else None
+        except (TypeError, ValueError):
+            return None
+
+    def greet(self) -> None:
+        """Say what changes nothing, a report on no job, to learn whether the server is there and knows this pilot.
+
+        Raises:
+            replies.ServerError: it is not there, or does not accept the pilot's identity.
+        """
+
+        def send(dialect: Dialect) -> replies.Raw:
+            return self._post(dialect, _REPORT[dialect], "{}", {})
+
+        dialect, said = self._speak(send)
+        with contextlib.suppress(replies.Refused):  # it was understood, and found to be no report
+            (replies.update_v1 if dialect is Dialect.V1 else replies.update_legacy)(said)
 
     def acquire(self, request: WorkRequest, request_id: str) -> replies.Jobs:
         """Ask for work; no job is an answer too.
@@ -283,6 +310,7 @@ class Communicator:
             allow_redirects=False,
         ) as answer:
             content = self._read(answer, given)
+            self._dated = answer.headers.get("Date", ""), time.time()
             if url.startswith(self._base + "/") and routes.CONTRACT_HEADER in answer.headers:
                 self._announced = True
         self._idle.append(session)

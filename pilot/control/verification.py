@@ -24,9 +24,10 @@ from pilot.control.requirements import Room
 from pilot.errors import JobFailed
 from pilot.job import Problem
 from pilot.plugins import call
-from pilot.runtime.allowance import memory_limit
 from pilot.runtime.transformation import Allowed
+from pilot.site.confinement import cgroup
 from pilot.site.node import free_disk
+from pilot.site.tree import Tree
 
 if TYPE_CHECKING:
     import pluggy
@@ -176,9 +177,18 @@ def _server_of(record: Path) -> Optional[str]:
 
 def room_of(settings: Settings, node: Node) -> Callable[[Path], Room]:
     """Answer how to ask for the room there is: as the admin says, else what node and cgroup give."""
-    limits = [size for size in (node.memory, memory_limit()) if size]
-    memory = settings.job.memory or min(limits, default=0)
-    return lambda folder: Room(memory, max(node.cores, settings.job.cores), free_disk(folder))
+
+    def ask(folder: Path) -> Room:
+        limits = [size for size in (node.memory, memory_limit()) if size]
+        memory = settings.job.memory or min(limits, default=0)
+        return Room(memory, max(node.cores, settings.job.cores), free_disk(folder))
+
+    return ask
+
+
+def memory_limit() -> int:
+    """Answer the limit of memory, in bytes, of the group that the pilot runs in; 0: none."""
+    return cgroup(Tree(Path("/"))).memory or 0
 
 
 def addresses_of(settings: Settings, server: str) -> Allowed:

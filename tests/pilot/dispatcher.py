@@ -78,6 +78,8 @@ class Dispatcher:
         return {"success": True, "message": "", "data": {"StatusCode": 0, "jobs": jobs}}
 
     def _update(self, update: dict[str, Any]) -> Mapping[str, Any]:
+        if "job_id" not in update:
+            return {"success": False, "message": "Argument error: job_id: missing", "data": None}
         self.updates.append(update)
         self.taken.append(update)
         said: dict[str, Any] = {"StatusCode": 0, "command": self.commands.get(update["job_id"])}

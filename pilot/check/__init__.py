@@ -1,0 +1,1 @@
+"""``pilot check``: whether this node fits this queue, one line for each thing that was looked at."""

@@ -1,0 +1,267 @@
+"""Takes the readings, each in its own time, and has them judged by `check.node` and `check.service`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import resource
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Optional
+
+from pilot.check import node, service
+from pilot.check.finding import Finding, bad, doubtful, good
+from pilot.check.service import Contact
+from pilot.contract.codes import ErrorCode
+from pilot.control.credentials import CredentialReader, objection
+from pilot.control.requirements import software_folder
+from pilot.control.verification import level_of
+from pilot.errors import PilotError
+from pilot.runtime.container.choice import image_base, runtime_of
+from pilot.runtime.container.node import find
+from pilot.runtime.container.values import Container
+from pilot.runtime.signing import PROGRAM
+
+if TYPE_CHECKING:
+    from pilot.api.communicator import Communicator
+    from pilot.api.environment import Environment
+    from pilot.contract.queue import QueueData
+    from pilot.settings import Settings
+
+#: Seconds that one thing may take to look at. Whoever waits for this has a screen before them.
+PATIENCE = 5.0
+_LIMITS = {
+    "open files": resource.RLIMIT_NOFILE,
+    "processes": resource.RLIMIT_NPROC,
+    "file size": resource.RLIMIT_FSIZE,
+    "CPU time": resource.RLIMIT_CPU,
+    "address space": resource.RLIMIT_AS,
+}
+_CVMFS = "/cvmfs/"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked: this node, for a pilot with these settings that works below ``base``."""
+
+    settings: Settings
+    base: Path
+    environment: Environment
+    contact: Contact
+    tools: Collection[str]
+    variables: dict[str, str]
+
+    @property
+    def queue(self) -> Optional[QueueData]:
+        """The queue, when the server described one."""
+        return self.contact.queue
+
+
+#: (name, how it is found out).
+Probe = tuple[str, Callable[[Subject], Iterable[Finding]]]
+
+
+def run(subject: Subject, probes: Sequence[Probe], within: float = PATIENCE) -> list[Finding]:
+    """Look at everything at the same time; answer in the order of the probes. What does not end in time is told so."""
+    answers: list[queue.Queue[list[Finding]]] = []
+    for name, look in probes:
+        inbox: queue.Queue[list[Finding]] = queue.Queue()
+        answers.append(inbox)
+        threading.Thread(target=_answer, args=(inbox, name, look, subject), name=name, daemon=True).start()
+    until, found = time.monotonic() + within, []
+    for (name, _), inbox in zip(probes, answers):
+        try:
+            found += inbox.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            found.append(bad(name, f"no answer in {within:g} s", ErrorCode.COMMAND_TIMED_OUT))
+    return found
+
+
+def _answer(
+    inbox: queue.Queue[list[Finding]], name: str, look: Callable[[Subject], Iterable[Finding]], subject: Subject
+) -> None:
+    try:
+        inbox.put(list(look(subject)))
+    except PilotError as wrong:
+        inbox.put([bad(name, wrong.detail, ErrorCode(wrong.code))])
+    except OSError as wrong:
+        inbox.put([bad(name, str(wrong), ErrorCode.FILE_HANDLING)])
+
+
+def meet(server: Communicator, settings: Settings) -> Contact:
+    """Speak with the server, and have it describe the queue and the storages."""
+    from pilot.api.replies import ServerError
+    from pilot.control.lanes import problem_of
+
+    begun, problem = time.monotonic(), None
+    try:
+        server.greet()
+    except ServerError as wrong:
+        problem = problem_of(wrong)
+    dialect = server.dialect.value if server.dialect else "unknown"
+    found = Contact(server.name, time.monotonic() - begun, dialect, server.clock_skew, problem)
+    try:
+        found = replace(found, queue=server.queue_data(settings.queue.name, settings.queue.data_url))
+    except ServerError as wrong:
+        found = replace(found, queue_problem=problem_of(wrong))
+    try:
+        return replace(found, storages=server.storages(settings.queue.storage_url))
+    except ServerError as wrong:
+        return replace(found, storages_problem=problem_of(wrong))
+
+
+def _machine(subject: Subject) -> Iterator[Finding]:
+    here = subject.environment
+    yield node.system(here.system)
+    yield node.python(tuple(sys.version_info[:3]), sys.executable)
+    yield node.memory(here.memory, here.cgroup, subject.queue)
+    yield node.cores(here.cpu, here.cgroup, subject.queue, subject.settings.job.cores)
+    yield node.groups(here.cgroup)
+    yield node.network(here.network)
+    yield node.batch(here.batch, subject.queue, time.time())
+    yield from node.limits({name: resource.getrlimit(number)[0] for name, number in _LIMITS.items()})
+
+
+def _gpus(subject: Subject) -> Iterator[Finding]:
+    yield node.gpus(subject.environment.gpus, subject.settings.container.gpu)
+
+
+def _disks(subject: Subject) -> Iterator[Finding]:
+    found = {disk.folder: disk for disk in subject.environment.disks}
+    here = found.get(str(subject.base))
+    if here is not None:
+        yield from node.disk(here, subject.queue, subject.settings.monitor.free_disk_at_start)
+    temporary = subject.variables.get("TMPDIR") or tempfile.gettempdir()
+    yield node.temporary(temporary, found.get(temporary), os.access(temporary, os.W_OK | os.X_OK))
+
+
+def _work_folder(subject: Subject) -> Iterator[Finding]:
+    """Write a program to the folder, or to the nearest one above it that is there, and start it."""
+    place = next(folder for folder in (subject.base, *subject.base.parents) if folder.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix="compass-pilot-check-", dir=place) as folder:
+            program = Path(folder) / "program"
+            program.write_text("#!/bin/sh\nexit 0\n")
+            program.chmod(stat.S_IRWXU)
+            runs = _starts([str(program)])
+    except OSError as wrong:
+        yield node.folder(str(subject.base), wrong.strerror or str(wrong), runs=False)
+    else:
+        yield node.folder(str(subject.base), "", runs)
+
+
+def _starts(argv: Sequence[str]) -> bool:
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        return subprocess.run(argv, check=False, timeout=PATIENCE, stdin=subprocess.DEVNULL).returncode == 0
+    return False
+
+
+def _containers(subject: Subject) -> Iterator[Finding]:
+    """Look for the runtime and for images that settings and queue name; nothing is started."""
+    site, found = subject.settings.container, subject.queue
+    if found is None:
+        return
+    runtime = runtime_of(found, site)
+    yield node.user_namespaces(subject.environment.user_namespaces, needed=runtime is not None)
+    if runtime is None:
+        if site.required:
+            words = f"container.required is set, and container_type of queue {found.name} names none for the pilot"
+            yield bad("containers", words, ErrorCode.QUEUE_WITHOUT_CONTAINERS)
+        else:
+            yield good("containers", "none: payloads run on the node (container_type)")
+        return
+    path = subject.variables.get("PATH", "")
+    yield good("containers", find(Container(runtime, site.image, program=site.program), path))
+    base = image_base(found) or site.image_base
+    for name in filter(None, (base, str(Path(base, site.image)) if "://" not in site.image and site.image else "")):
+        if Path(name).exists():
+            yield good("images", name)
+        else:
+            yield bad("images", f"{name} is not there", ErrorCode.IMAGE_NOT_FOUND)
+
+
+def _software(subject: Subject) -> Iterator[Finding]:
+    if subject.queue is not None and (folder := software_folder(subject.queue)):
+        yield node.software(subject.queue, folder, Path(folder).is_dir())
+
+
+def repositories(subject: Subject) -> Sequence[str]:
+    """Name the CVMFS repositories that queue and settings need."""
+    paths = [*subject.settings.monitor.mounts, subject.settings.container.image, subject.settings.container.image_base]
+    if subject.queue is not None:
+        paths += [software_folder(subject.queue), image_base(subject.queue)]
+    return sorted({path[len(_CVMFS) :].partition("/")[0] for path in paths if path.startswith(_CVMFS)})
+
+
+def _cvmfs(subject: Subject) -> Iterator[Finding]:
+    for name in repositories(subject):
+        yield node.repository(subject.environment.repository(name))
+
+
+def _storages(subject: Subject) -> Iterator[Finding]:
+    if subject.queue is not None:
+        yield from service.copy_tools(subject.queue, subject.tools)
+    wrong = {(use, path): _folder_problem(path, writes) for use, _, writes, path in service.folders(subject.contact)}
+    yield from service.storages(subject.contact, wrong)
+
+
+def _folder_problem(path: str, writes: bool) -> str:
+    if not Path(path).is_dir():
+        return "is no folder of this node; mount it"
+    return "" if os.access(path, os.R_OK | os.X_OK | (os.W_OK if writes else 0)) else "may not be used by this user"
+
+
+def _signatures(subject: Subject) -> Iterator[Finding]:
+    import importlib.util
+
+    level = subject.settings.verify.signatures
+    if subject.queue is not None:
+        level = level_of(subject.queue, subject.settings.verify)
+    missing = [key for key in subject.settings.verify.keys if not Path(key).is_file()]
+    library = "cryptography" if importlib.util.find_spec("cryptography") else ""
+    yield node.signatures(subject.settings, level, missing, library or shutil.which(PROGRAM) or "")
+
+
+def credentials(settings: Settings, token: Callable[[], str], server: Communicator) -> Iterator[Finding]:
+    """Look at how long proxy and token live."""
+    now = time.time()
+    found = CredentialReader(settings, token, server).read()
+    if (problem := objection(found, now, settings.credentials.at_start)) is not None:
+        yield bad("credentials", problem.detail, problem.code)
+        return
+    for name, end in (("proxy", found.certificate_end), ("token", found.token_end)):
+        if end is not None and end - now < settings.credentials.left:
+            yield doubtful(name, f"lives {end - now:.0f} s", "renew it")
+        elif end is not None:
+            yield good(name, f"lives {end - now:.0f} s")
+    if not settings.server.certificate and not token():
+        yield doubtful("credentials", "neither token nor proxy", "name one: server.token_file or server.certificate")
+
+
+def of_server(contact: Contact) -> Iterator[Finding]:
+    """Judge what came of speaking with the server."""
+    yield from service.server(contact)
+    yield service.clock(contact.skew)
+    yield from service.queue(contact)
+
+
+NODE: Sequence[Probe] = (
+    ("machine", _machine),
+    ("disk", _disks),
+    ("work folder", _work_folder),
+    ("containers", _containers),
+    ("software", _software),
+    ("CVMFS", _cvmfs),
+    ("storages", _storages),
+    ("signatures", _signatures),
+    ("GPUs", _gpus),
+)

@@ -1,0 +1,90 @@
+"""The program ``pilot check``: settings, then server, then node; lines or JSON; and an exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable
+
+from pilot import options, plugins, settings
+from pilot.check import probes
+from pilot.check.finding import Finding, bad, doubtful, good, lines, status_of
+from pilot.check.probes import PATIENCE, Subject
+from pilot.check.service import Contact
+from pilot.contract.codes import ErrorCode
+from pilot.errors import ConfigError, PilotError
+
+if TYPE_CHECKING:
+    from pilot.settings import Settings
+
+
+def main(argv: Sequence[str], say: Callable[[str], None]) -> int:
+    """Check this node; any option but ``--json`` is the pilot's. Answer 0 when nothing is bad."""
+    words = [word for word in argv if word != "--json"]
+    findings = list(examine(words))
+    if "--json" in argv:
+        say(json.dumps([finding.as_dict() for finding in findings], indent=2))
+    else:
+        for line in lines(findings):
+            say(line)
+    return status_of(findings)
+
+
+def examine(argv: Sequence[str]) -> Iterator[Finding]:
+    """Find out everything, in the order in which it is told."""
+    try:
+        found = options.parse(argv)
+        chosen = settings.load(settings.layers(found.config, [options.as_layer(found)])).settings
+    except ConfigError as wrong:
+        yield bad("settings", wrong.detail, ErrorCode.BAD_CONFIGURATION)
+        return
+    for line in found.obsolete or ():
+        yield doubtful("settings", line, "leave it out")
+    yield good("settings", "valid", "pilot settings shows them")
+    try:
+        tools = {name for kinds in _offered(chosen) for name in kinds}
+    except PilotError as wrong:
+        yield bad("plugins", wrong.detail, ErrorCode(wrong.code))
+        tools = set()
+    else:
+        yield good("plugins", chosen.plugins.user)
+    yield from _look(chosen, tools)
+
+
+def _offered(chosen: Settings) -> Iterator[Sequence[str]]:
+    for kinds in plugins.call(plugins.load(chosen.plugins.user, chosen.plugins.also), "register_copytools"):
+        yield [kind.name for kind in kinds]
+
+
+def _look(chosen: Settings, tools: set[str]) -> Iterator[Finding]:
+    from pilot.api.environment import Environment
+
+    base, variables = Path(chosen.job.workdir or ".").absolute(), settings.environment()
+    there = next(folder for folder in (base, *base.parents) if folder.exists())
+    here = Environment(there, variables=variables, within=PATIENCE / 2)
+    subject = Subject(chosen, there, here, Contact(""), tools, variables)
+    if not chosen.server.url or not chosen.queue.name:
+        missing = "server.url (--url)" if not chosen.server.url else "queue.name (-q)"
+        yield bad("server", f"{missing} is not set, so only the node is looked at", ErrorCode.BAD_CONFIGURATION)
+    else:
+        heard: list[Contact] = []
+        yield from probes.run(subject, [("server", lambda _: _meet(chosen, heard))], within=2 * PATIENCE)
+        subject = replace(subject, contact=heard[0] if heard else Contact(""))
+    yield from probes.run(subject, probes.NODE)
+
+
+def _meet(chosen: Settings, heard: list[Contact]) -> Iterator[Finding]:
+    """Speak with the server, and leave in ``heard`` what it said."""
+    from pilot.api.communicator import Communicator
+
+    token = settings.Token(chosen.server)
+    patient = min(chosen.server.read_timeout, PATIENCE / 2)
+    quick = replace(
+        chosen.server, connect_timeout=min(chosen.server.connect_timeout, PATIENCE / 2), read_timeout=patient
+    )
+    server = Communicator(quick, token.read)
+    heard.append(probes.meet(server, chosen))
+    yield from probes.of_server(heard[0])
+    yield from probes.credentials(chosen, token.read, server)

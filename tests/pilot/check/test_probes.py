@@ -1,0 +1,152 @@
+"""Readings of this machine, and what becomes of a look that breaks or hangs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+
+from pilot.api.communicator import Communicator
+from pilot.api.environment import Environment
+from pilot.check import probes
+from pilot.check.finding import Level, good
+from pilot.check.probes import Subject
+from pilot.check.service import Contact
+from pilot.contract.codes import ErrorCode
+from pilot.contract.queue import QueueData
+from pilot.errors import JobFailed
+from pilot.settings import Server, Settings, Token, Verify, sections
+from tests.pilot.dispatcher import QUEUE, serving
+
+OK, WARN, FAIL = Level
+
+
+@pytest.fixture
+def subject(tmp_path):
+    contact = Contact("http://a:1", queue=QueueData("Q", params={}))
+    here = Environment(tmp_path, within=1.0)
+    return Subject(Settings(), tmp_path, here, contact, {"local"}, {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)})
+
+
+def by_name(findings):
+    return {found.what: found for found in findings}
+
+
+def test_this_machine_is_looked_at_in_its_whole(subject):
+    found = by_name(probes.run(subject, probes.NODE))
+    assert {"system", "python", "memory", "cores", "disk", "work folder", "limits", "GPUs", "network"} <= set(found)
+    assert found["work folder"].level is OK
+    assert found["containers"].value == "none: payloads run on the node (container_type)"
+
+
+def test_a_look_that_hangs_keeps_nobody_waiting_and_a_broken_one_is_told(subject):
+    never = threading.Event()
+
+    def broken(_):
+        raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, "nonsense")
+
+    def failing(_):
+        raise OSError("disk on fire")
+
+    looks = [
+        ("hung", lambda _: [] if never.wait(30) else []),
+        ("broken", broken),
+        ("failing", failing),
+        ("fine", lambda _: [good("fine", 1)]),
+    ]
+    found = probes.run(subject, looks, within=0.3)
+    never.set()
+    assert [(one.what, one.code) for one in found] == [
+        ("hung", ErrorCode.COMMAND_TIMED_OUT),
+        ("broken", ErrorCode.BAD_QUEUE_CONFIGURATION),
+        ("failing", ErrorCode.FILE_HANDLING),
+        ("fine", None),
+    ]
+
+
+def test_a_work_folder_that_is_not_there_yet_is_tried_above(subject, tmp_path):
+    wanted = tmp_path / "a" / "b"
+    (found,) = probes._work_folder(replace(subject, base=wanted))
+    assert (found.level, found.value) == (OK, str(wanted))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_no_work_folder(subject, small_disk):
+    (small_disk / "filler").write_bytes(bytes(64 * 1024))
+    (found,) = probes._work_folder(replace(subject, base=small_disk))
+    assert found.code is ErrorCode.MKDIR
+
+
+def with_container(subject, **site):
+    queue = QueueData("Q", container_type="apptainer:pilot", catchall="IMAGE_BASE=/nowhere/images")
+    settings = replace(subject.settings, container=sections.Container(**site))
+    return replace(subject, settings=settings, contact=replace(subject.contact, queue=queue))
+
+
+def test_a_runtime_and_images_that_are_missing_are_bad(subject, tmp_path):
+    with pytest.raises(JobFailed) as caught:
+        list(probes._containers(with_container(subject, program="/nowhere/apptainer")))
+    assert caught.value.code is ErrorCode.APPTAINER_NOT_INSTALLED
+    found = by_name(probes._containers(with_container(subject, program="/bin/sh")))
+    assert found["containers"].value == "/bin/sh"
+    assert found["images"].code is ErrorCode.IMAGE_NOT_FOUND
+
+
+def test_a_site_that_runs_nothing_on_the_node_needs_a_queue_with_containers(subject):
+    settings = replace(subject.settings, container=sections.Container(required=True))
+    found = by_name(probes._containers(replace(subject, settings=settings)))
+    assert found["containers"].code is ErrorCode.QUEUE_WITHOUT_CONTAINERS
+
+
+def test_repositories_are_those_that_queue_and_settings_name(subject):
+    queue = QueueData("Q", appdir="/cvmfs/compass.cern.ch/sw|x", catchall="IMAGE_BASE=/cvmfs/images.example/a")
+    settings = replace(subject.settings, container=sections.Container(image="/cvmfs/compass.cern.ch/image"))
+    found = replace(subject, settings=settings, contact=replace(subject.contact, queue=queue))
+    assert probes.repositories(found) == ["compass.cern.ch", "images.example"]
+    assert probes.repositories(subject) == []
+
+
+def test_signatures_are_looked_at_as_the_queue_wants_them(subject, tmp_path):
+    queue = QueueData("Q", params={"verify_signatures": "always"})
+    strict = replace(subject, contact=replace(subject.contact, queue=queue))
+    (found,) = probes._signatures(strict)
+    assert found.code is ErrorCode.SIGNATURE_UNVERIFIABLE
+    (tmp_path / "key.pub").write_text("x")
+    strict = replace(strict, settings=replace(strict.settings, verify=Verify(keys=(str(tmp_path / "key.pub"),))))
+    assert next(probes._signatures(strict)).value.startswith("always, verified by ")
+
+
+def test_a_server_is_met_without_taking_work_from_it(tmp_path):
+    with serving(tmp_path) as dispatcher:
+        settings = replace(Settings(), queue=sections.Queue(name=QUEUE))
+        contact = probes.meet(Communicator(Server(url=dispatcher.url)), settings)
+        assert "/api/v1/pilot/acquire_jobs" not in dispatcher.counts
+    assert (contact.dialect, contact.problem, contact.queue.name) == ("v1", None, QUEUE)
+    assert set(contact.storages) == {"STORE"}
+
+
+def test_a_server_that_is_not_there_is_told_for_each_thing_asked(tmp_path):
+    with serving(tmp_path) as dispatcher:
+        pass
+    contact = probes.meet(Communicator(Server(url=dispatcher.url)), replace(Settings(), queue=sections.Queue(name="Q")))
+    problems = (contact.problem, contact.queue_problem, contact.storages_problem)
+    assert {problem.code for problem in problems} == {ErrorCode.COMMUNICATION_FAILURE}
+
+
+def test_a_pilot_without_identity_is_doubtful_and_with_a_missing_proxy_bad(tmp_path):
+    def found(server):
+        settings = replace(Settings(), server=server)
+        return list(probes.credentials(settings, Token(server).read, Communicator(server)))
+
+    (none,) = found(Server(url="http://a:1"))
+    assert (none.level, none.value) == (WARN, "neither token nor proxy")
+    (missing,) = found(Server(url="http://a:1", certificate=str(tmp_path / "proxy")))
+    assert missing.code is ErrorCode.NO_PROXY
+    (tmp_path / "token").write_text("abc")
+    assert found(Server(url="http://a:1", token_file=str(tmp_path / "token"))) == []
+
+
+def test_what_is_found_can_be_written_as_json(subject):
+    json.dumps([one.as_dict() for one in probes.run(subject, probes.NODE)])
