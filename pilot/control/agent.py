@@ -202,27 +202,13 @@ class Agent:
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
         monitor = MonitorControl(queue.Queue(), self._budget(), tell, parts.plugins, parts.own)
         checks = CheckLane(queue.Queue(), self._budget(), lambda: self._make_checking(payloads))
-        self._components += [asker, monitor, checks]
         copies = min(many, MOST_COPIES)
         logs = self._lane("log", lambda work: _DO_LOG[work.effect](data, work), copies)
         stops = self._lane("stop", payloads.stop, many)
         asks = self._lane("ask-payload", payloads.ask, 1)
         reports = Sharded([self._lane("report", jobs.report, 1) for _ in range(many)])
-        self._recovery = recovery.RecoveryLane(
-            queue.Queue(),
-            self._budget(),
-            tell,
-            recovery.Recovery(
-                parts.base,
-                parts.own,
-                recovery.Sites(parts.server, settings.queue),
-                parts.facts,
-                settings.recovery,
-                tell,
-                time.time,
-            ),
-        )
-        self._components.append(self._recovery)
+        recover = self._make_recovery()
+        self._components += [asker, monitor, checks, recover]
         return Ways(
             work={
                 Effect.STAGE_IN: self._lane("stage-in", data.stage_in, copies),
@@ -240,8 +226,16 @@ class Agent:
             ask=asker.inbox,
             ended=lambda: self._words.put(Ended()),
             moved=self._moved,
-            recover=self._recovery.inbox,
+            recover=recover.inbox,
         )
+
+    def _make_recovery(self) -> recovery.RecoveryLane:
+        parts, tell = self._parts, self._news.put
+        sites = recovery.Sites(parts.server, parts.settings.queue)
+        settling = recovery.Recovery(
+            parts.base, parts.own, sites, parts.facts, parts.settings.recovery, tell, time.time
+        )
+        return recovery.RecoveryLane(queue.Queue(), self._budget(), tell, settling)
 
     def _doors(self, containers: Containers) -> Doors:
         parts, settings, server = self._parts, self._parts.settings, self._parts.server.name
