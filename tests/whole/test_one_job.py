@@ -57,10 +57,17 @@ class System:
     def state(self, job):
         return self.call("production", "GET", f"{STATUS}?job_ids={job}&job_ids={job}")[0][0]
 
-    def pilot(self, *options, **settings):
+    def checked(self, *options):
+        """Run ``pilot check`` to its end; answer its status and what it said."""
+        pilot = self.pilot(*options, command=["check"], stdout=subprocess.PIPE)
+        said, _ = pilot.communicate(timeout=60)
+        return pilot.returncode, said
+
+    def pilot(self, *options, command=(), stdout=None, **settings):
         plain = {name: value for name, value in os.environ.items() if not name.startswith("COMPASS_")}
         told = {f"COMPASS_PILOT__{name.upper()}": str(value) for name, value in settings.items()}
-        argv = [*self.prefix, sys.executable, "-m", "pilot", "-q", "LOCAL", "--url", f"http://127.0.0.1:{self.port}"]
+        argv = [*self.prefix, sys.executable, "-m", "pilot", *command, "-q", "LOCAL"]
+        argv += ["--url", f"http://127.0.0.1:{self.port}"]
         argv += ["-a", str(self.base), "--token-file", str(self.home / "pilot.token"), *options]
         environment = {
             **plain,
@@ -72,7 +79,8 @@ class System:
             **self.environment,
             **told,
         }
-        started = subprocess.Popen(argv, env=environment, cwd=self.folder, stderr=subprocess.PIPE, text=True)
+        pipes = {"stdout": stdout, "stderr": subprocess.PIPE}
+        started = subprocess.Popen(argv, env=environment, cwd=self.folder, text=True, **pipes)
         self.started.append(started)
         return started
 

@@ -66,3 +66,24 @@ def test_a_job_whose_signature_was_removed_is_refused(system):
     _, said = system.run()
     assert "PAYLOAD_UNSIGNED (1918)" in said
     assert system.state(job) == "failed"
+
+
+@pytest.mark.parametrize("dialect", ["auto", "legacy"])
+def test_pilot_check_meets_the_real_server_and_takes_no_work_from_it(system, dialect):
+    job = system.submit("true", files=[LOG])
+    status, said = system.checked("--dialect", dialect)
+    assert status == 0, said
+    assert f"dialect {'v1' if dialect == 'auto' else 'legacy'}" in said
+    assert "ok    identity " in said
+    assert "ok    signatures           always, verified by " in said
+    assert system.state(job) == "activated"
+    system.run()
+
+
+def test_pilot_check_tells_an_identity_that_is_not_accepted(system, tmp_path):
+    (tmp_path / "token").write_text("nobody-knows-this")
+    for dialect in ("v1", "legacy"):
+        status, said = system.checked("--dialect", dialect, "--token-file", str(tmp_path / "token"))
+        assert status == ExitCode.PROXY
+        assert "FAIL  identity" in said
+        assert "nobody-knows-this" not in said

@@ -188,3 +188,41 @@ def test_a_request_with_a_number_may_be_repeated_at_once(peer):
     peer._usual = once
     assert server.acquire(REQUEST, "r2") == replies.Jobs()
     assert failed == [routes.ACQUIRE_JOBS]
+
+
+def test_a_greeting_says_who_is_there_and_changes_nothing(peer):
+    server = speaking_to(peer)
+    server.greet()
+    assert server.dialect is Dialect.V1
+    assert peer.asked == [(routes.UPDATE_JOB_V1, b"{}")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((403, b"who are you"), replies.IdentityRefused),
+        ((200, b'{"success": true, "data": {"StatusCode": 50}, "message": "bad token"}'), replies.IdentityRefused),
+        ((500, b"oops"), replies.ServerBroke),
+        ((200, b"<html>"), replies.BadAnswer),
+    ],
+)
+def test_a_greeting_that_is_not_returned_tells_why(peer, answer, error):
+    peer.answers[routes.UPDATE_JOB_V1] = answer
+    with pytest.raises(error):
+        speaking_to(peer).greet()
+
+
+@pytest.mark.parametrize(
+    ("date", "skew"),
+    [
+        ("Thu, 01 Jan 1970 00:16:40 GMT", 900.0),
+        ("yesterday", None),
+        ("", None),
+        ("Thu, 99 Jan 1970 00:00:00 GMT", None),
+    ],
+)
+def test_the_servers_clock_is_read_from_its_answers(peer, date, skew):
+    server = speaking_to(peer)
+    assert server.clock_skew is None
+    server._dated = (date, 100.0)
+    assert server.clock_skew == skew
