@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,10 +11,14 @@ import pytest
 from pilot.api.communicator import Communicator, Report
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
+from pilot.contract.job_wire import from_panda, to_panda
 from pilot.contract.messages import StoredFile, UpdateAnswer
 from pilot.control import news
+from pilot.control.adoption import Plan, adoption
 from pilot.control.commands import Commands
+from pilot.control.conductor import SETTLING
 from pilot.control.ends import End
+from pilot.control.journal import Record
 from pilot.control.ledger import Amount
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.recovery import FOLDER, JOURNAL, Recovery, Sites
@@ -527,3 +532,108 @@ def test_an_idle_pilot_wakes_for_the_next_time_set_and_for_nothing_else(running)
     with pytest.raises(Waited) as waited:
         running.conductor.take()
     assert waited.value.args == (pytest.approx(60.0 - running.world.now),), "until the first check"
+
+
+# Jobs of dead pilots
+
+
+def a_record(phase="staging-out", **more):
+    told = json.dumps(to_panda(spec(9, cores=64)))
+    return Record(9, 1, SERVER.name, "OTHER", phase, 1e9, "r9", told, **{"stored": (STORED,), **more})
+
+
+STORED = StoredFile("out", 3, "adler32:00000001")
+
+
+@pytest.fixture
+def adopting(running):
+    """A pilot that runs one job on its one core, and has taken over another one."""
+    running.conductor.handle(adoption(a_record(), Path("own"), SITE, Plan(Event.PAYLOAD_OK)))
+    return running
+
+
+def test_a_dead_pilots_job_goes_on_where_it_stood_without_a_place_of_its_own(adopting):
+    assert adopting.job(9).phase is Phase.STAGING_OUT
+    assert adopting.effects() == [Effect.STAGE_OUT]
+    (record,) = (record for record in adopting.world.journal.records() if record.id == 9)
+    assert (record.queue, record.started, record.request_id, record.stored) == ("OTHER", 1e9, "r9", (STORED,))
+    assert from_panda(json.loads(record.spec)) == spec(9, cores=64)
+    adopting.answer(Event.OUTPUT_STORED, id=9)
+    adopting.answer(Event.LOG_STORED, id=9)
+    (report,) = (item.report.text for item in adopting.work if item.effect is Effect.FINAL_REPORT)
+    assert (json.loads(report)["site_name"], json.loads(report)["job_status"]) == ("OTHER", "finished")
+
+
+def test_a_dead_pilots_failure_is_none_of_ours(running):
+    lost = Problem(ErrorCode.PILOT_LOST, "its pilot died")
+    running.conductor.handle(adoption(a_record("running"), Path("own"), SITE, Plan(Event.FAIL, lost)))
+    for event in (Event.LOG_STORED, Event.TAKEN):
+        running.answer(event, id=9)
+    assert (9, 1) not in running.conductor.jobs
+    assert running.conductor.problems == []
+
+
+@pytest.mark.parametrize("matter", ["shutdown", "deadline"])
+def test_a_dead_pilots_outputs_are_left_to_the_next_pilot_when_this_one_has_to_go(adopting, matter):
+    adopting.work.clear()
+    if matter == "shutdown":
+        adopting.conductor.handle(news.Shutdown(KILL, 60.0))
+    else:
+        adopting.conductor.handle(news.Order(None, Event.DEADLINE, KILL))
+    cancels = [item for item in adopting.work if item.effect is Effect.CANCEL_COPIES and item.job.key == (9, 1)]
+    assert [item.job.step for item in cancels] == [2], "later than the copies"
+    assert (9, 1) not in adopting.conductor.jobs
+    assert [record.phase for record in adopting.world.journal.records() if record.id == 9] == ["staging-out"]
+
+
+def test_a_dead_pilots_job_that_the_server_wants_ended_is_ended(adopting):
+    adopting.conductor.handle(news.Order((9, 1), Event.KILL, KILL))
+    assert adopting.job(9).phase is Phase.STOPPING
+
+
+def test_a_pilot_that_has_to_go_takes_no_job_over(running):
+    running.conductor.handle(news.Shutdown(KILL, 60.0))
+    running.conductor.handle(adoption(a_record(), Path("own"), SITE, Plan(Event.PAYLOAD_OK)))
+    assert (9, 1) not in running.conductor.jobs
+
+
+def test_what_dead_pilots_have_left_is_looked_for_once_more_before_the_end(scene):
+    scene.settled()
+    assert scene.world.inbox.empty()
+    scene.conductor.handle(news.NoOffer(KILL, fatal=True))
+    assert scene.world.ends == 0
+    scene.conductor.handle(scene.world.inbox.get_nowait())
+    assert scene.world.ends == 1
+
+
+def test_after_each_job_that_was_taken_over_others_are_looked_for(scene):
+    scene.settled()
+    scene.conductor.handle(news.NoOffer(KILL, fatal=True))
+    scene.conductor.handle(adoption(a_record(), Path("own"), SITE, Plan(Event.LOG_STORED)))
+    scene.settled()
+    scene.answer(Event.TAKEN, id=9)
+    assert scene.world.ends == 0
+    scene.settled()
+    assert (scene.world.ends, scene.conductor.finished) == (1, 1)
+
+
+def test_a_pilot_that_has_to_go_does_not_wait_for_what_dead_ones_have_left(scene):
+    scene.conductor.handle(news.Shutdown(KILL, 60.0))
+    scene.conductor.handle(news.NoOffer(KILL))
+    assert scene.world.ends == 1
+
+
+def test_a_search_for_dead_pilots_that_hangs_holds_nobody_up_for_ever(scene):
+    scene.world.inbox.get_nowait()
+    scene.conductor.handle(news.NoOffer(KILL, fatal=True))
+    scene.world.now += SETTLING + 1
+    while (due := scene.conductor._timers.due(scene.world.now)) is not None:
+        scene.conductor.handle(due)
+    scene.settled()
+    assert scene.world.ends == 1
+
+
+def test_a_file_that_is_told_twice_is_reported_once(running):
+    for size in (3, 4):
+        running.conductor.handle(news.Stored((1, 1), replace(STORED, size=size)))
+    assert [file.size for file in running.job().stored] == [4]
