@@ -68,13 +68,19 @@ $(VENV)/.ready-test: requirements/test.txt $(PROJECT) | $(BIN)/python
 
 ##@ Gates
 .PHONY: test
-test: $(VENV)/.ready-test ## Run every gate, then the tests with their time budgets; fails if any of them fails
+test: $(VENV)/.ready-test ## Run every gate, then the tests with their time budgets, on each Python there is; fails if any fails
 	@failed=""; \
 	for gate in lint types imports docs; do \
 	    echo "== $$gate"; $(MAKE) $$gate || failed="$$failed $$gate"; \
 	done; \
 	echo "== pytest"; $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST) || failed="$$failed pytest"; \
+	own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	tests/pythons.sh others "$$own" -n $(JOBS) $(PYTEST) || failed="$$failed other-pythons"; \
 	if [ -n "$$failed" ]; then echo "FAILED GATES:$$failed" >&2; exit 1; fi
+
+.PHONY: smoke
+smoke: ## Run the pilot's smoke set on Python 3.9, with its own old tools (PYTHON39=... names it)
+	@tests/pythons.sh smoke 3.9 -n $(JOBS) $(PYTEST)
 
 .PHONY: lint
 lint: $(VENV)/.ready-test ## Style: ruff, its formatter, shellcheck
@@ -105,7 +111,7 @@ campaign: $(VENV)/.ready-test ## Run the tests that take minutes: everything is 
 
 .PHONY: bench
 bench: $(VENV)/.ready-test ## Measure pilot and dispatcher beside their bare baselines; a quiet machine helps
-	@for each in pilot_overhead pilot_life dispatch; do $(BIN)/python -m benchmarks.$$each; done
+	@for each in pilot_overhead pilot_life checks dispatch; do $(BIN)/python -m benchmarks.$$each; done
 
 ##@ Deliver
 .PHONY: bundle
@@ -119,4 +125,4 @@ lock: ## Resolve requirements/*.txt anew from the ranges in pyproject.toml
 
 .PHONY: clean
 clean: ## Remove everything that make has made
-	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis doc/reference
+	rm -rf $(VENV) .venv-3.* build dist *.egg-info .coverage .coverage.* htmlcov .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis doc/reference

@@ -14,6 +14,8 @@ from pilot.runtime.thrift import Thrift
 KB = 1024
 #: The part of one core that reading proportional sizes may use. The kernel walks every page of a process for it.
 SHARE = 0.002
+#: So much more of it where the answer decides whether a payload is ended.
+HURRY = 3.0
 
 _ROLLUP = re.compile(rb"^(Pss|Swap): +(\d+) kB", re.MULTILINE)
 _IO = re.compile(rb"^(rchar|wchar|read_bytes|write_bytes): (\d+)", re.MULTILINE)
@@ -90,9 +92,10 @@ class Summary:
 class Sampler:
     """Samples one tree again and again, and keeps what that costs within its share.
 
-    Resident sizes, times and traffic are read each time. Proportional sizes are read when ``SHARE`` allows it, and
-    always when the resident size passes ``at_most``: the proportional size is never larger than the resident one, so
-    below that there is nothing to decide. In between it is taken to be the same part of the resident size as before.
+    Resident sizes, times and traffic are read each time. Proportional sizes are read when ``SHARE`` allows it; when the
+    resident size passes ``at_most``, ``HURRY`` times that share counts: the proportional size is never larger than the
+    resident one, so below that there is nothing to decide. In between it is taken to be the same part of the resident
+    size as before.
     """
 
     root: Root
@@ -111,7 +114,7 @@ class Sampler:
     def sample(self, at_most: float = float("inf")) -> Sample:
         """Look at the tree now."""
         below = tree(self.root, self.proc)
-        measured = self._thrift.affordable or below.rss > at_most
+        measured = self._thrift.affordable(HURRY if below.rss > at_most else 1.0)
         if measured:
             with self._thrift.spending():
                 pss, self._swap = _proportional(below.processes, self.proc)

@@ -18,12 +18,11 @@ class Thrift:
         cost: Callable[[], float] = time.thread_time,
     ) -> None:
         self._share, self._clock, self._cost = share, clock, cost
-        self._next = clock()
+        self._done, self._price = clock(), 0.0
 
-    @property
-    def affordable(self) -> bool:
-        """Say whether the time has come."""
-        return self._clock() >= self._next
+    def affordable(self, times: float = 1.0) -> bool:
+        """Say whether the time has come; for what matters, ``times`` the share may be used."""
+        return self._clock() >= self._done + self._price / (self._share * times)
 
     @contextlib.contextmanager
     def spending(self) -> Iterator[None]:
@@ -32,4 +31,4 @@ class Thrift:
         try:
             yield
         finally:
-            self._next = self._clock() + (self._cost() - began) / self._share
+            self._done, self._price = self._clock(), self._cost() - began

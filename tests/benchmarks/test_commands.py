@@ -11,6 +11,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
+    "checks": (
+        ["--processes", "10", "--shared", "8", "--looks", "3", "--rounds", "1"],
+        {
+            "checks, one process: part of one core",
+            "checks, 10 processes: part of one core",
+            "smaps_rollup of one process",
+        },
+    ),
     "pilot_overhead": (
         ["--rounds", "1", "--chain", "2"],
         {

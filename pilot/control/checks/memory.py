@@ -44,6 +44,8 @@ def look(situation: Situation, before: Optional[float]) -> Verdict:
     most, whose = limit(situation)
     if sample is None or sample.memory.pss <= most:
         return GOOD
+    if not sample.measured:  # worked out from what was shared before; too little to end a job for
+        return Verdict(memory=before)
     used = sample.memory.pss
     words = f"the payload takes {used // MB} MB, it may take {most / MB:.0f} MB (the {whose}'s limit and its grace)"
     if before is None and used <= most * situation.settings.memory_hard:

@@ -69,7 +69,7 @@ class Reader:
         self.means, self._queue, self._place = means, queue, place
         self._quiet = (*OWN_WRITING, *quiet)
         self._lent = frozenset(file.lfn for file in job.spec.inputs)
-        self._thrift = Thrift(SHARE)
+        self._thrift = Thrift(SHARE, self._clock)
         self._folder: Optional[folder.Folder] = None
         self._sampler: Optional[Sampler] = None
         self._features = Features()
@@ -83,6 +83,9 @@ class Reader:
             CREDENTIAL: self._read_credential,
             MOUNTS: self._read_mounts,
         }
+
+    def _clock(self) -> float:
+        return self.means.clocks().running
 
     @property
     def cpu_time(self) -> float:
@@ -113,7 +116,7 @@ class Reader:
         if root is None:
             return {}
         if self._sampler is None or self._sampler.root.pid != root.pid:
-            self._sampler = Sampler(root)
+            self._sampler = Sampler(root, clock=self._clock)
         situation = Situation(self.means.settings.monitor, job, self._queue, Readings(features=self._features))
         sample = self._sampler.sample(memory.limit(situation)[0])
         if self.means.writes and sample.tree.processes:
@@ -122,7 +125,7 @@ class Reader:
         return {"sample": sample, "cpu_time": self.cpu_time}
 
     def _read_folder(self, job: Job) -> dict[str, Any]:
-        if self._folder is None or self._thrift.affordable:
+        if self._folder is None or self._thrift.affordable():
             with self._thrift.spending():
                 self._folder = folder.scan(self._place.root, quiet=self._quiet, lent=self._lent)
         return {"folder": self._folder}

@@ -85,10 +85,11 @@ def test_proportional_sizes_are_read_when_their_cost_has_been_saved_up():
     assert sampler.sample().measured
 
 
-def test_proportional_sizes_are_always_read_when_the_resident_one_passes_the_limit():
+def test_proportional_sizes_are_read_sooner_when_the_resident_one_passes_the_limit():
     clock = [0.0]
-    sampler = sampling([0.0, 5.0, 5.0, 9.0], clock)
+    sampler = sampling([0.0, 0.3, 0.3, 0.6], clock)
     sampler.sample()
+    clock[0] = 11.0
     assert not sampler.sample(at_most=10**15).measured
     assert sampler.sample(at_most=1000.0).measured
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pilot.contract.codes import ErrorCode
@@ -23,6 +25,13 @@ def test_a_short_peak_ends_nothing():
     first = look(situation(sample=sample(201 * MB), **JOB), None)
     calm = look(situation(sample=sample(200 * MB), **JOB), first.memory)
     assert look(situation(sample=sample(201 * MB), **JOB), calm.memory).problem is None
+
+
+def test_a_size_that_was_only_worked_out_decides_nothing():
+    first = look(situation(sample=sample(201 * MB), **JOB), None)
+    guessed = look(situation(sample=replace(sample(10**12), measured=False), **JOB), first.memory)
+    assert guessed.problem is None
+    assert look(situation(sample=sample(201 * MB), **JOB), guessed.memory).problem is not None
 
 
 def test_far_beyond_the_limit_one_look_is_enough():
