@@ -29,10 +29,10 @@ def site(stage: Stage, apptainer, tmp_path):
         "COMPASS_PILOT__CONTAINER__ALSO_AT": "/srv",
         "SOMETHING_PRIVATE": "leak-1",
     }
-    before = mounts()
+    before = mounts(tmp_path)
     yield stage
     assert strays(tmp_path) == []
-    assert mounts() == before
+    assert mounts(tmp_path) == before
 
 
 @pytest.mark.parametrize("image", ["image", "image.sif"])

@@ -1,7 +1,7 @@
 """Why a container did not run its payload, from the runtime's own words. Pure.
 
-A runtime has one exit status for all its failures (Apptainer 255, podman 125 to 127), and writes to the same file as
-the payload. So both must fit: the status, and a line that begins as the runtime's lines do.
+A runtime has few exit statuses for all its failures (Apptainer 255 and 1, podman 125 to 127), and writes to the same
+file as the payload. So both must fit: the status, and a line that begins as the runtime's lines do.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from pilot.job import Problem
 from pilot.runtime.container.values import Container, Runtime
 
 _FATAL = re.compile(r"^(?:FATAL: |ERROR  ?: )\s*(.+)$", re.MULTILINE)
-_MISUSED = re.compile(r"^Error for command (.+)$", re.MULTILINE)
+#: What its front end says of wrong options, and its starter of what the kernel does not permit.
+_REFUSED = re.compile(r"^(?:Error for command|ERROR  ?: )\s*(.+)$", re.MULTILINE)
+#: The starter colours its words, also in files.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^Error: (.+)$", re.MULTILINE)
 #: By family, the status, and how the runtime's own lines begin when it ends with it.
-_APPTAINERS = {255: _FATAL, 1: _MISUSED}
+_APPTAINERS = {255: _FATAL, 1: _REFUSED}
 _PODMANS = {125: _ERROR, 126: _ERROR, 127: _ERROR}
 
 
@@ -78,7 +81,7 @@ def diagnose(container: Container, status: Optional[int], stderr: str) -> Option
         stderr: The end of what runtime and payload wrote.
     """
     beginnings = _PODMANS if container.runtime is Runtime.PODMAN else _APPTAINERS
-    if status not in beginnings or not (said := beginnings[status].findall(stderr)):
+    if status not in beginnings or not (said := beginnings[status].findall(_COLOUR.sub("", stderr))):
         return None
     for line in reversed(said):
         for code, words in _CAUSES:

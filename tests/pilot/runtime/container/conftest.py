@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ from pilot.runtime import process
 from pilot.runtime.container.containers import Containers
 from pilot.runtime.container.values import Container
 from pilot.settings import sections
+from tests.services.containers import BUILD
 
 
 @dataclass
@@ -34,16 +36,17 @@ class Room:
     def temporary(self):
         return self.folder / "tmp"
 
-    def start(self, container: Container, script: str, **variables: str):
-        """Begin a shell's command in a container."""
+    def start(self, container: Container, script: str, before: Sequence[str] = (), **variables: str):
+        """Begin a shell's command in a container; the words before the runtime say for instance whose it is."""
         whole = {**{name: self.own[name] for name in ("PATH", "HOME")}, **variables}
         command = PayloadCommand(("/bin/sh", "-c", script), whole, self.folder)
         wrapped = self.containers.wrap(container, command)
+        wrapped = replace(wrapped, argv=(*before, *wrapped.argv))
         return process.start(wrapped, stdout=self.folder / "out", stderr=self.folder / "err")
 
-    def run(self, container: Container, script: str, **variables: str):
+    def run(self, container: Container, script: str, before: Sequence[str] = (), **variables: str):
         """Run a shell's command in a container to its end; answer how it ended, and its lines."""
-        payload = self.start(container, script, **variables)
+        payload = self.start(container, script, before, **variables)
         with self.containers.leaving_nothing(container, self.temporary):
             outcome = payload.wait()
         return outcome, outcome.stdout.read_text().splitlines()
@@ -66,9 +69,11 @@ class Room:
         return problem.code if problem else None
 
 
-def mounts() -> set[str]:
-    """Answer what is mounted where, seen from outside."""
-    return {line.split(" - ")[0].split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+def mounts(folder: Path) -> list[str]:
+    """Answer what is mounted, seen from outside, that has to do with a folder, a runtime or an image."""
+    marks = (str(folder), str(BUILD), "squash", "overlay")
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return sorted(line for line in lines if any(mark in line for mark in marks))
 
 
 def strays(folder: Path) -> list[str]:
@@ -84,7 +89,7 @@ def strays(folder: Path) -> list[str]:
 @pytest.fixture
 def nothing_is_left(tmp_path):
     """Hold, after a test, that it has left no process and no mount."""
-    before = mounts()
+    before = mounts(tmp_path)
     yield
     assert strays(tmp_path) == []
-    assert mounts() == before
+    assert mounts(tmp_path) == before

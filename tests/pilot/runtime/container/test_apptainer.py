@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -99,6 +102,46 @@ def test_what_goes_wrong_has_its_code(room, folder, apptainer, tmp_path):
     ]:
         outcome, _ = room.run(container, script)
         assert room.explain(container, outcome) is code, outcome.stderr.read_text()
+
+
+@pytest.mark.programs("unshare")
+@pytest.mark.parametrize(
+    ("what", "code"), [("user", ErrorCode.NO_USER_NAMESPACES), ("mnt", ErrorCode.APPTAINER_GENERAL)]
+)
+def test_a_node_that_gives_no_namespaces_is_told(room, folder, what, code):
+    none = ["unshare", "--user", "--map-root-user"]
+    none += ["/bin/sh", "-c", f'echo 0 > /proc/sys/user/max_{what}_namespaces; exec "$@"', "sh"]
+    container = replace(folder, userns=True)
+    outcome, _ = room.run(container, "true", none)
+    assert room.explain(container, outcome) is code, outcome.stderr.read_text()
+
+
+@pytest.fixture
+def ordinary():
+    """Words that run a command as a user without rights, and a room that this user may enter."""
+    if os.geteuid():
+        pytest.skip("this user is an ordinary one, as in all other tests")
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        room = Room(Path(name) / "job", {"HOME": f"{name}/job"})
+        for folder in (room.folder, room.temporary):
+            os.chown(folder, 65534, 65534)
+        yield room, ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+@pytest.mark.programs("setpriv")
+def test_an_ordinary_user_runs_folders_and_is_told_what_files_need(ordinary, folder, file):
+    room, as_user = ordinary
+    if subprocess.run([*as_user, "test", "-x", folder.program]).returncode:
+        pytest.skip(f"not tested: other users cannot enter {folder.program}")
+    outcome, said = room.run(folder, "id -u; touch made", as_user)
+    assert (outcome.status, said) == (0, ["65534"]), outcome.stderr.read_text()
+    assert (room.folder / "made").stat().st_uid == 65534
+    outcome, _ = room.run(replace(file, options=("--unsquash",)), "id -u", as_user)
+    assert outcome.well, outcome.stderr.read_text()
+    outcome, _ = room.run(file, "true", as_user)
+    fuse = subprocess.run([*as_user, "test", "-w", "/dev/fuse"]).returncode == 0
+    assert room.explain(file, outcome) is (None if fuse else ErrorCode.APPTAINER_MOUNT)
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])

@@ -45,7 +45,10 @@ APPTAINERS = [
         ),
         ErrorCode.APPTAINER_MOUNT,
     ),
-    ("ERROR  : Failed to create user namespace: not allowed to create user namespace", ErrorCode.NO_USER_NAMESPACES),
+    (
+        "\x1b[91mERROR  : Failed to create user namespace: not allowed to create user namespace\n\x1b[0m",
+        ErrorCode.NO_USER_NAMESPACES,
+    ),
     (
         (
             "ERROR  : Failed to create user namespace: maximum number of user namespaces exceeded, check "
@@ -99,7 +102,7 @@ PODMANS = [
 
 @pytest.mark.parametrize(("said", "code"), APPTAINERS, ids=range(len(APPTAINERS)))
 def test_apptainers_words_are_understood(said, code):
-    problem = diagnose(APPTAINER, 1 if said.startswith("Error for") else 255, f"noise\n{said}\n")
+    problem = diagnose(APPTAINER, 255 if said.startswith("FATAL") else 1, f"noise\n{said}\n")
     assert problem.code is code
     assert "apptainer could not run /images/el9.sif: " in problem.detail
 
