@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from pilot.control.news import Key, Work
     from pilot.runtime.container.values import Container
     from pilot.runtime.limits import Limits
-    from pilot.runtime.process import Payload
     from pilot.runtime.processes import Root
     from pilot.settings import sections
 
@@ -45,8 +44,8 @@ class Surroundings:
     def environment(self, queue: QueueData, folder: Path, asked: Sequence[Mapping[str, str]]) -> dict[str, str]:
         """Answer a payload's whole environment; ``asked`` is what plugins add, the least important first."""
         names = (*self.payload.environment, *environment.asked_by_queue(queue.params, queue.name))
-        also = environment.chosen(self.own, (*names, environment.PROXY) if self.payload.proxy else names)
-        return environment.payload_environment(self.own, folder, (also, *asked))
+        names = (*names, environment.PROXY) if self.payload.proxy else names
+        return environment.payload_environment(self.own, folder, asked, names=names)
 
 
 class PayloadControl:
@@ -66,7 +65,6 @@ class PayloadControl:
             place = workdir.of(self._base, work.job.spec)
             container = self._surroundings.containers.choose(work.job.spec, work.site.queue)
             whole = self._environment(work, place)
-            command = self._command(work, place, container, whole)
             bounds = limits.of(work.job.spec, work.site.queue, self._surroundings.limits)
             utilities = self._utilities(work, place, container, whole, bounds)
             needed = cancelled or utilities.before()
@@ -75,6 +73,7 @@ class PayloadControl:
             if not needed:
                 self._tell(work.answer(Event.PAYLOAD_OK))
                 return
+            command = self._command(work, place, container, whole)  # now: what runs before may make the program
             with self._surroundings.containers.leaving_nothing(container, place.temporary):
                 outcome = self._payload(work, command, place, bounds, utilities)
             call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
@@ -91,16 +90,13 @@ class PayloadControl:
 
         bundle.note_command(place.root, command, asdict(bounds))
         payload = process.start(command, stdout=place.stdout, stderr=place.stderr, limits=bounds)
-        self._started(work, payload)
+        self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
         self.roots[work.key] = payload.root
         try:
             with utilities.beside(payload.pid):
                 return replace(payload.wait(), words=last_words(place.stdout, place.stderr))
         finally:
             del self.roots[work.key]
-
-    def _started(self, work: Work, payload: Payload) -> None:
-        self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
 
     def ask(self, work: Work) -> None:
         """Ask a payload to end in the time given; `run` tells how it did."""
@@ -154,7 +150,8 @@ class PayloadControl:
             grace=chosen.grace,
             command_of=command_of,
             judge=lambda outcome: self._judge(work, None, outcome),
-            started=lambda payload: self._started(work, payload),
+            # It can be stopped; to be asked to end in its time is for the payload itself.
+            started=lambda payload: self._occupied.stops_by(work.key, lambda: payload.stop(chosen.grace)),
         )
         return Utilities(with_prmon(wanted, chosen.prmon), means)
 

@@ -102,13 +102,19 @@ class Utilities:
         outcome = payload.wait(seconds, self._means.grace)
         if outcome.well or outcome.status in utility.nothing_to_do:
             return outcome
-        problem = self._means.judge(outcome)
-        how = problem.detail if problem else f"it ended with status {outcome.status}"
-        words = f"{utility.name}: " + (f"ran longer than the {seconds:.0f} s it may" if outcome.late else how)
+        words = f"{utility.name}: " + (
+            f"it ran longer than the {seconds:g} s it may" if outcome.late else self._why(outcome)
+        )
         if utility.needed:
             raise JobFailed(_CODES[utility.when], words)
         log.warning("%s", words)
         return outcome
+
+    def _why(self, outcome: PayloadOutcome) -> str:
+        """Answer what a payload with this end would be told to have died of."""
+        problem = self._means.judge(outcome)
+        words = problem.detail if problem else ""
+        return words.replace("the payload", "it", 1)
 
 
 class Companion(threading.Thread):

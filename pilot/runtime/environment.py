@@ -73,7 +73,11 @@ def asked_by_queue(params: Mapping[str, Any], queue: str) -> tuple[str, ...]:
 
 
 def payload_environment(
-    pilot: Mapping[str, str], workdir: Path, additions: Iterable[Mapping[str, str]] = ()
+    pilot: Mapping[str, str],
+    workdir: Path,
+    additions: Iterable[Mapping[str, str]] = (),
+    *,
+    names: Sequence[str] = (),
 ) -> dict[str, str]:
     """Put together the whole environment of a payload.
 
@@ -81,6 +85,7 @@ def payload_environment(
         pilot: The pilot's own environment, of which the allow-list is taken.
         workdir: The job's directory; temporary files go below it.
         additions: Plugins' answers, the least important first.
+        names: What admin and queue let through besides; see `chosen`.
 
     Raises:
         JobFailed: an addition has a name or a value that no environment can hold (SETUP_FAILURE).
@@ -88,6 +93,7 @@ def payload_environment(
     environment = {
         name: value for name, value in pilot.items() if name in ALLOWED or name.startswith(ALLOWED_BEGINNINGS)
     }
+    environment.update(chosen(pilot, names))
     environment.setdefault("PATH", DEFAULT_PATH)
     environment["TMPDIR"] = str(workdir / TEMPORARY)
     environment["PWD"] = str(workdir)

@@ -1,23 +1,36 @@
 from __future__ import annotations
 
+import json
+import os
+import sys
 import threading
+import time
 from dataclasses import replace
 
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.job import Program
 from pilot.control.lifecycle import Effect, Event
 from pilot.errors import JobFailed, PluginFailed
 from pilot.hookspecs import hookimpl
-from pilot.job import Problem
+from pilot.job import Problem, Utility, When
+from pilot.runtime import limits
+from pilot.runtime.limits import LimitedBy
 from pilot.settings import sections
+
+MB = 2**20
+#: What `Bench.payload` takes; the rest of what a test gives belongs to the job.
+OF_THE_PILOT = ("grace", "also", "container", "payload", "limits")
 
 
 def run(bench, *argv, **more):
-    spec = bench.spec(*argv)
+    spec = bench.spec(*argv, **{name: value for name, value in more.items() if name not in OF_THE_PILOT})
     bench.make(spec)
-    bench.payload(**more).run(bench.work(Effect.RUN_PAYLOAD, spec))
+    control = bench.payload(**{name: value for name, value in more.items() if name in OF_THE_PILOT})
+    control.run(bench.work(Effect.RUN_PAYLOAD, spec))
     (answer,) = bench.told
+    bench.told.clear()
     return answer
 
 
@@ -204,3 +217,157 @@ def test_a_plugin_is_told_the_image_that_the_command_will_run_in(bench, tmp_path
     bench.plugins.register(Listening())
     answer = run(bench, "echo", "hello", container=sections.Container(image=str(tmp_path), program=str(program)))
     assert (answer.outcome.stdout.read_text(), told) == ("hello\n", [str(tmp_path)])
+
+
+EATER = "food = []\nfor _ in range(500): food.append(bytearray(b'x' * 2**20))\n"
+
+
+def test_a_payload_that_takes_more_memory_than_it_may_is_told_with_the_numbers(bench):
+    """PanDA's pilot 3 has such a limit for one experiment only, and only where its memory monitor runs."""
+    if LimitedBy.SAMPLING.value in limits.describe()[0]:
+        pytest.skip("not tested: no cgroup limits memory here")
+    answer = run(
+        bench, sys.executable, "-I", "-S", "-c", EATER, memory=32 * MB, limits={"memory": "job", "memory_margin": 2.0}
+    )
+    assert (answer.event, answer.problem.code) == (Event.FAIL, ErrorCode.PAYLOAD_EXCEEDED_MEMORY)
+    assert "for want of memory, when it had 64 MB of the 64 MB that it may have" in answer.problem.detail
+
+
+def test_a_payload_that_is_merely_killed_is_not_said_to_have_taken_too_much(bench):
+    answer = run(bench, "/bin/sh", "-c", "kill -KILL $$", memory=64 * MB)
+    assert answer.problem.code is ErrorCode.PAYLOAD_SIGNALLED
+
+
+def test_a_core_dump_is_told_with_where_it_lies(bench):
+    answer = run(bench, "/bin/sh", "-c", "kill -SEGV $$", limits={"core": -1}, debug=True)
+    if not answer.outcome.dumped:
+        pytest.skip("not tested: this node writes no core dumps")
+    assert answer.problem.code is ErrorCode.CORE_DUMP
+    assert "SIGSEGV" in answer.problem.detail
+    assert "core dump" in answer.problem.detail
+
+
+def test_by_default_no_core_is_dumped(bench):
+    answer = run(bench, "/bin/sh", "-c", "ulimit -c; kill -SEGV $$")
+    assert (answer.problem.code, answer.outcome.dumped) == (ErrorCode.PAYLOAD_SIGNALLED, False)
+    assert answer.outcome.stdout.read_text() == "0\n"
+
+
+SHOW = """
+import json, os, sys
+print(json.dumps({
+    "environment": dict(os.environ),
+    "files": sorted(int(name) for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")),
+    "stdin": sys.stdin.read(),
+    "umask": os.umask(0),
+    "folder": os.getcwd(),
+    "nice": os.nice(0),
+    "session": os.getsid(0) == os.getpid(),
+}))
+"""
+
+
+def test_a_payload_sees_what_it_is_meant_to_see_and_nothing_of_the_pilot(bench, monkeypatch):
+    for name in ("X509_USER_PROXY", "BEARER_TOKEN", "COMPASS_PILOT_TOKEN", "PANDA_AUTH_TOKEN", "KRB5CCNAME"):
+        monkeypatch.setenv(name, f"secret-{name}")
+    monkeypatch.setenv("CMS_PATH", "/cms")
+    with (bench.base.parent / "token").open("w"):
+        answer = run(bench, sys.executable, "-I", "-c", SHOW, also=("*",))
+    text = answer.outcome.stdout.read_text()
+    seen = json.loads(text)
+    assert "secret" not in text
+    assert (seen["environment"]["PANDAID"], seen["environment"]["CMS_PATH"]) == ("7", "/cms")
+    assert (seen["files"], seen["stdin"]) == ([0, 1, 2], "")
+    mask = os.umask(0o077)
+    os.umask(mask)
+    assert (seen["umask"], seen["nice"], seen["session"]) == (mask, os.nice(0), True)
+    assert seen["folder"] == seen["environment"]["PWD"] == str(answer.outcome.workdir)
+
+
+def test_the_proxy_is_given_where_the_settings_or_the_queue_say_so(bench, monkeypatch):
+    monkeypatch.setenv("X509_USER_PROXY", "/tmp/x509up")
+    assert "X509_USER_PROXY" not in run(bench, "env").outcome.stdout.read_text()
+    by_settings = run(bench, "env", attempt=2, payload={"proxy": True})
+    assert "X509_USER_PROXY=/tmp/x509up" in by_settings.outcome.stdout.read_text()
+    bench.queue = {"params": {"payload_environment": ["X509_USER_PROXY"]}}
+    by_queue = run(bench, "env", attempt=3)
+    assert "X509_USER_PROXY=/tmp/x509up" in by_queue.outcome.stdout.read_text()
+
+
+def program(text):
+    return Program("/bin/sh", ("-c", text))
+
+
+def test_programs_of_the_job_run_before_beside_and_after_its_payload(bench):
+    answer = run(
+        bench,
+        "./made.sh",
+        preprocess=program("printf '#!/bin/sh\\necho payload >> order\\n' > made.sh; echo before >> order"),
+        coprocess=program("echo $PANDAID; exec sleep 60"),
+        postprocess=program("echo after >> order"),
+    )
+    folder = answer.outcome.workdir
+    assert (answer.event, answer.problem) == (Event.PAYLOAD_OK, None)
+    assert (folder / "order").read_text().split() == ["before", "payload", "after"]
+    assert (folder / "preprocess.stderr").read_text() == ""
+
+
+def test_a_preprocess_that_fails_fails_the_job_before_its_payload(bench):
+    with pytest.raises(JobFailed, match=r"preprocess: it ended with status 3; last words: no points") as caught:
+        run(bench, "touch", "began", preprocess=program("echo no points >&2; exit 3"))
+    assert caught.value.code is ErrorCode.PREPROCESS_FAILED
+    assert not list(bench.base.glob("*/began"))
+
+
+def test_a_preprocess_that_finds_nothing_to_do_ends_the_payloads_part_well(bench):
+    answer = run(bench, "touch", "began", preprocess=program("exit 160"))
+    assert (answer.event, answer.problem, answer.outcome) == (Event.PAYLOAD_OK, None, None)
+    assert not list(bench.base.glob("*/began"))
+
+
+def test_a_postprocess_that_fails_fails_the_job_with_the_payloads_own_status_kept(bench):
+    answer = run(bench, "true", postprocess=program("exit 4"))
+    assert (answer.event, answer.problem.code) == (Event.FAIL, ErrorCode.POSTPROCESS_FAILED)
+    assert answer.outcome.status == 0
+
+
+def test_a_payload_that_fails_has_no_postprocess(bench):
+    answer = run(bench, "false", postprocess=program("touch after"))
+    assert answer.problem.code is ErrorCode.PAYLOAD_FAILED
+    assert not (answer.outcome.workdir / "after").exists()
+
+
+def test_utilities_of_a_plugin_run_through_the_hook(bench):
+    class Watching:
+        @hookimpl
+        def utility_commands(self, workdir):
+            return [Utility("note", ("/bin/sh", "-c", f"echo hello from {workdir.name}"), When.AFTER)]
+
+    bench.plugins.register(Watching())
+    answer = run(bench, "false")
+    folder = answer.outcome.workdir
+    assert (folder / "note.stdout").read_text() == f"hello from {folder.name}\n"
+
+
+def test_a_preprocess_that_runs_is_stopped_with_its_job(bench):
+    spec = bench.spec("touch", "began", preprocess=program("touch up; exec sleep 60"))
+    place = bench.make(spec)
+    control = bench.payload()
+    caught = []
+
+    def running():
+        try:
+            control.run(bench.work(Effect.RUN_PAYLOAD, spec, step=2))
+        except JobFailed as failed:
+            caught.append(failed.code)
+
+    thread = threading.Thread(target=running)
+    thread.start()
+    while not (place / "up").exists():
+        assert thread.is_alive()
+    begun = time.monotonic()
+    control.stop(bench.work(Effect.STOP_PAYLOAD, spec, step=3))
+    thread.join(10)
+    assert time.monotonic() - begun < 5
+    assert caught == [ErrorCode.PREPROCESS_FAILED]
+    assert not (place / "began").exists()
