@@ -52,6 +52,10 @@ class Command(str, Enum):
     NO_CLEANUP = "nocleanup"
 
 
+#: What may be looked at by a debug command, under the name of the program that shows such things to people.
+LOOKS = ("tail", "ls", "ps", "du")
+
+
 class StatusCode(int, Enum):
     """The integer that opens every legacy answer."""
 

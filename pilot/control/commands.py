@@ -6,10 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
-from pilot.contract.messages import Command
-
-#: What may be looked at, by the name of the program that shows such things to people.
-SHOWN = ("tail", "ls", "ps", "du")
+from pilot.contract.messages import LOOKS, Command
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def _add(found: Commands, word: str) -> Commands:
     changes = _CHANGES.get(word)
     if changes is not None:
         return replace(found, **changes)
-    if word not in SHOWN and " " not in word:
+    if word not in LOOKS and " " not in word:
         return replace(found, unknown=(*found.unknown, word))
     try:
         return replace(found, show=(*found.show, tuple(shlex.split(word))))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from pilot.control.commands import SHOWN
+from pilot.contract.messages import LOOKS
 from pilot.control.tails import last_lines, open_file, read_end
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def show(argv: Sequence[str], root: Path) -> str:
     try:
         return _PROGRAMS[program](words, root.resolve(strict=True)) or f"{' '.join(argv)}: nothing"
     except KeyError:
-        return f"{program}: not done here; there are {', '.join(SHOWN)}"
+        return f"{program}: not done here; there are {', '.join(LOOKS)}"
     except NotShown as why:
         return f"{program}: {why}"
     except OSError as wrong:

@@ -22,5 +22,7 @@ urlpatterns = [
     path(at(routes.SUBMIT_JOBS), v1.submit),
     path(at(f"{routes.V1_BASE}/job/get_status"), v1.get_status),
     path(at(f"{routes.V1_BASE}/job/kill"), v1.kill),
+    path(at(f"{routes.V1_BASE}/job/set_command"), v1.set_command),
+    path(at(f"{routes.V1_BASE}/job/set_debug_mode"), v1.set_debug_mode),
     path(at(routes.IS_ALIVE), v1.is_alive),
 ]

@@ -10,8 +10,8 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from pilot.contract.codec import INTEGER, ContractError, Dialect, decode, encode, read, says_something
-from pilot.contract.messages import NO_JOBS_TEXT, JobUpdate, StatusCode, WorkRequest
+from pilot.contract.codec import INTEGER, TEXT, TRUTH, ContractError, Dialect, decode, encode, read, says_something
+from pilot.contract.messages import NO_JOBS_TEXT, Command, JobUpdate, StatusCode, WorkRequest
 from pilot.contract.order import order_from_wire
 from server.accounts.identity import Identity
 from server.accounts.models import Role
@@ -146,6 +146,30 @@ def kill(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) ->
     outcomes = taskbuffer.kill(wanted, code=code, by=identity.name)
     done = {taskbuffer.KillOutcome.ENDED, taskbuffer.KillOutcome.ORDERED}
     return [outcomes[job_id] in done for job_id in wanted]
+
+
+@method(Role.PRODUCTION)
+def set_command(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+    """Have the pilot of the job `job_id` told a `command`: softkill, debug, debugoff, nocleanup, tail, ls, ps or du."""
+    only(fields, {"job_id", "command"})
+    taskbuffer.command(_number(fields, "job_id"), read(fields.get("command", ""), TEXT, "command"))
+    return True
+
+
+@method(Role.PRODUCTION)
+def set_debug_mode(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+    """Switch the debug mode of the job `job_id` on or off: short heartbeats with the last lines of its output."""
+    only(fields, {"job_id", "mode"})
+    mode = read(fields.get("mode"), TRUTH, "mode")
+    taskbuffer.command(_number(fields, "job_id"), (Command.DEBUG if mode else Command.DEBUG_OFF).value)
+    return True
+
+
+def _number(fields: Mapping[str, Any], name: str) -> int:
+    if not says_something(fields.get(name)):
+        raise ContractError(f"{name}: missing; a whole number is expected", field_name=name)
+    number: int = read(fields[name], INTEGER, name)
+    return number
 
 
 @csrf_exempt

@@ -70,8 +70,14 @@ def judge(job: Standing, update: JobUpdate, missing: Sequence[str] = ()) -> Verd
     return Verdict((update.state,), command=command)
 
 
+def to_be_ended(job: Standing) -> bool:
+    """Say whether somebody wants a job ended, at once or in its own way."""
+    ends = {Command.KILL.value, Command.SOFT_KILL.value}
+    return not ends.isdisjoint(part.strip() for part in job.command.split(","))
+
+
 def _judge_failure(job: Standing, update: JobUpdate, missing: Sequence[str]) -> Verdict:
-    if job.command == Command.KILL.value:
+    if to_be_ended(job):
         return Verdict((JobState.CANCELLED,))
     if missing:
         words = f"the pilot reported success but did not store {', '.join(missing)}"
@@ -95,7 +101,7 @@ def may_pass(update: JobUpdate) -> bool:
 
 def judge_lost(job: Standing, errors: Errors) -> Verdict:
     """Say what becomes of a job whose pilot was lost."""
-    if job.command == Command.KILL.value:
+    if to_be_ended(job):
         return Verdict((JobState.CANCELLED,))
     if job.attempts_left:
         return Verdict((JobState.ACTIVATED,), errors=errors)

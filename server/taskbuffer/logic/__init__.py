@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.taskbuffer.logic.command import command
 from server.taskbuffer.logic.end import KillOutcome, kill
 from server.taskbuffer.logic.lost import Limits, Reaped, reap_lost
 from server.taskbuffer.logic.pilot import apply_update, claim
@@ -15,6 +16,7 @@ __all__ = [
     "activate",
     "apply_update",
     "claim",
+    "command",
     "kill",
     "reap_lost",
     "retry",

@@ -173,3 +173,69 @@ def test_a_command_names_the_attempt_that_it_is_for_to_a_pilot_that_knows_of_it(
     assert pilot.v1(UPDATE, update(number, JobState.RUNNING))["data"] == {"StatusCode": 0, "command": None}
     answer = pilot.v1(UPDATE, update(number, JobState.RUNNING), X_Compass_Contract="1")
     assert answer["data"] == {"StatusCode": 0, "command": None, "attemptNr": 1}
+
+
+COMMAND, DEBUG = "/api/v1/job/set_command", "/api/v1/job/set_debug_mode"
+
+
+def said_to(pilot, number, state=JobState.RUNNING, **fields):
+    return pilot.v1(UPDATE, update(number, state, **fields))["data"]["command"]
+
+
+def test_a_manager_has_a_pilot_told_something_until_there_is_something_else(queue, manager, pilot):
+    (number,) = jobs.submit()
+    assert manager.v1(COMMAND, {"job_id": number, "command": "nocleanup"})["success"]
+    pilot.v1(ACQUIRE, WORK)
+    assert said_to(pilot, number) == "nocleanup"
+    manager.v1(COMMAND, {"job_id": number, "command": "debug, tail payload.stdout"})
+    assert [said_to(pilot, number) for _ in range(2)] == ["debug,tail payload.stdout"] * 2
+    manager.v1(DEBUG, {"job_id": number, "mode": False})
+    assert said_to(pilot, number) == "debugoff"
+    manager.v1(DEBUG, {"job_id": number, "mode": True})
+    assert said_to(pilot, number) == "debug"
+    manager.v1(COMMAND, {"job_id": number, "command": ""})
+    assert said_to(pilot, number) is None
+
+
+def test_a_job_that_was_killed_softly_is_cancelled_and_not_tried_again(queue, manager, pilot):
+    (number,) = jobs.submit()
+    pilot.v1(ACQUIRE, WORK)
+    said_to(pilot, number)
+    manager.v1(COMMAND, {"job_id": number, "command": "softkill"})
+    assert said_to(pilot, number) == "softkill"
+    said_to(pilot, number, JobState.FAILED, pilot_error=1151)
+    assert jobs.state_of(number) == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"command": "debug"}, "job_id: missing"),
+        ({"job_id": "x", "command": "debug"}, "job_id: 'x' is not a whole number"),
+        ({"job_id": 99, "command": "debug"}, "job_id: 99 is not known"),
+        ({"job_id": 1, "command": "tobekilled"}, "command: 'tobekilled' is no command; there are softkill, debug"),
+        ({"job_id": 1, "command": "debug,rm -r /"}, "command: 'rm -r /' is no command"),
+        ({"job_id": 1, "command": "tail " + "x" * 250}, "command: 255 characters; at most 250"),
+    ],
+)
+def test_what_is_no_command_is_refused_with_the_words_there_are(queue, manager, fields, words):
+    jobs.submit()
+    answer = manager.v1(COMMAND, fields)
+    assert not answer["success"]
+    assert words in answer["message"]
+
+
+def test_a_job_that_is_killed_or_has_ended_hears_of_nothing_else(queue, manager, pilot):
+    (number,) = jobs.submit()
+    pilot.v1(ACQUIRE, WORK)
+    said_to(pilot, number)
+    manager.v1(KILL, {"job_ids": [number]})
+    assert "is being killed" in manager.v1(COMMAND, {"job_id": number, "command": "debug"})["message"]
+    assert said_to(pilot, number) == "tobekilled"
+    said_to(pilot, number, JobState.FAILED, pilot_error=1144)
+    assert "has ended, it is cancelled" in manager.v1(COMMAND, {"job_id": number, "command": "debug"})["message"]
+
+
+def test_a_pilot_may_command_nobody(queue, pilot):
+    answer = pilot.post(COMMAND, b'{"job_id": 1, "command": "debug"}', "application/json")
+    assert answer.status_code == 403

@@ -1,0 +1,43 @@
+"""A word for a job's pilot."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilot.contract.codec import ContractError
+from server.taskbuffer import logic
+from server.taskbuffer.models import Job
+from tests.server import jobs
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("softkill", "softkill"), (" debug , tail -n 5 a.log ", "debug,tail -n 5 a.log"), ("ps", "ps"), (" ", "")],
+)
+def test_a_command_is_kept_for_the_pilot(queue, text, kept):
+    (job_id,) = jobs.submit()
+    logic.command(job_id, text)
+    assert Job.objects.get().command == kept
+
+
+@pytest.mark.parametrize("text", ["tobekilled", "gdb --pid 1", "debug,", "tail a\nb", "DEBUG"])
+def test_what_no_pilot_would_understand_is_refused_and_nothing_is_changed(queue, text):
+    (job_id,) = jobs.submit()
+    logic.command(job_id, "debug")
+    with pytest.raises(ContractError, match="is no command"):
+        logic.command(job_id, text)
+    assert Job.objects.get().command == "debug"
+
+
+def test_a_kill_is_not_replaced_and_another_attempt_begins_without_a_command(queue):
+    (job_id,) = jobs.submit()
+    logic.command(job_id, "debug")
+    jobs.claim()
+    jobs.report(job_id, "running")
+    jobs.report(job_id, "failed", pilot_error=1151)
+    assert (jobs.state_of(job_id), Job.objects.get().command) == ("activated", "")
+    jobs.claim()
+    logic.kill([job_id], by="alice")
+    with pytest.raises(ContractError, match="is being killed"):
+        logic.command(job_id, "debug")
+    assert Job.objects.get().command == "tobekilled"
