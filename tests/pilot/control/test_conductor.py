@@ -24,7 +24,7 @@ from pilot.control.lifecycle import Effect, Event
 from pilot.control.recovery import FOLDER, JOURNAL, Recovery, Sites
 from pilot.control.reports import Facts
 from pilot.control.times import PATIENCE
-from pilot.job import PayloadOutcome, Phase, Problem
+from pilot.job import Memory, PayloadOutcome, Phase, Problem, Usage
 from pilot.settings import Queue, Settings
 from tests.pilot.control.simulation import SERVER, SITE, Crash, World
 
@@ -256,6 +256,17 @@ def test_a_heartbeat_goes_through_the_monitor_and_carries_progress(running):
     running.conductor.handle(news.Progress((1, 1), 5, None))
     assert running.work[0].report.progress == "5/?"
     assert json.loads(running.work[0].report.text)["job_status"] == "running"
+
+
+def test_what_the_checks_have_measured_rides_in_the_next_reports_and_in_the_last_one(running):
+    running.conductor.handle(news.Measured((1, 1), Usage(peak=Memory(pss=2048 * 1024))))
+    running.conductor.handle(news.Measured((9, 9), Usage()))  # of a job that is gone
+    running.conductor.handle(news.Progress((1, 1)))
+    assert json.loads(running.work[0].report.text)["max_pss"] == 2048
+    running.answer(Event.PAYLOAD_OK)
+    running.answer(Event.OUTPUT_STORED)
+    running.answer(Event.LOG_STORED)
+    assert json.loads(running.work[-1].report.text)["max_pss"] == 2048
 
 
 def test_a_job_whose_reports_nobody_takes_is_given_up(running):

@@ -12,7 +12,7 @@ from pilot.contract.messages import JobUpdate, StoredFile
 from pilot.contract.states import JobState
 from pilot.control import reports
 from pilot.control.reports import Course, Facts
-from pilot.job import Job, PayloadOutcome, Phase, Problem
+from pilot.job import Job, Memory, PayloadOutcome, Phase, Problem, Traffic, Usage
 
 SPEC = JobSpec(
     id=7, attempt=2, transformation="x", cores=4, outputs=(FileSpec("out", Role.OUTPUT),), log=FileSpec("log", Role.LOG)
@@ -127,3 +127,39 @@ def test_the_last_words_of_a_payload_are_the_log_that_a_failed_job_is_reported_w
     written = encode(update, Dialect.V1)["pilot_log"]
     assert len(written) == 1024
     assert written.endswith("the end")
+
+
+def used(**more):
+    memory = {"peak": Memory(4096, 2048, 3072, 0), "mean": Memory(2048, 1024, 1536, 0)}
+    moved = Traffic(rchar=6000, wchar=600, read_bytes=1200, write_bytes=120)
+    return Usage(
+        **{"wall_time": 60.0, "cpu_time": 90.4, "processes": 3, "workdir": 500, "traffic": moved, **memory, **more}
+    )
+
+
+def test_what_a_payload_uses_rides_in_each_report_by_prmons_names_and_units():
+    update = reports.running(Job(SPEC, phase=Phase.RUNNING, usage=used()), COURSE, FACTS, 1e9)
+    assert (update.max_vmem, update.max_pss, update.max_rss, update.max_swap) == (4, 2, 3, 0)
+    assert (update.mean_vmem, update.mean_pss, update.mean_rss, update.mean_swap) == (2, 1, 1, 0)
+    assert (update.total_rchar, update.total_wchar, update.total_rbytes, update.total_wbytes) == (6000, 600, 1200, 120)
+    assert (update.rate_rchar, update.rate_wchar, update.rate_rbytes, update.rate_wbytes) == (100, 10, 20, 2)
+    assert (update.cpu_time, update.mean_cores) == (90, 1.51)
+    assert update.metrics == "workDirSize=500 nProcesses=3"
+
+
+def test_a_payload_that_was_never_looked_at_has_no_figures():
+    update = reports.running(Job(SPEC, phase=Phase.RUNNING), COURSE, FACTS, 1e9)
+    assert (update.max_pss, update.cpu_time, update.metrics) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "seen", "told"), [((7.6, 4096), (90.4, 3072), (90, 4)), ((99.0, 2048), (90.4, 3072), (99, 3))]
+)
+def test_of_the_kernels_figures_and_those_of_the_looks_the_larger_are_told(kernel, seen, told):
+    usage = used(cpu_time=seen[0], peak=Memory(rss=seen[1]))
+    update = final(outcome=outcome(cpu_time=kernel[0], max_rss=kernel[1]), usage=usage)
+    assert (update.cpu_time, update.max_rss) == told
+
+
+def test_the_plugins_metrics_win_over_the_pilots():
+    assert final(usage=used(), outcome=outcome(), metrics={"nProcesses": 9}).metrics == "workDirSize=500 nProcesses=9"
