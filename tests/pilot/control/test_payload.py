@@ -176,11 +176,15 @@ def test_a_payload_that_is_asked_to_end_may_finish_what_it_does(bench):
 
 
 def test_a_payload_that_does_not_end_when_it_is_asked_is_killed_after_its_time(bench):
-    spec = bench.spec("/bin/sh", "-c", "trap '' TERM; while :; do sleep 0.01; done")
-    bench.make(spec)
+    spec = bench.spec("/bin/sh", "-c", "trap '' TERM; touch deaf; while :; do sleep 0.01; done")
+    place = bench.make(spec)
     payload = bench.payload()
+    thread = threading.Thread(target=payload.run, args=(bench.work(Effect.RUN_PAYLOAD, spec),))
+    thread.start()
+    while not (place / "deaf").exists():
+        assert thread.is_alive()
     payload.ask(bench.work(Effect.ASK_PAYLOAD, spec, seconds=0.2))
-    payload.run(bench.work(Effect.RUN_PAYLOAD, spec))
+    thread.join(20)
     (answer,) = bench.told
     assert (answer.event, answer.outcome.signal) == (Event.FAIL, 9)
 
