@@ -19,6 +19,8 @@ resolve() { # <least Python> <output> <further options>
 }
 
 resolve 3.9 pilot.txt
+# The old tools run with what the pilot runs with.
+resolve 3.9 smoke39.txt requirements/smoke.in --constraints requirements/pilot.txt
 resolve 3.11 demo.txt requirements/build.in --extra server --extra client --extra mc
 # The tests run what the demo runs.
 resolve 3.11 test.txt requirements/build.in --all-extras --constraints requirements/demo.txt
