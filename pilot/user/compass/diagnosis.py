@@ -20,8 +20,6 @@ from pilot.user.compass.events import written
 from pilot.user.compass.kinds import WorkKind, kind_of
 from pilot.user.output import blocks_of_lines, last_lines
 
-MB = 10**6
-
 
 @dataclass(frozen=True)
 class Sign:
@@ -67,20 +65,15 @@ _SIGNALS: Mapping[int, PayloadCode] = {
     signal.SIGABRT: PayloadCode.ABORTED,
     **dict.fromkeys((signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL), PayloadCode.CORE_DUMP),
 }
-#: What a program without memory may look like: its end, and not a cause that it told before.
-_ENDS = (PayloadCode.KILLED, PayloadCode.ABORTED, PayloadCode.CORE_DUMP)
 
 
 def diagnose(spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
     """Say why a COMPASS program failed; ``None`` when it did not, or says nothing of its own about it.
 
-    What the program says counts first. That the kernel killed it for want of memory says more than that it was killed.
-    A missing end-of-job marker, or a missing file, is a failure of its own only where the exit status tells of none.
+    What the program says counts first; what the kernel counts (want of memory, limits) was told before. A missing
+    end-of-job marker, or a missing file, is a failure of its own only where the exit status tells of none.
     """
     found = first_sign(outcome.stderr, STDERR) or first_sign(outcome.stdout, STDOUT)
-    starved = outcome.memory_kills and not outcome.well and not outcome.late
-    if starved and (found is None or found[0] in _ENDS):
-        return _out_of_memory(outcome)
     if found is not None:
         code, line = found
         return problem(code, line)
@@ -116,14 +109,6 @@ def _by_signal(outcome: PayloadOutcome) -> Optional[Problem]:
     words = last_lines(outcome.stderr) or last_lines(outcome.stdout) or "it wrote nothing"
     code = ErrorCode.CORE_DUMP if outcome.dumped else ErrorCode.PAYLOAD_SIGNALLED
     return problem(_SIGNALS[number], f"it was ended by {signal.Signals(number).name}; last words: {words}", code)
-
-
-def _out_of_memory(outcome: PayloadOutcome) -> Problem:
-    of = f" of {outcome.memory_limit // MB} MB allowed" if outcome.memory_limit else ""
-    peak = f"; it had {outcome.memory_peak // MB} MB{of} at most" if outcome.memory_peak else ""
-    words = f"the kernel killed {outcome.memory_kills} of its processes for want of memory{peak}"
-    code, payload_code = ErrorCode.PAYLOAD_OUT_OF_MEMORY, PayloadCode.KILLED
-    return Problem(code, f"{words} ({int(payload_code)}); {code.advice}", int(payload_code))
 
 
 def problem(code: PayloadCode, said: str, error: Optional[ErrorCode] = None) -> Problem:

@@ -132,17 +132,6 @@ def test_a_program_that_was_stopped_because_its_time_was_over_was_not_just_kille
     assert diagnose(tmp_path, status=None, killed_by=9, out="", late=True) is None
 
 
-def test_a_want_of_memory_that_the_kernel_tells_says_more_than_killed(tmp_path):
-    more = {"memory_kills": 1, "memory_peak": 2_000_000_000, "memory_limit": 2_100_000_000}
-    for err in ("", "run.sh: line 5: 11 Killed          /sw/coral.exe mc.opt"):
-        problem = diagnose(tmp_path, status=137, out="", err=err, **more)
-        assert (problem.code, problem.payload_code) == (E.PAYLOAD_OUT_OF_MEMORY, P.KILLED)
-        assert "it had 2000 MB of 2100 MB allowed at most" in problem.detail
-        assert E.PAYLOAD_OUT_OF_MEMORY.advice in problem.detail
-    assert diagnose(tmp_path, status=1, err="can't connect to CDB database", **more).payload_code == P.NO_CALIBRATION_DB
-    assert diagnose(tmp_path, **more) is None
-
-
 @pytest.mark.parametrize(("line", "code", "pilot_code"), [*ERR, *OUT])
 def test_a_diagnosis_says_what_to_do(tmp_path, line, code, pilot_code):
     assert diagnose(tmp_path, out=f"{line}\n", err=f"{line}\n").detail.endswith(MEANINGS[code].advice)
