@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,6 +61,11 @@ class Bench:
             self.own,
             {"PATH": "/usr/bin:/bin"},
         )
+
+    def settings(self, **sections):
+        """Change some settings."""
+        chosen = {name: replace(getattr(self.parts.settings, name), **more) for name, more in sections.items()}
+        self.parts = replace(self.parts, settings=replace(self.parts.settings, **chosen))
 
     def run(self):
         return Agent(self.parts, self.words).run()
