@@ -4,16 +4,20 @@
 # Nothing is installed: packages are fetched from the mirror that the machine's own apt is configured with, apt's
 # signatures are checked, and the programs are made to use the C library that comes with them. No root is needed.
 
+# configured_mirrors: the addresses in apt's configuration, of either format, whether it has been used yet or not.
+configured_mirrors() {
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null |
+        awk '/^(URIs:|deb )/ {for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) {print $i; break}}'
+}
+
 # unpack <suite> <target> <package>...: fetch packages of a suite and unpack them.
 unpack() {
     local suite=$1 target=$2 state mirror options
     shift 2
     state=$(mktemp -d)
-    # shellcheck disable=SC2016 # apt's words
-    mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 'Created-By: Packages' |
-        awk '$1 == "Debian" {print $2; exit}')
+    mirror=$(configured_mirrors | grep -v -m 1 security || true)
     if [ -z "$mirror" ]; then
-        echo "the machine's apt knows no Debian mirror" >&2
+        echo "apt is configured with no mirror here" >&2
         return 1
     fi
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$target"
