@@ -15,6 +15,7 @@ from pilot.check.probes import PATIENCE, Subject
 from pilot.check.service import Contact
 from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError, PilotError
+from pilot.runtime.transformation import Allowed
 
 if TYPE_CHECKING:
     from pilot.settings import Settings
@@ -37,6 +38,7 @@ def examine(argv: Sequence[str]) -> Iterator[Finding]:
     try:
         found = options.parse(argv)
         chosen = settings.load(settings.layers(found.config, [options.as_layer(found)])).settings
+        Allowed.below(chosen.verify.transformation_urls)
     except ConfigError as wrong:
         yield bad("settings", wrong.detail, ErrorCode.BAD_CONFIGURATION)
         return

@@ -78,6 +78,11 @@ def test_settings_that_cannot_be_meant_are_the_first_finding(tmp_path):
     assert said.startswith("FAIL  settings  bad.yaml: monitor.heartbeet is not a setting")
 
 
+def test_an_allowed_address_that_is_none_is_a_setting_that_cannot_be_meant(tmp_path):
+    status, said = check("-g", "nonsense", cwd=tmp_path)
+    assert (status, "verify.transformation_urls: 'nonsense'" in said) == (ExitCode.BAD_CONFIGURATION, True)
+
+
 def test_a_plugin_that_is_not_there_and_an_old_option_are_told(dispatcher, tmp_path):
     words = ("-q", QUEUE, "--url", dispatcher.url, "--pilotuser", "nobody", "-s", "SITE")
     status, said = check(*words, cwd=tmp_path)
