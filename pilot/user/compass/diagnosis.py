@@ -107,8 +107,8 @@ def _by_signal(outcome: PayloadOutcome) -> Optional[Problem]:
     if number not in _SIGNALS:
         return None
     words = last_lines(outcome.stderr) or last_lines(outcome.stdout) or "it wrote nothing"
-    code = ErrorCode.CORE_DUMP if outcome.dumped else ErrorCode.PAYLOAD_SIGNALLED
-    return problem(_SIGNALS[number], f"it was ended by {signal.Signals(number).name}; last words: {words}", code)
+    said = f"it was ended by {signal.Signals(number).name}; last words: {words}"
+    return problem(_SIGNALS[number], said, ErrorCode.PAYLOAD_SIGNALLED)
 
 
 def problem(code: PayloadCode, said: str, error: Optional[ErrorCode] = None) -> Problem:

@@ -124,10 +124,6 @@ def test_a_signal_without_words_has_the_number_that_a_shells_words_would_have(tm
     assert diagnose(tmp_path, out="", kind="something else", **how) is None
 
 
-def test_a_crash_that_left_its_memory_on_the_disk_is_told_as_such(tmp_path):
-    assert diagnose(tmp_path, status=None, killed_by=11, out="", dumped=True).code == E.CORE_DUMP
-
-
 def test_a_program_that_was_stopped_because_its_time_was_over_was_not_just_killed(tmp_path):
     assert diagnose(tmp_path, status=None, killed_by=9, out="", late=True) is None
 
