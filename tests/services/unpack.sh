@@ -32,12 +32,12 @@ unpack() {
         -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false
         -o Acquire::Check-Valid-Until=false # a mirror that stands still is good enough for tests
     )
+    # One chain: `set -e` does not hold on the left of `||`.
     (
-        set -e
-        apt-get "${options[@]}" -qq update
-        cd "$state"
-        apt-get "${options[@]}" -qq download "$@"
-        for package in ./*.deb; do dpkg-deb -x "$package" "$target"; done
+        apt-get "${options[@]}" -qq update --error-on=any &&
+            cd "$state" &&
+            apt-get "${options[@]}" -qq download "$@" &&
+            find . -maxdepth 1 -name '*.deb' -print0 | xargs -0 -r -I{} dpkg-deb -x {} "$target"
     ) >"$state/log" 2>&1 || {
         cat "$state/log" >&2
         rm -rf "$state"
