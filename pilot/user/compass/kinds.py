@@ -39,9 +39,9 @@ class WorkKind:
 
     ``program`` is the transformation of the experiment's own system; a job of this kind with another one is run as any
     job is, and judged by this row. ``needs`` and ``may`` are the arguments that the pilot makes options of; ``extra``:
-    what follows ``--`` goes to the program. ``marker`` is what a program prints last when its work is done; ``silent``:
-    the row's own program does not. ``counted`` is the line that counts events written; ``never_empty``: where the row's
-    own program wrote none, it has failed.
+    what follows ``--`` goes to the program. ``reads``: there must be an input. ``marker`` is what a program prints last
+    when its work is done; ``silent``: the row's own program does not. ``counted`` is the line that counts events
+    written; ``never_empty``: where the row's own program wrote none, it has failed.
     """
 
     type: ProcessingType
@@ -50,6 +50,7 @@ class WorkKind:
     needs: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     extra: bool = False
+    reads: bool = True
     template: str = ""
     marker: Optional[bytes] = None
     silent: bool = False
@@ -108,6 +109,7 @@ _ROWS = (
         (Expected(FileKind.GENERATED),),
         needs=("run", "chunk"),
         may=("template", "events", "seed"),
+        reads=False,
         template="tgeant.xml",
         counted=(GENERATED,),
     ),
@@ -135,7 +137,7 @@ _ROWS = (
         silent=True,
         counted=(IN_DUMP,),
     ),
-    WorkKind(ProcessingType.ANALYSIS, "phast", (), needs=("user",), extra=True),
+    WorkKind(ProcessingType.ANALYSIS, "phast", (), needs=("user",), extra=True, reads=False),
 )
 KINDS: Mapping[str, WorkKind] = {row.type.value: row for row in _ROWS}
 

@@ -14,7 +14,7 @@ from pilot.errors import JobFailed
 from pilot.user.compass import frames
 from pilot.user.compass.kinds import WorkKind
 from pilot.user.compass.orders import ProgramOrder, output_of
-from pilot.user.compass.templates import BadTemplate, fill, names
+from pilot.user.compass.templates import BadTemplate, Must, fill, names
 
 #: The variants by their names in a task: files of the release.
 VARIANTS: Mapping[str, str] = {
@@ -32,16 +32,27 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
     "rich": ("TMPRICHFILE",),
     "dump": ("EVTDUMPFILE",),
     "generated": ("MCGENFILEOUT",),
+    "mc_name": ("MCGENFILE",),
     "run": ("TMPRUNNB",),
     "slot": ("prodSlt",),
 }
-#: What a job's result hangs on: a template that passes one of these over would work on, or write, something else.
-_MUST = ("input", "mdst", "histograms", "generated", "events", "seed")
+#: What a job's result hangs on: a template that passes one of these over would work on, or write, something else. A
+#: generator is given a file's whole name, or the name to which it adds an ending of its own.
+_MUST = (
+    Must(("input",), VARIABLES["input"]),
+    Must(("mdst",), VARIABLES["mdst"]),
+    Must(("histograms",), VARIABLES["histograms"]),
+    Must(("generated", "mc_name"), (*VARIABLES["generated"], *VARIABLES["mc_name"])),
+    Must(("events",)),
+    Must(("seed",)),
+)
+#: What a generator adds to the name that it is given.
+_ADDED = "_run000.tgeant"
 #: Every placeholder that there is.
 PLACEHOLDERS = frozenset(
     [
         *("input", "run", "chunk", "slot", "phast", "events", "seed", "release"),
-        *("mdst", "histograms", "rich", "dump", "generated"),
+        *("mdst", "histograms", "rich", "dump", "generated", "mc_name"),
         *("calibration_use", "calibration_server", "calibration_port", "calibration_place"),
     ]
 )
@@ -51,12 +62,14 @@ def values_of(order: ProgramOrder, spec: JobSpec) -> dict[str, str]:
     """Answer what is known of a job by placeholder, without its inputs."""
     numbers = {name: getattr(order, name) for name in ("run", "chunk", "slot", "phast", "seed")}
     numbers["events"] = order.events or None  # 0: all
+    generated = output_of(spec, FileKind.GENERATED)
     files = {
         "mdst": output_of(spec, FileKind.MDST),
         "histograms": output_of(spec, FileKind.HISTOGRAMS),
         "rich": output_of(spec, FileKind.RICH),
         "dump": output_of(spec, FileKind.DUMP),
-        "generated": output_of(spec, FileKind.GENERATED),
+        "generated": generated,
+        "mc_name": generated[: -len(_ADDED)],
     }
     return {
         **{name: str(number) for name, number in numbers.items() if number is not None},
@@ -87,9 +100,10 @@ def write(
     name = order.template or kind.template
     known = {**values_of(order, spec), **values, **({"release": str(release)} if release else {})}
     inputs = [file.lfn for file in spec.inputs]
-    used = {must: VARIABLES.get(must, ()) for must in _MUST if must in known or (must == "input" and inputs)}
+    given = {*known, *(["input"] if inputs else [])}
+    musts = [must for must in _MUST if given.intersection(must.placeholders)]
     try:
-        text = fill(_template(name, release), known, inputs, used)
+        text = fill(_template(name, release), known, inputs, musts)
     except BadTemplate as wrong:
         raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, f"template {name}: {wrong}") from wrong
     try:

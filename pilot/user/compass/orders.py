@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 from pilot.contract import naming
-from pilot.contract.job import JobSpec
+from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.naming import FileKind, Name
 from pilot.user.compass.kinds import WorkKind
 
@@ -107,29 +107,41 @@ def _value(word: str, name: str, text: Optional[str]) -> object:
 
 
 def check_files(kind: WorkKind, order: ProgramOrder, spec: JobSpec) -> None:
-    """Hold a job's outputs against its kind and its arguments.
+    """Hold a job's files against its kind and its arguments; those of a merge against the merged file's name.
 
     Raises:
-        BadOrder: a file that the kind must write is not ordered, or the name of one belongs to another run or chunk.
+        BadOrder: a file that the kind reads or must write is not ordered, or one is of another run or chunk.
     """
-    if kind.merges and not spec.inputs:
-        raise BadOrder("inFiles: there is nothing to merge; name at least one file")
-    named = [(file.lfn, naming.parse(file.lfn)) for file in spec.outputs]
-    there = {found.kind for _, found in named if found is not None}
+    if kind.reads and not spec.inputs:
+        what = "merge" if kind.merges else f"read for a job of kind {kind.type.value}"
+        raise BadOrder(f"inFiles: there is nothing to {what}; name at least one file")
+    inputs, outputs = _taken_apart(spec.inputs), _taken_apart(spec.outputs)
     for expected in kind.outputs:
-        if expected.kind not in there and not expected.optional:
+        if not expected.optional and all(found.kind is not expected.kind for _, found in outputs):
             words = f"a job of kind {kind.type.value} writes a {expected.kind.value} file"
             raise BadOrder(f"outFiles: {words}, called {naming.PATTERNS[expected.kind]}; name it")
-    for lfn, found in named:
-        if found is not None:
-            _check_numbers(lfn, found, order)
+    numbers: dict[str, Optional[int]] = {field: getattr(order, field) for field in _COMPARED}
+    for lfn, found in outputs:
+        _check_numbers("outFiles", lfn, found, numbers)
+        if kind.merges:
+            numbers = {field: getattr(found, field) for field in _COMPARED}
+    for lfn, found in inputs:
+        _check_numbers("inFiles", lfn, found, numbers)
 
 
-def _check_numbers(lfn: str, found: Name, order: ProgramOrder) -> None:
-    for field in ("run", "chunk", "slot", "phast"):
-        in_name, ordered = getattr(found, field), getattr(order, field)
-        if in_name is not None and ordered is not None and in_name != ordered:
-            raise BadOrder(f"outFiles: {lfn} is of {field} {in_name}, but jobPars says --{field} {ordered}")
+_COMPARED = ("run", "chunk", "slot", "phast")
+
+
+def _taken_apart(files: Sequence[FileSpec]) -> list[tuple[str, Name]]:
+    """Answer the files that have one of the experiment's names."""
+    return [(file.lfn, found) for file in files if (found := naming.parse(file.lfn)) is not None]
+
+
+def _check_numbers(where: str, lfn: str, found: Name, numbers: Mapping[str, Optional[int]]) -> None:
+    for field in _COMPARED:
+        in_name, wanted = getattr(found, field), numbers[field]
+        if in_name is not None and wanted is not None and in_name != wanted:
+            raise BadOrder(f"{where}: {lfn} is of {field} {in_name}, but the job of {field} {wanted}")
 
 
 def output_of(spec: JobSpec, *kinds: FileKind) -> str:

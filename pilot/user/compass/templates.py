@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 #: The longest value; file names have at most 255 bytes, a path has room for a release and its template.
 LONGEST = 1024
@@ -22,15 +23,22 @@ class BadTemplate(ValueError):
     """A template or the values for it do not fit; the message names the line, the placeholder and the remedy."""
 
 
-def fill(text: str, values: Mapping[str, str], inputs: Sequence[str], used: Mapping[str, Sequence[str]]) -> str:
+@dataclass(frozen=True)
+class Must:
+    """A value that a template must not pass over: placeholders that show it, and variables by which it may be read."""
+
+    placeholders: tuple[str, ...]
+    variables: tuple[str, ...] = ()
+
+
+def fill(text: str, values: Mapping[str, str], inputs: Sequence[str], musts: Sequence[Must] = ()) -> str:
     """Write a template's text with the values in their places.
 
     Args:
         text: The template.
         values: By placeholder; all that may be asked for and are known. ``input`` is not among them.
         inputs: Names of the input files, in order.
-        used: Values that must not be passed over: placeholder, and the variables by which a template may read the same
-            value from its environment.
+        musts: Values of which one sign has to be there.
 
     Raises:
         BadTemplate: a placeholder is unknown, badly written or has no value; a value cannot stand in an options file;
@@ -44,11 +52,15 @@ def fill(text: str, values: Mapping[str, str], inputs: Sequence[str], used: Mapp
         for number, line in enumerate(text.split("\n"), start=1)
         for written in _lines(line, number, values, inputs, asked)
     ]
-    for name, variables in used.items():
-        if name not in asked and not any(re.search(rf"\$\{{?{one}\b", text) for one in variables):
-            also = f" or ${variables[0]}" if variables else ""
-            raise BadTemplate(f"@{{{name}}}{also} is nowhere in it, and the job gives a value for that; use it")
+    for must in musts:
+        if not asked.intersection(must.placeholders) and not any(_reads(text, one) for one in must.variables):
+            ways = " or ".join([*(f"@{{{one}}}" for one in must.placeholders), *(f"${one}" for one in must.variables)])
+            raise BadTemplate(f"{ways} is nowhere in it, and the job gives a value for that; use it")
     return "\n".join(lines)
+
+
+def _reads(text: str, variable: str) -> bool:
+    return re.search(rf"\$\{{?{variable}\b", text) is not None
 
 
 def names(text: str) -> set[str]:

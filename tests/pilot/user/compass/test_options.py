@@ -138,5 +138,18 @@ def test_the_frames_ask_for_known_values_only(text):
 
 
 def test_all_that_a_job_may_have_is_a_placeholder():
-    known = {*options.values_of(order(events=1, seed=2), SPEC), *options.VARIABLES, *options._MUST}
+    asked = {name for must in options._MUST for name in must.placeholders}
+    known = {*options.values_of(order(events=1, seed=2), SPEC), *options.VARIABLES, *asked}
     assert known <= options.PLACEHOLDERS
+
+
+@pytest.mark.parametrize("sign", ["@{generated}", "@{mc_name}", "$MCGENFILE", "${MCGENFILEOUT}"])
+def test_a_generator_is_given_the_whole_name_or_what_it_adds_its_ending_to(tree, tmp_path, sign):
+    (tree.release / "tgeant.xml").write_text(f"<output>{sign}</output>")
+    spec = JobSpec(1, 1, "TGEANT", outputs=(FileSpec("mcr00012-278473_run000.tgeant", Role.OUTPUT),))
+    text = written(tree.release, tmp_path, spec=spec, kind=KINDS["mcgen"])
+    assert ("$" in sign) or text in (
+        "<output>mcr00012-278473_run000.tgeant</output>",
+        "<output>mcr00012-278473</output>",
+    )
+    assert options.variables_of(order(), spec)["MCGENFILE"] == "mcr00012-278473"

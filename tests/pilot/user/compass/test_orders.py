@@ -66,7 +66,7 @@ def test_the_files_of_a_job_fit_its_arguments():
     ("outputs", "words"),
     [
         (GOOD[1:], r"writes a mdst file, called mDST-\{run\}"),
-        (("mDST-278473-12-1-7.root", GOOD[1]), "is of phast 7, but jobPars says --phast 8"),
+        (("mDST-278473-12-1-7.root", GOOD[1]), "is of phast 7, but the job of phast 8"),
         ((*GOOD, "evtdump2-12-278473.raw"), "is of slot 2"),
     ],
 )
@@ -78,6 +78,25 @@ def test_a_file_that_is_missing_or_of_another_chunk_is_refused(outputs, words):
 def test_a_merge_of_nothing_is_refused():
     with pytest.raises(BadOrder, match="^inFiles: there is nothing to merge"):
         orders.check_files(MERGE, ProgramOrder(), spec("mDST-1-0-7.root", inputs=()))
+
+
+def test_a_reconstruction_of_nothing_is_refused():
+    with pytest.raises(BadOrder, match="^inFiles: there is nothing to read for a job of kind mass-production"):
+        orders.check_files(MASS, orders.read(MASS, CHUNK), spec(*GOOD, inputs=()))
+
+
+@pytest.mark.parametrize("lfn", ["cdr13-278473.raw", "cdr12-278474.raw", "mcr00011-278473_run000.tgeant"])
+def test_an_input_of_another_chunk_is_refused(lfn):
+    with pytest.raises(BadOrder, match=f"^inFiles: {lfn} is of (run|chunk) .*, but the job of"):
+        orders.check_files(MASS, orders.read(MASS, CHUNK), spec(*GOOD, inputs=(lfn,)))
+
+
+@pytest.mark.parametrize("lfn", ["mDST-2-12-1-8.root", "mDST-1-12-2-8.root", "mDST-1-12-1-9.root"])
+def test_a_merge_of_another_runs_slots_or_versions_file_is_refused(lfn):
+    good = "mDST-1-11-1-8.root"
+    orders.check_files(MERGE, ProgramOrder(), spec("mDST-1-1-8.root.002", inputs=(good, "mine.root")))
+    with pytest.raises(BadOrder, match=f"^inFiles: {lfn} is of .*, but the job of"):
+        orders.check_files(MERGE, ProgramOrder(), spec("mDST-1-1-8.root.002", inputs=(good, lfn)))
 
 
 def test_an_output_is_found_by_its_kind():

@@ -197,7 +197,7 @@ REFUSED = [
     ("jobPars: --chunk missing", {"arguments": ("--run", "1", "--slot", "0", "--phast", "7")}),
     ("jobPars: '--energy' is no argument", {"arguments": (*CHUNK, "--energy", "160")}),
     ("outFiles: .* writes a mdst file", {"outputs": (FileSpec(HISTOGRAMS, Role.OUTPUT),)}),
-    ("of run 278473, but jobPars says --run 5", {"arguments": ("--run", "5", *CHUNK[2:])}),
+    ("of run 278473, but the job of run 5", {"arguments": ("--run", "5", *CHUNK[2:])}),
     ("BAD_JOB_DEFINITION jobPars: --calibration", {"arguments": (*CHUNK, "--calibration", "http://x")}),
 ]
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilot.user.compass.templates import BadTemplate, fill
+from pilot.user.compass.templates import BadTemplate, Must, fill
 
 
-def filled(text, *inputs, used=None, **values):
-    return fill(text, values, inputs, used or {})
+def filled(text, *inputs, musts=(), **values):
+    return fill(text, values, inputs, musts)
 
 
 def test_placeholders_get_their_values():
@@ -51,22 +51,22 @@ def test_an_unknown_placeholder_is_refused_by_name_and_line(text, words):
 
 
 def test_a_value_that_counts_and_is_nowhere_used_is_refused_by_name():
-    used = {"mdst": ("TMPMDSTFILE",), "events": ()}
+    musts = [Must(("mdst",), ("TMPMDSTFILE",)), Must(("events", "limit"))]
     with pytest.raises(BadTemplate, match=r"^@\{mdst\} or \$TMPMDSTFILE is nowhere in it"):
-        filled("@{events}", mdst="m", events="5", used=used)
-    with pytest.raises(BadTemplate, match=r"^@\{events\} is nowhere in it"):
-        filled("@{mdst}", mdst="m", events="5", used=used)
-    for way in ("@{mdst}", "$TMPMDSTFILE", "${TMPMDSTFILE}"):
-        assert filled(f"{way} @{{events}}", mdst="m", events="5", used=used).endswith(" 5")
+        filled("@{events}", mdst="m", events="5", musts=musts)
+    with pytest.raises(BadTemplate, match=r"^@\{events\} or @\{limit\} is nowhere in it"):
+        filled("@{mdst}", mdst="m", events="5", musts=musts)
+    for way in ("@{mdst} @{events}", "$TMPMDSTFILE @{limit}", "${TMPMDSTFILE} @{events}"):
+        assert filled(way, mdst="m", events="5", limit="5", musts=musts).endswith(" 5")
     with pytest.raises(BadTemplate):
-        filled("$TMPMDSTFILES @{events}", mdst="m", events="5", used=used)
+        filled("$TMPMDSTFILES @{events}", mdst="m", events="5", musts=musts)
 
 
 @pytest.mark.parametrize("value", ["", "a b", "a\nb", "a//b", "<b>", "a;b", "$x", "@{run}", '"', "é", "x" * 1025])
 def test_a_value_that_programs_would_take_for_something_else_is_refused(value):
     for more in ({"values": {"mdst": value}, "inputs": ()}, {"values": {}, "inputs": (value,)}):
         with pytest.raises(BadTemplate, match="cannot stand in an options file"):
-            fill("text", used={}, **more)
+            fill("text", **more)
 
 
 @given(st.text(max_size=50))
