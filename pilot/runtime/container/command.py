@@ -2,7 +2,7 @@
 
 Values of variables never stand on a command line, where every user of the node could read them, and no shell ever
 looks at them: Apptainer takes them from variables of its own environment with a beginning of their own, podman from
-those that ``--env NAME`` names. The few whose names would disturb podman itself are no secrets and are written out.
+those that ``--env NAME`` names. The few whose names would disturb podman itself are paths, and are written out.
 """
 
 from __future__ import annotations
@@ -29,8 +29,15 @@ OF_THE_NODE = frozenset(
 )
 #: Said by the runtime itself.
 _OF_THE_RUNTIME = frozenset(["PWD", "HOME"])
-#: With these podman itself would look for its programs, libraries and storage elsewhere.
-_DISTURBING = ("PATH", "LD_", "TMPDIR", "XDG_", "CONTAINER", "STORAGE_", "REGISTRY_", "DOCKER_", "DBUS_", "_")
+#: With these podman itself would look for its programs, libraries, storage or configuration elsewhere.
+_DISTURBING = frozenset(
+    [
+        *("PATH", "TMPDIR", "GODEBUG", "NOTIFY_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_CONFIG", "DOCKER_HOST"),
+        *("CONTAINER_HOST", "CONTAINER_CONNECTION", "CONTAINER_SSHKEY", "REGISTRY_AUTH_FILE"),
+        *("STORAGE_DRIVER", "STORAGE_OPTS"),
+    ]
+)
+_DISTURBING_BEGINNINGS = ("LD_", "XDG_", "CONTAINERS_", "_CONTAINERS_")
 _GPU = {
     "apptainer": {"none": (), "nvidia": ("--nv",), "amd": ("--rocm",)},
     "podman": {
@@ -121,13 +128,13 @@ def _podman(command: PayloadCommand, container: Container, found: Found, tempora
     argv += [f"--workdir={here}", f"--env=HOME={here}"]
     passed = {}
     for name, value in command.environment.items():
-        if name.startswith(_DISTURBING):
+        if name in _DISTURBING or name.startswith(_DISTURBING_BEGINNINGS):
             argv.append(f"--env={name}={value}")
         else:
             argv.append(f"--env={name}")
             passed[name] = value
     argv += [*container.options, *_podman_image(container, found), *command.argv]
-    return replace(command, argv=tuple(argv), environment={**passed, **found.environment, "TMPDIR": str(temporary)})
+    return replace(command, argv=tuple(argv), environment={**found.environment, **passed, "TMPDIR": str(temporary)})
 
 
 def _podman_image(container: Container, found: Found) -> list[str]:

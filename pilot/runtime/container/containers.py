@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pilot.runtime.container.podman import Podman
     from pilot.runtime.container.values import Container
     from pilot.settings import sections
+
+log = logging.getLogger(__name__)
 
 #: So much of the end of the error output is read for the runtime's words.
 _TAIL = 16384
@@ -117,6 +120,7 @@ def put_in(chosen: Container, command: PayloadCommand, own: Mapping[str, str], t
     found = node.look(chosen, own)
     if store := _store(chosen, own):
         store.remove_dead(time.time())
+    log.info("%s runs in %s by %s", command.argv[0] if command.argv else "nothing", chosen.image, found.program)
     return wrap(command, chosen, found, temporary)
 
 

@@ -60,6 +60,12 @@ def test_variables_arrive_as_they_are_and_nothing_else_does(room, folder):
     assert f"HOME={room.own['HOME']}" not in (room.folder / "env").read_text()
 
 
+def test_singularitys_name_and_words_will_do(room, apptainer, folder):
+    container = replace(folder, runtime=Runtime.SINGULARITY, program=str(apptainer.program.with_name("singularity")))
+    outcome, said = room.run(container, 'echo "$GIVEN"; exit 4', GIVEN="$(id)")
+    assert (outcome.status, said, outcome.stderr.read_text()) == (4, ["$(id)"], "")
+
+
 def test_arguments_arrive_as_they_are(room, folder):
     outcome, _ = room.run(folder, "printf '%s' \"$0 \\$HOME \\`id\\`\"")
     assert outcome.stdout.read_text() == "/bin/sh $HOME `id`"

@@ -103,6 +103,14 @@ def test_what_would_disturb_podman_itself_is_written_out():
     assert wrapped.environment["PATH"] == "/bin"
 
 
+@pytest.mark.parametrize("name", ["DOCKER_PASSWORD", "STORAGE_KEY", "CONTAINER_TOKEN", "http_proxy"])
+def test_nothing_that_might_be_a_secret_is_written_out(name):
+    command = replace(COMMAND, environment={name: SECRET})
+    wrapped = wrap(command, FOLDER, replace(PODMAN, environment={"http_proxy": "http://site:1"}))
+    assert f"--env={name}" in wrapped.argv
+    assert wrapped.environment[name] == SECRET
+
+
 def test_podman_runs_a_folder_as_it_is_and_an_address_as_an_image():
     assert wrap(COMMAND, FOLDER, PODMAN).argv[-5:] == ("--rootfs", "/images/el9:O", "simulate", "--events", "a b")
     address = replace(FOLDER, image="docker://host/el9")
