@@ -95,6 +95,11 @@ PODMANS = [
         126,
         ErrorCode.PAYLOAD_NOT_STARTED,
     ),
+    (
+        'Error: rootfs-overlay: creating overlay failed "/i": chown /x/rootfs/upper: invalid argument',
+        126,
+        ErrorCode.APPTAINER_MOUNT,
+    ),
     ("Error: cannot clone: Operation not permitted", 125, ErrorCode.NO_USER_NAMESPACES),
     ("Error: unknown flag: --bogus", 125, ErrorCode.APPTAINER_GENERAL),
 ]
