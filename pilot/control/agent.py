@@ -38,7 +38,6 @@ from pilot.job import Job, Problem
 from pilot.plugins import call
 from pilot.runtime import signals
 from pilot.runtime.container.containers import Containers
-from pilot.runtime.transformation import Fetching
 from pilot.site.features import FeatureSource
 from pilot.site.node import free_disk
 
@@ -239,17 +238,16 @@ class Agent:
 
     def _doors(self, containers: Containers) -> Doors:
         parts, settings, server = self._parts, self._parts.settings, self._parts.server.name
-        allowed = verification.addresses_of(settings, server)
+        addresses = verification.Addresses(settings, server)
+        if settings.verify.transformation_urls:
+            addresses.fetching()  # a slip in them is better known now
         place = verification.Place(
             verification.room_of(settings, parts.node),
             verification.elsewhere_on(parts.base, parts.own, server),
             containers,
-            allowed,
+            addresses,
         )
-        return Doors(
-            verification.Verification(settings.verify, place, parts.plugins),
-            Fetching(allowed, settings.server, settings.verify.transformation_size),
-        )
+        return Doors(verification.Verification(settings.verify, place, parts.plugins), addresses)
 
     def _worker(self) -> WorkerLane:
         def ended(reason: str) -> None:

@@ -12,6 +12,7 @@ from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.messages import StoredFile
+from pilot.control import requirements
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
 from pilot.control.news import Stored, Work
@@ -19,7 +20,6 @@ from pilot.copytool.base import Cancel, CopyTool, Deadline
 from pilot.errors import JobFailed
 from pilot.plugins import call
 from pilot.runtime import bundle, workdir
-from pilot.runtime.transformation import Fetching, Patience
 from pilot.settings.sections import Log
 from pilot.site import node
 from pilot.site.node import free_disk
@@ -27,7 +27,7 @@ from pilot.site.node import free_disk
 if TYPE_CHECKING:
     import pluggy
 
-    from pilot.control.verification import Verification
+    from pilot.control.verification import Addresses, Verification
     from pilot.copytool.engine import Engine
 
 PILOT_LOG = "pilotlog.txt"
@@ -44,7 +44,7 @@ class Doors:
     """What stands before a job: what it must fulfil, and from where its transformation may come."""
 
     verification: Verification
-    fetching: Fetching
+    addresses: Addresses
 
 
 def copytools(plugins: pluggy.PluginManager) -> dict[str, CopyTool]:
@@ -165,9 +165,11 @@ class DataControl:
             raise JobFailed(ErrorCode.NO_LOCAL_SPACE, words)
 
     def _fetch_transformation(self, spec: JobSpec, folder: Path, deadline: Deadline, cancel: Cancel) -> None:
-        for command in (spec.transformation, *(program.command for program in spec.programs.values())):
+        for command in requirements.commands(spec):
             if naming.is_address(command):
-                self._doors.fetching.fetch(command, folder, Patience(deadline.left, cancel.wait))
+                from pilot.runtime.transformation import Patience
+
+                self._doors.addresses.fetching().fetch(command, folder, Patience(deadline.left, cancel.wait))
 
     def _verify(self, work: Work, folder: Path) -> None:
         for file in work.job.spec.inputs:

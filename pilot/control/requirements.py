@@ -23,26 +23,41 @@ class Room(NamedTuple):
     free_disk: int = 0
 
 
+def commands(spec: JobSpec) -> tuple[str, ...]:
+    """Answer every program that a job names: its transformation, and those that go with it."""
+    return (spec.transformation, *(program.command for program in spec.programs.values()))
+
+
 def complete(spec: JobSpec) -> Optional[Problem]:
     """Object to a definition that nothing can be made of, before hours of work show it."""
-    if not spec.transformation.strip() or not spec.transformation.isprintable():
-        words = f"transformation: {shown(spec.transformation)} is not the name or the address of a program"
-        return Problem(ErrorCode.BAD_JOB_DEFINITION, words)
-    for at, argument in enumerate(spec.arguments):
+    words = _wrong_with_programs(spec) or _wrong_with_files(spec)
+    return Problem(ErrorCode.BAD_JOB_DEFINITION, words) if words else None
+
+
+def _wrong_with_programs(spec: JobSpec) -> str:
+    fetched: dict[str, str] = {}
+    for command in commands(spec):
+        if not command.strip() or not command.isprintable():
+            return f"transformation: {shown(command)} is not the name or the address of a program"
+        if naming.is_address(command) and fetched.setdefault(naming.transformation_file(command), command) != command:
+            return f"transformation: {shown(command)} and another address end in the same file name"
+    for at, argument in enumerate(spec.arguments, start=1):
         if "\0" in argument:
-            words = f"jobPars: argument {at + 1} holds a NUL character, which no program can be given"
-            return Problem(ErrorCode.BAD_JOB_DEFINITION, words)
-    fetched = naming.transformation_file(spec.transformation) if naming.is_address(spec.transformation) else ""
+            return f"jobPars: argument {at} holds a NUL character, which no program can be given"
+    return ""
+
+
+def _wrong_with_files(spec: JobSpec) -> str:
+    fetched = [naming.transformation_file(command) for command in commands(spec) if naming.is_address(command)]
     for file in spec.files:
-        if file.lfn == fetched:
-            words = f"{file.role.value} {file.lfn}: the transformation is fetched under the same name; give another"
-            return Problem(ErrorCode.BAD_JOB_DEFINITION, words)
+        if file.lfn in fetched:
+            return f"{file.role.value} {file.lfn}: the transformation is fetched under the same name; give another"
         try:
             naming.storage_path(file.lfn, scope=file.scope, dataset=file.dataset, deterministic=False)
             naming.checked_folder(file.scope, "scope")
         except ContractError as wrong:
-            return Problem(ErrorCode.BAD_JOB_DEFINITION, f"{file.role.value} {file.lfn}: {wrong}")
-    return None
+            return f"{file.role.value} {file.lfn}: {wrong}"
+    return ""
 
 
 def fits(spec: JobSpec, room: Room) -> Optional[Problem]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from pilot.contract import naming, signature
+from pilot.contract import naming
 from pilot.contract.codec import ContractError
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
@@ -24,15 +24,13 @@ from pilot.control.requirements import Room
 from pilot.errors import JobFailed
 from pilot.job import Problem
 from pilot.plugins import call
-from pilot.runtime.transformation import Allowed
-from pilot.site.confinement import cgroup
 from pilot.site.node import free_disk
-from pilot.site.tree import Tree
 
 if TYPE_CHECKING:
     import pluggy
 
     from pilot.runtime.container.containers import Containers
+    from pilot.runtime.transformation import Fetching
     from pilot.settings import Settings, Verify
     from pilot.site.node import Node
 
@@ -44,13 +42,42 @@ QUEUE_WORD = "verify_signatures"
 class Place:
     """What jobs are held against.
 
-    ``room`` is asked each time, for a folder; ``elsewhere`` tells which other pilot of this disk has an (id, attempt).
+    ``room`` is asked each time, for a job and its folder; ``elsewhere`` tells which other pilot of this disk has an
+    (id, attempt).
     """
 
-    room: Callable[[Path], Room]
+    room: Callable[[JobSpec, Path], Room]
     elsewhere: Callable[[tuple[int, int]], str]
     containers: Containers
-    addresses: Allowed
+    addresses: Addresses
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """From where transformations may come: as the settings say, else the folder ``/trf/`` of the pilot's server.
+
+    What fetches them is imported for jobs that need it: most do not, and every start would pay for it.
+    """
+
+    settings: Settings
+    server: str
+
+    def fetching(self) -> Fetching:
+        """Answer what fetches transformations.
+
+        Raises:
+            ConfigError: the settings name what is no address.
+        """
+        from pilot.runtime.transformation import Allowed, Fetching
+
+        rules = self.settings.verify
+        default = (f"{self.server}/trf/",) if naming.is_address(self.server) else ()
+        allowed = Allowed.below(rules.transformation_urls or default)
+        return Fetching(allowed, self.settings.server, rules.transformation_size)
+
+    def objection(self, transformation: str) -> Optional[Problem]:
+        """Say why a transformation may not be fetched; ``None`` when it may, or is a program of the node."""
+        return self.fetching().allowed.objection(transformation) if naming.is_address(transformation) else None
 
 
 class Verification:
@@ -75,8 +102,8 @@ class Verification:
         yield requirements.complete(spec)
         yield self._fresh(spec)
         yield verify_signature(spec, queue, self._rules)
-        yield self._place.addresses.objection(spec.transformation)
-        room = self._place.room(folder)
+        yield from map(self._place.addresses.objection, requirements.commands(spec))
+        room = self._place.room(spec, folder)
         yield requirements.fits(spec, room)
         yield requirements.has_disk(spec, room)
         yield _software(queue)
@@ -124,6 +151,8 @@ def level_of(queue: QueueData, rules: Verify) -> str:
             asked = value
     if asked is None:
         return rules.signatures
+    from pilot.contract import signature
+
     if asked not in signature.LEVELS:
         words = f"{QUEUE_WORD} of queue {queue.name}: {asked!r} is not one of {', '.join(signature.LEVELS)}"
         raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words)
@@ -142,6 +171,8 @@ def verify_signature(spec: JobSpec, queue: QueueData, rules: Verify) -> Optional
     if not spec.signature:
         words = f"compassSignature: missing; verify.signatures is always here, or the queue {queue.name} says so"
         return Problem(ErrorCode.PAYLOAD_UNSIGNED, words)
+    from pilot.contract import signature
+
     try:
         signed = signature.read(spec.signature)
     except ContractError as wrong:
@@ -175,11 +206,11 @@ def _server_of(record: Path) -> Optional[str]:
         return None
 
 
-def room_of(settings: Settings, node: Node) -> Callable[[Path], Room]:
+def room_of(settings: Settings, node: Node) -> Callable[[JobSpec, Path], Room]:
     """Answer how to ask for the room there is: as the admin says, else what node and cgroup give."""
 
-    def ask(folder: Path) -> Room:
-        limits = [size for size in (node.memory, memory_limit()) if size]
+    def ask(spec: JobSpec, folder: Path) -> Room:
+        limits = [size for size in (node.memory, memory_limit() if spec.memory else 0) if size]
         memory = settings.job.memory or min(limits, default=0)
         return Room(memory, max(node.cores, settings.job.cores), free_disk(folder))
 
@@ -188,14 +219,7 @@ def room_of(settings: Settings, node: Node) -> Callable[[Path], Room]:
 
 def memory_limit() -> int:
     """Answer the limit of memory, in bytes, of the group that the pilot runs in; 0: none."""
+    from pilot.site.confinement import cgroup
+    from pilot.site.tree import Tree
+
     return cgroup(Tree(Path("/"))).memory or 0
-
-
-def addresses_of(settings: Settings, server: str) -> Allowed:
-    """Answer from where transformations may be fetched; the server's own folder when the settings do not say.
-
-    Raises:
-        ConfigError: the settings name what is no address.
-    """
-    default = (f"{server}/trf/",) if naming.is_address(server) else ()
-    return Allowed.below(settings.verify.transformation_urls or default)

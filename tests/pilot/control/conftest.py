@@ -17,12 +17,11 @@ from pilot.control.lifecycle import Effect
 from pilot.control.news import Site, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.requirements import Room
-from pilot.control.verification import Place, Verification
+from pilot.control.verification import Addresses, Place, Verification
 from pilot.job import Job
 from pilot.runtime import workdir
 from pilot.runtime.container.containers import Containers
-from pilot.runtime.transformation import Allowed, Fetching
-from pilot.settings import Server, Verify, sections
+from pilot.settings import Server, Settings, Verify, sections
 from pilot.settings.sections import Container
 from tests.pilot.dispatcher import queue_data
 
@@ -62,12 +61,12 @@ class Bench:
 
     def doors(self, *urls, **rules):
         """What stands before jobs: with a whole machine for each, and the addresses and rules that are given."""
-        allowed = Allowed.below(urls)
         room = Room(2**50, 64, 2**50)
         containers = Containers(Container(), dict(os.environ))
-        place = Place(lambda folder: room, lambda key: "", containers, allowed)
-        server = Server(connect_timeout=2.0, read_timeout=2.0)
-        return Doors(Verification(Verify(**rules), place, self.plugins), Fetching(allowed, server, 10**6))
+        verify = Verify(transformation_urls=urls, transformation_size=10**6, **rules)
+        addresses = Addresses(Settings(server=Server(connect_timeout=2.0, read_timeout=2.0), verify=verify), "")
+        place = Place(lambda spec, folder: room, lambda key: "", containers, addresses)
+        return Doors(Verification(verify, place, self.plugins), addresses)
 
     def data(self, doors=None, **more):
         tools = copytools(self.plugins)

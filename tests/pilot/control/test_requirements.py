@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import FileSpec, JobSpec, Role
+from pilot.contract.job import FileSpec, JobSpec, Program, Role
 from pilot.contract.queue import QueueData
 from pilot.control import requirements
 from pilot.control.requirements import Room
@@ -31,6 +31,8 @@ def test_a_usual_job_is_complete():
         ({"transformation": "  "}, "transformation"),
         ({"transformation": "run\nrm"}, "transformation"),
         ({"arguments": ("a", "b\0c")}, "argument 2 holds a NUL"),
+        ({"preprocess": Program("")}, "transformation: ''"),
+        ({"transformation": "http://a/run.sh", "postprocess": Program("http://b/run.sh")}, "the same file name"),
         ({"outputs": (output(dataset="../up"),)}, r"output out\.root: dataset"),
         ({"inputs": (FileSpec("in", Role.INPUT, scope="a/.."),)}, "input in: scope"),
         (

@@ -11,14 +11,14 @@ import pytest
 
 from pilot.contract import signature
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import FileSpec, JobSpec, Role
+from pilot.contract.job import FileSpec, JobSpec, Program, Role
 from pilot.contract.queue import QueueData
 from pilot.control.lifecycle import Effect
 from pilot.control.requirements import Room
 from pilot.control.verification import (
+    Addresses,
     Place,
     Verification,
-    addresses_of,
     elsewhere_on,
     level_of,
     room_of,
@@ -28,7 +28,6 @@ from pilot.errors import ConfigError, JobFailed
 from pilot.hookspecs import hookimpl
 from pilot.job import Problem
 from pilot.runtime.container.containers import Containers
-from pilot.runtime.transformation import Allowed
 from pilot.settings import Settings, Verify
 from pilot.settings.sections import Container, Job
 from pilot.site.node import Node
@@ -74,6 +73,7 @@ def test_an_attempt_that_another_pilot_of_the_disk_has_is_not_begun(tmp_path, se
     [
         ({"transformation": " "}, {}, ErrorCode.BAD_JOB_DEFINITION),
         ({"transformation": "http://a.example/run.sh"}, {}, ErrorCode.TRF_DOWNLOAD_FAILURE),
+        ({"preprocess": Program("http://a.example/run.sh")}, {}, ErrorCode.TRF_DOWNLOAD_FAILURE),
         ({"memory": 2**60}, {}, ErrorCode.NODE_TOO_SMALL),
         ({"cores": 1000}, {}, ErrorCode.NODE_TOO_SMALL),
         ({"disk": 2**60}, {}, ErrorCode.NO_LOCAL_SPACE),
@@ -112,25 +112,32 @@ def test_nothing_is_fetched_for_a_job_that_is_refused(bench):
     assert not list(bench.base.glob("*/in.txt"))
 
 
+ASKING = dataclasses.replace(SPEC, memory=1)
 NODE = Node("host", "cpu", 1000.0, 8 * 2**30, 4)
 
 
 def test_the_room_is_what_node_and_group_give_unless_the_admin_knows_better(tmp_path, monkeypatch):
     monkeypatch.setattr("pilot.control.verification.memory_limit", lambda: 2**30)
-    assert room_of(Settings(), NODE)(tmp_path)[:2] == (2**30, 4)
-    assert room_of(Settings(job=Job(memory=2**31, cores=16)), NODE)(tmp_path)[:2] == (2**31, 16)
+    assert room_of(Settings(), NODE)(ASKING, tmp_path)[:2] == (2**30, 4)
+    assert room_of(Settings(), NODE)(SPEC, tmp_path).memory == NODE.memory  # nobody asks for any: not looked at
+    assert room_of(Settings(job=Job(memory=2**31, cores=16)), NODE)(ASKING, tmp_path)[:2] == (2**31, 16)
     monkeypatch.setattr("pilot.control.verification.memory_limit", lambda: 0)
-    assert room_of(Settings(), NODE)(tmp_path).memory == NODE.memory
-    assert room_of(Settings(), NODE)(tmp_path).free_disk > 0
+    assert room_of(Settings(), NODE)(ASKING, tmp_path).memory == NODE.memory
+    assert room_of(Settings(), NODE)(ASKING, tmp_path).free_disk > 0
 
 
 def test_transformations_come_from_the_server_itself_unless_the_settings_say_otherwise():
-    assert addresses_of(Settings(), "https://a.example:25443").bases == ("https://a.example:25443/trf/",)
-    assert addresses_of(Settings(), "job file").bases == ()
+    server = "https://a.example:25443"
+    assert Addresses(Settings(), server).fetching().allowed.bases == (f"{server}/trf/",)
+    assert Addresses(Settings(), "file jobs.json").fetching().allowed.bases == ()
     chosen = Settings(verify=Verify(transformation_urls=("http://b.example/",)))
-    assert addresses_of(chosen, "https://a.example:25443").bases == ("http://b.example/",)
+    assert Addresses(chosen, server).fetching().allowed.bases == ("http://b.example/",)
     with pytest.raises(ConfigError, match=r"verify\.transformation_urls: 'nonsense'"):
-        addresses_of(Settings(verify=Verify(transformation_urls=("nonsense",))), "https://a")
+        Addresses(Settings(verify=Verify(transformation_urls=("nonsense",))), server).fetching()
+
+
+def test_a_program_of_the_node_needs_nothing_that_fetches():
+    assert Addresses(Settings(verify=Verify(transformation_urls=("nonsense",))), "").objection("/bin/true") is None
 
 
 # Signatures
@@ -214,10 +221,10 @@ def test_a_signature_that_nobody_can_verify_is_no_good_one(signed):
 
 def test_a_containers_own_objection_counts(bench, tmp_path):
     place = Place(
-        lambda folder: Room(0, 0, 2**50),
+        lambda spec, folder: Room(0, 0, 2**50),
         lambda key: "",
         Containers(Container(), {"PATH": "/nowhere"}),
-        Allowed.below([]),
+        Addresses(Settings(), ""),
     )
     queue = dataclasses.replace(QUEUE, container_type="apptainer:pilot")
     check = Verification(Verify(), place, bench.plugins).check
