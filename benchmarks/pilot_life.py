@@ -102,7 +102,7 @@ def hastened() -> dict[str, str]:
     """Answer every period of the monitor as a variable that shortens it."""
     variables = {}
     for spec in fields(SECTIONS["monitor"]):
-        if spec.metadata["unit"] == "s" and spec.metadata.get("period", spec.name in ("heartbeat", "checks")):
+        if spec.metadata["unit"] == "s" and (spec.name in ("heartbeat", "checks") or spec.name.endswith("_every")):
             variables[f"COMPASS_PILOT__MONITOR__{spec.name.upper()}"] = str(float(str(spec.default)) / FASTER)
     return variables
 
