@@ -132,6 +132,16 @@ def test_a_server_that_listens_and_does_not_serve_is_not_ready(says, words):
         calibration.greet(source, 5)
 
 
+def test_a_server_of_the_node_that_has_not_started_is_not_ready(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        calibration.greet(Source(socket_path=str(tmp_path / "cdb.sock")), 5)
+
+
+def test_a_source_is_told_as_it_is_written():
+    texts = ["a:3306", "unix:/run/s", "file:/x"]
+    assert [str(calibration.read(text, None)) for text in texts] == texts
+
+
 def test_a_server_that_says_nothing_is_not_waited_for_long():
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(OSError, match="timed out"):
         calibration.greet(Source("127.0.0.1", silent.getsockname()[1]), 0.1)

@@ -190,6 +190,20 @@ def test_a_program_without_a_release_is_found_on_the_path_of_the_site(node, tmp_
     assert node.run(spec, one="1").problem is None
 
 
+def test_an_input_that_is_not_there_is_left_to_the_program_that_misses_it(node, tmp_path):
+    spec = node.spec("merge-dump", "cat", inputs=("gone.raw",), outputs=(naming.merged_dump(278473, 1),))
+    words = {"queue": node.queue, "environment": {"PATH": "/bin:/usr/bin"}, "image": ""}
+    argv = node.hook.payload_command(spec=spec, workdir=tmp_path, **words)
+    assert argv[-1] == "gone.raw"
+
+
+def test_a_job_that_nobody_verified_fails_as_a_wrong_definition(node, tmp_path):
+    spec = reconstruction(node, "mcreco", "--energy", "160")
+    with pytest.raises(JobFailed, match="'--energy' is no argument") as caught:
+        node.hook.payload_environment(spec=spec, queue=node.queue, workdir=tmp_path)
+    assert caught.value.code is ErrorCode.BAD_JOB_DEFINITION
+
+
 REFUSED = [
     ("NO_SOFTWARE_DIR .*/elsewhere is not there; is CVMFS mounted", {"home_package": "/elsewhere/"}),
     ("SETUP_FAILURE .*the template 'mu.opt': No such file", {"arguments": (*CHUNK, "--template", "mu.opt")}),

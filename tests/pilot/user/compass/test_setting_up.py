@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -87,6 +88,12 @@ def test_a_script_that_fails_is_told_with_its_last_words(tmp_path, text, words):
     assert failed.code is ErrorCode.SETUP_FAILURE
     assert str(tmp_path / "setup.sh") in failed.detail
     assert words in failed.detail
+
+
+def test_a_shell_that_cannot_be_started_is_told(tmp_path):
+    with tempfile.TemporaryFile() as out, pytest.raises(JobFailed, match=f"bash, in {tmp_path}/gone") as caught:
+        setting_up._run(["bash"], tmp_path / "gone", LIMIT, out, out)
+    assert caught.value.code is ErrorCode.SETUP_FAILURE
 
 
 def test_a_site_may_pass_over_a_status_that_means_nothing(tmp_path):
