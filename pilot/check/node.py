@@ -11,6 +11,7 @@ from pilot.contract.queue import QueueData
 from pilot.contract.signature import LEVELS
 
 if TYPE_CHECKING:
+    from pilot.runtime.limits import Held
     from pilot.settings import Settings
     from pilot.site.batch import Batch
     from pilot.site.confinement import Cgroup
@@ -117,6 +118,11 @@ def groups(found: Cgroup) -> Finding:
     if not found.delegated:
         return doubtful("control groups", words, "have the batch system delegate them (Delegate=yes in systemd)")
     return good("control groups", words)
+
+
+def held(found: Held) -> Finding:
+    """Judge what holds payloads to their limits, as it was tried."""
+    return doubtful(found.what, found.how, found.why) if found.why else good(found.what, found.how)
 
 
 def user_namespaces(there: bool, needed: bool) -> Finding:

@@ -26,6 +26,7 @@ from pilot.control.credentials import CredentialReader, objection
 from pilot.control.requirements import software_folder
 from pilot.control.verification import level_of
 from pilot.errors import PilotError
+from pilot.runtime import limits
 from pilot.runtime.container.choice import image_base, runtime_of
 from pilot.runtime.container.node import find
 from pilot.runtime.container.values import Container
@@ -254,8 +255,14 @@ def of_server(contact: Contact) -> Iterator[Finding]:
     yield from service.queue(contact)
 
 
+def _payload_limits(subject: Subject) -> Iterator[Finding]:
+    for found in limits.describe():
+        yield node.held(found)
+
+
 NODE: Sequence[Probe] = (
     ("machine", _machine),
+    ("payload limits", _payload_limits),
     ("disk", _disks),
     ("work folder", _work_folder),
     ("containers", _containers),

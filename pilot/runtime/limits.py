@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from pilot.runtime import cgroup
 
@@ -106,17 +106,28 @@ def _rows(
             yield number, soft, hard
 
 
-def describe() -> Sequence[str]:
-    """Say in one line each what this node lets the pilot do with payloads; for admins. Makes groups, and removes them.
+class Held(NamedTuple):
+    """How payloads are held to something on this node; ``why`` says why not by the kernel, "" when they are."""
+
+    what: str
+    how: str
+    why: str = ""
+
+
+def describe() -> Sequence[Held]:
+    """Say what this node lets the pilot do with payloads, for admins. Makes groups as for a payload, and removes them.
 
     The groups are called after this process, which is no keeper, so that the name is free.
     """
     groups = cgroup.make(os.getpid(), memory=2**40, processes=2**15)
     cgroup.remove(groups.all)
-    if groups.why:
-        memory = f"limits of memory: by samples of their size, not by the kernel: {groups.why}"
-    else:
-        memory = f"limits of memory: by the kernel, with cgroups of version {groups.memory_version}"
-    processes = "by the kernel, with cgroups" if groups.processes else "not by the kernel: there is no pids controller"
-    tracking = "in a cgroup of version 2" if groups.tracking else "by the keeper alone: no cgroup of version 2 is given"
-    return (memory, f"limits of processes: {processes}", f"payloads are tracked and killed {tracking}")
+    by_kernel = f"by the kernel, in cgroups of version {groups.memory_version}"
+    no_pids = "" if groups.processes else "no pids controller is given; the check of processes looks from time to time"
+    no_group = "" if groups.tracking else "no cgroup of version 2 is given; payloads are found as their keeper's tree"
+    return (
+        Held("limits of memory", "by samples of their size" if groups.why else by_kernel, groups.why),
+        Held("limits of processes", "by samples" if no_pids else "by the kernel, in cgroups", no_pids),
+        Held(
+            "ending payloads", "process by process" if no_group else "at one stroke, in cgroups of version 2", no_group
+        ),
+    )

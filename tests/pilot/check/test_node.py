@@ -10,6 +10,7 @@ from pilot.check import node
 from pilot.check.finding import Level
 from pilot.contract.codes import ErrorCode
 from pilot.contract.queue import QueueData
+from pilot.runtime.limits import Held
 from pilot.settings import Settings, Verify
 from pilot.site.batch import Batch
 from pilot.site.confinement import Cgroup
@@ -124,6 +125,12 @@ def test_control_groups_should_be_delegated(found, level, words):
 @pytest.mark.parametrize(("there", "needed", "level"), [(True, True, OK), (False, True, WARN), (False, False, OK)])
 def test_user_namespaces_matter_only_for_containers(there, needed, level):
     assert node.user_namespaces(there, needed).level is level
+
+
+def test_what_the_kernel_does_not_hold_is_doubtful_with_the_reason():
+    held = node.held(Held("limits of memory", "by the kernel"))
+    sampled = node.held(Held("limits of memory", "by samples of their size", "Permission denied"))
+    assert (held.level, sampled.level, sampled.advice) == (OK, WARN, "Permission denied")
 
 
 def test_a_node_without_a_way_out_is_doubtful():

@@ -16,7 +16,6 @@ from pilot.errors import JobFailed, PluginFailed
 from pilot.hookspecs import hookimpl
 from pilot.job import Problem, Utility, When
 from pilot.runtime import limits
-from pilot.runtime.limits import LimitedBy
 from pilot.settings import sections
 
 MB = 2**20
@@ -228,7 +227,7 @@ EATER = "food = []\nfor _ in range(500): food.append(bytearray(b'x' * 2**20))\n"
 
 def test_a_payload_that_takes_more_memory_than_it_may_is_told_with_the_numbers(bench):
     """PanDA's pilot 3 has such a limit for one experiment only, and only where its memory monitor runs."""
-    if LimitedBy.SAMPLING.value in limits.describe()[0]:
+    if limits.describe()[0].why:
         pytest.skip("not tested: no cgroup limits memory here")
     answer = run(
         bench, sys.executable, "-I", "-S", "-c", EATER, memory=32 * MB, limits={"memory": "job", "memory_margin": 2.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -12,7 +13,7 @@ import pytest
 from pilot.contract.job import JobSpec
 from pilot.contract.queue import QueueData
 from pilot.job import PayloadCommand
-from pilot.runtime import limits, process
+from pilot.runtime import cgroup, limits, process
 from pilot.runtime.limits import LimitedBy, Limits
 from pilot.settings import PayloadLimits
 
@@ -187,7 +188,7 @@ def test_a_payload_is_what_the_kernel_ends_first_when_memory_is_short(tmp_path):
 
 
 def test_what_a_node_allows_is_told_to_its_admin():
-    memory, processes, tracking = limits.describe()
-    assert memory.startswith("limits of memory: by ")
-    assert processes.startswith("limits of processes: ")
-    assert "tracked and killed" in tracking
+    told = limits.describe()
+    assert [held.what for held in told] == ["limits of memory", "limits of processes", "ending payloads"]
+    assert all(("cgroups" in held.how) != bool(held.why) for held in told)
+    assert not [path for path in cgroup.here().values() if Path(f"{path}/compass-{os.getpid()}").exists()]
