@@ -57,21 +57,29 @@ class Asking:
     def _with(self, **changes: Any) -> Asking:
         return replace(self, **changes)
 
-    def got(self, jobs: int, time_floor: float, task_id: Optional[int] = None) -> Asking:
-        """Note an answer of the server with so many jobs, the last one's task, and the queue's time floor."""
+    def got(self, jobs: int, time_floor: float, task_id: Optional[int] = None, *, busy: bool = False) -> Asking:
+        """Note an answer of the server with so many jobs, the last one's task, and the queue's time floor.
+
+        What a pilot does not get while it is ``busy`` with other jobs does not end its asking.
+        """
         limits = self.limits if self.limits.time_floor >= 0 else replace(self.limits, time_floor=time_floor)
         if jobs:
             task_id = task_id if limits.same_task else None
             return self._with(fruitless=0, failures=0, jobs=self.jobs + jobs, limits=limits, task_id=task_id)
         if self.task_id is not None:  # other tasks may have work, and are asked for at once
             return self._with(failures=0, limits=limits, task_id=None)
-        return self._with(fruitless=self.fruitless + 1, failures=0, limits=limits, filled=True)._settled(
-            Problem(ErrorCode.NO_JOBS, f"the server had no job in {self.fruitless + 1} requests")
-        )
+        more = self._with(fruitless=self.fruitless + 1, failures=0, limits=limits, filled=True)
+        problem = Problem(ErrorCode.NO_JOBS, f"the server had no job in {more.fruitless} requests")
+        return more if busy else more._settled(problem)
 
-    def failed(self, problem: Problem, fatal: bool) -> Asking:
-        """Note that asking failed."""
-        return self._with(failures=self.failures + 1, over=self.over or fatal)._settled(problem)
+    def failed(self, problem: Problem, fatal: bool, *, busy: bool = False) -> Asking:
+        """Note that asking failed; a pilot that is ``busy`` goes on unless it is of no use."""
+        more = self._with(failures=self.failures + 1, over=self.over or fatal)
+        return more if busy and not fatal else more._settled(problem)
+
+    def freed(self) -> Asking:
+        """Note that a job has ended: there is room for other work than before, and the limits count from now."""
+        return self._with(fruitless=0, failures=0)
 
     def ended_with(self, problem: Problem) -> Asking:
         """Note what a job failed of; no more work is asked for on an unwell node."""

@@ -209,7 +209,7 @@ class Conductor(Component):
 
     def _adopt(self, adopt: news.Adopt) -> None:
         """Go on with a dead pilot's job. When this one is to end itself, the next one does."""
-        if self._end_at == NEVER:
+        if self._end_at == NEVER and adopt.key not in self.jobs:
             slot = adopted(adopt, self.means.clock())
             self._settle_again = True
             self._take(slot)
@@ -330,6 +330,7 @@ class Conductor(Component):
     def _leave(self, slot: Slot) -> None:
         del self.jobs[slot.job.key]
         self.means.ledger.give_back(slot.job.key)
+        self.intake.freed()
 
     def _look(self, slot: Slot, matter: Matter) -> None:
         """See to a job from time to time: a heartbeat, the checks."""

@@ -41,6 +41,8 @@ class Intake:
         self._asked: Optional[str] = None  # the request for work that has no answer yet
         self._ask_at: Optional[float] = None
         self._asked_at = 0.0
+        self._busy = False  # other jobs ran when it was asked
+        self._freed = False  # one has left since
         self.waited = 0.0  # for the last answer, in seconds
         self._open_request = request_id  # one of a pilot that died here; its jobs may be waiting for us
 
@@ -48,7 +50,10 @@ class Intake:
         """Take an answer; give its jobs, those that cannot be read with the problem they have."""
         self._asked, self.waited = None, self._means.clock() - self._asked_at
         task_id = offer.jobs[-1].task_id if offer.jobs else None
-        self.asking = self.asking.got(len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor, task_id)
+        count, floor = len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor
+        self.asking = self.asking.got(count, floor, task_id, busy=self._busy)
+        if self._freed:  # there is more room now than was offered
+            self.asking = self.asking.freed()
         for spec in offer.jobs:
             yield spec, None
         for broken in offer.broken:
@@ -62,11 +67,15 @@ class Intake:
         if answer.fatal:
             self._means.journal.answered()
         log.warning("no work: %s: %s", answer.problem.code.name, answer.problem.detail)
-        self.asking = self.asking.failed(answer.problem, answer.fatal)
+        self.asking = self.asking.failed(answer.problem, answer.fatal, busy=self._busy)
 
     def ended_with(self, problem: Problem) -> None:
         """Note what a job failed of."""
         self.asking = self.asking.ended_with(problem)
+
+    def freed(self) -> None:
+        """Note that a job has left; the next request need not wait."""
+        self.asking, self._ask_at, self._freed = self.asking.freed(), None, True
 
     def stop(self) -> None:
         """Ask no more."""
@@ -74,6 +83,8 @@ class Intake:
 
     def due(self) -> None:
         """Ask, because the time for it has come."""
+        if self._ask_at is None or self._means.clock() < self._ask_at:
+            return  # it was not waited for so long
         self._ask_at = None
         if not self.asking.over and self._asked is None and (opening := self._opening()) is not None:
             self._ask(opening)
@@ -112,6 +123,6 @@ class Intake:
         except JournalUnusable as wrong:
             self.refused(news.NoOffer(Problem(wrong.code, wrong.detail), fatal=True))
             return False
-        self._asked_at = self._means.clock()
+        self._asked_at, self._busy, self._freed = self._means.clock(), bool(self._jobs), False
         self._outbox.put(news.Ask(self._asked, opening, self.asking.task_id))
         return True

@@ -16,6 +16,7 @@ from tests.server.manage.running import ROOT, Peer, Server, command, free_port
 from tests.whole.local_system import PATIENCE, ticks
 
 SUBMIT, KILL, STATUS = "/api/v1/job/submit", "/api/v1/job/kill", "/api/v1/job/get_status"
+COMMAND = "/api/v1/job/set_command"
 INPUT = {"lfn": "in.txt", "type": "input", "dataset": "ds", "endpoint": "LOCAL_STORAGE"}
 OUTPUT = {"lfn": "out.txt", "type": "output", "dataset": "ds", "endpoint": "LOCAL_STORAGE"}
 LOG = {"lfn": "job.log.tgz", "type": "log", "dataset": "ds", "endpoint": "LOCAL_STORAGE"}
@@ -151,6 +152,37 @@ def test_a_job_that_is_killed_on_the_server_ends_on_the_node(system):
     system.call("production", "POST", KILL, {"job_ids": [job]})
     assert pilot.wait(30) == 91
     assert system.state(job) in ("cancelled", "failed", "closed")
+
+
+def test_a_running_jobs_last_lines_are_on_the_server_and_a_soft_kill_lets_it_end_in_its_own_way(system):
+    script = "trap 'echo saved; exit 0' TERM; echo event 7; while :; do sleep 0.02; done"
+    job, pilot = begun(system, script, monitor__heartbeat=0.2)
+    log = f"/api/v1/job/get_log?job_id={job}"
+    assert any("event 7" in system.call("production", "GET", log)["text"] for _ in ticks(PATIENCE))
+    system.call("production", "POST", COMMAND, {"job_id": job, "command": "debug,softkill"})
+    assert pilot.wait(30) == 91
+    assert system.state(job) == "cancelled"
+    assert "saved" in system.call("production", "GET", log)["text"]
+
+
+def test_jobs_of_one_and_of_several_cores_share_a_slot(system):
+    lines = system.base.with_name("lines")
+    lines.touch()
+    cores = {
+        system.submit(
+            f"echo $PANDAID 1 >> {lines}; sleep 0.5; echo $PANDAID -1 >> {lines}", (), coreCount=wanted
+        ): wanted
+        for wanted in (3, 2, 1, 1, 4)
+    }
+    status, said = system.run(job__at_once=5, job__cores=4, job__time_floor=1000)
+    assert status == 0, said
+    assert {system.state(job) for job in cores} == {"finished"}
+    busy = most = 0
+    for line in lines.read_text().splitlines():
+        number, sign = map(int, line.split())
+        busy += sign * cores[number]
+        most = max(most, busy)
+    assert most == 4, "all that there is, and never more"
 
 
 def test_a_pilot_that_is_told_to_end_reports_its_job(system):

@@ -103,6 +103,16 @@ def test_a_pilot_with_several_places_fills_them_before_the_time_floor_counts(pla
     assert after_two.got(0, 0).next(500.0, 0) is None
 
 
+def test_a_busy_pilot_goes_on_asking_and_the_limits_count_when_its_jobs_have_ended():
+    busy = asking(requests=1, failures=1, places=2, time_floor=1e6).got(1, 0)
+    waiting = busy.got(0, 0, busy=True).failed(DOWN, fatal=False, busy=True)
+    assert (waiting.over, waiting.next(0.0, 0.5)) == (False, 200.0)
+    assert waiting.freed().next(0.0, 0.5) == 0.0
+    assert waiting.freed().got(0, 0).over
+    assert waiting.freed().failed(DOWN, fatal=False).over
+    assert waiting.failed(DOWN, fatal=True, busy=True).problem == DOWN
+
+
 def test_nothing_is_asked_for_at_the_end_of_the_pilots_life():
     assert asking().next(1000.0, 0) is None
 

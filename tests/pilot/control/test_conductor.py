@@ -484,6 +484,37 @@ def test_places_are_filled_one_by_one_with_what_fits_the_cores_that_are_left(tmp
     assert [(opening.jobs, opening.cores) for opening in openings] == [(1, 8), (1, 3), (1, 2)]
 
 
+def test_when_a_job_has_left_its_room_is_offered_at_once_though_there_was_nothing_for_the_rest(tmp_path):
+    scene = Scene(tmp_path, at_once=3, total=Amount(cores=4), requests=1)
+    scene.conductor.begin()
+    scene.offer(spec(1, cores=3))
+    scene.offer()
+    assert [item for item in scene.work if isinstance(item, news.Ask)] == []
+    assert not scene.conductor.intake.asking.over
+    for event in (Event.FAIL, Event.GONE, Event.LOG_STORED, Event.TAKEN):
+        scene.answer(event, KILL)
+    assert [item.opening.cores for item in scene.work if isinstance(item, news.Ask)] == [4]
+    scene.work[:] = [item for item in scene.work if isinstance(item, news.Ask)]
+    scene.world.now += 1000  # the time that was waited for before
+    scene.world.work.append(None)
+    scene.world.let_time_pass()
+    assert len([item for item in scene.work if isinstance(item, news.Ask)]) == 1, "one request at a time"
+
+
+def test_an_empty_answer_to_what_was_offered_before_a_job_left_does_not_end_the_asking(tmp_path):
+    scene = Scene(tmp_path, at_once=2, total=Amount(cores=4), requests=1)
+    scene.conductor.begin()
+    scene.offer(spec(1, cores=3))
+    asks = [item for item in scene.work if isinstance(item, news.Ask)]
+    for event in (Event.FAIL, Event.GONE, Event.LOG_STORED, Event.TAKEN):
+        scene.answer(event, KILL)
+    scene.work[:] = asks
+    scene.offer()
+    assert [item.opening.cores for item in scene.work if isinstance(item, news.Ask)] == [4]
+    scene.offer()
+    assert scene.conductor.intake.asking.over
+
+
 @pytest.mark.parametrize("dies_after", range(1, 8))
 def test_of_several_jobs_in_one_answer_none_is_lost_wherever_the_pilot_dies(dies_after, tmp_path):
     folder = tmp_path / f"{FOLDER}dead"
