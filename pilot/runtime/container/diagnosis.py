@@ -44,7 +44,7 @@ _CAUSES = (
         _words(
             r"(?:could not|failed to) open image .*(?:no such file|not found)|unable to open file .*no such file",
             r"image not known|manifest unknown|name unknown|repository .* not found|requested access .* is denied",
-            r"running container create option: stat|image .* (?:does not|doesn't) exist",
+            r"running container create option: stat|^image .* (?:does not|doesn't) exist",
         ),
     ),
     (

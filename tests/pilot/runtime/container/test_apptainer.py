@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -48,6 +49,15 @@ def test_a_payload_runs_in_an_image_and_writes_into_its_directory(room, request,
     assert (outcome.status, said) == (17, ["busybox", str(room.folder), str(room.folder)]), outcome.stderr.read_text()
     assert (room.folder / "made").read_text() == "done\n"
     assert outcome.stderr.read_text() == ""
+
+
+def test_an_images_path_may_hold_a_colon_as_those_on_cvmfs_do(room, folder, tmp_path):
+    (tmp_path / "el:9").symlink_to(folder.image)
+    outcome, said = room.run(replace(folder, image=str(tmp_path / "el:9")), "cat /etc/image-name")
+    assert (outcome.status, said) == (0, ["busybox"]), outcome.stderr.read_text()
+    shutil.copytree(folder.image, tmp_path / "el:10", symlinks=True)
+    outcome, said = room.run(replace(folder, image=str(tmp_path / "el:10")), "cat /etc/image-name")
+    assert (outcome.status, said) == (0, ["busybox"]), outcome.stderr.read_text()
 
 
 def test_variables_arrive_as_they_are_and_nothing_else_does(room, folder):

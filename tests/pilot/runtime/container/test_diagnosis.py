@@ -25,6 +25,10 @@ APPTAINERS = [
     ),
     (f"{HOOK} /nope->/cvmfs error: while mounting /nope: mount source /nope doesn't exist", ErrorCode.APPTAINER_BIND),
     (
+        f"{HOOK} /my image->/x error: while mounting /my image : mount source /my image doesn't exist",
+        ErrorCode.APPTAINER_BIND,
+    ),
+    (
         (
             f"{HOOK} /proc/self/fd/3->/x/rootfs error: while mounting image /proc/self/fd/3: kernel reported a bad "
             "superblock for squashfs image partition"
