@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from grimp import ImportGraph
 
 from tests.may_import import against_libraries, against_rows, allowed_by, lies_in, read_rows, unlisted
+from tests.pythons import python39
 
 ROOT = Path(__file__).parents[1]
 ROWS = read_rows(["a.wire <-", "a.work <- a.wire b.*.queries", "b.jobs <- a.wire", "b.*.tasks <- b.lease.take"])
@@ -76,15 +76,6 @@ def test_a_library_is_held_against_the_innermost_row():
 def test_a_row_that_cannot_be_read_is_refused(lines):
     with pytest.raises(ValueError, match="one per package"):
         read_rows(lines)
-
-
-def python39() -> str | None:
-    """Find a Python 3.9 that runs (a name on the path may be a shim for none)."""
-    candidates = [shutil.which("python3.9"), *map(str, Path.home().glob(".pyenv/versions/3.9.*/bin/python"))]
-    for program in filter(None, candidates):
-        if subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0:
-            return program
-    return None
 
 
 def test_every_file_of_the_pilot_is_python_3_9(tmp_path):

@@ -18,7 +18,7 @@ from pilot.contract.messages import JobUpdate, StoredFile, UpdateAnswer, WorkReq
 from pilot.contract.queue import Protocol, QueueData, StorageEndpoint
 from pilot.contract.states import JobState
 from tests.contract.golden.cases import CASES, OURS, PEERS, as_reply
-from tests.test_imports import python39
+from tests.pythons import python39
 
 ROOT = Path(__file__).parents[2]
 
