@@ -181,14 +181,19 @@ class Communicator:
         """Say something in the server's dialect; while that is not known, in /api/v1, and then in the other."""
         if self._dialect is not None:
             return self._dialect, send(self._dialect)
+        tried = []
         for dialect in (Dialect.V1, Dialect.LEGACY):
+            # A server of our kind speaks both: when it has no such address now, a web server in front is in trouble.
+            if dialect is Dialect.LEGACY and self._announced:
+                break
+            tried.append(dialect.value)
             said = send(dialect)
             if replies.is_answer(said, dialect):
                 self._dialect = dialect
                 log.info("%s speaks %s", self._base, dialect.value)
             if not replies.knows_no_such_address(said):
                 return dialect, said
-        raise replies.BadAnswer(f"{self._base} knows neither {routes.ACQUIRE_JOBS} nor {routes.GET_JOB}")
+        raise replies.BadAnswer(f"{self._base} has no address of the dialects {', '.join(tried)}")
 
     def new_proxy(self, role: str) -> str:
         """Ask for a new grid proxy with its key, for a role such as ``compass:/compass/Role=production``; PEM text.

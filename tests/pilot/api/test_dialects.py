@@ -93,11 +93,20 @@ def test_a_setting_spares_the_question(old_peer):
 def test_a_server_that_knows_neither_is_named_and_asked_again_later(old_peer):
     server = speaking_to(old_peer)
     old_peer.answers[routes.GET_JOB] = GONE
-    with pytest.raises(replies.BadAnswer, match="knows neither"):
+    with pytest.raises(replies.BadAnswer, match="no address of the dialects v1, legacy"):
         server.acquire(REQUEST, "r1")
     old_peer.answers.clear()
     server.acquire(REQUEST, "r1")
     assert server.dialect is Dialect.V1
+
+
+def test_a_server_of_our_kind_is_not_taken_for_an_older_one_when_its_web_server_is_in_trouble(old_peer):
+    server = speaking_to(old_peer)
+    server._announced = True  # as its description of a queue has done in a header
+    with pytest.raises(replies.BadAnswer, match="no address of the dialects v1") as caught:
+        server.acquire(REQUEST, "r1")
+    assert caught.value.passes
+    assert old_peer.paths() == [routes.ACQUIRE_JOBS]
 
 
 @pytest.mark.parametrize("answer", [(503, b""), (403, b"{}"), (200, b"<html>log in first</html>"), (200, b"[1]")])
