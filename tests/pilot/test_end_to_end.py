@@ -224,11 +224,12 @@ def test_several_jobs_run_at_once(stage):
     assert sorted(update["job_id"] for update in stage.dispatcher.finals()) == [7, 8]
 
 
-def test_a_command_to_kill_ends_the_job(stage):
+def test_peer_defect_5_a_command_to_kill_ends_the_job_and_its_log_is_stored_and_reported(stage):
     stage.dispatcher.jobs = [shell("exec sleep 60")]
     stage.dispatcher.commands[7] = "tobekilled"
     status, _ = stage.run(monitor__heartbeat=0.2)
     assert (status, stage.final()["pilot_error_code"]) == (91, ErrorCode.KILLED_BY_SERVER)
+    assert set(json.loads(stage.final()["job_output_report"])) == {"job.log.tgz"}
 
 
 def test_a_payload_that_runs_too_long_is_ended(stage):
@@ -300,7 +301,7 @@ def test_a_final_report_is_repeated_word_by_word_until_it_is_taken(stage):
     assert len(told) == 1
 
 
-def test_a_final_report_that_is_never_taken_is_left_to_the_next_pilot(stage):
+def test_peer_defect_18_a_final_report_that_is_never_taken_is_left_to_the_next_pilot(stage):
     stage.dispatcher.jobs = [job()]
     stage.dispatcher.misbehave = lambda path, count: (500, b"") if path == UPDATE else None
     status, said = stage.run(server__report_for=0.3)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from pilot.contract.codes import ErrorCode
 from tests.pilot.dispatcher import serving
-from tests.pilot.test_end_to_end import Stage, shell
+from tests.pilot.test_end_to_end import UPDATE, Stage, shell
 
 SCRIPT = "cat in.txt > out.txt; cat in.txt in.txt > more.txt; echo said"
 OUTPUTS = {"out.txt": "hello", "more.txt": "hellohello"}
@@ -52,6 +55,11 @@ class Deathbed(Stage):
         pilot.communicate(timeout=60)
         self.dispatcher._answer = answer
         return pilot.returncode == -signal.SIGKILL
+
+    def listen_again(self):
+        """Forget who has told that something was reached."""
+        os.close(self._listening)
+        self._listening = os.open(self.fifo, os.O_RDONLY | os.O_NONBLOCK)
 
     def check(self, **settings):
         """Let the next pilot live; the job has one end, and nothing is left of those that died."""
@@ -127,6 +135,65 @@ def test_a_job_has_one_end_although_the_pilot_that_takes_it_over_is_killed_too(d
     assert bed.die("os.link:more.txt:1")
     assert bed.die("os.rename:PanDA_Pilot-7-1:2")
     assert bed.check() == "finished"
+
+
+@pytest.fixture(params=[pytest.param("one file system", marks=pytest.mark.campaign), "two"])
+def shared(request, tmp_path):
+    """A folder that the site names for what pilots could not settle."""
+    if request.param == "one file system":
+        yield tmp_path / "shared"
+        return
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK) or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("not tested: there is no second file system here")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder) / "shared"
+
+
+def test_what_a_pilot_cannot_settle_is_brought_to_its_end_by_one_on_another_node(deathbed, shared):
+    bed = deathbed()
+    assert bed.die("os.link:more.txt:1")
+    # The second one takes the job over, cannot reach the storage, and has to go; the third one is elsewhere.
+    storage = bed.storage.parent
+    storage.rename(storage.with_name("away"))
+    bed.dispatcher.misbehave = lambda path, count: (500, b"") if path == UPDATE and count > 2 else None
+    assert bed.run(recovery__folder=shared, server__report_for=0.3)[0] == 79
+    assert list(bed.base.glob("*/PanDA_Pilot-*")) == []
+    assert [path.name for path in shared.glob("compass-pilot-*/PanDA_Pilot-*")] == ["PanDA_Pilot-7-1"]
+    storage.with_name("away").rename(storage)
+    bed.dispatcher.misbehave = lambda path, count: None
+    bed.base = bed.folder / "elsewhere"
+    assert bed.run(recovery__folder=shared)[0] == 82
+    assert len(bed.dispatcher.finals()) == 1
+    assert list(shared.iterdir()) == []
+
+
+def test_outputs_of_a_job_that_was_taken_over_outlive_a_signal_to_the_pilot_that_took_it(deathbed, shared):
+    bed = deathbed()
+    bed.dispatcher.jobs = [shell("echo > hold-out.txt", outputs=["hold-out.txt"])]
+    bed.environment["COMPASS_PILOT__PLUGINS__ALSO"] = "[slow]"
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        pilot = bed.start(recovery__folder=shared)
+        bed.reached()  # it is storing the output
+        pilot.send_signal(number)
+        pilot.wait(30)
+        bed.listen_again()
+    assert len(list(shared.glob("compass-pilot-*/PanDA_Pilot-*/hold-out.txt"))) == 1
+    assert bed.dispatcher.finals() == []
+    assert bed.run(plugins__also="[]", recovery__folder=shared)[0] == 82
+    assert bed.final()["job_status"] == "finished"
+    assert (bed.storage / "hold-out.txt").read_text() == "\n"
+    assert list(shared.iterdir()) == []
+
+
+@pytest.mark.parametrize("at", ["subprocess.Popen::1", "os.rename:7-1.json:9"])
+def test_peer_defect_21_a_pilot_that_is_killed_leaves_no_secret_on_the_disk(deathbed, at):
+    bed = deathbed()
+    assert bed.die(at)
+    files = [path for path in bed.base.rglob("*") if path.is_file()]
+    assert any(path.name == "7-1.json" for path in files)
+    assert [path for path in files if b"tok-secret-1" in path.read_bytes()] == []
+    assert {path.stat().st_mode & 0o077 for path in files if path.parent.name == "journal"} == {0}
 
 
 @pytest.mark.campaign

@@ -182,8 +182,22 @@ def held(system, phase):
     return job, pilot
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-@pytest.mark.parametrize("phase", FILES)
+@pytest.mark.parametrize("phase", ["stage-out", "log"])
+def test_a_job_whose_payload_ended_well_is_finished_by_the_next_pilot_in_the_same_attempt(system, phase):
+    job, pilot = held(system, phase)
+    pilot.kill()
+    pilot.communicate(timeout=30)
+    assert system.run()[0] == 82
+    assert system.state(job) == "finished"
+    assert system.describe(job)["attemptNr"] == 1
+    assert system.moves(job) == []
+    assert not list(system.base.glob("*/PanDA_Pilot-*"))
+
+
+@pytest.mark.parametrize(
+    ("phase", "number"),
+    [*((phase, signal.SIGTERM) for phase in FILES), ("stage-in", signal.SIGKILL), ("running", signal.SIGKILL)],
+)
 def test_a_job_whose_pilot_is_ended_in_any_phase_is_told_why_and_finished_by_another(system, phase, number):
     job, pilot = held(system, phase)
     pilot.send_signal(number)
