@@ -126,8 +126,12 @@ def put_in(chosen: Container, command: PayloadCommand, own: Mapping[str, str], t
 
 def _store(chosen: Container, own: Mapping[str, str]) -> Optional[Podman]:
     """Answer what remembers containers; Apptainer's are processes and nothing else."""
-    from pilot.runtime.container import node
-    from pilot.runtime.container.podman import Podman
     from pilot.runtime.container.values import Runtime
 
-    return Podman(*node.program_of(chosen, own)) if chosen.runtime is Runtime.PODMAN else None
+    if chosen.runtime is not Runtime.PODMAN:
+        return None
+    from pilot.runtime.container import node
+    from pilot.runtime.container.podman import Podman, of_storage
+
+    program, environment = node.program_of(chosen, own)
+    return Podman(program, environment, of_storage(chosen.options))

@@ -16,6 +16,8 @@ from typing import Callable
 
 #: The label that our containers carry; its value is the command's temporary folder, which is that of no other.
 LABEL = "compass-pilot"
+#: Options that say where podman keeps its books, and by what it ends containers.
+_OF_STORAGE = ("--root", "--runroot", "--storage-driver", "--storage-opt", "--runtime", "--cgroup-manager")
 #: Seconds for one call of podman.
 _PATIENCE = 30.0
 #: Seconds in which a container that was made gets its first process.
@@ -37,10 +39,11 @@ class Kept:
 
 @dataclass(frozen=True)
 class Podman:
-    """A podman: its program, and the environment that names its storage."""
+    """A podman: its program, and the environment and the options that name its storage."""
 
     program: str
     environment: Mapping[str, str]
+    options: tuple[str, ...] = ()
 
     def remove_dead(self, now: float) -> None:
         """Remove what pilots have left whose containers have no process any more."""
@@ -63,10 +66,15 @@ class Podman:
 
     def _say(self, *words: str) -> bytes:
         with contextlib.suppress(OSError, subprocess.SubprocessError):
-            argv = [self.program, *words]
+            argv = [self.program, *self.options, *words]
             environment = dict(self.environment)
             return subprocess.run(argv, env=environment, capture_output=True, timeout=_PATIENCE, check=False).stdout
         return b""
+
+
+def of_storage(options: Iterable[str]) -> tuple[str, ...]:
+    """Answer those of a container's options that hold for every call of podman."""
+    return tuple(option for option in options if option.partition("=")[0] in _OF_STORAGE)
 
 
 def dead(kept: Iterable[Kept], now: float, lives: Callable[[int], bool]) -> list[str]:

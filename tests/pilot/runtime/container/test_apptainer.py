@@ -18,6 +18,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.runtime.container.values import Bind, Container, Runtime
 from tests.pilot.runtime.container.conftest import Room
+from tests.services import registry
 
 #: Processes of a payload that will not end by themselves, one of them in a session of its own.
 FAMILY = "setsid sleep 600 & sleep 600 & echo > up; exec sleep 600"
@@ -100,6 +101,18 @@ def test_the_nodes_files_and_processes_are_not_seen(room, folder, tmp_path):
     assert said[0] == "job"
     assert int(said[1]) < 10
     assert [path.name for path in (room.folder / "tmp").rglob("mine")] == ["mine"]
+
+
+def test_an_image_is_fetched_from_its_address(room, apptainer, folder, tmp_path):
+    room.own["APPTAINER_CACHEDIR"] = str(tmp_path / "cache")
+    with registry.serving(apptainer.image) as host:
+        container = replace(folder, image=f"docker://{host}/{registry.NAME}:1", options=("--no-https",))
+        outcome, said = room.run(container, "cat /etc/image-name")
+        assert (outcome.status, said) == (0, ["busybox"]), outcome.stderr.read_text()
+        outcome, _ = room.run(replace(container, image=f"docker://{host}/{registry.NAME}:2"), "true")
+        assert room.explain(container, outcome) is ErrorCode.IMAGE_NOT_FOUND, outcome.stderr.read_text()
+    outcome, _ = room.run(replace(container, image=f"docker://{host}/{registry.NAME}:3"), "true")
+    assert room.explain(container, outcome) is ErrorCode.APPTAINER_GENERAL, outcome.stderr.read_text()
 
 
 def test_what_goes_wrong_has_its_code(room, folder, apptainer, tmp_path):

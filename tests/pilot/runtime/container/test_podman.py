@@ -17,6 +17,7 @@ from pilot.errors import JobFailed
 from pilot.runtime.container.podman import LABEL, Kept, Podman, dead
 from pilot.runtime.container.values import Bind, Container, Runtime
 from tests.pilot.runtime.container.conftest import Room
+from tests.services import registry
 
 FAMILY = "setsid sleep 600 & sleep 600 & echo > up; sleep 600; sleep 600"
 
@@ -77,6 +78,23 @@ def test_cvmfs_and_binds_are_seen_and_what_is_read_only_cannot_be_written(room, 
     assert (room.folder / "here").exists()
 
 
+def test_an_image_is_fetched_from_its_address(room, podman, folder, tmp_path):
+    home = tmp_path / "home"
+    (home / ".config/containers").mkdir(parents=True)
+    (home / ".config/containers/policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    with registry.serving(podman.image) as host:
+        trusted = tmp_path / "registries.conf"
+        trusted.write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
+        room.own |= {"HOME": str(home), "CONTAINERS_REGISTRIES_CONF": str(trusted)}
+        storage = ("--root", str(tmp_path / "root"), "--storage-driver", "vfs")
+        options = tuple(f"{name}={value}" for name, value in zip(storage[::2], storage[1::2], strict=True))
+        container = replace(folder, image=f"docker://{host}/{registry.NAME}:1", options=options)
+        outcome, said = room.run(container, "cat /etc/image-name; pwd")
+        assert (outcome.status, said) == (0, ["busybox", str(room.folder)]), outcome.stderr.read_text()
+        outcome, _ = room.run(replace(container, image=f"docker://{host}/{registry.NAME}:2"), "true")
+        assert room.explain(container, outcome) is ErrorCode.IMAGE_NOT_FOUND, outcome.stderr.read_text()
+
+
 def test_what_goes_wrong_has_its_code(room, folder, tmp_path):
     bare = tmp_path / "bare"
     (bare / "etc").mkdir(parents=True)
@@ -92,6 +110,18 @@ def test_what_goes_wrong_has_its_code(room, folder, tmp_path):
     ]:
         outcome, _ = room.run(container, script)
         assert room.explain(container, outcome) is code, outcome.stderr.read_text()
+
+
+def test_nothing_is_left_in_a_storage_that_the_queue_names(room, folder, podman, tmp_path, nothing_is_left):
+    storage = (f"--root={tmp_path / 'root'}", "--storage-driver=vfs")
+    container = replace(folder, options=storage)
+    with room.running(container, FAMILY) as (payload, _):
+        payload.stop(0)
+        with room.containers.leaving_nothing(container, room.temporary):
+            payload.wait()
+    argv = [str(podman.program), *storage, "ps", "--all", "--quiet"]
+    said = subprocess.run(argv, env={**os.environ, **podman.environment}, capture_output=True, text=True, check=True)
+    assert said.stdout == ""
 
 
 def test_a_payload_that_is_stopped_leaves_nothing(room, folder, podman, nothing_is_left):
