@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 import warnings
 from pathlib import Path
@@ -47,3 +50,45 @@ def test_the_tests_run_what_the_demo_runs():
 def test_the_documented_test_command_is_what_the_integration_runs():
     assert "make test" in (ROOT / "README.md").read_text()
     assert "make test </dev/null" in (ROOT / ".ci/run").read_text()
+
+
+def test_everything_that_the_smoke_set_names_is_there_and_real_pilots_are_among_it():
+    lines = (ROOT / "tests/smoke.txt").read_text().split()
+    assert [line for line in lines if not (ROOT / line.removeprefix("--ignore=")).exists()] == []
+    assert "tests/pilot/test_end_to_end.py" in lines
+
+
+def test_make_test_runs_every_python_that_is_promised():
+    assert "tests/pythons.sh others" in (ROOT / "Makefile").read_text()
+    script = (ROOT / "tests/pythons.sh").read_text()
+    assert "suite:3.11 suite:3.13 smoke:3.9" in script
+
+
+def others(*words, **variables):
+    return subprocess.run(
+        [ROOT / "tests/pythons.sh", *words], capture_output=True, text=True, env={**os.environ, **variables}, timeout=60
+    )
+
+
+def test_a_python_that_is_not_present_is_said_so_and_fails_nothing():
+    done = others("others", "3.11", PYTHON313="none", PYTHON39="none")
+    assert done.returncode == 0, done.stderr
+    assert "Python 3.11: the whole suite was run" in done.stdout
+    assert "Python 3.13: NOT TESTED" in done.stdout
+    assert "Python 3.9: NOT TESTED" in done.stdout
+
+
+def test_a_program_that_is_another_python_than_it_is_given_for_is_refused():
+    done = others("find", "3.9", PYTHON39=sys.executable)
+    assert done.returncode == 3
+    assert f"PYTHON39={sys.executable} is no Python 3.9" in done.stderr
+
+
+def test_a_shim_for_no_python_is_passed_over(tmp_path):
+    shim = tmp_path / "python3.13"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = others("find", "3.13", PATH=path, HOME=str(tmp_path), PYENV_ROOT=str(tmp_path), XDG_DATA_HOME=str(tmp_path))
+    assert done.stdout == ""
+    assert done.returncode == 1
