@@ -90,9 +90,9 @@ class DataControl:
         with self._occupied.doing(work) as cancel:
             if cancel:  # its turn came too late
                 raise JobFailed(ErrorCode.COPY_CANCELLED, "the job was stopped before its inputs were fetched")
+            self._verify(work)
             place = workdir.create(self._base, spec)
             self._check_room(place.root)
-            self._verify(work, place.root)
             deadline = Deadline(work.seconds)
             self._fetch_transformation(spec, place.root, deadline, cancel)
             arrived = self._engine(work).stage_in(spec, place.root, deadline, cancel)
@@ -171,13 +171,13 @@ class DataControl:
 
                 self._doors.addresses.fetching().fetch(command, folder, Patience(deadline.left, cancel.wait))
 
-    def _verify(self, work: Work, folder: Path) -> None:
+    def _verify(self, work: Work) -> None:
         for file in work.job.spec.inputs:
             # Linked, the original itself would be overwritten.
             if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG, bundle.REPLAY):
                 taken = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
                 raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, taken)
-        self._doors.verification.check(work.job.spec, work.site.queue, folder)
+        self._doors.verification.check(work.job.spec, work.site.queue, self._base)
 
     def _left_out(self, work: Work) -> list[str]:
         """Inputs and outputs have their own place; plugins name what else is not worth keeping."""

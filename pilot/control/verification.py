@@ -89,7 +89,7 @@ class Verification:
         self._lock = threading.Lock()
 
     def check(self, spec: JobSpec, queue: QueueData, folder: Path) -> None:
-        """Look at a job whose directory is ``folder``.
+        """Look at a job whose directory is to be made in ``folder``.
 
         Raises:
             JobFailed: it is not to be run; the words name the field, its value and what helps.
