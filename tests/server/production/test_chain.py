@@ -110,7 +110,10 @@ def test_a_failure_that_a_person_must_see_is_not_tried_again(tasks, pilot):
     work(pilot)
     chunks = Chunk.objects.filter(task=tasks[0], number=2)
     assert [(chunk.state, chunk.attempts) for chunk in chunks] == [("manual_check", 1)] * 2
-    assert chunks[0].words == "1243 a calibration file gave an empty string: check the calibrations"
+    assert (
+        chunks[0].words == "1243 a calibration file gave an empty string: "
+        "have the run's LED calibrations checked, then send it again"
+    )
 
 
 def test_events_that_were_ordered_and_not_made_need_a_person(tasks, pilot):

@@ -67,7 +67,10 @@ def test_failed_chunks_are_named_in_the_matrix(tasks, pilot):
     pilot.spoil = lambda job: failed(payload_error=1243) if job.arguments[4] == "3" else {}
     work(pilot)
     assert queries.run_lines(tasks[0])[0].words == [
-        "chunk 3: manual check is needed: 1243 a calibration file gave an empty string: check the calibrations"
+        (
+            "chunk 3: manual check is needed: 1243 a calibration file gave an empty string: "
+            "have the run's LED calibrations checked, then send it again"
+        )
     ]
 
 
