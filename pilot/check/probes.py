@@ -28,8 +28,7 @@ from pilot.control.verification import level_of
 from pilot.errors import PilotError
 from pilot.runtime import limits
 from pilot.runtime.container.choice import image_base, runtime_of
-from pilot.runtime.container.node import find
-from pilot.runtime.container.values import Container
+from pilot.runtime.container.containers import Containers
 from pilot.runtime.signing import PROGRAM
 
 if TYPE_CHECKING:
@@ -180,8 +179,8 @@ def _containers(subject: Subject) -> Iterator[Finding]:
         else:
             yield good("containers", "none: payloads run on the node (container_type)")
         return
-    path = subject.variables.get("PATH", "")
-    yield good("containers", find(Container(runtime, site.image, program=site.program), path))
+    without_image = Containers(replace(site, image=""), subject.variables)
+    yield good("containers", without_image.runtime(found))
     base = image_base(found) or site.image_base
     for name in filter(None, (base, str(Path(base, site.image)) if "://" not in site.image and site.image else "")):
         if Path(name).exists():

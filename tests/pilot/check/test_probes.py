@@ -94,6 +94,12 @@ def test_a_runtime_and_images_that_are_missing_are_bad(subject, tmp_path):
     assert found["images"].code is ErrorCode.IMAGE_NOT_FOUND
 
 
+def test_a_slip_in_the_options_of_containers_is_found_before_a_job_meets_it(subject):
+    with pytest.raises(JobFailed, match="did you mean --bind") as caught:
+        list(probes._containers(with_container(subject, program="/bin/sh", options=("--bnd=/a",))))
+    assert caught.value.code is ErrorCode.BAD_QUEUE_CONFIGURATION
+
+
 def test_a_site_that_runs_nothing_on_the_node_needs_a_queue_with_containers(subject):
     settings = replace(subject.settings, container=sections.Container(required=True))
     found = by_name(probes._containers(replace(subject, settings=settings)))
