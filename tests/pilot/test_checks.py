@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.job_wire import to_panda
 from tests.pilot.dispatcher import serving
+from tests.pilot.site.certificates import make
 from tests.pilot.test_end_to_end import ACQUIRE, Stage, job, log_member, shell
 
-OFTEN = {"monitor__checks": 0.2, "monitor__looping_every": 0.2, "monitor__heartbeat": 0.3}
+OFTEN = {
+    **{"monitor__checks": 0.2, "monitor__heartbeat": 0.3},
+    **dict.fromkeys(("monitor__looping_every", "monitor__memory_every"), 0.2),
+}
 MB = 2**20
 
 
@@ -36,7 +41,7 @@ def test_a_payload_that_takes_too_much_memory_is_ended_with_its_figures_in_repor
     final = watched.final()
     assert final["pilot_error_code"] == ErrorCode.PAYLOAD_EXCEEDED_MEMORY
     assert "the job's limit and its grace" in final["pilot_error_diag"]
-    assert final["max_pss"] > 60 * 1024
+    assert final["max_pss"] > 20 * 1024
     assert final["max_rss"] >= final["avg_rss"] > 0
     summary = json.loads(log_member(watched, "memory_monitor_summary.json"))
     assert summary["Max"]["pss"] == final["max_pss"]
@@ -78,6 +83,15 @@ def test_a_slot_that_ends_soon_gets_no_job(watched):
     assert ACQUIRE not in watched.dispatcher.counts
 
 
+@pytest.mark.programs("openssl")
+def test_a_proxy_that_lives_too_short_gets_no_job_and_its_own_exit_status(watched):
+    proxy = make(watched.folder, 2)
+    watched.dispatcher.jobs = [job()]
+    status, said = watched.run(server__certificate=proxy, credentials__at_start=864000)
+    assert (status, ACQUIRE in watched.dispatcher.counts) == (80, False)
+    assert "PROXY_TOO_SHORT" in said
+
+
 def test_a_slot_that_is_taken_back_ends_its_job_with_time_to_store_the_log(watched):
     watched.environment["MACHINEFEATURES"] = str(watched.folder)
     watched.dispatcher.jobs = [shell("sleep 60")]
@@ -88,6 +102,23 @@ def test_a_slot_that_is_taken_back_ends_its_job_with_time_to_store_the_log(watch
     assert watched.final()["pilot_error_code"] == ErrorCode.REACHED_MAX_TIME
     assert "takes the slot back" in watched.final()["pilot_error_diag"]
     assert log_member(watched, "pilotlog.txt")
+
+
+def test_peer_defect_25_heartbeats_and_fast_looks_are_on(watched):
+    """PanDA's pilot has switched both off in its code, whatever its configuration says."""
+    watched.dispatcher.jobs = [shell("sleep 60")]
+    pilot = watched.start(**OFTEN)
+    watched.dispatcher.wait_for(lambda: sum("max_pss" in one for one in watched.dispatcher.updates) >= 2)
+    assert {one["job_status"] for one in watched.dispatcher.updates[1:]} == {"running"}
+    pilot.terminate()
+    pilot.communicate(timeout=30)
+
+
+def test_peer_defect_30_a_request_number_that_is_a_number_warns_of_nothing(watched):
+    """PanDA's pilot expects a list, and logs a failed conversion for every job."""
+    watched.dispatcher.raw_jobs = [{**to_panda(job()), "reqID": 12345}]
+    assert watched.run()[0] == 0
+    assert "WARNING" not in log_member(watched, "pilotlog.txt")
 
 
 def test_peer_defect_27_a_pilot_that_watches_a_payload_waits_and_does_not_poll(watched):
