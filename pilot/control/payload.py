@@ -17,7 +17,7 @@ from pilot.control.utilities import Means, Utilities, with_prmon
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
 from pilot.plugins import call
-from pilot.runtime import bundle, core_dump, environment, limits, workdir
+from pilot.runtime import bundle, environment, limits, workdir
 from pilot.runtime.container.containers import Containers
 from pilot.runtime.workdir import Workdir
 
@@ -170,4 +170,6 @@ class PayloadControl:
         )
         if problem is None or not outcome.dumped:
             return problem
+        from pilot.runtime import core_dump
+
         return verdicts.with_core(problem, core_dump.where(outcome.pid, outcome.workdir))

@@ -6,8 +6,8 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Callable, Optional
+from dataclasses import replace
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
@@ -26,8 +26,7 @@ RESTARTS = 5
 _CODES = {When.BEFORE: ErrorCode.PREPROCESS_FAILED, When.AFTER: ErrorCode.POSTPROCESS_FAILED}
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(NamedTuple):
     """What utilities of one payload are run with. ``seconds`` is the longest time of one that is waited for."""
 
     place: Workdir

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 #: What the names of our cgroups begin with; the keeper's process number follows.
 PREFIX = "compass-"
@@ -23,8 +23,7 @@ _V1_FILES = ("memory.oom_control", "memory.max_usage_in_bytes")
 _V2_FILES = ("memory.events", "memory.peak")
 
 
-@dataclass(frozen=True)
-class Groups:
+class Groups(NamedTuple):
     """One payload's groups, as folders; "" is one that cannot be made here.
 
     ``early`` are entered before the payload's program runs, the others when it has run for a second: a move may take
@@ -55,8 +54,7 @@ class Groups:
         return tuple(f"{self.memory}/{name}" for name in names)
 
 
-@dataclass(frozen=True)
-class MemoryUse:
+class MemoryUse(NamedTuple):
     """What the kernel counted: the most memory in bytes (0: not counted), and processes killed for want of it."""
 
     peak: int = 0
@@ -120,14 +118,14 @@ def _with_memory(groups: Groups, own: Mapping[str, str], name: str, given: Seque
         version = 1
         folder, why = _made(own.get("memory", ""), name)
     if not folder:
-        return replace(groups, why=why or "there is no memory controller")
+        return groups._replace(why=why or "there is no memory controller")
     try:
         if limit:
             _limit_memory(folder, version, limit)
     except OSError as wrong:
         why = f"{folder}: {wrong.strerror}"
     early = (folder,) if limit and not why else ()
-    return replace(groups, memory=folder, memory_version=version, early=early, why=why)
+    return groups._replace(memory=folder, memory_version=version, early=early, why=why)
 
 
 def _with_processes(groups: Groups, own: Mapping[str, str], name: str, limit: int) -> Groups:
@@ -141,7 +139,7 @@ def _with_processes(groups: Groups, own: Mapping[str, str], name: str, limit: in
         _write(folder, "pids.max", limit)
     except OSError:
         return groups
-    return replace(groups, processes=folder, early=tuple(dict.fromkeys((*groups.early, folder))))
+    return groups._replace(processes=folder, early=tuple(dict.fromkeys((*groups.early, folder))))
 
 
 def _made(parent: str, name: str) -> tuple[str, str]:

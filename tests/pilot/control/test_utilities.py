@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,7 +129,7 @@ def test_one_beside_that_cannot_be_started_does_not_harm_the_payload(means, capl
 
 
 def test_what_runs_before_can_be_stopped(means):
-    stopping = replace(means, started=lambda payload: threading.Thread(target=payload.stop, args=(5,)).start())
+    stopping = means._replace(started=lambda payload: threading.Thread(target=payload.stop, args=(5,)).start())
     with pytest.raises(JobFailed, match=f"signal {signal.SIGTERM.value}"):
         Utilities([shell("exec sleep 60", When.BEFORE, needed=True)], stopping).before()
 
