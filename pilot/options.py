@@ -111,7 +111,9 @@ def make_parser() -> Parser:
     """Declare every option."""
     parser = Parser(
         prog="pilot",
-        description="Ask a server for work, run it, report. 'pilot settings' shows what may be tuned.",
+        description="Ask a server for work, run it, report.",
+        epilog="Further: 'pilot settings' shows what may be tuned, 'pilot environment' the node; 'pilot check' says whether "
+        "it fits a queue; 'pilot test' runs trivial jobs without a server; 'pilot replay' runs a failed payload again.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=PRODUCT)

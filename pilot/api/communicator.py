@@ -7,7 +7,6 @@ first, and a server that knows no such address is spoken to as PanDA's older one
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import time
@@ -131,8 +130,14 @@ class Communicator:
             return self._post(dialect, _REPORT[dialect], "{}", {})
 
         dialect, said = self._speak(send)
-        with contextlib.suppress(replies.Refused):  # it was understood, and found to be no report
+        try:
             (replies.update_v1 if dialect is Dialect.V1 else replies.update_legacy)(said)
+        except replies.Refused:
+            return  # it was understood, and found to be no report
+        except (replies.ServerBroke, replies.BadAnswer):
+            # PanDA's older servers say so in plain text, or by an error of their own.
+            if dialect is Dialect.V1 or said[0] not in (replies.OK, replies.BROKEN):
+                raise
 
     def acquire(self, request: WorkRequest, request_id: str) -> replies.Jobs:
         """Ask for work; no job is an answer too.

@@ -109,6 +109,8 @@ def meet(server: Communicator, settings: Settings) -> Contact:
         problem = problem_of(wrong)
     dialect = server.dialect.value if server.dialect else "unknown"
     found = Contact(server.name, time.monotonic() - begun, dialect, server.clock_skew, problem)
+    if problem is not None and problem.code is ErrorCode.COMMUNICATION_FAILURE and not settings.queue.data_url:
+        return found  # asking for more would only take more time
     try:
         found = replace(found, queue=server.queue_data(settings.queue.name, settings.queue.data_url))
     except ServerError as wrong:

@@ -222,6 +222,19 @@ def test_a_greeting_that_is_not_returned_tells_why(peer, answer, error):
 
 
 @pytest.mark.parametrize(
+    ("answer", "good"), [((200, b"ERROR: no jobId"), True), ((500, b"oops"), True), ((502, b""), False)]
+)
+def test_an_older_server_may_return_a_greeting_in_its_own_manner(old_peer, answer, good):
+    old_peer.answers[routes.UPDATE_JOB] = answer
+    server = speaking_to(old_peer, "legacy")
+    if good:
+        server.greet()
+    else:
+        with pytest.raises(replies.ServerBroke):
+            server.greet()
+
+
+@pytest.mark.parametrize(
     ("date", "skew"),
     [
         ("Thu, 01 Jan 1970 00:16:40 GMT", 900.0),

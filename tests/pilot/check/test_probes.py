@@ -133,12 +133,21 @@ def test_a_server_is_met_without_taking_work_from_it(tmp_path):
     assert set(contact.storages) == {"STORE"}
 
 
-def test_a_server_that_is_not_there_is_told_for_each_thing_asked(tmp_path):
+def test_a_server_that_is_not_there_is_told_once(tmp_path):
     with serving(tmp_path) as dispatcher:
         pass
     contact = probes.meet(Communicator(Server(url=dispatcher.url)), replace(Settings(), queue=sections.Queue(name="Q")))
-    problems = (contact.problem, contact.queue_problem, contact.storages_problem)
-    assert {problem.code for problem in problems} == {ErrorCode.COMMUNICATION_FAILURE}
+    assert contact.problem.code is ErrorCode.COMMUNICATION_FAILURE
+    assert (contact.queue, contact.queue_problem, contact.storages_problem) == (None, None, None)
+
+
+def test_a_queue_that_a_file_describes_needs_no_server(tmp_path):
+    with serving(tmp_path) as dispatcher:
+        path = tmp_path / "queue.json"
+        path.write_text(json.dumps(dispatcher.queue))
+    settings = replace(Settings(), queue=sections.Queue(name=QUEUE, data_url=str(path)))
+    contact = probes.meet(Communicator(Server(url=dispatcher.url)), settings)
+    assert (contact.queue.name, contact.storages_problem.code) == (QUEUE, ErrorCode.COMMUNICATION_FAILURE)
 
 
 def test_a_pilot_without_identity_is_doubtful_and_with_a_missing_proxy_bad(tmp_path):
