@@ -86,8 +86,7 @@ def test_an_image_is_fetched_from_its_address(room, podman, folder, tmp_path):
         trusted = tmp_path / "registries.conf"
         trusted.write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
         room.own |= {"HOME": str(home), "CONTAINERS_REGISTRIES_CONF": str(trusted)}
-        storage = ("--root", str(tmp_path / "root"), "--storage-driver", "vfs")
-        options = tuple(f"{name}={value}" for name, value in zip(storage[::2], storage[1::2], strict=True))
+        options = (f"--root={tmp_path / 'root'}", "--storage-driver=vfs")
         container = replace(folder, image=f"docker://{host}/{registry.NAME}:1", options=options)
         outcome, said = room.run(container, "cat /etc/image-name; pwd")
         assert (outcome.status, said) == (0, ["busybox", str(room.folder)]), outcome.stderr.read_text()
