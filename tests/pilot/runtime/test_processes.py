@@ -30,9 +30,14 @@ def family(text=FAMILY):
         parent.stdout.close()
 
 
+def settled(parent):
+    """Wait until all of a family have begun; a shell that starts a program has two states in between."""
+    wait_until(lambda: [one.state for one in tree(Root(parent.pid)).processes] == ["S"] * 4)
+
+
 def test_a_tree_is_found_by_who_started_whom():
     with family() as parent:
-        wait_until(lambda: len(tree(Root(parent.pid)).processes) == 4)
+        settled(parent)
         found = tree(Root(parent.pid))
         counted = tree(Root(parent.pid, counted=True))
     assert parent.pid not in {one.pid for one in found.processes}
@@ -60,8 +65,7 @@ def test_a_zombie_is_one_and_has_no_memory():
 
 def test_a_tree_is_stopped_when_everything_that_lives_in_it_is():
     with family() as parent:
-        # Stopped while it starts a program, a shell would wait for that in another state.
-        wait_until(lambda: [one.state for one in tree(Root(parent.pid)).processes] == ["S"] * 4)
+        settled(parent)
         assert not tree(Root(parent.pid)).stopped
         os.killpg(parent.pid, signal.SIGSTOP)
         wait_until(lambda: tree(Root(parent.pid, counted=True)).stopped)
