@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from pilot.contract.codes import ErrorCode
-from pilot.control import verdicts
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
 from pilot.control.tails import last_words
 from pilot.control.times import PATIENCE
-from pilot.control.utilities import Means, Utilities, with_prmon
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
 from pilot.plugins import call
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from pilot.contract.queue import QueueData
     from pilot.control.news import Key, Work
+    from pilot.control.utilities import Utilities
     from pilot.runtime.container.values import Container
     from pilot.runtime.limits import Limits
     from pilot.runtime.processes import Root
@@ -67,7 +67,7 @@ class PayloadControl:
             whole = self._environment(work, place)
             bounds = limits.of(work.job.spec, work.site.queue, self._surroundings.limits)
             utilities = self._utilities(work, place, container, whole, bounds)
-            needed = cancelled or utilities.before()
+            needed = bool(cancelled) or utilities is None or utilities.before()
             if cancelled:
                 raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
             if not needed:
@@ -79,12 +79,13 @@ class PayloadControl:
             call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
             metrics = self._metrics(work, outcome)
             problem = self._judge(work, container, outcome)
-            problem = (None if cancelled else utilities.after(well=problem is None)) or problem
+            if utilities is not None and not cancelled:
+                problem = utilities.after(well=problem is None) or problem
         event = Event.FAIL if problem else Event.PAYLOAD_OK
         self._tell(work.answer(event, problem, outcome=outcome, metrics=metrics))
 
     def _payload(
-        self, work: Work, command: PayloadCommand, place: Workdir, bounds: Limits, utilities: Utilities
+        self, work: Work, command: PayloadCommand, place: Workdir, bounds: Limits, utilities: Optional[Utilities]
     ) -> PayloadOutcome:
         from pilot.runtime import process
 
@@ -93,7 +94,7 @@ class PayloadControl:
         self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
         self.roots[work.key] = payload.root
         try:
-            with utilities.beside(payload.pid):
+            with contextlib.nullcontext() if utilities is None else utilities.beside(payload.pid):
                 return replace(payload.wait(), words=last_words(place.stdout, place.stderr))
         finally:
             del self.roots[work.key]
@@ -132,12 +133,16 @@ class PayloadControl:
 
     def _utilities(
         self, work: Work, place: Workdir, container: Optional[Container], whole: Mapping[str, str], bounds: Limits
-    ) -> Utilities:
+    ) -> Optional[Utilities]:
+        """Answer what goes with a payload; ``None``: nothing, as with most, which then need not load what runs it."""
         spec, queue, chosen = work.job.spec, work.site.queue, self._surroundings.payload
         image = container.image if container else ""
         words = {"spec": spec, "queue": queue, "workdir": place.root, "environment": whole, "image": image}
         asked = call(self._plugins, "utility_commands", **words)
         wanted = [utility for answer in reversed(asked) for utility in answer]
+        if not wanted and not chosen.prmon:
+            return None
+        from pilot.control.utilities import Means, Utilities, with_prmon
 
         def command_of(utility: Utility) -> PayloadCommand:
             command = PayloadCommand(utility.argv, {**whole, **utility.environment}, place.root)
@@ -162,13 +167,18 @@ class PayloadControl:
         return found
 
     def _judge(self, work: Work, container: Optional[Container], outcome: PayloadOutcome) -> Optional[Problem]:
-        problem: Optional[Problem] = (
+        if outcome.well:
+            doubt: Optional[Problem] = call(self._plugins, "diagnose_payload", spec=work.job.spec, outcome=outcome)
+            return doubt
+        from pilot.control import verdicts
+
+        problem: Problem = (
             verdicts.of_limits(outcome)
             or self._surroundings.containers.explain(container, outcome)
             or call(self._plugins, "diagnose_payload", spec=work.job.spec, outcome=outcome)
             or verdicts.of_status(outcome)
         )
-        if problem is None or not outcome.dumped:
+        if not outcome.dumped:
             return problem
         from pilot.runtime import core_dump
 

@@ -41,10 +41,8 @@ def _shown(size: int) -> str:
     return f"{size / _MB:.0f} MB" if size else "an unknown amount"
 
 
-def of_status(outcome: PayloadOutcome) -> Optional[Problem]:
-    """Judge by the exit status alone, for want of anything better."""
-    if outcome.well:
-        return None
+def of_status(outcome: PayloadOutcome) -> Problem:
+    """Judge a payload that failed by its exit status alone, for want of anything better."""
     if outcome.signal is not None:
         return Problem(ErrorCode.PAYLOAD_SIGNALLED, f"the payload was ended by signal {outcome.signal}")
     return Problem(ErrorCode.PAYLOAD_FAILED, f"the payload ended with status {outcome.status}")

@@ -52,7 +52,6 @@ def test_a_mere_sigkill_is_not_taken_for_want_of_memory():
 
 def test_a_payload_that_got_over_the_loss_of_a_process_ended_well():
     assert verdicts.of_limits(outcome(status=0, memory_kills=1)) is None
-    assert verdicts.of_status(outcome(status=0)) is None
 
 
 def test_limits_that_signals_enforce_have_their_codes():
