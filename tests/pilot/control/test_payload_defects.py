@@ -42,7 +42,7 @@ def running(bench, spec, **more):
     return place, control, thread
 
 
-def test_defect_1_a_failed_payload_is_told_at_once(bench):
+def test_peer_defect_1_a_failed_payload_is_told_at_once(bench):
     """There: 115 s of waiting after each failed job."""
     spec = bench.spec("/bin/sh", "-c", "exit 7")
     bench.make(spec)
@@ -52,7 +52,7 @@ def test_defect_1_a_failed_payload_is_told_at_once(bench):
     assert time.monotonic() - begun < 2
 
 
-def test_defect_2_a_cgroup_keeps_nobody_waiting(bench):
+def test_peer_defect_2_a_cgroup_keeps_nobody_waiting(bench):
     """There: a thread for cgroups that sleeps for 60 s, also where none are used."""
     spec = bench.spec("true", memory=64 * MB)
     bench.make(spec)
@@ -82,7 +82,7 @@ def strangers():
 
 
 @pytest.mark.parametrize("ending", ["stopped", "by itself", "its keeper killed"])
-def test_defect_4_no_process_of_anybody_else_is_ended(bench, strangers, ending):
+def test_peer_defect_4_no_process_of_anybody_else_is_ended(bench, strangers, ending):
     """There: every orphan of the same user is killed."""
     script = "sleep 600 & setsid sleep 600 & touch up; " + ("wait" if ending != "by itself" else "exit 0")
     spec = bench.spec("/bin/sh", "-c", script, memory=64 * MB)
@@ -104,7 +104,7 @@ def test_defect_4_no_process_of_anybody_else_is_ended(bench, strangers, ending):
     assert [alive(pid) for pid in strangers] == [True, True]
 
 
-def test_defect_26_every_experiments_payload_has_a_limit_of_memory_without_a_monitor_program(bench):
+def test_peer_defect_26_every_experiments_payload_has_a_limit_of_memory_without_a_monitor_program(bench):
     """There: only one experiment's plugin enforces one, and only while its monitor program runs."""
     eater = "food = []\nfor _ in range(500): food.append(bytearray(b'x' * 2**20))\n"
     spec = bench.spec(sys.executable, "-I", "-S", "-c", eater)
@@ -118,7 +118,7 @@ def test_defect_26_every_experiments_payload_has_a_limit_of_memory_without_a_mon
     assert bench.told[0].problem.code is ErrorCode.PAYLOAD_EXCEEDED_MEMORY
 
 
-def test_defect_31_payloads_at_once_have_nothing_in_common(bench):
+def test_peer_defect_31_payloads_at_once_have_nothing_in_common(bench):
     """There: some forty environment variables and lists of errors belong to the process, so to one job at a time."""
     before = dict(os.environ)
     threads = []
