@@ -112,8 +112,9 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="pilot",
         description="Ask a server for work, run it, report.",
-        epilog="Further: 'pilot settings' shows what may be tuned, 'pilot environment' the node; 'pilot check' says whether "
-        "it fits a queue; 'pilot test' runs trivial jobs without a server; 'pilot replay' runs a failed payload again.",
+        epilog="Further: 'pilot settings' shows what may be tuned, 'pilot environment' the node; 'pilot check' says "
+        "whether it fits a queue; 'pilot test' runs trivial jobs without a server; 'pilot replay' runs a failed job "
+        "again.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=PRODUCT)

@@ -142,8 +142,8 @@ class Communicator:
     def acquire(self, request: WorkRequest, request_id: str) -> replies.Jobs:
         """Ask for work; no job is an answer too.
 
-        ``request_id`` names this request: asked again under it, the server gives the same answer again. Only in
-        /api/v1: PanDA's older dialect has no such thing, so there a request that broke off is not repeated.
+        ``request_id`` names this request: asked again under it, a server of our kind gives the same answer again.
+        PanDA's know nothing of it, so there a request that broke off is not repeated: it might have taken a job.
 
         Raises:
             replies.ServerError: there was no answer, or one that is none.
@@ -154,7 +154,8 @@ class Communicator:
 
         def send(dialect: Dialect) -> replies.Raw:
             text = json.dumps(encode(request, dialect))
-            return self._post(dialect, _WORK[dialect], text, headers, again=dialect is Dialect.V1)
+            again = dialect is Dialect.V1 and self._announced
+            return self._post(dialect, _WORK[dialect], text, headers, again=again)
 
         dialect, said = self._speak(send)
         return replies.jobs_v1(said) if dialect is Dialect.V1 else replies.jobs_legacy(said)

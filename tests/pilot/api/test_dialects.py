@@ -23,6 +23,7 @@ REQUEST = WorkRequest(queue=QUEUE)
 FINAL = JobUpdate(job_id=7, attempt=2, state=JobState.FINISHED, files=(StoredFile("a.root", 5, "adler32:00000001"),))
 GONE = (404, b"no such page")
 NO_JOBS = (200, b'{"StatusCode": 20, "errorDialog": "No jobs in PanDA"}')
+NO_JOBS_V1 = (200, b'{"success": false, "message": "No jobs in PanDA", "data": null}')
 TAKEN = (200, b'{"StatusCode": 0, "command": "NULL"}')
 
 
@@ -156,7 +157,8 @@ def breaking_off(answers: int):
                     requests.append(head)
                     if len(requests) > answers:
                         return
-                connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n%s" % (len(NO_JOBS[1]), NO_JOBS[1]))
+                said = NO_JOBS_V1[1] if b"/api/v1/" in head else NO_JOBS[1]
+                connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
 
     def accept():
         with contextlib.suppress(OSError):
@@ -171,20 +173,23 @@ def breaking_off(answers: int):
     thread.join(5)
 
 
+@pytest.mark.parametrize("dialect", ["legacy", "v1"])
 @pytest.mark.parametrize("before", [0, 1])
-def test_a_legacy_request_for_work_that_broke_off_is_not_repeated_at_once(before):
+def test_a_request_for_work_of_pandas_server_that_broke_off_is_not_repeated_at_once(before, dialect):
     """The server may have given a job that nobody would ever hear of."""
     with breaking_off(before) as (url, requests):
-        server = Communicator(Server(url=url, dialect="legacy", read_timeout=2.0))
+        server = Communicator(Server(url=url, dialect=dialect, read_timeout=2.0))
         for _ in range(before):
             server.acquire(REQUEST, "r")
+            assert server._idle
         with pytest.raises(replies.Unreachable):
             server.acquire(REQUEST, "r")
     assert len([head for head in requests if head.startswith(b"POST")]) == before + 1
 
 
-def test_a_request_with_a_number_may_be_repeated_at_once(peer):
+def test_a_server_of_our_kind_knows_the_number_of_a_request_and_may_be_asked_again_at_once(peer):
     server = speaking_to(peer, "v1")
+    server._announced = True
     server.acquire(REQUEST, "r1")
     usual, failed = peer._usual, []
 
