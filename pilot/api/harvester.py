@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 def adjusted(settings: Settings) -> Settings:
     """Answer the settings with the waits and limits that hold for looking after files instead of asking a server."""
     harvester = settings.harvester
-    job = replace(settings.job, requests=harvester.requests, ask_wait=harvester.ask_wait)
+    wait = harvester.ask_wait
+    # A look at a folder costs nobody anything: the waits do not grow.
+    job = replace(settings.job, requests=harvester.requests, ask_wait=wait, ask_wait_most=wait)
     return replace(settings, job=job)
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pilot.settings import Harvester, Mode, Settings, mode_of
+from pilot import options
+from pilot.settings import Harvester, Mode, Settings, layers, load, mode_of
 
 PUSH = {"id": "hv", "submit_mode": "PUSH"}
 
@@ -36,3 +37,28 @@ def test_the_way_follows_from_what_is_given(harvester, updates, mode):
 def test_a_pilot_with_a_file_of_jobs_of_its_own_asks_nobody():
     settings = Settings(harvester=Harvester(**PUSH))
     assert mode_of(replace(settings, job=replace(settings.job, file="jobs.json"))) is Mode.SERVER
+
+
+def test_harvesters_variables_are_settings_below_every_other():
+    told = {"HARVESTER_ID": "hv", "HARVESTER_WORKER_ID": "12", "HARVESTER_WORKDIR": "/access"}
+    found = load(layers(None, [("options", {"harvester": {"workdir": "/other"}})], environment=told)).settings.harvester
+    assert (found.id, found.worker, found.workdir) == ("hv", 12, "/other")
+
+
+def test_a_workers_number_that_is_none_is_passed_over():
+    assert load(layers(None, [], environment={"HARVESTER_WORKER_ID": "abc"})).settings.harvester.worker == 0
+
+
+def test_pilot_3s_options_are_settings():
+    words = ["-k", "-z", "--harvester-workdir", "/a", "--harvester-datadir", "/b", "--harvester-submit-mode", "push"]
+    words += ["--harvester-workerattributes", "w.json", "--harvester-eventstatusdump", "d.json"]
+    chosen = load([options.as_layer(options.parse(words))]).settings
+    assert chosen.harvester == Harvester(
+        workdir="/a",
+        datadir="/b",
+        submit_mode="PUSH",
+        worker_attributes="w.json",
+        event_status_dump="d.json",
+        status=False,
+    )
+    assert mode_of(chosen) is Mode.FILES
