@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import FileSpec, JobSpec, Role
+from pilot.contract.job import FileSpec, JobSpec, Program, Role
+from pilot.runtime import limits
 from tests.pilot.dispatcher import QUEUE, Dispatcher, queue_data, serving
 
 ROOT = Path(__file__).parents[2]
@@ -173,6 +174,28 @@ def test_a_failing_payload_is_reported_with_its_words_and_its_log(stage):
     assert (final["job_status"], final["trans_exit_code"]) == ("failed", 3)
     assert set(json.loads(final["job_output_report"])) == {"job.log.tgz"}
     assert log_member(stage, "payload.stderr") == "no beam\n"
+
+
+def test_a_payload_that_takes_too_much_memory_is_reported_with_the_numbers(stage):
+    if limits.describe()[0].why:
+        pytest.skip("not tested: no cgroup limits memory here")
+    eater = "food = []\nfor _ in range(500): food.append(bytearray(b'x' * 2**20))\n"
+    stage.dispatcher.jobs = [job(sys.executable, "-I", "-S", "-c", eater, memory=32 * 2**20)]
+    assert stage.run()[0] != 0
+    final = stage.final()
+    assert (final["pilot_error_code"], final["trans_exit_code"]) == (ErrorCode.PAYLOAD_EXCEEDED_MEMORY, 137)
+    assert "when it had 64 MB of the 64 MB that it may have" in final["pilot_error_diag"]
+
+
+def test_a_script_among_the_inputs_runs_with_the_programs_that_the_job_brings(stage):
+    (stage.storage / "run.sh").write_text("#!/bin/sh\ncat order; echo payload >> order\n")
+    programs = {
+        name: Program("/bin/sh", ("-c", f"echo {name} >> order; cat order")) for name in ("preprocess", "postprocess")
+    }
+    stage.dispatcher.jobs = [job("./run.sh", inputs=["run.sh"], outputs=["order"], **programs)]
+    assert stage.run()[0] == 0
+    assert (stage.storage / "order").read_text() == "preprocess\npayload\npostprocess\n"
+    assert log_member(stage, "payload.stdout") == log_member(stage, "preprocess.stdout") == "preprocess\n"
 
 
 def test_a_token_is_in_no_log(stage):
