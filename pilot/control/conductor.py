@@ -128,12 +128,15 @@ class Conductor(Component):
     def _order(self, order: Order) -> None:
         if order.key is None:
             self.intake.stop()
-            if order.event is Event.DEADLINE and self.means.end is not None:
-                self._end_at = min(self._end_at, self.means.end.at)
+            self._stop = self._stop or order.problem  # a job may be on its way
+        if order.key is None and order.event is Event.DEADLINE and self.means.end is not None:
+            self._end_at = min(self._end_at, self.means.end.at)
         for slot in list(self.jobs.values()):
             if order.key in (None, slot.job.key):
                 log.warning("job %d.%d: %s: %s", *slot.job.key, order.event.value, order.problem.detail)
                 self._stop_job(slot, order.event, order.problem)
+        if order.key is None:
+            self._set_deadlines()
 
     def _stored(self, stored: news.Stored) -> None:
         if (slot := self.jobs.get(stored.key)) is not None and not slot.final:
@@ -188,12 +191,21 @@ class Conductor(Component):
         self._end_at = min(self._end_at, self.means.clock() + shutdown.seconds)
         for slot in list(self.jobs.values()):
             self._stop_job(slot, Event.SHUTDOWN, self._stop)
+        self._set_deadlines()
+
+    def _set_deadlines(self) -> None:
+        """Let every time that was given shrink to what is left."""
+        for slot in self.jobs.values():
             self._set_deadline(slot)
 
     def _stop_job(self, slot: Slot, event: Event, problem: Problem) -> None:
-        """End a job. One whose payload ended well with another pilot goes on with the next one, if ours has to go."""
-        if not (slot.adopted and slot.job.phase is Phase.STAGING_OUT and event in (Event.SHUTDOWN, Event.DEADLINE)):
+        """End a job. Has the pilot to go, outputs that were made are left to the next one, if it finds them."""
+        going = event in (Event.SHUTDOWN, Event.DEADLINE) and slot.job.phase is Phase.STAGING_OUT
+        if not (going and (slot.adopted or self.means.handed_over)):
             return self._move(slot, event, problem)
+        log.warning("job %d.%d is left to another pilot: %s", *slot.job.key, problem.detail)
+        if not slot.adopted:
+            self.problems.append(problem)
         slot.job = slot.job.evolve(step=slot.job.step + 1)  # the copies are of an earlier step, and so are stopped
         self._send(slot, Effect.CANCEL_COPIES, None)
         return self._leave(slot)

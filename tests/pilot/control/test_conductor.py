@@ -559,6 +559,17 @@ def test_when_the_slots_end_has_come_everything_is_over_by_then_and_has_its_code
     assert scene.world.now <= 1003
 
 
+@pytest.mark.parametrize("key", [None, (1, 1)])
+def test_a_job_that_comes_after_all_were_ended_is_not_begun(key, tmp_path):
+    scene = Scene(tmp_path, at_once=2)
+    scene.conductor.begin()
+    asked = scene.work[0]
+    scene.conductor.handle(news.Order(key, Event.CHECK, Problem(ErrorCode.NO_LOCAL_SPACE, "full")))
+    scene.work[:] = [asked]
+    scene.offer(spec())
+    assert scene.effects()[0] is (Effect.STAGE_LOG if key is None else Effect.REPORT)
+
+
 class Waited(Exception):
     """The conductor waits, for so many seconds."""
 
@@ -626,6 +637,18 @@ def test_a_dead_pilots_outputs_are_left_to_the_next_pilot_when_this_one_has_to_g
     assert [item.job.step for item in cancels] == [2], "later than the copies"
     assert (9, 1) not in adopting.conductor.jobs
     assert [record.phase for record in adopting.world.journal.records() if record.id == 9] == ["staging-out"]
+
+
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_outputs_are_left_to_other_pilots_where_the_site_names_a_folder_for_them(running, handed_over):
+    running.answer(Event.PAYLOAD_OK)
+    running.conductor.means = replace(running.conductor.means, handed_over=handed_over)
+    running.conductor.handle(news.Shutdown(KILL, 60.0))
+    assert ((1, 1) in running.conductor.jobs) is not handed_over
+    assert [record.phase for record in running.world.journal.records()] == [
+        "staging-out" if handed_over else "stopping"
+    ]
+    assert running.conductor.problems == ([KILL] if handed_over else [])
 
 
 def test_a_dead_pilots_job_that_the_server_wants_ended_is_ended(adopting):
