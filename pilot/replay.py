@@ -22,7 +22,7 @@ from pilot.copytool.base import Cancel, Deadline
 from pilot.errors import ConfigError, JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem
 from pilot.options import Parser
-from pilot.runtime import bundle, process
+from pilot.runtime import bundle, core_dump, process
 from pilot.runtime.bundle import REPLAY, Bundle
 from pilot.runtime.compression import decompressed
 from pilot.runtime.limits import Limits
@@ -50,8 +50,14 @@ def main(argv: Sequence[str], say: Say) -> int:
     """
     found = _options(argv)
     base = _fresh(found.workdir)
-    unpack(Path(found.bundle), base / ORIGINAL)
-    replay = Replay(_read(base / ORIGINAL), base, Path(found.inputs).absolute() if found.inputs else None)
+    try:
+        unpack(Path(found.bundle), base / ORIGINAL)
+        failed = _read(base / ORIGINAL)
+    except ConfigError:
+        shutil.rmtree(base / ORIGINAL, ignore_errors=True)
+        base.rmdir()
+        raise
+    replay = Replay(failed, base, Path(found.inputs).absolute() if found.inputs else None)
     say(f"job {replay.bundle.spec.id}.{replay.bundle.spec.attempt} in {base}")
     missing = replay.prepare(say)
     for words in missing:
@@ -224,10 +230,12 @@ class Replay:
     def _judge(self, outcome: PayloadOutcome) -> Optional[Problem]:
         manager, spec = plugins.load(self.bundle.user), self.bundle.spec
         plugins.call(manager, "settle_outputs", spec=spec, outcome=outcome)
-        found: Optional[Problem] = verdicts.of_limits(outcome) or plugins.call(
-            manager, "diagnose_payload", spec=spec, outcome=outcome
-        )
-        return found or verdicts.of_status(outcome) or self._outputs()
+        found: Optional[Problem] = None if outcome.well else verdicts.of_limits(outcome)
+        found = found or plugins.call(manager, "diagnose_payload", spec=spec, outcome=outcome)
+        if outcome.well:
+            return found or self._outputs()
+        found = found or verdicts.of_status(outcome)
+        return verdicts.with_core(found, core_dump.where(outcome.pid, self.folder)) if outcome.dumped else found
 
     def _outputs(self) -> Optional[Problem]:
         """Look whether the outputs are there, as storing them would."""

@@ -318,6 +318,7 @@ class Agent:
             end=first(self._ends),
             mask=masking(parts.secrets),
             announced=lambda: parts.server.announced,
+            handed_over=bool(parts.settings.recovery.folder) and parts.settings.recovery.outputs == "store",
             work_until=work_until,
         )
         limits = Limits(

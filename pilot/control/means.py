@@ -43,7 +43,8 @@ class Means:
     """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970.
 
     Jobs run until ``work_until`` on its clock, so that everything is over at ``end``. ``mask`` overwrites secrets in a
-    text; ``announced`` says whether the server knows what we add to PanDA's messages.
+    text; ``announced`` says whether the server knows what we add to PanDA's messages. ``handed_over``: what a pilot
+    that has to go leaves undone is found by others.
     """
 
     journal: Journal
@@ -58,6 +59,7 @@ class Means:
     work_until: float = NEVER
     mask: Callable[[str], str] = str
     announced: Callable[[], bool] = bool
+    handed_over: bool = False
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     luck: Callable[[], float] = random.random

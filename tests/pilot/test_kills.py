@@ -168,11 +168,12 @@ def test_what_a_pilot_cannot_settle_is_brought_to_its_end_by_one_on_another_node
     assert list(shared.iterdir()) == []
 
 
-def test_outputs_of_a_job_that_was_taken_over_outlive_a_signal_to_the_pilot_that_took_it(deathbed, shared):
+@pytest.mark.parametrize("first", [signal.SIGKILL, signal.SIGTERM])
+def test_outputs_that_were_made_outlive_one_pilot_and_then_another(deathbed, shared, first):
     bed = deathbed()
     bed.dispatcher.jobs = [shell("echo > hold-out.txt", outputs=["hold-out.txt"])]
     bed.environment["COMPASS_PILOT__PLUGINS__ALSO"] = "[slow]"
-    for number in (signal.SIGKILL, signal.SIGTERM):
+    for number in (first, signal.SIGTERM):
         pilot = bed.start(recovery__folder=shared)
         bed.reached()  # it is storing the output
         pilot.send_signal(number)

@@ -170,6 +170,7 @@ def test_what_is_no_archive_is_told(tmp_path):
     (tmp_path / "text").write_bytes(b"\x1f\x8bgarbage")
     with pytest.raises(ConfigError, match="cannot be read as a log archive"):
         played(tmp_path, tmp_path / "text")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_with_something_in_it_is_not_worked_in(tmp_path, archive):
