@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -71,6 +72,19 @@ def test_a_payload_that_hangs_is_ended_and_the_log_says_where_it_did(watched):
     log = log_member(watched, "pilotlog.txt")
     assert "cmdline: sleep 60" in log
     assert "wchan: " in log
+
+
+def test_time_in_which_the_pilot_was_stopped_makes_no_payload_looping(watched):
+    """As when a batch system freezes a slot; more than two seconds, because the payload must be silent for longer."""
+    watched.dispatcher.jobs = [shell("echo begun; sleep 3.5")]
+    pilot = watched.start(**OFTEN, monitor__looping=2.5, monitor__standstill=1)
+    watched.dispatcher.wait_for(lambda: any("max_pss" in one for one in watched.dispatcher.updates))
+    pilot.send_signal(signal.SIGSTOP)
+    time.sleep(2.2)
+    pilot.send_signal(signal.SIGCONT)
+    pilot.communicate(timeout=30)
+    assert watched.final()["job_status"] == "finished"
+    assert "standstill: the pilot was stopped for 2 s" in log_member(watched, "pilotlog.txt")
 
 
 def test_a_slot_that_ends_soon_gets_no_job(watched):

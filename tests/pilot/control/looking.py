@@ -17,7 +17,7 @@ class Looking:
 
     def __init__(self, bench, spec, root=None, *, monitor=None, queue=None, checks=CHECKS, credentials=None, **means):
         self.bench, self.clock, self.wall = bench, 1000.0, 1e9
-        self.spec = spec
+        self.spec, self.root = spec, root
         self.place = bench.make(spec) if root is None else None
         self.site = Site(QueueData("Q", **(queue or {})))
         settings = Settings(

@@ -14,6 +14,7 @@ from pilot.control.credentials import CredentialReader
 from pilot.control.lifecycle import Event
 from pilot.job import PayloadCommand
 from pilot.runtime import process
+from pilot.runtime.processes import Root, members, tree
 from pilot.settings import Server, Settings
 from pilot.site.features import FeatureSource
 from tests.pilot.control.looking import Looking
@@ -140,6 +141,24 @@ def test_too_many_processes_end_the_job_and_zombies_are_some(bench):
     with payload(bench, text, monitor={"processes": 3, "zombies": 2}) as looking:
         looking.look()
     assert codes(looking) == [(Event.CHECK, ErrorCode.TOO_MANY_PROCESSES)]
+
+
+def test_a_process_that_has_left_its_parents_counts(bench):
+    text = f"import os\nif not os.fork():\n    os.setsid()\n    if os.fork(): os._exit(0)\n{WAITING}"
+    with payload(bench, text, ready="ready\nready") as looking:
+        wait_until(lambda: (looking.look(), looking.measured[-1].processes == 2)[1])
+    assert codes(looking) == []
+
+
+def test_a_payloads_cgroup_names_the_same_processes_as_its_descent(bench):
+    text = f"import os; os.fork(); {WAITING}"
+    with payload(bench, text, ready="ready\nready") as looking:
+        root = looking.root
+        if not root.cgroup:
+            pytest.skip("not tested: no cgroup can be made here")
+        wait_until(lambda: len(list(members(root.cgroup))) == 2)
+        by_descent = {one.pid for one in tree(Root(root.pid)).processes}
+        assert {one.pid for one in tree(root).processes} == by_descent
 
 
 def test_a_slot_that_is_taken_back_ends_all_jobs_in_time(bench, tmp_path):
