@@ -72,7 +72,7 @@ class FileWorker:
         for name in KILL:
             if is_own_mark(self._access / name):
                 exchange.remove(self._access / name)
-        self.beat()
+        self._write(HEARTBEAT, {"state": "running"})
 
     def beat(self) -> Optional[str]:
         """Write the heartbeat; answer once that somebody wants the worker ended."""

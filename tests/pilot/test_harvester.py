@@ -154,6 +154,11 @@ def test_a_worker_that_is_killed_by_either_name_ends_its_job__peer_defect_16(har
     assert (said["jobStatus"], said["pilotErrorCode"]) == ("failed", ErrorCode.KILLED_BY_SERVER)
 
 
+def test_a_worker_that_is_killed_before_it_began_takes_no_job(harvester):
+    harvester.put("kill_worker.json", "{}")
+    assert harvester.by_files().wait(30) == 91
+
+
 def test_inputs_that_harvester_has_brought_are_used(harvester):
     (harvester.folder / "brought").write_text("hello")
     (harvester.access / "in.txt").symlink_to(harvester.folder / "brought")

@@ -39,6 +39,13 @@ def test_that_somebody_wants_the_end_is_told_once(tmp_path, name):
     assert here.beat() is None
 
 
+def test_that_somebody_wants_the_end_from_the_beginning_is_told_too(tmp_path):
+    (tmp_path / KILL[0]).touch()
+    here = worker(tmp_path)
+    here.begin()
+    assert here.beat() is not None
+
+
 def test_at_the_end_both_names_of_the_kill_file_are_written__peer_defect_16(tmp_path):
     taken_back = []
     here = worker(tmp_path, lambda: taken_back.append(True))
