@@ -17,6 +17,10 @@ UNWELL = frozenset(
         ErrorCode.RESOURCE_UNAVAILABLE,
         ErrorCode.LOG_CREATION_FAILED,
         ErrorCode.JOURNAL_UNUSABLE,
+        ErrorCode.NO_SOFTWARE_DIR,
+        ErrorCode.CVMFS_NOT_ALIVE,
+        ErrorCode.APPTAINER_NOT_INSTALLED,
+        ErrorCode.SIGNATURE_UNVERIFIABLE,
     }
 )
 

@@ -121,6 +121,19 @@ def test_who_is_told_to_stop_asks_no_more():
     assert asking().stopped().next(0.0, 0) is None
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        ErrorCode.NO_SOFTWARE_DIR,
+        ErrorCode.CVMFS_NOT_ALIVE,
+        ErrorCode.APPTAINER_NOT_INSTALLED,
+        ErrorCode.SIGNATURE_UNVERIFIABLE,
+    ],
+)
+def test_a_node_that_would_fail_the_next_job_as_well_is_no_black_hole(code):
+    assert asking().ended_with(Problem(code, "not here")).next(0.0, 0) is None
+
+
 def test_a_pilot_on_an_unwell_node_asks_no_more_and_one_whose_job_failed_does():
     full, failed = Problem(ErrorCode.NO_LOCAL_SPACE, "full"), Problem(ErrorCode.PAYLOAD_FAILED, "exit status 3")
     assert asking().ended_with(full).next(0.0, 0) is None
