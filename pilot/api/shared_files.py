@@ -22,6 +22,8 @@ from pilot.contract.messages import Command, JobUpdate, UpdateAnswer, WorkReques
 from pilot.contract.queue import QueueData, StorageEndpoint, local_storage
 from pilot.settings import Server
 
+__all__ = ["AccessPoint", "SharedFiles"]
+
 log = logging.getLogger(__name__)
 
 REQUEST, ATTRIBUTES, DUMP = "worker_requestjob.json", "worker_attributes.json", "event_status.dump.json"
