@@ -302,9 +302,10 @@ def hand_over(own: Path, folder: str) -> None:
 
 def leave(own: Path, status: int, keep: bool) -> None:
     """Remove this pilot's folder, but not what the next pilot on this disk, or a reader of the log, will want."""
+    from pilot.control.moving import INSIDE
     from pilot.runtime.workdir import KEPT_FILE
 
-    if keep or any(own.glob("journal/*.json")) or any(own.glob(f"*/{KEPT_FILE}")):
+    if keep or any(any(own.glob(names)) for names in ("journal/*", f"*/{INSIDE}", f"*/{KEPT_FILE}")):
         return
     if status in UNEVENTFUL:
         shutil.rmtree(own, ignore_errors=True)

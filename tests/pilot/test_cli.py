@@ -120,6 +120,15 @@ def test_a_journal_with_something_in_it_always_stays(tmp_path):
     assert (own / "journal" / "1-1.json").exists()
 
 
+@pytest.mark.parametrize("name", ["journal/7-1.json.moving", "PanDA_Pilot-7-1/.compass-record.json"])
+def test_a_job_that_is_on_its_way_to_another_folder_stays(tmp_path, name):
+    own = cli.make_folder(tmp_path, contextlib.ExitStack())
+    (own / name).parent.mkdir()
+    (own / name).write_text("{}")
+    cli.leave(own, 0, keep=False)
+    assert (own / name).exists()
+
+
 def test_jobs_that_are_left_go_to_the_folder_that_the_site_names(tmp_path):
     with contextlib.ExitStack() as held:
         (tmp_path / "node").mkdir()
