@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,12 @@ def run(folder: Path, count: int, options: Sequence[str]) -> int:
     argv = [sys.executable, "-m", "pilot", *options, "-a", str(folder), "--job-file", str(path)]
     # The same Python finds the same pilot, wherever this one was started from.
     environment = {**settings.environment(), "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
-    return subprocess.run(argv, env=environment, cwd=folder, check=False).returncode
+    pilot = subprocess.Popen(argv, env=environment, cwd=folder)
+    # A terminal sends its interrupts to the pilot as well, which ends its jobs in order; whoever ends this, ends both.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: pilot.terminate())
+    status = pilot.wait()
+    return status if status >= 0 else 128 - status
 
 
 def job(at: int) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,21 @@ def test_a_pilot_that_does_not_even_begin_is_told_as_such(tmp_path):
     assert done.returncode == ExitCode.BAD_CONFIGURATION
     assert "job 1: no final report was written" in done.stdout
     assert "there is no plugin 'nobody'" in done.stderr
+
+
+def test_who_ends_it_ends_the_pilot_in_order_and_leaves_nothing(tmp_path):
+    argv = [sys.executable, "-m", "pilot", "test", "--jobs", "1000", "-d", "-a", str(tmp_path / "work")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        argv, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as trial_run:
+        assert any("job 1.1: " in line for line in trial_run.stderr), "no job began"
+        trial_run.terminate()
+        said, told = trial_run.communicate(timeout=60)
+    assert trial_run.returncode == 128 + signal.SIGTERM
+    assert "ended by SIGTERM" in told
+    assert f"a pilot does not work here: exit status {128 + signal.SIGTERM}" in said
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["0", "x", "-1", "1001", "²"])
