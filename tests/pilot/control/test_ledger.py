@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 
@@ -118,3 +119,30 @@ def test_what_nobody_holds_can_be_given_back():
     ledger = Ledger(1)
     ledger.give_back((1, 1))
     assert ledger.opening((), 0.0) == Opening(1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_comes_nothing_is_given_twice_and_every_job_begins(seed):
+    luck, total = random.Random(seed), Amount(8, 16 * GB, 100 * GB)
+    ledger, now, coming = Ledger(6, total), 0.0, 40
+    waiting, running, begun_at = [], {}, {}
+    while coming or waiting or running:
+        now += 50
+        for key in [key for key, (until, _) in running.items() if until <= now]:
+            ledger.give_back(key)
+            del running[key]
+        if coming and len(waiting) < 3:
+            seconds = luck.choice((300.0, 3000.0, math.inf))
+            amount = Amount(luck.choice((1, 1, 1, 2, 4, 8, 16)), luck.choice((0, 3 * GB)), 10 * GB)
+            waiting.append(Waiting((coming, 1), amount, seconds, now))
+            coming -= 1
+        for key in ledger.begin(waiting, now):
+            one = next(one for one in waiting if one.key == key)
+            waiting.remove(one)
+            running[key] = (now + min(one.seconds, luck.choice((100, 2000))), one.amount)
+            begun_at[key] = now - one.since
+        held = [amount for _, amount in running.values()]
+        assert len(held) <= 6
+        assert len(held) <= 1 or all(sum(amount[part] for amount in held) <= total[part] for part in range(3))
+    assert len(begun_at) == 40
+    assert max(begun_at.values()) < 20_000
