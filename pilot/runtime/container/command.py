@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
-from pilot.runtime.container.podman import LABEL
+from pilot.runtime.container.podman import LABEL, OWNER
 from pilot.runtime.container.values import Bind, Container, Runtime
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Found:
     root: bool = False
     init: bool = False  # whether podman has a program that is process 1
     unshare: str = ""  # the program of that name
+    owner: str = ""  # this process, for podman's books
 
 
 def wrap(command: PayloadCommand, container: Container, found: Found, temporary: Path) -> PayloadCommand:
@@ -115,6 +116,7 @@ def _podman(command: PayloadCommand, container: Container, found: Found, tempora
         "run",
         "--rm",
         f"--label={LABEL}={temporary}",
+        f"--label={OWNER}={found.owner}",
         "--http-proxy=false",
         "--log-driver=passthrough",
     ]

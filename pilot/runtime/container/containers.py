@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
@@ -119,7 +118,7 @@ def put_in(chosen: Container, command: PayloadCommand, own: Mapping[str, str], t
 
     found = node.look(chosen, own)
     if store := _store(chosen, own):
-        store.remove_dead(time.time())
+        store.remove_orphans()
     log.info("%s runs in %s by %s", command.argv[0] if command.argv else "nothing", chosen.image, found.program)
     return wrap(command, chosen, found, temporary)
 

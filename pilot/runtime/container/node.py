@@ -11,6 +11,7 @@ from typing import Optional
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.runtime.container.command import Found
+from pilot.runtime.container.podman import Owner
 from pilot.runtime.container.values import Container, Runtime
 
 #: What a runtime gets of the pilot's environment for itself; its payload gets none of it.
@@ -60,6 +61,7 @@ def look(container: Container, own: Mapping[str, str]) -> Found:
         root=os.geteuid() == 0,
         init=any(Path(name).exists() for name in _INITS),
         unshare=shutil.which("unshare", path=environment["PATH"]) or "",
+        owner=str(Owner.this()) if container.runtime is Runtime.PODMAN else "",
     )
 
 

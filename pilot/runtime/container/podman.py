@@ -1,40 +1,70 @@
 """What podman keeps of containers beyond their end, and its removal.
 
 Killed together with its podman, a container stays in podman's books as one that runs; with the keeper killed it may
-really do so. Ours carry a label with their temporary folder, by which they are found; others are never touched.
+really do so. Ours carry labels with their temporary folder and with the process that has started them, by which they
+are found; others are never touched, nor are those of a process that lives, or of which nobody here can tell.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 #: The label that our containers carry; its value is the command's temporary folder, which is that of no other.
 LABEL = "compass-pilot"
+#: The label with the process that has started it.
+OWNER = "compass-pilot-owner"
 #: Options that say where podman keeps its books, and by what it ends containers.
 _OF_STORAGE = ("--root", "--runroot", "--storage-driver", "--storage-opt", "--runtime", "--cgroup-manager")
 #: Seconds for one call of podman.
 _PATIENCE = 30.0
-#: Seconds in which a container that was made gets its first process.
-_STARTING = 60.0
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process: its machine since it was started, the namespace of its number, the number, and when it began."""
+
+    boot: str
+    namespace: str
+    pid: int
+    began: str
+
+    def __str__(self) -> str:
+        return f"{self.boot}/{self.namespace}/{self.pid}/{self.began}"
+
+    @classmethod
+    def read(cls, text: str) -> Optional[Owner]:
+        """Read what `str` has written; ``None`` for anything else."""
+        words = text.split("/")
+        return cls(words[0], words[1], int(words[2]), words[3]) if len(words) == 4 and words[2].isdigit() else None
+
+    @classmethod
+    def this(cls) -> Owner:
+        """Answer the present process."""
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return cls(boot, str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]"), os.getpid(), began(os.getpid()))
+
+
+def began(pid: int) -> str:
+    """Say when a process began, in the kernel's ticks; "" when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A container as podman remembers it.
-
-    ``pid`` is its first process (0: it has none), ``created`` is seconds since 1970.
-    """
+    """A container as podman remembers it: its number, and who has started it."""
 
     id: str
-    folder: str
-    pid: int
-    created: float
+    owner: Optional[Owner]
 
 
 @dataclass(frozen=True)
@@ -45,9 +75,9 @@ class Podman:
     environment: Mapping[str, str]
     options: tuple[str, ...] = ()
 
-    def remove_dead(self, now: float) -> None:
-        """Remove what pilots have left whose containers have no process any more."""
-        self._remove(dead(self._kept(LABEL), now, _lives))
+    def remove_orphans(self) -> None:
+        """Remove what pilots have left that have died."""
+        self._remove(orphans(self._kept(LABEL), Owner.this(), began))
 
     def remove_of(self, folder: Path) -> None:
         """Remove the container with a temporary folder, and end it if it still runs."""
@@ -77,16 +107,17 @@ def of_storage(options: Iterable[str]) -> tuple[str, ...]:
     return tuple(option for option in options if option.partition("=")[0] in _OF_STORAGE)
 
 
-def dead(kept: Iterable[Kept], now: float, lives: Callable[[int], bool]) -> list[str]:
-    """Answer those that have no process, and are not just about to have their first."""
-    return [one.id for one in kept if not (lives(one.pid) if one.pid else now - one.created < _STARTING)]
-
-
-def _lives(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+def orphans(kept: Iterable[Kept], here: Owner, began: Callable[[int], str]) -> list[str]:
+    """Answer those whose owner was a process of this machine and namespace, and is no more."""
+    same = (here.boot, here.namespace)
+    return [
+        one.id
+        for one in kept
+        if one.owner and (one.owner.boot, one.owner.namespace) == same and began(one.owner.pid) != one.owner.began
+    ]
 
 
 def _read(entry: Mapping[str, object]) -> Kept:
     labels = entry["Labels"]
-    folder = labels[LABEL] if isinstance(labels, dict) else ""
-    return Kept(str(entry["Id"]), str(folder), int(str(entry["Pid"])), float(str(entry["Created"])))
+    owner = labels.get(OWNER, "") if isinstance(labels, dict) else ""
+    return Kept(str(entry["Id"]), Owner.read(str(owner)))

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
-from pilot.runtime.container.podman import LABEL, Kept, Podman, dead
+from pilot.runtime.container.podman import Kept, Owner, Podman, began, orphans
 from pilot.runtime.container.values import Bind, Container, Runtime
 from tests.pilot.runtime.container.conftest import Room
 from tests.services import registry
 
+ROOT = Path(__file__).parents[4]
 FAMILY = "setsid sleep 600 & sleep 600 & echo > up; sleep 600; sleep 600"
 
 
@@ -28,15 +30,21 @@ def room(podman, tmp_path):
 
 
 @pytest.fixture
-def folder(podman):
-    return Container(Runtime.PODMAN, str(podman.image), str(podman.program))
+def storage(tmp_path):
+    """Books of a test's own: others run podman at the same time, and tidy up."""
+    return (f"--root={tmp_path / 'root'}", "--storage-driver=vfs")
 
 
-def kept(podman, room):
-    """Answer the containers of a room that podman still knows."""
-    argv = [str(podman.program), "ps", "--all", "--filter", f"label={LABEL}={room.temporary}", "--format", "json"]
+@pytest.fixture
+def folder(podman, storage):
+    return Container(Runtime.PODMAN, str(podman.image), str(podman.program), options=storage)
+
+
+def kept(podman, folder):
+    """Answer the labels of the containers that podman still knows."""
+    argv = [str(podman.program), *folder.options, "ps", "--all", "--format", "{{.Labels}}"]
     said = subprocess.run(argv, env={**os.environ, **podman.environment}, capture_output=True, text=True, check=True)
-    return json.loads(said.stdout)
+    return said.stdout
 
 
 def test_a_payload_runs_in_an_image_and_writes_into_its_directory(room, folder, podman, nothing_is_left):
@@ -45,7 +53,7 @@ def test_a_payload_runs_in_an_image_and_writes_into_its_directory(room, folder, 
     assert (outcome.status, said) == (17, ["busybox", str(room.folder), str(room.folder)]), outcome.stderr.read_text()
     assert (room.folder / "made").read_text() == "done\n"
     assert sorted(path.name for path in podman.image.rglob("*")) == before
-    assert kept(podman, room) == []
+    assert kept(podman, folder) == ""
 
 
 def test_an_images_path_may_hold_a_colon_as_those_on_cvmfs_do(room, folder, tmp_path):
@@ -86,8 +94,7 @@ def test_an_image_is_fetched_from_its_address(room, podman, folder, tmp_path):
         trusted = tmp_path / "registries.conf"
         trusted.write_text(f'[[registry]]\nlocation = "{host}"\ninsecure = true\n')
         room.own |= {"HOME": str(home), "CONTAINERS_REGISTRIES_CONF": str(trusted)}
-        options = (f"--root={tmp_path / 'root'}", "--storage-driver=vfs")
-        container = replace(folder, image=f"docker://{host}/{registry.NAME}:1", options=options)
+        container = replace(folder, image=f"docker://{host}/{registry.NAME}:1")
         outcome, said = room.run(container, "cat /etc/image-name; pwd")
         assert (outcome.status, said) == (0, ["busybox", str(room.folder)]), outcome.stderr.read_text()
         outcome, _ = room.run(replace(container, image=f"docker://{host}/{registry.NAME}:2"), "true")
@@ -100,7 +107,7 @@ def test_what_goes_wrong_has_its_code(room, folder, tmp_path):
     for container, script, code in [
         (replace(folder, image=str(bare)), "true", ErrorCode.PAYLOAD_NOT_STARTED),
         (
-            replace(folder, options=("--pull=never",), image="docker://localhost/none"),
+            replace(folder, options=(*folder.options, "--pull=never"), image="docker://localhost/none"),
             "true",
             ErrorCode.IMAGE_NOT_FOUND,
         ),
@@ -111,18 +118,6 @@ def test_what_goes_wrong_has_its_code(room, folder, tmp_path):
         assert room.explain(container, outcome) is code, outcome.stderr.read_text()
 
 
-def test_nothing_is_left_in_a_storage_that_the_queue_names(room, folder, podman, tmp_path, nothing_is_left):
-    storage = (f"--root={tmp_path / 'root'}", "--storage-driver=vfs")
-    container = replace(folder, options=storage)
-    with room.running(container, FAMILY) as (payload, _):
-        payload.stop(0)
-        with room.containers.leaving_nothing(container, room.temporary):
-            payload.wait()
-    argv = [str(podman.program), *storage, "ps", "--all", "--quiet"]
-    said = subprocess.run(argv, env={**os.environ, **podman.environment}, capture_output=True, text=True, check=True)
-    assert said.stdout == ""
-
-
 def test_a_payload_that_is_stopped_leaves_nothing(room, folder, podman, nothing_is_left):
     with room.running(folder, FAMILY) as (payload, family):
         assert {"conmon", "podman", "sleep"} <= {one.name() for one in family}
@@ -130,17 +125,29 @@ def test_a_payload_that_is_stopped_leaves_nothing(room, folder, podman, nothing_
         with room.containers.leaving_nothing(folder, room.temporary):
             payload.wait()
     assert [one for one in family if one.is_running()] == []
-    assert kept(podman, room) == []
+    assert kept(podman, folder) == ""
 
 
-def test_a_keeper_that_loses_its_pilot_ends_the_container(room, folder, podman, nothing_is_left):
-    with room.running(folder, FAMILY) as (payload, family):
-        payload._keeper.stdin.close()  # what the kernel does when a pilot is killed
-        payload._keeper.wait(10)
-        payload._keeper.stdout.close()
-    assert [one for one in family if one.is_running()] == []
-    room.run(folder, "true")  # the next job removes what podman still knows of it
-    assert kept(podman, room) == []
+def test_a_pilot_that_is_killed_takes_its_container_with_it_and_the_next_one_tidies_podmans_books(
+    room, folder, podman, tmp_path, nothing_is_left
+):
+    os.mkfifo(tmp_path / "up")
+    script = "import sys; from pilot.api.container import *; "
+    script += "run(['/bin/sh', '-c', sys.argv[3]], "
+    script += "container=Container(Runtime.PODMAN, sys.argv[1], sys.argv[2], options=tuple(sys.argv[4:])))"
+    argv = [sys.executable, "-c", script, folder.image, folder.program, FAMILY, *folder.options]
+    environment = {**os.environ, **podman.environment, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    pilot = subprocess.Popen(argv, cwd=tmp_path, env=environment)
+    (tmp_path / "up").read_text()
+    family = psutil.Process(pilot.pid).children(recursive=True)
+    assert {"conmon", "podman", "sleep"} <= {one.name() for one in family}
+    pilot.kill()
+    pilot.wait(10)
+    psutil.wait_procs(family, 10)
+    assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    assert f"/{pilot.pid}/" in kept(podman, folder)
+    room.run(folder, "true")
+    assert kept(podman, folder) == ""
 
 
 def test_a_keeper_that_is_killed_takes_the_container_with_it(room, folder, nothing_is_left):
@@ -152,14 +159,29 @@ def test_a_keeper_that_is_killed_takes_the_container_with_it(room, folder, nothi
     assert [one for one in family if one.is_running()] == []
 
 
-def test_only_what_has_no_process_and_does_not_get_one_is_dead():
+def test_only_what_a_dead_process_of_this_machine_has_started_is_an_orphan():
+    here = Owner("boot", "4026531836", 7, "100")
     books = [
-        Kept("runs", "/a", 1, 0),
-        Kept("killed", "/b", 2, 0),
-        Kept("begins", "/c", 0, 95),
-        Kept("left", "/d", 0, 9),
+        Kept("mine", here),
+        Kept("a neighbour's", replace(here, pid=8, began="200")),
+        Kept("left by a dead one", replace(here, pid=9)),
+        Kept("left by one whose number another has", replace(here, pid=8, began="150")),
+        Kept("of another namespace", replace(here, namespace="1", pid=9)),
+        Kept("of another machine", replace(here, boot="x", pid=9)),
+        Kept("of nobody", None),
     ]
-    assert dead(books, 100, lambda pid: pid == 1) == ["killed", "left"]
+    living = {7: "100", 8: "200"}
+    assert orphans(books, here, lambda pid: living.get(pid, "")) == [
+        "left by a dead one",
+        "left by one whose number another has",
+    ]
+
+
+def test_an_owner_is_written_and_read():
+    here = Owner.this()
+    assert Owner.read(str(here)) == here
+    assert began(here.pid) == here.began
+    assert Owner.read("") is Owner.read("a/b/c/d") is None
 
 
 def test_a_podman_that_says_nothing_that_can_be_read_has_nothing_removed(tmp_path):
@@ -167,6 +189,6 @@ def test_a_podman_that_says_nothing_that_can_be_read_has_nothing_removed(tmp_pat
     for answer in ("", "not JSON", '[{"Names": []}]', '{"a": 1}'):
         program.write_text(f"#!/bin/sh\necho $1 >> {asked}\necho '{answer}'\n")
         program.chmod(0o755)
-        Podman(str(program), {"PATH": "/bin"}).remove_dead(0)
+        Podman(str(program), {"PATH": "/bin"}).remove_orphans()
     assert asked.read_text().split() == ["ps"] * 4
     Podman("/no/such/podman", {}).remove_of(tmp_path)
