@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pilot.contract.version import PRODUCT
 from pilot.job import Memory
@@ -32,13 +33,23 @@ class Prmon:
             OSError: a file cannot be written.
         """
         line = row(sample)
-        with self.table.open("a", encoding="ascii") as file:
+        with _opened(self.table, "a") as file:
             if not file.tell():
                 file.write("\t".join(_COLUMNS) + "\n")
             file.write("\t".join(str(line[name]) for name in _COLUMNS) + "\n")
         whole = self.summary.with_suffix(".json.new")
-        whole.write_text(json.dumps(as_dict(summary), indent=1, sort_keys=True) + "\n", encoding="ascii")
+        with _opened(whole, "w") as file:
+            file.write(json.dumps(as_dict(summary), indent=1, sort_keys=True) + "\n")
         whole.replace(self.summary)
+
+
+def _opened(path: Path, mode: str) -> IO[str]:
+    """Open a file where a payload writes, too: what that puts in its place is neither followed nor waited for."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+
+    return open(path, mode, encoding="ascii", opener=opener)
 
 
 def row(sample: Sample) -> dict[str, int]:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+
+import pytest
 
 from pilot.job import Memory, Traffic
 from pilot.runtime.memory import Sample, Summary
@@ -46,6 +49,18 @@ def test_the_summary_has_prmons_keys_with_means_of_memory_and_rates_of_traffic(t
     assert found["Avg"]["rchar"] == 50
     assert found["prmon"]["version"].startswith("compass-pilot ")
     assert [path.name for path in tmp_path.glob("*.new")] == []
+
+
+@pytest.mark.parametrize("name", ["memory_monitor_output.txt", "memory_monitor_summary.json.new"])
+def test_what_a_payload_puts_in_the_place_of_a_file_is_not_followed_or_waited_for(tmp_path, name):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    for put in (os.mkfifo, lambda path: path.symlink_to(victim)):
+        put(tmp_path / name)
+        with pytest.raises(OSError, match="No such device|Too many levels"):
+            Prmon(tmp_path).write(sample(60.0, 100), Summary().add(sample(60.0, 100)))
+        (tmp_path / name).unlink()
+    assert victim.read_text() == "mine"
 
 
 def test_a_summary_of_nothing_is_empty():
