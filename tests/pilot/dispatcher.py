@@ -13,6 +13,7 @@ from typing import Any
 from pilot.contract.job import JobSpec
 from pilot.contract.job_wire import to_panda
 from pilot.contract.queue import local_storage
+from pilot.contract.routes import CONTRACT_HEADER
 
 QUEUE = "TEST"
 
@@ -38,6 +39,7 @@ class Dispatcher:
         self.storages = {"STORE": local_storage("STORE", str(storage))}
         self.misbehave: Callable[[str, int], tuple[int, bytes] | None] = lambda path, count: None
         self.counts: dict[str, int] = {}
+        self.announces = False  # like a server of ours, that it knows request ids
         self.changed = threading.Condition()
         self.url = ""
 
@@ -132,7 +134,8 @@ def serving(storage: Path) -> Iterator[Dispatcher]:
                 self.close_connection = True
                 return
             try:
-                head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
+                head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n"
+                head += f"{CONTRACT_HEADER}: 1\r\n\r\n" if dispatcher.announces else "\r\n"
                 self.wfile.write(head.encode() + said)
             except OSError:
                 self.close_connection = True

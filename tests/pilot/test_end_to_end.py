@@ -494,7 +494,7 @@ def test_a_pilot_that_dies_while_its_report_is_not_taken_loses_nothing(stage):
 
 
 def test_a_pilot_that_dies_before_its_request_is_answered_loses_no_job(stage):
-    stage.dispatcher.jobs = [job()]
+    stage.dispatcher.jobs, stage.dispatcher.announces = [job()], True
     answer = stage.dispatcher._acquire
 
     def lose(asked, request_id):
