@@ -42,6 +42,7 @@ class Watch:
 
     reader: Reader
     looked: Clocks
+    paused: float = 0.0
     due: dict[str, float] = field(default_factory=dict)
     memory: dict[str, Any] = field(default_factory=dict)
     broken: dict[str, int] = field(default_factory=dict)
@@ -76,7 +77,8 @@ class Checking:
         readings = self._read(watch, item, checks, readings)
         if item.job.phase is Phase.RUNNING and (usage := watch.reader.usage()) is not None:
             self._tell(Measured(item.job.key, usage))
-        self._judge(watch, item, checks, readings, now.running)
+        watch.paused += readings.standstill.paused
+        self._judge(watch, item, checks, readings, now.running - watch.paused)
         watch.looked = now
         self._forget(now.running)
 

@@ -51,7 +51,7 @@ class Readings:
 
 @dataclass(frozen=True)
 class Situation:
-    """One job at one look. ``clock`` counts seconds on a clock that nobody puts forward or back."""
+    """One job at one look. ``clock`` counts the seconds in which machine and pilot ran; nobody puts it."""
 
     settings: Monitor
     job: Job

@@ -22,7 +22,7 @@ class Progress(NamedTuple):
 
 
 def look(situation: Situation, before: Optional[Progress]) -> Verdict:
-    """Object when nothing was written for ``monitor.looping`` seconds, the time not counted in which nothing ran.
+    """Object when nothing was written for ``monitor.looping`` seconds in which pilot and payload ran.
 
     What counts is that the newest time stamp changes, not which time it says: clocks may be wrong.
     """
@@ -33,8 +33,7 @@ def look(situation: Situation, before: Optional[Progress]) -> Verdict:
     if before is None or found.newest != before.newest or (settings.looping_by_cpu and _busy(before, found)):
         return Verdict(memory=found)
     frozen = readings.sample is not None and readings.sample.tree.stopped
-    excused = now - before.looked if frozen else readings.standstill.paused
-    alive = min(now, before.alive + excused)
+    alive = before.alive + (now - before.looked if frozen else 0.0)
     if now - alive < settings.looping:
         return Verdict(memory=before._replace(alive=alive, looked=now, cpu_time=readings.cpu_time))
     words = f"nothing was written in the job's directory for {now - alive:.0f} s (monitor.looping)"

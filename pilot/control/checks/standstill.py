@@ -34,7 +34,7 @@ def compare(before: Clocks, now: Clocks, expected: float, least: float) -> Stand
 
 
 def look(situation: Situation, before: Any) -> Verdict:
-    """Say so in the log. What was paused, the looping check makes allowance for; the rest is on no clock it reads."""
+    """Say so in the log. On the clock that checks are given, none of it has passed."""
     found = situation.readings.standstill
     told = {
         "the pilot was stopped for {:.0f} s": found.paused,

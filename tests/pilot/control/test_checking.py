@@ -148,12 +148,14 @@ def test_what_a_payload_uses_is_told_at_each_look_while_it_runs(bench):
     assert looking.measured[-1].workdir > 0
 
 
-def test_a_stopped_pilot_is_told_to_the_checks(bench):
+def test_time_in_which_the_pilot_was_stopped_is_told_and_does_not_pass_for_the_checks(bench):
     check = Seeing()
     looking = Looking(bench, bench.spec(), checks=[check.check()])
-    looking.look()
-    looking.look(7260.0)
-    assert [seen.readings.standstill.paused for seen, _ in check.seen] == [0.0, 7200.0]
+    for after in (60.0, 7260.0, 60.0):
+        looking.look(after)
+    assert [seen.readings.standstill.paused for seen, _ in check.seen] == [0.0, 7200.0, 0.0]
+    first, second, third = (seen.clock for seen, _ in check.seen)
+    assert (second - first, third - second) == (60.0, 60.0)
 
 
 def test_a_job_that_is_no_longer_looked_at_is_forgotten(bench):

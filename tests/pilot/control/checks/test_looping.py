@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from pilot.contract.codes import ErrorCode
-from pilot.control.checks.base import Standstill
 from pilot.control.checks.looping import look
 from tests.pilot.control.checks.situations import sample, situation
 
@@ -32,12 +31,6 @@ def test_a_payload_that_wrote_a_file_meanwhile_is_not():
 
 def test_a_clock_that_was_put_back_is_progress_as_any_other_change_of_time_stamps():
     assert looks((0, {"newest": 5}), (99, {"newest": 3}), (198, {"newest": 3})).problem is None
-
-
-def test_time_in_which_the_pilot_was_stopped_does_not_count():
-    stood = {"newest": 5, "standstill": Standstill(paused=5000.0)}
-    assert looks((0, {"newest": 5}), (50, {"newest": 5}), (5099, stood)).problem is None
-    assert looks((0, {"newest": 5}), (50, {"newest": 5}), (5099, stood), (5105, {"newest": 5})).problem is not None
 
 
 def test_time_in_which_the_payload_was_stopped_does_not_count():
