@@ -247,6 +247,13 @@ def members(folders: Iterable[str]) -> set[int]:
     return found
 
 
+def kill(folder: str) -> None:
+    """Kill everything in a group of version 2 at one stroke, where the kernel (5.14) can."""
+    if folder:
+        with contextlib.suppress(OSError):
+            _write(folder, "cgroup.kill", 1)
+
+
 def remove(folders: Iterable[str]) -> None:
     """Remove groups and what is below them; one in which something still runs is left."""
     for folder in folders:

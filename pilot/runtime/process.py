@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Optional
+from typing import IO, TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
@@ -120,11 +121,10 @@ class Payload:
 
     def _sweep(self) -> None:
         """Kill what a dead keeper has left: its cgroups' members, and the session that it made for the payload."""
-        killed: set[int] = set()
-        while found := {*cgroup.members(self.groups.all), *_session(self.pid)} - killed:
-            for pid in found:
-                _kill(pid)
-            killed |= found
+        cgroup.kill(self.groups.tracking)
+        killed = _kill_all(lambda: cgroup.members(self.groups.all)) | _kill_all(lambda: set(_session(self.pid)))
+        for pid in killed:
+            _await_end(pid)
         cgroup.remove(self.groups.all)
 
 
@@ -209,10 +209,20 @@ def _pipe(pipe: Optional[IO[bytes]]) -> IO[bytes]:
     return pipe
 
 
-def _kill(pid: int) -> None:
-    """Kill a process that is no child of ours, and wait until it has ended, where the kernel (5.3) can tell."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
+def _kill_all(find: Callable[[], set[int]]) -> set[int]:
+    """Kill whatever is found until nothing new is, and answer it. Looks again at once: what forks all the time does."""
+    killed: set[int] = set()
+    end = time.monotonic() + PATIENCE
+    while (found := find() - killed) and time.monotonic() < end:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= found
+    return killed
+
+
+def _await_end(pid: int) -> None:
+    """Wait until a process has ended that is no child of ours, where the kernel (5.3) can tell."""
     with contextlib.suppress(OSError):
         handle = os.pidfd_open(pid)
         ended = select.poll()

@@ -19,7 +19,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand
 from pilot.runtime import process
-from pilot.runtime.limits import LimitedBy, Limits
+from pilot.runtime.limits import Limits, describe
 
 ROOT = Path(__file__).parents[3]
 PATH = {"PATH": "/usr/bin:/bin"}
@@ -259,7 +259,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from pilot.job import PayloadCommand
 from pilot.runtime import process
-from pilot.runtime.limits import LimitedBy, Limits
+from pilot.runtime.limits import Limits, describe
 here = Path(sys.argv[2])
 command = PayloadCommand((sys.executable, "-I", "-S", "-c", sys.argv[3]), {}, here)
 payload = process.start(command, stdout=here / "o", stderr=here / "e")
@@ -416,17 +416,32 @@ def test_a_core_dump_is_told(tmp_path):
     assert not shell(tmp_path, "ulimit -c 0; kill -ABRT $$").dumped
 
 
+in_a_memory_group = pytest.mark.skipif(bool(describe()[0].why), reason="not tested: no cgroup limits memory here")
+
+
+@in_a_memory_group
 def test_a_lost_keeper_leaves_not_even_daemons_of_a_payload_with_a_limit(tmp_path):
     command = PayloadCommand((sys.executable, "-I", "-S", "-c", TREE + "\ntime.sleep(600)\n"), PATH, tmp_path)
     limited = Limits(memory=2**30)
     payload = process.start(command, stdout=tmp_path / "o", stderr=tmp_path / "e", limits=limited)
-    if payload.limited_by is LimitedBy.SAMPLING:
-        pytest.skip(f"not tested: no cgroup limits memory here: {payload.groups.why}")
     tree = pids(tmp_path / "pids", 4)
     os.kill(payload._keeper.pid, signal.SIGKILL)
     with pytest.raises(JobFailed):
         payload.wait()
     assert not any(map(alive, tree))
+    assert not any(Path(folder).exists() for folder in payload.groups.all)
+
+
+@in_a_memory_group
+def test_a_lost_keeper_leaves_nothing_of_what_forks_all_the_time(tmp_path):
+    flight = "import os, time\nopen('up', 'w').close()\nwhile True:\n    if os.fork(): os._exit(0)\n    os.setsid()\n"
+    command = PayloadCommand((sys.executable, "-I", "-S", "-c", flight), PATH, tmp_path)
+    limited = Limits(memory=2**30)
+    payload = process.start(command, stdout=tmp_path / "o", stderr=tmp_path / "e", limits=limited)
+    wait_until((tmp_path / "up").exists)
+    os.kill(payload._keeper.pid, signal.SIGKILL)
+    with pytest.raises(JobFailed):
+        payload.wait()
     assert not any(Path(folder).exists() for folder in payload.groups.all)
 
 
