@@ -186,8 +186,11 @@ def repository(found: Repository) -> Finding:
     return good("CVMFS", found.name, "" if found.revision is None else f"revision {found.revision}")
 
 
-def software(queue: QueueData, path: str, there: bool) -> Finding:
-    """Judge the software area, ``appdir`` of the queue."""
+def software(queue: QueueData, path: str, there: bool, contained: bool) -> Finding:
+    """Judge the software area, ``appdir`` of the queue; ``contained``: payloads may run in images that have it."""
+    if not there and contained:
+        words = f"appdir of queue {queue.name}: {path} is not on the node"
+        return doubtful("software", words, "images have to have it; payloads on the node itself fail")
     if not there:
         return bad("software", f"appdir of queue {queue.name}: {path} is not there", ErrorCode.NO_SOFTWARE_DIR)
     return good("software", path)

@@ -193,7 +193,8 @@ def _containers(subject: Subject) -> Iterator[Finding]:
 
 def _software(subject: Subject) -> Iterator[Finding]:
     if subject.queue is not None and (folder := software_folder(subject.queue)):
-        yield node.software(subject.queue, folder, Path(folder).is_dir())
+        contained = runtime_of(subject.queue, subject.settings.container) is not None
+        yield node.software(subject.queue, folder, Path(folder).is_dir(), contained)
 
 
 def repositories(subject: Subject) -> Sequence[str]:

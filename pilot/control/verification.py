@@ -106,8 +106,9 @@ class Verification:
         room = self._place.room(spec, folder)
         yield requirements.fits(spec, room)
         yield requirements.has_disk(spec, room)
-        yield _software(queue)
         yield self._place.containers.check(spec, queue)
+        if self._place.containers.choose(spec, queue) is None:  # an image may have its software with it
+            yield _software(queue)
         yield from self._plugins_say(spec, queue)
 
     def _fresh(self, spec: JobSpec) -> Optional[Problem]:

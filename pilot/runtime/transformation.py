@@ -160,7 +160,8 @@ class Fetching:
                 session.proxies = {"http": self.server.web_proxy, "https": self.server.web_proxy}
             try:
                 return self._followed(session, url, patience)
-            except OSError as wrong:  # every error of requests is one
+            # Every error of requests is an OSError; while a body is read, those of urllib3 come as they are.
+            except (OSError, requests.exceptions.BaseHTTPError) as wrong:  # type: ignore[attr-defined]
                 raise _Passes(f"{type(wrong).__name__}: {wrong}") from wrong
 
     def _followed(self, session: requests.Session, url: str, patience: Patience) -> bytes:
@@ -181,7 +182,8 @@ class Fetching:
         if answer.status_code != _OK:
             raise _Passes(f"HTTP {answer.status_code}")
         found = bytearray()
-        for piece in answer.iter_content(_PIECE):
+        # Whatever has come, at once: a read of a certain size would wait for its last byte.
+        while piece := answer.raw.read1(_PIECE, decode_content=True):
             found += piece
             if len(found) > self.most:
                 words = f"{url}: has more than {self.most} bytes (verify.transformation_size)"

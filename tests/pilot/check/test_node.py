@@ -169,8 +169,9 @@ def test_a_repository_that_is_not_there_is_bad():
 
 
 def test_the_queues_software_must_be_there():
-    assert judged(node.software(QUEUE, "/sw", there=False)) == (FAIL, ErrorCode.NO_SOFTWARE_DIR)
-    assert judged(node.software(QUEUE, "/sw", there=True)) == (OK, None)
+    assert judged(node.software(QUEUE, "/sw", there=False, contained=False)) == (FAIL, ErrorCode.NO_SOFTWARE_DIR)
+    assert judged(node.software(QUEUE, "/sw", there=False, contained=True)) == (WARN, None)
+    assert judged(node.software(QUEUE, "/sw", there=True, contained=False)) == (OK, None)
 
 
 @pytest.mark.parametrize(

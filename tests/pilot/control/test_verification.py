@@ -219,6 +219,17 @@ def test_a_signature_that_nobody_can_verify_is_no_good_one(signed):
     assert verify_signature(job, QUEUE, Verify(signatures="never")) is None
 
 
+def test_software_is_looked_for_on_the_node_only_when_the_payload_runs_there(bench, tmp_path):
+    (tmp_path / "image").mkdir()
+    (tmp_path / "apptainer").symlink_to("/bin/true")
+    containers = Containers(Container(), {"PATH": str(tmp_path)})
+    place = Place(lambda spec, folder: Room(0, 0, 2**50), lambda key: "", containers, Addresses(Settings(), ""))
+    queue = dataclasses.replace(QUEUE, container_type="apptainer:pilot", appdir="/in/the/image")
+    check = Verification(Verify(), place, bench.plugins).check
+    check(dataclasses.replace(SPEC, container=str(tmp_path / "image")), queue, tmp_path)
+    assert refusal(check, dataclasses.replace(SPEC, attempt=3), queue, tmp_path).code is ErrorCode.NO_SOFTWARE_DIR
+
+
 def test_a_containers_own_objection_counts(bench, tmp_path):
     place = Place(
         lambda spec, folder: Room(0, 0, 2**50),

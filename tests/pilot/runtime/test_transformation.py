@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -14,6 +15,7 @@ from pilot.errors import ConfigError, JobFailed
 from pilot.runtime import transformation
 from pilot.runtime.transformation import Allowed, Fetching, Patience
 from pilot.settings import Server
+from tests.pilot.api.test_communicator import answering
 
 ALLOWED = Allowed.below(["https://panda.example:25443/trf/", "http://b.example/user"])
 PROGRAM = b"#!/bin/sh\necho hello\n"
@@ -208,6 +210,19 @@ def test_nobody_waits_for_a_job_that_is_ended(tmp_path):
                 fetching(url).fetch(f"{url}/trf/{name}", tmp_path, waits.patience)
             assert caught.value.code is ErrorCode.COPY_CANCELLED
     assert len(asked) == 2
+
+
+def test_what_comes_drop_by_drop_is_left_after_its_time(tmp_path):
+    head, until = b"HTTP/1.1 200 X\r\nContent-Length: 900\r\n\r\n", time.monotonic() + 0.3
+    patience = Patience(lambda: max(0.0, until - time.monotonic()), lambda seconds: False)
+    with answering(head, *[b"x"] * 900, pause=0.05) as url, pytest.raises(JobFailed, match=r"given up after \d bytes"):
+        fetching(url).fetch(f"{url}/trf/run.sh", tmp_path, patience)
+
+
+def test_what_breaks_off_is_tried_again(tmp_path):
+    broken = b"HTTP/1.1 200 X\r\nContent-Length: 900\r\n\r\nhalf"
+    with answering(broken) as url, pytest.raises(JobFailed, match="tried 3 times"):
+        fetching(url).fetch(f"{url}/trf/run.sh", tmp_path, Waits().patience)
 
 
 def test_a_full_disk_is_told_as_such(small_disk):
