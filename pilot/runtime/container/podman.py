@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -16,12 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
+log = logging.getLogger(__name__)
+
 #: The label that our containers carry; its value is the command's temporary folder, which is that of no other.
 LABEL = "compass-pilot"
 #: The label with the process that has started it.
 OWNER = "compass-pilot-owner"
 #: Options that say where podman keeps its books, and by what it ends containers.
 _OF_STORAGE = ("--root", "--runroot", "--storage-driver", "--storage-opt", "--runtime", "--cgroup-manager")
+_TRIES = 3
 #: Seconds for one call of podman.
 _PATIENCE = 30.0
 
@@ -95,10 +99,14 @@ class Podman:
             self._say("rm", "--force", "--time=0", *ids)
 
     def _say(self, *words: str) -> bytes:
-        with contextlib.suppress(OSError, subprocess.SubprocessError):
-            argv = [self.program, *self.options, *words]
-            environment = dict(self.environment)
-            return subprocess.run(argv, env=environment, capture_output=True, timeout=_PATIENCE, check=False).stdout
+        """Call podman until it succeeds; it may fail because another one removes what it is just looking at."""
+        argv, environment = [self.program, *self.options, *words], dict(self.environment)
+        for _ in range(_TRIES):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                done = subprocess.run(argv, env=environment, capture_output=True, timeout=_PATIENCE, check=False)
+                if done.returncode == 0:
+                    return done.stdout
+                log.debug("%s failed: %s", " ".join(argv), done.stderr)
         return b""
 
 

@@ -60,7 +60,12 @@ class Room:
         try:
             payload = self.start(container, script)
             assert select.select([listening], [], [], 20)[0], (self.folder / "err").read_text()
-            yield payload, psutil.Process().children(recursive=True)
+            try:
+                yield payload, psutil.Process().children(recursive=True)
+            except BaseException:
+                payload.stop(0)
+                payload.wait()
+                raise
         finally:
             os.close(listening)
 
