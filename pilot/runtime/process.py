@@ -147,9 +147,7 @@ def start(command: PayloadCommand, *, stdout: Path, stderr: Path, limits: Limits
     told = _give_order(keeper, command, groups, limits)
     if "pid" in told:
         payload = Payload(keeper, told["pid"], groups, limits, (command.workdir, stdout, stderr))
-        if limits.memory:
-            how = f"{payload.limited_by.value} ({groups.why})" if groups.why else payload.limited_by.value
-            log.info("process %d may take %d bytes of memory, held to it by %s", payload.pid, limits.memory, how)
+        _log_limits(payload)
         return payload
     _pipe(keeper.stdin).close()
     _pipe(keeper.stdout).close()
@@ -158,6 +156,15 @@ def start(command: PayloadCommand, *, stdout: Path, stderr: Path, limits: Limits
     why = told.get("failed", "its keeper died")
     program = command.argv[0] if command.argv else "no program"
     raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{program}: {why}", workdir=str(command.workdir))
+
+
+def _log_limits(payload: Payload) -> None:
+    limits, groups, by = payload.limits, payload.groups, payload.limited_by.value
+    if limits.memory:
+        how = f"{by} ({groups.why})" if groups.why else by
+        log.info("process %d may take %d bytes of memory, held to it by %s", payload.pid, limits.memory, how)
+    if limits.processes and not groups.processes:
+        log.info("process %d is not held to %d processes: no cgroup counts them", payload.pid, limits.processes)
 
 
 def _start_keeper(stdout: IO[bytes], stderr: IO[bytes]) -> subprocess.Popen[bytes]:

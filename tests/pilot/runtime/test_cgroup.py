@@ -122,6 +122,13 @@ def test_a_limit_of_version_2_is_hard_counts_no_swap_and_ends_the_whole_payload(
     assert said == {"memory.max": "1000000000", "memory.swap.max": "0", "memory.oom.group": "1"}
 
 
+def test_where_no_group_can_be_made_it_is_said_why():
+    groups = cgroup._with_memory(Groups(), {"memory": "/nowhere"}, "/x", (), 10**9)
+    assert (groups.memory, groups.why) == ("", "/nowhere: No such file or directory")
+    assert cgroup._with_memory(Groups(), {}, "/x", (), 10**9).why == "there is no memory controller"
+    assert cgroup._with_processes(Groups(), {"pids": "/nowhere"}, "/x", 10) == Groups()
+
+
 def test_a_group_that_a_dead_keeper_left_is_removed_and_no_other(tmp_path):
     with subprocess.Popen(["true"]) as ended:
         ended.wait()

@@ -164,6 +164,15 @@ def test_a_payload_killed_by_somebody_is_not_taken_for_one_without_memory(tmp_pa
     assert (outcome.signal, outcome.memory_kills) == (signal.SIGKILL, 0)
 
 
+def test_without_a_cgroup_it_is_said_that_samples_limit(caplog):
+    caplog.set_level("INFO")
+    payload = process.Payload(None, 7, cgroup.Groups(why="no controller"), Limits(memory=MB, processes=5), ())
+    assert payload.limited_by is LimitedBy.SAMPLING
+    process._log_limits(payload)
+    assert "held to it by samples of its size (no controller)" in caplog.text
+    assert "is not held to 5 processes" in caplog.text
+
+
 def test_without_a_limit_nothing_limits(tmp_path):
     payload, outcome = run(tmp_path, "/bin/true")
     assert (payload.limited_by, outcome.memory_limit) == (LimitedBy.NOTHING, 0)
