@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
@@ -30,6 +31,16 @@ def running(stage):
     return place
 
 
+def begun(stage):
+    """Wait until a payload says that it hears signals; answer its directory."""
+    place, deadline = running(stage), time.monotonic() + 20
+    stdout = place / "payload.stdout"
+    while not (stdout.exists() and "begun" in stdout.read_text()):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+    return place
+
+
 def said(stage, text):
     return [update for update in stage.dispatcher.updates if text in update.get("stdout", "")]
 
@@ -37,7 +48,7 @@ def said(stage, text):
 def test_a_soft_kill_lets_the_payload_end_in_its_own_way(stage):
     stage.dispatcher.jobs = [shell(f"{WAITING}")]
     pilot = stage.start(monitor__heartbeat=0.1)
-    running(stage)
+    begun(stage)
     stage.dispatcher.commands[7] = "softkill"
     assert pilot.wait(30) == 91
     final = stage.final()
@@ -46,9 +57,9 @@ def test_a_soft_kill_lets_the_payload_end_in_its_own_way(stage):
 
 
 def test_a_payload_that_does_not_hear_a_soft_kill_is_killed_after_its_time(stage):
-    stage.dispatcher.jobs = [shell("trap '' TERM; while :; do sleep 0.02; done")]
+    stage.dispatcher.jobs = [shell("trap '' TERM; echo begun; while :; do sleep 0.02; done")]
     pilot = stage.start(monitor__heartbeat=0.1, payload__soft_grace=0.3)
-    running(stage)
+    begun(stage)
     stage.dispatcher.commands[7] = "softkill"
     assert pilot.wait(30) == 91
     assert (stage.final()["pilot_error_code"], stage.final()["trans_exit_code"]) == (ErrorCode.KILLED_BY_SERVER, 137)
@@ -64,6 +75,7 @@ def test_debug_mode_brings_short_heartbeats_with_the_last_lines_until_it_is_swit
     deadline = time.monotonic() + 20
     while "debug mode is off" not in (place.parent / "pilotlog.txt").read_text():
         assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
     count = len(stage.dispatcher.updates)
     (place / "go").touch()
     assert pilot.wait(30) == 0
