@@ -138,11 +138,13 @@ def test_a_pilot_that_is_killed_takes_its_container_with_it_and_the_next_one_tid
     argv = [sys.executable, "-c", script, folder.image, folder.program, FAMILY, *folder.options]
     environment = {**os.environ, **podman.environment, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     pilot = subprocess.Popen(argv, cwd=tmp_path, env=environment)
-    (tmp_path / "up").read_text()
-    family = psutil.Process(pilot.pid).children(recursive=True)
-    assert {"conmon", "podman"} <= {one.name() for one in family}
-    pilot.kill()
-    pilot.wait(10)
+    try:
+        (tmp_path / "up").read_text()
+        family = psutil.Process(pilot.pid).children(recursive=True)
+        assert {"conmon", "podman"} <= {one.name() for one in family}
+    finally:
+        pilot.kill()
+        pilot.wait(10)
     psutil.wait_procs(family, 10)
     assert [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
     assert f"/{pilot.pid}/" in kept(podman, folder)
