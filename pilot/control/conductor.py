@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 LONGEST_WAIT = 86400.0
 #: So long a pilot that has nothing else to do waits for what dead ones may have left, in seconds.
 SETTLING = 30.0
+#: When it has looked for that so long ago, it looks again before it ends.
+UNSEEN = 60.0
 
 
 class Conductor(Component):
@@ -62,7 +64,8 @@ class Conductor(Component):
         self._end_at = NEVER
         self._stop: Optional[Problem] = None
         self._ended = False
-        self._settling, self._settle_again = False, True  # what dead pilots have left
+        # What dead pilots have left: whether it is being looked for, again before the end, how often, since when.
+        self._settling, self._settle_again, self._settlings, self._settled_at = False, True, 0, 0.0
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             Answer: self._answer,
             Order: self._order,
@@ -87,7 +90,6 @@ class Conductor(Component):
         self._go_on()
         if not self._settling:
             self._settle()
-        self._settle_again = True
 
     def take(self) -> Any:
         """Wait for news, or for the next time set."""
@@ -213,11 +215,14 @@ class Conductor(Component):
     def _settle(self) -> None:
         """Have it seen to what dead pilots have left."""
         self._settling, self._settle_again = True, False
+        self._settlings, self._settled_at = self._settlings + 1, self.means.clock()
         self.ways.recover.put(news.Settled())
-        self._timers.set(self.means.clock() + SETTLING, news.Settled())
+        self._timers.set(self._settled_at + SETTLING, news.Settled())
 
-    def _settled(self, _: news.Settled) -> None:
+    def _settled(self, settled: news.Settled) -> None:
         self._settling = False
+        # What could not be settled at the start is tried once more.
+        self._settle_again = self._settle_again or (settled.left > 0 and self._settlings == 1)
 
     def _adopt(self, adopt: news.Adopt) -> None:
         """Go on with a dead pilot's job. When this one is to end itself, the next one does."""
@@ -364,7 +369,8 @@ class Conductor(Component):
 
     def _more_to_settle(self) -> bool:
         """Say whether dead pilots' jobs may still come; they are looked for once more before the end."""
-        if self._end_at == NEVER and self._settle_again and not self._settling:
+        again = self._settle_again or self.means.clock() - self._settled_at > UNSEEN
+        if self._end_at == NEVER and again and not self._settling:
             self._settle()
         return self._end_at == NEVER and self._settling
 

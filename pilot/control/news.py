@@ -152,7 +152,9 @@ class Adopt:
 
 
 class Settled(NamedTuple):
-    """What dead pilots have left was seen to, as far as it can be now."""
+    """What dead pilots have left was seen to, as far as it can be now; so many of their jobs are left."""
+
+    left: int = 0
 
 
 News = Union[

@@ -83,8 +83,7 @@ class RecoveryLane(Component):
         self._recovery, self._tell = recovery, tell
 
     def handle(self, item: Any) -> None:
-        self._recovery.settle_all()
-        self._tell(Settled())
+        self._tell(Settled(self._recovery.settle_all()))
 
     def broke(self, item: Any, error: Exception) -> None:
         self._tell(Settled())

@@ -16,7 +16,7 @@ from pilot.contract.messages import StoredFile, UpdateAnswer
 from pilot.control import news
 from pilot.control.adoption import Plan, adoption
 from pilot.control.commands import Commands
-from pilot.control.conductor import SETTLING
+from pilot.control.conductor import SETTLING, UNSEEN
 from pilot.control.ends import End
 from pilot.control.journal import Record
 from pilot.control.ledger import Amount
@@ -662,20 +662,24 @@ def test_a_pilot_that_has_to_go_takes_no_job_over(running):
     assert (9, 1) not in running.conductor.jobs
 
 
-def test_what_dead_pilots_have_left_is_looked_for_once_more_before_the_end(scene):
-    scene.settled()
-    assert scene.world.inbox.empty()
+@pytest.mark.parametrize(("left", "later", "again"), [(0, 0.0, False), (2, 0.0, True), (0, UNSEEN + 1, True)])
+def test_what_dead_pilots_have_left_is_looked_for_once_more_before_the_end_if_that_may_help(scene, left, later, again):
+    scene.world.inbox.get_nowait()
+    scene.conductor.handle(news.Settled(left))
+    scene.world.now += later
     scene.conductor.handle(news.NoOffer(KILL, fatal=True))
-    assert scene.world.ends == 0
-    scene.conductor.handle(scene.world.inbox.get_nowait())
+    assert scene.world.ends == (not again)
+    if again:
+        scene.world.inbox.get_nowait()
+        scene.conductor.handle(news.Settled(left))
     assert scene.world.ends == 1
+    assert scene.world.inbox.empty()
 
 
 def test_after_each_job_that_was_taken_over_others_are_looked_for(scene):
-    scene.settled()
-    scene.conductor.handle(news.NoOffer(KILL, fatal=True))
     scene.conductor.handle(adoption(a_record(), Path("own"), SITE, Plan(Event.LOG_STORED)))
     scene.settled()
+    scene.conductor.handle(news.NoOffer(KILL, fatal=True))
     scene.answer(Event.TAKEN, id=9)
     assert scene.world.ends == 0
     scene.settled()

@@ -369,4 +369,4 @@ def test_what_was_left_at_the_start_is_offered_again_at_the_end(disk, dispatcher
         lane.inbox.put(item)
     assert lane.run()
     assert len(dispatcher.finals()) == 1
-    assert told == [Settled(), Settled()]
+    assert told == [Settled(1), Settled(0)]
