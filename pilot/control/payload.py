@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     import pluggy
 
     from pilot.contract.queue import QueueData
-    from pilot.control.news import Key, Work
+    from pilot.control.news import Answer, Key, Work
     from pilot.control.utilities import Utilities
+    from pilot.copytool.base import Cancel
     from pilot.runtime.container.values import Container
     from pilot.runtime.limits import Limits
     from pilot.runtime.processes import Root
@@ -64,25 +65,28 @@ class PayloadControl:
         with self._occupied.doing(work) as cancelled:
             place = workdir.of(self._base, work.job.spec)
             container = self._surroundings.containers.choose(work.job.spec, work.site.queue)
-            whole = self._environment(work, place)
-            bounds = limits.of(work.job.spec, work.site.queue, self._surroundings.limits)
-            utilities = self._utilities(work, place, container, whole, bounds)
-            needed = bool(cancelled) or utilities is None or utilities.before()
-            if cancelled:
-                raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
-            if not needed:
-                self._tell(work.answer(Event.PAYLOAD_OK))
-                return
-            command = self._command(work, place, container, whole)  # now: what runs before may make the program
             with self._surroundings.containers.leaving_nothing(container, place.temporary):
-                outcome = self._payload(work, command, place, bounds, utilities)
-            call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
-            metrics = self._metrics(work, outcome)
-            problem = self._judge(work, container, outcome)
-            if utilities is not None and not cancelled:
-                problem = utilities.after(well=problem is None) or problem
+                answer = self._carry_out(work, place, container, cancelled)
+        self._tell(answer)
+
+    def _carry_out(self, work: Work, place: Workdir, container: Optional[Container], cancelled: Cancel) -> Answer:
+        whole = self._environment(work, place)
+        bounds = limits.of(work.job.spec, work.site.queue, self._surroundings.limits)
+        utilities = self._utilities(work, place, container, whole, bounds)
+        needed = bool(cancelled) or utilities is None or utilities.before()
+        if cancelled:
+            raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
+        if not needed:
+            return work.answer(Event.PAYLOAD_OK)
+        command = self._command(work, place, container, whole)  # now: what runs before may make the program
+        outcome = self._payload(work, command, place, bounds, utilities)
+        call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
+        metrics = self._metrics(work, outcome)
+        problem = self._judge(work, container, outcome)
+        if utilities is not None and not cancelled:
+            problem = utilities.after(well=problem is None) or problem
         event = Event.FAIL if problem else Event.PAYLOAD_OK
-        self._tell(work.answer(event, problem, outcome=outcome, metrics=metrics))
+        return work.answer(event, problem, outcome=outcome, metrics=metrics)
 
     def _payload(
         self, work: Work, command: PayloadCommand, place: Workdir, bounds: Limits, utilities: Optional[Utilities]
