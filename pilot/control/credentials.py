@@ -113,6 +113,8 @@ class CredentialReader:
         end = proxy.end_of(text.encode("ascii"))
         if end <= self._now():
             raise ValueError("it has expired already")
+        if "PRIVATE KEY" not in text:
+            raise ValueError("it holds no key")
         proxy.replace_secret(Path(self._server.certificate), text)
 
     def _new_token(self) -> None:

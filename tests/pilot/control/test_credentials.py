@@ -117,12 +117,14 @@ def test_a_proxy_that_lives_is_not_asked_for_and_one_that_somebody_renewed_is_se
 
 
 @pytest.mark.programs("openssl")
-def test_a_new_proxy_that_is_none_leaves_the_old_one(tmp_path, server):
-    giving(server, "not a certificate", "")
+@pytest.mark.parametrize(("new", "words"), [("neither", "it holds no certificate"), ("half", "it holds no key")])
+def test_a_new_proxy_that_is_none_leaves_the_old_one(tmp_path, server, new, words):
+    whole = make(tmp_path, 9, "new").read_text()
+    giving(server, whole.partition("-----BEGIN PRIVATE")[0] if new == "half" else "not a certificate", "")
     pilot = Renewing(tmp_path, server, left=3 * DAY)
     pilot.token_file.write_text("opaque")
     old = make(tmp_path, 2).read_text()
-    assert pilot.reader.renewed().renewal == "a new proxy cannot be used: it holds no certificate"
+    assert pilot.reader.renewed().renewal == f"a new proxy cannot be used: {words}"
     assert pilot.proxy.read_text() == old
 
 
