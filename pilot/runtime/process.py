@@ -20,7 +20,6 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.job import PayloadOutcome
 from pilot.runtime import cgroup
-from pilot.runtime.keeper import children_of
 from pilot.runtime.limits import NO_LIMITS, LimitedBy, Limits
 from pilot.runtime.processes import Root
 
@@ -64,10 +63,6 @@ class Payload:
     def root(self) -> Root:
         """Answer where its tree hangs, for who measures it."""
         return Root(self._keeper.pid, self.groups.tracking or self.groups.memory)
-
-    def pids(self) -> set[int]:
-        """Answer the processes of its tree that live now, daemons included, from one look at /proc."""
-        return children_of({self._keeper.pid})
 
     def wait(self, seconds: Optional[float] = None, grace: float = 0.0) -> PayloadOutcome:
         """Block until the payload has ended and nothing that it started is left, and say how it ended.

@@ -18,7 +18,7 @@ import pytest
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand
-from pilot.runtime import process
+from pilot.runtime import process, processes
 from pilot.runtime.limits import Limits, describe
 
 ROOT = Path(__file__).parents[3]
@@ -258,7 +258,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from pilot.job import PayloadCommand
-from pilot.runtime import process
+from pilot.runtime import process, processes
 from pilot.runtime.limits import Limits, describe
 here = Path(sys.argv[2])
 command = PayloadCommand((sys.executable, "-I", "-S", "-c", sys.argv[3]), {}, here)
@@ -397,12 +397,12 @@ def test_a_payload_that_ends_in_its_time_is_not_late(tmp_path):
 def test_the_processes_of_a_payload_are_known_with_its_daemons(tmp_path):
     payload = python(tmp_path, TREE + "\ntime.sleep(600)\n")
     tree = pids(tmp_path / "pids", 4)
-    assert set(tree) <= payload.pids()
-    assert payload.pid in payload.pids()
-    assert os.getpid() not in payload.pids()
+    found = {one.pid for one in processes.tree(payload.root).processes}
+    assert {*tree, payload.pid} <= found
+    assert os.getpid() not in found
     payload.stop(0)
     payload.wait()
-    assert payload.pids() == set()
+    assert not processes.tree(payload.root).processes
 
 
 def test_a_core_dump_is_told(tmp_path):
