@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
 import re
-import signal
-import subprocess
 import tempfile
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
+from pilot.job import PayloadCommand
 from pilot.user.compass.release import DECLARED
+from pilot.user.output import last_lines
 
 #: A shell begins with these and nothing else of the pilot's: no token, no proxy, no habits of the node's user.
-CLEAN: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/", "LANG": "C"}
-#: Constant: the script's path is its argument. What the script prints goes to the shell's errors.
-_SOURCE = 'exec 3>&1 >&2; strict=$1 setup=$2; set --; . "$setup" || [ -z "$strict" ] || exit; exec /usr/bin/env -0 >&3'
+CLEAN: Mapping[str, str] = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/"}
+#: The largest file that a script may write, its output among them, in bytes: one that prints for ever fills no disk.
+LARGEST_FILE = 2**26
+#: Constant: the script's path is the shell's own name. What the script prints goes to the shell's errors.
+_SOURCE = 'ulimit -f {file}; exec 77>&1 >&2; . "$0"{or_end}; exec /usr/bin/env -0 >&77'
 #: What a shell sets for itself.
 _OF_THE_SHELL = frozenset(["_", "PWD", "OLDPWD", "SHLVL"])
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-#: How much of a script's last words is told.
+#: How much of the end of what a script wrote is looked at for its last words, in bytes.
 _LAST_WORDS = 2000
 
 
@@ -77,61 +75,29 @@ def _text(path: Path) -> str:
 
 
 def _sourced(setup: Path, limit: float, strict: bool) -> dict[str, str]:
-    # Files, not pipes: what a script leaves running in the background would hold a pipe open.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        status, in_time = _run(_argv(setup, strict), setup.parent, limit, out, err)
-        out.seek(0)
-        values = out.read()
-        if in_time and status == 0 and values:
+    from pilot.runtime import process
+
+    # Its keeper ends all that the script starts, daemons too, and everything when the pilot is killed meanwhile.
+    with tempfile.TemporaryDirectory(prefix="compass-setup-") as name:
+        out, err = Path(name, "stdout"), Path(name, "stderr")
+        try:
+            outcome = process.start(_command(setup, strict), stdout=out, stderr=err).wait(limit)
+        except JobFailed as wrong:
+            raise JobFailed(ErrorCode.SETUP_FAILURE, f"{setup}: {wrong.detail}") from wrong
+        if outcome.well and (values := out.read_bytes()):
             return _changed(values)
-        said = _last_words(err)
-    if not in_time:
+        said = last_lines(err, most=_LAST_WORDS) or "it wrote nothing"
+    if outcome.late:
         raise JobFailed(ErrorCode.SETUP_TIMED_OUT, f"{setup} took longer than {limit:g} s; last words: {said}")
-    how = f"ended with signal {-status}" if status < 0 else f"ended with status {status}"
-    if status == 0:
+    how = f"ended with status {outcome.status}" if outcome.signal is None else f"ended with signal {outcome.signal}"
+    if outcome.well:
         how = "ended the shell that sources it; it must not call exit"
     raise JobFailed(ErrorCode.SETUP_FAILURE, f"{setup} {how}; last words: {said}")
 
 
-def _argv(setup: Path, strict: bool) -> list[str]:
-    return ["bash", "--noprofile", "--norc", "-c", _SOURCE, "setup", "strict" if strict else "", str(setup)]
-
-
-def _run(argv: list[str], folder: Path, limit: float, out: IO[bytes], err: IO[bytes]) -> tuple[int, bool]:
-    """Run a shell and end whatever it leaves; answer its status, and whether it kept its time."""
-    try:
-        shell = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            cwd=folder,
-            env=dict(CLEAN),
-            start_new_session=True,
-        )
-    except OSError as wrong:
-        raise JobFailed(ErrorCode.SETUP_FAILURE, f"bash, in {folder}: {wrong.strerror}") from wrong
-    late = threading.Event()
-
-    def end() -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(shell.pid, signal.SIGKILL)
-
-    def end_late() -> None:
-        late.set()
-        end()
-
-    timer = threading.Timer(limit, end_late)
-    timer.start()
-    try:
-        # Not reaped yet, so that its number, and that of its group, cannot be anybody else's when they are killed.
-        os.waitid(os.P_PID, shell.pid, os.WEXITED | os.WNOWAIT)
-    finally:
-        timer.cancel()
-        timer.join()
-        end()
-        status = shell.wait()
-    return status, not late.is_set()
+def _command(setup: Path, strict: bool) -> PayloadCommand:
+    text = _SOURCE.format(file=LARGEST_FILE // 1024, or_end=" || exit" if strict else "")
+    return PayloadCommand(("bash", "--noprofile", "--norc", "-c", text, str(setup)), CLEAN, setup.parent)
 
 
 def _changed(said: bytes) -> dict[str, str]:
@@ -142,11 +108,3 @@ def _changed(said: bytes) -> dict[str, str]:
         if _NAME.fullmatch(name) and name not in _OF_THE_SHELL and CLEAN.get(name) != value:
             values[name] = value
     return values
-
-
-def _last_words(file: IO[bytes]) -> str:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _LAST_WORDS))
-    lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
-    said = " | ".join([line for line in lines if line][-3:])
-    return "".join(letter if letter.isprintable() else " " for letter in said) or "it wrote nothing"

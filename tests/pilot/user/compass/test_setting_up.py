@@ -6,7 +6,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -77,6 +76,7 @@ def test_a_failure_is_not_remembered(tmp_path):
     ("text", "words"),
     [
         ("echo first; echo no such compiler >&2; false\n", "ended with status 1; last words: first | no such compiler"),
+        ("return 42\n", "ended with status 42;"),
         ("exit 3\n", "ended with status 3; last words: it wrote nothing"),
         ("exit 0\n", "ended the shell that sources it; it must not call exit"),
         ("kill -9 $$\n", "ended with signal 9"),
@@ -90,10 +90,21 @@ def test_a_script_that_fails_is_told_with_its_last_words(tmp_path, text, words):
     assert words in failed.detail
 
 
-def test_a_shell_that_cannot_be_started_is_told(tmp_path):
-    with tempfile.TemporaryFile() as out, pytest.raises(JobFailed, match=f"bash, in {tmp_path}/gone") as caught:
-        setting_up._run(["bash"], tmp_path / "gone", LIMIT, out, out)
-    assert caught.value.code is ErrorCode.SETUP_FAILURE
+def test_a_shell_that_cannot_be_started_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(setting_up, "CLEAN", {"PATH": str(tmp_path)})
+    failed = failure(tmp_path, "export A=1\n")
+    assert failed.code is ErrorCode.SETUP_FAILURE
+    assert failed.detail.startswith(f"{tmp_path}/setup.sh: bash: ")
+
+
+def test_a_script_that_prints_for_ever_fills_no_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(setting_up, "LARGEST_FILE", 4096)
+    assert "ended with signal 25; last words: y | y | y" in failure(tmp_path, "yes\n").detail
+
+
+def test_names_that_scripts_like_mean_nothing_to_the_pilot(tmp_path):
+    assert values(tmp_path, "strict= setup=x; exec 3>/dev/null; export LANG=C\n") == {"LANG": "C"}
+    assert "ended with status 1;" in failure(tmp_path, "strict=; false\n").detail
 
 
 def test_a_site_may_pass_over_a_status_that_means_nothing(tmp_path):
@@ -110,11 +121,14 @@ def test_a_script_that_hangs_is_ended_in_time_with_all_that_it_started(tmp_path)
     assert gone(int((tmp_path / "pid").read_text()))
 
 
-def test_what_a_script_leaves_in_the_background_neither_holds_the_pilot_nor_stays(tmp_path):
+@pytest.mark.parametrize("start", ["", "setsid ", "set -m; "])
+def test_what_a_script_leaves_in_the_background_neither_holds_the_pilot_nor_stays(tmp_path, start):
     began = time.monotonic()
-    assert values(tmp_path, f"sleep 60 & echo $! > {tmp_path}/pid; export A=1\n") == {"A": "1"}
+    text = f"mkfifo {tmp_path}/up; {start}sh -c 'echo $$ > {tmp_path}/up; exec sleep 60' & "
+    assert values(tmp_path, f"{text}read PID < {tmp_path}/up; export PID\n", limit=LIMIT).keys() == {"PID"}
     assert time.monotonic() - began < 10
-    assert gone(int((tmp_path / "pid").read_text()))
+    (pid,) = setting_up.values_of(tmp_path / "setup.sh", LIMIT).values()
+    assert gone(int(pid))
 
 
 def gone(pid: int) -> bool:
