@@ -68,6 +68,7 @@ def test_an_option_of_old_is_taken_and_explained(argv, line):
         (["-p", "many"], "invalid int value: 'many'"),
         (["-d", "perhaps"], "'perhaps' is not true or false"),
         (["-w", "stager"], "invalid choice: 'stager'"),
+        (["-w", "payload_stageout"], "invalid choice: 'payload_stageout'"),
     ],
 )
 def test_a_slip_is_told_in_one_line(argv, words, capsys):
