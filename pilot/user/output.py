@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 BLOCK = 2**20
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """Open what a payload may have put in a file's place; no pipe is waited for.
+
+    Raises:
+        OSError: it is no file, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def blocks_of_lines(path: Path, block: int = BLOCK) -> Iterator[bytes]:
@@ -14,7 +31,7 @@ def blocks_of_lines(path: Path, block: int = BLOCK) -> Iterator[bytes]:
     A line longer than a block is given in parts.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             carried = b""
             while read := file.read(block):
                 carried += read
@@ -31,7 +48,7 @@ def blocks_of_lines(path: Path, block: int = BLOCK) -> Iterator[bytes]:
 def tail(path: Path, most: int) -> bytes:
     """Answer at most so many bytes from a file's end; none of a file that cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - most))
             return file.read(most)

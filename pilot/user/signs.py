@@ -9,12 +9,14 @@ from typing import NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.job import Problem
-from pilot.user.output import tail
+from pilot.user.output import open_file, tail
 
 #: So much of the end of the error output is looked at, in bytes.
 LOOKED_AT = 16384
 #: In this file of its directory a payload may say itself what went wrong (PanDA's name).
 REPORT = "payload_error_report.json"
+#: A code that a payload gives itself is no larger: servers keep it in four bytes.
+LARGEST_NUMBER = 2**31 - 1
 
 
 class Sign(NamedTuple):
@@ -73,13 +75,14 @@ def own_report(workdir: Path) -> Optional[Problem]:
     A number that is one of the pilot's codes is reported as that, any other as the payload's own.
     """
     try:
-        with (workdir / REPORT).open("rb") as file:
+        with open_file(workdir / REPORT) as file:
             said = json.loads(file.read(65536))
         number, words = int(said.get("error_code") or 0), str(said.get("error_diag") or "")
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         return None
-    if not number:
+    if not 0 < abs(number) <= LARGEST_NUMBER:
         return None
+    words = "".join(letter if letter.isprintable() else " " for letter in words).strip()
     detail = f"the payload reports error {number}: {words or 'without words'}"
     if number in set(ErrorCode):
         return Problem(ErrorCode(number), detail)

@@ -20,7 +20,9 @@ LONGEST_GREETING = 10.0
 LONGEST_PAUSE = 8.0
 #: What is read of a greeting, in bytes.
 LONGEST_PACKET = 64
-_SERVER = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+_SERVER = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z0-9-]{1,63})*\.?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def read(text: str, release: Optional[Path]) -> Source:
     """
     if "@" in text:
         raise ValueError("an address with a name or a password; leave both to the release's options")
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has control characters")
     kind, colon, path = text.partition(":")
     if colon and kind == "file" and path and (path.startswith("/") or release is not None):
         return Source(file=str(release / path if release else path))
@@ -144,9 +148,10 @@ def greet(source: Source, limit: float) -> None:
     if source.file:
         _check_replica(Path(source.file))
         return
+    end = time.monotonic() + limit
     with _connected(source, limit) as connection:
-        length = int.from_bytes(_received(connection, 4)[:3], "little")  # and one byte that numbers packets
-        said = _received(connection, min(max(1, length), LONGEST_PACKET))
+        length = int.from_bytes(_received(connection, 4, end)[:3], "little")  # and one byte that numbers packets
+        said = _received(connection, min(max(1, length), LONGEST_PACKET), end)
     # The protocol's number, or 255 for an error: two bytes of number, then words.
     if said[0] == 255:
         words = "".join(letter for letter in said[3:].decode("utf-8", "replace") if letter.isprintable())
@@ -155,9 +160,10 @@ def greet(source: Source, limit: float) -> None:
         raise OSError("it does not speak MySQL's protocol")
 
 
-def _received(connection: socket.socket, size: int) -> bytes:
+def _received(connection: socket.socket, size: int, end: float) -> bytes:
     said = b""
     while len(said) < size:
+        connection.settimeout(max(0.001, end - time.monotonic()))
         if not (part := connection.recv(size - len(said))):
             raise OSError("it hung up before its greeting was over")
         said += part

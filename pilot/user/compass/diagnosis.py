@@ -23,10 +23,11 @@ from pilot.user.output import blocks_of_lines, last_lines
 
 @dataclass(frozen=True)
 class Sign:
-    """A text by which a program tells why it fails."""
+    """A text by which a program tells why it fails; ``beside``: in its line there is this text too."""
 
     pattern: bytes
     code: PayloadCode
+    beside: bytes = b""
 
 
 #: In each list the cause stands before what follows from it; the first that is found is the diagnosis.
@@ -35,14 +36,14 @@ STDERR: Sequence[Sign] = (
     Sign(rb"can't connect to CDB database", PayloadCode.NO_CALIBRATION_DB),
     Sign(rb"Lost connection to MySQL server", PayloadCode.CALIBRATION_DB_LOST),
     Sign(rb"_LEDinSpills empty string from calib file", PayloadCode.EMPTY_CALIBRATION),
-    Sign(rb"Exception in readCalibration\(\).*bad line", PayloadCode.BAD_CALIBRATION_LINE),
+    Sign(rb"Exception in readCalibration\(\)", PayloadCode.BAD_CALIBRATION_LINE, beside=b"bad line"),
     Sign(rb"TLattice::TLattice: Cannot Allocate \d+ Bytes in Memory!", PayloadCode.CANNOT_ALLOCATE),
     Sign(rb"Chip::ReadMaps: std::exception", PayloadCode.BAD_MAPS),
     Sign(rb"DaqEventsManager::NextDataSource\(\): Can not open file", PayloadCode.INPUT_NOT_OPENED),
     Sign(rb"Error in <TFile::ReadBuffer>: error reading all requested bytes from file", PayloadCode.INPUT_NOT_READ),
     Sign(rb"DaqEventsManager::GetEvent\(\): no event", PayloadCode.NO_EVENTS),
-    Sign(rb"\(core dumped\).*coral\.exe|coral\.exe.*\(core dumped\)", PayloadCode.CORE_DUMP),
-    Sign(rb"\bKilled\b.*coral\.exe|coral\.exe.*\bKilled\b", PayloadCode.KILLED),
+    Sign(rb"\(core dumped\)", PayloadCode.CORE_DUMP, beside=b"coral.exe"),
+    Sign(rb"Killed\b", PayloadCode.KILLED, beside=b"coral.exe"),
     Sign(rb"Aborted ", PayloadCode.ABORTED),
 )
 STDOUT: Sequence[Sign] = (
@@ -50,6 +51,9 @@ STDOUT: Sequence[Sign] = (
     Sign(rb"Abnormal job termination\. Exception #2 had been caught", PayloadCode.ABNORMAL_END),
     Sign(rb"CORAL exiting with return code -3", PayloadCode.CORAL_EXIT_3),
 )
+
+#: So much of a line is looked at on either side of what was found in it, in bytes.
+LONGEST_LINE = 1000
 
 #: The pilot's own number for some of them; `PAYLOAD_FAILED` for the rest.
 _ERROR_CODES = {
@@ -73,11 +77,13 @@ def diagnose(spec: JobSpec, outcome: PayloadOutcome) -> Optional[Problem]:
     What the program says counts first; what the kernel counts (want of memory, limits) was told before. A missing
     end-of-job marker, or a missing file, is a failure of its own only where the exit status tells of none.
     """
+    kind = kind_of(spec)
+    if kind is None and outcome.well:  # whatever its words mean, they are not the experiment's
+        return None
     found = first_sign(outcome.stderr, STDERR) or first_sign(outcome.stdout, STDOUT)
     if found is not None:
         code, line = found
         return problem(code, line)
-    kind = kind_of(spec)
     if kind is None or outcome.late:
         return None
     return _unfinished(kind, spec, outcome) if outcome.well else _by_signal(outcome)
@@ -120,21 +126,34 @@ def problem(code: PayloadCode, said: str, error: Optional[ErrorCode] = None) -> 
 
 def first_sign(path: Path, signs: Sequence[Sign]) -> Optional[tuple[PayloadCode, str]]:
     """Answer the first of the signs (not: of the lines) that a file holds, and the line it stands in."""
-    patterns = [re.compile(sign.pattern) for sign in signs]
-    line = ""
+    left, found = list(signs), None
     for block in blocks_of_lines(path):
-        for rank, pattern in enumerate(patterns):
-            if found := pattern.search(block):
-                line = _line_around(block, found)
-                del patterns[rank:]
+        for rank, sign in enumerate(left):
+            if (line := _line_with(sign, block)) is not None:
+                found = sign.code, _text(line)
+                del left[rank:]
                 break
-    return (signs[len(patterns)].code, line) if line else None
+    return found
 
 
-def _line_around(block: bytes, found: re.Match[bytes]) -> str:
-    start, end = block.rfind(b"\n", 0, found.start()) + 1, block.find(b"\n", found.end())
-    line = block[start : end if end >= 0 else len(block)].decode("utf-8", "replace")
-    text = "".join(c if c.isprintable() else " " for c in line).strip()
+def _line_with(sign: Sign, block: bytes) -> Optional[bytes]:
+    pattern, at = re.compile(sign.pattern), 0
+    while found := pattern.search(block, at):
+        start, at = _line_around(block, found)
+        if sign.beside in block[start:at]:
+            return block[start:at]
+    return None
+
+
+def _line_around(block: bytes, found: re.Match[bytes]) -> tuple[int, int]:
+    """Answer from where to where the line reaches in which something was found; of a very long one what is near it."""
+    first, last = max(0, found.start() - LONGEST_LINE), min(len(block), found.end() + LONGEST_LINE)
+    end = block.find(b"\n", found.end(), last)
+    return block.rfind(b"\n", first, found.start()) + 1 or first, end if end >= 0 else last
+
+
+def _text(line: bytes) -> str:
+    text = "".join(c if c.isprintable() else " " for c in line.decode("utf-8", "replace")).strip()
     return text if len(text) <= 200 else text[:197] + "..."
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from pilot.contract.job import JobSpec
 from pilot.contract.naming import FileKind
@@ -16,12 +16,20 @@ from pilot.contract.processing import ProcessingType
 END_OF_JOB = b"End of Job"
 END_OF_DECODING = b"End of the decoding!"
 
+
+class Count(NamedTuple):
+    """A line in which a program counts events: what always stands in it, and all of it with the number as a group."""
+
+    text: bytes
+    pattern: bytes
+
+
 #: What programs say of the events that they have written; the last such line counts.
-MINI_DST = rb"(?:^|(?<=\s))(\d+) events had been written to miniDST"
-SAVED = rb"Number of events saved to output : (\d+)"
-GENERATED = rb"Number of events generated : (\d+)"
-IN_HISTOGRAMS = rb"Number of events in the histograms : (\d+)"
-IN_DUMP = rb"Number of events in the dump : (\d+)"
+MINI_DST = Count(b" events had been written to miniDST", rb"(?:^|(?<=\s))(\d{1,18}) events had been written to miniDST")
+SAVED = Count(b"Number of events saved to output : ", rb"Number of events saved to output : (\d{1,18})")
+GENERATED = Count(b"Number of events generated : ", rb"Number of events generated : (\d{1,18})")
+IN_HISTOGRAMS = Count(b"Number of events in the histograms : ", rb"Number of events in the histograms : (\d{1,18})")
+IN_DUMP = Count(b"Number of events in the dump : ", rb"Number of events in the dump : (\d{1,18})")
 EVERY_COUNT = (MINI_DST, SAVED, GENERATED, IN_HISTOGRAMS, IN_DUMP)
 
 
@@ -54,7 +62,7 @@ class WorkKind:
     template: str = ""
     marker: Optional[bytes] = None
     silent: bool = False
-    counted: tuple[bytes, ...] = EVERY_COUNT
+    counted: tuple[Count, ...] = EVERY_COUNT
     never_empty: bool = False
     calibration: bool = False
 

@@ -39,13 +39,15 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 #: What a job's result hangs on: a template that passes one of these over would work on, or write, something else. A
 #: generator is given a file's whole name, or the name to which it adds an ending of its own.
 _MUST = (
-    Must(("input",), VARIABLES["input"]),
     Must(("mdst",), VARIABLES["mdst"]),
     Must(("histograms",), VARIABLES["histograms"]),
     Must(("generated", "mc_name"), (*VARIABLES["generated"], *VARIABLES["mc_name"])),
     Must(("events",)),
     Must(("seed",)),
 )
+_INPUT = Must(("input",), VARIABLES["input"])
+#: A variable holds one name: of several inputs a template that reads it would leave out all others.
+_ALL_INPUTS = Must(("input",))
 #: What a generator adds to the name that it is given.
 _ADDED = "_run000.tgeant"
 #: Every placeholder that there is.
@@ -101,7 +103,9 @@ def write(
     known = {**values_of(order, spec), **values, **({"release": str(release)} if release else {})}
     inputs = [file.lfn for file in spec.inputs]
     given = {*known, *(["input"] if inputs else [])}
-    musts = [must for must in _MUST if given.intersection(must.placeholders)]
+    musts = [
+        must for must in (_ALL_INPUTS if len(inputs) > 1 else _INPUT, *_MUST) if given.intersection(must.placeholders)
+    ]
     try:
         text = fill(_template(name, release), known, inputs, musts)
     except BadTemplate as wrong:

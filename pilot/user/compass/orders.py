@@ -10,10 +10,13 @@ from typing import Callable, Optional
 from pilot.contract import naming
 from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.naming import FileKind, Name
+from pilot.contract.processing import ProcessingType
 from pilot.user.compass.kinds import WorkKind
 
 #: What stands in options files and in paths: nothing that CORAL, XML or a path would take for something else.
 _WORD = re.compile(r"[A-Za-z0-9_.+:@%=-][A-Za-z0-9_.+:@%=/-]*", re.ASCII)
+#: Names of files that stand in options files, or that ROOT opens: no blank, no list (``@x``), no ``?`` and ``#``.
+_PLAIN = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+:@%=-]*", re.ASCII)
 
 
 class BadOrder(ValueError):
@@ -115,6 +118,9 @@ def check_files(kind: WorkKind, order: ProgramOrder, spec: JobSpec) -> None:
     if kind.reads and not spec.inputs:
         what = "merge" if kind.merges else f"read for a job of kind {kind.type.value}"
         raise BadOrder(f"inFiles: there is nothing to {what}; name at least one file")
+    if kind.template or kind.type in (ProcessingType.MERGE_MDST, ProcessingType.MERGE_HISTOGRAMS):
+        _check_plain("inFiles", spec.inputs)
+        _check_plain("outFiles", spec.outputs)
     inputs, outputs = _taken_apart(spec.inputs), _taken_apart(spec.outputs)
     for expected in kind.outputs:
         if not expected.optional and all(found.kind is not expected.kind for _, found in outputs):
@@ -127,6 +133,13 @@ def check_files(kind: WorkKind, order: ProgramOrder, spec: JobSpec) -> None:
             numbers = {field: getattr(found, field) for field in _COMPARED}
     for lfn, found in inputs:
         _check_numbers("inFiles", lfn, found, numbers)
+
+
+def _check_plain(where: str, files: Sequence[FileSpec]) -> None:
+    for file in files:
+        if not _PLAIN.fullmatch(file.lfn):
+            words = f"{where}: {file.lfn!r} means more than a file to the program, or ends its option"
+            raise BadOrder(f"{words}; letters, digits and _ . + : % = - are expected, and @ within")
 
 
 _COMPARED = ("run", "chunk", "slot", "phast")

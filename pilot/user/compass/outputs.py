@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
@@ -28,12 +29,18 @@ def settle(spec: JobSpec, workdir: Path) -> None:
         return
     path, written = workdir / dump, workdir / WRITTEN_DUMP
     try:
-        if written.is_file() and not written.is_symlink() and not path.exists():
-            written.rename(path)
-        if not path.exists() or (path.is_file() and not path.stat().st_size):
+        if _is_empty(path) and os.path.lexists(written):
+            if written.is_symlink() or not written.is_file():  # never taken for "no event was kept"
+                raise JobFailed(ErrorCode.FILE_HANDLING, f"{dump}: {WRITTEN_DUMP} is no file; have it written as one")
+            written.replace(path)
+        if _is_empty(path):
             path.write_bytes(EMPTY_DUMP)
     except OSError as wrong:
         raise JobFailed(ErrorCode.FILE_HANDLING, f"{dump}: {wrong.strerror}") from wrong
+
+
+def _is_empty(path: Path) -> bool:
+    return not path.exists() or (path.is_file() and not path.stat().st_size)
 
 
 def missing(kind: WorkKind, spec: JobSpec, workdir: Path) -> Optional[Problem]:

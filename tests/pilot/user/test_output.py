@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pilot.user.output import blocks_of_lines, last_lines, tail
@@ -23,6 +25,9 @@ def test_what_cannot_be_read_is_nothing(tmp_path):
     assert list(blocks_of_lines(tmp_path / "gone")) == []
     assert tail(tmp_path / "gone", 10) == b""
     assert last_lines(tmp_path / "gone") == ""
+    os.mkfifo(tmp_path / "pipe")
+    assert list(blocks_of_lines(tmp_path / "pipe")) == []
+    assert tail(tmp_path / "pipe", 10) == b""
 
 
 def test_the_last_lines_that_say_something_are_told(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 
@@ -69,9 +71,31 @@ def test_a_payloads_own_report_is_heard(tmp_path, text, code, payload_code):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "null", '{"error_code": "x"}', '{"error_code": 0}', '{"error_code": []}', "{"]
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        '{"error_code": "x"}',
+        '{"error_code": 0}',
+        '{"error_code": []}',
+        "{",
+        '{"error_code": 1e999}',
+        "[" * 60000,
+        '{"error_code": 4294967296}',
+    ],
 )
 def test_a_report_that_says_nothing_is_passed_over(tmp_path, text):
     (tmp_path / signs.REPORT).write_text(text)
     assert signs.own_report(tmp_path) is None
     assert signs.own_report(tmp_path / "absent") is None
+
+
+def test_a_report_is_told_in_one_line(tmp_path):
+    (tmp_path / signs.REPORT).write_text(json.dumps({"error_code": 7, "error_diag": "a\nb\x1b"}))
+    assert signs.own_report(tmp_path).detail == "the payload reports error 7: a b"
+
+
+def test_a_pipe_in_the_reports_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / signs.REPORT)
+    assert signs.own_report(tmp_path) is None

@@ -65,7 +65,8 @@ def test_a_source_is_read_and_told_to_the_program(text, source, variables):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a b", "cdb:0", "cdb:99999", "mysql://cdb", "unix:cdb.sock", "file:", "-x", "unix"]
+    "text",
+    ["", "a b", "cdb:0", "cdb:99999", "mysql://cdb", "unix:cdb.sock", "file:", "-x", "unix", "a..b", "a" * 64, "cdb.."],
 )
 def test_what_is_no_source_is_refused(text):
     if text == "unix":  # a host may be called that, and then nothing follows it
@@ -145,6 +146,31 @@ def test_a_source_is_told_as_it_is_written():
 def test_a_server_that_says_nothing_is_not_waited_for_long():
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(OSError, match="timed out"):
         calibration.greet(Source("127.0.0.1", silent.getsockname()[1]), 0.1)
+
+
+def test_a_server_that_says_little_at_a_time_is_not_waited_for_long():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        asked = threading.Thread(target=drip, args=(listening,))
+        asked.start()
+        with pytest.raises(OSError, match="timed out"):
+            calibration.greet(Source("127.0.0.1", listening.getsockname()[1]), 0.3)
+        asked.join()
+
+
+def drip(listening):
+    connection, _ = listening.accept()
+    connection.settimeout(0.1)
+    with connection, contextlib.suppress(OSError):
+        for _ in range(50):
+            connection.sendall(b"\x40")
+            with contextlib.suppress(TimeoutError):
+                if not connection.recv(1):
+                    return
+
+
+def test_control_characters_are_no_part_of_a_source():
+    with pytest.raises(ValueError, match="has control characters"):
+        calibration.read("file:/a\0b", None)
 
 
 def test_a_replica_is_a_file_or_a_folder_with_something_in_it(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pilot.contract.codes import ErrorCode
@@ -151,3 +153,17 @@ def test_a_long_line_is_cut_and_cleaned(tmp_path):
     assert "y...; " in problem.detail
     assert len(problem.detail) < 400
     assert "\x1b" not in problem.detail
+
+
+def test_what_other_programs_print_is_no_failure_of_theirs(tmp_path):
+    assert diagnose(tmp_path, kind="", err="Aborted the old transaction\n") is None
+    assert diagnose(tmp_path, kind="", err="Aborted the old transaction\n", status=1).payload_code == P.ABORTED
+
+
+def test_lines_without_end_are_read_in_time(tmp_path):
+    words = "coral.exe: event\rKilled (core dumped) Exception in readCalibration()\r"
+    began = time.process_time()
+    assert diagnose(tmp_path, err="coral.exe: event\r" * 100_000) is None
+    assert diagnose(tmp_path, err=(words.replace("coral.exe", "x") * 20_000)) is None
+    assert time.process_time() - began < 5
+    assert diagnose(tmp_path, err="x" * 2_000_000 + words).payload_code == P.CORE_DUMP

@@ -25,6 +25,7 @@ def said(folder, text):
         ("Number of events in the histograms : 5\n", 5),
         ("10 events had been written to miniDST\n30 events had been written to miniDST\n", 30),
         ("Number of events saved to output : 1\nNumber of events saved to output : 0\n", 0),
+        (f"Number of events saved to output : {'1' * 6000}\n", int("1" * 18)),
         ("events had been written to miniDST\nEvents processed : 5 of 10\n", None),
         ("", None),
     ],

@@ -50,7 +50,8 @@ def test_a_template_is_ordered_where_there_is_one(row):
 @ROWS
 def test_each_line_that_counts_has_one_number(row):
     for line in row.counted:
-        assert re.compile(line).groups == 1
+        assert re.compile(line.pattern).groups == 1
+        assert re.search(line.pattern, b"7" + line.text + b"7")
 
 
 EXPECTED = {

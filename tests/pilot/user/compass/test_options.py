@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pilot.contract.codes import ErrorCode
@@ -76,6 +78,14 @@ def test_a_template_that_would_write_somewhere_else_is_refused(tree, tmp_path):
 def test_a_limit_that_a_template_passes_over_is_refused(tree, tmp_path):
     (tree.release / "template.opt").write_text("@{input} @{mdst} @{histograms}")
     assert "@{events} is nowhere in it" in failure(tree.release, tmp_path, events=5).detail
+
+
+def test_a_template_that_reads_the_first_of_several_inputs_only_is_refused(tree, tmp_path):
+    (tree.release / "template.opt").write_text("$TMPRAWFILE @{mdst} @{histograms}")
+    assert written(tree.release, tmp_path)
+    (tmp_path / "coral.opt").unlink()
+    two = replace(SPEC, inputs=(*SPEC.inputs, FileSpec("cdr12-278473b.raw", Role.INPUT)))
+    assert "template plain: @{input} is nowhere in it" in failure(tree.release, tmp_path, spec=two).detail
 
 
 def test_a_variant_that_the_release_lacks_is_named(tree, tmp_path):

@@ -102,3 +102,9 @@ def test_a_merge_of_another_runs_slots_or_versions_file_is_refused(lfn):
 def test_an_output_is_found_by_its_kind():
     assert orders.output_of(spec("mine", *GOOD), FileKind.HISTOGRAMS, FileKind.DUMP) == GOOD[1]
     assert orders.output_of(spec("mine"), FileKind.DUMP) == ""
+
+
+@pytest.mark.parametrize("lfn", ["@list", "a b.root", "a.root?filetype=raw", "a.zip#b", "a;b", "ä"])
+def test_a_name_that_means_more_than_a_file_is_refused(lfn):
+    with pytest.raises(BadOrder, match="inFiles: .* means more than a file"):
+        orders.check_files(MERGE, ProgramOrder(), spec("mDST-1-1-8.root", inputs=("mDST-1-12-1-8.root", lfn)))

@@ -49,11 +49,20 @@ def test_a_dump_that_the_program_has_named_itself_is_not_touched(tmp_path):
     assert (tmp_path / DUMP).read_text() == "mine"
 
 
-def test_a_link_is_not_taken_for_a_dump(tmp_path):
+def test_an_empty_file_under_the_dumps_name_hides_no_events(tmp_path):
+    (tmp_path / DUMP).write_text("")
+    (tmp_path / naming.WRITTEN_DUMP).write_text("events")
+    outputs.settle(spec(DUMP), tmp_path)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(DUMP, "events")]
+
+
+def test_a_link_is_no_dump_and_no_want_of_one(tmp_path):
     (tmp_path / "raw").write_text("input")
     (tmp_path / naming.WRITTEN_DUMP).symlink_to("raw")
-    outputs.settle(spec(DUMP), tmp_path)
-    assert (tmp_path / DUMP).read_bytes() == naming.EMPTY_DUMP
+    with pytest.raises(JobFailed, match=f"{DUMP}: testevtdump.raw is no file") as caught:
+        outputs.settle(spec(DUMP), tmp_path)
+    assert caught.value.code is ErrorCode.FILE_HANDLING
+    assert not (tmp_path / DUMP).exists()
 
 
 def test_a_dump_that_cannot_be_written_is_told(tmp_path):
