@@ -59,6 +59,7 @@ def _script(file: Path, where: Where) -> str:
     """Make a file of the job's directory executable, and refuse one that the kernel would not know how to run."""
     try:
         if not os.access(file, os.X_OK):
+            _own(file)
             file.chmod(file.stat().st_mode | stat.S_IXUSR)
         with file.open("rb") as opened:
             first = opened.readline(256)
@@ -70,6 +71,14 @@ def _script(file: Path, where: Where) -> str:
     if why := _unknown(first, where.image):
         raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{file.name}: {why}")
     return str(file)
+
+
+def _own(file: Path) -> None:
+    """Have a file that is only linked here copied, so that the storage's own keeps its mode."""
+    if file.is_symlink() or file.stat().st_nlink > 1:
+        copied = file.with_name(f".compass-{file.name}")
+        shutil.copyfile(file, copied)
+        copied.replace(file)
 
 
 def _unknown(first: bytes, image: str) -> str:

@@ -31,6 +31,16 @@ def test_a_script_of_the_jobs_directory_is_made_executable(tmp_path, name):
     assert (tmp_path / "run.sh").stat().st_mode & 0o077 == 0o044  # for its owner alone
 
 
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_a_script_that_is_linked_from_a_storage_is_left_there_as_it_is(tmp_path, link):
+    made(tmp_path, "stored.sh", mode=0o644)
+    link(tmp_path / "stored.sh", tmp_path / "run.sh")
+    assert os.access(found(tmp_path, "./run.sh"), os.X_OK)
+    assert (tmp_path / "run.sh").read_text() == SCRIPT
+    assert (tmp_path / "stored.sh").stat().st_mode & 0o777 == 0o644
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_the_path_comes_before_the_jobs_directory(tmp_path):
     made(tmp_path, "sh")
     assert found(tmp_path, "sh", "/bin") == "/bin/sh"
