@@ -46,15 +46,23 @@ def signed_text(spec: JobSpec) -> bytes:
         default = declared.default if declared.default is not MISSING else None
         if declared.name not in NOT_SIGNED and value != default:
             said[declared.name] = _plain(value)
+    if spec.log is not None:
+        said["log"]["lfn"] = _first_name(spec.log.lfn, spec.attempt)
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return (_HEADER.format(version=VERSION) + text).encode("ascii")
 
 
+def _first_name(log: str, attempt: int) -> str:
+    """Answer the name that a log had in the first attempt; whatever its name, a later one's number is at its end."""
+    number = f".{attempt}"
+    bare = log[: -len(number)] if attempt > 1 and log.endswith(number) else log
+    return log_of_attempt(bare, 1)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, FileSpec):
-        lfn = log_of_attempt(value.lfn, 1) if value.role.value == "log" else value.lfn
         found = {name: getattr(value, name) for name in _FILE_FIELDS}
-        return {name: part for name, part in {**found, "lfn": lfn}.items() if part not in ("", None)}
+        return {name: part for name, part in found.items() if part not in ("", None)}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, dict):

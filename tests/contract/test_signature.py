@@ -58,11 +58,13 @@ def test_everything_that_leads_to_a_file_counts(name):
     assert signed_text(other) != signed_text(JOB)
 
 
+@pytest.mark.parametrize("name", ["job.7.log.tgz", "logs.tar.gz", "job-7", "job.7.zst", "job.7", "log.2.2"])
 @pytest.mark.parametrize("attempt", [1, 2, 17])
-def test_a_later_attempt_has_the_same_signature_though_its_log_has_another_name(attempt):
-    log = JOB.log.evolve(lfn=log_of_attempt(JOB.log.lfn, attempt), guid=f"GUID-{attempt}")
-    assert signed_text(dataclasses.replace(JOB, attempt=attempt, log=log)) == signed_text(JOB)
-    assert signed_text(dataclasses.replace(JOB, log=log.evolve(lfn="other.log.tgz"))) != signed_text(JOB)
+def test_a_later_attempt_has_the_same_signature_though_its_log_has_another_name(attempt, name):
+    first = dataclasses.replace(JOB, log=JOB.log.evolve(lfn=name))
+    log = JOB.log.evolve(lfn=log_of_attempt(name, attempt), guid=f"GUID-{attempt}")
+    assert signed_text(dataclasses.replace(JOB, attempt=attempt, log=log)) == signed_text(first)
+    assert signed_text(dataclasses.replace(JOB, log=log.evolve(lfn="other.log.tgz"))) != signed_text(first)
 
 
 def test_the_way_over_the_wire_changes_nothing():
