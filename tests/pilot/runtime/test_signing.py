@@ -66,6 +66,25 @@ def test_a_signature_by_any_of_several_keys_counts(way, tmp_path, keys):
     assert not is_signed(TEXT, sign(tmp_path, private), [other])
 
 
+def test_a_key_that_is_not_on_this_node_does_not_hide_a_good_signature_by_another(way, tmp_path, keys):
+    private, public = keys
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_text("no key")
+    named = ["/nowhere/new.pem", str(garbage), public]
+    assert is_signed(TEXT, sign(tmp_path, private), named)
+    with pytest.raises(JobFailed, match="/nowhere/new.pem cannot be read") as caught:
+        is_signed(TEXT, bytes(64), named)
+    assert caught.value.code is ErrorCode.SIGNATURE_UNVERIFIABLE
+
+
+def test_without_room_for_temporary_files_nobody_can_tell(monkeypatch, tmp_path, keys):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(JobFailed, match="temporary files, and none can be written") as caught:
+        is_signed(TEXT, bytes(64), [keys[1]])
+    assert caught.value.code is ErrorCode.SIGNATURE_UNVERIFIABLE
+
+
 def test_a_key_that_cannot_be_used_is_no_bad_signature(way, tmp_path, keys):
     garbage = tmp_path / "garbage.pem"
     garbage.write_text("no key")
@@ -76,7 +95,9 @@ def test_a_key_that_cannot_be_used_is_no_bad_signature(way, tmp_path, keys):
         assert caught.value.code is ErrorCode.SIGNATURE_UNVERIFIABLE
 
 
-@pytest.mark.parametrize(("named", "words"), [([], "names no public key"), (["/nowhere/key.pem"], "is no file")])
+@pytest.mark.parametrize(
+    ("named", "words"), [([], "names no public key"), (["/nowhere/key.pem"], "key.pem cannot be read: No such file")]
+)
 def test_without_a_key_nobody_can_tell(named, words):
     with pytest.raises(JobFailed, match=words) as caught:
         is_signed(TEXT, bytes(64), named)
