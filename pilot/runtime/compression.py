@@ -21,7 +21,7 @@ def require(name: str) -> None:
         ConfigError: it is not installed.
     """
     if name == ZSTD and not _found():
-        wanted = "install zstandard for the pilot's Python, or run it under Python 3.14"
+        wanted = "install zstandard (the extra log) for the pilot's Python, or run it under Python 3.14"
         raise ConfigError(f"log.compression: zstd is not installed; {wanted}, or set gzip")
 
 
