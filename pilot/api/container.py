@@ -117,7 +117,7 @@ def run(
         container: In which it runs; ``None``: on this machine itself.
         cwd: Where it runs; in a container, this folder is seen at its own path and is the home. The present one.
         environment: Its variables. When left out: on this machine the caller's own, in a container none.
-        timeout: Seconds after which it is ended; ``None``: never.
+        timeout: Seconds after which it is ended, 0 or less at once; ``None``: never.
         grace: Seconds between SIGTERM and SIGKILL for a command that is to end.
         keep: Bytes of the end of each output that are kept.
         cancel: A word by which another thread ends it.
@@ -127,6 +127,7 @@ def run(
         is gone in any case.
 
     Raises:
+        KeyboardInterrupt: somebody interrupted; the command is gone by then.
         PilotError: it could not be started: no such program (PAYLOAD_NOT_STARTED), no such image (IMAGE_NOT_FOUND), no
             runtime (APPTAINER_NOT_INSTALLED); ``code`` and ``detail`` say which.
     """
@@ -140,9 +141,10 @@ def run(
     given = environment if environment is not None else {} if container else own
     asked = PayloadCommand(tuple(map(str, command)), dict(given), Path(cwd or ".").absolute())
     with tempfile.TemporaryDirectory(prefix="compass-") as name:
-        scratch = Path(name)
-        wrapped = put_in(container, asked, own, scratch) if container else asked
-        with containers.leaving_nothing(container, scratch):
+        scratch, temporary = Path(name), Path(name, "tmp")  # a command may empty its /tmp; its output lies beside it
+        temporary.mkdir()
+        wrapped = put_in(container, asked, own, temporary) if container else asked
+        with containers.leaving_nothing(container, temporary):
             started = process.start(wrapped, stdout=scratch / "stdout", stderr=scratch / "stderr")
 
             def stop() -> None:
@@ -151,7 +153,11 @@ def run(
             word = cancel or Cancel()
             word._listen(stop)
             try:
-                ended = started.wait(timeout, grace)
+                ended = started.wait(None if timeout is None else max(0.0, timeout), grace)
+            except KeyboardInterrupt:
+                started.stop(0)
+                started.wait()
+                raise
             finally:
                 word._forget(stop)
         problem = containers.explain(container, ended)

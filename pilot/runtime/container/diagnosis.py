@@ -13,9 +13,9 @@ from pilot.contract.codes import ErrorCode
 from pilot.job import Problem
 from pilot.runtime.container.values import Container, Runtime
 
-_FATAL = re.compile(r"^(?:FATAL: |ERROR  ?: )\s*(.+)$", re.MULTILINE)
+_FATAL = re.compile(r"^(?:FATAL:   |ERROR  : )(.+)$", re.MULTILINE)
 #: What its front end says of wrong options, and its starter of what the kernel does not permit.
-_REFUSED = re.compile(r"^(?:Error for command|ERROR  ?: )\s*(.+)$", re.MULTILINE)
+_REFUSED = re.compile(r"^(?:Error for command|ERROR  : )\s*(.+)$", re.MULTILINE)
 #: The starter colours its words, also in files.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^Error: (.+)$", re.MULTILINE)

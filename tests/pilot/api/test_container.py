@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -49,6 +50,24 @@ def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started():
     done = run(["/bin/sh", "-c", "sleep 600 & echo $!; exec sleep 600"], timeout=0.3)
     assert (done.timed_out, done.well, done.signal) == (True, False, 15)
     assert not psutil.pid_exists(int(done.stdout))
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_command_that_has_no_time_left_is_ended_at_once(timeout):
+    assert run(["sleep", "600"], timeout=timeout).timed_out
+
+
+def test_a_command_whose_caller_is_interrupted_is_gone_when_the_caller_hears_of_it(tmp_path):
+    os.mkfifo(tmp_path / "up")
+    script = "import os, sys; from pilot.api.container import run\n"
+    script += "try: run(['/bin/sh', '-c', 'echo $$ > up; exec sleep 600'], cwd=sys.argv[1])\n"
+    script += "except KeyboardInterrupt: print(os.path.exists('/proc/' + sys.stdin.readline().strip()), flush=True)\n"
+    argv = [sys.executable, "-c", script, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as caller:
+        pid = (tmp_path / "up").read_text()
+        caller.send_signal(signal.SIGINT)
+        assert caller.communicate(pid, timeout=20)[0] == "False\n"
 
 
 def test_another_thread_may_end_it():
@@ -113,6 +132,14 @@ def test_two_containers_in_one_folder_do_not_end_each_other(podman, monkeypatch,
         go.write("still here\n")
     first.join(20)
     assert [(done.status, done.stdout) for done in ended] == [(0, "still here\n")]
+
+
+def test_a_command_may_empty_its_folder_of_temporary_files(podman, image, monkeypatch, tmp_path):
+    for name, value in podman.environment.items():
+        monkeypatch.setenv(name, value)
+    for inside in (image, Container(Runtime.PODMAN, str(podman.image), str(podman.program))):
+        script = "touch /tmp/mine && cd /tmp && rm -r * && echo empty"
+        assert run(["/bin/sh", "-c", script], container=inside, cwd="/usr").stdout == "empty\n"
 
 
 def test_a_container_that_cannot_be_run_is_told_apart_from_a_command_that_fails(image):

@@ -129,6 +129,8 @@ def test_podmans_words_are_understood(said, status, code):
         (APPTAINER, None, "FATAL:   stat /no/such: no such file or directory\n"),
         (APPTAINER, 1, "FATAL:   stat /no/such: no such file or directory\n"),
         (APPTAINER, 255, "G4Exception: FATAL:   a volume overlaps\n"),
+        (APPTAINER, 1, "ERROR : cannot open the calibration\n"),
+        (APPTAINER, 255, "FATAL: cannot open the calibration\n"),
         (PODMAN, 255, "Error: in my program\n"),
         (PODMAN, 125, ""),
     ],
