@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 
 import pytest
 
-from pilot.control.debugging import show
+from pilot.control.debugging import CUT, Patience, show
 
 
 @pytest.fixture
@@ -20,6 +21,26 @@ def root(tmp_path):
     (made / "up").symlink_to(tmp_path)
     os.mkfifo(made / "pipe")
     return made
+
+
+@pytest.fixture
+def restless(root):
+    """A folder of the job in which files come and go all the time."""
+    over, folder = threading.Event(), root / "restless"
+    folder.mkdir()
+
+    def churn():
+        while not over.is_set():
+            for number in range(20):
+                (folder / f"file{number}").touch()
+            for number in range(20):
+                (folder / f"file{number}").unlink()
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    yield folder
+    over.set()
+    thread.join()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +82,10 @@ def test_tail_takes_a_pattern_that_fits_one_file_and_a_whole_path(root):
         (("ls", "*.nothing"), "ls: *.nothing: nothing has such a name"),
         (("gdb", "--pid", "1"), "gdb: not done here; there are tail, ls, ps, du"),
         (("tail;rm", "x"), "tail;rm: not done here"),
+        (("tail", "-n", "9" * 5000, "payload.stdout"), "a number of lines is expected"),
+        (("tail", "-n", "²", "payload.stdout"), "a number of lines is expected"),
+        (("tail", "a\0b"), "tail: embedded null byte"),
+        (("ls", "\ud800"), "ls: 'utf-8' codec can't encode"),
     ],
 )
 def test_what_is_not_the_jobs_is_not_shown_and_the_answer_says_why(root, argv, words):
@@ -101,3 +126,34 @@ def test_ps_shows_what_runs_in_the_jobs_directory_and_what_started_it_has_not(ro
 
 def test_of_a_job_without_a_directory_there_is_nothing_to_show(tmp_path):
     assert show(("ls",), tmp_path / "gone") == "ls: No such file or directory"
+
+
+@pytest.mark.parametrize("program", ["tail", "ls", "du"])
+def test_links_in_a_circle_break_nothing(root, program):
+    (root / "loop").symlink_to("loop")
+    assert show((program, "loop"), root).startswith(f"{program}: ")
+    assert "loop" in show(("ls",), root)
+
+
+@pytest.mark.parametrize("argv", [("ls", "restless"), ("ls", "restless/*"), ("du", "restless")])
+def test_files_that_come_and_go_meanwhile_keep_nothing_from_being_shown(root, restless, argv):
+    for _ in range(100):
+        assert "No such file" not in show(argv, root)
+
+
+@pytest.mark.parametrize("argv", [("ls",), ("du",), ("ls", "*")])
+def test_of_a_directory_without_end_a_part_is_shown_and_that_it_is_one(root, argv):
+    for number in range(10):
+        (root / f"many{number}").touch()
+    assert CUT not in show(argv, root)
+    assert show(argv, root, Patience(8, 60.0)).endswith(CUT)
+    clock = iter(range(100)).__next__
+    slow = show(argv, root, Patience(10**6, 3.0, clock))
+    assert slow.endswith(CUT)
+    assert len(slow.splitlines()) <= 5
+
+
+def test_what_is_shown_has_an_end(root):
+    for number in range(1200):
+        (root / "sub" / f"{number:0200}").touch()
+    assert len(show(("ls", "sub"), root)) == 65536
