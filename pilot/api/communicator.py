@@ -79,6 +79,14 @@ class Report:
         return self.text if own is dialect else json.dumps(encode(decode(JobUpdate, said, own), dialect))
 
 
+def _written(said: Mapping[str, Any]) -> str:
+    """Write JSON that every server can read: names of files that are no UTF-8 have halves of characters in them."""
+    text = json.dumps(said)
+    if "\\ud" not in text:
+        return text
+    return json.dumps(json.loads(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")))
+
+
 class Communicator:
     """Thread-safe. Connections are kept and shared: each is used by one thread at a time.
 
@@ -163,7 +171,7 @@ class Communicator:
     def compose(self, update: JobUpdate, progress: Optional[tuple[int, Optional[int]]] = None) -> Report:
         """Write a report."""
         told = None if progress is None else f"{progress[0]}/{'?' if progress[1] is None else progress[1]}"
-        return Report(json.dumps(encode(update, self._dialect or Dialect.V1)), told)
+        return Report(_written(encode(update, self._dialect or Dialect.V1)), told)
 
     def report(self, report: Report) -> UpdateAnswer:
         """Send a report; answer the server's command.

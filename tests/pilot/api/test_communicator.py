@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import socket
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -135,6 +137,13 @@ def test_a_report_is_answered_with_a_command(dispatcher, server):
     assert not server.report(server.compose(RUNNING)).kills
     dispatcher.commands[7] = "debug,tobekilled"
     assert server.report(server.compose(RUNNING)).kills
+
+
+def test_what_is_no_text_is_sent_as_text_that_any_server_can_read(server):
+    name = os.fsdecode(b"caf\xe9 \xf0\x9f\x98\x80")
+    text = server.compose(replace(RUNNING, stdout=name, node="n")).text
+    assert json.loads(text)["stdout"] == "caf? \U0001f600"
+    assert json.loads(text)["node"] == "n"
 
 
 def test_progress_rides_in_a_header(dispatcher, server):
