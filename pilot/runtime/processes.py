@@ -117,7 +117,10 @@ def read(pid: int, proc: str = PROC) -> Optional[Process]:
 
 
 def members(cgroup: str) -> Iterator[int]:
-    """Answer the processes of a cgroup and of those below it, which a container's runtime may have made."""
+    """Answer the living processes of a cgroup and of those below it, which a container's runtime may have made.
+
+    One that is moved meanwhile may be answered twice.
+    """
     for folder, _, files in os.walk(cgroup):
         if "cgroup.procs" in files:
             try:
@@ -129,11 +132,15 @@ def members(cgroup: str) -> Iterator[int]:
 def tree(root: Root, proc: str = PROC) -> Tree:
     """Read everything that hangs on a root; nothing of it is left out because of its user or its name.
 
-    The cgroup says who belongs to it where there is one; else every process of the node is asked for its parent.
+    Every process of the node is asked for its parent. A cgroup adds what has another parent; alone it would not do: it
+    tells of no zombie, and a container's runtime may move what it starts elsewhere.
     """
     first = read(root.pid, proc)
-    in_cgroup = [one for one in (read(pid, proc) for pid in members(root.cgroup)) if one] if root.cgroup else []
-    below = in_cgroup or _below(root.pid, proc)
+    found = {one.pid: one for one in _below(root.pid, proc)}
+    for pid in set(members(root.cgroup) if root.cgroup else ()) - found.keys() - {root.pid}:
+        if (one := read(pid, proc)) is not None:
+            found[pid] = one
+    below = list(found.values())
     # What nobody else collects is collected by the root, so its children's time is the tree's.
     every = [first, *below] if first is not None else below
     return Tree(

@@ -85,11 +85,25 @@ def test_a_cgroup_says_who_belongs_to_it_and_to_those_below(tmp_path):
         (tmp_path / "cgroup.procs").write_text(f"{parent.pid}\n")
         (below / "cgroup.procs").write_text(f"{os.getpid()}\n")
         assert set(members(str(tmp_path))) == {parent.pid, os.getpid()}
-        # It is asked instead of looking for children, of which this one has none.
-        assert {one.pid for one in tree(Root(1, str(tmp_path))).processes} == {parent.pid, os.getpid()}
+        nobody = 2**22 + 1  # no process has this number
+        assert {one.pid for one in tree(Root(nobody, str(tmp_path))).processes} == {parent.pid, os.getpid()}
 
 
-def test_a_cgroup_that_nobody_has_entered_yet_is_not_asked(tmp_path):
+def test_zombies_and_what_has_left_the_cgroup_belong_to_the_tree_and_all_count_once(tmp_path):
+    with family("sleep 60 & echo begun; exec sleep 60") as parent:
+        wait_until(lambda: len(tree(Root(parent.pid)).processes) == 1)
+        (child,) = tree(Root(parent.pid)).processes
+        (tmp_path / "cgroup.procs").write_text(f"{parent.pid}\n")  # as the kernel writes it, without the zombie
+        (tmp_path / "below").mkdir()
+        (tmp_path / "below" / "cgroup.procs").write_text(f"{parent.pid}\n")  # moved while it was read
+        os.kill(child.pid, signal.SIGKILL)
+        wait_until(lambda: read(child.pid).state == "Z")
+        found = tree(Root(parent.pid, str(tmp_path), counted=True))
+    assert sorted(one.pid for one in found.processes) == sorted((parent.pid, child.pid))
+    assert found.zombies == 1
+
+
+def test_a_cgroup_that_nobody_has_entered_yet_hides_nothing(tmp_path):
     (tmp_path / "cgroup.procs").write_text("")
     with family("echo begun; exec sleep 60") as parent:
         pids = {one.pid for one in tree(Root(os.getpid(), str(tmp_path))).processes}
