@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Optional, Union
 from urllib.parse import unquote, urlsplit
 
@@ -122,13 +123,12 @@ def _written(name: Name, field: str) -> str:
     return text
 
 
-def _reader(pattern: str) -> re.Pattern[str]:
-    parts = _FIELD.split(pattern)  # text, field, text, field, ..., text
+@cache
+def _reader(kind: Union[FileKind, JobKind]) -> re.Pattern[str]:
+    """Compile a kind's pattern when it is first read: a pilot that reads no such name would pay for all of them."""
+    parts = _FIELD.split(PATTERNS[kind])  # text, field, text, field, ..., text
     turned = [f"(?P<{part}>{_FIELDS[part][2]})" if at % 2 else re.escape(part) for at, part in enumerate(parts)]
     return re.compile("".join(turned), re.ASCII)
-
-
-_READERS = {kind: _reader(pattern) for kind, pattern in PATTERNS.items()}
 
 
 def parse(text: str) -> Optional[Name]:
@@ -143,7 +143,7 @@ def parse_job(text: str) -> Optional[Name]:
 
 def _parsed(text: str, kinds: Union[type[FileKind], type[JobKind]]) -> Optional[Name]:
     for kind in kinds:
-        if found := _READERS[kind].fullmatch(text):
+        if found := _reader(kind).fullmatch(text):
             fields = {_FIELDS[field][0]: _read(field, value) for field, value in found.groupdict().items()}
             return Name(kind, **fields)  # type: ignore[arg-type]
     return None

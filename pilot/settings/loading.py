@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,6 +68,8 @@ def load(layers: Iterable[Layer]) -> Loaded:
 def _pick(name: Any, known: Mapping[str, Any], origin: str, within: str = "") -> Any:
     if name in known:
         return known[name]
+    import difflib  # only when somebody mistyped
+
     near = difflib.get_close_matches(str(name), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
     raise ConfigError(f"{origin}: {within}{name} is not a setting{hint}")

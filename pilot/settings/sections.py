@@ -1,4 +1,7 @@
-"""What an admin may tune. These classes are the only list of settings there is."""
+"""What an admin may tune. These classes are the only list of settings there is.
+
+Nothing compares or prints them as a whole: methods for that would be compiled at each pilot's start, and cost it 4 ms.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def choice(default: str, *words: str, help: str) -> Any:
     return field(default=default, metadata={"unit": "", "help": help, "words": (default, *words)})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Server:
     """The server and how to speak with it."""
 
@@ -44,7 +47,7 @@ class Server:
     lost_after: float = key(10800.0, "s", low=1, help="A job whose reports are not taken this long is given up.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Queue:
     """Which work to ask for."""
 
@@ -61,7 +64,7 @@ class Queue:
     same_task: bool = key(True, help="After a job, ask for work of its task first.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Job:
     """How many jobs a pilot runs, and for how long."""
 
@@ -82,7 +85,7 @@ class Job:
     keep_workdir: bool = key(False, help="Leave the directories of jobs behind.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Verify:
     """What a job must fulfil before anything is done for it."""
 
@@ -99,7 +102,7 @@ class Verify:
     transformation_size: int = key(100 * 10**6, "bytes", low=1, help="Largest transformation that is fetched.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Payload:
     """Running the experiment's program."""
 
@@ -115,7 +118,7 @@ class Payload:
     prmon: str = key("", help="The prmon program, to be run beside each payload; none when left out.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PayloadLimits:
     """What one payload may take. A limit of 0 is left as the node has it."""
 
@@ -127,7 +130,11 @@ class PayloadLimits:
         "the queue's (maxrss), or nobody's.",
     )
     memory_margin: float = key(
-        2.0, "times", low=1, high=100, help="It may take so many times that memory, unless pilot_rss_grace says another."
+        2.0,
+        "times",
+        low=1,
+        high=100,
+        help="It may take so many times that memory, unless pilot_rss_grace says another.",
     )
     processes: int = key(0, "processes", low=0, help="Processes and threads of one payload, where cgroups count them.")
     cpu_margin: float = key(
@@ -142,7 +149,7 @@ class PayloadLimits:
     address_space: int = key(0, "bytes", low=0, help="Largest address space of one process.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Container:
     """Payloads in containers, where the queue's container_type names the pilot (apptainer:pilot)."""
 
@@ -169,7 +176,7 @@ class Container:
     options: tuple[str, ...] = key((), help="Further options for the runtime; those of the queue follow them.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Copy:
     """Bringing files and storing them."""
 
@@ -180,7 +187,7 @@ class Copy:
     log_time: float = key(600.0, "s", low=1, help="Longest time for packing and storing a log.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Monitor:
     """Watching running jobs. A limit of 0 switches its check off; a period shorter than ``checks`` means each look."""
 
@@ -250,7 +257,7 @@ class Monitor:
     mounts_every: float = key(600.0, "s", low=0.1, help="Time between two questions.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Credentials:
     """The pilot's proxy and token. Their files are read anew each time, so that anybody may renew them."""
 
@@ -264,7 +271,7 @@ class Credentials:
     token_client: str = key("pilot_server", help="Name by which the server knows who asks for a token.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stop:
     """Ending the pilot."""
 
@@ -273,7 +280,7 @@ class Stop:
     preemption: tuple[str, ...] = key((), help="Signals, such as SIGUSR2, by which the batch system takes slots back.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recovery:
     """What becomes of jobs whose pilot has died."""
 
@@ -284,7 +291,7 @@ class Recovery:
     keep_logs: float = key(604800.0, "s", low=0, help="Time for which the logs of pilots that failed or died are kept.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plugins:
     """The experiment's own code."""
 
@@ -292,7 +299,7 @@ class Plugins:
     also: tuple[str, ...] = key((), help="Further installed plugins (entry points of compass_pilot.plugins).")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Harvester:
     """Working for Harvester: as one of its workers, or through files in a folder that both see."""
 
@@ -315,7 +322,7 @@ class Harvester:
         return bool(self.workdir or self.datadir or self.worker_attributes or self.event_status_dump)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Log:
     """The pilot's own log, and the logs of jobs."""
 
@@ -327,7 +334,7 @@ class Log:
     failure_bundle: bool = key(True, help="Keep in the log of a job that failed what pilot replay needs.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Settings:
     """Everything; one attribute per section."""
 

@@ -73,7 +73,7 @@ def test_what_is_built_of_a_job_is_read_back(name):
     assert naming.parse_job(naming.build(name)) == name
 
 
-@given(st.one_of(*(st.from_regex(reader, fullmatch=True) for reader in naming._READERS.values())))
+@given(st.one_of(*(st.from_regex(naming._reader(kind), fullmatch=True) for kind in naming.PATTERNS)))
 def test_whatever_is_read_is_built_again(text):
     found = naming.parse(text) or naming.parse_job(text)
     assert naming.build(found) == text

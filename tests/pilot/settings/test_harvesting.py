@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_pilot_3s_options_are_settings():
     words = ["-k", "-z", "--harvester-workdir", "/a", "--harvester-datadir", "/b", "--harvester-submit-mode", "push"]
     words += ["--harvester-workerattributes", "w.json", "--harvester-eventstatusdump", "d.json"]
     chosen = load([options.as_layer(options.parse(words))]).settings
-    assert chosen.harvester == Harvester(
+    expected = Harvester(
         workdir="/a",
         datadir="/b",
         submit_mode="PUSH",
@@ -61,4 +61,5 @@ def test_pilot_3s_options_are_settings():
         event_status_dump="d.json",
         status=False,
     )
+    assert asdict(chosen.harvester) == asdict(expected)
     assert mode_of(chosen) is Mode.FILES

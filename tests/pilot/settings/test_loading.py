@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -144,7 +144,7 @@ def test_a_slip_in_a_variable_names_the_variable(variable):
 
 
 def test_the_defaults_stand_without_any_layer():
-    assert load([]).settings == Settings()
+    assert asdict(load([]).settings) == asdict(Settings())
 
 
 def test_a_password_in_an_address_is_not_shown():
