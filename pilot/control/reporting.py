@@ -5,6 +5,7 @@ Used by the conductor, in its thread; what stands in a report is decided in `pil
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Optional
 
 from pilot.api.communicator import Report
@@ -28,8 +29,11 @@ class Reporting:
         """Write a job's final report, once: it is the same each time it is sent."""
         if not slot.final:
             means = self._means
-            words = means.mask(slot.job.outcome.words) if slot.job.outcome and slot.job.problem else ""
-            update = reports.final(slot.job, self._course(slot), means.facts, means.now(), words)
+            job = slot.job
+            words = means.mask(job.outcome.words) if job.outcome and job.problem else ""
+            if job.problem is not None:  # a plugin may have quoted the payload
+                job = job.evolve(problem=replace(job.problem, detail=means.mask(job.problem.detail)))
+            update = reports.final(job, self._course(slot), means.facts, means.now(), words)
             slot.final = means.compose(update, None).text
 
     def of(self, slot: Slot, effect: Effect) -> Optional[Report]:

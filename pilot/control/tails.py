@@ -14,6 +14,9 @@ READ = 65536
 #: What a server takes of it, in characters, and the lines of it that a heartbeat carries.
 SHOWN = 2048
 LINES = 20
+#: Such a part of a secret is masked too where a text begins or ends with it, in characters.
+PART = 8
+STARS = "*" * 8
 
 
 def open_file(path: Path) -> IO[bytes]:
@@ -44,8 +47,8 @@ def end_of(path: Path, most: int = READ) -> str:
         return ""
 
 
-def last_lines(text: str, count: int = LINES, most: int = SHOWN) -> str:
-    """Answer the last lines of a text, no more than so many characters."""
+def last_lines(text: str, count: int = LINES, most: int = READ) -> str:
+    """Answer the last lines of a text, no more than so many characters. It is cut further once it is masked."""
     return "\n".join(text.splitlines()[-count:])[-most:]
 
 
@@ -60,7 +63,17 @@ def masking(secrets: Callable[[], Sequence[str]]) -> Callable[[str], str]:
     def mask(text: str) -> str:
         for secret in secrets():
             if secret:
-                text = text.replace(secret, "*" * 8)
+                text = _without_parts(text.replace(secret, STARS), secret)
         return text
 
     return mask
+
+
+def _without_parts(text: str, secret: str) -> str:
+    """Mask the part of a secret that is being written just now, or whose beginning was not read."""
+    for size in range(len(secret) - 1, PART - 1, -1):
+        if text.endswith(secret[:size]):
+            text = text[:-size] + STARS
+        if text.startswith(secret[-size:]):
+            text = STARS + text[size:]
+    return text

@@ -12,7 +12,7 @@ from pilot.control.lifecycle import Effect, Event
 from pilot.control.news import Answer, Progress
 from pilot.control.reporting import Reporting
 from pilot.control.slot import Slot
-from pilot.control.tails import masking
+from pilot.control.tails import last_lines, masking
 from pilot.control.timers import Timers
 from pilot.job import Job, PayloadOutcome, Phase, Problem
 from tests.pilot.control.simulation import SITE, World
@@ -77,3 +77,20 @@ def test_a_report_that_was_not_taken_is_offered_sooner_when_the_pilot_ends_soon(
     reporting.later(slot, None, end_at=8.0)
     assert timers.next() == 2.0
     assert timers.due(2.0) == Answer((7, 1), 0, Event.OVERDUE)
+
+
+def test_no_part_of_a_secret_is_left_where_the_last_lines_are_cut(tmp_path):
+    reporting, slot, _ = scene(tmp_path, announced=True, phase=Phase.RUNNING)
+    reporting._means = replace(reporting._means, mask=masking(lambda: ("S" * 100,)))
+    lines = last_lines("x" * 5000 + "\nSSSS" + "S" * 96 + " " + "y" * 2000)
+    stdout = json.loads(reporting.running(slot, Progress((7, 1), lines=lines)).text)["stdout"]
+    assert "S" not in stdout
+    assert len(stdout) == 2048
+
+
+def test_what_a_plugin_quotes_of_the_payload_is_told_without_secrets(tmp_path):
+    problem = Problem(ErrorCode.PAYLOAD_FAILED, "it wrote: cannot use tok-secret", payload_code=7)
+    reporting, slot, _ = scene(tmp_path, problem=problem, phase=Phase.REPORTING)
+    reporting.write_final(slot)
+    assert json.loads(slot.final)["pilot_error_diag"] == "it wrote: cannot use ********"
+    assert "tok-secret" not in slot.final

@@ -22,7 +22,7 @@ def test_what_is_no_file_has_no_end(tmp_path):
 def test_the_last_lines_are_few_and_short():
     text = "\n".join(str(number) for number in range(100))
     assert last_lines(text, count=3) == "97\n98\n99"
-    assert last_lines("y" * 5000) == "y" * 2048
+    assert last_lines("y" * 5000, most=2048) == "y" * 2048
 
 
 @pytest.mark.parametrize(("errors", "words"), [("it broke\n", "it broke"), ("\n", "event 7")])
@@ -38,3 +38,18 @@ def test_secrets_are_masked_also_those_that_are_learnt_later():
     assert mask("tok-1 and tok-2") == "tok-1 and tok-2"
     secrets.append("tok-1")
     assert mask("tok-1 and tok-2") == "******** and tok-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("token: abcdefghijkl", "token: ********"),
+        ("token: abcdefgh", "token: ********"),
+        ("token: abcdefg", "token: abcdefg"),
+        ("fghijklmno is it", "******** is it"),
+        ("nop is the end", "nop is the end"),
+        ("abcdefghij klmnop", "abcdefghij klmnop"),
+    ],
+)
+def test_the_part_of_a_secret_with_which_a_text_begins_or_ends_is_masked(text, shown):
+    assert masking(lambda: ["abcdefghijklmno"])(text) == shown
