@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.control.component import Budget, Component
 from pilot.control.debugging import fetched, show
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pilot.control.checking import Checking
 
 log = logging.getLogger(__name__)
+
+#: No payload has as many; a server takes 18 digits.
+MOST_EVENTS = 10**18
 
 
 class MonitorControl(Component):
@@ -59,14 +62,31 @@ class MonitorControl(Component):
         """Ask the plugins how far the payload is. One that breaks here must not end a job that runs well."""
         place = workdir.of(self._base, item.job.spec)
         try:
-            told: Optional[tuple[int, Optional[int]]] = call(
-                self._plugins, "payload_progress", spec=item.job.spec, stdout=place.stdout
-            )
-        except PilotError as failed:  # a plugin may raise a JobFailed of its own
+            told = call(self._plugins, "payload_progress", spec=item.job.spec, stdout=place.stdout)
+            done, total = numbers(told)
+        except (PilotError, ValueError) as failed:  # a plugin may raise a JobFailed of its own
             log.warning("%s", failed)
-            told = None
-        done, total = told or (None, None)
+            done, total = None, None
         return Progress(item.job.key, done, total, last_lines(end_of(place.stdout)))
+
+
+def numbers(told: Any) -> tuple[Optional[int], Optional[int]]:
+    """Answer the events done and ordered as plugins have told them; a server would refuse what is no number.
+
+    Raises:
+        ValueError: they are no such numbers.
+    """
+    if told is None:
+        return None, None
+    if isinstance(told, (tuple, list)) and len(told) == 2:
+        done, total = told
+        if _counts(done) and (total is None or _counts(total)):
+            return done, total
+    raise ValueError(f"payload_progress told {told!r}, not (events done, events ordered or None)")
+
+
+def _counts(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOST_EVENTS
 
 
 class CheckLane(Component):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pilot.contract.messages import JobUpdate
 from pilot.contract.states import JobState
@@ -17,8 +16,7 @@ KB = 1024
 SIGNALLED = 128
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What each report says of the pilot and its node."""
 
     node: str = ""
@@ -43,8 +41,7 @@ def facts_of(environment: Mapping[str, str], node: str, cpu_model: str) -> Facts
     )
 
 
-@dataclass(frozen=True)
-class Course:
+class Course(NamedTuple):
     """How a job has gone in time: ``started`` is seconds since 1970, ``spent`` seconds by phase."""
 
     queue: str
@@ -189,5 +186,5 @@ def _outcome(job: Job) -> dict[str, Any]:
 def _whole(value: Any) -> Optional[int]:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last for infinity
         return None

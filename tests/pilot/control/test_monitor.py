@@ -38,6 +38,21 @@ def test_a_plugin_says_how_far_a_payload_is(bench, answer, told):
     assert bench.told == [Progress((7, 1), *told)]
 
 
+@pytest.mark.parametrize(
+    "told", [5, (5,), (5, 10, 15), ("5", 10), (5.0, 10), (-1, 10), (5, -1), (True, 1), (10**18, None)]
+)
+def test_what_are_no_numbers_of_events_is_left_out_of_a_heartbeat_and_ends_nothing(bench, caplog, told):
+    class Strange:
+        @hookimpl
+        def payload_progress(self):
+            return told
+
+    bench.plugins.register(Strange())
+    look(bench)
+    assert bench.told == [Progress((7, 1))]
+    assert f"payload_progress told {told!r}" in caplog.text
+
+
 @pytest.mark.parametrize("error", [RuntimeError("boom"), JobFailed(ErrorCode.GENERAL_ERROR, "boom")])
 def test_a_plugin_that_breaks_does_not_keep_a_heartbeat_back(bench, error):
     class Broken:

@@ -80,7 +80,8 @@ def test_a_payloads_end_is_told_as_a_shell_tells_it(ended, status):
 def test_figures_are_told_and_events_have_their_own_field():
     update = final(metrics={"nEvents": "12", "leak": 0.5})
     assert (update.events, update.metrics) == (12, "nEvents=12 leak=0.5")
-    assert final(metrics={"nEvents": "many"}).events is None
+    for strange in ("many", None, float("inf"), float("nan")):
+        assert final(metrics={"nEvents": strange}).events is None
 
 
 def test_times_are_told_in_pandas_order():
