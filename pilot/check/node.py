@@ -186,25 +186,33 @@ def repository(found: Repository) -> Finding:
     return good("CVMFS", found.name, "" if found.revision is None else f"revision {found.revision}")
 
 
-def software(queue: QueueData, path: str, there: bool, contained: bool) -> Finding:
-    """Judge the software area, ``appdir`` of the queue; ``contained``: payloads may run in images that have it."""
-    if not there and contained:
-        words = f"appdir of queue {queue.name}: {path} is not on the node"
+def software(queue: QueueData, path: str, problem: str, contained: bool) -> Finding:
+    """Judge the software area, ``appdir`` of the queue.
+
+    ``problem`` is why it is none; ``contained``: payloads may run in images that have it.
+    """
+    words = f"appdir of queue {queue.name}: {path} {problem}"
+    if problem and contained:
         return doubtful("software", words, "images have to have it; payloads on the node itself fail")
-    if not there:
-        return bad("software", f"appdir of queue {queue.name}: {path} is not there", ErrorCode.NO_SOFTWARE_DIR)
+    if problem:
+        return bad("software", words, ErrorCode.NO_SOFTWARE_DIR)
     return good("software", path)
 
 
-def signatures(settings: Settings, level: str, missing: Sequence[str], verifier: str) -> Finding:
-    """Judge whether signatures of jobs can be verified: ``missing`` keys, and what ``verifier`` there is, if any."""
+def signatures(settings: Settings, level: str, problems: Sequence[str], verifier: str) -> Finding:
+    """Judge whether signatures of jobs can be verified.
+
+    ``problems`` tells of each key that cannot be used why; ``verifier`` is what there is to verify with, if any.
+    """
     if level == LEVELS[0]:
         return good("signatures", "not verified (verify.signatures)")
     if not settings.verify.keys:
         return bad("signatures", f"{level}, and verify.keys names no key", ErrorCode.SIGNATURE_UNVERIFIABLE)
-    if missing:
-        return bad("signatures", f"{level}, and {missing[0]} is no file", ErrorCode.SIGNATURE_UNVERIFIABLE)
     if not verifier:
         words = f"{level}, and neither the cryptography library nor openssl is there"
         return bad("signatures", words, ErrorCode.SIGNATURE_UNVERIFIABLE)
+    if len(problems) == len(settings.verify.keys):
+        return bad("signatures", f"{level}; {problems[0]}", ErrorCode.SIGNATURE_UNVERIFIABLE)
+    if problems:
+        return doubtful("signatures", f"{level}; {problems[0]}", "what was signed by that key is refused")
     return good("signatures", f"{level}, verified by {verifier} with {len(settings.verify.keys)} keys")

@@ -13,23 +13,25 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
 from pilot.check import node, service
 from pilot.check.finding import Finding, bad, doubtful, good
 from pilot.check.service import Contact
 from pilot.contract.codes import ErrorCode
+from pilot.contract.signature import LENGTH, LEVELS
 from pilot.control.credentials import CredentialReader, objection
 from pilot.control.requirements import software_folder
 from pilot.control.verification import level_of
-from pilot.errors import PilotError
+from pilot.errors import JobFailed, PilotError
 from pilot.runtime import limits
 from pilot.runtime.container.choice import image_base, runtime_of
 from pilot.runtime.container.containers import Containers
-from pilot.runtime.signing import PROGRAM
+from pilot.runtime.probe import answers
+from pilot.runtime.signing import PROGRAM, is_signed
 
 if TYPE_CHECKING:
     from pilot.api.communicator import Communicator
@@ -57,7 +59,7 @@ class Subject:
     base: Path
     environment: Environment
     contact: Contact
-    tools: Collection[str]
+    tools: Mapping[str, Sequence[str]]  # copy tools, and the programs that each runs
     variables: dict[str, str]
 
     @property
@@ -66,35 +68,49 @@ class Subject:
         return self.contact.queue
 
 
+T = TypeVar("T")
 #: (name, how it is found out).
-Probe = tuple[str, Callable[[Subject], Iterable[Finding]]]
+Probe = tuple[str, Callable[[T], Iterable[Finding]]]
 
 
-def run(subject: Subject, probes: Sequence[Probe], within: float = PATIENCE) -> list[Finding]:
-    """Look at everything at the same time; answer in the order of the probes. What does not end in time is told so."""
-    answers: list[queue.Queue[list[Finding]]] = []
+def run(subject: T, probes: Sequence[Probe[T]], within: float = PATIENCE) -> list[Finding]:
+    """Look at everything at the same time; answer in the order of the probes.
+
+    What does not end in time is told so, after what it has found until then.
+    """
+    inboxes: list[queue.Queue[Optional[Finding]]] = []
     for name, look in probes:
-        inbox: queue.Queue[list[Finding]] = queue.Queue()
-        answers.append(inbox)
+        inbox: queue.Queue[Optional[Finding]] = queue.Queue()
+        inboxes.append(inbox)
         threading.Thread(target=_answer, args=(inbox, name, look, subject), name=name, daemon=True).start()
     until, found = time.monotonic() + within, []
-    for (name, _), inbox in zip(probes, answers):
+    for (name, _), inbox in zip(probes, inboxes):
         try:
-            found += inbox.get(timeout=max(0.0, until - time.monotonic()))
+            while (one := inbox.get(timeout=max(0.0, until - time.monotonic()))) is not None:
+                found.append(one)
         except queue.Empty:
             found.append(bad(name, f"no answer in {within:g} s", ErrorCode.COMMAND_TIMED_OUT))
     return found
 
 
 def _answer(
-    inbox: queue.Queue[list[Finding]], name: str, look: Callable[[Subject], Iterable[Finding]], subject: Subject
+    inbox: queue.Queue[Optional[Finding]], name: str, look: Callable[[T], Iterable[Finding]], subject: T
 ) -> None:
     try:
-        inbox.put(list(look(subject)))
+        for found in look(subject):
+            inbox.put(found)
     except PilotError as wrong:
-        inbox.put([bad(name, wrong.detail, ErrorCode(wrong.code))])
+        inbox.put(bad(name, wrong.detail, ErrorCode(wrong.code)))
     except OSError as wrong:
-        inbox.put([bad(name, str(wrong), ErrorCode.FILE_HANDLING)])
+        inbox.put(bad(name, str(wrong), ErrorCode.FILE_HANDLING))
+    finally:
+        inbox.put(None)
+
+
+def _absent(paths: Iterable[str], question: str = "-e") -> Mapping[str, str]:
+    """Answer for each path in words why it is none to be used, "" for nothing; a dead file system is named, too."""
+    heard = answers(sorted(set(paths)), PATIENCE / 2, ("test", question))
+    return {path: "is not there" if words.startswith("status") else words for path, words in heard.items()}
 
 
 def meet(server: Communicator, settings: Settings) -> Contact:
@@ -185,16 +201,16 @@ def _containers(subject: Subject) -> Iterator[Finding]:
     yield good("containers", without_image.runtime(found))
     base = image_base(found) or site.image_base
     for name in filter(None, (base, str(Path(base, site.image)) if "://" not in site.image and site.image else "")):
-        if Path(name).exists():
-            yield good("images", name)
+        if words := _absent([name])[name]:
+            yield bad("images", f"{name} {words}", ErrorCode.IMAGE_NOT_FOUND)
         else:
-            yield bad("images", f"{name} is not there", ErrorCode.IMAGE_NOT_FOUND)
+            yield good("images", name)
 
 
 def _software(subject: Subject) -> Iterator[Finding]:
     if subject.queue is not None and (folder := software_folder(subject.queue)):
         contained = runtime_of(subject.queue, subject.settings.container) is not None
-        yield node.software(subject.queue, folder, Path(folder).is_dir(), contained)
+        yield node.software(subject.queue, folder, _absent([folder], "-d")[folder], contained)
 
 
 def repositories(subject: Subject) -> Sequence[str]:
@@ -212,14 +228,22 @@ def _cvmfs(subject: Subject) -> Iterator[Finding]:
 
 def _storages(subject: Subject) -> Iterator[Finding]:
     if subject.queue is not None:
-        yield from service.copy_tools(subject.queue, subject.tools)
-    wrong = {(use, path): _folder_problem(path, writes) for use, _, writes, path in service.folders(subject.contact)}
+        yield from service.copy_tools(subject.queue, _lacking(subject))
+    there = list(service.folders(subject.contact))
+    absent = _absent((path for *_, path in there), "-d")
+    wrong = {(use, path): absent[path] or _folder_problem(path, writes) for use, _, writes, path in there}
     yield from service.storages(subject.contact, wrong)
 
 
+def _lacking(subject: Subject) -> Mapping[str, Sequence[str]]:
+    path = subject.variables.get("PATH")
+    return {
+        tool: [program for program in programs if not shutil.which(program, path=path)]
+        for tool, programs in subject.tools.items()
+    }
+
+
 def _folder_problem(path: str, writes: bool) -> str:
-    if not Path(path).is_dir():
-        return "is no folder of this node; mount it"
     return "" if os.access(path, os.R_OK | os.X_OK | (os.W_OK if writes else 0)) else "may not be used by this user"
 
 
@@ -229,9 +253,21 @@ def _signatures(subject: Subject) -> Iterator[Finding]:
     level = subject.settings.verify.signatures
     if subject.queue is not None:
         level = level_of(subject.queue, subject.settings.verify)
-    missing = [key for key in subject.settings.verify.keys if not Path(key).is_file()]
+    keys = subject.settings.verify.keys if level != LEVELS[0] else ()
+    problems = [words for words in (_wrong_with_key(key, words) for key, words in _absent(keys, "-r").items()) if words]
     library = "cryptography" if importlib.util.find_spec("cryptography") else ""
-    yield node.signatures(subject.settings, level, missing, library or shutil.which(PROGRAM) or "")
+    yield node.signatures(subject.settings, level, problems, library or shutil.which(PROGRAM) or "")
+
+
+def _wrong_with_key(key: str, absent: str) -> str:
+    """Have a signature verified by it that cannot be good: what hinders that would hinder a good one."""
+    if absent:
+        return f"{key} {absent}"
+    try:
+        is_signed(b"", bytes(LENGTH), [key])
+    except JobFailed as wrong:
+        return wrong.detail
+    return ""
 
 
 def credentials(settings: Settings, token: Callable[[], str], server: Communicator) -> Iterator[Finding]:
@@ -262,7 +298,7 @@ def _payload_limits(subject: Subject) -> Iterator[Finding]:
         yield node.held(found)
 
 
-NODE: Sequence[Probe] = (
+NODE: Sequence[Probe[Subject]] = (
     ("machine", _machine),
     ("payload limits", _payload_limits),
     ("disk", _disks),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, Optional
 
 from pilot import options, plugins, settings
 from pilot.check import probes
@@ -16,8 +17,10 @@ from pilot.check.service import Contact
 from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError, PilotError
 from pilot.runtime.transformation import Allowed
+from pilot.site.cvmfs import in_time
 
 if TYPE_CHECKING:
+    from pilot.copytool.base import CopyTool
     from pilot.settings import Settings
 
 
@@ -33,10 +36,25 @@ def main(argv: Sequence[str], say: Callable[[str], None]) -> int:
     return status_of(findings)
 
 
-def examine(argv: Sequence[str]) -> Iterator[Finding]:
-    """Find out everything, in the order in which it is told."""
+def examine(argv: Sequence[str], patience: float = PATIENCE) -> Iterator[Finding]:
+    """Find out everything, in the order in which it is told; no one thing takes longer than ``patience`` seconds."""
+    found, kept = options.parse(argv), _Kept()
+    yield from probes.run(None, [("settings", lambda _: _prepare(found, kept))], within=patience)
+    if kept.settings is not None:
+        yield from _look(kept.settings, kept.tools, patience)
+
+
+@dataclass
+class _Kept:
+    """What has been read so far, in a thread that may hang."""
+
+    settings: Optional[Settings] = None
+    tools: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def _prepare(found: Namespace, kept: _Kept) -> Iterator[Finding]:
+    """Read the settings, and load the plugins."""
     try:
-        found = options.parse(argv)
         chosen = settings.load(settings.layers(found.config, [options.as_layer(found)])).settings
         Allowed.below(chosen.verify.transformation_urls)
     except ConfigError as wrong:
@@ -46,35 +64,40 @@ def examine(argv: Sequence[str]) -> Iterator[Finding]:
         yield doubtful("settings", line, "leave it out")
     yield good("settings", "valid", "pilot settings shows them")
     try:
-        tools = {name for kinds in _offered(chosen) for name in kinds}
+        kept.tools = {kind.name: kind.programs for kind in _offered(chosen)}
     except PilotError as wrong:
         yield bad("plugins", wrong.detail, ErrorCode(wrong.code))
-        tools = set()
     else:
         yield good("plugins", chosen.plugins.user)
-    yield from _look(chosen, tools)
+    kept.settings = chosen
 
 
-def _offered(chosen: Settings) -> Iterator[Sequence[str]]:
+def _offered(chosen: Settings) -> Iterator[type[CopyTool]]:
     for kinds in plugins.call(plugins.load(chosen.plugins.user, chosen.plugins.also), "register_copytools"):
-        yield [kind.name for kind in kinds]
+        yield from kinds
 
 
-def _look(chosen: Settings, tools: set[str]) -> Iterator[Finding]:
+def _look(chosen: Settings, tools: Mapping[str, Sequence[str]], patience: float) -> Iterator[Finding]:
     from pilot.api.environment import Environment
 
-    base, variables = Path(chosen.job.workdir or ".").absolute(), settings.environment()
-    there = next(folder for folder in (base, *base.parents) if folder.exists())
-    here = Environment(there, variables=variables, within=PATIENCE / 2)
+    try:
+        base, variables = Path(chosen.job.workdir or ".").absolute(), settings.environment()
+    except FileNotFoundError:
+        words = "the folder this was started in is gone"
+        yield bad("work folder", words, ErrorCode.BAD_CONFIGURATION, "give another by -a (job.workdir)")
+        return
+    # One that hangs is told by those that look at the disk.
+    there = in_time(lambda: next(folder for folder in (base, *base.parents) if folder.exists()), patience / 2) or base
+    here = Environment(there, variables=variables, within=patience / 2)
     subject = Subject(chosen, there, here, Contact(""), tools, variables)
     if not chosen.server.url or not chosen.queue.name:
         missing = "server.url (--url)" if not chosen.server.url else "queue.name (-q)"
         yield bad("server", f"{missing} is not set, so only the node is looked at", ErrorCode.BAD_CONFIGURATION)
     else:
         heard: list[Contact] = []
-        yield from probes.run(subject, [("server", lambda _: _meet(chosen, heard))], within=2 * PATIENCE)
+        yield from probes.run(subject, [("server", lambda _: _meet(chosen, heard))], within=2 * patience)
         subject = replace(subject, contact=heard[0] if heard else Contact(""))
-    yield from probes.run(subject, probes.NODE)
+    yield from probes.run(subject, probes.NODE, within=patience)
 
 
 def _meet(chosen: Settings, heard: list[Contact]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Optional
 
@@ -74,14 +74,20 @@ def queue(contact: Contact) -> Iterator[Finding]:
         yield good("queue", f"{found.name} is {found.status}")
 
 
-def copy_tools(found: QueueData, tools: Collection[str]) -> Iterator[Finding]:
-    """Judge whether there is a copy tool for each use; ``tools`` are those that this pilot has."""
+def copy_tools(found: QueueData, tools: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """Judge whether there is a copy tool for each use; ``tools`` tells by name which programs each lacks here."""
     for activity, _ in USES:
         named = found.copytools_for(activity)
-        known = [tool for tool in named if tool in tools]
+        lacking = {tool: tools[tool] for tool in named if tools.get(tool)}
+        usable = ", ".join(tool for tool in named if tool in tools and tool not in lacking)
+        words = "; ".join(f"{tool}: {', '.join(programs)} not found on the PATH" for tool, programs in lacking.items())
         label = f"copy tool {activity}"
-        if known:
-            yield good(label, ", ".join(known))
+        if usable and words:
+            yield doubtful(label, words, f"what is left is {usable}")
+        elif usable:
+            yield good(label, usable)
+        elif words:
+            yield bad(label, words, ErrorCode.MIDDLEWARE_IMPORT)
         elif named:
             words = f"{', '.join(named)}: not in this pilot, which has {', '.join(sorted(tools))}"
             yield bad(label, words, ErrorCode.UNKNOWN_COPY_TOOL)

@@ -96,6 +96,8 @@ class CopyTool(ABC):
     schemes: ClassVar[tuple[str, ...]]
     #: The tool that reads where a queue names this one: PanDA's ``mv`` links its inputs. "" for the tool itself.
     reads_with: ClassVar[str] = ""
+    #: The programs that it runs, found on the PATH; none for a tool that is Python alone.
+    programs: ClassVar[tuple[str, ...]] = ()
     #: Whether what it makes takes space of its own; a link does not.
     takes_space: ClassVar[bool] = True
 

@@ -169,23 +169,24 @@ def test_a_repository_that_is_not_there_is_bad():
 
 
 def test_the_queues_software_must_be_there():
-    assert judged(node.software(QUEUE, "/sw", there=False, contained=False)) == (FAIL, ErrorCode.NO_SOFTWARE_DIR)
-    assert judged(node.software(QUEUE, "/sw", there=False, contained=True)) == (WARN, None)
-    assert judged(node.software(QUEUE, "/sw", there=True, contained=False)) == (OK, None)
+    assert judged(node.software(QUEUE, "/sw", "is not there", contained=False)) == (FAIL, ErrorCode.NO_SOFTWARE_DIR)
+    assert judged(node.software(QUEUE, "/sw", "is not there", contained=True)) == (WARN, None)
+    assert judged(node.software(QUEUE, "/sw", "", contained=False)) == (OK, None)
 
 
 @pytest.mark.parametrize(
-    ("level", "keys", "missing", "verifier", "result"),
+    ("level", "keys", "problems", "verifier", "result"),
     [
         ("never", (), [], "", OK),
         ("always", (), [], "openssl", FAIL),
-        ("always", ("/k",), ["/k"], "openssl", FAIL),
+        ("always", ("/k",), ["/k is not there"], "openssl", FAIL),
+        ("always", ("/k", "/l"), ["/k is not there"], "openssl", WARN),
         ("always", ("/k",), [], "", FAIL),
         ("when_signed", ("/k",), [], "openssl", OK),
     ],
 )
-def test_who_verifies_signatures_needs_keys_and_something_to_do_it_with(level, keys, missing, verifier, result):
-    found = node.signatures(Settings(verify=Verify(keys=keys)), level, missing, verifier)
+def test_who_verifies_signatures_needs_keys_and_something_to_do_it_with(level, keys, problems, verifier, result):
+    found = node.signatures(Settings(verify=Verify(keys=keys)), level, problems, verifier)
     assert found.level is result
     assert found.code is (ErrorCode.SIGNATURE_UNVERIFIABLE if result is FAIL else None)
 

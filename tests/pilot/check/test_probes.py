@@ -21,13 +21,19 @@ from pilot.settings import Server, Settings, Token, Verify, sections
 from tests.pilot.dispatcher import QUEUE, serving
 
 OK, WARN, FAIL = Level
+#: The first public key of RFC 8032, section 7.1.
+PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+"""
 
 
 @pytest.fixture
 def subject(tmp_path):
     contact = Contact("http://a:1", queue=QueueData("Q", params={}))
     here = Environment(tmp_path, within=1.0)
-    return Subject(Settings(), tmp_path, here, contact, {"local"}, {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)})
+    variables = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    return Subject(Settings(), tmp_path, here, contact, {"local": ()}, variables)
 
 
 def by_name(findings):
@@ -50,8 +56,12 @@ def test_a_look_that_hangs_keeps_nobody_waiting_and_a_broken_one_is_told(subject
     def failing(_):
         raise OSError("disk on fire")
 
+    def hanging(_):
+        yield good("found before", 1)
+        never.wait(30)
+
     looks = [
-        ("hung", lambda _: iter([never.wait(30)][1:])),
+        ("hung", hanging),
         ("broken", broken),
         ("failing", failing),
         ("fine", lambda _: [good("fine", 1)]),
@@ -59,6 +69,7 @@ def test_a_look_that_hangs_keeps_nobody_waiting_and_a_broken_one_is_told(subject
     found = probes.run(subject, looks, within=0.3)
     never.set()
     assert [(one.what, one.code) for one in found] == [
+        ("found before", None),
         ("hung", ErrorCode.COMMAND_TIMED_OUT),
         ("broken", ErrorCode.BAD_QUEUE_CONFIGURATION),
         ("failing", ErrorCode.FILE_HANDLING),
@@ -119,9 +130,23 @@ def test_signatures_are_looked_at_as_the_queue_wants_them(subject, tmp_path):
     strict = replace(subject, contact=replace(subject.contact, queue=queue))
     (found,) = probes._signatures(strict)
     assert found.code is ErrorCode.SIGNATURE_UNVERIFIABLE
-    (tmp_path / "key.pub").write_text("x")
-    strict = replace(strict, settings=replace(strict.settings, verify=Verify(keys=(str(tmp_path / "key.pub"),))))
+    key = tmp_path / "key.pub"
+    key.write_text(PUBLIC_KEY)
+    strict = replace(strict, settings=replace(strict.settings, verify=Verify(keys=(str(key),))))
     assert next(probes._signatures(strict)).value.startswith("always, verified by ")
+    key.write_text("no key")
+    assert "key.pub cannot be read as a public key" in next(probes._signatures(strict)).value
+    key.unlink()
+    assert next(probes._signatures(strict)).value == f"always; {key} is not there"
+
+
+def test_the_programs_of_copy_tools_are_looked_for_where_the_pilot_would_find_them(subject, tmp_path):
+    queue = QueueData("Q", acopytools={"default": ("xrdcp",)})
+    asked = replace(subject, contact=Contact("http://a:1", queue=queue), tools={"xrdcp": ("xrdcp",)})
+    assert by_name(probes._storages(asked))["copy tool pl"].value == "xrdcp: xrdcp not found on the PATH"
+    (tmp_path / "xrdcp").touch(mode=0o755)
+    asked = replace(asked, variables={"PATH": str(tmp_path)})
+    assert by_name(probes._storages(asked))["copy tool pl"].level is OK
 
 
 def test_a_server_is_met_without_taking_work_from_it(tmp_path):

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from pilot.check.program import examine
 from pilot.contract.exit_codes import ExitCode
 from tests.pilot.dispatcher import QUEUE, serving
 
@@ -89,3 +91,35 @@ def test_a_plugin_that_is_not_there_and_an_old_option_are_told(dispatcher, tmp_p
     assert status == ExitCode.BAD_CONFIGURATION
     assert "FAIL  plugins" in said
     assert "warn  settings" in said
+
+
+def test_a_file_of_settings_that_hangs_is_told_in_time(tmp_path):
+    os.mkfifo(tmp_path / "site.yaml")  # whoever reads it waits for a writer
+    (found,) = examine(["--config", str(tmp_path / "site.yaml")], patience=0.2)
+    os.close(os.open(tmp_path / "site.yaml", os.O_WRONLY | os.O_NONBLOCK))
+    assert (found.what, found.value) == ("settings", "no answer in 0.2 s")
+
+
+def test_a_work_folder_on_a_dead_disk_hides_nothing_else(monkeypatch, tmp_path):
+    alive, there = threading.Event(), Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: alive.wait(30) if path.name == "dead" else there(path))
+    found = {one.what: one for one in examine(["-a", str(tmp_path / "dead")], patience=1.0)}
+    alive.set()
+    assert found["work folder"].value == "no answer in 1 s"
+    assert found["memory"].value
+
+
+def test_a_work_folder_that_is_gone_is_told_with_its_remedy(tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    program = "import os; from pilot.check import program; os.rmdir(os.getcwd()); exit(program.main([], print))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "the folder this was started in is gone; give another by -a" in done.stdout, done.stderr
+    assert done.returncode == ExitCode.BAD_CONFIGURATION

@@ -72,9 +72,19 @@ def test_a_queue_that_nobody_knows_is_bad():
 
 
 def test_each_use_needs_a_copy_tool_that_the_pilot_has():
-    assert [found.level for found in service.copy_tools(QUEUE, {"local", "mv"})] == [OK] * 3
-    assert {found.code for found in service.copy_tools(QUEUE, {"rucio"})} == {ErrorCode.UNKNOWN_COPY_TOOL}
-    assert {found.code for found in service.copy_tools(QueueData("Q"), {"local"})} == {ErrorCode.UNKNOWN_COPY_TOOL}
+    assert [found.level for found in service.copy_tools(QUEUE, {"local": (), "mv": ()})] == [OK] * 3
+    assert {found.code for found in service.copy_tools(QUEUE, {"rucio": ()})} == {ErrorCode.UNKNOWN_COPY_TOOL}
+    assert {found.code for found in service.copy_tools(QueueData("Q"), {"local": ()})} == {ErrorCode.UNKNOWN_COPY_TOOL}
+
+
+def test_a_copy_tool_without_its_program_is_named_and_bad_unless_there_is_another():
+    queue = QueueData("Q", acopytools={"default": ("xrdcp", "local")})
+    found = list(service.copy_tools(queue, {"xrdcp": ("xrdcp", "xrdfs"), "local": ()}))
+    assert [one.level for one in found] == [WARN] * 3
+    assert found[0].value == "xrdcp: xrdcp, xrdfs not found on the PATH"
+    assert found[0].advice == "what is left is local"
+    found = list(service.copy_tools(queue, {"xrdcp": ("xrdcp",)}))
+    assert [(one.level, one.code) for one in found] == [(FAIL, ErrorCode.MIDDLEWARE_IMPORT)] * 3
 
 
 def test_the_folders_to_be_tried_are_those_of_this_node():
