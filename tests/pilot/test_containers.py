@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.job import Program
 from tests.pilot.dispatcher import queue_data
 from tests.pilot.runtime.container.conftest import mounts, strays
 from tests.pilot.test_end_to_end import Stage, log_member, shell
@@ -154,8 +155,9 @@ def test_a_job_in_podman_is_run_and_when_it_is_killed_podman_knows_of_no_contain
 def test_podman_knows_of_no_container_either_when_what_runs_before_a_payload_is_ended(site, podman):
     site.dispatcher.queue["container_type"] = "podman:pilot"
     site.environment |= {"COMPASS_PILOT__CONTAINER__PROGRAM": str(podman.program), **podman.environment}
-    site.dispatcher.jobs = [shell("true", preprocess={"command": "sleep", "args": "600"}, container="image")]
+    site.dispatcher.jobs = [shell("true", preprocess=Program("sleep", ("600",)), container="image")]
     assert site.run(payload__utility_time=1, payload__grace=0.1)[0] not in (0, 1)
+    assert site.final()["pilot_error_code"] == ErrorCode.PREPROCESS_FAILED
     argv = [str(podman.program), "ps", "--all", "--format", "{{.Labels}}"]
     said = subprocess.run(argv, env={**os.environ, **podman.environment}, capture_output=True, text=True, check=True)
     assert str(site.base) not in said.stdout
