@@ -25,6 +25,7 @@ from pilot.control.ledger import Amount, Ledger
 from pilot.control.lifecycle import Effect
 from pilot.control.means import Means, Ways
 from pilot.control.monitor import CheckLane, Looks, MonitorControl
+from pilot.control.newest import Newest, of_look, of_report
 from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.readiness import Readiness
@@ -166,9 +167,11 @@ class Agent:
     def _budget(self) -> Budget:
         return Budget(self._parts.settings.log.breakages)
 
-    def _lane(self, name: str, do: Callable[[Work], None], count: int) -> queue.Queue[Work]:
+    def _lane(
+        self, name: str, do: Callable[[Work], None], count: int, inbox: Optional[queue.Queue[Work]] = None
+    ) -> queue.Queue[Work]:
         """Make so many threads with one inbox."""
-        inbox: queue.Queue[Work] = queue.Queue()
+        inbox = inbox or queue.Queue()
         for _ in range(count):
             self._components.append(Lane(name, inbox, self._budget(), self._news.put, do))
         return inbox
@@ -199,13 +202,13 @@ class Agent:
         )
         jobs = JobControl(tell, parts.server, self._wanted())
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
-        monitor = MonitorControl(queue.Queue(), self._budget(), tell, parts.plugins, parts.own)
-        checks = CheckLane(queue.Queue(), self._budget(), lambda: self._make_checking(payloads))
+        monitor = MonitorControl(Newest(of_look), self._budget(), tell, parts.plugins, parts.own)
+        checks = CheckLane(Newest(of_look), self._budget(), lambda: self._make_checking(payloads))
         copies = min(many, MOST_COPIES)
         logs = self._lane("log", lambda work: _DO_LOG[work.effect](data, work), copies)
         stops = self._lane("stop", payloads.stop, many)
         asks = self._lane("ask-payload", payloads.ask, 1)
-        reports = Sharded([self._lane("report", jobs.report, 1) for _ in range(many)])
+        reports = Sharded([self._lane("report", jobs.report, 1, Newest(of_report)) for _ in range(many)])
         recover = self._make_recovery()
         self._components += [asker, monitor, checks, recover]
         return Ways(

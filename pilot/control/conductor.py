@@ -147,12 +147,15 @@ class Conductor(Component):
             self._write(slot)
 
     def _progress(self, progress: news.Progress) -> None:
-        if (slot := self.jobs.get(progress.key)) is not None and slot.job.phase not in (Phase.REPORTING, *TERMINAL):
+        if (slot := self.jobs.get(progress.key)) is None:
+            return
+        slot.looking = False
+        if slot.job.phase not in (Phase.REPORTING, *TERMINAL):
             self._send(slot, Effect.REPORT, self.reporting.running(slot, progress))
 
     def _shown(self, shown: news.Shown) -> None:
         if (slot := self.jobs.get(shown.key)) is not None and slot.job.phase not in (Phase.REPORTING, *TERMINAL):
-            self._send(slot, Effect.REPORT, self.reporting.running(slot, shown=shown.text))
+            self._send(slot, Effect.REPORT, self.reporting.running(slot, shown=shown.text), answers=True)
 
     def _commanded(self, commanded: news.Commanded) -> None:
         if (slot := self.jobs.get(commanded.key)) is not None:
@@ -288,12 +291,12 @@ class Conductor(Component):
         if job.phase in TERMINAL:
             self._forget(slot)
 
-    def _send(self, slot: Slot, effect: Effect, report: Optional[Report]) -> None:
+    def _send(self, slot: Slot, effect: Effect, report: Optional[Report], *, answers: bool = False) -> None:
         seconds = self._capped(slot, self.means.times.given(effect))
         if effect is Effect.ASK_PAYLOAD:  # who does not listen is stopped
             late = Answer(slot.job.key, slot.job.step, Event.OVERDUE)
             self._timers.set(self.means.clock() + seconds + PATIENCE, late)
-        self.ways.work[effect].put(Work(slot.job, effect, slot.site, seconds, report, slot.keep))
+        self.ways.work[effect].put(Work(slot.job, effect, slot.site, seconds, report, slot.keep, answers))
 
     def _write(self, slot: Slot) -> None:
         """Bring the journal up to date. A job whose final report cannot be written down is reported all the same."""

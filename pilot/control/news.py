@@ -166,8 +166,8 @@ News = Union[
 class Work:
     """What the conductor asks of a component: do this, for the job as it now is.
 
-    ``seconds`` is the time given. ``report`` goes with REPORT and FINAL_REPORT; ``keep`` with CLEAN: the directory is
-    to be left.
+    ``seconds`` is the time given. ``report`` goes with REPORT and FINAL_REPORT, ``answers`` with REPORT: it holds what
+    people asked to see. ``keep`` goes with CLEAN: the directory is to be left.
     """
 
     job: Job
@@ -176,6 +176,7 @@ class Work:
     seconds: float = 0.0
     report: Optional[Report] = None
     keep: bool = False
+    answers: bool = False
 
     @property
     def key(self) -> Key:

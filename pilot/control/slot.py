@@ -33,6 +33,7 @@ class Slot:
     debug: bool = False
     keep: bool = False  # its directory is to be left
     beat_at: float = 0.0  # when its next heartbeat is due
+    looking: bool = False  # the last look for a heartbeat has brought nothing yet
     shown: dict[tuple[str, ...], float] = field(default_factory=dict)  # what was looked at lately, and when
     #: Taken over from a dead pilot: in its queue's name, without cores, and none of this pilot's own failures.
     adopted: bool = False

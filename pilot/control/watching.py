@@ -32,17 +32,23 @@ class Watching:
         self._timers.set(self._means.clock() + self._means.times.checks, Due(Matter.CHECK, slot.job.key))
 
     def due(self, slot: Slot, matter: Matter) -> bool:
-        """Look, because the time for it has come; True when a report is due and there is nothing to look at."""
+        """Look, because the time for it has come; True when a report is due and there is nothing to look at.
+
+        So it is too while the last look hangs: on a file system that does not answer, a job still has its heartbeats.
+        """
         if matter is Matter.CHECK:
             self._timers.set(self._means.clock() + self._means.times.checks, Due(matter, slot.job.key))
         elif self._means.clock() < slot.beat_at:
             return False  # of the time before its heartbeats became slower
         else:
             self._beat(slot)
-        if matter is Matter.CHECK or slot.job.phase in SEEN:
+        if matter is Matter.CHECK:
             self._look.put(Look(slot.job, matter, slot.site))
             return False
-        return True
+        if slot.looking or slot.job.phase not in SEEN:
+            return True
+        self._see(slot)
+        return False
 
     def obey(self, slot: Slot, commands: Commands) -> None:
         """Do what the server wants to see of a job."""
@@ -52,9 +58,13 @@ class Watching:
             slot.debug = commands.debug
             self._beat(slot)
             if slot.debug:
-                self._look.put(Look(slot.job, Matter.HEARTBEAT, slot.site))
+                self._see(slot)
         for argv in commands.show:
             self._show(slot, argv)
+
+    def _see(self, slot: Slot) -> None:
+        slot.looking = True
+        self._look.put(Look(slot.job, Matter.HEARTBEAT, slot.site))
 
     def _beat(self, slot: Slot) -> None:
         slot.beat_at = self._means.clock() + self._means.times.heartbeat(debug=slot.debug)

@@ -32,6 +32,7 @@ class Scene:
             due, self.looks[:] = self.timers.due(at), []
             if self.watching.due(self.slot, due.matter) or self.looks:
                 seen.append((at, due.matter.value))
+            self.slot.looking = False  # it has been looked
         self.world.now = now
         return seen
 
@@ -81,6 +82,18 @@ def test_a_heartbeat_is_due_in_every_phase_and_a_look_where_there_is_something_t
     scene.world.now = 1800.0
     assert scene.watching.due(scene.slot, Matter.HEARTBEAT) is not looked
     assert bool(scene.looks) is looked
+
+
+def test_while_a_look_hangs_there_are_heartbeats_without_one(scene):
+    scene.world.now = 1800.0
+    assert not scene.watching.due(scene.slot, Matter.HEARTBEAT)
+    scene.world.now = 3600.0
+    assert scene.watching.due(scene.slot, Matter.HEARTBEAT)
+    assert scene.looks == [(Matter.HEARTBEAT, ())], "no second one is put behind the first"
+    scene.slot.looking = False
+    scene.world.now = 5400.0
+    assert not scene.watching.due(scene.slot, Matter.HEARTBEAT)
+    assert len(scene.looks) == 2
 
 
 def test_what_is_to_be_shown_is_looked_at_once_however_often_the_server_repeats_itself(scene):
