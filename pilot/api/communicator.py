@@ -11,9 +11,8 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 from urllib.parse import quote, urlencode, urlsplit
 
 from pilot.api import replies
@@ -58,8 +57,7 @@ def base_url(url: str, port: int) -> str:
     return f"{parts.scheme}://{host}:{own_port or port}{parts.path.rstrip('/')}"
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """One report on a job, as it is sent: the same text each time it is repeated.
 
     The text is in one dialect, as journals keep it; it is turned into the other one for a server that wants that.

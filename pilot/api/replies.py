@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar, NamedTuple, Union
 
 from pilot.contract.codec import ContractError, Dialect, decode
 from pilot.contract.codes import ErrorCode
@@ -68,8 +67,7 @@ class BadQueueData(ServerError):
     passes = False
 
 
-@dataclass(frozen=True)
-class BrokenJob:
+class BrokenJob(NamedTuple):
     """A job whose definition cannot be read; the words name the field, the value and what is expected."""
 
     id: int
@@ -77,8 +75,7 @@ class BrokenJob:
     words: str
 
 
-@dataclass(frozen=True)
-class Jobs:
+class Jobs(NamedTuple):
     """The answer to a request for work: jobs, perhaps none."""
 
     jobs: tuple[JobSpec, ...] = ()

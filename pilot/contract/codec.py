@@ -12,10 +12,10 @@ import json
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any, Callable, NoReturn, Optional, TypeVar
+from typing import Any, Callable, NamedTuple, NoReturn, Optional, TypeVar
 
 T = TypeVar("T")
 
@@ -48,8 +48,7 @@ class Answer:
     """Base of what a server says: a newer server may say more, so unknown fields are passed over in both dialects."""
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """How values of one kind are read and written. ``read`` raises ValueError or TypeError for what it cannot take."""
 
     expected: str

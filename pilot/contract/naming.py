@@ -8,10 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Optional, Union
+from typing import NamedTuple, Optional, Union
 from urllib.parse import unquote, urlsplit
 
 from pilot.contract.codec import ContractError
@@ -49,8 +48,7 @@ class JobKind(str, Enum):
     MERGING = "merging"
 
 
-@dataclass(frozen=True)
-class Name:
+class Name(NamedTuple):
     """A name, taken apart. What a kind of name does not tell is ``None`` or empty; ``group`` counts from 0.
 
     ``merge`` is mdst, hist or dump.

@@ -7,7 +7,6 @@ import queue
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
@@ -90,8 +89,7 @@ class Sharded:
         self._inboxes[hash(item.key) % len(self._inboxes)].put(item)
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """What an agent is made from. ``base`` is where pilots keep their folders, ``own`` is this pilot's."""
 
     settings: Settings

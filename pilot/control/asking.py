@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.job import Problem
@@ -25,8 +24,7 @@ UNWELL = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """``requests`` without a job and ``failures`` in a row end the asking.
 
     Between the first two lie ``wait`` seconds, then twice as many each time, at most ``most_wait``. No work is asked
@@ -44,8 +42,7 @@ class Limits:
     places: int = 1
 
 
-@dataclass(frozen=True)
-class Asking:
+class Asking(NamedTuple):
     """How asking has gone so far. Times are seconds on the conductor's clock."""
 
     limits: Limits
@@ -59,14 +56,14 @@ class Asking:
     problem: Optional[Problem] = None
 
     def _with(self, **changes: Any) -> Asking:
-        return replace(self, **changes)
+        return self._replace(**changes)
 
     def got(self, jobs: int, time_floor: float, task_id: Optional[int] = None, *, busy: bool = False) -> Asking:
         """Note an answer of the server with so many jobs, the last one's task, and the queue's time floor.
 
         What a pilot does not get while it is ``busy`` with other jobs does not end its asking.
         """
-        limits = self.limits if self.limits.time_floor >= 0 else replace(self.limits, time_floor=time_floor)
+        limits = self.limits if self.limits.time_floor >= 0 else self.limits._replace(time_floor=time_floor)
         if jobs:
             task_id = task_id if limits.same_task else None
             return self._with(fruitless=0, failures=0, jobs=self.jobs + jobs, limits=limits, task_id=task_id)

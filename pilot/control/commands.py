@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pilot.contract.messages import LOOKS, Command
 
 
-@dataclass(frozen=True)
-class Commands:
+class Commands(NamedTuple):
     """What is wanted done with a job. ``debug`` is ``None`` when it stays as it is.
 
     ``show`` holds what is to be looked at, as argument lists; ``unknown`` what nobody here understands.
@@ -41,13 +39,13 @@ def read_commands(text: str) -> Commands:
 def _add(found: Commands, word: str) -> Commands:
     changes = _CHANGES.get(word)
     if changes is not None:
-        return replace(found, **changes)
+        return found._replace(**changes)
     if word not in LOOKS and " " not in word:
-        return replace(found, unknown=(*found.unknown, word))
+        return found._replace(unknown=(*found.unknown, word))
     try:
-        return replace(found, show=(*found.show, tuple(shlex.split(word))))
+        return found._replace(show=(*found.show, tuple(shlex.split(word))))
     except ValueError:  # a quotation that does not end
-        return replace(found, unknown=(*found.unknown, word))
+        return found._replace(unknown=(*found.unknown, word))
 
 
 _CHANGES: dict[str, dict[str, Any]] = {

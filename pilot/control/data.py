@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
@@ -39,8 +39,7 @@ def _not_yet(files: Sequence[FileSpec], stored: Sequence[StoredFile]) -> list[Fi
     return [file for file in files if file.lfn not in there]
 
 
-@dataclass(frozen=True)
-class Doors:
+class Doors(NamedTuple):
     """What stands before a job: what it must fulfil, and from where its transformation may come."""
 
     verification: Verification
@@ -53,11 +52,10 @@ def copytools(plugins: pluggy.PluginManager) -> dict[str, CopyTool]:
     return {kind.name: kind() for kinds in reversed(offered) for kind in kinds}
 
 
-@dataclass(frozen=True)
-class Logs:
+class Logs(NamedTuple):
     """How logs are made: as the settings say, without what ``secrets`` answers. ``user`` names the main plugin."""
 
-    chosen: Log = field(default_factory=Log)
+    chosen: Log = Log()
     user: str = "generic"
     secrets: Callable[[], Sequence[str]] = tuple
 
@@ -77,7 +75,7 @@ class DataControl:
         *,
         free_disk_at_start: int = 0,
         keep_workdir: bool = False,
-        logs: Logs = Logs(),  # a frozen value
+        logs: Logs = Logs(),  # noqa: B008 a frozen value
     ) -> None:
         self._tell, self._plugins, self._occupied, self._base = tell, plugins, occupied, base
         self._tools, self._attempts, self._logs = tools, attempts, logs

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from pilot.api.replies import Refused, ServerError
 from pilot.contract.codes import ErrorCode
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a request for work says besides how many. ``memory`` in bytes."""
 
     queue: Queue

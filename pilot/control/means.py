@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from pilot.api.communicator import Report
 from pilot.contract.messages import JobUpdate
@@ -26,8 +25,7 @@ class Outbox(Protocol):
         """Take one item; never blocks."""
 
 
-@dataclass(frozen=True)
-class Ways:
+class Ways(NamedTuple):
     """The ways out of the conductor: work by effect, looks for the monitor, requests for work, the end, dead pilots."""
 
     work: Mapping[Effect, Outbox]
@@ -38,8 +36,7 @@ class Ways:
     recover: Outbox
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(NamedTuple):
     """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970.
 
     Jobs run until ``work_until`` on its clock, so that everything is over at ``end``. ``mask`` overwrites secrets in a

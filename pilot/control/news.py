@@ -94,8 +94,7 @@ class Heard(NamedTuple):
     key: Key
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(NamedTuple):
     """The server's answer to a request for work: jobs, perhaps none."""
 
     request_id: str
@@ -135,8 +134,7 @@ class Shutdown(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True)
-class Adopt:
+class Adopt(NamedTuple):
     """A dead pilot's job lies in this pilot's folder now, as its record says, and goes on with this event."""
 
     job: Job
@@ -162,8 +160,7 @@ News = Union[
 ]
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """What the conductor asks of a component: do this, for the job as it now is.
 
     ``seconds`` is the time given. ``report`` goes with REPORT and FINAL_REPORT, ``answers`` with REPORT: it holds what

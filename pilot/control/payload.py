@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.control.lanes import Occupied, Tell
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from pilot.settings import sections
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What payloads are started in. ``own`` is the pilot's own environment."""
 
     own: Mapping[str, str]

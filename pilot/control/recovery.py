@@ -12,9 +12,9 @@ import logging
 import queue
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from pilot.api.communicator import Report
 from pilot.api.replies import BadQueueData, Refused, ServerError, Unreachable
@@ -89,8 +89,7 @@ class RecoveryLane(Component):
         self._tell(Settled())
 
 
-@dataclass(frozen=True)
-class Sites:
+class Sites(NamedTuple):
     """Where a job belongs that another pilot had: what the server says of its queue, and of the storages."""
 
     server: Communicator

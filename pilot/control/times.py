@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.queue import QueueData
@@ -27,8 +26,7 @@ _LATE = {
 }
 
 
-@dataclass(frozen=True)
-class Times:
+class Times(NamedTuple):
     """Seconds for everything."""
 
     settings: Settings

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from pilot.contract import naming
 from pilot.contract.codec import ContractError
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
 QUEUE_WORD = "verify_signatures"
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """What jobs are held against.
 
     ``room`` is asked each time, for a job and its folder; ``elsewhere`` tells which other pilot of this disk has an
@@ -52,8 +50,7 @@ class Place:
     addresses: Addresses
 
 
-@dataclass(frozen=True)
-class Addresses:
+class Addresses(NamedTuple):
     """From where transformations may come: as the settings say, else the folder ``/trf/`` of the pilot's server.
 
     What fetches them is imported for jobs that need it: most do not, and every start would pay for it.

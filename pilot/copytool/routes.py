@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pilot.contract.codec import ContractError
 from pilot.contract.codes import ErrorCode
@@ -23,8 +23,7 @@ ACTIVITIES: Mapping[Role, tuple[str, ...]] = {
 ANALYSIS_LABELS = ("user", "panda")
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(NamedTuple):
     """One way to a file: ``url`` is below ``root`` on the storage ``endpoint``, which ``tool`` can reach."""
 
     tool: CopyTool

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -36,8 +35,7 @@ class Process(NamedTuple):
     rss: int
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(NamedTuple):
     """Where a tree hangs: the process that it begins with, and the cgroup of its members, if any.
 
     ``counted``: the process is one of the tree itself; else it only started it, as a keeper does.
@@ -48,8 +46,7 @@ class Root:
     counted: bool = False
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     """What hangs on a root. ``user`` and ``system`` are the seconds of all, those that have ended included.
 
     ``age`` is the seconds since the root's process began, 0 when that is gone.

@@ -10,10 +10,9 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
@@ -32,8 +31,7 @@ STDOUT, STDERR = "payload.stdout", "payload.stderr"
 OWN_NAMES = (LOCK_FILE, TEMPORARY, STDOUT, STDERR)
 
 
-@dataclass(frozen=True)
-class Workdir:
+class Workdir(NamedTuple):
     """Where one attempt of a job happens."""
 
     root: Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pilot.errors import ConfigError
 from pilot.settings.panda import panda_layers
@@ -22,8 +22,7 @@ PREFIX = "COMPASS_PILOT__"
 Layer = tuple[str, Mapping[str, Mapping[str, Any]]]
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """Settings, and where each value that is not a default came from: (section, key) -> layer."""
 
     settings: Settings
@@ -41,7 +40,7 @@ class Loaded:
 
 def _shown(value: Any) -> str:
     """Write a value without the name and password that an address may hold: it goes into logs."""
-    return re.sub(r"//[^/@\s]*@", "//***@", repr(value))
+    return re.sub(r"//[^/\s'\"]*@", "//***@", repr(value))
 
 
 def load(layers: Iterable[Layer]) -> Loaded:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +18,7 @@ PATIENCE = 5.0
 _LONGEST = 4096
 
 
-@dataclass(frozen=True)
-class Features:
+class Features(NamedTuple):
     """The slot. Times are seconds since 1970, limits seconds and bytes; ``None``: nobody said."""
 
     shutdown: Optional[float] = None

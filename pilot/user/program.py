@@ -6,8 +6,8 @@ import os
 import shutil
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
@@ -16,8 +16,7 @@ from pilot.errors import JobFailed
 _ELF = b"\x7fELF"
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(NamedTuple):
     """Where programs are looked for. With an ``image`` the node's own are none: the container runtime finds them."""
 
     workdir: Path

@@ -65,7 +65,7 @@ class Bench:
     def settings(self, **sections):
         """Change some settings."""
         chosen = {name: replace(getattr(self.parts.settings, name), **more) for name, more in sections.items()}
-        self.parts = replace(self.parts, settings=replace(self.parts.settings, **chosen))
+        self.parts = self.parts._replace(settings=replace(self.parts.settings, **chosen))
 
     def run(self):
         return Agent(self.parts, self.words).run()

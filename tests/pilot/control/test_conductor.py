@@ -642,7 +642,7 @@ def test_a_dead_pilots_outputs_are_left_to_the_next_pilot_when_this_one_has_to_g
 @pytest.mark.parametrize("handed_over", [True, False])
 def test_outputs_are_left_to_other_pilots_where_the_site_names_a_folder_for_them(running, handed_over):
     running.answer(Event.PAYLOAD_OK)
-    running.conductor.means = replace(running.conductor.means, handed_over=handed_over)
+    running.conductor.means = running.conductor.means._replace(handed_over=handed_over)
     running.conductor.handle(news.Shutdown(KILL, 60.0))
     assert ((1, 1) in running.conductor.jobs) is not handed_over
     assert [record.phase for record in running.world.journal.records()] == [

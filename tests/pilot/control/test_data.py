@@ -144,7 +144,7 @@ def test_the_log_of_a_job_that_failed_holds_what_a_replay_needs(bench, wanted, f
     bench.make(work.job.spec)
     problem = Problem(ErrorCode.PAYLOAD_FAILED, "no beam") if failed else None
     data = bench.data(logs=Logs(Log(failure_bundle=wanted), secrets=lambda: ["no beam"]))
-    data.stage_log(replace(work, job=work.job.evolve(problem=problem)))
+    data.stage_log(work._replace(job=work.job.evolve(problem=problem)))
     assert ("replay.json" in members(bench)) is there
     if there:
         with tarfile.open(bench.storage / "ds" / "job.log.tgz") as packed:
@@ -164,7 +164,7 @@ def test_outputs_that_another_pilot_has_stored_are_not_stored_again(bench):
     spec = bench.spec(outputs=(OUT, replace(OUT, lfn="more.txt")))
     (bench.make(spec) / "more.txt").write_text("more")
     work = bench.work(Effect.STAGE_OUT, spec)
-    bench.data().stage_out(replace(work, job=work.job.evolve(stored=(StoredFile("out.txt", 3, None),))))
+    bench.data().stage_out(work._replace(job=work.job.evolve(stored=(StoredFile("out.txt", 3, None),))))
     assert [told.file.lfn for told in bench.told if isinstance(told, Stored)] == ["more.txt"]
 
 
@@ -191,7 +191,7 @@ def test_a_log_that_cannot_be_stored_fails_with_a_code(bench):
 def test_a_jobs_directory_is_removed_unless_the_site_or_the_server_wants_it_kept(bench, site, server):
     spec = bench.spec()
     place = bench.make(spec)
-    bench.data(keep_workdir=site).clean(replace(bench.work(Effect.CLEAN, spec), keep=server))
+    bench.data(keep_workdir=site).clean(bench.work(Effect.CLEAN, spec)._replace(keep=server))
     assert place.exists() is (site or server)
     assert list(moving.places(bench.base)) == [], "no other pilot looks at it"
 
