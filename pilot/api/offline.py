@@ -76,7 +76,7 @@ class ReportFiles(Communicator):
     @staticmethod
     def _write(path: Path, text: str) -> None:
         """Replace a file as a whole, so that whoever looks finds the old report or the new one."""
-        new = path.with_name(f".{path.name}.new")
+        new = path.with_name(f".{path.name}.{os.getpid()}.new")  # pilots of one folder write the same names
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
         new.replace(path)

@@ -7,9 +7,10 @@ the folder that ``OIDC_AUTH_DIR``, else ``PANDA_AUTH_DIR``, names; the one of th
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from pilot.settings.token import TOKEN_VARIABLE
 
@@ -50,7 +51,7 @@ def token_file(environment: Mapping[str, str]) -> Optional[tuple[str, Path]]:
     for variable in TOKENS:
         if named := environment.get(variable):
             for path in (Path(named), *(folder / named for folder in _folders(environment))):
-                if path.is_absolute() and path.is_file():
+                if path.is_absolute() and _may(path.is_file):
                     return variable, path
     return None
 
@@ -84,4 +85,11 @@ def _server(variable: str, key: str, value: str) -> Found:
 
 def _existing(environment: Mapping[str, str], variable: str, key: str) -> list[Found]:
     path = environment.get(variable)
-    return [_server(variable, key, path)] if path and Path(path).exists() else []
+    return [_server(variable, key, path)] if path and _may(Path(path).exists) else []
+
+
+def _may(look: Callable[[], bool]) -> bool:
+    """Look at a file; one in a folder that this user may not look into is none."""
+    with contextlib.suppress(OSError):
+        return look()
+    return False

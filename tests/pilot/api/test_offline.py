@@ -193,3 +193,27 @@ def test_a_pilot_with_z_gets_its_job_from_the_server_and_reports_to_a_file(tmp_p
         done = pilot("-z", "-q", QUEUE, "--url", dispatcher.url, "-v", "1", cwd=tmp_path)
         assert (done.returncode, dispatcher.updates) == (0, []), done.stderr
     assert json.loads((tmp_path / HEARTBEAT).read_text())["state"] == "finished"
+
+
+def test_two_pilots_of_one_folder_never_leave_half_a_report(tmp_path):
+    program = """if True:
+        import sys
+        from pathlib import Path
+        from pilot.api.communicator import Report
+        from pilot.api.offline import ReportFiles
+        from pilot.settings import Server
+        server = ReportFiles(Server(url="http://localhost"), str, Path(sys.argv[1]))
+        for length in range(400):
+            server.report(Report('{"jobId": 7, "state": "running", "pilotErrorDiag": "%s"}' % (sys.argv[2] * length)))
+    """
+    ours = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pilots = [
+        subprocess.Popen([sys.executable, "-c", program, str(tmp_path), word], env=ours, stderr=subprocess.PIPE)
+        for word in ("short", "much longer")
+    ]
+    while any(pilot.poll() is None for pilot in pilots):
+        if (tmp_path / HEARTBEAT).exists():
+            assert json.loads((tmp_path / HEARTBEAT).read_text())["jobId"] == 7
+    for pilot in pilots:
+        assert pilot.communicate()[1] == b""
+    assert [entry.name for entry in tmp_path.iterdir()] == [HEARTBEAT]

@@ -147,10 +147,11 @@ def test_the_defaults_stand_without_any_layer():
     assert asdict(load([]).settings) == asdict(Settings())
 
 
-def test_a_password_in_an_address_is_not_shown():
-    loaded = load([("node.yaml", {"server": {"web_proxy": "http://user:secret@proxy:3128"}})])
+@pytest.mark.parametrize("password", ["secret", "s@cret", "@@"])
+def test_a_password_in_an_address_is_not_shown(password):
+    loaded = load([("node.yaml", {"server": {"web_proxy": f"http://user:{password}@proxy:3128"}})])
     assert "server.web_proxy = 'http://***@proxy:3128'  # node.yaml" in loaded.lines()
-    assert loaded.settings.server.web_proxy == "http://user:secret@proxy:3128"
+    assert loaded.settings.server.web_proxy == f"http://user:{password}@proxy:3128"
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), 1e300])

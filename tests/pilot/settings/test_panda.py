@@ -49,6 +49,14 @@ def test_the_folder_may_be_named_with_or_without_a_slash_at_its_end(place):
         assert token_file({"PANDA_AUTH_TOKEN": "token", "OIDC_AUTH_DIR": text})[1] == place / "oidc" / "token"
 
 
+def test_a_folder_that_cannot_be_looked_into_is_passed_over(place):
+    """Another account's home, for instance; here a name that no file system takes, which fails for root as well."""
+    closed = "/" + "x" * 300
+    home = {"PANDA_AUTH_TOKEN": "token", "PILOT_WORK_DIR": closed, "HOME": str(place / "HOME")}
+    assert token_file(home)[1] == place / "HOME" / "token"
+    assert panda_layers({"X509_USER_PROXY": f"{closed}/proxy", "X509_CERT_DIR": closed}) == []
+
+
 def test_a_token_comes_with_its_origin_and_without_a_certificate(place):
     environment = {**whole(place), "PANDA_AUTH_ORIGIN": "compass", "OIDC_AUTH_ORIGIN": "compass.oidc"}
     server = load(panda_layers(environment)).settings.server
