@@ -33,13 +33,14 @@ class Readings:
     """What was found at one look; a part that nobody needed, or that there is not in this phase, is ``None``.
 
     ``sizes`` are bytes by file name. ``mounts``: what is wrong with each path that has to answer, "" for nothing.
-    ``now`` is seconds since 1970.
+    ``now`` is seconds since 1970; ``folder_age`` are the seconds since the walk began that ``folder`` comes from.
     """
 
     now: float = 0.0
     sample: Optional[Sample] = None
     cpu_time: float = 0.0
     folder: Optional[Folder] = None
+    folder_age: float = 0.0
     free_disk: Optional[int] = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     features: Features = Features()

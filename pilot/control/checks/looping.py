@@ -17,26 +17,29 @@ class Progress(NamedTuple):
 
     alive: float
     looked: float
-    newest: int
+    stamps: int
     cpu_time: float
 
 
 def look(situation: Situation, before: Optional[Progress]) -> Verdict:
     """Object when nothing was written for ``monitor.looping`` seconds in which pilot and payload ran.
 
-    What counts is that the newest time stamp changes, not which time it says: clocks may be wrong.
+    What counts is that time stamps change, not which times they say: clocks may be wrong. What was written since the
+    directory was last walked through is not known, and so nothing is said of that time.
     """
     settings, readings, now = situation.settings, situation.readings, situation.clock
     if not settings.looping or not situation.job.spec.looping_check or readings.folder is None:
         return GOOD
-    found = Progress(now, now, readings.folder.newest, readings.cpu_time)
-    if before is None or found.newest != before.newest or (settings.looping_by_cpu and _busy(before, found)):
+    found = Progress(now, now, readings.folder.stamps, readings.cpu_time)
+    by_cpu = settings.looping_by_cpu or readings.folder.closed  # what cannot be looked into may well be written
+    if before is None or found.stamps != before.stamps or (by_cpu and _busy(before, found)):
         return Verdict(memory=found)
     frozen = readings.sample is not None and readings.sample.tree.stopped
     alive = before.alive + (now - before.looked if frozen else 0.0)
-    if now - alive < settings.looping:
+    quiet = now - readings.folder_age - alive
+    if quiet < settings.looping:
         return Verdict(memory=before._replace(alive=alive, looked=now, cpu_time=readings.cpu_time))
-    words = f"nothing was written in the job's directory for {now - alive:.0f} s (monitor.looping)"
+    words = f"nothing was written in the job's directory for {quiet:.0f} s (monitor.looping)"
     return Verdict(Problem(ErrorCode.PAYLOAD_LOOPING, words), memory=before._replace(looked=now), stacks=True)
 
 

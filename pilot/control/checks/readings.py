@@ -26,7 +26,8 @@ from pilot.control.checks.base import (
 from pilot.control.checks.standstill import Clocks, clocks
 from pilot.control.credentials import Credential
 from pilot.job import Job, Phase, Usage
-from pilot.runtime import folder, probe
+from pilot.runtime import probe
+from pilot.runtime.folder import Folder, Walk
 from pilot.runtime.memory import Sampler
 from pilot.runtime.prmon import SUMMARY, TABLE, Prmon
 from pilot.runtime.processes import Root
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: The part of one core that walking a job's directory may use.
 SHARE = 0.002
+#: Seconds of it at one look: a directory of a million files, or one on a slow disk, is walked in parts.
+WALKING = 5.0
 #: What the pilot writes into a job's directory itself.
 OWN_WRITING = (TABLE, SUMMARY, f"{SUMMARY}.new", LOCK_FILE, "pilotlog.txt")
 
@@ -70,7 +73,9 @@ class Reader:
         self._quiet = (*OWN_WRITING, *quiet)
         self._lent = frozenset(file.lfn for file in job.spec.inputs)
         self._thrift = Thrift(SHARE, self._clock)
-        self._folder: Optional[folder.Folder] = None
+        self._folder: Optional[Folder] = None
+        self._walked, self._walk_began = 0.0, 0.0  # when the walk began that the folder comes from, and the last one
+        self._walk: Optional[Walk] = None
         self._sampler: Optional[Sampler] = None
         self._features = Features()
         self._prmon = Prmon(place.root)
@@ -127,8 +132,14 @@ class Reader:
     def _read_folder(self, job: Job) -> dict[str, Any]:
         if self._folder is None or self._thrift.affordable():
             with self._thrift.spending():
-                self._folder = folder.scan(self._place.root, quiet=self._quiet, lent=self._lent)
-        return {"folder": self._folder}
+                self._go_on_walking()
+        return {"folder": self._folder, "folder_age": self._clock() - self._walked}
+
+    def _go_on_walking(self) -> None:
+        if self._walk is None:
+            self._walk, self._walk_began = Walk(self._place.root, self._quiet, self._lent), self._clock()
+        if (found := self._walk.go_on(WALKING)) is not None:
+            self._folder, self._walked, self._walk = found, self._walk_began, None
 
     def _read_disk(self, job: Job) -> dict[str, Any]:
         return {"free_disk": free_disk(self._place.root)}

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.control.checks import readings
 from pilot.control.checks.base import DISK, FOLDER, GOOD, RUNNING, TREE, WORKING, Check, Verdict
 from pilot.control.checks.catalogue import CHECKS
 from pilot.control.lifecycle import Event
@@ -14,6 +15,7 @@ from pilot.control.news import Order
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
 from pilot.job import Phase, Problem, Usage
+from pilot.runtime.folder import STRIDE
 from pilot.runtime.processes import Root
 from pilot.settings import Settings
 from tests.pilot.control.looking import Looking
@@ -215,8 +217,8 @@ def test_a_plugins_check_that_breaks_is_treated_as_one_of_ours(bench, caplog):
     assert "the check monitor_checks broke, and is switched off for this job: PluginFailed" in caplog.text
 
 
-@pytest.mark.parametrize(("quiet", "newest"), [([], 900), (["*.log"], 300)])
-def test_a_plugin_names_files_whose_growth_is_no_progress(bench, quiet, newest):
+@pytest.mark.parametrize(("quiet", "stamps"), [([], 1200), (["*.log"], 300)])
+def test_a_plugin_names_files_whose_growth_is_no_progress(bench, quiet, stamps):
     class Quieting:
         @hookimpl
         def quiet_files(self, spec):
@@ -229,7 +231,20 @@ def test_a_plugin_names_files_whose_growth_is_no_progress(bench, quiet, newest):
         (looking.place / name).write_text("x")
         os.utime(looking.place / name, ns=(0, moment))
     looking.look()
-    assert check.seen[0][0].readings.folder.newest == newest
+    assert check.seen[0][0].readings.folder.stamps == stamps
+
+
+def test_a_long_walk_is_gone_on_with_at_the_next_looks_and_tells_how_old_it_is(bench, monkeypatch):
+    monkeypatch.setattr(readings, "WALKING", 0.0)
+    check = Seeing()
+    looking = Looking(bench, bench.spec(), checks=[check.check(needs=[FOLDER])])
+    for number in range(2 * STRIDE):
+        (looking.place / str(number)).touch()
+    for _ in range(5):
+        looking.look()
+    seen = [situation.readings for situation, _ in check.seen]
+    assert [one.folder and one.folder.files >= 2 * STRIDE for one in seen][:3] == [None, None, True]
+    assert seen[2].folder_age == 120.0
 
 
 def test_quiet_files_that_cannot_be_asked_for_are_none(bench, caplog):

@@ -40,7 +40,8 @@ def payload(bench, text, spec=None, *, ready="ready", **more):
         running.wait()
 
 
-WAITING = "import time; print('ready'); time.sleep(60)"
+#: In one piece: several processes may say it at the same time.
+WAITING = "import os, time; os.write(1, b'ready\\n'); time.sleep(60)"
 
 
 def codes(looking):
@@ -144,7 +145,7 @@ def test_too_many_processes_end_the_job_and_zombies_are_some(bench):
 
 
 def test_a_process_that_has_left_its_parents_counts(bench):
-    text = f"import os\nif not os.fork():\n    os.setsid()\n    if os.fork(): os._exit(0)\n{WAITING}"
+    text = f"import os\nif not os.fork():\n    os.setsid()\n    if os.fork(): os._exit(0)\nelse: os.wait()\n{WAITING}"
     with payload(bench, text, ready="ready\nready") as looking:
         wait_until(lambda: (looking.look(), looking.measured[-1].processes == 2)[1])
     assert codes(looking) == []

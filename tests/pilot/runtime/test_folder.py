@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
-from pilot.runtime.folder import Folder, scan
+import pytest
+
+from pilot.runtime.folder import STRIDE, Folder, Walk
 
 MB = 2**20
+
+
+def scan(root, **which):
+    return Walk(root, **which).go_on(60.0)
 
 
 def write(path, size):
@@ -44,12 +52,52 @@ def test_a_file_with_two_names_counts_once(tmp_path):
     assert scan(tmp_path).size < 2 * MB
 
 
-def test_the_newest_file_is_told_but_for_quiet_ones(tmp_path):
+def test_the_stamps_change_with_what_is_written_made_or_removed_but_for_quiet_files(tmp_path):
     for name, moment in (("a.root", 100), ("sub/b.root", 300), ("noise.log", 900), ("x.tmp", 800)):
         write(tmp_path / name, 1)
         os.utime(tmp_path / name, ns=(0, moment))
-    assert scan(tmp_path).newest == 900
-    assert scan(tmp_path, quiet=("*.log", "x.*")).newest == 300
+    assert scan(tmp_path).stamps == 2100
+    assert scan(tmp_path, quiet=("*.log", "x.*")).stamps == 400
+    assert scan(tmp_path, quiet=("*o*s*.log", "*x*t*p")).stamps == 400
+
+
+def test_a_file_from_the_future_does_not_hide_that_another_one_is_written(tmp_path):
+    for name, moment in (("unpacked", 4e18), ("payload.stdout", 1e18)):
+        write(tmp_path / name, 1)
+        os.utime(tmp_path / name, ns=(0, int(moment)))
+    before = scan(tmp_path).stamps
+    with (tmp_path / "payload.stdout").open("ab") as file:
+        file.write(b"one more event")
+    assert scan(tmp_path).stamps != before
+
+
+def test_names_that_are_no_text_are_counted(tmp_path):
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.root"))).write_bytes(b"x")
+    assert scan(tmp_path, quiet=("*.log",)).files == 1
+
+
+def test_a_walk_that_is_long_is_done_in_parts_and_comes_to_the_same(tmp_path):
+    for number in range(4 * STRIDE):
+        write(tmp_path / str(number % 3) / str(number), 1)
+    walk = Walk(tmp_path)
+    parts = [walk.go_on(0.0) for _ in range(4)]
+    assert parts == [None] * 4
+    assert walk.go_on(60.0) == scan(tmp_path)
+    assert scan(tmp_path).files == 4 * STRIDE
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes the place of a user whom a folder is closed to")
+def test_a_folder_that_is_closed_to_us_is_told(tmp_path):
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        write(Path(name) / "private" / "a", 1)
+        (Path(name) / "private").chmod(0)
+        os.seteuid(65534)
+        try:
+            found = scan(Path(name))
+        finally:
+            os.seteuid(0)
+    assert (found.files, found.closed) == (0, 1)
 
 
 def test_a_folder_that_is_gone_is_empty(tmp_path):

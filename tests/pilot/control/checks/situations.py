@@ -24,9 +24,9 @@ def sample(pss=0, *states):
 
 
 def situation(clock=0.0, *, settings=None, queue=None, spec=None, now=1e9, **read):
-    """One look; ``read`` are fields of the readings, and ``newest`` that of the folder."""
-    if "newest" in read:
-        read["folder"] = Folder(newest=read.pop("newest"))
+    """One look; ``read`` are fields of the readings, and ``stamps`` and ``closed`` those of the folder."""
+    if "stamps" in read:
+        read["folder"] = Folder(stamps=read.pop("stamps"), closed=read.pop("closed", 0))
     return Situation(
         Monitor(**(settings or {})),
         Job(JobSpec(**{"id": 7, "attempt": 1, "transformation": "true", **(spec or {})}), phase=Phase.RUNNING),
