@@ -13,7 +13,7 @@ from pilot.contract.naming import EMPTY_DUMP_SIZE, WRITTEN_DUMP, FileKind
 from pilot.contract.processing import ProcessingType
 from pilot.user.compass import calibration, options
 from pilot.user.compass.kinds import WorkKind
-from pilot.user.compass.orders import ProgramOrder, output_of
+from pilot.user.compass.orders import OPTIONS, SETTINGS, ProgramOrder, output_of
 
 #: The largest sum of the inputs' sizes that a merge of mDSTs takes, in bytes, unless the job says another.
 MERGE_LIMIT = 6_000_000_000
@@ -21,7 +21,6 @@ MERGE_LIMIT = 6_000_000_000
 FILTER = ("--filter-CAL",)
 #: Constant: names are its arguments. An output that no input goes into is there too, and empty.
 _JOIN = 'out=$1; shift; exec "$0" -- "$@" > "$out"'
-_OPTIONS, _SETTINGS = "coral.opt", "tgeant.xml"
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,8 @@ def argument_list(call: Call) -> Sequence[str]:
 
 
 def _reconstruction(call: Call) -> Sequence[str]:
-    _write(call, _OPTIONS, calibration.values_from(call.environment))
-    return (_OPTIONS,)
+    _write(call, OPTIONS, calibration.values_from(call.environment))
+    return (OPTIONS,)
 
 
 def _write(call: Call, name: str, values: Mapping[str, str]) -> None:
@@ -76,8 +75,8 @@ def _generation(call: Call) -> Sequence[str]:
     """Settings that came as an input are taken as they are; else they are made from the template."""
     if settings := brings_settings(call.spec):
         return (settings,)
-    _write(call, _SETTINGS, {})
-    return (_SETTINGS,)
+    _write(call, SETTINGS, {})
+    return (SETTINGS,)
 
 
 def _filtering(call: Call) -> Sequence[str]:

@@ -15,6 +15,10 @@ from pilot.user.compass.kinds import WorkKind
 
 #: What stands in options files and in paths: nothing that CORAL, XML or a path would take for something else.
 _WORD = re.compile(r"[A-Za-z0-9_.+:@%=-][A-Za-z0-9_.+:@%=/-]*", re.ASCII)
+#: What is written for a program: its options, or a generator's settings.
+OPTIONS, SETTINGS = "coral.opt", "tgeant.xml"
+#: Names that a job writes itself: an input of such a name would be taken for what its program wrote.
+WRITTEN = (naming.WRITTEN_DUMP, OPTIONS, SETTINGS)
 #: Names of files that stand in options files, or that ROOT opens: no blank, no list (``@x``), no ``?`` and ``#``.
 _PLAIN = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+:@%=-]*", re.ASCII)
 
@@ -118,9 +122,7 @@ def check_files(kind: WorkKind, order: ProgramOrder, spec: JobSpec) -> None:
     if kind.reads and not spec.inputs:
         what = "merge" if kind.merges else f"read for a job of kind {kind.type.value}"
         raise BadOrder(f"inFiles: there is nothing to {what}; name at least one file")
-    if kind.template or kind.type in (ProcessingType.MERGE_MDST, ProcessingType.MERGE_HISTOGRAMS):
-        _check_plain("inFiles", spec.inputs)
-        _check_plain("outFiles", spec.outputs)
+    _check_plain(kind, spec)
     inputs, outputs = _taken_apart(spec.inputs), _taken_apart(spec.outputs)
     for expected in kind.outputs:
         if not expected.optional and all(found.kind is not expected.kind for _, found in outputs):
@@ -135,9 +137,16 @@ def check_files(kind: WorkKind, order: ProgramOrder, spec: JobSpec) -> None:
         _check_numbers("inFiles", lfn, found, numbers)
 
 
-def _check_plain(where: str, files: Sequence[FileSpec]) -> None:
-    for file in files:
+def _check_plain(kind: WorkKind, spec: JobSpec) -> None:
+    """Refuse names that the kind's program, or the pilot, would take for something else."""
+    for file in spec.inputs if kind.outputs else ():
+        if file.lfn in WRITTEN:
+            raise BadOrder(f"inFiles: {file.lfn} is the name of a file that the job writes; store it under another")
+    if not kind.template and kind.type not in (ProcessingType.MERGE_MDST, ProcessingType.MERGE_HISTOGRAMS):
+        return
+    for file in (*spec.inputs, *spec.outputs):
         if not _PLAIN.fullmatch(file.lfn):
+            where = "inFiles" if file in spec.inputs else "outFiles"
             words = f"{where}: {file.lfn!r} means more than a file to the program, or ends its option"
             raise BadOrder(f"{words}; letters, digits and _ . + : % = - are expected, and @ within")
 

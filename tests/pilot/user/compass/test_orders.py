@@ -108,3 +108,10 @@ def test_an_output_is_found_by_its_kind():
 def test_a_name_that_means_more_than_a_file_is_refused(lfn):
     with pytest.raises(BadOrder, match="inFiles: .* means more than a file"):
         orders.check_files(MERGE, ProgramOrder(), spec("mDST-1-1-8.root", inputs=("mDST-1-12-1-8.root", lfn)))
+
+
+@pytest.mark.parametrize("lfn", ["testevtdump.raw", "coral.opt", "tgeant.xml"])
+def test_an_input_that_would_be_taken_for_what_the_job_writes_is_refused(lfn):
+    with pytest.raises(BadOrder, match=f"inFiles: {lfn} is the name of a file that the job writes"):
+        orders.check_files(KINDS["ddd"], ProgramOrder(), spec("evtdump1-12-278473.raw", inputs=(lfn,)))
+    orders.check_files(ANALYSIS, ProgramOrder(), spec(inputs=(lfn,)))
