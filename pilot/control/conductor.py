@@ -276,6 +276,7 @@ class Conductor(Component):
             log.error("%s", wrong)  # the story says more than a traceback
             job, effects = advance(before, Event.FAIL, Problem(ErrorCode.INTERNAL_ERROR, str(wrong)))
         slot.move(job, self.means.clock())
+        self._mind(before, event)
         if Effect.FINAL_REPORT in effects:
             self.reporting.write_final(slot)
         if job.phase is not before.phase:
@@ -290,6 +291,12 @@ class Conductor(Component):
             self._send(slot, effect, self.reporting.of(slot, effect))
         if job.phase in TERMINAL:
             self._forget(slot)
+
+    def _mind(self, job: Job, event: Event) -> None:
+        """Take no more work when something does not come to rest: cores, memory and a thread are not free."""
+        if job.phase is Phase.STOPPING and event in (Event.FAIL, Event.OVERDUE):
+            log.error("job %d.%d did not come to rest; no more work is taken", *job.key)
+            self.intake.stop()
 
     def _send(self, slot: Slot, effect: Effect, report: Optional[Report], *, answers: bool = False) -> None:
         seconds = self._capped(slot, self.means.times.given(effect))

@@ -246,6 +246,16 @@ def test_what_does_not_come_to_rest_is_left_behind_in_time(running):
     assert running.job().phase is Phase.STAGING_LOG
 
 
+@pytest.mark.parametrize(("event", "more"), [(Event.GONE, True), (Event.FAIL, False), (Event.OVERDUE, False)])
+def test_no_more_work_is_taken_when_something_did_not_come_to_rest(running, event, more):
+    running.conductor.handle(news.Order((1, 1), Event.KILL, KILL))
+    for one in (event, Event.LOG_STORED, Event.TAKEN):
+        running.answer(one, Problem(ErrorCode.DEADLINE_PASSED, "it hangs") if one is Event.FAIL else None)
+    running.settled()
+    assert any(isinstance(item, news.Ask) for item in running.work) is more
+    assert running.world.ends == (not more)
+
+
 def test_a_heartbeat_goes_through_the_monitor_and_carries_progress(running):
     running.world.now = 1801.0
     running.world.work.append(None)
