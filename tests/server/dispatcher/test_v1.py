@@ -207,6 +207,18 @@ def test_a_job_that_was_killed_softly_is_cancelled_and_not_tried_again(queue, ma
     assert jobs.state_of(number) == "cancelled"
 
 
+def test_a_soft_kill_is_not_lost_when_somebody_wants_something_else_too(queue, manager, pilot):
+    (number,) = jobs.submit()
+    pilot.v1(ACQUIRE, WORK)
+    for command in ("softkill", "tail payload.stdout", "debug,softkill"):
+        manager.v1(COMMAND, {"job_id": number, "command": command})
+    assert said_to(pilot, number) == "debug,softkill"
+    manager.v1(DEBUG, {"job_id": number, "mode": False})
+    assert said_to(pilot, number) == "softkill,debugoff"
+    manager.v1(COMMAND, {"job_id": number, "command": ""})
+    assert said_to(pilot, number) is None, "only nothing takes it back"
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
