@@ -123,9 +123,13 @@ class Checking:
                     for check in [check for check in checks if need in check.needs]:
                         checks.remove(check)
                         self._broke(watch, item, check.name, wrong)
-        others = sum(one.reader.cpu_time for one in self._watches.values() if one is not watch)
-        found["spent_before"] = found.get("spent_before", 0.0) + others
+        found["spent_before"] = found.get("spent_before", 0.0) + self._used_by_others(watch)
         return Readings(**{**vars(readings), **found})
+
+    def _used_by_others(self, watch: Watch) -> float:
+        """Answer the processor time of other jobs' payloads that run; that of those that ended is the pilot's own."""
+        running = (one for key, one in self._watches.items() if one is not watch and self._means.root_of(key))
+        return sum(one.reader.cpu_time for one in running)
 
     def _judge(self, watch: Watch, item: Look, checks: list[Check], readings: Readings, clock: float) -> None:
         settings = self._means.settings

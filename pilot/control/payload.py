@@ -98,9 +98,11 @@ class PayloadControl:
         self.roots[work.key] = payload.root
         try:
             with contextlib.nullcontext() if utilities is None else utilities.beside(payload.pid):
-                return replace(payload.wait(), words=last_words(place.stdout, place.stderr))
+                outcome = payload.wait()
+                del self.roots[work.key]  # at once: what it has used now counts among what this process has
+                return replace(outcome, words=last_words(place.stdout, place.stderr))
         finally:
-            del self.roots[work.key]
+            self.roots.pop(work.key, None)
 
     def ask(self, work: Work) -> None:
         """Ask a payload to end in the time given; `run` tells how it did."""

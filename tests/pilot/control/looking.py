@@ -29,7 +29,7 @@ class Looking:
             bench.base,
             Means(
                 settings,
-                root_of=lambda key: root,
+                root_of=lambda key: self.root,
                 clocks=lambda: Clocks(self.clock, self.clock, self.wall),
                 **{"now": lambda: self.wall, **means},
             ),

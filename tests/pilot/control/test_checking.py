@@ -271,3 +271,16 @@ def test_other_jobs_processor_time_counts_for_the_slot(bench):
     first, second = (seen.readings for seen, _ in check.seen)
     assert first.spent_before == 0.0
     assert second.spent_before == first.cpu_time > 0
+
+
+def test_a_payload_that_has_ended_counts_among_what_the_slot_has_used_and_not_once_more(bench):
+    check = Seeing()
+    looking = Looking(bench, bench.spec(), Root(os.getppid()), checks=[check.check(needs=[TREE])])
+    bench.make(bench.spec())
+    bench.make(bench.spec(id=8))
+    looking.look()
+    looking.spec, looking.root = bench.spec(id=8), None  # its processor time is that of a child that was collected
+    looking.look()
+    first, second = (seen.readings for seen, _ in check.seen)
+    assert first.cpu_time > 0
+    assert second.spent_before == 0.0
