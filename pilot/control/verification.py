@@ -142,19 +142,20 @@ def level_of(queue: QueueData, rules: Verify) -> str:
     Raises:
         JobFailed: the queue says what cannot be meant (BAD_QUEUE_CONFIGURATION).
     """
-    asked = queue.params.get(QUEUE_WORD)
+    asked = [queue.params[QUEUE_WORD]] if QUEUE_WORD in queue.params else []
     for word in queue.catchall.replace(",", " ").split():
         name, equals, value = word.partition("=")
         if name == QUEUE_WORD and equals:
-            asked = value
-    if asked is None:
+            asked.append(value)
+    if not asked:
         return rules.signatures
     from pilot.contract import signature
 
-    if asked not in signature.LEVELS:
-        words = f"{QUEUE_WORD} of queue {queue.name}: {asked!r} is not one of {', '.join(signature.LEVELS)}"
-        raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words)
-    return signature.stricter(rules.signatures, asked)
+    for value in asked:
+        if value not in signature.LEVELS:
+            words = f"{QUEUE_WORD} of queue {queue.name}: {value!r} is not one of {', '.join(signature.LEVELS)}"
+            raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words)
+    return signature.stricter(rules.signatures, *asked)
 
 
 def verify_signature(spec: JobSpec, queue: QueueData, rules: Verify) -> Optional[Problem]:

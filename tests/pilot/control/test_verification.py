@@ -150,6 +150,7 @@ def test_a_program_of_the_node_needs_nothing_that_fetches():
         ("never", {"params": {"verify_signatures": "always"}}, "always"),
         ("never", {"catchall": "a,verify_signatures=when_signed b=c"}, "when_signed"),
         ("always", {"params": {"verify_signatures": "never"}}, "always"),
+        ("never", {"params": {"verify_signatures": "always"}, "catchall": "verify_signatures=never"}, "always"),
     ],
 )
 def test_a_queue_may_ask_for_more_and_not_for_less(setting, queue, level):
