@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, Optional
@@ -80,6 +79,14 @@ OBSOLETE: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("-b", "--nocvmfs"), False, "plugins look for what they need"),
     (("--use-https",), True, "the address (--url) says it"),
     (("--no-pilot-log",), False, "the log is a file in the pilot's folder, and nowhere else"),
+    (("--redirect-stdout",), True, "the pilot prints nothing but its last line"),
+    (("-y", "--notokenrenewal"), False, "a token is renewed where credentials.token_key_file names a key"),
+    (("--subscribe-to-msgsvc",), False, "the server is asked for jobs, and answers with its commands"),
+    (("--use-realtime-logging",), False, "the last lines of a payload are in each report"),
+    (("--realtime-logging-server",), True, "the last lines of a payload are in each report"),
+    (("--realtime-logname",), True, "the last lines of a payload are in each report"),
+    (("--use-rucio-traces",), True, "no traces are sent"),
+    (("--rucio-host",), True, "no traces are sent"),
 )
 
 #: The only workflow of `-w`.
@@ -96,6 +103,8 @@ class Parser(argparse.ArgumentParser):
     def nearest(self, option: str) -> str:
         """Answer the hint that belongs to an unknown option."""
         known = [name for action in self._actions for name in action.option_strings]
+        import difflib  # only when somebody mistyped
+
         near = difflib.get_close_matches(option.partition("=")[0], known, n=1)
         return f"; did you mean {near[0]}?" if near else ""
 

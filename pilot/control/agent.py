@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
@@ -313,7 +313,7 @@ class Agent:
             ledger=Ledger(job.at_once, self._shared()),
             facts=parts.facts,
             compose=parts.server.compose,
-            new_request_id=lambda: uuid.uuid4().hex,
+            new_request_id=lambda: os.urandom(16).hex(),  # importing uuid takes 2 ms
             server=parts.server.name,
             queue=name,
             end=first(self._ends),

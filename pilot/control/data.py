@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
@@ -124,7 +123,7 @@ class DataControl:
             self._add_pilot_log(place.root)
             chosen = self._logs.chosen
             if work.job.problem is not None and chosen.failure_bundle:
-                bundle.write(place.root, work.job, work.site.queue.name, self._logs.user, asdict(node.describe()))
+                bundle.write(place.root, work.job, work.site.queue.name, self._logs.user, node.describe()._asdict())
             log_archive.pack(
                 place.root,
                 place.root / log.lfn,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, NamedTuple, Optional, Union
 
 from pilot.api.communicator import Report
@@ -20,12 +20,11 @@ from pilot.job import Job, PayloadOutcome, Problem, Usage
 Key = tuple[int, int]  # (job, attempt)
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(NamedTuple):
     """What the server says of the queue and of the storages, as it was when the job came."""
 
     queue: QueueData
-    storages: Mapping[str, StorageEndpoint] = field(default_factory=dict)
+    storages: Mapping[str, StorageEndpoint] = MappingProxyType({})
 
 
 class Answer(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
@@ -92,7 +92,7 @@ class PayloadControl:
     ) -> PayloadOutcome:
         from pilot.runtime import process
 
-        bundle.note_command(place.root, command, asdict(bounds))
+        bundle.note_command(place.root, command, bounds._asdict())
         payload = process.start(command, stdout=place.stdout, stderr=place.stderr, limits=bounds)
         self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
         self.roots[work.key] = payload.root

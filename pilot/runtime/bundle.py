@@ -12,9 +12,9 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pilot.contract.codec import ContractError
 from pilot.contract.codes import ErrorCode
@@ -34,23 +34,22 @@ _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PROXY|PRIVATE|_KEY$|^KEY$",
 MASK = "***"
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(NamedTuple):
     """A failed job as `pilot replay` finds it. ``workdir`` is where it was; ``user`` names the experiment's plugin."""
 
     spec: JobSpec
     user: str
     problem: Problem
-    status: Optional[int] = None
-    signal: Optional[int] = None
-    argv: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    masked: tuple[str, ...] = ()
-    workdir: str = ""
-    limits: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[StoredFile, ...] = ()
-    node: Mapping[str, Any] = field(default_factory=dict)
-    software: Mapping[str, str] = field(default_factory=dict)
+    status: Optional[int]
+    signal: Optional[int]
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    masked: tuple[str, ...]
+    workdir: str
+    limits: Mapping[str, Any]
+    inputs: tuple[StoredFile, ...]
+    node: Mapping[str, Any]
+    software: Mapping[str, str]
 
 
 def note_inputs(folder: Path, inputs: Sequence[StoredFile]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
@@ -32,8 +31,7 @@ class LimitedBy(str, Enum):
     SAMPLING = "samples of its size"
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """``memory`` in bytes and ``processes`` of the whole tree, ``cpu_time`` of each process in seconds; 0: no limit.
 
     ``resources`` are rows for ``setrlimit``: number, soft, hard.

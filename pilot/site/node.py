@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """A machine as reports name it; ``memory`` in bytes, ``cores`` those that the pilot may use."""
 
     host: str
