@@ -85,10 +85,10 @@ class CredentialReader:
         found, words = self.read(), []
         soon = self._now() + self._settings.left
         if self._server.certificate and self._settings.proxy_role and (found.certificate_end or 0.0) < soon:
-            words.append(self._renew("proxy", self._new_proxy))
+            words.append(self._renew("proxy", lambda: self._new_proxy(found.certificate_end)))
         token_ends = found.token_end is not None and found.token_end < soon
         if self._server.token_file and self._settings.token_key_file and token_ends:
-            words.append(self._renew("token", self._new_token))
+            words.append(self._renew("token", lambda: self._new_token(found.token_end)))
         return replace(self.read(), renewal="; ".join(words)) if words else found
 
     def _token_end(self) -> Optional[float]:
@@ -108,18 +108,26 @@ class CredentialReader:
             return f"a new {name} cannot be used: {getattr(wrong, 'strerror', None) or wrong}"
         return f"the {name} was renewed"
 
-    def _new_proxy(self) -> None:
+    def _new_proxy(self, old_end: Optional[float]) -> None:
         text = self._issuer.new_proxy(self._settings.proxy_role)
-        end = proxy.end_of(text.encode("ascii"))
-        if end <= self._now():
-            raise ValueError("it has expired already")
+        self._compare(proxy.end_of(text.encode("ascii")), old_end)
         if "PRIVATE KEY" not in text:
             raise ValueError("it holds no key")
         proxy.replace_secret(Path(self._server.certificate), text)
 
-    def _new_token(self) -> None:
+    def _compare(self, end: float, old_end: Optional[float]) -> None:
+        """Object to a credential that is no better than what there is; a server may give what it has in store."""
+        if end <= self._now():
+            raise ValueError("it has expired already")
+        if old_end is not None and end <= old_end:
+            raise ValueError("it lives no longer than the old one")
+
+    def _new_token(self, old_end: Optional[float]) -> None:
         key = Path(self._settings.token_key_file).read_text(encoding="ascii").strip()
         token = self._issuer.new_token(self._settings.token_client, key).strip()
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError("it has blanks, or letters that no token has")
+        if (end := proxy.token_end(token)) is None:
+            raise ValueError("it does not say when it ends, as the old one does")
+        self._compare(end, old_end)
         proxy.replace_secret(Path(self._server.token_file), token + "\n")

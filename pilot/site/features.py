@@ -31,7 +31,7 @@ class Features(NamedTuple):
     def end(self) -> Optional[float]:
         """Answer when the slot is taken away, whatever the reason."""
         ends = [] if self.shutdown is None else [self.shutdown]
-        if self.started is not None and self.wall_limit:
+        if self.started is not None and self.wall_limit is not None:
             ends.append(self.started + self.wall_limit)
         return min(ends) if ends else None
 
@@ -64,19 +64,20 @@ class FeatureSource:
             )
         fixed = self._fixed
         told = (self._number(self._machine, "shutdowntime"), self._number(self._job, "shutdowntime_job"))
-        times = [moment for moment in told if moment]
+        times = [moment for moment in told if moment is not None]
         return Features(min(times) if times else None, fixed.started, fixed.wall_limit, fixed.cpu_limit, fixed.memory)
 
     def _number(self, place: str, key: str) -> Optional[float]:
         if not place:
             return None
         try:
-            return float(self._fetch(f"{place.rstrip('/')}/{key}").strip())
+            said = float(self._fetch(f"{place.rstrip('/')}/{key}").strip())
         except OSError:  # every error of requests is one; most keys are not there
             return None
         except ValueError as wrong:
             log.warning("%s/%s is no number: %s", place, key, wrong)
             return None
+        return said if 0 < said < float("inf") else None  # nothing, and nan: a time without a meaning must end no job
 
 
 def _fetch(where: str) -> str:

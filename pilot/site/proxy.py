@@ -58,7 +58,7 @@ def token_end(token: str) -> Optional[float]:
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         return float(claims["exp"])
-    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
+    except (binascii.Error, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 

@@ -128,6 +128,27 @@ def test_a_new_proxy_that_is_none_leaves_the_old_one(tmp_path, server, new, word
     assert pilot.proxy.read_text() == old
 
 
+@pytest.mark.programs("openssl")
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        ({"exp": 40.0}, "it lives no longer than the old one"),
+        ({"exp": -1.0}, "it has expired already"),
+        ({}, "it does not say when it ends, as the old one does"),
+    ],
+)
+def test_what_is_no_better_leaves_the_old_one(tmp_path, server, new, words):
+    now = time.time()
+    giving(server, make(tmp_path, 1, "new").read_text(), token(**{name: now + value for name, value in new.items()}))
+    pilot = Renewing(tmp_path, server, left=3 * DAY)
+    old_proxy, old_token = make(tmp_path, 2).read_text(), token(exp=now + 60)
+    pilot.token_file.write_text(old_token)
+    told = pilot.reader.renewed().renewal.split("; ")
+    assert told[0] == "a new proxy cannot be used: it lives no longer than the old one"
+    assert told[1] == f"a new token cannot be used: {words}"
+    assert (pilot.proxy.read_text(), pilot.token_file.read_text()) == (old_proxy, old_token)
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [

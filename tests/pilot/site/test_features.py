@@ -35,6 +35,8 @@ def test_all_that_the_batch_system_says_is_read_from_folders(tmp_path):
         ({}, {"wall_limit_secs": 500}, None),
         ({"shutdowntime": 0}, {}, None),
         ({"shutdowntime": "soon"}, {"shutdowntime_job": ""}, None),
+        ({"shutdowntime": "nan"}, {"shutdowntime_job": "-1", "max_rss_bytes": "inf"}, None),
+        ({}, {"jobstart_secs": 0, "wall_limit_secs": 500, "max_rss_bytes": "nan"}, None),
     ],
 )
 def test_the_slot_ends_at_the_first_of_the_times_that_are_known(tmp_path, machine, job, end):

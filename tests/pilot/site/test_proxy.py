@@ -71,7 +71,19 @@ def test_a_web_token_tells_when_it_ends():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "opaque", "a.b", "a.b.c", "a.é.c", token(), token(exp=None), token(exp="soon"), token(exp=[1])]
+    "text",
+    [
+        "",
+        "opaque",
+        "a.b",
+        "a.b.c",
+        "a.é.c",
+        token(),
+        token(exp=None),
+        token(exp="soon"),
+        token(exp=[1]),
+        token(exp=10**400),
+    ],
 )
 def test_any_other_token_says_nothing(text):
     assert token_end(text) is None
