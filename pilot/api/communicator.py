@@ -327,6 +327,9 @@ class Communicator:
             allow_redirects=False,
         ) as answer:
             content = self._read(answer, given)
+            if answer.is_redirect:
+                leads = f"it leads on to {answer.headers['location']}, and is not followed; server.url has to name that"
+                content = leads.encode()
             self._dated = answer.headers.get("Date", ""), time.time()
             if url.startswith(self._base + "/") and routes.CONTRACT_HEADER in answer.headers:
                 self._announced = True

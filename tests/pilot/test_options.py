@@ -52,6 +52,9 @@ def test_what_is_not_given_is_not_said():
     [
         (["-r", "R"], "-r has no effect: the queue (-q) says it"),
         (["--use-https", "True"], "--use-https has no"),
+        (["-y"], "-y has no effect: a token is renewed where credentials.token_key_file names a key"),
+        (["--use-rucio-traces", "False"], "--use-rucio-traces has no effect: no traces are sent"),
+        (["--use-realtime-logging"], "--use-realtime-logging has no effect: the last lines"),
     ],
 )
 def test_an_option_of_old_is_taken_and_explained(argv, line):

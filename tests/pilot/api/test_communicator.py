@@ -195,6 +195,12 @@ def test_a_kept_connection_that_the_server_has_closed_is_no_failure(dispatcher, 
     assert len(dispatcher.taken) == 2
 
 
+def test_where_a_server_leads_on_to_is_told_and_not_followed():
+    moved = b"HTTP/1.1 301 X\r\nLocation: https://new.example:25443/\r\nContent-Length: 0\r\n\r\n"
+    with answering(moved) as url, pytest.raises(replies.BadAnswer, match="leads on to https://new.example:25443/"):
+        Communicator(Server(url=url)).greet()
+
+
 def closing_at(path, *counts):
     def misbehave(asked, count):
         if asked == path and count in counts:
