@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import IO, TYPE_CHECKING, Optional
 
 from pilot.errors import JobFailed
 from pilot.job import Problem
@@ -101,10 +102,15 @@ class Containers:
             return None
         from pilot.runtime.container.diagnosis import diagnose
 
-        with contextlib.suppress(OSError), outcome.stderr.open("rb") as stderr:
+        with contextlib.suppress(OSError), _opened(outcome.stderr) as stderr:
             stderr.seek(max(0, outcome.stderr.stat().st_size - _TAIL))
             return diagnose(chosen, outcome.status, stderr.read().decode("utf-8", "replace"))
         return None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open what a payload may have put in a file's place; no pipe is waited for, and none can be searched."""
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
 def put_in(chosen: Container, command: PayloadCommand, own: Mapping[str, str], temporary: Path) -> PayloadCommand:

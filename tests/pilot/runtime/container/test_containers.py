@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pilot.contract.codes import ErrorCode
@@ -83,6 +85,12 @@ def test_a_runtime_that_failed_is_told_from_a_payload_that_did(tmp_path):
     assert containers.explain(CHOSEN, outcome(tmp_path, 3, said)) is None
     assert containers.explain(CHOSEN, outcome(tmp_path, 0, said)) is None
     assert containers.explain(None, outcome(tmp_path, 255, said)) is None
+
+
+def test_a_pipe_that_a_payload_puts_in_the_place_of_its_errors_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "payload.stderr")
+    ended = PayloadOutcome(255, None, tmp_path, tmp_path / "payload.stdout", tmp_path / "payload.stderr")
+    assert Containers(sections.Container(), {}).explain(CHOSEN, ended) is None
 
 
 def test_only_the_end_of_a_long_output_is_read(tmp_path):
