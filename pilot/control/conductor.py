@@ -361,10 +361,15 @@ class Conductor(Component):
 
     def _look(self, slot: Slot, matter: Matter) -> None:
         """See to a job from time to time: a heartbeat, the checks."""
-        unheard = self.means.clock() - slot.heard
         if self.watching.due(slot, matter):
             self._send(slot, Effect.REPORT, self.reporting.running(slot))
-        if unheard > self.means.times.lost_after:
+        now, times = self.means.clock(), self.means.times
+        unheard = now - slot.heard
+        if unheard > times.lost_after and slot.last_try <= slot.heard:
+            # The pilot itself may have been stopped: the server is asked once more before a job is given up.
+            slot.last_try = now
+            self._send(slot, Effect.REPORT, self.reporting.running(slot))
+        elif unheard > times.lost_after and now - slot.last_try >= times.last_try:
             words = f"no report was taken for {unheard:.0f} s; the server has given the job up"
             self._move(slot, Event.LEASE_LOST, Problem(ErrorCode.LEASE_LOST, words))
 

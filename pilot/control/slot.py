@@ -24,6 +24,7 @@ class Slot:
     started: float
     since: float
     heard: float = 0.0
+    last_try: float = float("-inf")  # when a report was sent after none had been taken for too long
     spent: dict[Phase, float] = field(default_factory=dict)
     final: str = ""  # the final report, once it is written; the same each time it is sent
     refusals: int = 0

@@ -47,6 +47,12 @@ class Times(NamedTuple):
         return self.settings.server.lost_after
 
     @property
+    def last_try(self) -> float:
+        """Answer how long the report may take that is sent before such a job is given up."""
+        server = self.settings.server
+        return min(server.connect_timeout + server.read_timeout, server.lost_after)
+
+    @property
     def report_for(self) -> float:
         """Answer how long a final report is offered."""
         return self.settings.server.report_for

@@ -281,8 +281,23 @@ def test_what_the_checks_have_measured_rides_in_the_next_reports_and_in_the_last
 
 def test_a_job_whose_reports_nobody_takes_is_given_up(running):
     running.conductor.jobs[1, 1].heard = -20000.0
-    running.conductor.handle(news.Due(news.Matter.HEARTBEAT, (1, 1)))
+    running.conductor.handle(news.Due(news.Matter.CHECK, (1, 1)))
+    running.world.now += 71.0
+    running.conductor.handle(news.Due(news.Matter.CHECK, (1, 1)))
     assert running.job().problem.code is ErrorCode.LEASE_LOST
+
+
+def test_a_pilot_that_was_stopped_for_long_reports_before_it_gives_its_job_up(running):
+    running.world.now += 20000.0
+    running.work.clear()
+    for _ in range(2):
+        running.conductor.handle(news.Due(news.Matter.CHECK, (1, 1)))
+    reports = [item for item in running.work if isinstance(item, news.Work)]
+    assert [item.effect for item in reports] == [Effect.REPORT]
+    running.conductor.handle(news.Heard((1, 1)))
+    running.world.now += 71.0
+    running.conductor.handle(news.Due(news.Matter.CHECK, (1, 1)))
+    assert running.job().problem is None
 
 
 def test_a_report_that_was_taken_keeps_the_lease(running):
