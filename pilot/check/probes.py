@@ -89,7 +89,8 @@ def run(subject: T, probes: Sequence[Probe[T]], within: float = PATIENCE) -> lis
             while (one := inbox.get(timeout=max(0.0, until - time.monotonic()))) is not None:
                 found.append(one)
         except queue.Empty:
-            found.append(bad(name, f"no answer in {within:g} s", ErrorCode.COMMAND_TIMED_OUT))
+            advice = "a disk, a mount or a server that it needs hangs"
+            found.append(bad(name, f"no answer in {within:g} s", ErrorCode.COMMAND_TIMED_OUT, advice))
     return found
 
 
