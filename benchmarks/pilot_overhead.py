@@ -18,6 +18,7 @@ import tempfile
 import time
 import venv
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +41,9 @@ subprocess.run(["true"], check=True)
 """
 MB = 10**6
 LOG = [{"lfn": "job.log.tgz", "type": "log"}]
+#: An input and an output beside it; each lies in the folder of its dataset.
+PLACED = {"dataset": "bench", "endpoint": "LOCAL_STORAGE"}
+FILES = [{"lfn": "in.dat", "type": "input", **PLACED}, {"lfn": "out.dat", "type": "output", **PLACED}, *LOG]
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,16 @@ class Bench:
         entry["jobParameters"] = list(arguments)
         return self.server.submit([entry] * count)
 
+    def placed(self) -> list[dict[str, Any]]:
+        """Put an input of 1 MB on the storage, take away the output of the job before, and describe the files."""
+        place = self.folder / "storage" / PLACED["dataset"]
+        place.mkdir(parents=True, exist_ok=True)
+        content = bytes(MB)
+        (place / "in.dat").write_bytes(content)
+        (place / "out.dat").unlink(missing_ok=True)
+        known = {"fsize": len(content), "checksum": f"ad:{zlib.adler32(content):08x}"}
+        return [{**FILES[0], **known}, *FILES[1:]]
+
     def moments(self, job: int) -> dict[str, float]:
         """Answer when a job's first attempt came into each state, in seconds since 1970."""
         database = sqlite3.connect(f"file:{self.server.database}?mode=ro", uri=True)
@@ -149,7 +163,10 @@ class Bench:
 def one(bench: Bench, kind: str, readings: Readings) -> None:
     """Run one job in one pilot and note its times."""
     program, end = ("false", "failed") if kind == "failing" else ("true", "finished")
-    (job,) = bench.submit(program, files=LOG if kind == "with a log" else ())
+    if kind == "with files":
+        (job,) = bench.submit("cp", files=bench.placed(), arguments=["in.dat", "out.dat"])
+    else:
+        (job,) = bench.submit(program, files=LOG if kind == "with a log" else ())
     wrapped = kind in ("wrapper", "fresh bundle")
     life = bench.wrapped(cache=kind == "wrapper") if wrapped else bench.cold()
     moments = bench.moments(job)
@@ -197,6 +214,7 @@ def figures(readings: Readings) -> list[Figure]:
         seconds("failing: to the final report", 0.35),
         Figure("failing: to the final report / cold", "ratio", _ratios(failing, cold), 1.1),
         seconds("with a log: to the final report"),
+        seconds("with files: to the final report"),
         seconds("between two jobs", 0.05),
         seconds("each further job"),
         Figure("cold: CPU time, payload included", "s", readings.of("cold: cpu")),
@@ -215,7 +233,7 @@ def measure(rounds: int, count: int) -> list[Figure]:
     BASE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pilot_overhead-", dir=BASE) as folder, serving(Path(folder)) as server:
         bench, readings = Bench(server, Path(folder)), Readings()
-        kinds = ("cold", "wrapper", "fresh bundle", "failing", "with a log")
+        kinds = ("cold", "wrapper", "fresh bundle", "failing", "with a log", "with files")
         for kind in kinds:
             one(bench, kind, Readings())
         for _ in range(rounds):

@@ -25,6 +25,7 @@ COMMANDS = {
             "cold: to the final report / baseline",
             "failing: to the final report / cold",
             "fresh bundle: to the final report",
+            "with files: to the final report",
             "between two jobs",
             "cold: largest resident size",
         },
