@@ -20,6 +20,7 @@ from pilot.runtime.container.values import Bind, Container, Runtime
 
 if TYPE_CHECKING:
     from pilot.job import PayloadOutcome, Problem
+    from pilot.runtime.process import Payload
 
 __all__ = [
     "Bind",
@@ -146,22 +147,25 @@ def run(
         wrapped = put_in(container, asked, own, temporary) if container else asked
         with containers.leaving_nothing(container, temporary):
             started = process.start(wrapped, stdout=scratch / "stdout", stderr=scratch / "stderr")
-
-            def stop() -> None:
-                started.stop(grace)
-
             word = cancel or Cancel()
-            word._listen(stop)
-            try:
-                ended = started.wait(None if timeout is None else max(0.0, timeout), grace)
-            except KeyboardInterrupt:
-                started.stop(0)
-                started.wait()
-                raise
-            finally:
-                word._forget(stop)
+            ended = _ended(started, timeout, grace, word)
         problem = containers.explain(container, ended)
         return _outcome(ended, word.said, keep, problem)
+
+
+def _ended(started: Payload, timeout: Optional[float], grace: float, word: Cancel) -> PayloadOutcome:
+    def stop() -> None:
+        started.stop(grace)
+
+    word._listen(stop)
+    try:
+        return started.wait(None if timeout is None else max(0.0, timeout), grace)
+    except KeyboardInterrupt:
+        started.stop(0)
+        started.wait()
+        raise
+    finally:
+        word._forget(stop)
 
 
 def _outcome(ended: PayloadOutcome, cancelled: bool, keep: int, problem: Optional[Problem]) -> Outcome:
