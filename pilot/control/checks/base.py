@@ -91,6 +91,8 @@ TREE, FOLDER, DISK, SIZES, FEATURES, CREDENTIAL, MOUNTS = (
 
 RUNNING = frozenset({Phase.RUNNING})
 WORKING = frozenset({Phase.STAGING_IN, Phase.RUNNING, Phase.STAGING_OUT})
+#: What only a payload needs, or makes worse, ends no job whose payload has ended well.
+BEFORE_THE_END = WORKING - {Phase.STAGING_OUT}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pilot.control.checks import (
     workdir_size,
 )
 from pilot.control.checks.base import (
+    BEFORE_THE_END,
     CREDENTIAL,
     DISK,
     FEATURES,
@@ -40,11 +41,11 @@ CHECKS = (
     Check("memory", lambda s: s.monitor.memory_every, memory.look, RUNNING, _set(TREE, FEATURES)),
     Check("cpu_time", lambda s: s.monitor.cpu_every, cpu_time.look, RUNNING, _set(TREE, FEATURES)),
     Check("processes", lambda s: s.monitor.processes_every, processes.look, RUNNING, _set(TREE)),
-    Check("disk", lambda s: s.monitor.disk_every, disk.look, WORKING, _set(DISK)),
-    Check("workdir_size", lambda s: s.monitor.workdir_every, workdir_size.look, WORKING, _set(FOLDER)),
+    Check("disk", lambda s: s.monitor.disk_every, disk.look, BEFORE_THE_END, _set(DISK)),
+    Check("workdir_size", lambda s: s.monitor.workdir_every, workdir_size.look, BEFORE_THE_END, _set(FOLDER)),
     Check("output_size", lambda s: s.monitor.output_every, output_size.look, RUNNING, _set(SIZES)),
     Check("stdout_size", lambda s: s.monitor.stdout_every, stdout_size.look, RUNNING, _set(SIZES)),
     Check("looping", lambda s: s.monitor.looping_every, looping.look, RUNNING, _set(FOLDER, TREE)),
     Check("credentials", lambda s: s.credentials.every, credentials.look, WORKING, _set(CREDENTIAL)),
-    Check("mounts", lambda s: s.monitor.mounts_every, mounts.look, WORKING, _set(MOUNTS)),
+    Check("mounts", lambda s: s.monitor.mounts_every, mounts.look, BEFORE_THE_END, _set(MOUNTS)),
 )

@@ -171,6 +171,16 @@ def test_a_job_that_is_no_longer_looked_at_is_forgotten(bench):
     assert set(looking.checking._watches) == {(8, 1)}
 
 
+@pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.STAGING_OUT])
+def test_what_a_payload_has_made_is_stored_though_the_disk_is_full_and_its_software_gone(bench, phase):
+    full = {"free_disk": 10**18, "workdir_size": 1}
+    looking = Looking(bench, bench.spec(), monitor=full, answers=lambda paths, seconds: dict.fromkeys(paths, "gone"))
+    (looking.place / "payload.root").write_bytes(b"x" * 10**6)
+    looking.look(phase=phase)
+    looking.look(600.0, phase=phase)
+    assert bool(looking.orders) is (phase is Phase.RUNNING)
+
+
 def test_the_names_of_checks_are_their_own_and_their_needs_are_known(bench):
     from pilot.control.checks.readings import Reader
 
