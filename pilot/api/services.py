@@ -17,9 +17,10 @@ from typing import Any, Callable, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import PilotError
+from pilot.job import Memory, Traffic
 from pilot.runtime.memory import SHARE, Sample, Sampler
 from pilot.runtime.prmon import Prmon, as_dict
-from pilot.runtime.processes import Root, read
+from pilot.runtime.processes import ZOMBIE, Root, Tree, read
 
 #: Rises by semantic versioning when something here changes.
 VERSION = "1.0.0"
@@ -55,9 +56,9 @@ class MemoryMonitor:
     """
 
     def __init__(self, pid: int, *, folder: Optional[Path] = None, cgroup: str = "", share: float = SHARE) -> None:
-        if read(pid) is None:
+        if (found := read(pid)) is None:
             raise NoSuchProcess(f"there is no process {pid}")
-        self.pid = pid
+        self.pid, self._started = pid, found.started
         self._sampler = Sampler(Root(pid, cgroup, counted=True), share=share)
         self._prmon = None if folder is None else Prmon(folder)
 
@@ -67,6 +68,8 @@ class MemoryMonitor:
         Raises:
             OSError: a file cannot be written.
         """
+        if self._is_another():
+            return Sample(time.time(), 0.0, Tree(), Memory(), Traffic())
         found = self._sampler.sample()
         if self._prmon is not None and found.tree.processes:
             self._prmon.write(found, self._sampler.summary)
@@ -91,11 +94,16 @@ class MemoryMonitor:
         """
         ending = _Ending(self.pid)
         with contextlib.closing(ending):
-            while self.sample().tree.processes:
+            while any(one.state not in ZOMBIE for one in self.sample().tree.processes):
                 left = every if until is None else min(every, until - time.monotonic())
                 if left <= 0 or ending.within(left):
                     break
         return self.summary()
+
+    def _is_another(self) -> bool:
+        """Say whether the number has been given to another process, as it is when this one has ended."""
+        now = read(self.pid)
+        return now is not None and now.started != self._started
 
 
 class _Ending:
@@ -110,7 +118,7 @@ class _Ending:
 
     def within(self, seconds: float) -> bool:
         """Wait; say whether it has ended."""
-        return bool(self._poll.poll(seconds * 1000))
+        return bool(self._poll.poll(min(seconds * 1000, 2**30)))  # it takes no more than 24 days
 
     def close(self) -> None:
         if self._handle is not None:

@@ -68,6 +68,25 @@ def test_a_process_that_is_not_there_cannot_be_measured():
         MemoryMonitor(2**22 + 1)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_sampling_ends_with_a_process_that_nobody_has_collected_yet_also_on_an_old_kernel(monkeypatch, told):
+    if not told:
+        monkeypatch.delattr(os, "pidfd_open", raising=False)
+    child = subprocess.Popen(["sleep", "0.1"])
+    began = time.monotonic()
+    MemoryMonitor(child.pid).run(began + 20.0, every=0.2)
+    assert time.monotonic() - began < 5.0
+    child.wait()
+
+
+def test_another_process_that_was_given_the_number_is_not_measured(holding, tmp_path):
+    monitor = MemoryMonitor(holding.pid, folder=tmp_path)
+    monitor._started -= 1.0
+    assert monitor.sample().tree.processes == ()
+    assert monitor.summary()["Max"] == {}
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_a_sample_the_summary_is_empty(holding):
     assert MemoryMonitor(holding.pid).summary()["Max"] == {}
 
