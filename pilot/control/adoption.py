@@ -34,7 +34,9 @@ def job_of(record: Record, folder: Path) -> Job:
     """Answer a job as it stood. One whose definition cannot be read has its number, and no files."""
     try:
         spec = from_panda(json.loads(record.spec))
-    except (ContractError, ValueError):
+        if spec.key != record.key:
+            raise ContractError("the definition is another job's", field_name="PandaID")
+    except (ContractError, ValueError, RecursionError):
         spec = JobSpec(id=record.id, attempt=record.attempt, transformation="")
     return Job(
         spec,
@@ -84,6 +86,7 @@ def adopted(adopt: Adopt, now: float) -> Slot:
         adopted=True,
         queue=record.queue,
         spec_text=record.spec,
+        node=record.node,
     )
 
 

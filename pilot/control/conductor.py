@@ -177,8 +177,8 @@ class Conductor(Component):
         self.means.journal.answered()
 
     def _slot(self, spec: JobSpec, offer: news.Offer) -> Slot:
-        now, clock = self.means.now(), self.means.clock()
-        return Slot(Job(spec), offer.site, offer.request_id, now, clock, asking=self.intake.waited)
+        now, clock, node = self.means.now(), self.means.clock(), self.means.facts.node
+        return Slot(Job(spec), offer.site, offer.request_id, now, clock, asking=self.intake.waited, node=node)
 
     def _write_together(self, slots: Sequence[Slot]) -> None:
         """Write several jobs of one answer down in one step; that each has its own record is seen to later."""

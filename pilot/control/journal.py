@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from typing import Any, Optional
 from pilot.contract.codes import ErrorCode
 from pilot.contract.messages import StoredFile
 from pilot.errors import PilotError
-from pilot.job import PayloadOutcome, Problem
+from pilot.job import PayloadOutcome, Phase, Problem, Usage
+from pilot.runtime.workdir import read_own
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,12 @@ log = logging.getLogger(__name__)
 JOURNAL = "journal"
 _REQUEST = "request.json"
 
+
+#: No record has more bytes.
+LARGEST = 2**26
+PHASES = frozenset(phase.value for phase in Phase)
+#: The last second that a date can be written of, counted from 1970.
+LAST_SECOND = 2.5e11
 
 #: Where a payload's files lay is of no use to a successor.
 _PLACES = ("workdir", "stdout", "stderr")
@@ -56,7 +64,8 @@ class Record:
 
     ``started`` is seconds since 1970, ``spent`` seconds by phase, ``spec`` the job as it came over the wire, ``final``
     the final report's text. ``outcome`` and ``usage`` hold the figures of `pilot.job.PayloadOutcome` and `Usage`.
-    ``server`` names whom the job belongs to: pilots of several servers may share a disk.
+    ``server`` names whom the job belongs to: pilots of several servers may share a disk. ``node`` is where the payload
+    was to run.
     """
 
     id: int
@@ -74,6 +83,7 @@ class Record:
     stored: tuple[StoredFile, ...] = ()
     spent: Mapping[str, float] = field(default_factory=dict)
     final: str = ""
+    node: str = ""
 
     @property
     def key(self) -> tuple[int, int]:
@@ -84,6 +94,8 @@ class Record:
     def from_dict(cls, found: Mapping[str, Any]) -> Record:
         """Read what `dataclasses.asdict` wrote, here or in an older or newer pilot.
 
+        What is read may be used without a further look: each value is of its kind.
+
         Raises:
             ValueError, TypeError, KeyError: it is no record.
         """
@@ -91,9 +103,51 @@ class Record:
             raise TypeError("not a JSON object")
         known = {spec.name for spec in dataclasses.fields(cls)}
         read = {name: value for name, value in found.items() if name in known}
-        read["stored"] = tuple(StoredFile(**file) for file in found["stored"])
+        for name, kind in _KINDS.items():
+            if not isinstance(read.get(name, kind()), kind):
+                raise TypeError(f"{name}: {read[name]!r:.60} is no {kind.__name__}")
+        if not 0 <= _number(read["started"], "started") < LAST_SECOND or read["id"] < 1 or read["attempt"] < 0:
+            raise ValueError("its number or its time cannot be true")
+        for name, kind in (("outcome", PayloadOutcome), ("usage", Usage)):
+            if read.get(name) is not None:
+                _check_figures(read[name], kind, name)
+        spent = found.get("spent", {}).items()
+        read["spent"] = {name: _number(seconds, "spent") for name, seconds in spent if name in PHASES}
+        read["stored"] = tuple(_stored(file) for file in found["stored"])
         read["problem"] = _problem(found.get("problem"))
         return cls(**read)
+
+
+_TEXTS = ("server", "queue", "phase", "request_id", "spec", "final", "node")
+_KINDS: Mapping[str, Any] = {"id": int, "attempt": int, "metrics": dict, "spent": dict, **dict.fromkeys(_TEXTS, str)}
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return value
+    raise TypeError(f"{name}: {value!r:.60} is no number")
+
+
+def _check_figures(found: Any, kind: Any, name: str) -> None:
+    """Refuse figures of another kind than the values that are made of them."""
+    if not isinstance(found, dict):
+        raise TypeError(f"{name}: {found!r:.60} is no JSON object")
+    for spec in dataclasses.fields(kind):
+        value = found.get(spec.name)
+        if spec.name not in found or (value is None and spec.default is dataclasses.MISSING):
+            continue
+        if dataclasses.is_dataclass(spec.default):
+            _check_figures(value, type(spec.default), spec.name)
+        elif not isinstance(spec.default, str):
+            _number(value, spec.name)
+        elif not isinstance(value, str):
+            raise TypeError(f"{spec.name}: {value!r:.60} is no text")
+
+
+def _stored(found: Mapping[str, Any]) -> StoredFile:
+    if not isinstance(found["lfn"], str) or not isinstance(found["size"], int):
+        raise TypeError(f"stored: {found!r:.60} is no file")
+    return StoredFile(**found)
 
 
 def _problem(found: Any) -> Optional[Problem]:
@@ -105,11 +159,14 @@ def _problem(found: Any) -> Optional[Problem]:
     return Problem(ErrorCode(found["code"]), str(found["detail"]), int(found["payload_code"]))
 
 
-_UNREADABLE = (OSError, ValueError, TypeError, KeyError)
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 def _read(path: Path) -> Record:
-    return Record.from_dict(json.loads(path.read_bytes()))
+    record = Record.from_dict(json.loads(read_own(path, LARGEST)))
+    if record_name(*record.key) != path.name:
+        raise ValueError("it speaks of another job")
+    return record
 
 
 class Journal:
@@ -196,13 +253,13 @@ class Journal:
             found = json.loads((self.folder / _REQUEST).read_bytes())
             ours = found["server"] == server and found["queue"] == queue
             request_id = str(found["request_id"])
-        except (OSError, ValueError, TypeError, KeyError):
+        except _UNREADABLE:
             return None
         return request_id if ours and request_id not in {record.request_id for record in self.records()} else None
 
     def close_request(self) -> None:
         """Remove a request whose jobs are written down: the pilot died before it could."""
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        with contextlib.suppress(*_UNREADABLE):
             asked = json.loads((self.folder / _REQUEST).read_bytes())["request_id"]
             if asked in {record.request_id for record in self.records()}:
                 self.answered()

@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pilot.contract import naming
@@ -21,6 +22,8 @@ from pilot.control.journal import JOURNAL, Journal, JournalUnusable, force, reco
 from pilot.errors import JobFailed
 from pilot.runtime import workdir
 from pilot.runtime.workdir import KEPT_FILE
+
+log = logging.getLogger(__name__)
 
 #: The record, while it travels inside its job's directory.
 INSIDE = ".compass-record.json"
@@ -53,7 +56,7 @@ def move_job(source: Path, target: Path, key: tuple[int, int]) -> None:
             if wrong.errno != errno.EXDEV:
                 raise
             _copy(source, target, place, name)
-    except (OSError, shutil.Error) as wrong:
+    except (OSError, shutil.Error, RecursionError) as wrong:
         raise JournalUnusable(f"job {key[0]}.{key[1]} cannot be moved to {target}: {wrong}") from wrong
 
 
@@ -61,7 +64,8 @@ def move_all(source: Path, base: Path) -> int:
     """Move every job of a pilot that ends to a new folder below ``base``; answer how many there were.
 
     Raises:
-        JournalUnusable: one cannot be moved.
+        JournalUnusable: one cannot be moved; the others are.
+        JobFailed: no lock can be had there.
     """
     keys = [record.key for record in Journal(source / JOURNAL).records()]
     if keys:
@@ -69,11 +73,23 @@ def move_all(source: Path, base: Path) -> int:
             base.mkdir(parents=True, exist_ok=True)
             with workdir.claimed(base) as target:
                 (target / JOURNAL).mkdir(mode=0o700)
-                for key in keys:
-                    move_job(source, target, key)
+                _move_each(source, target, keys)
         except OSError as wrong:
             raise JournalUnusable(f"recovery.folder: {base}: {wrong.strerror}") from wrong
     return len(keys)
+
+
+def _move_each(source: Path, target: Path, keys: Sequence[tuple[int, int]]) -> None:
+    failures = []
+    for key in keys:
+        try:
+            move_job(source, target, key)
+        except JournalUnusable as wrong:  # most often there is no room for its outputs
+            failures.append(wrong)
+    if len(failures) == len(keys):
+        shutil.rmtree(target, ignore_errors=True)
+    if failures:
+        raise failures[0]
 
 
 def complete(folder: Path) -> bool:
@@ -84,12 +100,14 @@ def complete(folder: Path) -> bool:
     """
     try:
         for place in places(folder):
-            if (place / INSIDE).exists():
-                (place / INSIDE).replace(folder / JOURNAL / _record_of(place.name))
+            record = folder / JOURNAL / _record_of(place.name)
+            # A record travels alone: where there is one, a payload has made the other.
+            if _is_file(place / INSIDE) and not record.exists():
+                (place / INSIDE).replace(record)
         ended = [_settle(folder, note) for note in (folder / JOURNAL).glob(f"*{MOVING}")]
         # What arrives here is completed from where it left.
         return all(ended) and not any((folder / JOURNAL).glob(f"*{ARRIVING}"))
-    except OSError as wrong:
+    except (OSError, ValueError) as wrong:  # the latter for a name that no pilot has given
         raise JournalUnusable(f"{folder}: {wrong}") from wrong
 
 
@@ -106,7 +124,15 @@ def _record_of(place: str) -> str:
     return record_name(int(job_id), int(attempt))
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def _rename(source: Path, target: Path, place: str, name: str) -> None:
+    workdir.clear(source / place / INSIDE)
     (source / JOURNAL / name).replace(source / place / INSIDE)
     try:
         (source / place).rename(target / place)
@@ -120,10 +146,19 @@ def _copy(source: Path, target: Path, place: str, name: str) -> None:
     part, arriving = target / f".part-{place}", target / JOURNAL / (name + ARRIVING)
     record, note = source / JOURNAL / name, source / JOURNAL / (name + MOVING)
     shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(source / place, part, symlinks=True, ignore=_no_files, copy_function=_copy_file)
-    part.rename(target / place)
-    write_whole(arriving, json.loads(record.read_bytes()), durable=True)
-    write_whole(note, {"target": str(target)}, durable=True)
+    try:
+        shutil.copytree(source / place, part, symlinks=True, ignore=_no_files, copy_function=_copy_file)
+        part.rename(target / place)
+        write_whole(arriving, json.loads(record.read_bytes()), durable=True)
+        write_whole(note, {"target": str(target)}, durable=True)
+    except (OSError, shutil.Error, RecursionError):  # the source has it still; what came would only fill the disk
+        for copied in (part, target / place):
+            shutil.rmtree(copied, ignore_errors=True)
+        for path in (arriving, note):
+            for left in (path, path.with_suffix(".new")):
+                with contextlib.suppress(OSError):
+                    left.unlink()
+        raise
     record.unlink()  # from here on the target has it
     force(record.parent)
     _settle(source, note)
@@ -148,9 +183,14 @@ def _settle(source: Path, note: Path) -> bool:
 
 
 def _add_log(folder: Path, place: Path) -> None:
-    """Add the log of the pilot that had a job; its folder's name makes the name its own."""
-    if (folder / PILOT_LOG).is_file():
-        shutil.copyfile(folder / PILOT_LOG, place / f"pilotlog-{folder.name[len(workdir.FOLDER) :]}.txt")
+    """Add the log of the pilot that had a job; its folder's name makes the name its own. A full disk goes without."""
+    if _is_file(folder / PILOT_LOG):
+        name = f"pilotlog-{folder.name[len(workdir.FOLDER) :]}.txt"
+        try:
+            with (folder / PILOT_LOG).open("rb") as log_file, workdir.write_new(place / name) as copy:
+                shutil.copyfileobj(log_file, copy)
+        except OSError as wrong:
+            log.warning("%s goes on without the log of the pilot that had it: %s", place.name, wrong)
 
 
 def _no_files(folder: str, names: list[str]) -> list[str]:

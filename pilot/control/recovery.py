@@ -21,7 +21,7 @@ from pilot.api.replies import BadQueueData, Refused, ServerError, Unreachable
 from pilot.contract.codes import ErrorCode
 from pilot.control import adoption, moving, reports
 from pilot.control.component import Budget, Component
-from pilot.control.journal import JOURNAL, Journal, JournalUnusable, Record
+from pilot.control.journal import JOURNAL, PHASES, Journal, JournalUnusable, Record
 from pilot.control.moving import PILOT_LOG
 from pilot.control.news import News, Settled, Site
 from pilot.errors import JobFailed
@@ -46,16 +46,32 @@ MOST_ADOPTED = 8
 
 def orphans(bases: Sequence[Path], own: Path) -> Iterator[Path]:
     """Answer the folders of other pilots in which there is something to settle."""
-    for folder in _others(bases, own):
-        if any(folder.glob(f"{JOURNAL}/*")) or any(moving.places(folder)):
-            yield folder
+    return (folder for folder in _others(bases, own) if _is_left(folder))
+
+
+def _is_left(folder: Path) -> bool:
+    """Say whether a pilot's folder holds more than its log."""
+    try:
+        return any(folder.glob(f"{JOURNAL}/*")) or any(moving.places(folder))
+    except OSError as wrong:  # another pilot has just removed it, or its disk is gone
+        log.info("%s is left alone: %s", folder, wrong)
+        return False
 
 
 def _others(bases: Sequence[Path], own: Path) -> Iterator[Path]:
+    """Answer the folders of other pilots of this account; what others could have written is not to be trusted."""
     for base in bases:
-        for folder in sorted(base.glob(f"{FOLDER}*")):
-            if folder != own:
+        for folder in _named(base, f"{FOLDER}*"):
+            if folder != own and workdir.is_own(folder):
                 yield folder
+
+
+def _named(base: Path, names: str) -> list[Path]:
+    try:
+        return sorted(base.glob(names))
+    except OSError as wrong:
+        log.warning("dead pilots cannot be looked for in %s: %s", base, wrong)
+        return []
 
 
 def take_over_request(base: Path, own: Path, server: str, queue: str) -> Optional[str]:
@@ -64,7 +80,7 @@ def take_over_request(base: Path, own: Path, server: str, queue: str) -> Optiona
     Asked again under that id, the server answers what it answered then, so that no job is lost between the two.
     """
     for folder in orphans((base,), own):
-        with contextlib.suppress(JobFailed, JournalUnusable), workdir.lock(folder):
+        with contextlib.suppress(JobFailed, JournalUnusable, OSError), workdir.lock(folder):
             journal = Journal(folder / JOURNAL)
             if (request_id := journal.open_request(server, queue)) is not None:
                 journal.hand_over_request(Journal(own / JOURNAL))
@@ -133,8 +149,8 @@ class Recovery:
                     left += self._settle(folder)
             except JobFailed as wrong:  # it belongs to a pilot that lives, most often
                 log.info("%s is left alone: %s", folder.name, wrong)
-            except JournalUnusable as wrong:
-                log.warning("%s", wrong)
+            except (JournalUnusable, OSError) as wrong:
+                log.warning("%s is left for later: %s", folder.name, wrong)
             except Unreachable as wrong:  # nor for the next ones
                 log.warning("the server cannot be reached, dead pilots' jobs are left for later: %s", wrong)
                 return left + 1
@@ -144,7 +160,7 @@ class Recovery:
     def _worn_out(self) -> Iterator[Path]:
         """Answer folders in which there is nothing but a log that was kept long enough."""
         for folder in _others(self._bases, self._own):
-            if not any(folder.glob(f"{JOURNAL}/*")) and not any(moving.places(folder)) and self._is_old(folder):
+            if not _is_left(folder) and self._is_old(folder):
                 yield folder
 
     def _is_old(self, folder: Path) -> bool:
@@ -154,9 +170,9 @@ class Recovery:
         return False
 
     def _remove_unborn(self) -> None:
-        for folder in self._bases[0].glob(f".{FOLDER}*"):
+        for folder in (folder for base in self._bases for folder in _named(base, f".{FOLDER}*")):
             with contextlib.suppress(OSError):
-                if folder.stat().st_mtime < self._now() - UNBORN_LIFE:
+                if folder.lstat().st_mtime < self._now() - UNBORN_LIFE and workdir.is_own(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _settle(self, folder: Path) -> int:
@@ -221,7 +237,7 @@ class Recovery:
     def _end(self, folder: Path, journal: Journal, record: Record, problem: Problem) -> bool:
         """Report a job as failed. The report is written down first: the same words again, should this pilot die too."""
         job = adoption.job_of(record, folder).evolve(phase=Phase.REPORTING, problem=problem)
-        update = reports.final(job, self._course(record), self._facts, self._now())
+        update = reports.final(job, self._course(record), self._facts.of(record.node), self._now())
         final = self._server.compose(update, None).text
         record = replace(record, phase=Phase.REPORTING.value, problem=problem, final=final)
         journal.write(record, durable=True)
@@ -243,12 +259,17 @@ class Recovery:
     @staticmethod
     def _forget(folder: Path, journal: Journal, record: Record) -> bool:
         journal.forget(*record.key)
-        workdir.remove(workdir.of(folder, adoption.job_of(record, folder).spec))
+        try:
+            workdir.remove(workdir.of(folder, adoption.job_of(record, folder).spec))
+        except JobFailed as wrong:  # tried again with the folder; the other jobs in it do not wait
+            log.warning("job %d.%d: %s", *record.key, wrong)
         return True
 
     def _running(self, record: Record, folder: Path) -> Report:
-        job: Job = adoption.job_of(record, folder).evolve(phase=Phase(record.phase))
-        return self._server.compose(reports.running(job, self._course(record), self._facts, self._now()), None)
+        phase = Phase(record.phase) if record.phase in PHASES else Phase.RUNNING  # of a newer pilot
+        job: Job = adoption.job_of(record, folder).evolve(phase=phase)
+        facts = self._facts.of(record.node)
+        return self._server.compose(reports.running(job, self._course(record), facts, self._now()), None)
 
     @staticmethod
     def _course(record: Record) -> reports.Course:

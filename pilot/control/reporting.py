@@ -33,7 +33,7 @@ class Reporting:
             words = means.mask(job.outcome.words) if job.outcome and job.problem else ""
             if job.problem is not None:  # a plugin may have quoted the payload
                 job = job.evolve(problem=replace(job.problem, detail=means.mask(job.problem.detail)))
-            update = reports.final(job, self._course(slot), means.facts, means.now(), words)
+            update = reports.final(job, self._course(slot), means.facts.of(slot.node), means.now(), words)
             slot.final = means.compose(update, None).text
 
     def of(self, slot: Slot, effect: Effect) -> Optional[Report]:
@@ -51,7 +51,8 @@ class Reporting:
         lines = seen.lines if seen and (slot.debug or means.announced()) else ""
         stdout = means.mask(shown or lines)[-SHOWN:]
         fetched = seen.fetched if seen else None
-        update = reports.running(slot.job, self._course(slot), means.facts, means.now(), stdout, fetched)
+        facts = means.facts.of(slot.node)
+        update = reports.running(slot.job, self._course(slot), facts, means.now(), stdout, fetched)
         return means.compose(update, None if seen is None or seen.done is None else (seen.done, seen.total))
 
     def _course(self, slot: Slot) -> reports.Course:

@@ -25,6 +25,10 @@ class Facts(NamedTuple):
     scheduler_id: str = ""
     cpu_model: str = ""
 
+    def of(self, node: str) -> Facts:
+        """Answer the same of a job whose payload was another pilot's; "": nobody knows on which node it ran."""
+        return self if node in ("", self.node) else self._replace(node=node, cpu_model="")
+
 
 #: Where batch systems say which of their jobs this is.
 BATCH_VARIABLES = ("COMPASS_BATCH_ID", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")

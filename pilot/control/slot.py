@@ -14,7 +14,7 @@ from pilot.control.reports import Course
 from pilot.job import Job, Phase, Problem
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # each method is compiled at the start
 class Slot:
     """Changed by the conductor only. ``started`` is seconds since 1970; ``since`` and ``heard`` are on its clock."""
 
@@ -40,6 +40,7 @@ class Slot:
     adopted: bool = False
     queue: str = ""
     spec_text: str = ""
+    node: str = ""  # on which its payload was to run
 
     def __post_init__(self) -> None:
         self.heard = self.since
@@ -84,4 +85,5 @@ class Slot:
             stored=job.stored,
             spent={phase.value: seconds for phase, seconds in self.spent.items()},
             final=self.final,
+            node=self.node,
         )

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import IO, Any, Callable, NamedTuple
 
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
@@ -29,6 +29,8 @@ TEMPORARY = "tmp"
 STDOUT, STDERR = "payload.stdout", "payload.stderr"
 #: What stands in a job's directory beside the job's own files.
 OWN_NAMES = (LOCK_FILE, TEMPORARY, STDOUT, STDERR)
+#: When a tree is too deep for Python, it is removed in parts of so many folders above each other.
+DEEPEST = 8
 
 
 class Workdir(NamedTuple):
@@ -91,7 +93,16 @@ def remove(workdir: Workdir) -> None:
         JobFailed: something could not be removed (FILE_HANDLING); the rest is gone.
     """
     left: list[str] = []
+    try:
+        _remove_tree(workdir, left)
+    except RecursionError:  # of Python before 3.13
+        _flatten(workdir.root)
+        _remove_tree(workdir, left)
+    if left:
+        raise JobFailed(ErrorCode.FILE_HANDLING, f"could not be removed: {left[0]}", left=len(left))
 
+
+def _remove_tree(workdir: Workdir, left: list[str]) -> None:
     def retry(removing: Callable[..., Any], path: str, why: Any) -> None:
         try:
             parent = Path(path).parent
@@ -108,8 +119,75 @@ def remove(workdir: Workdir) -> None:
             left.append(f"{path}: {wrong.strerror}")
 
     shutil.rmtree(workdir.root, onerror=retry)
-    if left:
-        raise JobFailed(ErrorCode.FILE_HANDLING, f"could not be removed: {left[0]}", left=len(left))
+
+
+def _flatten(root: Path) -> None:
+    """Bring folders that lie too deep up to the top, so that no path to one is too long."""
+    waiting, brought = [(str(root), 0)], 0
+    while waiting:
+        folder, depth = waiting.pop()
+        with contextlib.suppress(OSError):  # told by whoever removes it
+            with os.scandir(folder) as entries:
+                inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            for path in inside:
+                os.chmod(path, stat.S_IRWXU)  # noqa: PTH101  # a path of text is enough
+                if depth < DEEPEST:
+                    waiting.append((path, depth + 1))
+                else:
+                    brought += 1
+                    higher = str(root / f"{KEPT_FILE}-{brought}")
+                    os.rename(path, higher)  # noqa: PTH104
+                    waiting.append((higher, 1))
+
+
+def is_own(folder: Path) -> bool:
+    """Say whether a folder was made by this account, and nobody else can have put anything into it."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & others
+
+
+def write_new(path: Path) -> IO[bytes]:
+    """Open a new file of the pilot's own (mode 0600) in the place of whatever a payload has put there.
+
+    No link is followed: it might lead to where a payload, in its container, could not write by itself.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    clear(path)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def read_own(path: Path, most: int) -> bytes:
+    """Read a file that a payload may have replaced: no link is followed, no pipe waited for.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no file, or longer than ``most`` bytes.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+            raise ValueError(f"{path}: no file, or one of more than {most} bytes")
+        return file.read(most)
+
+
+def clear(path: Path) -> None:
+    """Remove whatever lies there; a link, not what it leads to.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        shutil.rmtree(path)
 
 
 @contextlib.contextmanager
@@ -121,9 +199,14 @@ def claimed(base: Path) -> Iterator[Path]:
         JobFailed: it cannot be locked.
     """
     made = Path(tempfile.mkdtemp(prefix=f".{FOLDER}{os.getpid()}-", dir=base))
-    with lock(made):
-        folder = base / made.name[1:]
-        made.rename(folder)
+    folder = base / made.name[1:]
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock(made))
+            made.rename(folder)
+        except (JobFailed, OSError):
+            shutil.rmtree(made, ignore_errors=True)
+            raise
         yield folder
 
 
@@ -132,11 +215,12 @@ def lock(folder: Path) -> Iterator[None]:
     """Hold a directory against other pilots, and other threads, on this disk. The lock ends with the process.
 
     Raises:
-        JobFailed: somebody holds it (JOB_ALREADY_RUNNING, and who does), or the lock file cannot be written (MKDIR).
+        JobFailed: somebody holds it (JOB_ALREADY_RUNNING, and who does), the lock file cannot be made (MKDIR),
+            or the file system knows no locks (FILE_HANDLING).
     """
     path = folder / LOCK_FILE
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as wrong:
         raise JobFailed(ErrorCode.MKDIR, f"{path}: {wrong.strerror}") from wrong
     with os.fdopen(descriptor, "r+") as file:
@@ -144,14 +228,13 @@ def lock(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as wrong:
             if wrong.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise JobFailed(ErrorCode.FILE_HANDLING, f"{path}: cannot be locked: {wrong.strerror}") from wrong
+                words = f"{path}: cannot be locked: {wrong.strerror}; the file system has to know flock"
+                raise JobFailed(ErrorCode.FILE_HANDLING, words) from wrong
             holder = file.read().strip() or "another process"
             raise JobFailed(ErrorCode.JOB_ALREADY_RUNNING, f"{folder} is in use by {holder}") from wrong
         now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
         holder = f"process {os.getpid()} on {os.uname().nodename} since {now}\n"
-        try:
+        with contextlib.suppress(OSError):  # held all the same; on a full disk what dead pilots left has to go
             file.truncate()
             os.write(descriptor, holder.encode())
-        except OSError as wrong:
-            raise JobFailed(ErrorCode.FILE_HANDLING, f"{path}: cannot be written: {wrong.strerror}") from wrong
         yield

@@ -160,3 +160,58 @@ def test_a_request_without_an_answer_is_not_completed(journal):
     journal.asked("r1", "server", "Q")
     journal.complete()
     assert journal.open_request("server", "Q") == "r1"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"id": [7]},
+        {"id": "7"},
+        {"id": 8},
+        {"attempt": None},
+        {"started": "yesterday"},
+        {"started": 1e300},
+        {"started": float("nan")},
+        {"spec": None},
+        {"queue": 5},
+        {"final": ["x"]},
+        {"spent": []},
+        {"spent": {"running": "long"}},
+        {"metrics": ["x"]},
+        {"outcome": [1]},
+        {"outcome": {"cpu_time": None}},
+        {"outcome": {"words": 5}},
+        {"usage": {"peak": 3}},
+        {"stored": [{"lfn": ["x"], "size": 1, "checksum": None}]},
+    ],
+)
+def test_a_record_with_a_value_of_another_kind_cannot_be_read(tmp_path, changed):
+    journal = Journal(tmp_path)
+    journal.write(RECORD)
+    path = tmp_path / "7-1.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
+    assert list(journal.records()) == []
+    assert path.exists()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "null", ""])
+def test_what_is_no_record_at_all_cannot_be_read(tmp_path, text):
+    (tmp_path / "7-1.json").write_text(text)
+    assert list(Journal(tmp_path).records()) == []
+
+
+def test_no_record_is_read_through_a_link_or_from_a_pipe(tmp_path):
+    journal, folder = Journal(tmp_path / "journal"), tmp_path / "journal"
+    folder.mkdir()
+    journal.write(RECORD)
+    (folder / "7-1.json").rename(tmp_path / "7-1.json")
+    (folder / "7-1.json").symlink_to(tmp_path / "7-1.json")
+    os.mkfifo(folder / "8-1.json")
+    assert list(journal.records()) == []
+
+
+def test_phases_of_a_newer_pilot_are_passed_over(tmp_path):
+    journal = Journal(tmp_path)
+    journal.write(replace(RECORD, phase="flying", spent={"flying": 2.0, "running": 3.0}))
+    (found,) = journal.records()
+    assert (found.phase, found.spent) == ("flying", {"running": 3.0})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,3 +160,43 @@ def test_all_jobs_of_a_pilot_go_to_one_new_folder(folders):
 
 def test_the_directory_of_a_job_is_known_by_its_name():
     assert PLACE.startswith(moving.PLACE)
+
+
+def test_a_link_that_a_payload_has_made_is_not_written_through(folders):
+    source, target = folders
+    prepare(source, target)
+    (source / "pilotlog.txt").write_text("its last words")
+    treasure = source.parent / "treasure"
+    treasure.write_text("mine")
+    (source / PLACE / "pilotlog-source.txt").symlink_to(treasure)
+    move_job(source, target, RECORD.key)
+    assert treasure.read_text() == "mine"
+    assert (target / PLACE / "pilotlog-source.txt").read_text() == "its last words"
+
+
+def test_a_job_that_does_not_fit_stays_whole_and_leaves_nothing_that_fills_the_disk(tmp_path, small_disk):
+    source, target = tmp_path / f"{FOLDER}source", small_disk / f"{FOLDER}target"
+    prepare(source, target)
+    (source / PLACE / "big").write_bytes(b"x" * 2**24)
+    with pytest.raises(JournalUnusable, match="No space left"):
+        move_job(source, target, RECORD.key)
+    assert has_job(source)
+    assert [path.name for path in target.rglob("*")] == [JOURNAL]
+    (source / PLACE / "big").unlink()
+    move_job(source, target, RECORD.key)
+    assert has_job(target)
+
+
+def test_one_job_that_does_not_fit_keeps_no_other_from_being_moved(tmp_path, small_disk):
+    source = tmp_path / f"{FOLDER}source"
+    prepare(source, tmp_path / f"{FOLDER}target")
+    Journal(source / JOURNAL).write(replace(RECORD, id=1))
+    (source / "PanDA_Pilot-1-1").mkdir()
+    (source / "PanDA_Pilot-1-1" / "big").write_bytes(b"x" * 2**24)
+    with pytest.raises(JournalUnusable, match="job 1.1"):
+        move_all(source, small_disk)
+    (found,) = small_disk.glob(f"{FOLDER}*")
+    assert has_job(found)
+    with pytest.raises(JournalUnusable, match="job 1.1"):
+        move_all(source, small_disk)
+    assert list(small_disk.glob(f"{FOLDER}*")) == [found]

@@ -17,7 +17,7 @@ from pilot.contract.messages import StoredFile
 from pilot.control.component import END, Budget
 from pilot.control.journal import Journal, Record
 from pilot.control.lifecycle import Event
-from pilot.control.moving import move_all
+from pilot.control.moving import INSIDE, PLACE, move_all
 from pilot.control.news import Settled
 from pilot.control.recovery import (
     FOLDER,
@@ -58,6 +58,7 @@ class Disk:
         self.own, self.dead = base / f"{FOLDER}own", base / f"{FOLDER}dead"
         for folder in (self.own, self.dead):
             (folder / JOURNAL).mkdir(parents=True)
+            folder.chmod(0o700)
         self.journal = Journal(self.dead / JOURNAL)
         self.told = []
 
@@ -370,3 +371,86 @@ def test_what_was_left_at_the_start_is_offered_again_at_the_end(disk, dispatcher
     assert lane.run()
     assert len(dispatcher.finals()) == 1
     assert told == [Settled(1), Settled(0)]
+
+
+# What others may have put there
+
+
+def test_a_record_that_would_break_a_pilot_keeps_no_other_job_back(disk, dispatcher):
+    disk.write()
+    for number, more in ((1, {"outcome": [1]}), (2, {"spent": {"running": "long"}}), (3, {"started": 1e300})):
+        disk.write(id=number, **more)
+    (disk.journal.folder / "4-1.json").write_text("[" * 100_000)
+    assert disk.settle_all(logs=True) == 0
+    assert [update["job_id"] for update in dispatcher.finals()] == [7]
+
+
+def test_a_phase_of_a_newer_pilot_is_a_lost_job(disk, dispatcher):
+    disk.write(phase="flying", spec=json.dumps(to_panda(SPEC)))
+    assert disk.settle_all(logs=True) == 0
+    assert disk.told[0].problem == Problem(ErrorCode.PILOT_LOST, "its pilot died while the job was flying")
+
+
+@pytest.mark.parametrize("open_to", [0o720, 0o702])
+def test_a_folder_that_others_can_write_to_is_left_alone(disk, dispatcher, open_to):
+    disk.write()
+    disk.dead.chmod(open_to)
+    assert disk.settle_all() == 0
+    assert take_over_request(disk.base, disk.own, disk.server.name, QUEUE) is None
+    assert dispatcher.updates == []
+    assert not (disk.dead / workdir.LOCK_FILE).exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not tested: only root can give a folder away")
+def test_a_folder_of_another_account_is_left_alone(disk, dispatcher):
+    disk.write()
+    os.chown(disk.dead, 12345, -1)
+    assert disk.settle_all() == 0
+    assert dispatcher.updates == []
+
+
+def test_a_link_to_a_folder_is_no_pilots_folder(disk, dispatcher):
+    disk.write()
+    disk.dead.rename(disk.base / "elsewhere")
+    disk.dead.symlink_to(disk.base / "elsewhere")
+    assert disk.settle_all() == 0
+    assert dispatcher.updates == []
+
+
+def test_a_record_that_a_payload_has_made_in_its_directory_is_not_believed(disk, dispatcher):
+    disk.write(spec=json.dumps(to_panda(SPEC)))
+    place = workdir.create(disk.dead, SPEC).root
+    forged = json.loads((disk.journal.folder / "7-1.json").read_bytes())
+    forged["final"] = json.dumps({"job_id": 7, "job_status": "finished", "attempt_nr": 1})
+    (place / INSIDE).write_text(json.dumps(forged))
+    disk.settle_all()
+    assert [update["job_status"] for update in dispatcher.finals()] == ["failed"]
+
+
+def test_a_folder_in_the_place_of_a_record_keeps_no_job_from_being_taken_over(disk, dispatcher):
+    disk.write(spec=json.dumps(to_panda(SPEC)))
+    place = workdir.create(disk.dead, SPEC).root
+    (place / INSIDE / "x").mkdir(parents=True)
+    assert disk.settle_all(logs=True) == 0
+    assert [adopt.record.key for adopt in disk.told] == [(7, 1)]
+    assert not disk.dead.exists()
+
+
+def test_a_definition_of_another_job_is_not_believed(disk, dispatcher):
+    disk.write(id=8, spec=json.dumps(to_panda(SPEC)))
+    disk.settle_all(logs=True)
+    assert [update["job_id"] for update in dispatcher.finals()] == [8]
+
+
+def test_a_directory_that_is_no_jobs_keeps_no_other_folder_back(disk, dispatcher):
+    disk.write()
+    (disk.base / f"{FOLDER}a" / f"{PLACE}x").mkdir(parents=True)
+    (disk.base / f"{FOLDER}a").chmod(0o700)
+    disk.settle_all()
+    assert [update["job_id"] for update in dispatcher.finals()] == [7]
+
+
+def test_a_job_is_reported_from_the_node_on_which_its_payload_ran(disk, dispatcher):
+    disk.write(node="there")
+    disk.settle_all()
+    assert [update["node"] for update in dispatcher.finals()] == ["there"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -168,3 +169,58 @@ def test_a_lock_in_a_directory_that_is_gone_is_a_failure_with_a_code(tmp_path):
     with pytest.raises(JobFailed, match="No such file") as caught, workdir.lock(tmp_path / "gone"):
         pass
     assert caught.value.code is ErrorCode.MKDIR
+
+
+def test_a_tree_that_is_deeper_than_python_goes_is_removed(tmp_path):
+    place = workdir.create(tmp_path, SPEC)
+    deepest = os.open(place.root, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("ddd", dir_fd=deepest)
+        below = os.open("ddd", os.O_RDONLY, dir_fd=deepest)
+        os.close(deepest)
+        deepest = below
+    os.close(deepest)
+    workdir.remove(place)
+    assert not place.root.exists()
+
+
+def test_a_lock_is_not_written_through_a_link(tmp_path):
+    (tmp_path / "treasure").write_text("mine")
+    (tmp_path / workdir.LOCK_FILE).symlink_to(tmp_path / "treasure")
+    with pytest.raises(JobFailed) as caught, workdir.lock(tmp_path):
+        pass
+    assert caught.value.code is ErrorCode.MKDIR
+    assert (tmp_path / "treasure").read_text() == "mine"
+
+
+def test_where_no_lock_can_be_had_nothing_is_left(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    words = "No locks available; the file system has to know flock"
+    with pytest.raises(JobFailed, match=words), workdir.claimed(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_file_takes_the_place_of_what_a_payload_has_put_there(tmp_path):
+    (tmp_path / "treasure").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "treasure")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder" / "in it").mkdir(parents=True)
+    for name in ("link", "pipe", "folder", "nothing"):
+        with workdir.write_new(tmp_path / name) as file:
+            file.write(b"new")
+        assert workdir.read_own(tmp_path / name, 3) == b"new"
+    assert (tmp_path / "treasure").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["link", "pipe", "long", "folder"])
+def test_what_is_no_file_of_the_pilots_is_not_read(tmp_path, name):
+    (tmp_path / "long").write_bytes(b"1234")
+    (tmp_path / "link").symlink_to(tmp_path / "long")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises((OSError, ValueError)):
+        workdir.read_own(tmp_path / name, 3)
