@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
 
 import pytest
@@ -59,6 +61,30 @@ def test_a_key_that_cannot_be_used_is_named(way, tmp_path):
         sign(b"text", tmp_path / "bad.pem")
 
 
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(way, tmp_path):
+    locked = str(tmp_path / "locked.pem")
+    words = ("genpkey", "-algorithm", "ed25519", "-aes256", "-pass", "pass:secret", "-out", locked)
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+    terminal, ours = os.openpty()
+    program = (
+        "import sys, fcntl, termios; from pathlib import Path; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+        f"if {way == 'openssl'}: sys.modules['cryptography'] = None\n"
+        f"from server.lib.ed25519 import sign; sign(b'text', Path({locked!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        stdin=ours,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        timeout=20,
+        check=False,
+    )
+    os.close(ours)
+    os.close(terminal)
+    assert b"SigningFailed" in done.stderr
+
+
 def test_a_key_that_was_replaced_is_read_anew(way, keys, tmp_path):
     private = keys[0]
     sign(b"text", private)
@@ -74,5 +100,5 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 def test_without_the_program_there_are_no_keys(tmp_path, monkeypatch):
     monkeypatch.setattr(ed25519, "PROGRAM", "/nowhere/openssl")
-    with pytest.raises(SigningFailed, match="neither the cryptography library nor the /nowhere/openssl program"):
+    with pytest.raises(SigningFailed, match="the /nowhere/openssl program, which makes keys, .* cannot be used"):
         make_keys(tmp_path / "a", tmp_path / "b")

@@ -110,3 +110,7 @@ def test_a_server_does_not_begin_without_the_key_that_it_was_told_to_sign_with(h
     done = command(home, "serve", COMPASS_SERVER_SIGNING_KEY=str(tmp_path / "nowhere.pem"))
     assert done.returncode == 1
     assert "nowhere.pem is no file; `compass-server signing_key` makes it" in done.stderr
+    (tmp_path / "bad.pem").write_text("no key")
+    done = command(home, "serve", COMPASS_SERVER_SIGNING_KEY=str(tmp_path / "bad.pem"))
+    assert done.returncode == 1
+    assert "COMPASS_SERVER_SIGNING_KEY: " in done.stderr

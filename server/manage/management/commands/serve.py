@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from server.lib import ed25519
 from server.manage import process
 
 
@@ -28,6 +29,11 @@ class Command(BaseCommand):
         if settings.SIGNING_KEY is not None and not settings.SIGNING_KEY.is_file():
             words = f"COMPASS_SERVER_SIGNING_KEY: {settings.SIGNING_KEY} is no file"
             raise CommandError(f"{words}; `compass-server signing_key` makes it")
+        if settings.SIGNING_KEY is not None:
+            try:
+                ed25519.sign(b"", settings.SIGNING_KEY)  # rather now than when the first job comes
+            except ed25519.SigningFailed as failed:
+                raise CommandError(f"COMPASS_SERVER_SIGNING_KEY: {failed}") from failed
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError("the database is older than the program; run `compass-server init` first")
