@@ -160,7 +160,7 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
     own = make_folder(base, held)
     start_log(own / PILOT_LOG, debug=chosen.log.debug)
     log.info("COMPASS Pilot %s in %s", PRODUCT, own)
-    for line in loaded.lines():
+    for line in loaded.lines() if chosen.log.debug else ():
         log.debug("%s", line)
     here, environment, token = node.describe(), settings.environment(), settings.Token(chosen.server)
     token.read()  # one that cannot be read is better known now

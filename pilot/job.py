@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from operator import add
 from pathlib import Path
-from typing import Any, Optional
+from types import MappingProxyType
+from typing import Any, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
@@ -152,8 +153,7 @@ class When(str, Enum):
     AFTER = "after"
 
 
-@dataclass(frozen=True)
-class Utility:
+class Utility(NamedTuple):
     """A program that runs before, beside or after a payload, in the job's directory and the payload's environment.
 
     Its output goes to ``<name>.stdout`` and ``<name>.stderr``. The word ``{pid}`` in ``argv`` is replaced by the number
@@ -165,7 +165,7 @@ class Utility:
     when: When
     needed: bool = False  # when it fails, the job does
     seconds: float = 0.0  # longest time of one that runs before or after; 0: as the settings say
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = MappingProxyType({})
     in_container: bool = False  # in the payload's, when there is one
     #: Exit statuses by which one that runs before says that there is nothing to do: no payload runs, the job goes on.
     nothing_to_do: tuple[int, ...] = ()

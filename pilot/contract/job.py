@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 #: PanDA's "MB" of memory and disk, in bytes.
 PANDA_MB = 2**20
@@ -103,8 +103,7 @@ class JobSpec:
         return (*self.inputs, *self.outputs, *((self.log,) if self.log else ()))
 
 
-@dataclass(frozen=True)
-class JobOrder:
+class JobOrder(NamedTuple):
     """A job as it is submitted, before it has a number. ``spec.id`` and ``spec.attempt`` are 0 until it has."""
 
     spec: JobSpec

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
@@ -164,5 +163,5 @@ def _start(utility: Utility, argv: Sequence[str], means: Means) -> Payload:
 
     folder = means.place.root
     files = {"stdout": folder / f"{utility.name}.stdout", "stderr": folder / f"{utility.name}.stderr"}
-    command = means.command_of(replace(utility, argv=tuple(argv)))
+    command = means.command_of(utility._replace(argv=tuple(argv)))
     return process.start(command, **files, limits=means.limits)

@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Optional
+from typing import ClassVar, NamedTuple, Optional
 
 
 class FailureKind(str, Enum):
@@ -81,8 +81,7 @@ class Transfer:
     root: str = ""
 
 
-@dataclass(frozen=True)
-class FileFacts:
+class FileFacts(NamedTuple):
     """What a storage says of a file; the size in bytes."""
 
     size: int
