@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: A queue's own word on signatures: a key of its ``params``, or ``verify_signatures=always`` in its ``catchall``.
 QUEUE_WORD = "verify_signatures"
+#: Seconds in which a file system answers that is alive.
+_LONGEST_LOOK = 30.0
 
 
 class Place(NamedTuple):
@@ -126,12 +128,16 @@ class Verification:
                 yield answer if isinstance(answer, Problem) else Problem(ErrorCode.BAD_JOB_DEFINITION, str(answer))
 
 
-def _software(queue: QueueData) -> Optional[Problem]:
+def _software(queue: QueueData, seconds: float = _LONGEST_LOOK) -> Optional[Problem]:
     folder = requirements.software_folder(queue)
     if not folder:
         return None
+    from pilot.site.cvmfs import in_time
+
     repository = Path(*Path(folder).parts[:3])
-    return requirements.software(queue, folder, Path(folder).is_dir(), repository.is_dir())
+    # A dead CVMFS would hold this thread, and with it the job, until the pilot ends.
+    is_there, is_mounted = in_time(lambda: (Path(folder).is_dir(), repository.is_dir()), seconds) or (False, False)
+    return requirements.software(queue, folder, is_there, is_mounted)
 
 
 def level_of(queue: QueueData, rules: Verify) -> str:

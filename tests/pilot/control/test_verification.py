@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pilot.contract import signature
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec, Program, Role
 from pilot.contract.queue import QueueData
+from pilot.control import verification
 from pilot.control.lifecycle import Effect
 from pilot.control.requirements import Room
 from pilot.control.verification import (
@@ -229,6 +231,15 @@ def test_software_is_looked_for_on_the_node_only_when_the_payload_runs_there(ben
     check = Verification(Verify(), place, bench.plugins).check
     check(dataclasses.replace(SPEC, container=str(tmp_path / "image")), queue, tmp_path)
     assert refusal(check, dataclasses.replace(SPEC, attempt=3), queue, tmp_path).code is ErrorCode.NO_SOFTWARE_DIR
+
+
+def test_software_on_a_file_system_that_hangs_is_not_waited_for(monkeypatch):
+    alive = threading.Event()
+    monkeypatch.setattr(Path, "is_dir", lambda path: alive.wait(30))
+    problem = verification._software(dataclasses.replace(QUEUE, appdir="/cvmfs/dead.example/sw"), 0.1)
+    alive.set()
+    assert problem.code is ErrorCode.CVMFS_NOT_ALIVE
+    assert "/cvmfs/dead.example is not mounted, or does not answer" in problem.detail
 
 
 def test_a_containers_own_objection_counts(bench, tmp_path):
