@@ -186,6 +186,7 @@ class DataControl:
         source = self._base / PILOT_LOG
         if source.is_file():
             try:
-                shutil.copyfile(source, folder / PILOT_LOG)
+                with source.open("rb") as log_file, workdir.write_new(folder / PILOT_LOG) as copy:
+                    shutil.copyfileobj(log_file, copy)
             except OSError as wrong:
                 raise JobFailed(ErrorCode.LOG_CREATION_FAILED, f"{folder / PILOT_LOG}: {wrong.strerror}") from wrong

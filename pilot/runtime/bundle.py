@@ -24,10 +24,13 @@ from pilot.contract.messages import StoredFile
 from pilot.contract.version import PRODUCT
 from pilot.errors import ConfigError, JobFailed
 from pilot.job import Job, PayloadCommand, Problem
+from pilot.runtime.workdir import read_own, write_new
 
 #: The member of a log archive.
 REPLAY = "replay.json"
 FORMAT = 1
+#: No note has more bytes.
+LARGEST = 2**26
 _INPUTS, _COMMAND = ".compass-inputs.json", ".compass-command.json"
 #: Variables whose values stay on the node where they were; what is left of them is that they were set.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PROXY|PRIVATE|_KEY$|^KEY$", re.IGNORECASE)
@@ -149,12 +152,14 @@ def _bundle(found: Mapping[str, Any]) -> Bundle:
 
 def _note(path: Path, content: Any) -> None:
     try:
-        path.write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
+        with write_new(path) as file:
+            file.write(json.dumps(content, indent=1, default=str).encode())
     except OSError as wrong:
         raise JobFailed(ErrorCode.FILE_HANDLING, f"{path}: {wrong.strerror}") from wrong
 
 
 def _noted(path: Path) -> Any:
-    with contextlib.suppress(OSError, ValueError):  # the job did not come that far
-        return json.loads(path.read_bytes())
+    # The job did not come that far, or its payload has put something else there.
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        return json.loads(read_own(path, LARGEST))
     return None

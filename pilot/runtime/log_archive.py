@@ -5,24 +5,31 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import re
 import stat
 import tarfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import IO, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.runtime.compression import GZIP, compressed
-from pilot.runtime.workdir import LOCK_FILE, TEMPORARY
+from pilot.runtime.workdir import LOCK_FILE, TEMPORARY, write_new
 
 #: The member of the archive that says what is not in it, and why.
 LEFT_OUT = "LEFT-OUT.txt"
 #: Never kept: temporary files, the lock, and what a proxy or token is usually called.
 NEVER = (TEMPORARY, LOCK_FILE, ".compass-*", "x509up_u*", "*.part", "*.token")
 BLOCK = 2**20
+#: A log is for people: of more files and folders nobody reads any, and each takes memory and time.
+MOST_ENTRIES = 50_000
+#: So many characters of a folder's name are told when it cannot be read.
+NAME_SHOWN = 100
 
 
 def pack(
@@ -38,8 +45,9 @@ def pack(
     """Archive a job's directory, atomically: ``target`` is whole or not there.
 
     The names of folders and files that match ``leave_out`` (``*.root``, ``mDST-1-2.root``) are passed over. Symbolic
-    links are kept as links when they lead to somewhere inside, and left out otherwise. What is left out for any other
-    reason than ``leave_out`` is named in the member ``LEFT-OUT.txt``.
+    links are kept as links when they lead to somewhere inside, and left out otherwise. Of more than `MOST_ENTRIES`
+    files and folders the deepest are left out, and so is what lies deeper than a path may be long. What is left out for
+    any other reason than ``leave_out`` is named in the member ``LEFT-OUT.txt``.
 
     Args:
         folder: The directory; its name is the first part of every member's.
@@ -56,7 +64,7 @@ def pack(
     unfinished = target.with_name(target.name + ".part")
     stars = [(secret.encode(), b"*" * len(secret.encode())) for secret in secrets if secret]
     try:
-        with unfinished.open("wb") as file, _tar(file, compression) as tar:
+        with write_new(unfinished) as file, _tar(file, compression) as tar:
             _Archive(tar, folder, size_limit, total_limit, stars).add_all((*leave_out, *NEVER, target.name))
         unfinished.replace(target)
     except (OSError, tarfile.TarError, EOFError) as wrong:
@@ -84,7 +92,10 @@ class _Archive:
 
     def add_all(self, leave_out: Sequence[str]) -> None:
         left_out: list[str] = []
-        entries = list(_walk(self.folder, leave_out, left_out))
+        entries = list(islice(_walk(self.folder, leave_out, left_out), MOST_ENTRIES + 1))
+        if len(entries) > MOST_ENTRIES:
+            entries.pop()
+            left_out.append(f"more: there are more than {MOST_ENTRIES} files and folders, the deepest are left out")
         too_much = self._too_much(entries)
         for path in entries:
             try:
@@ -198,19 +209,24 @@ class _Content:
         yield carried
 
 
-def _walk(folder: Path, leave_out: Sequence[str], unreadable: list[str]) -> Iterator[Path]:
-    """Give every entry below a folder in the order of names, folders before what is in them."""
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as wrong:
-        unreadable.append(f"{folder.name}/: {wrong.strerror}")
-        return
-    for path in entries:
-        if any(fnmatch.fnmatchcase(path.name, pattern) for pattern in leave_out):
+def _walk(root: Path, leave_out: Sequence[str], unreadable: list[str]) -> Iterator[Path]:
+    """Give every entry below a folder: what lies higher comes first, and then in the order of names."""
+    is_left_out = re.compile("|".join(map(fnmatch.translate, leave_out)) or "(?!)").match
+    waiting = deque([root])
+    while waiting:
+        folder = waiting.popleft()
+        try:
+            with os.scandir(folder) as found:
+                kinds = {entry.name: entry.is_dir(follow_symlinks=False) for entry in islice(found, MOST_ENTRIES + 1)}
+        except OSError as wrong:
+            unreadable.append(f"{folder.name[:NAME_SHOWN]}/: {wrong.strerror}")
             continue
-        yield path
-        if path.is_dir() and not path.is_symlink():
-            yield from _walk(path, leave_out, unreadable)
+        for name in sorted(kinds):
+            if not is_left_out(name):
+                path = folder / name
+                yield path
+                if kinds[name]:
+                    waiting.append(path)
 
 
 def _size(path: Path) -> int:

@@ -127,6 +127,16 @@ def test_the_log_holds_what_is_left_and_the_pilots_log_but_no_inputs_or_outputs(
     assert [type(item).__name__ for item in bench.told] == ["Stored", "Answer"]
 
 
+def test_the_pilots_log_is_not_written_through_a_link_that_a_payload_has_made(bench, tmp_path):
+    (tmp_path / "treasure").write_text("mine")
+    spec = bench.spec()
+    (bench.make(spec) / PILOT_LOG).symlink_to(tmp_path / "treasure")
+    (bench.base / PILOT_LOG).write_text("the pilot says")
+    bench.data().stage_log(bench.work(Effect.STAGE_LOG, spec))
+    assert PILOT_LOG in members(bench)
+    assert (tmp_path / "treasure").read_text() == "mine"
+
+
 def test_a_log_holds_no_token(bench):
     spec = bench.spec()
     (bench.make(spec) / "payload.stdout").write_text("my token is tok-123")

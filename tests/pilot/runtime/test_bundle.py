@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,16 @@ def test_a_note_that_cannot_be_written_fails_the_job_with_a_code():
     with pytest.raises(JobFailed, match="No such file") as failed:
         note_inputs(Path("/no/such/folder"), [])
     assert failed.value.code is ErrorCode.FILE_HANDLING
+
+
+def test_what_a_payload_has_put_in_the_place_of_a_note_is_neither_followed_nor_waited_for(tmp_path):
+    folder, treasure = tmp_path / "job", tmp_path / "treasure"
+    folder.mkdir()
+    treasure.write_text('["mine"]')
+    os.mkfifo(folder / ".compass-command.json")
+    (folder / ".compass-inputs.json").symlink_to(treasure)
+    (folder / REPLAY).symlink_to(treasure)
+    write(folder, job(folder), "Q", "compass", {})
+    found = read(folder / REPLAY)
+    assert (found.argv, found.inputs) == ((), ())
+    assert treasure.read_text() == '["mine"]'

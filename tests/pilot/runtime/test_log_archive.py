@@ -10,7 +10,8 @@ import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
-from pilot.runtime.log_archive import BLOCK, pack
+from pilot.runtime import workdir
+from pilot.runtime.log_archive import BLOCK, LEFT_OUT, pack
 
 
 @pytest.fixture
@@ -35,11 +36,11 @@ def content(path, name):
         return tar.extractfile(f"PanDA_Pilot-7-1/{name}").read()
 
 
-def test_folders_and_files_come_in_the_order_of_their_names(folder):
+def test_what_lies_higher_comes_first_and_then_in_the_order_of_names(folder):
     (folder / "b").mkdir()
     (folder / "b" / "z").write_text("")
     (folder / "a").write_text("")
-    assert names(packed(folder)) == ["a", "b", "b/z", "payload.stdout"]
+    assert names(packed(folder)) == ["a", "b", "payload.stdout", "b/z"]
 
 
 def test_inputs_outputs_and_redundant_files_are_left_out_without_a_word(folder):
@@ -154,3 +155,37 @@ def test_a_file_counts_as_long_as_what_is_kept_of_it(folder):
 def test_notes_of_the_pilot_itself_are_never_kept(folder):
     (folder / ".compass-command.json").write_text("{}")
     assert names(packed(folder)) == ["payload.stdout"]
+
+
+def test_a_tree_that_is_deeper_than_a_path_may_be_long_is_packed_as_far_as_that(folder):
+    deepest = os.open(folder, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("dddd", dir_fd=deepest)
+        below = os.open("dddd", os.O_RDONLY, dir_fd=deepest)
+        os.close(deepest)
+        deepest = below
+    os.close(deepest)
+    archive = packed(folder)
+    found = names(archive)
+    workdir.remove(workdir.Workdir(folder))
+    assert "payload.stdout" in found
+    assert len(found) > 500
+    assert "File name too long" in content(archive, LEFT_OUT).decode()
+
+
+def test_of_very_many_files_the_highest_ones_are_kept(folder, monkeypatch):
+    monkeypatch.setattr("pilot.runtime.log_archive.MOST_ENTRIES", 5)
+    for top in ("a", "b"):
+        (folder / top).mkdir()
+        for number in range(4):
+            (folder / top / str(number)).write_text("")
+    archive = packed(folder)
+    assert names(archive) == ["a", "b", "payload.stdout", "a/0", "a/1", LEFT_OUT]
+    assert content(archive, LEFT_OUT).startswith(b"more: there are more than 5 files and folders")
+
+
+def test_an_archive_is_not_written_through_a_link_that_the_payload_has_made(folder, tmp_path):
+    (tmp_path / "treasure").write_text("mine")
+    (folder / "job.log.tgz.part").symlink_to(tmp_path / "treasure")
+    assert "payload.stdout" in names(pack(folder, folder / "job.log.tgz", ()))
+    assert (tmp_path / "treasure").read_text() == "mine"
