@@ -1,16 +1,23 @@
 """Cgroups of payloads: found, made, read and removed. Version 2 tracks and kills; memory by version 1 or 2, as found.
 
 A payload's groups are called after its keeper, lie below the pilot's own, and are removed by the keeper. Groups that
-keepers have left which were killed together with their pilots are removed by the next pilot.
+keepers have left which were killed together with their pilots are ended and removed by the next pilot.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from pilot.runtime.processes import ZOMBIE
+from pilot.runtime.processes import read as read_process
+
+log = logging.getLogger(__name__)
 
 #: What the names of our cgroups begin with; the keeper's process number follows.
 PREFIX = "compass-"
@@ -263,9 +270,33 @@ def remove(folders: Iterable[str]) -> None:
 
 
 def remove_stale(parent: str) -> None:
-    """Remove what keepers have left that were killed together with their pilots."""
+    """End and remove what keepers have left that were killed together with their pilots.
+
+    Groups whose processes have not ended yet are removed the next time.
+    """
     with contextlib.suppress(OSError):
         for folder in Path(parent).glob(f"{PREFIX}*"):
             keeper = folder.name[len(PREFIX) :]
-            if keeper.isdigit() and not Path("/proc", keeper).exists():
+            if keeper.isdigit() and ((one := read_process(int(keeper))) is None or one.state in ZOMBIE):
+                _end_orphans(str(folder))
                 remove([str(folder)])
+
+
+def _end_orphans(folder: str) -> None:
+    """Kill the processes of a dead keeper's group: of one that was seen to be dead, not of one that we cannot see.
+
+    Where a process is in another PID namespace, its keeper may be, too, and live there by another number.
+    """
+    left = members([folder])
+    if left and all(_is_beside_us(pid) for pid in left):
+        log.warning("%d processes that a dead pilot's payload left are killed: %s", len(left), folder)
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _is_beside_us(pid: int) -> bool:
+    try:  # one that we cannot see has the number 0 in the list
+        return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid")  # noqa: PTH115  # is no path
+    except OSError:
+        return False

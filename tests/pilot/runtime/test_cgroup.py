@@ -129,12 +129,29 @@ def test_where_no_group_can_be_made_it_is_said_why():
     assert cgroup._with_processes(Groups(), {"pids": "/nowhere"}, "/x", 10) == Groups()
 
 
-def test_a_group_that_a_dead_keeper_left_is_removed_and_no_other(tmp_path):
+@pytest.mark.parametrize("unseen", [[], [0]])
+def test_what_a_dead_keeper_and_its_pilot_left_is_ended_unless_it_may_be_in_anothers_care(tmp_path, unseen):
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
+    group = tmp_path / f"compass-{ended.pid}"
+    group.mkdir()
+    with subprocess.Popen(["sleep", "60"]) as left:
+        (group / "cgroup.procs").write_text("\n".join(map(str, [left.pid, *unseen])))
+        cgroup.remove_stale(str(tmp_path))
+        if unseen:  # by its number 0: it is in a PID namespace that we do not see into
+            assert left.poll() is None
+            left.kill()
+        assert left.wait() == -9
+
+
+@pytest.mark.parametrize("collected", [True, False])
+def test_a_group_that_a_dead_keeper_left_is_removed_and_no_other(tmp_path, collected):
+    ended = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | (0 if collected else os.WNOWAIT))
     for name in (f"compass-{ended.pid}", f"compass-{os.getpid()}", "compass-pilot", "another"):
         (tmp_path / name).mkdir()
     cgroup.remove_stale(str(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         [f"compass-{os.getpid()}", "compass-pilot", "another"]
     )
+    ended.wait()
