@@ -283,6 +283,8 @@ def credentials(settings: Settings, token: Callable[[], str], server: Communicat
             yield doubtful(name, f"lives {end - now:.0f} s", "renew it")
         elif end is not None:
             yield good(name, f"lives {end - now:.0f} s")
+    if token() and service.in_clear(server.name):
+        yield doubtful("token", f"is sent to {server.name} in clear", "have server.url begin with https://")
     if not settings.server.certificate and not token():
         yield doubtful("credentials", "neither token nor proxy", "name one: server.token_file or server.certificate")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Optional
+from urllib.parse import urlsplit
 
 from pilot.check.finding import Finding, bad, doubtful, good
 from pilot.contract.codes import ErrorCode
@@ -44,6 +45,16 @@ def server(contact: Contact) -> Iterator[Finding]:
         yield bad("identity", contact.problem.detail, ErrorCode.IDENTITY_REFUSED)
     else:
         yield bad("server", f"{contact.name}: {contact.problem.detail}", contact.problem.code)
+
+
+def in_clear(url: str) -> bool:
+    """Say whether what is sent there can be read on the way; on the node itself there is none."""
+    parts = urlsplit(url)
+    return (
+        parts.scheme == "http"
+        and parts.hostname not in ("localhost", "::1")
+        and not (parts.hostname or "").startswith("127.")
+    )
 
 
 def clock(skew: Optional[float]) -> Finding:

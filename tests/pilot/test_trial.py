@@ -40,10 +40,16 @@ def test_a_node_on_which_pilots_work_is_told_so_and_left_as_it_was(tmp_path):
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_a_node_on_which_they_do_not_is_told_why(tmp_path):
+def test_a_site_that_takes_signed_jobs_only_can_be_tried_too(tmp_path):
     done = pilot("test", cwd=tmp_path, COMPASS_PILOT__VERIFY__SIGNATURES="always")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_node_on_which_they_do_not_is_told_why(tmp_path):
+    site = {"COMPASS_PILOT__CONTAINER__REQUIRED": "true", "COMPASS_PILOT__CONTAINER__PROGRAM": "/nowhere/apptainer"}
+    done = pilot("test", cwd=tmp_path, **site)
     assert done.returncode == ExitCode.JOB_FAILED
-    assert "job 1: failed, payload's exit status none, stored: test-1.log.tgz; error 1918: compassSig" in done.stdout
+    assert "job 1: failed, payload's exit status none, stored: test-1.log.tgz; error 1901: container_" in done.stdout
     assert "a pilot does not work here: exit status 90" in done.stdout
 
 

@@ -185,7 +185,9 @@ def test_a_pilot_without_identity_is_doubtful_and_with_a_missing_proxy_bad(tmp_p
     (missing,) = found(Server(url="http://a:1", certificate=str(tmp_path / "proxy")))
     assert missing.code is ErrorCode.NO_PROXY
     (tmp_path / "token").write_text("abc")
-    assert found(Server(url="http://a:1", token_file=str(tmp_path / "token"))) == []
+    assert found(Server(url="https://a:1", token_file=str(tmp_path / "token"))) == []
+    (clear,) = found(Server(url="http://a:1", token_file=str(tmp_path / "token")))
+    assert (clear.level, clear.value) == (WARN, "is sent to http://a:1 in clear")
 
 
 def test_what_is_found_can_be_written_as_json(subject):

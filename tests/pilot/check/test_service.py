@@ -39,6 +39,20 @@ def test_a_server_that_is_not_there_is_bad():
 
 
 @pytest.mark.parametrize(
+    ("url", "clear"),
+    [
+        ("http://a:1", True),
+        ("https://a:1", False),
+        ("http://127.0.0.1:1", False),
+        ("http://localhost:1", False),
+        ("http://[::1]:1", False),
+    ],
+)
+def test_what_is_sent_over_the_network_without_https_can_be_read(url, clear):
+    assert service.in_clear(url) is clear
+
+
+@pytest.mark.parametrize(
     ("skew", "level", "words"),
     [
         (None, OK, "tells no time"),
