@@ -29,8 +29,8 @@ _PORTS = {"http": 80, "https": 443}
 _OK, _MOVED, _GONE = 200, (301, 302, 303, 307, 308), (404, 410)
 #: What an address may not hold: some servers take these for slashes, stop at them, or decode what they have decoded.
 _TRICKS = re.compile(r"[\\\x00-\x20\x7f]|%2f|%5c|%00|%25", re.IGNORECASE)
-#: Nor the parts of its path: with parameters, some servers take them for the folder above.
-_DOTS_WITH_PARAMETERS = re.compile(r"(^|/)\.\.?;")
+#: Nor its path: dots with parameters, and dots in a false UTF-8, which some servers take for the folder above.
+_DOTS = re.compile(r"(^|/)\.\.?;|\ufffd")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _place(url: str) -> _Place | str:
         return "an address such as https://server.example/trf/ is expected"
     if "@" in parts.netloc:
         return "an address with a user name in it is not taken"
-    if _TRICKS.search(url) or _DOTS_WITH_PARAMETERS.search(unquote(parts.path)):
+    if _TRICKS.search(url) or _DOTS.search(unquote(parts.path)):
         return "an address with backslashes, blanks, or coded slashes or dots is not taken"
     return _Place(parts.scheme, parts.hostname.lower().rstrip("."), port or _PORTS[parts.scheme], _path(parts))
 

@@ -50,6 +50,7 @@ def test_an_address_below_an_allowed_one_is_allowed(url):
         "https://panda.example:25443/trf/\\../run.sh",
         "https://panda.example:25443/trf/%252e%252e/run.sh",
         "https://panda.example:25443/trf/..;/run.sh",
+        "https://panda.example:25443/trf/%c0%ae%c0%ae/run.sh",
         "https://panda.example:25443/trf/%2e%2e;a=b/run.sh",
         "https://panda.example:25443@evil.example/trf/run.sh",
         "https://evil.example/?https://panda.example:25443/trf/run.sh",
