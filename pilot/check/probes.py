@@ -265,7 +265,7 @@ def _wrong_with_key(key: str, absent: str) -> str:
     if absent:
         return f"{key} {absent}"
     try:
-        is_signed(b"", bytes(LENGTH), [key])
+        is_signed(b"any text", bytes(LENGTH), [key])
     except JobFailed as wrong:
         return wrong.detail
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from dataclasses import replace
 
@@ -125,7 +126,11 @@ def test_repositories_are_those_that_queue_and_settings_name(subject):
     assert probes.repositories(subject) == []
 
 
-def test_signatures_are_looked_at_as_the_queue_wants_them(subject, tmp_path):
+@pytest.mark.programs("openssl")
+@pytest.mark.parametrize("way", ["openssl", "library, where it is installed"])
+def test_signatures_are_looked_at_as_the_queue_wants_them(subject, tmp_path, monkeypatch, way):
+    if way == "openssl":
+        monkeypatch.setitem(sys.modules, "cryptography", None)
     queue = QueueData("Q", params={"verify_signatures": "always"})
     strict = replace(subject, contact=replace(subject.contact, queue=queue))
     (found,) = probes._signatures(strict)

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(f"{words}; `compass-server signing_key` makes it")
         if settings.SIGNING_KEY is not None:
             try:
-                ed25519.sign(b"", settings.SIGNING_KEY)  # rather now than when the first job comes
+                ed25519.sign(b"any text", settings.SIGNING_KEY)  # rather now than when the first job comes
             except ed25519.SigningFailed as failed:
                 raise CommandError(f"COMPASS_SERVER_SIGNING_KEY: {failed}") from failed
         executor = MigrationExecutor(connection)
