@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.control.component import Budget, Component
-from pilot.control.debugging import fetched, show
 from pilot.control.lanes import Tell
 from pilot.control.news import Look, Matter, Progress, Shown
 from pilot.control.tails import end_of, last_lines
@@ -43,6 +42,8 @@ class MonitorControl(Component):
         self._tell, self._plugins, self._base = tell, plugins, base
 
     def handle(self, item: Look) -> None:
+        from pilot.control.debugging import fetched, show  # short jobs end before the first look
+
         place = workdir.of(self._base, item.job.spec)
         if item.matter is Matter.SHOW:
             self._tell(Shown(item.job.key, show(item.argv, place.root)))

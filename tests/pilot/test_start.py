@@ -40,7 +40,8 @@ LATER = """
     pilot.api.container pilot.api.environment pilot.api.harvester pilot.api.job_files pilot.api.offline
     pilot.api.pool_catalog pilot.api.worker
     pilot.check pilot.contract.order pilot.contract.signature pilot.contract.worker
-    pilot.control.checking pilot.control.checks pilot.control.credentials pilot.control.utilities pilot.control.verdicts
+    pilot.control.checking pilot.control.checks pilot.control.credentials pilot.control.debugging
+    pilot.control.utilities pilot.control.verdicts
     pilot.copytool.engine pilot.copytool.routes
     pilot.replay pilot.trial
     pilot.runtime.compression pilot.runtime.container.choice pilot.runtime.container.command
