@@ -109,7 +109,7 @@ def test_every_thread_goes_on_after_something_that_it_cannot_handle(bench, dispa
     "name", ["ask", "report", "stage-in", "payload", "stage-out", "log", "stop", "monitor", "checks"]
 )
 def test_a_thread_that_breaks_beyond_its_budget_ends_the_pilot_in_order(bench, dispatcher, name):
-    bench.settings(log={"breakages": 1})
+    bench.settings(log={"breakages": 1}, job={"ask_wait": 60.0})  # it has not ended for want of work before
     agent = Agent(bench.parts, bench.words)
     component = next(found for found in agent._components if found.name == name)
     for _ in range(2):
