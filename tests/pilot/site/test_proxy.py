@@ -98,3 +98,8 @@ def test_a_secret_is_replaced_as_a_whole_for_its_owner_alone(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         replace_secret(path, "é")
     assert [one.read_text() for one in tmp_path.iterdir()] == ["new"]
+
+
+def test_a_text_that_only_begins_certificates_is_refused_at_once():
+    with pytest.raises(ValueError, match="it holds no certificate"):
+        end_of(b"-----BEGIN CERTIFICATE-----\n" * 200_000)
