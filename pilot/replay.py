@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -25,8 +26,10 @@ from pilot.options import Parser
 from pilot.runtime import bundle, core_dump, process
 from pilot.runtime.bundle import REPLAY, Bundle
 from pilot.runtime.compression import decompressed
+from pilot.runtime.container.containers import Containers
 from pilot.runtime.limits import Limits
 from pilot.runtime.workdir import Workdir
+from pilot.settings import sections
 
 #: Exit status: the same failure as then; it ended well; it failed in another way; something it needs is not here.
 SAME, WELL, OTHER, MISSING = 0, 1, 3, 4
@@ -36,6 +39,8 @@ ORIGINAL, RUN = "original", "run"
 GRACE, PATIENCE = 10.0, 3600.0
 #: What a shell says of a program that Ctrl-C has ended.
 INTERRUPTED = 130
+#: No file of a job has a longer name, with the folders that it lies in.
+LONGEST_NAME = 255
 
 Say = Callable[[str], None]
 
@@ -110,7 +115,7 @@ def unpack(source: Path, target: Path) -> None:
                     with (target / inside).open("wb") as copy:
                         shutil.copyfileobj(_member(tar, member), copy)
                     (target / inside).chmod(member.mode & 0o700 | 0o600)
-    except (OSError, EOFError, tarfile.TarError) as wrong:
+    except (OSError, EOFError, ValueError, tarfile.TarError) as wrong:
         raise ConfigError(f"{source}: cannot be read as a log archive: {wrong}") from wrong
 
 
@@ -157,7 +162,8 @@ class Replay:
 
     def command(self) -> PayloadCommand:
         """Answer what was run, in this replay's directory; what was masked is left out."""
-        there, here = self.bundle.workdir, str(self.folder)
+        here = str(self.folder)
+        there = self.bundle.workdir or here
         kept = {name: value for name, value in self.bundle.environment.items() if name not in self.bundle.masked}
         return PayloadCommand(
             tuple(word.replace(there, here) for word in self.bundle.argv),
@@ -169,13 +175,14 @@ class Replay:
         """Run the payload, and compare its end with the one it had."""
         place = Workdir(self.folder)
         try:
-            payload = process.start(self.command(), stdout=place.stdout, stderr=place.stderr, limits=self._limits())
-            try:
-                outcome = payload.wait()
-            except KeyboardInterrupt:
-                payload.stop(GRACE)
-                payload.wait()
-                return INTERRUPTED
+            with self._containers().leaving_nothing(self.bundle.container, place.temporary):
+                payload = process.start(self.command(), stdout=place.stdout, stderr=place.stderr, limits=self._limits())
+                try:
+                    outcome = payload.wait()
+                except KeyboardInterrupt:
+                    payload.stop(GRACE)
+                    payload.wait()
+                    return INTERRUPTED
             problem = self._judge(outcome)
             here = (problem, outcome.status, outcome.signal)
         except JobFailed as failed:
@@ -214,28 +221,35 @@ class Replay:
 
     def _bring_scripts(self) -> None:
         """Copy what the command names of the job's directory, such as a transformation that was fetched."""
+        below = f"{self.bundle.workdir}/"
         for word in self.bundle.argv:
-            name = word[len(self.bundle.workdir) :] if word.startswith(f"{self.bundle.workdir}/") else word
-            name = name.lstrip("./")
+            name = Path(os.path.normpath(word[len(below) :] if word.startswith(below) else word))
+            # A word may be a whole script, and too long for a name; another may lead out of the directory.
+            inside = not name.is_absolute() and ".." not in name.parts and len(word) < LONGEST_NAME
             source = self.base / ORIGINAL / name
-            if name and source.is_file() and not (self.folder / name).exists():
+            if inside and source.is_file() and not (self.folder / name).exists():
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source, self.folder / name)
 
     def _limits(self) -> Limits:
         said: Mapping[str, Any] = self.bundle.limits
         resources = tuple(tuple(row) for row in said.get("resources", ()))
-        return Limits(**{**said, "resources": resources})
+        bounds = {name: int(said[name]) for name in ("memory", "processes", "cpu_time") if name in said}
+        return Limits(**bounds, resources=resources)
 
     def _judge(self, outcome: PayloadOutcome) -> Optional[Problem]:
         manager, spec = plugins.load(self.bundle.user), self.bundle.spec
         plugins.call(manager, "settle_outputs", spec=spec, outcome=outcome)
         found: Optional[Problem] = None if outcome.well else verdicts.of_limits(outcome)
+        found = found or self._containers().explain(self.bundle.container, outcome)
         found = found or plugins.call(manager, "diagnose_payload", spec=spec, outcome=outcome)
         if outcome.well:
             return found or self._outputs()
         found = found or verdicts.of_status(outcome)
         return verdicts.with_core(found, core_dump.where(outcome.pid, self.folder)) if outcome.dumped else found
+
+    def _containers(self) -> Containers:
+        return Containers(sections.Container(), settings.environment())
 
     def _outputs(self) -> Optional[Problem]:
         """Look whether the outputs are there, as storing them would."""

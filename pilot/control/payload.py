@@ -78,6 +78,8 @@ class PayloadControl:
         if not needed:
             return work.answer(Event.PAYLOAD_OK)
         command = self._command(work, place, container, whole)  # now: what runs before may make the program
+        if container is not None:
+            bundle.note_container(place.root, container)
         outcome = self._payload(work, command, place, bounds, utilities)
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
         metrics = self._metrics(work, outcome)

@@ -14,24 +14,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from pilot.contract.codec import ContractError
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
-from pilot.contract.job_wire import from_panda, to_panda
+from pilot.contract.job_wire import checked_lfn, from_panda, to_panda
 from pilot.contract.messages import StoredFile
 from pilot.contract.version import PRODUCT
 from pilot.errors import ConfigError, JobFailed
 from pilot.job import Job, PayloadCommand, Problem
 from pilot.runtime.workdir import read_own, write_new
 
+if TYPE_CHECKING:
+    from pilot.runtime.container.values import Container
+
 #: The member of a log archive.
 REPLAY = "replay.json"
 FORMAT = 1
 #: No note has more bytes.
 LARGEST = 2**26
-_INPUTS, _COMMAND = ".compass-inputs.json", ".compass-command.json"
+_INPUTS, _COMMAND, _CONTAINER = ".compass-inputs.json", ".compass-command.json", ".compass-container.json"
 #: Variables whose values stay on the node where they were; what is left of them is that they were set.
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|PROXY|PRIVATE|_KEY$|^KEY$", re.IGNORECASE)
 MASK = "***"
@@ -50,6 +53,7 @@ class Bundle(NamedTuple):
     masked: tuple[str, ...]
     workdir: str
     limits: Mapping[str, Any]
+    container: Optional[Container]
     inputs: tuple[StoredFile, ...]
     node: Mapping[str, Any]
     software: Mapping[str, str]
@@ -81,6 +85,16 @@ def note_command(folder: Path, command: PayloadCommand, limits: Mapping[str, Any
     _note(folder / _COMMAND, said)
 
 
+def note_container(folder: Path, container: Container) -> None:
+    """Note what the payload's container is started with: its failures are told by the runtime's own words.
+
+    Raises:
+        JobFailed: it cannot be written.
+    """
+    said = {name: getattr(container, name) for name in ("runtime", "image", "program", "options")}
+    _note(folder / _CONTAINER, said)
+
+
 def write(folder: Path, job: Job, queue: str, user: str, node: Mapping[str, Any]) -> None:
     """Write ``replay.json`` into the directory of a job that failed.
 
@@ -99,6 +113,7 @@ def write(folder: Path, job: Job, queue: str, user: str, node: Mapping[str, Any]
         "outcome": None if outcome is None else {"status": outcome.status, "signal": outcome.signal},
         "story": list(job.story),
         "command": _noted(folder / _COMMAND),
+        "container": _noted(folder / _CONTAINER),
         "inputs": _noted(folder / _INPUTS),
         "node": dict(node),
         "software": {
@@ -127,7 +142,7 @@ def read(path: Path) -> Bundle:
             words = f"{path} has format {found['format']!r}, this pilot reads {FORMAT}; use the pilot that it names"
             raise ConfigError(words)
         return _bundle(found)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ContractError) as wrong:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ContractError) as wrong:
         raise ConfigError(f"{path}: cannot be read as a failure bundle: {type(wrong).__name__}: {wrong}") from wrong
 
 
@@ -139,15 +154,31 @@ def _bundle(found: Mapping[str, Any]) -> Bundle:
         problem=Problem(ErrorCode(problem["code"]), str(problem["detail"]), int(problem["payload_code"])),
         status=outcome.get("status"),
         signal=outcome.get("signal"),
-        argv=tuple(command.get("argv", ())),
-        environment=dict(command.get("environment", {})),
+        argv=tuple(map(str, command.get("argv", ()))),
+        environment={str(name): str(value) for name, value in command.get("environment", {}).items()},
         masked=tuple(command.get("masked", ())),
         workdir=str(command.get("workdir", "")),
         limits=dict(command.get("limits", {})),
-        inputs=tuple(StoredFile(**file) for file in found["inputs"] or ()),
+        container=_container(found.get("container")),
+        inputs=tuple(_input(file) for file in found["inputs"] or ()),
         node=dict(found["node"]),
         software=dict(found["software"]),
     )
+
+
+def _input(found: Mapping[str, Any]) -> StoredFile:
+    """Read one input. Who replays a bundle may not have made it: its names must stay in the directory."""
+    checked_lfn(found["lfn"], "inputs")
+    return StoredFile(**found)
+
+
+def _container(found: Optional[Mapping[str, Any]]) -> Optional[Container]:
+    if not found:
+        return None
+    from pilot.runtime.container.values import Container, Runtime
+
+    kind, options = Runtime(found["runtime"]), tuple(map(str, found["options"]))
+    return Container(kind, str(found["image"]), str(found["program"]), options=options)
 
 
 def _note(path: Path, content: Any) -> None:

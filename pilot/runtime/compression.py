@@ -49,13 +49,16 @@ def decompressed(file: IO[bytes]) -> Iterator[Any]:
 
     Raises:
         ConfigError: it was made by one that this node lacks.
+        OSError: it is broken; also while it is read.
     """
     gzipped = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     if gzipped:
         import gzip
+        import zlib
 
         reader: Any = gzip.GzipFile("", "rb", fileobj=file)
+        broken: Any = zlib.error
     else:
         require(ZSTD)
         module: Any = importlib.import_module(_found())
@@ -64,8 +67,12 @@ def decompressed(file: IO[bytes]) -> Iterator[Any]:
             if hasattr(module, "ZstdFile")
             else module.ZstdDecompressor().stream_reader(file, closefd=False)
         )
+        broken = module.ZstdError
     with reader:
-        yield reader
+        try:
+            yield reader
+        except broken as wrong:
+            raise OSError(f"what is compressed is broken: {wrong}") from wrong
 
 
 def _found() -> str:

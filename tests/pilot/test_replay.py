@@ -90,7 +90,7 @@ def edited(tmp_path, archive, **more):
     (path,) = (tmp_path / "unpacked").rglob("replay.json")
     said = json.loads(path.read_text())
     for name, value in more.items():
-        said[name] = {**said[name], **value} if isinstance(value, dict) else value
+        said[name] = {**(said[name] or {}), **value} if isinstance(value, dict) else value
     path.write_text(json.dumps(said))
     return tmp_path / "unpacked"
 
@@ -188,3 +188,41 @@ def test_nothing_is_unpacked_outside(tmp_path, archive):
         tar.add(tmp_path / "x", "job/inside")
     replay.unpack(evil, tmp_path / "target" / "deep")
     assert [path.name for path in (tmp_path / "target").rglob("*")] == ["deep", "inside"]
+
+
+@pytest.mark.parametrize("lfn", ["../outside", "/tmp/outside", "a/b", ".."])
+def test_an_input_whose_name_leads_out_of_the_directory_is_refused(tmp_path, archive, lfn):
+    (tmp_path / "there").write_text("x")
+    found = {"lfn": lfn, "size": 1, "checksum": None, "guid": "", "url": f"file://{tmp_path}/there", "endpoint": ""}
+    with pytest.raises(ConfigError, match=r"cannot be read as a failure bundle: .*inputs"):
+        played(tmp_path, edited(tmp_path, archive, inputs=[found]), "--dry-run")
+
+
+def test_a_command_with_a_script_in_it_or_a_name_outside_is_no_file_to_bring(tmp_path, archive):
+    (tmp_path / "outside.sh").write_text("x")
+    script = f"exit 3 # {'x' * 5000}"
+    folder = edited(tmp_path, archive, command={"argv": ["/bin/sh", "-c", script, "a/../../../outside.sh", ".."]})
+    assert played(tmp_path, folder)[0] == SAME
+
+
+def test_what_a_container_could_not_do_is_told_as_the_pilot_told_it(tmp_path, archive):
+    words = "FATAL:   could not open image /x.sif: failed to retrieve path for /x.sif: no such file or directory"
+    noted = {"runtime": "apptainer", "image": "/x.sif", "program": "", "options": []}
+    command = {"argv": ["/bin/sh", "-c", f"echo '{words}' >&2; exit 255"]}
+    folder = edited(tmp_path, archive, container=noted, command=command)
+    code, said = played(tmp_path, folder)
+    assert (code, said[-1]) == (OTHER, "it failed in another way")
+    assert said[-2].startswith("here: exit status 255; IMAGE_NOT_FOUND (")
+
+
+def test_bounds_that_this_pilot_does_not_know_are_passed_over(tmp_path, archive):
+    assert played(tmp_path, edited(tmp_path, archive, command={"limits": {"memory": 0, "photons": 5}}))[0] == SAME
+
+
+def test_an_archive_that_is_broken_in_its_middle_is_told(tmp_path, archive):
+    content = bytearray(archive.read_bytes())
+    content[40:60] = bytes(20)
+    (tmp_path / "broken.tgz").write_bytes(content)
+    with pytest.raises(ConfigError, match="cannot be read as a log archive"):
+        played(tmp_path, tmp_path / "broken.tgz")
+    assert not (tmp_path / "new").exists()
