@@ -79,8 +79,8 @@ class Checking:
             self._tell(Measured(item.job.key, usage))
         watch.paused += readings.standstill.paused
         self._judge(watch, item, checks, readings, now.running - watch.paused)
+        self._forget(watch.looked.running)  # of the look before, since this one may be late, and the others' too
         watch.looked = now
-        self._forget(now.running)
 
     def _begin(self, item: Look, place: workdir.Workdir, now: Clocks) -> Watch:
         quiet: list[str] = []

@@ -166,9 +166,19 @@ def test_a_job_that_is_no_longer_looked_at_is_forgotten(bench):
     bench.make(other)
     looking.look()
     looking.spec = other
-    for _ in range(11):
+    for _ in range(12):
         looking.look()
     assert set(looking.checking._watches) == {(8, 1)}
+
+
+def test_no_job_is_forgotten_because_the_pilot_was_stopped(bench):
+    check, one, other = Seeing(*(Verdict(memory=number) for number in range(4))), bench.spec(), bench.spec(id=8)
+    looking = Looking(bench, one, checks=[check.check()])
+    bench.make(other)
+    for after, spec in ((60.0, one), (0.0, other), (7200.0, other), (0.0, one)):
+        looking.spec = spec
+        looking.look(after)
+    assert [before for _, before in check.seen] == [None, None, 1, 0]
 
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.STAGING_OUT])
