@@ -19,6 +19,7 @@ from pilot.control.agent import Agent, GaveUp, Parts, Sharded
 from pilot.control.reports import Facts
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
+from pilot.job import Phase
 from pilot.settings import load
 from pilot.site.node import Node
 from tests.pilot.dispatcher import QUEUE, serving
@@ -160,6 +161,34 @@ def test_what_hangs_is_left_when_the_time_is_over(bench, dispatcher):
     let_go.set()
     assert "ask" in ending.left
     assert ending.signal == signal.SIGTERM
+
+
+def test_a_server_that_is_slow_is_told_the_newest_and_the_end_and_not_all_that_was_between(bench, dispatcher):
+    reporting, beats = threading.Event(), threading.Semaphore(0)
+
+    class Ended:
+        @hookimpl
+        def job_moved(self, job):
+            if job.phase is Phase.REPORTING:
+                reporting.set()
+
+        @hookimpl
+        def payload_progress(self):
+            beats.release()
+
+    def slow(path, count):
+        if path.endswith("update_job") and count == 0:
+            assert reporting.wait(20)
+
+    bench.plugins.register(Ended())
+    bench.settings(monitor={"free_disk_at_start": 0, "heartbeat": 0.05})
+    dispatcher.misbehave = slow
+    dispatcher.jobs = [JobSpec(id=7, attempt=1, transformation="/bin/sleep", arguments=("0.8",))]
+    assert bench.run().finished == 1
+    assert sum(beats.acquire(blocking=False) for _ in range(100)) > 5
+    states = [update["job_status"] for update in dispatcher.updates]
+    assert (states[0], states[-1]) == ("starting", "finished")
+    assert len(states) <= 3
 
 
 def test_what_concerns_one_job_stays_in_order():
