@@ -40,29 +40,37 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the pilot, or one of its further commands; answer the shell status."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        if words[:1] == ["settings"]:
-            return show_settings(words[1:])
-        if words[:1] == ["environment"]:
-            return show_environment(words[1:])
-        if words[:1] == ["check"]:
-            from pilot.check import program
-
-            return program.main(words[1:], print)
-        if words[:1] == ["test"]:
-            from pilot import trial
-
-            return trial.main(words[1:], print)
-        if words[:1] == ["replay"]:
-            from pilot import replay
-
-            return replay.main(words[1:], print)
-        run(words)
+        status = further(words[:1], words[1:])
+        return run(words) if status is None else status
+    except KeyboardInterrupt:  # of a command; a pilot hears its signals
+        return say("interrupted", 128 + signal.SIGINT)
     except PilotError as error:
         return say(f"{error}; {error.code.advice}", exit_code([error.code]))
     except OSError as wrong:
         full = wrong.errno in (errno.ENOSPC, errno.EDQUOT)
         failed = JobFailed(ErrorCode.NO_LOCAL_SPACE if full else ErrorCode.FILE_HANDLING, str(wrong))
         return say(f"{failed}; {failed.code.advice}", exit_code([failed.code]))
+
+
+def further(name: Sequence[str], argv: Sequence[str]) -> Optional[int]:
+    """Run one of the further commands; ``None`` when it is none of them."""
+    if name == ["settings"]:
+        return show_settings(argv)
+    if name == ["environment"]:
+        return show_environment(argv)
+    if name == ["check"]:
+        from pilot.check import program
+
+        return program.main(argv, print)
+    if name == ["test"]:
+        from pilot import trial
+
+        return trial.main(argv, print)
+    if name == ["replay"]:
+        from pilot import replay
+
+        return replay.main(argv, print)
+    return None
 
 
 def say(words: str, status: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -123,3 +124,19 @@ def test_a_work_folder_that_is_gone_is_told_with_its_remedy(tmp_path):
     )
     assert "the folder this was started in is gone; give another by -a" in done.stdout, done.stderr
     assert done.returncode == ExitCode.BAD_CONFIGURATION
+
+
+def test_whoever_interrupts_it_sees_one_line(tmp_path):
+    os.mkfifo(tmp_path / "site.yaml")
+    asked = subprocess.Popen(
+        [sys.executable, "-m", "pilot", "check", "--config", "site.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    opened = os.open(tmp_path / "site.yaml", os.O_WRONLY)  # returns when the settings are being read
+    asked.send_signal(signal.SIGINT)
+    words = asked.communicate(timeout=20)[1]
+    os.close(opened)
+    assert (asked.returncode, words) == (130, "pilot: interrupted (exit status 130)\n")
