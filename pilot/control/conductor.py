@@ -108,11 +108,13 @@ class Conductor(Component):
         self._go_on()
 
     def broke(self, item: Any, error: Exception) -> None:
-        """Fail the job whose news could not be handled."""
+        """Fail the job whose news could not be handled. Of an answer with jobs, ask no more: the same would come."""
         key = getattr(item, "key", None)
-        if key in self.jobs:
-            words = f"the conductor broke: {type(error).__name__}: {error}"
-            self._move(self.jobs[key], Event.FAIL, Problem(ErrorCode.INTERNAL_ERROR, words))
+        broken = Problem(ErrorCode.INTERNAL_ERROR, f"the conductor broke: {type(error).__name__}: {error}")
+        if isinstance(item, (news.Offer, news.NoOffer)):
+            self.intake.refused(news.NoOffer(broken, fatal=True))
+        elif key in self.jobs:
+            self._move(self.jobs[key], Event.FAIL, broken)
         self._go_on()
 
     # What comes in

@@ -394,6 +394,18 @@ def test_a_fault_of_the_conductor_fails_the_job_it_happened_to(running):
     assert running.job().problem.code is ErrorCode.INTERNAL_ERROR
 
 
+def test_an_answer_with_jobs_that_breaks_the_conductor_is_not_waited_for_for_ever(scene):
+    request = next(item.request_id for item in scene.work if isinstance(item, news.Ask))
+    offer = news.Offer(request, SITE, (spec(arguments=(7,)),))
+    with pytest.raises(TypeError) as caught:
+        scene.conductor.handle(offer)
+    scene.conductor.broke(offer, caught.value)
+    scene.settled()
+    assert scene.world.ends == 1
+    assert [problem.code for problem in scene.conductor.problems] == [ErrorCode.INTERNAL_ERROR]
+    assert scene.world.journal.open_request(SERVER.name, "Q") is None
+
+
 def test_a_job_that_is_offered_twice_is_run_once(tmp_path):
     scene = Scene(tmp_path, at_once=2)
     scene.conductor.begin()
