@@ -32,7 +32,7 @@ class ConfigError(PilotError):
 
 
 class PluginFailed(PilotError):
-    """A plugin raised something in one of its hooks; the detail names both."""
+    """A plugin raised something in one of its hooks, or answered what is no answer; the detail names both."""
 
     code = ErrorCode.PLUGIN_FAILED
 

@@ -6,11 +6,12 @@ import importlib
 import logging
 from collections.abc import Iterable, Sequence
 from types import CodeType, TracebackType
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import pluggy
 
 from pilot import hookspecs
+from pilot.answers import ANSWERS
 from pilot.errors import ConfigError, JobFailed, PluginFailed
 
 log = logging.getLogger(__name__)
@@ -73,21 +74,44 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
     try:
         manager.register(plugin, name=name)
         manager.check_pending()
+        _look_at_answers(manager, plugin)
     except pluggy.PluginValidationError as wrong:
         raise ConfigError(f"plugin {name!r}: {' '.join(str(wrong).split())}") from wrong
+
+
+class Checked:
+    """A plugin's hook, whose answers are looked at: of another type they would break what is far from the plugin."""
+
+    def __init__(self, plugin: str, hook: str, function: Callable[..., Any]) -> None:
+        self.plugin, self.hook, self.function = plugin, hook, function
+
+    def __call__(self, *given: Any) -> Any:
+        found, wanted = self.function(*given), ANSWERS[self.hook]
+        if found is None or wanted.is_right(found):
+            return found
+        words = f"plugin {self.plugin!r} answered {self.hook} with {found!r:.100}; {wanted.words} is expected"
+        log.error("%s", words)
+        raise PluginFailed(words)
+
+
+def _look_at_answers(manager: pluggy.PluginManager, plugin: Any) -> None:
+    for caller in manager.get_hookcallers(plugin) or ():
+        for found in caller.get_hookimpls():
+            if found.plugin is plugin and caller.name in ANSWERS and not (found.wrapper or found.hookwrapper):
+                found.function = Checked(found.plugin_name, caller.name, found.function)  # type: ignore[misc]
 
 
 def call(manager: pluggy.PluginManager, hook: str, **arguments: Any) -> Any:
     """Call a hook in every plugin that has it.
 
     Raises:
-        PluginFailed: a plugin raised something; the message names it and the hook.
+        PluginFailed: a plugin raised something, or answered what is no answer; the message names it and the hook.
         JobFailed: a plugin raised that: it knows a code of its own.
     """
     caller = getattr(manager.hook, hook)
     try:
         return caller(**arguments)
-    except JobFailed:
+    except (JobFailed, PluginFailed):
         raise
     except Exception as error:
         name = _culprit(caller, error.__traceback__)
@@ -98,10 +122,15 @@ def call(manager: pluggy.PluginManager, hook: str, **arguments: Any) -> Any:
 def _culprit(caller: pluggy.HookCaller, trace: Optional[TracebackType]) -> str:
     """Name the plugin whose function stands in a traceback."""
     by_code: dict[Optional[CodeType], str] = {
-        getattr(found.function, "__code__", None): found.plugin_name for found in caller.get_hookimpls()
+        getattr(_own(found.function), "__code__", None): found.plugin_name for found in caller.get_hookimpls()
     }
     while trace is not None:
         if trace.tb_frame.f_code in by_code:
             return by_code[trace.tb_frame.f_code]
         trace = trace.tb_next
     return "unknown"
+
+
+def _own(function: Any) -> Any:
+    """Answer the function that stands in the plugin."""
+    return function.function if isinstance(function, Checked) else function

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import types
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pilot import plugins
+from pilot import hookspecs, plugins
+from pilot.answers import ANSWERS
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.errors import ConfigError, JobFailed, PluginFailed
 from pilot.hookspecs import hookimpl
+from pilot.job import PayloadCommand, Problem, Utility, When
 
 SPEC = JobSpec(id=1, attempt=1, transformation="x")
 OUT = Path("out")
@@ -110,3 +113,56 @@ def test_a_user_that_is_built_in_costs_no_look_at_installed_packages():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+#: What no hook may answer, with one that is right.
+WRONG = {
+    "register_copytools": (["rucio"], [str]),
+    "verify_job": (False, "no"),
+    "payload_environment": ({"THREADS": 8}, {"THREADS": "8"}),
+    "payload_command": ("run.sh --all", ["run.sh", "--all"]),
+    "wrap_command": (["apptainer"], PayloadCommand((), {}, OUT)),
+    "utility_commands": ([["watch"]], [Utility("watch", ("watch",), When.BESIDE)]),
+    "diagnose_payload": ("no beam", Problem(ErrorCode.PAYLOAD_FAILED, "no beam")),
+    "job_metrics": ([("nEvents", 3)], {"nEvents": 3, "beam": "mu+"}),
+    "payload_progress": (3, (3, None)),
+    "quiet_files": ("*.log", ["*.log"]),
+    "monitor_checks": (True, Problem(ErrorCode.PAYLOAD_FAILED, "no beam")),
+    "redundant_files": ([3], ("*.pool",)),
+}
+
+
+def test_the_answers_of_all_hooks_that_answer_anything_are_looked_at():
+    every = {name for name, made in vars(hookspecs).items() if hasattr(made, "compass-pilot_spec")}
+    assert set(ANSWERS) == set(WRONG) == every - {"settle_outputs", "job_moved"}
+
+
+@pytest.mark.parametrize("hook", sorted(WRONG))
+def test_an_answer_of_another_type_names_the_plugin_and_the_hook(installed, hook):
+    wrong, right = WRONG[hook]
+    arguments = dict.fromkeys(inspect.signature(getattr(hookspecs, hook)).parameters)
+    installed(bad=plugin(**{hook: lambda: wrong}), good=plugin(**{hook: lambda: right}))
+    found = plugins.call(plugins.load("good", always=[]), hook, **arguments)
+    assert found in (right, [right])
+    with pytest.raises(PluginFailed, match=f"plugin 'bad' answered {hook} with .*; .* is expected") as caught:
+        plugins.call(plugins.load("bad", ["good"], always=[]), hook, **arguments)
+    assert caught.value.code is ErrorCode.PLUGIN_FAILED
+
+
+def test_a_plugin_that_has_no_answer_and_one_that_wraps_others_are_not_in_the_way(installed):
+    @hookimpl(wrapper=True)
+    def redundant_files():
+        return [*(yield), ["more"]]
+
+    wrapping = types.ModuleType("wrapping")
+    wrapping.redundant_files = redundant_files
+    installed(silent=plugin(redundant_files=lambda: None), wrapping=wrapping)
+    manager = plugins.load("wrapping", ["silent"], always=[])
+    assert plugins.call(manager, "redundant_files", spec=SPEC) == [["more"]]
+
+
+def test_a_wrong_number_of_events_is_no_progress(installed):
+    for wrong in ((1,), (None, 3), ("1", 2), (1, "2"), (1, 2, 3)):
+        installed(bad=plugin(payload_progress=lambda wrong=wrong: wrong))
+        with pytest.raises(PluginFailed):
+            plugins.call(plugins.load("bad", always=[]), "payload_progress", spec=SPEC, stdout=OUT)
