@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ SEEN = Progress((7, 1), 5, 10, lines="event 5\ntok-secret")
 
 def scene(tmp_path, announced=False, **more):
     means = World(0, tmp_path / "journal").conductor.means
-    means = replace(means, mask=masking(lambda: ("tok-secret",)), announced=lambda: announced)
+    means = means._replace(mask=masking(lambda: ("tok-secret",)), announced=lambda: announced)
     spec = JobSpec(id=7, attempt=1, transformation="x", debug=more.pop("debug", False))
     timers = Timers()
     return Reporting(means, timers), Slot(Job(spec, **more), SITE, "r1", 1e9, 0.0), timers
@@ -81,7 +80,7 @@ def test_a_report_that_was_not_taken_is_offered_sooner_when_the_pilot_ends_soon(
 
 def test_no_part_of_a_secret_is_left_where_the_last_lines_are_cut(tmp_path):
     reporting, slot, _ = scene(tmp_path, announced=True, phase=Phase.RUNNING)
-    reporting._means = replace(reporting._means, mask=masking(lambda: ("S" * 100,)))
+    reporting._means = reporting._means._replace(mask=masking(lambda: ("S" * 100,)))
     lines = last_lines("x" * 5000 + "\nSSSS" + "S" * 96 + " " + "y" * 2000)
     stdout = json.loads(reporting.running(slot, Progress((7, 1), lines=lines)).text)["stdout"]
     assert "S" not in stdout
