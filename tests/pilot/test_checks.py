@@ -74,10 +74,10 @@ def test_a_payload_that_hangs_is_ended_and_the_log_says_where_it_did(watched):
     assert "wchan: " in log
 
 
-def test_time_in_which_the_pilot_was_stopped_makes_no_payload_looping(watched):
+def test_time_in_which_the_pilot_was_stopped_makes_no_payload_looping_and_loses_no_job(watched):
     """As when a batch system freezes a slot; more than two seconds, because the payload must be silent for longer."""
     watched.dispatcher.jobs = [shell("echo begun; sleep 3.5")]
-    pilot = watched.start(**OFTEN, monitor__looping=2.5, monitor__standstill=1)
+    pilot = watched.start(**OFTEN, monitor__looping=2.5, monitor__standstill=1, server__lost_after=2)
     watched.dispatcher.wait_for(lambda: any("max_pss" in one for one in watched.dispatcher.updates))
     pilot.send_signal(signal.SIGSTOP)
     time.sleep(2.2)
