@@ -20,8 +20,9 @@ def where(pid: int, workdir: Path, pattern: str = "", uses_pid: bool = False) ->
     if pattern.startswith("|"):
         program = pattern[1:].split()[0] if pattern[1:].split() else "a program"
         return f"the node gave the core dump to {program}"
-    found = sorted(glob.glob(_as_glob(pattern, uses_pid, pid, workdir)))  # noqa: PTH207  # the pattern is no Path
-    return f"the core dump is {found[-1]}" if found else f"no core dump was found as {pattern}"
+    found = glob.glob(_as_glob(pattern, uses_pid, pid, workdir))  # noqa: PTH207  # the pattern is no Path
+    # Where no process number is part of the name, others' dumps fit, too; the last one is this one's.
+    return f"the core dump is {max(found, key=_written)}" if found else f"no core dump was found as {pattern}"
 
 
 def _as_glob(pattern: str, uses_pid: bool, pid: int, workdir: Path) -> str:
@@ -32,6 +33,13 @@ def _as_glob(pattern: str, uses_pid: bool, pid: int, workdir: Path) -> str:
     if uses_pid and "%p" not in pattern:
         text += f".{pid}"
     return text if text.startswith("/") else f"{glob.escape(str(workdir))}/{text}"
+
+
+def _written(path: str) -> float:
+    try:
+        return Path(path).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _read(path: Path) -> str:

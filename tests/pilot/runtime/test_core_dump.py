@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pilot.runtime import core_dump
@@ -21,6 +23,13 @@ def test_a_core_dump_is_found_where_the_pattern_says(tmp_path, pattern, uses_pid
     (tmp_path / name).touch()
     (tmp_path / "core.999").touch()
     assert core_dump.where(123, tmp_path, pattern, uses_pid) == f"the core dump is {tmp_path / name}"
+
+
+def test_of_several_that_fit_the_last_one_is_named(tmp_path):
+    for name, moment in (("core.reco", 200), ("core.zsh", 100)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, moment))
+    assert core_dump.where(123, tmp_path, "core.%e") == f"the core dump is {tmp_path}/core.reco"
 
 
 def test_a_pattern_may_name_another_folder(tmp_path):
