@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
 
 from pilot import options, settings
 from pilot.contract.codes import ErrorCode
@@ -130,7 +130,7 @@ def run(argv: Sequence[str]) -> NoReturn:
         ending = live(parts, told)
         status = exit_code((problem.code for problem in ending.problems), signal=ending.signal)
         log.info("the end: status %d", status)
-        hand_over(parts.own, loaded.settings.recovery.folder)
+        hand_over(parts.own, loaded.settings.recovery.folder, told, loaded.settings.stop.within_again)
         leave(parts.own, status, loaded.settings.job.keep_workdir)
         say(summary(ending), status)
         # A thread that hangs in a copy or in the network would keep the process from ending, and what the interpreter
@@ -297,15 +297,45 @@ def start_log(path: Path, *, debug: bool) -> None:
     log.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
-def hand_over(own: Path, folder: str) -> None:
-    """Move jobs that this pilot could not bring to their end to where the site's other pilots find them."""
-    if folder and any(own.glob("journal/*.json")) and Path(folder).absolute() != own.parent:
+def hand_over(own: Path, folder: str, told: queue.SimpleQueue[Any], seconds: float) -> None:
+    """Move jobs that this pilot could not bring to their end to where the site's other pilots find them.
+
+    A signal leaves so many seconds for it: the folder may be on a disk that does not answer.
+    """
+    if folder and any(own.glob("journal/*-*.json")) and Path(folder).absolute() != own.parent:
         from pilot.control.moving import move_all
 
+        def move() -> None:
+            try:
+                log.info("%d jobs are left to other pilots, in %s", move_all(own, Path(folder).absolute()), folder)
+            except PilotError as wrong:
+                log.error("they stay on this disk: %s", wrong)
+
+        if not in_time(move, told, seconds):
+            log.error("a signal has cut the way to %s short; what has not arrived waits on this disk", folder)
+
+
+def in_time(work: Callable[[], None], told: queue.SimpleQueue[Any], seconds: float) -> bool:
+    """Do something to its end, or until so many seconds after the next signal; say whether it came to its end."""
+    done = object()
+
+    def do() -> None:
         try:
-            log.info("%d jobs are left to other pilots, in %s", move_all(own, Path(folder).absolute()), folder)
-        except PilotError as wrong:
-            log.error("they stay on this disk: %s", wrong)
+            work()
+        finally:
+            told.put(done)
+
+    threading.Thread(target=do, name="hand-over", daemon=True).start()
+    until: Optional[float] = None
+    while True:
+        try:
+            word = told.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            return False
+        if word is done:
+            return True
+        if isinstance(word, int):
+            until = until or time.monotonic() + seconds
 
 
 def leave(own: Path, status: int, keep: bool) -> None:

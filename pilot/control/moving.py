@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 INSIDE = ".compass-record.json"
 #: In the target: a record that has not arrived yet. In the source: where it goes.
 ARRIVING, MOVING = ".arriving", ".moving"
+#: How a directory begins, in the target, that is being copied.
+PART = ".part-"
 #: How the directory of a job begins.
 PLACE = naming.workdir(0)[:-1]
 #: The log of the pilot, in its folder.
@@ -143,7 +145,7 @@ def _rename(source: Path, target: Path, place: str, name: str) -> None:
 
 
 def _copy(source: Path, target: Path, place: str, name: str) -> None:
-    part, arriving = target / f".part-{place}", target / JOURNAL / (name + ARRIVING)
+    part, arriving = target / f"{PART}{place}", target / JOURNAL / (name + ARRIVING)
     record, note = source / JOURNAL / name, source / JOURNAL / (name + MOVING)
     shutil.rmtree(part, ignore_errors=True)
     try:

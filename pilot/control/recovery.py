@@ -52,10 +52,15 @@ def orphans(bases: Sequence[Path], own: Path) -> Iterator[Path]:
 def _is_left(folder: Path) -> bool:
     """Say whether a pilot's folder holds more than its log."""
     try:
-        return any(folder.glob(f"{JOURNAL}/*")) or any(moving.places(folder))
+        return any(any(found) for found in (folder.glob(f"{JOURNAL}/*"), moving.places(folder), _parts(folder)))
     except OSError as wrong:  # another pilot has just removed it, or its disk is gone
         log.info("%s is left alone: %s", folder, wrong)
         return False
+
+
+def _parts(folder: Path) -> Iterator[Path]:
+    """Answer what has come in part from another file system: its source has it still."""
+    return folder.glob(f"{moving.PART}*")
 
 
 def _others(bases: Sequence[Path], own: Path) -> Iterator[Path]:
@@ -191,7 +196,7 @@ class Recovery:
         return left
 
     def _clean(self, folder: Path, journal: Journal) -> None:
-        for place in moving.places(folder):
+        for place in (*moving.places(folder), *_parts(folder)):
             workdir.remove(workdir.Workdir(place))
         if journal.request_since() > self._now() - REQUEST_LIFE:
             return  # for a pilot of its queue to take over

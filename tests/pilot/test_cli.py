@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -135,7 +137,7 @@ def test_jobs_that_are_left_go_to_the_folder_that_the_site_names(tmp_path):
         own = cli.make_folder(tmp_path / "node", held)
         (own / "journal").mkdir()
         Journal(own / "journal").write(Record(7, 1, "server", "Q", "staging-out", 1e9))
-        cli.hand_over(own, str(tmp_path / "shared"))
+        cli.hand_over(own, str(tmp_path / "shared"), queue.SimpleQueue(), 1.0)
         (moved,) = (tmp_path / "shared").iterdir()
         assert [record.id for record in Journal(moved / "journal").records()] == [7]
         cli.leave(own, 0, keep=False)
@@ -147,7 +149,7 @@ def test_jobs_that_cannot_be_moved_stay_on_the_disk_and_that_is_told(tmp_path, c
     own = cli.make_folder(tmp_path, contextlib.ExitStack())
     (own / "journal").mkdir()
     Journal(own / "journal").write(Record(7, 1, "server", "Q", "staging-out", 1e9))
-    cli.hand_over(own, str(tmp_path / "file" / "below"))
+    cli.hand_over(own, str(tmp_path / "file" / "below"), queue.SimpleQueue(), 1.0)
     assert "they stay on this disk" in caplog.text
     assert Journal(own / "journal").holds_jobs()
 
@@ -165,9 +167,9 @@ def test_a_disk_that_takes_nothing_is_told_in_one_line(tmp_path):
     limited = ["/bin/sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *words]
     done = subprocess.run(limited, capture_output=True, text=True, timeout=30, cwd=ROOT)
     (line,) = done.stderr.splitlines()
-    assert "FILE_HANDLING" in line
+    assert "JOURNAL_UNUSABLE" in line
     assert "File too large" in line
-    assert done.returncode == 90
+    assert done.returncode == 65
 
 
 def test_a_directory_that_the_server_wants_kept_stays(tmp_path):
@@ -177,3 +179,19 @@ def test_a_directory_that_the_server_wants_kept_stays(tmp_path):
     workdir.keep(workdir.Workdir(kept))
     cli.leave(own, 0, keep=False)
     assert kept.exists()
+
+
+def test_what_a_disk_holds_up_is_left_some_seconds_after_a_signal():
+    told, held = queue.SimpleQueue(), threading.Event()
+    told.put("a word that is no signal")
+    told.put(int(signal.SIGTERM))
+    assert cli.in_time(held.wait, told, 0.01) is False
+    held.set()
+
+
+def test_a_signal_leaves_time_for_what_goes_on():
+    told, held = queue.SimpleQueue(), threading.Event()
+    told.put(int(signal.SIGTERM))
+    threading.Timer(0.05, held.set).start()
+    assert cli.in_time(held.wait, told, 10.0) is True
+    assert cli.in_time(lambda: None, told, 0.0) is True

@@ -454,3 +454,12 @@ def test_a_job_is_reported_from_the_node_on_which_its_payload_ran(disk, dispatch
     disk.write(node="there")
     disk.settle_all()
     assert [update["node"] for update in dispatcher.finals()] == ["there"]
+
+
+def test_what_came_in_part_only_is_removed_at_once(disk):
+    shutil.rmtree(disk.dead / JOURNAL)
+    (disk.dead / ".part-PanDA_Pilot-7-1" / "half").mkdir(parents=True)
+    (disk.dead / "pilotlog.txt").write_text("its last words")
+    os.utime(disk.dead / "pilotlog.txt", (2e9, 2e9))
+    disk.settle_all()
+    assert sorted(path.name for path in disk.dead.iterdir()) == [workdir.LOCK_FILE, "pilotlog.txt"]
