@@ -14,6 +14,7 @@ from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.queue import QueueData
 from pilot.control import news
 from pilot.control.asking import Asking, Limits
+from pilot.control.commands import Commands
 from pilot.control.component import Budget
 from pilot.control.conductor import Conductor
 from pilot.control.ends import End
@@ -24,7 +25,7 @@ from pilot.control.means import Means, Ways
 from pilot.control.news import Order, Site
 from pilot.control.reports import Facts
 from pilot.control.times import NEVER, Times
-from pilot.job import PayloadOutcome, Phase, Problem
+from pilot.job import PayloadOutcome, Phase, Problem, Usage
 from pilot.settings import Server, Settings
 
 GOOD = {
@@ -189,3 +190,67 @@ class World:
             if luck < 0.6:  # else the answer is lost
                 return self.inbox.put(work.answer(Event.TAKEN))
         return self.inbox.put(work.answer(Event.NOT_TAKEN, Problem(ErrorCode.COMMUNICATION_FAILURE, "no answer")))
+
+
+class Crowd(World):
+    """Several jobs of different sizes at once, of a server that may give more than there is room for; commands, looks,
+    signals and answers cross. ``given`` are the jobs in the order in which they came, ``done`` is what was asked for
+    each; what may never be asked is noticed at once."""
+
+    def __init__(self, seed: int, folder: Path, *, cores: int, **more: Any):
+        self.given: list[news.Key] = []
+        self.done: dict[news.Key, list[Effect]] = {}
+        self.cores = cores
+        super().__init__(seed, folder, total=Amount(cores), **more)
+
+    def put(self, item: object) -> None:
+        if isinstance(item, news.Work):
+            before = self.done.setdefault(item.key, [])
+            assert Effect.CLEAN not in before, "its end was its end"
+            if Effect.FINAL_REPORT in before:
+                assert item.effect in (Effect.FINAL_REPORT, Effect.CLEAN)
+            if item.effect in (Effect.STAGE_IN, Effect.RUN_PAYLOAD, Effect.STAGE_LOG):
+                assert item.effect not in before, "nothing is done twice"
+            if item.effect in (Effect.STAGE_IN, Effect.RUN_PAYLOAD, Effect.STAGE_OUT):
+                assert not {Effect.STOP_PAYLOAD, Effect.CANCEL_COPIES, Effect.STAGE_LOG} & {*before}, "it was stopped"
+            before.append(item.effect)
+        super().put(item)
+
+    def moved(self, job: Any) -> None:
+        super().moved(job)
+        slots = self.conductor.jobs.values()
+        used = [slot.job.spec.cores for slot in slots if Phase.STAGING_IN in self.phases.get(slot.job.key, ())]
+        assert len(used) < 2 or sum(used) <= self.cores, "no core is given twice"
+
+    def play(self) -> None:
+        if self.conductor.jobs and self.luck.random() < 0.05:
+            self.inbox.put(self.chatter())
+        super().play()
+
+    def chatter(self) -> news.News:
+        key = self.luck.choice([*self.conductor.jobs, (999, 1)])
+        problem = Problem(ErrorCode.SIGTERM, "ended")
+        said: list[news.News] = [
+            news.Commanded(key, Commands(debug=self.luck.random() < 0.5, show=(("ls",),))),
+            news.Commanded(key, Commands(keep=True)),
+            news.Shown(key, "shown"),
+            news.Measured(key, Usage()),
+            news.Progress(key, 1, 2),
+            news.Heard(key),
+        ]
+        if self.luck.random() < 0.05:
+            said = [Order(None, Event.DEADLINE, problem), news.Shutdown(problem, self.luck.choice((5.0, 60.0)))]
+        return self.luck.choice(said)
+
+    def offer(self, ask: news.Ask) -> None:
+        if self.luck.random() < 0.1:
+            fatal = self.luck.random() < 0.1
+            return self.inbox.put(news.NoOffer(Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there"), fatal))
+        specs = [self.order_of(self.left - n) for n in range(min(self.left, self.luck.choice((0, 1, 1, 3))))]
+        self.left -= len(specs)
+        self.given += [spec.key for spec in specs]
+        return self.inbox.put(news.Offer(ask.request_id, SITE, (*specs, *specs[:1])))  # the first one twice
+
+    def order_of(self, number: int) -> JobSpec:
+        cores, seconds = self.luck.choice((1, 1, 1, 2, 4, 8, 16)), self.luck.choice((0, 300, 3000))
+        return JobSpec(id=number, attempt=1, transformation="true", log=LOG, cores=cores, max_walltime=seconds)

@@ -26,7 +26,7 @@ from pilot.control.reports import Facts
 from pilot.control.times import PATIENCE
 from pilot.job import Memory, PayloadOutcome, Phase, Problem, Usage
 from pilot.settings import Queue, Settings
-from tests.pilot.control.simulation import SERVER, SITE, Crash, World
+from tests.pilot.control.simulation import SERVER, SITE, Crash, Crowd, World
 
 KILL = Problem(ErrorCode.KILLED_BY_SERVER, "killed")
 
@@ -44,6 +44,19 @@ def test_whatever_goes_wrong_a_job_gets_one_final_report_and_the_conductor_ends_
     assert reached | kept == set(world.phases), "ended, or left to the next pilot"
     assert not reached & kept
     assert world.ends == 1
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_whatever_crosses_each_of_several_jobs_has_one_end_and_nothing_is_begun_after_it(seed, tmp_path):
+    crowd = Crowd(seed, tmp_path / "journal", jobs=8, at_once=(2, 4, 8)[seed % 3], cores=(4, 8)[seed % 2])
+    crowd.run()
+    kept = {(record.id, record.attempt) for record in crowd.journal.records()}
+    for key in crowd.given:
+        assert (Effect.CLEAN in crowd.done[key]) != (key in kept), "ended, or left to the next pilot"
+        assert len(set(crowd.taken.get(key, ()))) == (1 if key in crowd.taken else 0), "the same words each time"
+        assert key in crowd.taken or key in kept
+    assert crowd.conductor.means.ledger.opening((), crowd.now).cores == crowd.cores, "all is given back"
+    assert crowd.ends == 1
 
 
 class TakesAll:
