@@ -22,6 +22,7 @@ from pilot.job import PayloadOutcome
 from pilot.runtime import cgroup
 from pilot.runtime.limits import NO_LIMITS, LimitedBy, Limits
 from pilot.runtime.processes import Root
+from pilot.runtime.workdir import write_new
 
 if TYPE_CHECKING:
     from pilot.job import PayloadCommand
@@ -134,7 +135,8 @@ def start(command: PayloadCommand, *, stdout: Path, stderr: Path, limits: Limits
     """
     with contextlib.ExitStack() as opened:
         try:
-            out, err = (opened.enter_context(path.open("wb")) for path in (stdout, stderr))
+            # What ran before in the same directory may have put a link, or a pipe, in their places.
+            out, err = (opened.enter_context(write_new(path)) for path in (stdout, stderr))
         except OSError as wrong:
             raise JobFailed(ErrorCode.FILE_HANDLING, f"the payload's output cannot be written: {wrong}") from wrong
         keeper = _start_keeper(out, err)

@@ -453,3 +453,14 @@ def test_a_tree_of_stopped_processes_is_ended_within_its_grace(tmp_path):
     payload.wait()
     assert not any(map(alive, tree))
     assert time.monotonic() - begun < 2
+
+
+def test_output_goes_to_no_link_and_waits_for_no_pipe_that_something_else_has_made_there(tmp_path):
+    folder, treasure = tmp_path / "job", tmp_path / "treasure"
+    folder.mkdir()
+    treasure.write_text("mine")
+    (folder / "payload.stdout").symlink_to(treasure)
+    os.mkfifo(folder / "payload.stderr")
+    assert start(folder, "/bin/sh", "-c", "echo out; echo err >&2").wait().well
+    assert treasure.read_text() == "mine"
+    assert [(folder / f"payload.{name}").read_text() for name in ("stdout", "stderr")] == ["out\n", "err\n"]
