@@ -91,9 +91,10 @@ def test_what_was_measured_is_known_again_and_what_is_unknown_is_passed_over():
 
 
 def test_an_adopted_job_has_its_own_time_queue_and_request():
-    found = record("staging-out", request_id="r1", spent={"running": 5.0})
+    found = record("staging-out", request_id="r1", spent={"running": 5.0}, node="there")
     slot = adopted(adoption(found, Path("own"), Site(QueueData("Q")), Plan(Event.PAYLOAD_OK)), 77.0)
     assert (slot.adopted, slot.queue, slot.request_id, slot.started, slot.since) == (True, "Q", "r1", 1e9, 77.0)
     course = slot.course("OTHER", 77.0)
     assert (course.spent[Phase.RUNNING], course.queue) == (5.0, "Q")
     assert slot.record("server", "OTHER").spec == found.spec
+    assert slot.record("server", "OTHER").node == "there"

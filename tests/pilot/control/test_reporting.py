@@ -10,6 +10,7 @@ from pilot.contract.job import JobSpec
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.news import Answer, Progress
 from pilot.control.reporting import Reporting
+from pilot.control.reports import Facts
 from pilot.control.slot import Slot
 from pilot.control.tails import last_lines, masking
 from pilot.control.timers import Timers
@@ -93,3 +94,13 @@ def test_what_a_plugin_quotes_of_the_payload_is_told_without_secrets(tmp_path):
     reporting.write_final(slot)
     assert json.loads(slot.final)["pilot_error_diag"] == "it wrote: cannot use ********"
     assert "tok-secret" not in slot.final
+
+
+@pytest.mark.parametrize(("ran_on", "told"), [("", "here"), ("here", "here"), ("there", "there")])
+def test_reports_name_the_node_on_which_the_payload_ran(tmp_path, ran_on, told):
+    reporting, slot, _ = scene(tmp_path, phase=Phase.REPORTING)
+    reporting._means = reporting._means._replace(facts=Facts("here", cpu_model="fast"))
+    slot.node = ran_on
+    reporting.write_final(slot)
+    assert json.loads(slot.final)["node"] == json.loads(reporting.running(slot).text)["node"] == told
+    assert ("fast" in slot.final) is (told == "here")
