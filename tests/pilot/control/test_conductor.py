@@ -325,15 +325,15 @@ def test_stored_files_are_in_the_journal_at_once_and_in_the_final_report(running
     file = StoredFile("out", 3, "adler32:00000001", "G", "file:///x/out", "S")
     running.conductor.handle(news.Stored((1, 1), file))
     assert next(running.world.journal.records()).stored == (file,)
+    running.answer(Event.OUTPUT_STORED)
+    running.work.clear()
+    running.answer(Event.LOG_STORED)
+    assert "out" in json.loads(json.loads(running.work[0].report.text)["job_output_report"])
 
 
 def test_the_journal_says_on_which_node_a_payload_runs(running):
     running.answer(Event.PAYLOAD_OK)
     assert next(running.world.journal.records()).node == "here"
-    running.answer(Event.OUTPUT_STORED)
-    running.work.clear()
-    running.answer(Event.LOG_STORED)
-    assert "out" in json.loads(json.loads(running.work[0].report.text)["job_output_report"])
 
 
 def test_the_final_report_is_in_the_journal_before_it_is_sent(running):
