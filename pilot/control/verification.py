@@ -6,6 +6,7 @@ What is asked of job and node is decided in `control.requirements`, by the conta
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,11 +19,12 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.queue import QueueData
 from pilot.control import requirements
-from pilot.control.journal import JOURNAL, record_name
+from pilot.control.journal import JOURNAL, LARGEST, record_name
 from pilot.control.requirements import Room
 from pilot.errors import JobFailed
 from pilot.job import Problem
 from pilot.plugins import call
+from pilot.runtime import workdir
 from pilot.site.node import free_disk
 
 if TYPE_CHECKING:
@@ -194,10 +196,12 @@ def elsewhere_on(base: Path, own: Path, server: str) -> Callable[[tuple[int, int
     """Answer how to ask whether another pilot whose folder is below ``base`` has an attempt of a server's job."""
 
     def ask(key: tuple[int, int]) -> str:
-        for record in base.glob(f"*/{JOURNAL}/{record_name(*key)}"):
-            folder = record.parent.parent
-            if folder != own and _server_of(record) == server:
-                return f"the pilot of {folder} has begun it"
+        with contextlib.suppress(OSError):  # folders come and go
+            for record in base.glob(f"*/{JOURNAL}/{record_name(*key)}"):
+                folder = record.parent.parent
+                # Anybody may have made a folder where pilots share a disk with others.
+                if folder != own and workdir.is_own(folder) and _server_of(record) == server:
+                    return f"the pilot of {folder} has begun it"
         return ""
 
     return ask
@@ -205,9 +209,9 @@ def elsewhere_on(base: Path, own: Path, server: str) -> Callable[[tuple[int, int
 
 def _server_of(record: Path) -> Optional[str]:
     try:
-        found = json.loads(record.read_bytes())
+        found = json.loads(workdir.read_own(record, LARGEST))
         return str(found["server"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

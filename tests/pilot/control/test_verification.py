@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import threading
 from pathlib import Path
@@ -68,6 +69,16 @@ def test_an_attempt_that_another_pilot_of_the_disk_has_is_not_begun(tmp_path, se
     assert not ask((7, 3))
     assert not ask((7, 1))
     assert not elsewhere_on(tmp_path, journal.parent, server)((7, 2))
+
+
+def test_what_others_may_have_put_on_a_shared_disk_keeps_no_job_from_being_run(tmp_path):
+    for name, mode in (("open", 0o777), ("piped", 0o700)):
+        folder = tmp_path / name
+        (folder / "journal").mkdir(parents=True)
+        folder.chmod(mode)
+    (tmp_path / "open" / "journal" / "7-2.json").write_text(json.dumps({"server": "http://a:1"}))
+    os.mkfifo(tmp_path / "piped" / "journal" / "7-2.json")
+    assert not elsewhere_on(tmp_path, tmp_path / "own", "http://a:1")((7, 2))
 
 
 @pytest.mark.parametrize(
