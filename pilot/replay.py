@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -204,6 +205,7 @@ class Replay:
         script.write_text(f"#!/bin/sh\nexec {shlex.join(command.argv)}\n")
         script.chmod(0o700)
         program = settings.environment().get("SHELL", "/bin/sh")
+        sys.stdout.flush()  # what was said before stands before what the shell says
         return subprocess.run([program], check=False, cwd=self.folder, env=dict(command.environment)).returncode
 
     def _bring(self, file: StoredFile, say: Say) -> str:

@@ -63,7 +63,7 @@ class Supervisor:
     def __init__(self, parts: Sequence[Part], record: Path, say: Callable[[str], None]) -> None:
         self.running = [Running(part) for part in parts]
         self.record, self.say = record, say
-        self.stopping = False
+        self.asked_by: int | None = None  # the signal that asks to stop
         self._waking, self._woken = socket.socketpair()
         for end in (self._waking, self._woken):
             end.setblocking(False)
@@ -76,12 +76,14 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.end_leftovers()
         try:
-            while not self.stopping:
+            while self.asked_by is None:
                 self._start_due()
                 self._wait()
                 self._bury()
         finally:
             signal.set_wakeup_fd(old)
+            if self.asked_by is not None:
+                self.say(f"stop: {signal.Signals(self.asked_by).name}")
             self.stop()
 
     def end_leftovers(self, *names: str) -> None:
@@ -106,8 +108,8 @@ class Supervisor:
         self.record.unlink(missing_ok=True)
 
     def _asked(self, number: int, _: FrameType | None) -> None:
-        self.say(f"stop: {signal.Signals(number).name}")
-        self.stopping = True
+        """Note a signal, and write nothing: it may have come while something is being written."""
+        self.asked_by = self.asked_by or number
 
     def _start_due(self) -> None:
         now = time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from client.local.processes import Identity
-from client.local.supervisor import LONGEST_PAUSE, PROVED, pause_after
+from client.local.supervisor import LONGEST_PAUSE, PROVED, Supervisor, pause_after
 
 LIVE = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
 DIE = "print('dying', flush=True); raise SystemExit(3)"
@@ -143,3 +143,10 @@ def test_a_part_that_keeps_dying_is_started_less_and_less_often(start):
 )
 def test_the_pause_doubles_up_to_a_limit_and_is_forgotten_by_a_long_life(deaths, lived, pause):
     assert pause_after(deaths, lived) == pause
+
+
+def test_a_signal_that_comes_while_something_is_written_is_only_noted(tmp_path):
+    said = []
+    supervisor = Supervisor([], tmp_path / "record.json", said.append)
+    supervisor._asked(signal.SIGTERM, None)
+    assert (said, supervisor.asked_by) == ([], signal.SIGTERM)
