@@ -163,7 +163,7 @@ def drip(listening):
     with connection, contextlib.suppress(OSError):
         for _ in range(50):
             connection.sendall(b"\x40")
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(socket.timeout):
                 if not connection.recv(1):
                     return
 
