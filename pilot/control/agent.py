@@ -301,7 +301,8 @@ class Agent:
         job, node = self._parts.settings.job, self._parts.node
         if job.at_once == 1:
             return Amount(job.cores, job.memory)
-        return Amount(job.cores or max(node.cores, job.at_once), job.memory, free_disk(self._parts.own))
+        memory = job.memory or verification.memory_of(node)
+        return Amount(job.cores or max(node.cores, job.at_once), memory, free_disk(self._parts.own))
 
     def _make_conductor(self, ways: Ways) -> Conductor:
         parts, job = self._parts, self._parts.settings.job

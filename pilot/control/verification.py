@@ -219,11 +219,15 @@ def room_of(settings: Settings, node: Node) -> Callable[[JobSpec, Path], Room]:
     """Answer how to ask for the room there is: as the admin says, else what node and cgroup give."""
 
     def ask(spec: JobSpec, folder: Path) -> Room:
-        limits = [size for size in (node.memory, memory_limit() if spec.memory else 0) if size]
-        memory = settings.job.memory or min(limits, default=0)
+        memory = settings.job.memory or (memory_of(node) if spec.memory else node.memory)
         return Room(memory, max(node.cores, settings.job.cores), free_disk(folder))
 
     return ask
+
+
+def memory_of(node: Node) -> int:
+    """Answer the memory that jobs may have here, in bytes: the node's, or that of the group that the pilot runs in."""
+    return min((size for size in (node.memory, memory_limit()) if size), default=0)
 
 
 def memory_limit() -> int:

@@ -72,7 +72,7 @@ class Job:
     file: str = key("", help="File with jobs to be run; no server is asked, and reports are files.")
     at_once: int = key(1, "jobs", low=1, high=1000, help="Jobs at the same time.")
     cores: int = key(0, "cores", low=0, help="Cores that the jobs share; 0: the node's, or one per job if more.")
-    memory: int = key(0, "bytes", low=0, help="Memory that the jobs share; 0: each may have the node's.")
+    memory: int = key(0, "bytes", low=0, help="Memory that the jobs share; 0: the node's, or its group's.")
     requests: int = key(2, "requests", low=1, help="Requests without a job after which the pilot ends.")
     failures: int = key(5, "requests", low=1, help="Failed requests in a row after which the pilot ends.")
     ask_wait: float = key(10.0, "s", low=0.01, help="Wait between two requests; doubles each time, give or take half.")

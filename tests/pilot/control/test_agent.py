@@ -102,6 +102,21 @@ def test_an_observer_sees_each_move_of_a_job_in_the_conductors_thread(bench, dis
     assert {thread for _, thread in watching.seen} == {"conductor"}
 
 
+@pytest.mark.parametrize(("memory", "together"), [(0, 1), (2**31, 2)])
+def test_jobs_at_once_share_the_nodes_memory_or_what_the_settings_say(bench, dispatcher, memory, together):
+    watching = Watching()
+    bench.plugins.register(watching)
+    bench.settings(job={"at_once": 2, "cores": 2, "memory": memory, "time_floor": 60.0, "requests": 1})
+    asked = {"transformation": "/bin/sleep", "arguments": ("0.3",), "memory": 600 * 2**20}
+    dispatcher.jobs = [JobSpec(id=number, attempt=1, **asked) for number in (7, 8)]
+    assert bench.run().finished == 2
+    running, most = 0, 0
+    for phase, _ in watching.seen:
+        running += {"running": 1, "staging-out": -1}.get(phase, 0)
+        most = max(most, running)
+    assert most == together
+
+
 @pytest.mark.parametrize("error", [RuntimeError("boom"), JobFailed(ErrorCode.GENERAL_ERROR, "boom")])
 def test_an_observer_that_breaks_harms_nothing(bench, dispatcher, error):
     class Broken:
