@@ -97,7 +97,7 @@ class Cancel:
 
     def _forget(self, listener: Callable[[], None]) -> None:
         with self._lock:
-            self._listeners.remove(listener)
+            self._listeners = [other for other in self._listeners if other is not listener]
 
 
 def run(
@@ -146,23 +146,32 @@ def run(
         temporary.mkdir()
         wrapped = put_in(container, asked, own, temporary) if container else asked
         with containers.leaving_nothing(container, temporary):
-            started = process.start(wrapped, stdout=scratch / "stdout", stderr=scratch / "stderr")
             word = cancel or Cancel()
-            ended = _ended(started, timeout, grace, word)
+            ended = _ended(
+                lambda: process.start(wrapped, stdout=scratch / "stdout", stderr=scratch / "stderr"),
+                timeout,
+                grace,
+                word,
+            )
         problem = containers.explain(container, ended)
         return _outcome(ended, word.said, keep, problem)
 
 
-def _ended(started: Payload, timeout: Optional[float], grace: float, word: Cancel) -> PayloadOutcome:
-    def stop() -> None:
-        started.stop(grace)
+def _ended(start: Callable[[], Payload], timeout: Optional[float], grace: float, word: Cancel) -> PayloadOutcome:
+    started: Optional[Payload] = None
 
-    word._listen(stop)
+    def stop() -> None:
+        if started is not None:
+            started.stop(grace)
+
     try:
+        started = start()
+        word._listen(stop)
         return started.wait(None if timeout is None else max(0.0, timeout), grace)
     except KeyboardInterrupt:
-        started.stop(0)
-        started.wait()
+        if started is not None:
+            started.stop(0)
+            started.wait()
         raise
     finally:
         word._forget(stop)

@@ -132,6 +132,7 @@ def start(command: PayloadCommand, *, stdout: Path, stderr: Path, limits: Limits
     Raises:
         JobFailed: it could not be started (PAYLOAD_NOT_STARTED, RESOURCE_UNAVAILABLE), or no file for its output could
             be made (FILE_HANDLING).
+        KeyboardInterrupt: somebody interrupted; the payload is gone by then.
     """
     with contextlib.ExitStack() as opened:
         try:
@@ -140,12 +141,17 @@ def start(command: PayloadCommand, *, stdout: Path, stderr: Path, limits: Limits
         except OSError as wrong:
             raise JobFailed(ErrorCode.FILE_HANDLING, f"the payload's output cannot be written: {wrong}") from wrong
         keeper = _start_keeper(out, err)
-    groups = cgroup.make(keeper.pid, limits.memory, limits.processes)  # while the keeper's interpreter starts
-    told = _give_order(keeper, command, groups, limits)
-    if "pid" in told:
-        payload = Payload(keeper, told["pid"], groups, limits, (command.workdir, stdout, stderr))
-        _log_limits(payload)
-        return payload
+    try:
+        groups = cgroup.make(keeper.pid, limits.memory, limits.processes)  # while the keeper's interpreter starts
+        told = _give_order(keeper, command, groups, limits)
+        if "pid" in told:
+            payload = Payload(keeper, told["pid"], groups, limits, (command.workdir, stdout, stderr))
+            _log_limits(payload)
+            return payload
+    except KeyboardInterrupt:  # nobody has the payload yet; without us the keeper ends it
+        _pipe(keeper.stdin).close()
+        keeper.wait()
+        raise
     _pipe(keeper.stdin).close()
     _pipe(keeper.stdout).close()
     keeper.wait()
