@@ -73,9 +73,8 @@ def replace_secret(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(text)
         Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise
+    finally:
+        Path(name).unlink(missing_ok=True)  # there only if it did not come into its place
 
 
 def _not_after(certificate: bytes) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import socket
 import threading
 
 import pytest
@@ -17,6 +16,7 @@ from pilot.contract.codec import Dialect
 from pilot.contract.messages import JobUpdate, StoredFile, WorkRequest
 from pilot.contract.states import JobState
 from pilot.settings import Server
+from tests.pilot.api.connections import accepting, whole_request
 from tests.pilot.dispatcher import QUEUE, serving
 
 REQUEST = WorkRequest(queue=QUEUE)
@@ -152,7 +152,7 @@ def breaking_off(answers: int):
 
     def serve(connection):
         with connection, contextlib.suppress(OSError):
-            while head := connection.recv(65536):
+            while head := whole_request(connection):
                 with lock:
                     requests.append(head)
                     if len(requests) > answers:
@@ -160,17 +160,8 @@ def breaking_off(answers: int):
                 said = NO_JOBS_V1[1] if b"/api/v1/" in head else NO_JOBS[1]
                 connection.sendall(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))
 
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}", requests
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    with accepting(serve) as port:
+        yield f"http://127.0.0.1:{port}", requests
 
 
 @pytest.mark.parametrize("dialect", ["legacy", "v1"])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import ssl
 import subprocess
-import threading
 
 import pytest
 
@@ -16,6 +14,7 @@ from pilot.api.communicator import Communicator, Report
 from pilot.contract.messages import JobUpdate, WorkRequest
 from pilot.contract.states import JobState
 from pilot.settings import Server
+from tests.pilot.api.connections import accepting, whole_request
 from tests.pilot.dispatcher import QUEUE, serving
 
 REQUEST = WorkRequest(queue=QUEUE)
@@ -45,18 +44,6 @@ def certificate(tmp_path):
     return path
 
 
-def whole_request(connection):
-    """Read a request to the end of its body; what a peer that goes away has sent."""
-    read = b""
-    while piece := connection.recv(65536):
-        read += piece
-        head, found, body = read.partition(b"\r\n\r\n")
-        length = re.search(rb"(?i)\r\nContent-Length: *(\d+)", head)
-        if found and len(body) >= (int(length[1]) if length else 0):
-            break
-    return read
-
-
 @contextlib.contextmanager
 def serving_tls(certificate):
     """Answer each request over TLS that there are no jobs. Yields the address and what was asked."""
@@ -69,17 +56,8 @@ def serving_tls(certificate):
             asked.append(whole_request(safe))  # closed with something unread, the connection would be reset
             safe.sendall(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n%s" % (len(NO_JOBS), NO_JOBS))
 
-    def accept():
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listening.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"https://127.0.0.1:{listening.getsockname()[1]}", asked
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    with accepting(serve) as port:
+        yield f"https://127.0.0.1:{port}", asked
 
 
 @pytest.mark.programs("openssl")
