@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
-from pilot.control.tails import last_words
+from pilot.control.running import Alone, Run
 from pilot.control.times import PATIENCE
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     from pilot.contract.queue import QueueData
     from pilot.control.news import Answer, Key, Work
+    from pilot.control.running import Way
     from pilot.control.utilities import Utilities
     from pilot.copytool.base import Cancel
     from pilot.runtime.container.values import Container
@@ -49,15 +48,22 @@ class Surroundings(NamedTuple):
 
 
 class PayloadControl:
-    """Runs and stops payloads. ``base`` is the folder of the jobs' directories."""
+    """Runs and stops payloads. ``base`` is the folder of the jobs' directories; ``ways``: see `running`."""
 
     def __init__(
-        self, tell: Tell, plugins: pluggy.PluginManager, occupied: Occupied, base: Path, surroundings: Surroundings
+        self,
+        tell: Tell,
+        plugins: pluggy.PluginManager,
+        occupied: Occupied,
+        base: Path,
+        surroundings: Surroundings,
+        ways: Sequence[Way] = (),
     ) -> None:
         self._tell, self._plugins, self._occupied = tell, plugins, occupied
         self._base, self._surroundings, self._grace = base, surroundings, surroundings.payload.grace
         #: Where the trees of running payloads hang, by job; read by the checks' thread.
         self.roots: dict[Key, Root] = {}
+        self._ways = (*ways, Alone(occupied, self._grace, self.roots))
 
     def run(self, work: Work) -> None:
         """Run a payload to its end, with what goes before, beside and after it, and say whether it ended well."""
@@ -80,7 +86,9 @@ class PayloadControl:
         command = self._command(work, place, container, whole)  # now: what runs before may make the program
         if container is not None:
             bundle.note_container(place.root, container)
-        outcome = self._payload(work, command, place, bounds, utilities)
+        bundle.note_command(place.root, command, bounds._asdict())
+        way = next(way for way in self._ways if way.takes(work))
+        outcome = way.run(Run(work, command, place, bounds, utilities))
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
         metrics = self._metrics(work, outcome)
         problem = self._judge(work, container, outcome)
@@ -88,23 +96,6 @@ class PayloadControl:
             problem = utilities.after(well=problem is None) or problem
         event = Event.FAIL if problem else Event.PAYLOAD_OK
         return work.answer(event, problem, outcome=outcome, metrics=metrics)
-
-    def _payload(
-        self, work: Work, command: PayloadCommand, place: Workdir, bounds: Limits, utilities: Optional[Utilities]
-    ) -> PayloadOutcome:
-        from pilot.runtime import process
-
-        bundle.note_command(place.root, command, bounds._asdict())
-        payload = process.start(command, stdout=place.stdout, stderr=place.stderr, limits=bounds)
-        self._occupied.stops_by(work.key, lambda: payload.stop(self._grace), payload.stop)
-        self.roots[work.key] = payload.root
-        try:
-            with contextlib.nullcontext() if utilities is None else utilities.beside(payload.pid):
-                outcome = payload.wait()
-                del self.roots[work.key]  # at once: what it has used now counts among what this process has
-                return replace(outcome, words=last_words(place.stdout, place.stderr))
-        finally:
-            self.roots.pop(work.key, None)
 
     def ask(self, work: Work) -> None:
         """Ask a payload to end in the time given; `run` tells how it did."""

@@ -73,12 +73,12 @@ class Bench:
         doors = doors or self.doors()
         return DataControl(self.told.append, self.plugins, self.occupied, self.base, tools, 1, doors, **more)
 
-    def payload(self, grace=1.0, also=(), container=None, payload=None, limits=None):
+    def payload(self, grace=1.0, also=(), container=None, payload=None, limits=None, ways=()):
         own = dict(os.environ)
         chosen = sections.Payload(**{"grace": grace, "environment": also, **(payload or {})})
         bounds = sections.PayloadLimits(**(limits or {}))
         around = Surroundings(own, chosen, bounds, Containers(container or sections.Container(), own))
-        return PayloadControl(self.told.append, self.plugins, self.occupied, self.base, around)
+        return PayloadControl(self.told.append, self.plugins, self.occupied, self.base, around, ways)
 
     def make(self, spec):
         return workdir.create(self.base, spec).root

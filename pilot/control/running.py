@@ -1,0 +1,68 @@
+"""The ways in which payloads run: each as a program of its own, unless something else was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Optional, Protocol
+
+from pilot.control.lanes import Occupied
+from pilot.control.tails import last_words
+
+if TYPE_CHECKING:
+    from pilot.control.news import Key, Work
+    from pilot.control.utilities import Utilities
+    from pilot.job import PayloadCommand, PayloadOutcome
+    from pilot.runtime.limits import Limits
+    from pilot.runtime.processes import Root
+    from pilot.runtime.workdir import Workdir
+
+
+class Way(Protocol):
+    """One way in which payloads run."""
+
+    def takes(self, work: Work) -> bool:
+        """Whether this is the way for a job; the first that takes it runs it. In the payload thread."""
+
+    def run(self, run: Run) -> PayloadOutcome:
+        """Run a payload to its end, such that a stop through `Occupied` ends it. In the payload thread."""
+
+
+class Run(NamedTuple):
+    """What one payload is run with."""
+
+    work: Work
+    command: PayloadCommand
+    place: Workdir
+    bounds: Limits
+    utilities: Optional[Utilities] = None
+
+
+class Alone:
+    """Runs a payload as one program, under its keeper. ``grace``: seconds between being asked to end and being killed.
+
+    ``roots``: where the trees of running payloads hang, by job; read by the checks' thread.
+    """
+
+    def __init__(self, occupied: Occupied, grace: float, roots: dict[Key, Root]) -> None:
+        self._occupied, self._grace, self._roots = occupied, grace, roots
+
+    def takes(self, work: Work) -> bool:
+        """Whatever no other way has taken."""
+        return True
+
+    def run(self, run: Run) -> PayloadOutcome:
+        """Start the program and wait for its end."""
+        from pilot.runtime import process
+
+        key, place = run.work.key, run.place
+        payload = process.start(run.command, stdout=place.stdout, stderr=place.stderr, limits=run.bounds)
+        self._occupied.stops_by(key, lambda: payload.stop(self._grace), payload.stop)
+        self._roots[key] = payload.root
+        try:
+            with contextlib.nullcontext() if run.utilities is None else run.utilities.beside(payload.pid):
+                outcome = payload.wait()
+                del self._roots[key]  # at once: what it has used now counts among what this process has
+                return replace(outcome, words=last_words(place.stdout, place.stderr))
+        finally:
+            self._roots.pop(key, None)
