@@ -79,8 +79,10 @@ class Slurm:
         plugins = (self.programs / "plugins").resolve()
         text = CONFIGURATION.format(host=host, ports=ports, user=self.user, folder=self.folder, plugins=plugins)
         shape = f"CPUs={CPUS} CoresPerSocket={CPUS} SocketsPerBoard=1 Boards=1 ThreadsPerCore=1 RealMemory=4096"
-        for name, port in zip(NODES, ports[1:]):
-            text += f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} {shape} State=UNKNOWN\n"
+        for number, name in enumerate(NODES, 1):
+            text += (
+                f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[number]} {shape} State=UNKNOWN\n"
+            )
         text += "PartitionName=standard Nodes=ALL Default=YES MaxTime=1-00:00:00 State=UP OverSubscribe=NO\n"
         text += "PartitionName=debug Nodes=n1 MaxTime=00:30:00 State=UP\n"
         (self.folder / "slurm.conf").write_text(text)
