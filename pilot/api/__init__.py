@@ -4,6 +4,6 @@ from __future__ import annotations
 
 #: The version of what `PUBLIC` names. The first number rises when a program that uses it might have to change, the
 #: second when something is added.
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 #: The public modules. What else lies in this package serves the pilot, and may change at any time.
-PUBLIC = ("communicator", "container", "environment", "replies", "services", "shared_files")
+PUBLIC = ("analytics", "communicator", "container", "environment", "replies", "services", "shared_files")
