@@ -17,6 +17,7 @@ class Role(str, Enum):
     INPUT = "input"
     OUTPUT = "output"
     LOG = "log"
+    ZIP = "zipoutput"  # an archive of the outputs of event ranges
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class JobSpec:
     home_package: str = ""
     platform: str = ""
     container: str = ""
+    container_script: str = ""  # a line for a shell in the container, in the transformation's stead
+    container_options: tuple[str, ...] = ()  # for its runtime, as far as the site lets jobs choose
     cores: int = 1
     priority: int = 0
     max_walltime: int = 0
@@ -85,6 +88,11 @@ class JobSpec:
     preprocess: Optional[Program] = None  # before the payload
     postprocess: Optional[Program] = None  # after one that ended well
     coprocess: Optional[Program] = None  # beside it
+    events: bool = False  # its work comes in event ranges, which are asked for while it runs
+    merges_events: bool = False  # its inputs are archives of what such jobs have stored
+    jobset_id: Optional[int] = None  # of the event ranges
+    iterative: bool = False  # all three and the payload again and again, until the preprocess says that it is enough
+    resource_type: str = ""  # PanDA's word for cores and memory together, such as MCORE_HIMEM
 
     @property
     def key(self) -> tuple[int, int]:

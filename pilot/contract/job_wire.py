@@ -21,6 +21,7 @@ from pilot.contract.codec import (
     says_something,
     shown,
 )
+from pilot.contract.container_order import container_to_panda, read_container, take_image
 from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Program, Role
 
 NULL = "NULL"
@@ -32,7 +33,7 @@ _DIGITS = {"adler32": 8, "md5": 32}
 LONGEST_LFN = 255
 
 #: What a job may ask for in PanDA that this pilot would get wrong if it passed it over.
-_NOT_DONE = ("eventService", "eventServiceMerge", "isHPO")
+_NOT_DONE = ("eventService", "eventServiceMerge")
 
 #: How such a field says that nothing is asked for.
 _NOT_WANTED = ("false", "0", "{}")
@@ -84,7 +85,7 @@ def to_panda(spec: JobSpec) -> dict[str, Any]:
         "PandaID": spec.id,
         "attemptNr": spec.attempt,
         "taskID": spec.task_id if spec.task_id is not None else NULL,
-        "jobsetID": NULL,
+        "jobsetID": spec.jobset_id if spec.jobset_id is not None else NULL,
         "jobDefinitionID": 0,
         "reqID": NULL,
         "jobName": spec.name or NULL,
@@ -109,7 +110,7 @@ def to_panda(spec: JobSpec) -> dict[str, Any]:
         "sourceSite": NULL,
         "destinationSE": NULL,
         "fileDestinationSE": ",".join(NULL for _ in stored),
-        "resource_type": NULL,
+        "resource_type": spec.resource_type or NULL,
         "ioIntensity": 0,
         "ioIntensityUnit": NULL,
         "prodDBlocks": _listed(spec.inputs, "dataset"),
@@ -149,12 +150,18 @@ def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
     rare: dict[str, Any] = {}
     if spec.signature:
         rare["compassSignature"] = spec.signature
-    if spec.container:
-        rare["container_name"] = spec.container
+    rare.update(container_to_panda(spec.container, spec.container_script, spec.container_options))
+    if spec.iterative:
+        rare["isHPO"] = True
     if not spec.looping_check:
         rare["loopingCheck"] = False
-    if spec.debug:
-        rare["debug"] = "True"
+    for name, said in (
+        ("debug", spec.debug),
+        ("eventService", spec.events),
+        ("eventServiceMerge", spec.merges_events),
+    ):
+        if said:
+            rare[name] = "True"
     if spec.allow_no_output:
         rare["allowNoOutput"] = ",".join(spec.allow_no_output)
     for name, program in spec.programs.items():
@@ -174,11 +181,13 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
     reader.refuse_what_is_not_done()
     inputs, stored = reader.inputs(), reader.stored(reader.text("logFile"))
     _refuse_doubles([*inputs, *stored])
+    arguments, image = take_image(reader.arguments())
+    container = read_container(reader.text("container_name"), job.get("containerOptions"), image)
     return JobSpec(
         id=reader.required("PandaID", INTEGER, lowest=1),
         attempt=reader.number("attemptNr", lowest=0),
         transformation=reader.required("transformation", TEXT),
-        arguments=reader.arguments(),
+        arguments=arguments,
         name=reader.text("jobName"),
         task_id=reader.optional("taskID", INTEGER),
         label=reader.text("prodSourceLabel") or "managed",
@@ -188,7 +197,9 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         release=reader.text("swRelease"),
         home_package=reader.text("homepackage"),
         platform=reader.text("cmtConfig"),
-        container=reader.text("container_name"),
+        container=container.image,
+        container_script=container.script,
+        container_options=container.options,
         cores=max(1, reader.number("coreCount")),
         priority=reader.number("currentPriority"),
         max_walltime=max(0, reader.number("maxWalltime")),
@@ -204,7 +215,12 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         preprocess=reader.program("preprocess"),
         postprocess=reader.program("postprocess"),
         coprocess=reader.program("coprocess"),
+        iterative=reader.iterative(),
         signature=reader.text("compassSignature"),
+        events=reader.truth("eventService", False) and not reader.truth("eventServiceMerge", False),
+        merges_events=reader.truth("eventServiceMerge", False),
+        jobset_id=reader.optional("jobsetID", INTEGER),
+        resource_type=reader.text("resource_type"),
     )
 
 
@@ -277,6 +293,13 @@ class _Reader:
         command = read(said["command"], TEXT, f"{name}.command")
         args = read(said["args"], TEXT, f"{name}.args") if says_something(said.get("args")) else ""
         return Program(command, _split(args, f"{name}.args"))
+
+    def iterative(self) -> bool:
+        """Read whether the job is a search for parameters; only its preprocess can end one."""
+        wanted = self.truth("isHPO", False)
+        if wanted and self.program("preprocess") is None:
+            raise ContractError("isHPO: there is no preprocess, which ends the iterations", field_name="isHPO")
+        return wanted
 
     def column(self, name: str, count: int) -> list[str]:
         """Read a parallel list; one that says nothing at all says so of each file, one of another length is a fault."""

@@ -29,7 +29,7 @@ LENGTH = 64
 NOT_SIGNED = frozenset(
     [
         *("attempt", "priority", "signature", "debug"),
-        *("max_walltime", "max_cpu_time", "memory", "disk", "looping_check"),
+        *("max_walltime", "max_cpu_time", "memory", "disk", "resource_type", "looping_check"),
     ]
 )
 _FILE_FIELDS = ("lfn", "scope", "dataset", "size", "checksum", "endpoint")

@@ -45,6 +45,7 @@ def jobs(draw, *, numbered=True, sized_outputs=False):
         attempt=draw(st.integers(0, 99)) if numbered else 0,
         transformation=draw(plain.filter(bool)),
         arguments=tuple(draw(st.lists(arguments, max_size=4))),
+        resource_type=draw(plain) if numbered else "",
         name=draw(plain),
         task_id=draw(st.none() | st.integers(0, 2**40)),
         label=draw(plain.filter(bool)),
