@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +22,26 @@ class Daemons:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._ends: dict[str, signal.Signals] = {}
 
-    def start(self, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start one. It ends with this process, also when that is killed, where ``setpriv`` is to be had."""
-        tied = ["setpriv", "--pdeathsig", "TERM", "--"] if shutil.which("setpriv") else []
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        before: Sequence[str] = (),
+        ends_by: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        """Start one, by further words ``before``, which say for instance whose it is.
+
+        It ends with this process, also when that is killed, where ``setpriv`` is to be had.
+        """
+        tied = ["setpriv", "--pdeathsig", ends_by.name[3:], "--"] if shutil.which("setpriv") else []
+        self._ends[name] = ends_by
         with (self._folder / f"{name}.out").open("ab") as out:
             self._running[name] = subprocess.Popen(
-                [*tied, *argv],
+                [*before, *tied, *argv],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -62,7 +76,7 @@ class Daemons:
         """End all, the last one first."""
         for name in reversed(list(self._running)):
             each = self._running.pop(name)
-            each.terminate()
+            each.send_signal(self._ends[name])
             try:
                 each.wait(GRACE)
             except subprocess.TimeoutExpired:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.services.containers import install, missing
 from tests.services.daemons import Daemons
+from tests.services.ports import free_ports
 
 #: The nodes' names; each has so many CPUs, whatever this machine has.
 NODES = ("n1", "n2", "n3")
@@ -136,16 +137,6 @@ class Slurm:
 
     def _wait(self, met: Callable[[], bool], words: str) -> None:
         self._daemons.wait(met, PATIENCE, words)
-
-
-def free_ports(count: int) -> Sequence[int]:
-    """Answer ports of the loopback that nobody has at this moment."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @contextmanager

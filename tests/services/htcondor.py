@@ -1,0 +1,199 @@
+"""A real HTCondor pool of one machine, for tests: its own daemons, on the loopback, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.services.containers import install, missing
+from tests.services.daemons import Daemons
+from tests.services.ports import free_ports
+
+#: Seconds until the pool has to take jobs, and until a job has to be what a test waits for.
+PATIENCE = 40.0
+#: As whom everything runs when the tests are root's, whose jobs no pool takes.
+USER = "nobody"
+
+CONFIGURATION = """
+RELEASE_DIR = {programs}/usr
+LOCAL_DIR = {folder}
+LOCAL_CONFIG_FILE =
+LOCAL_CONFIG_DIR =
+BIN = $(RELEASE_DIR)/bin
+SBIN = $(RELEASE_DIR)/sbin
+LIB = $(RELEASE_DIR)/lib/condor
+LIBEXEC = $(RELEASE_DIR)/libexec/condor
+SHARE = $(RELEASE_DIR)/share/condor
+LOG = {folder}/log
+SPOOL = {folder}/spool
+EXECUTE = {folder}/execute
+LOCK = {folder}/lock
+RUN = {folder}/run
+CRED_STORE_DIR = {folder}/cred
+
+DAEMON_LIST = MASTER COLLECTOR NEGOTIATOR SCHEDD STARTD
+CONDOR_HOST = 127.0.0.1
+COLLECTOR_HOST = 127.0.0.1:{port}
+USE_SHARED_PORT = True
+SHARED_PORT_PORT = {port}
+DAEMON_SOCKET_DIR = {folder}/sock
+NETWORK_INTERFACE = 127.0.0.1
+BIND_ALL_INTERFACES = False
+ENABLE_IPV6 = False
+NO_DNS = True
+DEFAULT_DOMAIN_NAME = pool.test
+UID_DOMAIN = pool.test
+FILESYSTEM_DOMAIN = pool.test
+SCHEDD_NAME = schedd@pool.test
+CREDD_HOST =
+
+SEC_DEFAULT_AUTHENTICATION = REQUIRED
+SEC_DEFAULT_AUTHENTICATION_METHODS = FS
+SEC_DEFAULT_ENCRYPTION = OPTIONAL
+ALLOW_READ = *
+ALLOW_WRITE = *
+ALLOW_DAEMON = *
+ALLOW_NEGOTIATOR = *
+ALLOW_ADMINISTRATOR = *
+
+NUM_CPUS = 8
+MEMORY = 8192
+SLOT_TYPE_1 = 100%
+SLOT_TYPE_1_PARTITIONABLE = True
+NUM_SLOTS_TYPE_1 = 1
+START = True
+SUSPEND = False
+PREEMPT = False
+KILL = False
+RANK = 0
+RUNBENCHMARKS = False
+STARTD_CRON_JOBLIST =
+STARTD_DETECT_GPUS =
+JOB_DEFAULT_REQUESTMEMORY = 64
+JOB_DEFAULT_REQUESTDISK = 1024
+BASE_CGROUP =
+USE_PID_NAMESPACES = False
+MAIL = /bin/true
+USE_PROCD = False
+
+NEGOTIATOR_INTERVAL = 1
+NEGOTIATOR_MIN_INTERVAL = 1
+NEGOTIATOR_CYCLE_DELAY = 1
+SCHEDD_INTERVAL = 1
+SCHEDD_MIN_INTERVAL = 1
+UPDATE_INTERVAL = 5
+UPDATE_OFFSET = 0
+STARTER_UPDATE_INTERVAL = 2
+STARTER_INITIAL_UPDATE_INTERVAL = 1
+SHADOW_QUEUE_UPDATE_INTERVAL = 2
+PERIODIC_EXPR_INTERVAL = 1
+MAX_JOB_RETIREMENT_TIME = 0
+MACHINE_MAX_VACATE_TIME = 20
+"""
+
+
+class Pool:
+    """One pool. ``environment`` is what its commands need; they and its jobs run as one ordinary user."""
+
+    def __init__(self, programs: Path, folder: Path, daemons: Daemons) -> None:
+        self.programs, self.folder, self._daemons = programs, folder, daemons
+        path = f"{programs / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
+        self.environment: Mapping[str, str] = {"CONDOR_CONFIG": str(folder / "condor_config"), "PATH": path}
+        self._as_user = becoming(USER) if os.geteuid() == 0 else ()
+
+    def start(self) -> None:
+        """Start everything and wait until the pool takes jobs."""
+        for name in ("log", "spool", "execute", "lock", "run", "cred", "sock", "jobs"):
+            (self.folder / name).mkdir()
+        text = CONFIGURATION.format(programs=self.programs, folder=self.folder, port=free_ports(1)[0])
+        (self.folder / "condor_config").write_text(text)
+        master = [str(self.programs / "usr/sbin/condor_master"), "-f"]
+        self._daemons.start("master", master, self.environment, before=self._as_user, ends_by=signal.SIGQUIT)
+        self._daemons.wait(self._takes_jobs, PATIENCE, "the pool does not come up")
+
+    def _takes_jobs(self) -> bool:
+        slots, queues = (self.run("condor_status", *kind, "-af", "Name", check=False) for kind in ((), ("-schedd",)))
+        return "slot1" in slots and "schedd" in queues
+
+    def submit(self, program: str, arguments: str, environment: Mapping[str, str] = {}, **more: str) -> str:
+        """Submit a job; answer its number. Its output is told by `output`; ``more`` are further lines."""
+        spoken = " ".join(f"{name}='{value}'" for name, value in environment.items())
+        lines = {
+            "universe": "vanilla",
+            "executable": program,
+            "arguments": arguments,
+            "environment": f'"{spoken}"',
+            "transfer_executable": "false",
+            "should_transfer_files": "no",
+            "initialdir": str(self.folder / "jobs"),
+            "output": "out.$(ClusterId)",
+            "error": "err.$(ClusterId)",
+            "log": "log.$(ClusterId)",
+            **more,
+        }
+        path = self.folder / "jobs" / "job.sub"
+        path.write_text("".join(f"{name} = {value}\n" for name, value in lines.items()) + "queue\n")
+        return self.run("condor_submit", "-terse", str(path)).split(".")[0]
+
+    def attribute(self, job: str, name: str) -> str:
+        """Answer one attribute of a job, in the queue or behind it; "" when there is none."""
+        for command in (("condor_q", job), ("condor_history", job, "-limit", "1")):
+            found = self.run(*command, "-af", name, check=False).strip()
+            if found not in ("", "undefined"):
+                return found
+        return ""
+
+    def wait(self, met: Callable[[], bool], words: str) -> None:
+        """Wait until something is so of a job."""
+        self._daemons.wait(met, PATIENCE, words)
+
+    def output(self, job: str, kind: str = "out") -> str:
+        """Answer what a job has written to its output (``out``, ``err``), or its log (``log``)."""
+        path = self.folder / "jobs" / f"{kind}.{job}"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        """Run one of HTCondor's commands; answer what it wrote."""
+        done = subprocess.run(
+            [*self._as_user, *argv],
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(argv)}: {done.stderr}")
+        return done.stdout
+
+
+def becoming(name: str) -> Sequence[str]:
+    """Answer the words by which root runs a command as another user who may still read what root may."""
+    who = pwd.getpwnam(name)
+    return ("unshare", "--user", f"--map-user={who.pw_uid}", f"--map-group={who.pw_gid}", "--")
+
+
+@contextmanager
+def running() -> Iterator[Pool]:
+    """Install and start a pool; skip, or in CI fail, where that cannot be. Ends it by its master's number."""
+    programs = install("htcondor")
+    folder = Path(tempfile.mkdtemp(prefix="condor-"))  # short: the names of sockets have a limit
+    daemons = Daemons(folder)
+    try:
+        pool = Pool(programs, folder, daemons)
+        try:
+            pool.start()
+        except TimeoutError as wrong:
+            missing("htcondor", str(wrong))
+        yield pool
+    finally:
+        daemons.close()
+        shutil.rmtree(folder, ignore_errors=True)
