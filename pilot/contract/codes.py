@@ -353,6 +353,47 @@ class ErrorCode(IntEnum):
         "the payload had more processes than it may",
         "look for what it starts and does not end",
     )
+    ALLOCATION_REJECTED = (
+        1925,
+        "the batch system did not take the allocation",
+        "read its words in the message; check project, queue and limits (hpc, params.hpc of the queue)",
+        PASSES,
+    )
+    ALLOCATION_HELD = (
+        1926,
+        "the allocation was held in the batch system for too long",
+        "ask the batch system why (its words are in the message), and release it or correct the order",
+        PASSES,
+    )
+    ALLOCATION_RESCHEDULED = (
+        1927,
+        "the batch system stopped the allocation and wanted to start it anew",
+        "nothing: the job is tried again",
+        PASSES,
+    )
+    ALLOCATION_TIMED_OUT = (
+        1928,
+        "the wall time of the allocation was over before the payload had ended",
+        "raise hpc.wall_time, or give shorter jobs",
+        PASSES,
+    )
+    ALLOCATION_LOST = (
+        1929,
+        "the allocation was ended from outside: a node failed, or somebody cancelled it",
+        "nothing: the job is tried again",
+        PASSES,
+    )
+    RANK_LOST = (
+        1930,
+        "the allocation ended, and the job's rank has reported nothing",
+        "read the launcher's output in the pilot log; look for memory limits on the node",
+        PASSES,
+    )
+    RANKS_MISMATCH = (
+        1931,
+        "the launcher started another number of ranks than there are payloads",
+        "check hpc.launcher, its options and what the site's launcher adds",
+    )
 
 
 def words_of(number: int) -> str:

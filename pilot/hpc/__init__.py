@@ -1,0 +1,1 @@
+"""Many payloads in one batch allocation: the mode for supercomputers."""
