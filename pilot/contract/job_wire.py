@@ -32,9 +32,6 @@ _DIGITS = {"adler32": 8, "md5": 32}
 #: Bytes of a file name that every file system takes.
 LONGEST_LFN = 255
 
-#: What a job may ask for in PanDA that this pilot would get wrong if it passed it over.
-_NOT_DONE = ("eventService", "eventServiceMerge")
-
 #: How such a field says that nothing is asked for.
 _NOT_WANTED = ("false", "0", "{}")
 
@@ -178,7 +175,8 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
     if not isinstance(job, Mapping):
         raise ContractError(f"job: {shown(job)} is not a JSON object", field_name="job")
     reader = _Reader(job)
-    reader.refuse_what_is_not_done()
+    merges = reader.truth("eventServiceMerge", False)
+    events = reader.truth("eventService", False) and not merges
     inputs, stored = reader.inputs(), reader.stored(reader.text("logFile"))
     _refuse_doubles([*inputs, *stored])
     arguments, image = take_image(reader.arguments())
@@ -217,9 +215,9 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         coprocess=reader.program("coprocess"),
         iterative=reader.iterative(),
         signature=reader.text("compassSignature"),
-        events=reader.truth("eventService", False) and not reader.truth("eventServiceMerge", False),
-        merges_events=reader.truth("eventServiceMerge", False),
-        jobset_id=reader.optional("jobsetID", INTEGER),
+        events=events,
+        merges_events=merges,
+        jobset_id=reader.optional("jobsetID", INTEGER) if events else None,
         resource_type=reader.text("resource_type"),
     )
 
@@ -246,12 +244,6 @@ class _Reader:
 
     def __init__(self, job: Mapping[str, Any]) -> None:
         self.job = job
-
-    def refuse_what_is_not_done(self) -> None:
-        for name in _NOT_DONE:
-            raw = self.job.get(name)
-            if says_something(raw) and str(raw).lower() not in _NOT_WANTED:
-                raise ContractError(f"{name}: {shown(raw)} asks for what this pilot does not do", field_name=name)
 
     def optional(self, name: str, kind: Kind) -> Any:
         raw = self.job.get(name)

@@ -22,6 +22,10 @@ arguments = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_s
 mb = st.integers(0, 2**20).map(lambda size: size * PANDA_MB)
 
 
+#: A job has event ranges, or merges what they have stored, or neither.
+EVENTS = ({}, {"events": True}, {"events": True, "jobset_id": 12}, {"merges_events": True})
+
+
 @st.composite
 def inputs(draw, lfn):
     return FileSpec(
@@ -46,6 +50,7 @@ def jobs(draw, *, numbered=True, sized_outputs=False):
         transformation=draw(plain.filter(bool)),
         arguments=tuple(draw(st.lists(arguments, max_size=4))),
         resource_type=draw(plain) if numbered else "",
+        **(draw(st.sampled_from(EVENTS)) if numbered else {}),
         name=draw(plain),
         task_id=draw(st.none() | st.integers(0, 2**40)),
         label=draw(plain.filter(bool)),

@@ -117,13 +117,33 @@ def test_arguments_arrive_as_they_were(arguments):
     assert from_panda(to_panda(JobSpec(1, 0, "x", arguments=arguments))).arguments == arguments
 
 
-@pytest.mark.parametrize("name", ["eventService", "isHPO"])
-def test_a_job_that_asks_for_more_than_this_pilot_does_is_refused(name):
-    for said in ("True", {"command": "x"}):
-        with pytest.raises(ContractError, match=f"^{name}: .* asks for what this pilot does not do"):
-            from_panda(job(**{name: said}))
-    for silent in (None, "", "NULL", "False", False, {}):
-        assert from_panda(job(**{name: silent})).id == 7
+def test_a_job_of_event_ranges_says_so_and_whose_they_are():
+    spec = from_panda(job(eventService="True", jobsetID=12))
+    assert (spec.events, spec.merges_events, spec.jobset_id) == (True, False, 12)
+    assert from_panda(to_panda(spec)) == spec
+
+
+def test_a_job_that_merges_what_ranges_have_stored_asks_for_none():
+    spec = from_panda(job(eventService="True", eventServiceMerge="True", jobsetID=12))
+    assert (spec.events, spec.merges_events, spec.jobset_id) == (False, True, None)
+    assert from_panda(to_panda(spec)) == spec
+
+
+@pytest.mark.parametrize("name", ["eventService", "eventServiceMerge"])
+def test_whether_a_job_has_event_ranges_is_a_truth(name):
+    for silent in (None, "", "NULL", "False", False):
+        assert not from_panda(job(**{name: silent})).events
+    with pytest.raises(ContractError, match=f"^{name}: "):
+        from_panda(job(**{name: "perhaps"}))
+
+
+def test_a_search_for_parameters_needs_the_preprocess_that_ends_it():
+    spec = from_panda(job(isHPO=True, preprocess={"command": "next.sh"}))
+    assert spec.iterative
+    assert from_panda(to_panda(spec)) == spec
+    assert not from_panda(job(isHPO="False", preprocess={"command": "next.sh"})).iterative
+    with pytest.raises(ContractError, match="^isHPO: there is no preprocess, which ends the iterations"):
+        from_panda(job(isHPO="True"))
 
 
 @pytest.mark.parametrize("name", ["preprocess", "postprocess", "coprocess"])
