@@ -28,7 +28,7 @@ def adjusted(settings: Settings) -> Settings:
     wait = harvester.ask_wait
     # A look at a folder costs nobody anything: the waits do not grow.
     job = replace(settings.job, requests=harvester.requests, ask_wait=wait, ask_wait_most=wait)
-    return replace(settings, job=job)
+    return settings.evolve(job=job)
 
 
 def access_point(settings: Settings, base: Path) -> AccessPoint:

@@ -166,7 +166,7 @@ def _job(job: Mapping[str, Any], at: int, path: Path) -> JobSpec:
 def adjusted(settings: Settings) -> Settings:
     """Answer the settings of a pilot that has a file of jobs: it runs them all, asks nobody again, and then ends."""
     job = replace(settings.job, requests=1, time_floor=settings.job.lifetime)
-    return replace(settings, job=job, queue=replace(settings.queue, name=settings.queue.name or QUEUE))
+    return settings.evolve(job=job, queue=replace(settings.queue, name=settings.queue.name or QUEUE))
 
 
 def server_for(settings: Settings, token: Callable[[], str], base: Path) -> ReportFiles:

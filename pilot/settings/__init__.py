@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pilot.settings.everything import SECTIONS, Settings
 from pilot.settings.harvesting import Mode, mode_of
 from pilot.settings.loading import (
     Layer,
@@ -13,15 +14,12 @@ from pilot.settings.loading import (
     read_file,
 )
 from pilot.settings.sections import (
-    SECTIONS,
     Credentials,
-    Harvester,
     Monitor,
     Payload,
     PayloadLimits,
     Queue,
     Server,
-    Settings,
     Verify,
 )
 from pilot.settings.token import Token
@@ -29,7 +27,6 @@ from pilot.settings.token import Token
 __all__ = [
     "SECTIONS",
     "Credentials",
-    "Harvester",
     "Layer",
     "Loaded",
     "Mode",

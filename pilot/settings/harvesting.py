@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pilot.settings.sections import Settings
+    from pilot.settings.everything import Settings
 
 
 class Mode(str, Enum):
@@ -24,6 +24,8 @@ def mode_of(settings: Settings) -> Mode:
     Harvester that pushes (PUSH, and HARVESTER_ID or HARVESTER_WORKER_ID), jobs come from files in any case. A pilot
     that has a file of jobs of its own asks neither.
     """
+    if not settings.mentions("harvester"):
+        return Mode.SERVER
     harvester = settings.harvester
     pushed = harvester.submit_mode == "PUSH" and bool(harvester.id or harvester.worker)
     if settings.job.file:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from pilot.errors import ConfigError
+from pilot.settings.declaring import LONGEST
+from pilot.settings.everything import SECTIONS, Settings
 from pilot.settings.panda import panda_layers
-from pilot.settings.sections import LONGEST, SECTIONS, Settings
 
 SYSTEM_FILE = Path("/etc/compass-pilot.yaml")
 LOCAL_FILE = "compass-pilot.yaml"
@@ -50,18 +51,20 @@ def load(layers: Iterable[Layer]) -> Loaded:
         ConfigError: a section or key that does not exist, or a value of the wrong type or out of its limits. The
             message names the layer, the key and, where one is close, the key that was meant.
     """
-    chosen: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    chosen: dict[str, dict[str, Any]] = {}
     origins: dict[tuple[str, str], str] = {}
     for origin, layer in layers:
         for section, values in layer.items():
             known = {spec.name: spec for spec in fields(_pick(section, SECTIONS, origin))}
+            given = chosen.setdefault(section, {})
             if not isinstance(values, Mapping):
                 raise ConfigError(f"{origin}: {section} is {values!r}; keys and values are expected below it")
             for name, value in values.items():
                 spec = _pick(name, known, origin, within=f"{section}.")
-                chosen[section][name] = _checked(value, spec, f"{origin}: {section}.{name}")
+                given[name] = _checked(value, spec, f"{origin}: {section}.{name}")
                 origins[section, name] = origin
-    return Loaded(Settings(**{name: kind(**chosen[name]) for name, kind in SECTIONS.items()}), origins)
+    made: dict[str, Any] = {name: SECTIONS[name](**given) for name, given in chosen.items()}
+    return Loaded(Settings(**made), origins)
 
 
 def _pick(name: Any, known: Mapping[str, Any], origin: str, within: str = "") -> Any:

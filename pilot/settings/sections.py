@@ -1,31 +1,11 @@
-"""What an admin may tune. These classes are the only list of settings there is.
-
-Nothing compares or prints them as a whole: methods for that would be compiled at each pilot's start, and cost it 4 ms.
-"""
+"""The sections of settings that every pilot reads. What only some need stands in a module for each beside this one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Optional, get_type_hints
-
-#: The longest that any setting in seconds may be, thirty years: the platform cannot wait much longer.
-LONGEST = 1e9
-MIB = 2**20
+from pilot.settings.declaring import MIB, Section, choice, key
 
 
-def key(default: Any, unit: str = "", *, help: str, low: Optional[float] = None, high: Optional[float] = None) -> Any:
-    """Declare one setting: its default, its unit, what it does, the least and the most it may be."""
-    return field(default=default, metadata={"unit": unit, "help": help, "low": low, "high": high})
-
-
-def choice(default: str, *words: str, help: str) -> Any:
-    """Declare a setting that is one of some words."""
-    return field(default=default, metadata={"unit": "", "help": help, "words": (default, *words)})
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Server:
+class Server(Section):
     """The server and how to speak with it."""
 
     url: str = key("", help="Address of the server; without a scheme, https is meant.")
@@ -47,8 +27,7 @@ class Server:
     lost_after: float = key(10800.0, "s", low=1, help="A job whose reports are not taken this long is given up.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Queue:
+class Queue(Section):
     """Which work to ask for."""
 
     name: str = key("", help="PanDA queue to ask work for.")
@@ -64,8 +43,7 @@ class Queue:
     same_task: bool = key(True, help="After a job, ask for work of its task first.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Job:
+class Job(Section):
     """How many jobs a pilot runs, and for how long."""
 
     workdir: str = key("", help="Folder in which the pilot works; the one it is started in when left out.")
@@ -85,8 +63,7 @@ class Job:
     keep_workdir: bool = key(False, help="Leave the directories of jobs behind.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Verify:
+class Verify(Section):
     """What a job must fulfil before anything is done for it."""
 
     signatures: str = choice(
@@ -102,8 +79,7 @@ class Verify:
     transformation_size: int = key(100 * 10**6, "bytes", low=1, help="Largest transformation that is fetched.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Payload:
+class Payload(Section):
     """Running the experiment's program."""
 
     grace: float = key(10.0, "s", low=0, help="Time between SIGTERM and SIGKILL for a payload that is to end.")
@@ -118,8 +94,7 @@ class Payload:
     prmon: str = key("", help="The prmon program, to be run beside each payload; none when left out.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class PayloadLimits:
+class PayloadLimits(Section):
     """What one payload may take. A limit of 0 is left as the node has it."""
 
     memory: str = choice(
@@ -149,8 +124,7 @@ class PayloadLimits:
     address_space: int = key(0, "bytes", low=0, help="Largest address space of one process.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Container:
+class Container(Section):
     """Payloads in containers, where the queue's container_type names the pilot (apptainer:pilot)."""
 
     runtime: str = choice(
@@ -176,8 +150,7 @@ class Container:
     options: tuple[str, ...] = key((), help="Further options for the runtime; those of the queue follow them.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Copy:
+class Copy(Section):
     """Bringing files and storing them."""
 
     attempts: int = key(2, "tries", low=1, high=20, help="Tries for one file.")
@@ -187,8 +160,7 @@ class Copy:
     log_time: float = key(600.0, "s", low=1, help="Longest time for packing and storing a log.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Monitor:
+class Monitor(Section):
     """Watching running jobs. A limit of 0 switches its check off; a period shorter than ``checks`` means each look."""
 
     heartbeat: float = key(1800.0, "s", low=0.1, help="Time between two reports on a running job.")
@@ -257,8 +229,7 @@ class Monitor:
     mounts_every: float = key(600.0, "s", low=0.1, help="Time between two questions.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Credentials:
+class Credentials(Section):
     """The pilot's proxy and token. Their files are read anew each time, so that anybody may renew them."""
 
     every: float = key(600.0, "s", low=0.1, help="Time between two looks at them.")
@@ -271,8 +242,7 @@ class Credentials:
     token_client: str = key("pilot_server", help="Name by which the server knows who asks for a token.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Stop:
+class Stop(Section):
     """Ending the pilot."""
 
     within: float = key(60.0, "s", low=1, help="Time after a first signal for ending jobs, storing logs, reporting.")
@@ -280,8 +250,7 @@ class Stop:
     preemption: tuple[str, ...] = key((), help="Signals, such as SIGUSR2, by which the batch system takes slots back.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Recovery:
+class Recovery(Section):
     """What becomes of jobs whose pilot has died."""
 
     outputs: str = choice("store", "drop", help="Outputs of a payload that ended well: store them, or report a loss.")
@@ -291,39 +260,14 @@ class Recovery:
     keep_logs: float = key(604800.0, "s", low=0, help="Time for which the logs of pilots that failed or died are kept.")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Plugins:
+class Plugins(Section):
     """The experiment's own code."""
 
     user: str = key("generic", help="Experiment whose plugin decides; generic and compass are built in.")
     also: tuple[str, ...] = key((), help="Further installed plugins (entry points of compass_pilot.plugins).")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Harvester:
-    """Working for Harvester: as one of its workers, or through files in a folder that both see."""
-
-    id: str = key("", help="Which Harvester this pilot is a worker of; HARVESTER_ID says it too.")
-    worker: int = key(0, low=0, help="Which of its workers; HARVESTER_WORKER_ID says it too.")
-    submit_mode: str = choice("PULL", "PUSH", help="PUSH: Harvester brings the jobs as files.")
-    workdir: str = key("", help="The access point, a folder in which files are exchanged; see also HARVESTER_WORKDIR.")
-    datadir: str = key("", help="A further folder in which Harvester's job files are looked for.")
-    worker_attributes: str = key("", help="Name of the file with what is reported; worker_attributes.json if left out.")
-    event_status_dump: str = key("", help="Name of the file with what was stored; event_status.dump.json if left out.")
-    requests: int = key(60, "requests", low=1, help="Looks for a job file after which the pilot ends without a job.")
-    ask_wait: float = key(10.0, "s", low=0.01, help="Wait between two looks for a job file, give or take a half.")
-    beat: float = key(60.0, "s", low=0.05, help="Time between two signs of life, and two looks whether to end.")
-    status: bool = key(True, help="Tell the server when a worker's pilot begins and ends.")
-    node: bool = key(False, help="Tell the server what the worker's node is: processors, memory, disk, GPUs.")
-
-    @property
-    def files(self) -> bool:
-        """Whether a name of anything was given that is exchanged by files."""
-        return bool(self.workdir or self.datadir or self.worker_attributes or self.event_status_dump)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Log:
+class Log(Section):
     """The pilot's own log, and the logs of jobs."""
 
     debug: bool = key(False, help="Write more.")
@@ -332,27 +276,3 @@ class Log:
     most_of_file: int = key(100 * 2**20, "bytes", low=1000, help="What a job's log keeps of any one file.")
     most: int = key(2**30, "bytes", low=10**6, help="What it keeps in all; the longest files are left out.")
     failure_bundle: bool = key(True, help="Keep in the log of a job that failed what pilot replay needs.")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Settings:
-    """Everything; one attribute per section."""
-
-    server: Server = field(default_factory=Server)
-    queue: Queue = field(default_factory=Queue)
-    job: Job = field(default_factory=Job)
-    verify: Verify = field(default_factory=Verify)
-    payload: Payload = field(default_factory=Payload)
-    limits: PayloadLimits = field(default_factory=PayloadLimits)
-    container: Container = field(default_factory=Container)
-    copy: Copy = field(default_factory=Copy)
-    monitor: Monitor = field(default_factory=Monitor)
-    credentials: Credentials = field(default_factory=Credentials)
-    stop: Stop = field(default_factory=Stop)
-    recovery: Recovery = field(default_factory=Recovery)
-    plugins: Plugins = field(default_factory=Plugins)
-    harvester: Harvester = field(default_factory=Harvester)
-    log: Log = field(default_factory=Log)
-
-
-SECTIONS: Mapping[str, type] = get_type_hints(Settings)

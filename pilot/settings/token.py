@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pilot.errors import ConfigError
-from pilot.settings.sections import Server
+
+if TYPE_CHECKING:
+    from pilot.settings.sections import Server
 
 #: Holds a pilot's token itself; never shown, and never a setting.
 TOKEN_VARIABLE = "COMPASS_PILOT_TOKEN"  # noqa: S105

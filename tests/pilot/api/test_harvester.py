@@ -13,7 +13,8 @@ from pilot.api.job_files import STORAGE
 from pilot.api.shared_files import REQUEST, SharedFiles
 from pilot.api.worker import FileWorker, ServerWorker
 from pilot.contract.messages import WorkRequest
-from pilot.settings import Harvester, Queue, Server, Settings
+from pilot.settings import Queue, Server, Settings
+from pilot.settings.harvester import Harvester
 from tests.pilot.dispatcher import serving
 
 

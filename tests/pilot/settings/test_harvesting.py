@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from pilot import options
-from pilot.settings import Harvester, Mode, Settings, layers, load, mode_of
+from pilot.settings import Mode, Settings, layers, load, mode_of
+from pilot.settings.harvester import Harvester
 
 PUSH = {"id": "hv", "submit_mode": "PUSH"}
 

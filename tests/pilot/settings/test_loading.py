@@ -26,6 +26,7 @@ def test_every_setting_is_printed():
     ("layer", "message"),
     [
         ({"monitor": {"heartbeet": 9}}, "site.yaml: monitor.heartbeet is not a setting; did you mean heartbeat?"),
+        ({"harvester": {"beet": 9}}, "site.yaml: harvester.beet is not a setting; did you mean beat?"),
         ({"monitr": {}}, "site.yaml: monitr is not a setting; did you mean monitor?"),
         ({"zzz": {}}, "there are server, queue"),
         ({3: {}}, "3 is not a setting"),
