@@ -302,7 +302,7 @@ class Conductor(Component):
 
     def _send(self, slot: Slot, effect: Effect, report: Optional[Report], *, answers: bool = False) -> None:
         seconds = self._capped(slot, self.means.times.given(effect))
-        if effect is Effect.ASK_PAYLOAD:  # who does not listen is stopped
+        if effect is Effect.ASK_PAYLOAD and not slot.job.spec.events:  # who does not listen is stopped; ranges may end
             late = Answer(slot.job.key, slot.job.step, Event.OVERDUE)
             self._timers.set(self.means.clock() + seconds + PATIENCE, late)
         self.ways.work[effect].put(Work(slot.job, effect, slot.site, seconds, report, slot.keep, answers))

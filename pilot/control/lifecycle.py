@@ -137,7 +137,7 @@ def advance(job: Job, event: Event, problem: Optional[Problem] = None) -> tuple[
             effects = ()
     except KeyError:
         raise IllegalTransition(job, event) from None
-    kept = job.problem or (None if _too_late(job.phase, event) else problem)
+    kept = job.problem or (None if _too_late(job.phase, event) or _softly(job, event) else problem)
     if phase is Phase.DONE and kept is not None:
         phase = Phase.FAILED
     return (
@@ -149,6 +149,11 @@ def advance(job: Job, event: Event, problem: Optional[Problem] = None) -> tuple[
         ),
         effects,
     )
+
+
+def _softly(job: Job, event: Event) -> bool:
+    """Say whether a job has not failed because it ends sooner: of event ranges, what is done by then counts."""
+    return event is Event.SOFT_KILL and job.phase is Phase.RUNNING and job.spec.events
 
 
 def _too_late(phase: Phase, event: Event) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from pilot.contract.codes import ErrorCode
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
-from pilot.control.running import Alone, Run
+from pilot.control.running import Alone, Findings, Run
 from pilot.control.times import PATIENCE
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
@@ -63,7 +63,8 @@ class PayloadControl:
         self._base, self._surroundings, self._grace = base, surroundings, surroundings.payload.grace
         #: Where the trees of running payloads hang, by job; read by the checks' thread.
         self.roots: dict[Key, Root] = {}
-        self._ways = (*ways, Alone(occupied, self._grace, self.roots))
+        self._alone = Alone(occupied, self._grace, self.roots)
+        self._ways = (*ways, self._alone)
 
     def run(self, work: Work) -> None:
         """Run a payload to its end, with what goes before, beside and after it, and say whether it ended well."""
@@ -88,10 +89,11 @@ class PayloadControl:
             bundle.note_container(place.root, container)
         bundle.note_command(place.root, command, bounds._asdict())
         way = next(way for way in self._ways if way.takes(work))
-        outcome = way.run(Run(work, command, place, bounds, utilities))
+        findings = Findings()
+        outcome = way.run(Run(work, command, place, bounds, utilities, cancelled, findings, self._alone.run))
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
-        metrics = self._metrics(work, outcome)
-        problem = self._judge(work, container, outcome)
+        metrics = {**self._metrics(work, outcome), **findings.metrics}
+        problem = self._judge(work, container, outcome) or findings.problem
         if utilities is not None and not cancelled:
             problem = utilities.after(well=problem is None) or problem
         event = Event.FAIL if problem else Event.PAYLOAD_OK

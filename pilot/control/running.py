@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Protocol
 
 from pilot.control.lanes import Occupied
 from pilot.control.tails import last_words
@@ -12,8 +12,10 @@ from pilot.control.tails import last_words
 if TYPE_CHECKING:
     from pilot.control.news import Key, Work
     from pilot.control.utilities import Utilities
-    from pilot.job import PayloadCommand, PayloadOutcome
+    from pilot.copytool.base import Cancel
+    from pilot.job import PayloadCommand, PayloadOutcome, Problem
     from pilot.runtime.limits import Limits
+    from pilot.runtime.process import Payload
     from pilot.runtime.processes import Root
     from pilot.runtime.workdir import Workdir
 
@@ -28,14 +30,51 @@ class Way(Protocol):
         """Run a payload to its end, such that a stop through `Occupied` ends it. In the payload thread."""
 
 
+class Findings:
+    """What a way says of a run besides how the payload ended: figures for the report, and why it failed all the same.
+
+    A problem counts when nothing else is wrong with the payload.
+    """
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, Any] = {}
+        self.problem: Optional[Problem] = None
+
+
 class Run(NamedTuple):
-    """What one payload is run with."""
+    """What one payload is run with.
+
+    ``cancelled`` is asked when the job is to end; ``plain`` runs something as one program would be, for ways that do so
+    too; ``hold`` is then given the payload that runs, and answers how that is asked to end within so many seconds.
+    """
 
     work: Work
     command: PayloadCommand
     place: Workdir
     bounds: Limits
     utilities: Optional[Utilities] = None
+    cancelled: Optional[Cancel] = None
+    findings: Optional[Findings] = None
+    plain: Optional[Callable[[Run], PayloadOutcome]] = None
+    hold: Optional[Callable[[Payload], Callable[[float], None]]] = None
+
+
+class OnDemand:
+    """A way that is made when the first job wants it: what it needs is not loaded before."""
+
+    def __init__(self, wants: Callable[[Work], bool], make: Callable[[], Way]) -> None:
+        self._wants, self._make = wants, make
+        self._made: Optional[Way] = None
+
+    def takes(self, work: Work) -> bool:
+        """Whether a job wants it."""
+        return self._wants(work)
+
+    def run(self, run: Run) -> PayloadOutcome:
+        """Run a payload the way that is made for it."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made.run(run)
 
 
 class Alone:
@@ -57,7 +96,8 @@ class Alone:
 
         key, place = run.work.key, run.place
         payload = process.start(run.command, stdout=place.stdout, stderr=place.stderr, limits=run.bounds)
-        self._occupied.stops_by(key, lambda: payload.stop(self._grace), payload.stop)
+        ask = payload.stop if run.hold is None else run.hold(payload)
+        self._occupied.stops_by(key, lambda: payload.stop(self._grace), ask)
         self._roots[key] = payload.root
         try:
             with contextlib.nullcontext() if run.utilities is None else run.utilities.beside(payload.pid):

@@ -494,6 +494,18 @@ def test_a_payload_that_does_not_end_when_it_is_asked_softly_is_stopped(running)
     assert (running.job().phase, running.job().problem) == (Phase.STOPPING, KILL)
 
 
+def test_ranges_of_events_that_run_may_end_and_are_not_stopped_because_the_job_was_asked_softly(scene):
+    scene.offer(spec(events=True))
+    scene.answer(Event.INPUT_READY)
+    scene.work.clear()
+    scene.conductor.handle(news.Order((1, 1), Event.SOFT_KILL, KILL))
+    assert scene.work[0].effect is Effect.ASK_PAYLOAD
+    scene.work[:] = [None]  # so that time passes by itself only
+    scene.world.now += 120 + PATIENCE
+    scene.world.let_time_pass()
+    assert (scene.job().phase, scene.job().problem) == (Phase.RUNNING, None)
+
+
 def test_what_was_asked_to_be_seen_is_reported_at_once(running):
     running.conductor.handle(news.Commanded((1, 1), Commands(show=(("ls",),))))
     (look,) = running.work

@@ -102,6 +102,21 @@ def test_a_payload_is_asked_to_end_once_and_can_still_be_killed():
     assert advance(asked, E.KILL, LATER)[1] == (Effect.STOP_PAYLOAD,)
 
 
+def test_a_job_of_event_ranges_that_ends_sooner_because_it_was_asked_to_has_not_failed():
+    running = Job(JobSpec(id=7, attempt=1, transformation="true", events=True), phase=P.RUNNING)
+    asked, effects = advance(running, E.SOFT_KILL, FIRST)
+    assert effects == (Effect.ASK_PAYLOAD,)
+    done = live(asked, E.PAYLOAD_OK, E.OUTPUT_STORED, E.LOG_STORED, E.TAKEN)
+    assert (done.phase, done.problem) == (P.DONE, None)
+
+
+@pytest.mark.parametrize("phase", [P.ACCEPTED, P.STAGING_IN])
+def test_a_job_of_event_ranges_that_has_not_begun_is_ended_by_a_soft_word_as_any_other(phase):
+    waiting = Job(JobSpec(id=7, attempt=1, transformation="true", events=True), phase=phase)
+    asked, _ = advance(waiting, E.SOFT_KILL, FIRST)
+    assert asked.problem is FIRST
+
+
 @pytest.mark.parametrize("phase", [P.ACCEPTED, P.STAGING_IN])
 def test_a_soft_kill_ends_a_job_without_a_payload_like_any_other(phase):
     after, effects = advance(job(phase), E.SOFT_KILL, FIRST)
