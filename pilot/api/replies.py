@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Union
 
 from pilot.contract.codec import ContractError, Dialect, decode
 from pilot.contract.codes import ErrorCode
@@ -12,6 +12,9 @@ from pilot.contract.job import JobSpec
 from pilot.contract.job_wire import from_panda
 from pilot.contract.messages import NO_JOBS_TEXT, StatusCode, UpdateAnswer
 from pilot.errors import PilotError
+
+if TYPE_CHECKING:
+    from pilot.contract.resource_types import ResourceType
 
 #: HTTP status and body.
 Raw = tuple[int, bytes]
@@ -228,6 +231,26 @@ def update_legacy(said: Raw) -> UpdateAnswer:
 def _command(found: Mapping[str, Any]) -> UpdateAnswer:
     try:
         return decode(UpdateAnswer, {name: found.get(name) for name in ("command", "attemptNr")}, Dialect.LEGACY)
+    except ContractError as wrong:
+        raise BadAnswer(str(wrong)) from wrong
+
+
+def resource_types(said: Raw, dialect: Dialect) -> Mapping[str, ResourceType]:
+    """Read the list of resource types, by name.
+
+    Raises:
+        ServerError: there is none, or it cannot be read.
+    """
+    from pilot.contract.resource_types import KEY, read_resource_types  # few jobs need it
+
+    found = _content(said)
+    status, words = (
+        _envelope(said)[:2] if dialect is Dialect.V1 else (_status(found, said), str(found.get("errorDialog") or ""))
+    )
+    if status:
+        raise _refusal(status, words)
+    try:
+        return read_resource_types(found.get("data" if dialect is Dialect.V1 else KEY))
     except ContractError as wrong:
         raise BadAnswer(str(wrong)) from wrong
 

@@ -136,6 +136,16 @@ class QueueData:
                 return found
         return ()
 
+    def grace(self, name: str) -> Optional[float]:
+        """Answer how many times a limit may be taken, by one of the parameters that PanDA writes in percent.
+
+        ``pilot_rss_grace: 50`` makes it 1.5 times. ``None`` when the queue does not say so, or says no number.
+        """
+        try:
+            return 1.0 + max(0.0, float(self.params[name])) / 100
+        except (KeyError, TypeError, ValueError):
+            return None
+
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> QueueData:
         """Read one queue's JSON as the PanDA cache and CRIC give it; keys that pilots do not use are passed over.

@@ -16,6 +16,9 @@ IS_ALIVE = f"{V1_BASE}/system/is_alive"
 NEW_PROXY, NEW_PROXY_V1 = f"{LEGACY_BASE}/getProxy", f"{V1_BASE}/creds/get_proxy"
 NEW_TOKEN, NEW_TOKEN_V1 = f"{LEGACY_BASE}/get_access_token", f"{V1_BASE}/creds/get_access_token"
 
+#: What jobs of each resource type may take.
+RESOURCE_TYPES, RESOURCE_TYPES_V1 = f"{LEGACY_BASE}/getResourceTypes", f"{V1_BASE}/metaconfig/get_resource_types"
+
 #: What a worker's pilot says of itself; of its node it speaks in /api/v1 only.
 WORKER_STATUS, WORKER_STATUS_V1 = f"{LEGACY_BASE}/updateWorkerPilotStatus", f"{V1_BASE}/pilot/update_worker_status"
 WORKER_NODE, WORKER_GPUS = f"{V1_BASE}/pilot/update_worker_node", f"{V1_BASE}/pilot/update_worker_node_gpu"

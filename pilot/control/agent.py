@@ -278,6 +278,7 @@ class Agent:
         )
 
     def _make_checking(self, payloads: PayloadControl) -> Checking:
+        from pilot.api.resource_types import known_types
         from pilot.control.checking import Checking
         from pilot.control.checks.readings import Means as Reading
 
@@ -287,6 +288,7 @@ class Agent:
             root_of=payloads.roots.get,
             features=self._features.read,
             credential=self._credentials().renewed,
+            resource_type=known_types(parts.settings.server, parts.token).of,
             writes=not parts.settings.payload.prmon,
         )
         return Checking(self._news.put, parts.plugins, parts.own, reading)

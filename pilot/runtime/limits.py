@@ -58,8 +58,8 @@ def memory_limit(spec: JobSpec, queue: QueueData, chosen: PayloadLimits) -> int:
 
 def memory_margin(queue: QueueData, chosen: PayloadLimits) -> float:
     """Answer how many times its memory a payload may take: what the queue says (``pilot_rss_grace``), else settings."""
-    said = queue.params.get("pilot_rss_grace")
-    return max(1.0, float(said)) if isinstance(said, (int, float)) and said else chosen.memory_margin
+    said = queue.grace("pilot_rss_grace")
+    return chosen.memory_margin if said is None else said
 
 
 def of(

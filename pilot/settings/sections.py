@@ -109,7 +109,7 @@ class PayloadLimits(Section):
         "times",
         low=1,
         high=100,
-        help="It may take so many times that memory, unless pilot_rss_grace says another.",
+        help="It may take so many times that memory, unless the queue's pilot_rss_grace says another.",
     )
     processes: int = key(0, "processes", low=0, help="Processes and threads of one payload, where cgroups count them.")
     cpu_margin: float = key(
@@ -148,6 +148,18 @@ class Container(Section):
     userns: bool = key(False, help="Ask the runtime for a user namespace of the container's own.")
     gpu: str = choice("none", "nvidia", "amd", help="GPUs that containers see.")
     options: tuple[str, ...] = key((), help="Further options for the runtime; those of the queue follow them.")
+    job_options: tuple[str, ...] = key(
+        (
+            *("--contain", "--containall", "--compat", "--userns", "--ipc", "--pid", "--uts", "--network", "--no-home"),
+            *("--no-privs", "--drop-caps", "--cap-drop", "--nv", "--nvccli", "--rocm", "--init", "--no-init"),
+            *("--read-only", "--writable-tmpfs", "--scratch", "--tmpfs", "--shm-size", "--pids-limit", "--memory"),
+        ),
+        help="Options that jobs may ask for themselves (execArgs of their containerOptions).",
+    )
+    job_binds: tuple[str, ...] = key(
+        ("/cvmfs",),
+        help="Folders below which jobs may bind what they like: folder[:rw]; only to be read unless it says rw.",
+    )
 
 
 class Copy(Section):
@@ -191,18 +203,19 @@ class Monitor(Section):
     memory_limit: str = choice(
         "first",
         "slot",
+        "resource_type",
         "queue",
         "job",
         "none",
-        help="Whose limit of memory counts: the slot's (max_rss_bytes of the job features), the queue's (maxrss), "
-        "the job's (minRamCount), the first of them that is known, or nobody's.",
+        help="Whose limit of memory counts: the slot's (max_rss_bytes of the job features), that of the job's resource "
+        "type (maxrampercore), the queue's (maxrss), the job's (minRamCount), the first known of them, or nobody's.",
     )
     memory_grace: float = key(
         2.0,
         "times",
         low=1,
         high=100,
-        help="A payload may take so many times the limit; pilot_rss_grace of the queue wins.",
+        help="A payload may take so many times the limit; pilot_rss_grace of the queue, in percent, wins.",
     )
     memory_hard: float = key(
         1.5, "times", low=1, high=100, help="So many times above that it is ended at the first look, not at the second."

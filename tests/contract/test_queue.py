@@ -101,3 +101,14 @@ def test_a_folder_of_this_machine_is_a_storage():
     assert not storage.deterministic
     assert set(storage.protocols) == {"pr", "pw"}
     assert storage.protocols_for("pw")[0].path == "/data"
+
+
+@pytest.mark.parametrize(
+    ("said", "factor"), [(50, 1.5), ("100", 2.0), (0, 1.0), (-5, 1.0), ("much", None), (None, None)]
+)
+def test_a_grace_is_in_percent(said, factor):
+    assert QueueData("Q", params={"pilot_rss_grace": said}).grace("pilot_rss_grace") == factor
+
+
+def test_a_grace_that_the_queue_does_not_name_is_none():
+    assert QueueData("Q").grace("pilot_walltime_grace") is None

@@ -12,6 +12,7 @@ import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job_wire import to_panda
+from pilot.contract.routes import RESOURCE_TYPES_V1
 from tests.pilot.dispatcher import serving
 from tests.pilot.site.certificates import make
 from tests.pilot.test_end_to_end import ACQUIRE, Stage, job, log_member, shell
@@ -49,11 +50,26 @@ def test_a_payload_that_takes_too_much_memory_is_ended_with_its_figures_in_repor
     assert log_member(watched, "memory_monitor_output.txt").startswith("Time\twtime\t")
 
 
+def test_a_resource_type_limits_memory_and_the_server_is_asked_for_it_once(watched):
+    types = [{"resource_name": "SCORE", "maxrampercore": 10}]
+    answer = json.dumps({"success": True, "message": "", "data": types}).encode()
+    watched.dispatcher.misbehave = lambda path, count: (200, answer) if path == RESOURCE_TYPES_V1 else None
+    watched.dispatcher.queue["maxrss"] = 4000
+    text = f"import os, time; held = bytearray(os.urandom(60 * {MB})); time.sleep(60)"
+    watched.dispatcher.jobs = [python("pass"), python(text, id=8, memory=2000 * MB, resource_type="SCORE")]
+    watched.run(**OFTEN, limits__memory="none", job__time_floor=60.0)
+    final = watched.dispatcher.finals()[-1]
+    assert (final["job_id"], final["pilot_error_code"]) == (8, ErrorCode.PAYLOAD_EXCEEDED_MEMORY)
+    assert "its resource type's limit" in final["pilot_error_diag"]
+    assert watched.dispatcher.counts[RESOURCE_TYPES_V1] == 1
+
+
 def test_a_good_payload_is_measured_in_each_report_and_finishes(watched):
     text = "import time; open('out.txt', 'w').write('x' * 10**6); time.sleep(1.5)"
     watched.dispatcher.jobs = [python(text, outputs=["out.txt"])]
     assert watched.run(**OFTEN)[0] == 0
     final = watched.final()
+    assert RESOURCE_TYPES_V1 not in watched.dispatcher.counts  # the job has no resource type
     assert final["job_status"] == "finished"
     assert final["max_pss"] > 1000
     assert final["tot_wchar"] >= 10**6

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, Optional
 
 from pilot.contract.queue import QueueData
+from pilot.contract.resource_types import ResourceType
 from pilot.control.credentials import Credential
 from pilot.job import Job, Phase, Problem
 from pilot.runtime.folder import Folder
@@ -44,6 +45,7 @@ class Readings:
     free_disk: Optional[int] = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     features: Features = Features()
+    resource_type: Optional[ResourceType] = None
     spent_before: float = 0.0  # seconds of processor time that the slot had used before this payload
     credential: Credential = Credential()
     mounts: Mapping[str, str] = field(default_factory=dict)
@@ -79,12 +81,13 @@ class Verdict(NamedTuple):
 GOOD = Verdict()
 
 #: A part of the readings that a check needs; see `checks.readings`.
-TREE, FOLDER, DISK, SIZES, FEATURES, CREDENTIAL, MOUNTS = (
+TREE, FOLDER, DISK, SIZES, FEATURES, TYPE, CREDENTIAL, MOUNTS = (
     "tree",
     "folder",
     "disk",
     "sizes",
     "features",
+    "type",
     "credential",
     "mounts",
 )

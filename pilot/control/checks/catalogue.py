@@ -26,6 +26,7 @@ from pilot.control.checks.base import (
     RUNNING,
     SIZES,
     TREE,
+    TYPE,
     WORKING,
     Check,
 )
@@ -38,7 +39,7 @@ def _set(*needs: str) -> frozenset[str]:
 CHECKS = (
     Check("standstill", lambda s: 0.0, standstill.look, WORKING),
     Check("slot_end", lambda s: s.monitor.slot_every, slot_end.look, WORKING, _set(FEATURES)),
-    Check("memory", lambda s: s.monitor.memory_every, memory.look, RUNNING, _set(TREE, FEATURES)),
+    Check("memory", lambda s: s.monitor.memory_every, memory.look, RUNNING, _set(TREE, FEATURES, TYPE)),
     Check("cpu_time", lambda s: s.monitor.cpu_every, cpu_time.look, RUNNING, _set(TREE, FEATURES)),
     Check("processes", lambda s: s.monitor.processes_every, processes.look, RUNNING, _set(TREE)),
     Check("disk", lambda s: s.monitor.disk_every, disk.look, BEFORE_THE_END, _set(DISK)),

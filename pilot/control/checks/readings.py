@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Callable, Optional
 
 from pilot.contract.queue import QueueData
+from pilot.contract.resource_types import ResourceType
 from pilot.control.checks import memory, mounts
 from pilot.control.checks.base import (
     CREDENTIAL,
@@ -20,6 +21,7 @@ from pilot.control.checks.base import (
     MOUNTS,
     SIZES,
     TREE,
+    TYPE,
     Readings,
     Situation,
 )
@@ -52,7 +54,8 @@ class Means:
     """What readings are taken with.
 
     ``root_of`` answers where the tree of a job's payload hangs, ``None`` when none runs; ``writes``: whether prmon's
-    files are written, which they are not when prmon itself runs beside the payload.
+    files are written, which they are not when prmon itself runs beside the payload. ``resource_type`` answers what jobs
+    of such a type may take; it may ask the server.
     """
 
     settings: Settings
@@ -62,6 +65,7 @@ class Means:
     answers: Callable[[Sequence[str], float], Mapping[str, str]] = probe.answers
     clocks: Callable[[], Clocks] = clocks
     now: Callable[[], float] = time.time
+    resource_type: Callable[[str], Optional[ResourceType]] = lambda name: None
     writes: bool = True
 
 
@@ -78,9 +82,11 @@ class Reader:
         self._walk: Optional[Walk] = None
         self._sampler: Optional[Sampler] = None
         self._features = Features()
+        self._type: Optional[ResourceType] = None
         self._prmon = Prmon(place.root)
         self._readers: Mapping[str, Callable[[Job], dict[str, Any]]] = {
             FEATURES: self._read_features,
+            TYPE: self._read_type,
             TREE: self._read_tree,
             FOLDER: self._read_folder,
             DISK: self._read_disk,
@@ -122,8 +128,7 @@ class Reader:
             return {}
         if self._sampler is None or self._sampler.root.pid != root.pid:
             self._sampler = Sampler(root, clock=self._clock)
-        situation = Situation(self.means.settings.monitor, job, self._queue, Readings(features=self._features))
-        sample = self._sampler.sample(memory.limit(situation)[0])
+        sample = self._sampler.sample(memory.limit(self._known(job))[0])
         if self.means.writes and sample.tree.processes:
             with contextlib.suppress(OSError):  # a full disk is the disk check's to tell
                 self._prmon.write(sample, self._sampler.summary)
@@ -154,6 +159,16 @@ class Reader:
     def _read_features(self, job: Job) -> dict[str, Any]:
         self._features = self.means.features()
         return {"features": self._features, "spent_before": sum(os.times()[:4])}
+
+    def _known(self, job: Job) -> Situation:
+        """Answer what decides how much memory a job may take."""
+        known = Readings(features=self._features, resource_type=self._type)
+        return Situation(self.means.settings.monitor, job, self._queue, known)
+
+    def _read_type(self, job: Job) -> dict[str, Any]:
+        if memory.asks_for_type(self._known(job)):
+            self._type = self.means.resource_type(job.spec.resource_type)
+        return {"resource_type": self._type}
 
     def _read_credential(self, job: Job) -> dict[str, Any]:
         return {"credential": self.means.credential()}

@@ -109,7 +109,7 @@ def test_peer_defect_26_every_experiments_payload_has_a_limit_of_memory_without_
     eater = "food = []\nfor _ in range(500): food.append(bytearray(b'x' * 2**20))\n"
     spec = bench.spec(sys.executable, "-I", "-S", "-c", eater)
     bench.make(spec)
-    bench.queue = {"maxrss": 40, "params": {"pilot_rss_grace": 1.5}}
+    bench.queue = {"maxrss": 40, "params": {"pilot_rss_grace": 50}}
     bench.payload().run(bench.work(Effect.RUN_PAYLOAD, spec))
     outcome = bench.told[0].outcome
     assert outcome.memory_limit == 60 * MB

@@ -47,7 +47,7 @@ def test_a_job_with_fewer_cores_than_the_slot_gets_its_share_of_the_queues_memor
 
 
 def test_the_queue_has_the_last_word_on_the_margin():
-    queue = QueueData("Q", memory=100 * MB, params={"pilot_rss_grace": 3})
+    queue = QueueData("Q", memory=100 * MB, params={"pilot_rss_grace": 200})
     assert limits.memory_limit(job(), queue, PayloadLimits()) == 300 * MB
 
 
