@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
 
-from pilot import options, settings
+from pilot import command_line, options, settings
 from pilot.contract.codes import ErrorCode
 from pilot.contract.exit_codes import ExitCode, exit_code
 from pilot.contract.version import PRODUCT
@@ -110,9 +110,9 @@ def show_environment(argv: Sequence[str]) -> int:
 
 def read_settings(argv: Sequence[str]) -> tuple[Loaded, Sequence[str]]:
     """Answer the settings from every layer, and a line for each option that no longer does anything."""
-    found = options.parse(argv)
+    found = command_line.parse(argv)
     loaded = settings.load(settings.layers(found.config, [options.as_layer(found)]))
-    return loaded, found.obsolete or ()
+    return loaded, found.obsolete
 
 
 def run(argv: Sequence[str]) -> NoReturn:

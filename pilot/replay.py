@@ -23,7 +23,6 @@ from pilot.copytool import checksum
 from pilot.copytool.base import Cancel, Deadline
 from pilot.errors import ConfigError, JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem
-from pilot.options import Parser
 from pilot.runtime import bundle, core_dump, process
 from pilot.runtime.bundle import REPLAY, Bundle
 from pilot.runtime.compression import decompressed
@@ -31,6 +30,7 @@ from pilot.runtime.container.containers import Containers
 from pilot.runtime.limits import Limits
 from pilot.runtime.workdir import Workdir
 from pilot.settings import sections
+from pilot.usage import Parser
 
 #: Exit status: the same failure as then; it ended well; it failed in another way; something it needs is not here.
 SAME, WELL, OTHER, MISSING = 0, 1, 3, 4

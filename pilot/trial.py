@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from pilot import settings
 from pilot.api.offline import FINAL, STORAGE_FOLDER
-from pilot.options import Parser
+from pilot.usage import Parser
 
 INPUT, TEXT = "in.txt", "a muon on its way\n"
 #: What each job does: it counts its input, and so reads, runs and writes.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
-from pilot import options, plugins, settings
+from pilot import command_line, options, plugins, settings
 from pilot.check import probes
 from pilot.check.finding import Finding, bad, doubtful, good, lines, status_of
 from pilot.check.probes import PATIENCE, Subject
@@ -38,7 +37,7 @@ def main(argv: Sequence[str], say: Callable[[str], None]) -> int:
 
 def examine(argv: Sequence[str], patience: float = PATIENCE) -> Iterator[Finding]:
     """Find out everything, in the order in which it is told; no one thing takes longer than ``patience`` seconds."""
-    found, kept = options.parse(argv), _Kept()
+    found, kept = command_line.parse(argv), _Kept()
     yield from probes.run(None, [("settings", lambda _: _prepare(found, kept))], within=patience)
     if kept.settings is not None:
         yield from _look(kept.settings, kept.tools, patience)
@@ -52,7 +51,7 @@ class _Kept:
     tools: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def _prepare(found: Namespace, kept: _Kept) -> Iterator[Finding]:
+def _prepare(found: options.Given, kept: _Kept) -> Iterator[Finding]:
     """Read the settings, and load the plugins."""
     try:
         chosen = settings.load(settings.layers(found.config, [options.as_layer(found)])).settings

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from pilot import options
+from pilot import command_line, options
 from pilot.settings import load
 
 
 def settings_of(*argv):
-    found = options.parse(argv)
+    found = command_line.parse(argv)
     return load([options.as_layer(found)]).settings
 
 
@@ -44,7 +44,7 @@ def test_an_option_sets_its_setting(argv, section, key, value):
 
 
 def test_what_is_not_given_is_not_said():
-    assert options.as_layer(options.parse([])) == (options.ORIGIN, {})
+    assert options.as_layer(command_line.parse([])) == (options.ORIGIN, {})
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_is_not_given_is_not_said():
     ],
 )
 def test_an_option_of_old_is_taken_and_explained(argv, line):
-    (found,) = options.parse([*argv, "-q", "Q"]).obsolete
+    (found,) = command_line.parse([*argv, "-q", "Q"]).obsolete
     assert found.startswith(line)
 
 
@@ -76,7 +76,7 @@ def test_an_option_of_old_is_taken_and_explained(argv, line):
 )
 def test_a_slip_is_told_in_one_line(argv, words, capsys):
     with pytest.raises(SystemExit) as caught:
-        options.parse(argv)
+        command_line.parse(argv)
     said = capsys.readouterr().err
     assert caught.value.code == 2
     assert words in said

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from pilot import options
+from pilot import command_line, options
 from pilot.settings import Mode, Settings, layers, load, mode_of
 from pilot.settings.harvester import Harvester
 
@@ -53,7 +53,7 @@ def test_a_workers_number_that_is_none_is_passed_over():
 def test_pilot_3s_options_are_settings():
     words = ["-k", "-z", "--harvester-workdir", "/a", "--harvester-datadir", "/b", "--harvester-submit-mode", "push"]
     words += ["--harvester-workerattributes", "w.json", "--harvester-eventstatusdump", "d.json"]
-    chosen = load([options.as_layer(options.parse(words))]).settings
+    chosen = load([options.as_layer(command_line.parse(words))]).settings
     expected = Harvester(
         workdir="/a",
         datadir="/b",
