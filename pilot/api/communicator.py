@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 from urllib.parse import quote, urlencode, urlsplit
 
 from pilot.api import replies
+from pilot.api.event_ranges import EventCalls
 from pilot.contract import routes
 from pilot.contract.codec import ContractError, Dialect, decode, encode
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
@@ -85,7 +86,7 @@ def _written(said: Mapping[str, Any]) -> str:
     return json.dumps(json.loads(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")))
 
 
-class Communicator:
+class Communicator(EventCalls):
     """Thread-safe. Connections are kept and shared: each is used by one thread at a time.
 
     ``token`` is called before each request, so that a token that was renewed on the disk is used at once.

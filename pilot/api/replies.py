@@ -44,6 +44,12 @@ class ServerBroke(ServerError):
     code = ErrorCode.COMMUNICATION_FAILURE
 
 
+class NotYet(ServerError):
+    """The answer takes its time, as one by files does: ask again for the same."""
+
+    code = ErrorCode.COMMUNICATION_FAILURE
+
+
 class BadAnswer(ServerError):
     """What came back is not what such a server says; a web proxy's error page, for instance."""
 
@@ -273,6 +279,23 @@ def secret(said: Raw, dialect: Dialect) -> str:
     if status or not isinstance(text, str) or not text.strip():
         raise Refused(f"status {status}, and no credential")
     return text
+
+
+def opened(said: Raw, dialect: Dialect) -> Any:
+    """Answer what an answer holds: the data in the envelope of /api/v1, or the whole object.
+
+    Raises:
+        ServerError: it is none, or the server said no.
+    """
+    if dialect is Dialect.V1:
+        status, words, _ = _envelope(said)
+        found: Any = json.loads(said[1]).get("data")
+    else:
+        found = _content(said)
+        status, words = _status(found, said), str(found.get("errorDialog") or "")
+    if status:
+        raise _refusal(status, words)
+    return found
 
 
 def described(said: Raw, source: str) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from pilot.api import exchange, pool_catalog, replies
 from pilot.api.communicator import Communicator, Report
+from pilot.api.event_files import EventFiles
 from pilot.api.job_files import STORAGE, JobFiles, read_jobs
 from pilot.contract.codec import Dialect, encode
 from pilot.contract.messages import Command, JobUpdate, UpdateAnswer, WorkRequest
@@ -50,7 +51,7 @@ class AccessPoint:
     dump: str = ""
 
 
-class SharedFiles(Communicator):
+class SharedFiles(EventFiles, Communicator):
     """Stands where a `Communicator` stands. One thread asks for work, the reports of one job come from one thread.
 
     Only descriptions of queue and storages may still be asked for by an address. Every failure of the file system is a
@@ -63,6 +64,7 @@ class SharedFiles(Communicator):
         self._jobs = JobFiles(access.folder, access.job_folders)
         self._kept: Optional[Path] = None
         self._logs: dict[int, str] = {}
+        self.share_events(access.folder, self._jobs.place, access.dump or DUMP)
 
     @property
     def name(self) -> str:
@@ -135,7 +137,7 @@ class SharedFiles(Communicator):
             self._write_report(job_id, state, said)
         except OSError as wrong:
             raise replies.Unreachable(f"{self.name}: {wrong}") from wrong
-        return UpdateAnswer(Command.KILL.value if killed(self._access.folder) else Command.NONE.value)
+        return UpdateAnswer(Command.KILL.value if self.is_killed() else Command.NONE.value)
 
     def _write_report(self, job_id: int, state: str, said: Mapping[str, Any]) -> None:
         place = self._jobs.place(job_id)
@@ -154,9 +156,7 @@ class SharedFiles(Communicator):
             self._entry(job_id, lfn, facts)
             for lfn, facts in (json.loads(files) if isinstance(files, str) else files).items()
         ]
-        if entries:
-            before = exchange.read_json(path)
-            exchange.write_json(path, {**(before if isinstance(before, dict) else {}), str(job_id): entries})
+        self.add_to_dump(path, job_id, entries)
 
     def _entry(self, job_id: int, lfn: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         is_log = lfn == self._logs[job_id] if job_id in self._logs else ".log" in lfn
@@ -167,6 +167,10 @@ class SharedFiles(Communicator):
             "fsize": facts.get("fsize"),
             "chksum": facts.get("adler32") or facts.get("md5sum") or "",
         }
+
+    def is_killed(self) -> bool:
+        """Whether somebody else wants this worker ended."""
+        return killed(self._access.folder)
 
     def queue_data(self, name: str, source: str = "") -> QueueData:
         """Fetch a queue's description: from ``source``, or from ``queuedata.json`` in the access point.

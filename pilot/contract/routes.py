@@ -23,6 +23,10 @@ RESOURCE_TYPES, RESOURCE_TYPES_V1 = f"{LEGACY_BASE}/getResourceTypes", f"{V1_BAS
 WORKER_STATUS, WORKER_STATUS_V1 = f"{LEGACY_BASE}/updateWorkerPilotStatus", f"{V1_BASE}/pilot/update_worker_status"
 WORKER_NODE, WORKER_GPUS = f"{V1_BASE}/pilot/update_worker_node", f"{V1_BASE}/pilot/update_worker_node_gpu"
 
+#: Event ranges: asked for, and reported.
+EVENT_RANGES, EVENT_RANGES_V1 = f"{LEGACY_BASE}/getEventRanges", f"{V1_BASE}/event/acquire_event_ranges"
+EVENT_UPDATES, EVENT_UPDATES_V1 = f"{LEGACY_BASE}/updateEventRanges", f"{V1_BASE}/event/update_event_ranges"
+
 #: ``{queue}`` is the queue's name.
 QUEUE_DATA = "/cache/schedconfig/{queue}.all.json"
 STORAGE_DATA = "/cache/ddmendpoints.json"
