@@ -125,7 +125,12 @@ def _values(record: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a payload has used, as far as it was looked at. Times are seconds, sizes bytes."""
+    """What a payload has used, as far as it was looked at, and on what. Times are seconds, sizes bytes.
+
+    ``growth`` is by how many bytes a second its memory (proportional and swap) grows, on the straight line through
+    ``growth_points`` looks; that begins at ``growth_from`` bytes, and ``growth_scatter`` is the sum of the squares of
+    what lies beside it, in parts of the mean. All are 0 while there are too few looks to say so.
+    """
 
     wall_time: float = 0.0
     cpu_time: float = 0.0
@@ -134,6 +139,14 @@ class Usage:
     peak: Memory = Memory()
     mean: Memory = Memory()
     traffic: Traffic = Traffic()
+    growth: float = 0.0
+    growth_from: float = 0.0
+    growth_scatter: float = 0.0
+    growth_points: int = 0
+    cpu: str = ""  # the processors' model, number and best instructions, as PanDA writes them
+    cpu_level: str = ""  # such as x86_64-v3
+    gpu: str = ""  # the GPUs' model
+    gpus: int = 0
 
 
 @dataclass(frozen=True)

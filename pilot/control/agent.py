@@ -7,6 +7,7 @@ import os
 import queue
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
@@ -178,7 +179,8 @@ class Agent:
         parts, settings, tell = self._parts, self._parts.settings, self._news.put
         many = settings.job.at_once
         occupied = Occupied()
-        containers = Containers(settings.container, parts.environment)
+        hidden = (str(parts.own), settings.server.token_file, settings.server.certificate)
+        containers = Containers(settings.container, parts.environment, hidden)
         payloads = PayloadControl(
             tell,
             parts.plugins,
@@ -280,6 +282,7 @@ class Agent:
     def _make_checking(self, payloads: PayloadControl) -> Checking:
         from pilot.api.resource_types import known_types
         from pilot.control.checking import Checking
+        from pilot.control.checks import hardware
         from pilot.control.checks.readings import Means as Reading
 
         parts = self._parts
@@ -289,6 +292,7 @@ class Agent:
             features=self._features.read,
             credential=self._credentials().renewed,
             resource_type=known_types(parts.settings.server, parts.token).of,
+            hardware=lru_cache(maxsize=1)(hardware.found),
             writes=not parts.settings.payload.prmon,
         )
         return Checking(self._news.put, parts.plugins, parts.own, reading)

@@ -14,6 +14,8 @@ from pilot.job import STATE_OF, Job, Phase, Problem, Usage
 KB = 1024
 #: A payload that was ended by signal n is reported with this plus n, as a shell would.
 SIGNALLED = 128
+#: PanDA: the unit of processor times, then the processor.
+_UNIT = "s+"
 
 
 class Facts(NamedTuple):
@@ -126,9 +128,13 @@ def _update(job: Job, course: Course, facts: Facts, now: float, state: JobState,
         pilot_id=facts.pilot_id,
         batch_id=facts.batch_id,
         scheduler_id=facts.scheduler_id,
-        cpu_model=f"s+{facts.cpu_model}" if facts.cpu_model else None,  # PanDA: the unit of CPU times, then the CPU
         cores=job.spec.cores,
-        **{**_usage(job.usage), **more},
+        input_files=len(job.spec.inputs),
+        **{
+            "cpu_model": _UNIT + facts.cpu_model if facts.cpu_model else None,
+            **_usage(job.usage),
+            **more,
+        },
     )
 
 
@@ -153,7 +159,9 @@ def _usage(usage: Optional[Usage]) -> dict[str, Any]:
     """Write what the payload has used, by prmon's names: memory in kB, totals in bytes, rates in bytes per second."""
     if usage is None:
         return {}
-    said: dict[str, Any] = {"cpu_time": round(usage.cpu_time)}
+    said: dict[str, Any] = {"cpu_time": round(usage.cpu_time), "cpu_level": usage.cpu_level or None}
+    if usage.cpu:
+        said["cpu_model"] = _UNIT + usage.cpu
     for name in ("vmem", "pss", "rss", "swap"):
         said[f"max_{name}"] = getattr(usage.peak, name) // KB
         said[f"mean_{name}"] = getattr(usage.mean, name) // KB
@@ -167,9 +175,24 @@ def _usage(usage: Optional[Usage]) -> dict[str, Any]:
 
 
 def _metrics(usage: Optional[Usage], metrics: Mapping[str, Any]) -> str:
-    """Write PanDA's ``name=value`` pairs; the plugins' own win."""
-    ours = {} if usage is None else {"workDirSize": usage.workdir, "nProcesses": usage.processes}
+    """Write PanDA's ``name=value`` pairs; the plugins' own win. A value with blanks in it could not be told apart."""
+    ours: dict[str, Any] = {}
+    if usage is not None:
+        ours = {"workDirSize": usage.workdir, "nProcesses": usage.processes, **_growth(usage)}
+    if usage is not None and usage.gpus:
+        ours.update(GPU_name="_".join(usage.gpu.split()), nGPU=usage.gpus)
     return " ".join(f"{name}={value}" for name, value in {**ours, **metrics}.items())
+
+
+def _growth(usage: Usage) -> dict[str, str]:
+    """Say how memory grows, as PanDA's pilots do: kB per second, and kB at the beginning."""
+    if not usage.growth_points:
+        return {}
+    return {
+        "leak": f"{usage.growth / KB:.2f}",
+        "chi2": f"{usage.growth_scatter:.2f}",
+        "intersect": f"{usage.growth_from / KB:.2f}",
+    }
 
 
 def _outcome(job: Job) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Callable, Optional
 
 from pilot.job import Memory, Traffic, Usage
+from pilot.runtime.line import Line
 from pilot.runtime.processes import PAGE, PROC, ZOMBIE, Process, Root, Tree, read_bytes, tree
 from pilot.runtime.thrift import Thrift
 
@@ -16,6 +17,10 @@ KB = 1024
 SHARE = 0.002
 #: So much more of it where the answer decides whether a payload is ended.
 HURRY = 3.0
+#: A payload's memory is taken at its beginning: of so many first looks none says that it grows.
+SETTLING = 5
+#: By fewer looks after that nobody is told of growth.
+LEAST_LOOKS = 8
 
 _ROLLUP = re.compile(rb"^(Pss|Swap): +(\d+) kB", re.MULTILINE)
 _IO = re.compile(rb"^(rchar|wchar|read_bytes|write_bytes): (\d+)", re.MULTILINE)
@@ -56,10 +61,12 @@ class Summary:
     traffic: Traffic = Traffic()
     user: float = 0.0
     system: float = 0.0
+    growth: Line = Line()  # of proportional size and swap, over the wall time
 
     def add(self, sample: Sample) -> Summary:
         """Take one more sample. Times and traffic never go back, even when a process was not collected by anybody."""
-        count, threads = len(sample.tree.processes), sample.threads
+        count, threads, memory = len(sample.tree.processes), sample.threads, sample.memory
+        settled = self.count >= SETTLING
         return Summary(
             count=self.count + 1,
             last=sample,
@@ -72,13 +79,19 @@ class Summary:
             traffic=self.traffic.most(sample.traffic),
             user=max(self.user, sample.tree.user),
             system=max(self.system, sample.tree.system),
+            growth=self.growth.add(sample.wall_time, memory.pss + memory.swap) if settled else self.growth,
         )
 
     def usage(self) -> Usage:
         """Answer what reports say of it."""
         if self.last is None:
             return Usage()
+        line, told = self.growth, self.growth.points >= LEAST_LOOKS and self.growth.is_one
         return Usage(
+            growth=line.slope if told else 0.0,
+            growth_from=line.intersect if told else 0.0,
+            growth_scatter=line.scatter if told else 0.0,
+            growth_points=line.points if told else 0,
             wall_time=self.last.wall_time,
             cpu_time=self.user + self.system,
             processes=len(self.last.tree.processes),

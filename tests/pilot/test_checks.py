@@ -76,8 +76,20 @@ def test_a_good_payload_is_measured_in_each_report_and_finishes(watched):
     said = dict(pair.split("=") for pair in final["job_metrics"].split())
     assert int(said["workDirSize"]) >= 10**6
     assert int(said["nProcesses"]) == 1
+    assert final["cpu_consumption_unit"].startswith("s+")
+    assert final["n_input_files"] == 0
     beats = [update for update in watched.dispatcher.updates if update["job_status"] == "running"]
     assert beats[-1]["avg_pss"] > 0
+
+
+def test_memory_that_grows_is_told_in_the_reports_metrics(watched):
+    text = "import os, time\nheld = []\nfor _ in range(28): held.append(os.urandom(2 * 2**20)); time.sleep(0.1)"
+    watched.dispatcher.jobs = [python(text)]
+    assert watched.run(**{**OFTEN, "monitor__checks": 0.1, "monitor__memory_every": 0.1})[0] == 0
+    said = dict(pair.split("=") for pair in watched.final()["job_metrics"].split())
+    assert 5_000 < float(said["leak"]) < 40_000  # kB per second; 20 MB in each
+    assert float(said["chi2"]) >= 0
+    assert float(said["intersect"]) < 60_000
 
 
 def test_a_payload_that_hangs_is_ended_and_the_log_says_where_it_did(watched):

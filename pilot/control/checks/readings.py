@@ -25,6 +25,7 @@ from pilot.control.checks.base import (
     Readings,
     Situation,
 )
+from pilot.control.checks.hardware import Hardware
 from pilot.control.checks.standstill import Clocks, clocks
 from pilot.control.credentials import Credential
 from pilot.job import Job, Phase, Usage
@@ -55,7 +56,7 @@ class Means:
 
     ``root_of`` answers where the tree of a job's payload hangs, ``None`` when none runs; ``writes``: whether prmon's
     files are written, which they are not when prmon itself runs beside the payload. ``resource_type`` answers what jobs
-    of such a type may take; it may ask the server.
+    of such a type may take, and may ask the server; ``hardware`` what the node has, and is asked once for each job.
     """
 
     settings: Settings
@@ -66,6 +67,7 @@ class Means:
     clocks: Callable[[], Clocks] = clocks
     now: Callable[[], float] = time.time
     resource_type: Callable[[str], Optional[ResourceType]] = lambda name: None
+    hardware: Callable[[], Hardware] = Hardware
     writes: bool = True
 
 
@@ -81,6 +83,7 @@ class Reader:
         self._walked, self._walk_began = 0.0, 0.0  # when the walk began that the folder comes from, and the last one
         self._walk: Optional[Walk] = None
         self._sampler: Optional[Sampler] = None
+        self._hardware: Optional[Hardware] = None
         self._features = Features()
         self._type: Optional[ResourceType] = None
         self._prmon = Prmon(place.root)
@@ -120,7 +123,17 @@ class Reader:
         """Answer what the payload has used so far; ``None`` before the first sample."""
         if self._sampler is None or not self._sampler.summary.count:
             return None
-        return replace(self._sampler.summary.usage(), workdir=self._folder.size if self._folder is not None else 0)
+        if self._hardware is None:
+            self._hardware = self.means.hardware()
+        has = self._hardware
+        return replace(
+            self._sampler.summary.usage(),
+            workdir=self._folder.size if self._folder is not None else 0,
+            cpu=has.cpu,
+            cpu_level=has.level,
+            gpu=has.gpu,
+            gpus=has.gpus,
+        )
 
     def _read_tree(self, job: Job) -> dict[str, Any]:
         root = self.means.root_of(job.key) if job.phase is Phase.RUNNING else None

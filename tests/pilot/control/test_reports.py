@@ -164,3 +164,43 @@ def test_of_the_kernels_figures_and_those_of_the_looks_the_larger_are_told(kerne
 
 def test_the_plugins_metrics_win_over_the_pilots():
     assert final(usage=used(), outcome=outcome(), metrics={"nProcesses": 9}).metrics == "workDirSize=500 nProcesses=9"
+
+
+def test_growing_memory_is_told_as_pandas_pilots_do_in_kb():
+    usage = used(growth=2048.0, growth_from=1024.0 * 500, growth_scatter=0.0123, growth_points=8)
+    update = reports.running(Job(SPEC, phase=Phase.RUNNING, usage=usage), COURSE, FACTS, 1e9)
+    assert update.metrics == "workDirSize=500 nProcesses=3 leak=2.00 chi2=0.01 intersect=500.00"
+
+
+def test_what_the_payload_runs_on_is_told_when_it_was_looked_at():
+    usage = used(cpu="AMD EPYC 2-Socket+AVX2", cpu_level="x86_64-v3", gpu="A100 80GB", gpus=4)
+    update = reports.running(Job(SPEC, phase=Phase.RUNNING, usage=usage), COURSE, FACTS, 1e9)
+    assert (update.cpu_model, update.cpu_level) == ("s+AMD EPYC 2-Socket+AVX2", "x86_64-v3")
+    assert update.metrics == "workDirSize=500 nProcesses=3 GPU_name=A100_80GB nGPU=4"
+    before = reports.running(Job(SPEC, phase=Phase.RUNNING), COURSE, FACTS, 1e9)
+    assert (before.cpu_model, before.cpu_level) == ("s+CPU", None)
+    assert reports.running(Job(SPEC, usage=used()), COURSE, FACTS, 1e9).cpu_model == "s+CPU"
+
+
+def test_the_number_of_inputs_is_told():
+    spec = dataclasses.replace(SPEC, inputs=(FileSpec("in", Role.INPUT), FileSpec("more", Role.INPUT)))
+    assert reports.running(Job(spec, phase=Phase.STAGING_IN), COURSE, FACTS, 1e9).input_files == 2
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_a_report_keeps_to_the_lengths_that_panda_has_room_for(dialect):
+    job = Job(
+        SPEC,
+        phase=Phase.REPORTING,
+        problem=Problem(ErrorCode.PAYLOAD_FAILED, "w" * 900, payload_code=7),
+        metrics={f"figure{n}": n for n in range(100)},
+        usage=used(cpu="C" * 300),
+    )
+    written = encode(reports.final(job, COURSE, FACTS, 1e9, "y" * 3000), dialect)
+    names = {
+        Dialect.V1: ("pilot_error_diag", "exe_error_diag", "job_metrics", "pilot_log", "cpu_consumption_unit"),
+        Dialect.LEGACY: ("pilotErrorDiag", "exeErrorDiag", "jobMetrics", "pilotLog", "cpuConsumptionUnit"),
+    }[dialect]
+    assert [len(written[name]) <= most for name, most in zip(names, (500, 500, 500, 1024, 128))] == [True] * 5
+    assert written[names[2]].startswith("workDirSize=500 nProcesses=3 figure0=0 ")
+    assert written[names[2]].split()[-1].count("=") == 1

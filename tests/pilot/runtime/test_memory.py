@@ -147,6 +147,30 @@ def test_samples_come_to_peaks_means_and_totals():
     assert (summary.most_processes, summary.most_threads) == (3, 6)
 
 
+def growing(count, slope=10.0):
+    """Looks one a minute: memory is taken in the first five, and grows by ``slope`` bytes a second after that."""
+    summary = Summary()
+    for n in range(count):
+        wall = 60 * n
+        pss = 1000 * n if n < 5 else round(5000 + slope * wall)
+        summary = summary.add(sample(wall, Memory(0, pss, pss, 100), 1.0, 1, 0))
+    return summary.usage()
+
+
+def test_how_fast_memory_grows_is_told_without_its_beginning():
+    usage = growing(20)
+    assert usage.growth_points == 15
+    assert usage.growth == pytest.approx(10.0)
+    assert usage.growth_from == pytest.approx(5100.0)
+    assert usage.growth_scatter == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("count", "points"), [(12, 0), (13, 8)])
+def test_few_looks_tell_of_no_growth(count, points):
+    usage = growing(count)
+    assert (usage.growth_points, usage.growth != 0) == (points, points > 0)
+
+
 def test_without_a_sample_nothing_was_used():
     assert Summary().usage().peak == Memory()
 
