@@ -10,6 +10,7 @@ from pilot.settings.declaring import Section
 
 if TYPE_CHECKING:
     from pilot.settings.harvester import Harvester
+    from pilot.settings.hpc import Hpc
     from pilot.settings.sections import (
         Container,
         Copy,
@@ -71,6 +72,7 @@ class Settings(Section):
     recovery: Recovery = _in("sections")
     plugins: Plugins = _in("sections")
     harvester: Harvester = _in("harvester")
+    hpc: Hpc = _in("hpc")
     log: Log = _in("sections")
 
     def mentions(self, section: str) -> bool:
