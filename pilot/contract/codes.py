@@ -46,12 +46,7 @@ class ErrorCode(IntEnum):
     NO_SUCH_FILE = 1103, "an input file does not exist where it should lie", "check the storage path and the catalogue"
     WORKDIR_TOO_LARGE = 1104, "the job's directory grew past its limit", "raise maxwdir or write less"
     STDOUT_TOO_BIG = 1106, "the payload wrote more to stdout or stderr than it may", "make it print less"
-    SETUP_FAILURE = (
-        1110,
-        "the experiment's environment could not be set up",
-        "check the software area on the node",
-        PASSES,
-    )
+    SETUP_FAILURE = 1110, "the experiment's environment could not be set up", "check the software on the node", PASSES
     QUEUEDATA = 1116, "the queue's description could not be read", "check the queue's name and the server", PASSES
     QUEUEDATA_NOT_OK = 1117, "the queue's description lacks what the job needs", "add what the message names"
     OUTPUT_TOO_LARGE = 1124, "an output file is larger than allowed", "write smaller files"
@@ -106,11 +101,7 @@ class ErrorCode(IntEnum):
         "the payload did not write a promised output file",
         "read the payload's output; correct the job's output list",
     )
-    SIZE_TOO_LARGE = (
-        1168,
-        "the inputs together are larger than the queue allows",
-        "raise maxinputsize or give fewer files",
-    )
+    SIZE_TOO_LARGE = 1168, "the inputs together are larger than the queue allows", "raise maxinputsize, or give less"
     GET_ADLER_MISMATCH = (
         1171,
         "an input arrived with another adler32 than the one registered",
@@ -124,12 +115,7 @@ class ErrorCode(IntEnum):
         PASSES,
     )
     NO_VOMS_PROXY = 1177, "the grid proxy has no valid VOMS part", "renew the proxy", PASSES
-    NO_SOFTWARE_DIR = (
-        1186,
-        "the software directory does not exist on the node",
-        "check appdir of the queue and CVMFS",
-        PASSES,
-    )
+    NO_SOFTWARE_DIR = 1186, "the software directory is not on the node", "check appdir of the queue and CVMFS", PASSES
     NO_PAYLOAD_METADATA = 1187, "the payload left no job report", "read the payload's output"
     LFN_TOO_LONG = 1190, "a file name is longer than file systems allow", "shorten it to 255 bytes at most"
     ZERO_FILE_SIZE = 1191, "an output file to be stored is empty", "read the payload's output"
@@ -178,21 +164,13 @@ class ErrorCode(IntEnum):
     )
     APPTAINER_MOUNT = 1309, "the container image could not be mounted", "check the image and CVMFS on the node", PASSES
     PAYLOAD_NOT_STARTED = 1310, "the payload could not be started", "check its program and the node", PASSES
-    NO_STORAGE_PROTOCOL = (
-        1313,
-        "no protocol of the storage fits the copy tools",
-        "set aprotocols and acopytools of the queue",
-    )
+    NO_STORAGE_PROTOCOL = 1313, "no protocol of the storage fits the copy tools", "set aprotocols and acopytools"
     RUCIO_UNAVAILABLE = 1316, "the Rucio service did not answer", "try again later", PASSES
     COMMUNICATION_FAILURE = 1318, "the server could not be reached", "check the network and the server", PASSES
     INTERNAL_ERROR = 1319, "the pilot has a fault of its own", "report it with the pilot log", PASSES
     LOG_CREATION_FAILED = 1320, "the log archive could not be made", "check the node's disk", PASSES
     RUCIO_LIST_REPLICAS = 1322, "Rucio did not list the replicas", "check the Rucio server and the account", PASSES
-    UNKNOWN_COPY_TOOL = (
-        1323,
-        "the queue names a copy tool that this pilot does not have",
-        "correct copytools of the queue",
-    )
+    UNKNOWN_COPY_TOOL = 1323, "the queue names a copy tool that this pilot has not", "correct copytools of the queue"
     SERVICE_NOT_AVAILABLE = 1324, "a service that the job needs did not answer", "try again later", PASSES
     NO_REPLICAS = 1326, "there is no replica of an input file", "check the catalogue"
     UNREACHABLE_NETWORK = 1327, "the storage cannot be reached", "check the network", PASSES
@@ -214,12 +192,7 @@ class ErrorCode(IntEnum):
         "install the extra named in the message",
         PASSES,
     )
-    RESOURCE_UNAVAILABLE = (
-        1344,
-        "the node refused another process or thread",
-        "check the limits of the batch slot",
-        PASSES,
-    )
+    RESOURCE_UNAVAILABLE = 1344, "the node refused another process or thread", "check the limits of the slot", PASSES
     EMPTY_OUTPUT = 1350, "a promised output file is empty", "read the payload's output"
     CORE_DUMP = 1355, "the payload left a core dump", "run the failure bundle under a debugger"
     PREPROCESS_FAILED = 1356, "the preprocess failed", "read its output"
@@ -276,12 +249,7 @@ class ErrorCode(IntEnum):
         PASSES,
     )
     SERVER_REFUSED = 1903, "the server refused what the pilot said", "read the server's words in the pilot log"
-    BAD_ANSWER = (
-        1904,
-        "the server's answer cannot be read",
-        "check that the address is that of a server of this kind",
-        PASSES,
-    )
+    BAD_ANSWER = 1904, "the server's answer cannot be read", "check that the address is that of such a server", PASSES
     IDENTITY_REFUSED = 1905, "the server refused the pilot's identity", "renew the token or the proxy", PASSES
     PILOT_LOST = (
         1906,
@@ -348,11 +316,7 @@ class ErrorCode(IntEnum):
         "the payload used more processor time than it may",
         "raise the job's maxCpuCount, or look for a loop",
     )
-    TOO_MANY_PROCESSES = (
-        1924,
-        "the payload had more processes than it may",
-        "look for what it starts and does not end",
-    )
+    TOO_MANY_PROCESSES = 1924, "the payload had more processes than it may", "look for what it starts and does not end"
     ALLOCATION_REJECTED = (
         1925,
         "the batch system did not take the allocation",
@@ -393,6 +357,12 @@ class ErrorCode(IntEnum):
         1931,
         "the launcher started another number of ranks than there are payloads",
         "check hpc.launcher, its options and what the site's launcher adds",
+    )
+    CONTAINER_NOT_PERMITTED = (
+        1932,
+        "the job asks for a container that this site does not let jobs have",
+        "correct execArgs of its containerOptions, or let jobs have it (container.job_options, container.job_binds)",
+        PASSES,
     )
 
 

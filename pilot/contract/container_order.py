@@ -1,7 +1,8 @@
 """What a job says of its container, as PanDA writes it: ``containerOptions``, and an image among the job's parameters.
 
-Facts: ``containerOptions`` comes from a task's ``multiStepExec``. ``containerExec`` is a line for a shell in the container,
-which runs in the transformation's stead; ``containerImage`` is the image; ``execArgs`` are options for the runtime.
+Facts: ``containerOptions`` comes from a task's ``multiStepExec``. ``containerExec`` is a line for a shell in the
+container, which runs in the transformation's stead; ``containerImage`` is the image; ``execArgs`` are options for the
+runtime.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ def _site_variables(queue: QueueData) -> dict[str, str]:
 def payload_command(
     spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str], image: str
 ) -> Optional[Sequence[str]]:
-    """Run the transformation, wherever its program is found."""
+    """Run the transformation, wherever its program is found; or what the job says for a shell in its container."""
+    if spec.container_script:
+        return ("/bin/sh", "-c", spec.container_script)
     where = Where(workdir, environment, image)
     return (find(spec.transformation, "transformation", where), *spec.arguments)
 
@@ -68,15 +70,18 @@ def payload_command(
 def utility_commands(
     spec: JobSpec, queue: QueueData, workdir: Path, environment: Mapping[str, str], image: str
 ) -> Sequence[Utility]:
-    """Run what the job says itself: its preprocess, its postprocess, its coprocess; where its payload runs."""
-    where = Where(workdir, environment, image)
+    """Run what the job says itself: its preprocess, its postprocess, its coprocess; where its payload runs.
+
+    Where its container is only for a line of its own (``containerExec``), they run on the node, as PanDA has it.
+    """
+    where = Where(workdir, environment, "" if spec.container_script else image)
     return [
         Utility(
             name,
             (find(program.command, f"{name}.command", where), *program.arguments),
             _WHEN[name],
             needed=_WHEN[name] is not When.BESIDE,
-            in_container=True,
+            in_container=not spec.container_script,
             nothing_to_do=NOTHING_TO_DO if name == "preprocess" else (),
         )
         for name, program in spec.programs.items()

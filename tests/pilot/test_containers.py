@@ -161,3 +161,37 @@ def test_podman_knows_of_no_container_either_when_what_runs_before_a_payload_is_
     argv = [str(podman.program), "ps", "--all", "--format", "{{.Labels}}"]
     said = subprocess.run(argv, env={**os.environ, **podman.environment}, capture_output=True, text=True, check=True)
     assert str(site.base) not in said.stdout
+
+
+def test_a_job_with_a_line_for_its_container_is_prepared_on_the_node_and_run_in_the_container(site, apptainer):
+    writes = "echo 'cat /etc/image-name' > line.sh; ls /.singularity.d >/dev/null 2>&1 || echo node > before"
+    site.dispatcher.jobs = [
+        shell(
+            "exit 9",
+            outputs=["out.txt"],
+            container="image",
+            container_script="/bin/sh line.sh > out.txt; cat before; echo $WISH",
+            container_options=("--env", "WISH=granted", "--no-privs"),
+            preprocess=Program("/bin/sh", ("-c", writes)),
+        )
+    ]
+    assert site.run()[0] == 0
+    assert (site.storage / "out.txt").read_text() == "busybox\n"
+    assert log_member(site, "payload.stdout") == "node\ngranted\n"
+
+
+def test_a_job_that_wants_more_of_the_node_than_it_may_is_refused_before_it_begins(site):
+    site.dispatcher.jobs = [shell("true", container="image", container_options=("--bind", "/etc:/x"))]
+    assert site.run()[0] not in (0, 1)
+    final = site.final()
+    assert final["pilot_error_code"] == ErrorCode.CONTAINER_NOT_PERMITTED
+    assert "/etc is not below what jobs may bind here (/cvmfs)" in final["pilot_error_diag"]
+
+
+def test_no_job_binds_the_pilots_own_folder(site):
+    site.base.mkdir()
+    site.dispatcher.jobs = [shell("true", container="image", container_options=("--bind", str(site.base)))]
+    assert site.run(container__job_binds=f"[{site.folder}]")[0] not in (0, 1)
+    final = site.final()
+    assert final["pilot_error_code"] == ErrorCode.CONTAINER_NOT_PERMITTED
+    assert "files of the pilot's own lie there" in final["pilot_error_diag"]

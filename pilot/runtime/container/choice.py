@@ -5,9 +5,11 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Optional
 
+from pilot.contract import catchall
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.runtime.container import options
+from pilot.runtime.container.asked import NOTHING, Asked, read_asked
 from pilot.runtime.container.values import Container, Runtime
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 #: The word of ``container_type`` that means payloads; others (wrapper, middleware) are not the pilot's.
 _OURS = "pilot"
+#: PanDA's older names for the options of a queue.
+_IN_CATCHALL = ("apptainer_options", "singularity_options")
 #: Beginnings of addresses that images are fetched from, by who can.
 _SCHEMES = {
     Runtime.APPTAINER: ("docker", "oras", "library"),
@@ -30,8 +34,9 @@ def choose(spec: JobSpec, queue: QueueData, site: sections.Container) -> Optiona
 
     Raises:
         JobFailed: the job wants a container and the queue is not set up for any (QUEUE_WITHOUT_CONTAINERS), the site
-            runs nothing without one (BAD_JOB_DEFINITION), the image is not one that may be run (IMAGE_NOT_FOUND), or
-            queue or settings say something that cannot be meant (BAD_QUEUE_CONFIGURATION).
+            runs nothing without one (BAD_JOB_DEFINITION), the image is not one that may be run (IMAGE_NOT_FOUND), the
+            job asks for what it may not have (CONTAINER_NOT_PERMITTED), or queue or settings say something that
+            cannot be meant (BAD_QUEUE_CONFIGURATION, BAD_CONFIGURATION).
     """
     runtime = runtime_of(queue, site)
     if runtime is None:
@@ -46,30 +51,49 @@ def choose(spec: JobSpec, queue: QueueData, site: sections.Container) -> Optiona
             words = "container_name: the job names no image, and this site runs nothing without (container.required)"
             raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
         return None
-    return container_of(runtime, image_of(name, queue, site, runtime), queue, site)
+    image = image_of(name, queue, site, runtime)
+    return container_of(runtime, image, queue, site, read_asked(spec.container_options, runtime, site))
 
 
-def container_of(runtime: Runtime, image: str, queue: QueueData, site: sections.Container) -> Container:
-    """Answer the container that queue and site describe, with an image.
+def container_of(
+    runtime: Runtime, image: str, queue: QueueData, site: sections.Container, asked: Asked = NOTHING
+) -> Container:
+    """Answer the container that site, queue and job describe, with an image; what is said later wins.
 
     Raises:
         JobFailed: options or binds cannot be meant (BAD_QUEUE_CONFIGURATION).
     """
-    from_queue = options.read_text(queue.container_options, runtime, f"container_options of queue {queue.name}")
+    from_queue = options_of(queue, runtime)
     from_site = options.read_words(site.options, runtime, "container.options")
     binds = (options.read_bind(text, "container.binds") for text in site.binds)
     return Container(
         runtime=runtime,
         image=image,
         program=site.program,
-        binds=(*binds, *from_site.binds, *from_queue.binds),
+        binds=(*binds, *from_site.binds, *from_queue.binds, *asked.binds),
         cvmfs=site.cvmfs,
         also_at=site.also_at,
         isolation=site.isolation,
-        userns=site.userns,
+        userns=site.userns or "--userns" in asked.words,
         gpu=site.gpu,
-        options=(*from_site.words, *from_queue.words),
+        options=(*from_site.words, *from_queue.words, *(word for word in asked.words if word != "--userns")),
+        environment=asked.environment,
     )
+
+
+def options_of(queue: QueueData, runtime: Runtime) -> options.Options:
+    """Answer a queue's own options: ``container_options``; without them, what ``catchall`` says for Apptainer.
+
+    Raises:
+        JobFailed: they cannot be meant (BAD_QUEUE_CONFIGURATION).
+    """
+    if queue.container_options or runtime is Runtime.PODMAN:
+        return options.read_text(queue.container_options, runtime, f"container_options of queue {queue.name}")
+    said = catchall.words(queue.catchall)
+    for name in _IN_CATCHALL:
+        if said.get(name):
+            return options.read_text(said[name], runtime, f"{name} in catchall of queue {queue.name}")
+    return options.Options()
 
 
 def runtime_of(queue: QueueData, site: sections.Container) -> Optional[Runtime]:
@@ -126,11 +150,7 @@ def image_of(name: str, queue: QueueData, site: sections.Container, runtime: Run
 
 def image_base(queue: QueueData) -> str:
     """Answer the folder of images that a queue names in its ``catchall`` (``IMAGE_BASE=/cvmfs/...``), or ``""``."""
-    for word in queue.catchall.replace(",", " ").split():
-        key, _, value = word.partition("=")
-        if key == "IMAGE_BASE":
-            return value
-    return ""
+    return catchall.words(queue.catchall).get("IMAGE_BASE", "")
 
 
 def _begins_with(whole: str, allowed: str) -> bool:

@@ -70,6 +70,7 @@ def wrap(command: PayloadCommand, container: Container, found: Found, temporary:
     Raises:
         JobFailed: a path cannot be named to the runtime (APPTAINER_BIND).
     """
+    command = replace(command, environment={**command.environment, **dict(container.environment)})
     if container.runtime is Runtime.PODMAN:
         return _podman(command, container, found, temporary)
     return _apptainer(command, container, found, temporary)

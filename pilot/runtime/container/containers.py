@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Optional
 
@@ -28,10 +28,13 @@ _TAIL = 16384
 
 
 class Containers:
-    """Containers of one pilot. ``site`` is the admin's section of settings, ``own`` the pilot's own environment."""
+    """Containers of one pilot. ``site`` is the admin's section of settings, ``own`` the pilot's own environment.
 
-    def __init__(self, site: sections.Container, own: Mapping[str, str]) -> None:
-        self._site, self._own = site, own
+    ``hidden``: files and folders that no bind of a job's choice may show.
+    """
+
+    def __init__(self, site: sections.Container, own: Mapping[str, str], hidden: Sequence[str] = ()) -> None:
+        self._site, self._own, self._hidden = site, own, hidden
 
     def choose(self, spec: JobSpec, queue: QueueData) -> Optional[Container]:
         """Answer the container that a job's payload runs in; raises as `choice.choose` does."""
@@ -51,7 +54,7 @@ class Containers:
             if chosen is not None:
                 from pilot.runtime.container import node
 
-                node.look(chosen, self._own)
+                node.look(chosen, self._own, self._hidden)
         except JobFailed as failure:
             return Problem(failure.code, failure.detail)
         return None
@@ -59,17 +62,20 @@ class Containers:
     def runtime(self, queue: QueueData) -> str:
         """Answer the program that a queue's containers are started with here, or "" for a queue without containers.
 
-        Looks for files only, and starts no program: the runtime, the site's own image, and whatever is to be bound.
+        Looks for files only, and starts no program: the runtime, the site's own image, and whatever is to be bound; and
+        at what jobs may choose.
 
         Raises:
             JobFailed: what is missing, or said wrongly, with the code that jobs would fail with.
         """
         from pilot.runtime.container import node
+        from pilot.runtime.container.asked import check_lists
         from pilot.runtime.container.choice import container_of, image_of, runtime_of
 
         kind = runtime_of(queue, self._site)
         if kind is None:
             return ""
+        check_lists(self._site)
         # Without an image of its own the site leaves it to the jobs; a folder that is always there stands for theirs.
         image = image_of(self._site.image, queue, self._site, kind) if self._site.image else "/"
         return node.look(container_of(kind, image, queue, self._site), self._own).program
@@ -85,7 +91,7 @@ class Containers:
         from pilot.runtime.container.command import carried
 
         inside = replace(command, environment=carried(command.environment, self._own))
-        return put_in(chosen, inside, self._own, command.workdir / TEMPORARY)
+        return put_in(chosen, inside, self._own, command.workdir / TEMPORARY, self._hidden)
 
     @contextlib.contextmanager
     def leaving_nothing(self, chosen: Optional[Container], temporary: Path) -> Iterator[None]:
@@ -113,7 +119,9 @@ def _opened(path: Path) -> IO[bytes]:
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
-def put_in(chosen: Container, command: PayloadCommand, own: Mapping[str, str], temporary: Path) -> PayloadCommand:
+def put_in(
+    chosen: Container, command: PayloadCommand, own: Mapping[str, str], temporary: Path, hidden: Sequence[str] = ()
+) -> PayloadCommand:
     """Put a command into a container of this node; ``temporary`` becomes its ``/tmp``.
 
     Raises:
@@ -122,7 +130,7 @@ def put_in(chosen: Container, command: PayloadCommand, own: Mapping[str, str], t
     from pilot.runtime.container import node
     from pilot.runtime.container.command import wrap
 
-    found = node.look(chosen, own)
+    found = node.look(chosen, own, hidden)
     if store := _store(chosen, own):
         store.remove_orphans()
     log.info("%s runs in %s by %s", command.argv[0] if command.argv else "nothing", chosen.image, found.program)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -12,7 +12,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.runtime.container.command import Found
 from pilot.runtime.container.podman import Owner
-from pilot.runtime.container.values import Container, Runtime
+from pilot.runtime.container.values import Bind, Container, Runtime
 
 #: What a runtime gets of the pilot's environment for itself; its payload gets none of it.
 _FOR_THE_RUNTIME = (
@@ -34,16 +34,18 @@ _INITS = ("/usr/libexec/podman/catatonit", "/usr/bin/catatonit")
 _NAMESPACE_LIMITS = ("/proc/sys/user/max_user_namespaces", "/proc/sys/kernel/unprivileged_userns_clone")
 
 
-def look(container: Container, own: Mapping[str, str]) -> Found:
+def look(container: Container, own: Mapping[str, str], hidden: Sequence[str] = ()) -> Found:
     """Find what a container needs.
 
     Args:
         container: As it was chosen.
         own: The pilot's own environment.
+        hidden: Files and folders that no bind of a job's choice may show, such as the pilot's token.
 
     Raises:
         JobFailed: the runtime (APPTAINER_NOT_INSTALLED), the image (IMAGE_NOT_FOUND) or something that is to be bound
-            (APPTAINER_BIND) is not there, or the node gives no user namespaces (NO_USER_NAMESPACES).
+            (APPTAINER_BIND) is not there, the node gives no user namespaces (NO_USER_NAMESPACES), or a job would see
+            what it may not (CONTAINER_NOT_PERMITTED).
     """
     program, environment = program_of(container, own)
     if wants := missing_namespaces(container):
@@ -53,6 +55,8 @@ def look(container: Container, own: Mapping[str, str]) -> Found:
         if not Path(bind.source).exists():
             words = f"{bind.source}, which is to be bound into the container at {bind.target}, is not on the node"
             raise JobFailed(ErrorCode.APPTAINER_BIND, words)
+        if bind.within:
+            _check_asked(bind, hidden)
     return Found(
         program=program,
         environment=environment,
@@ -63,6 +67,17 @@ def look(container: Container, own: Mapping[str, str]) -> Found:
         unshare=shutil.which("unshare", path=environment["PATH"]) or "",
         owner=str(Owner.this()) if container.runtime is Runtime.PODMAN else "",
     )
+
+
+def _check_asked(bind: Bind, hidden: Sequence[str]) -> None:
+    """Follow the links of a bind that a job has asked for: it stays in its folder, and shows nothing of the pilot's."""
+    source, folder = Path(bind.source).resolve(), Path(bind.within).resolve()
+    if source != folder and folder not in source.parents:
+        words = f"{bind.source}: it leads to {source}, out of what jobs may bind here ({bind.within})"
+        raise JobFailed(ErrorCode.CONTAINER_NOT_PERMITTED, words)
+    for path in (Path(name).resolve() for name in hidden if name):
+        if path == source or source in path.parents or path in source.parents:
+            raise JobFailed(ErrorCode.CONTAINER_NOT_PERMITTED, f"{bind.source}: files of the pilot's own lie there")
 
 
 def program_of(container: Container, own: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -43,7 +43,7 @@ _PODMAN = {
     **dict.fromkeys(("--storage-opt", "--tmpfs", "--tz", "--ulimit", "--userns", "--uts", "--volume"), True),
 }
 _PODMAN_SHORT = {"-v": "--volume", "-m": "--memory"}
-_BINDING = ("--bind", "--volume")
+BINDING = ("--bind", "--volume")
 _WAYS = {"ro": True, "rw": False}
 
 
@@ -53,6 +53,11 @@ class Options:
 
     binds: tuple[Bind, ...] = ()
     words: tuple[str, ...] = ()
+
+
+def names() -> frozenset[str]:
+    """Answer the long names of all options that any runtime is given."""
+    return frozenset([*_APPTAINER, *_PODMAN])
 
 
 def read_text(text: str, runtime: Runtime, where: str) -> Options:
@@ -77,15 +82,16 @@ def read_words(words: Sequence[str], runtime: Runtime, where: str) -> Options:
     """Read options that are already words of an argument list. Raises as `read_text` does."""
     binds: list[Bind] = []
     passed: list[str] = []
-    for name, value in _pairs(words, runtime, where):
-        if name in _BINDING:
+    for name, value in pairs(words, runtime, where):
+        if name in BINDING:
             binds.extend(read_bind(one, where) for one in value.split(","))
         else:
             passed.append(f"{name}={value}" if value else name)
     return Options(tuple(binds), tuple(passed))
 
 
-def _pairs(words: Sequence[str], runtime: Runtime, where: str) -> Iterator[tuple[str, str]]:
+def pairs(words: Sequence[str], runtime: Runtime, where: str) -> Iterator[tuple[str, str]]:
+    """Answer the long name of each option, and its value or "". Raises as `read_text` does."""
     known, short = (_PODMAN, _PODMAN_SHORT) if runtime is Runtime.PODMAN else (_APPTAINER, _APPTAINER_SHORT)
     rest = iter(words)
     for word in rest:

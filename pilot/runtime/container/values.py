@@ -16,11 +16,15 @@ class Runtime(str, Enum):
 
 @dataclass(frozen=True)
 class Bind:
-    """A file or folder of the node that is seen in the container."""
+    """A file or folder of the node that is seen in the container.
+
+    ``within`` is the folder that the source must not leave, over no link: it is set for what a job asks for itself.
+    """
 
     source: str
     target: str
     read_only: bool = False
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Container:
     ``image`` is an absolute path (an image file, or a folder that holds an unpacked image) or an address such as
     ``docker://host/name:tag``. ``also_at`` is a further path at which the job's directory is seen. ``isolation`` is
     ``all`` (own file systems, process numbers and message queues), ``contain`` (own file systems) or ``none``.
-    ``options`` are further words for the runtime.
+    ``options`` are further words for the runtime, ``environment`` further variables, which win.
     """
 
     runtime: Runtime
@@ -43,6 +47,7 @@ class Container:
     userns: bool = False
     gpu: str = "none"
     options: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_instance(self) -> bool:

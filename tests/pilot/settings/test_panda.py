@@ -98,3 +98,9 @@ def test_a_file_of_pandas_that_holds_no_token_is_named(place):
     (place / "oidc" / "token").write_text("two words")
     with pytest.raises(ConfigError, match="oidc/token holds no token"):
         Token(load(panda_layers(whole(place))).settings.server).read()
+
+
+def test_the_folder_of_images_is_the_one_that_the_node_names():
+    (layer,) = panda_layers({"IMAGE_BASE": "/cvmfs/images"})
+    assert load([layer]).settings.container.image_base == "/cvmfs/images"
+    assert panda_layers({"IMAGE_BASE": ""}) == []

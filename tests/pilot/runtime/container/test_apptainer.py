@@ -15,8 +15,12 @@ import psutil
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.queue import QueueData
 from pilot.errors import JobFailed
+from pilot.runtime.container.choice import choose
 from pilot.runtime.container.values import Bind, Container, Runtime
+from pilot.settings import sections
 from tests.pilot.runtime.container.conftest import Room
 from tests.services import registry
 
@@ -210,3 +214,16 @@ def test_a_keeper_that_is_killed_takes_the_container_with_it(room, file, nothing
             payload.wait()
         psutil.wait_procs(family, 10)
     assert [one for one in family if one.is_running()] == []
+
+
+def test_what_a_job_asks_for_is_what_its_container_has(room, folder, tmp_path, nothing_is_left):
+    (tmp_path / "lent").mkdir()
+    (tmp_path / "lent" / "note").write_text("from the node\n")
+    site = sections.Container(program=folder.program, job_binds=(str(tmp_path / "lent"),))
+    words = ("--contain", "--bind", f"{tmp_path}/lent:/seen", "--env", "WISH=a $b 'c'", "--writable-tmpfs")
+    spec = JobSpec(id=7, attempt=1, transformation="true", container=folder.image, container_options=words)
+    chosen = choose(spec, QueueData("Q", container_type="apptainer:pilot"), site)
+    outcome, said = room.run(chosen, 'cat /seen/note; echo "$WISH"; touch /made /seen/made; ls / | grep made')
+    assert said == ["from the node", "a $b 'c'", "made"], outcome.stderr.read_text()
+    assert "Read-only file system" in outcome.stderr.read_text()
+    assert not (tmp_path / "lent" / "made").exists()

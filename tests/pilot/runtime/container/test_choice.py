@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pilot.contract.codes import ErrorCode
@@ -124,3 +126,32 @@ def test_an_image_that_may_not_be_run_is_named_with_the_reason(name, site, runti
 
 def test_a_queue_without_a_folder_of_images_has_none():
     assert image_base(QueueData("Q", catchall="allow_wan")) == ""
+
+
+@pytest.mark.parametrize("name", ["apptainer_options", "singularity_options"])
+def test_options_may_stand_in_the_catchall_where_the_queue_has_none_of_its_own(name):
+    queue = replace(READY, catchall=f"setdebugmode,{name}='--nv -B /a,/b:/c'")
+    chosen = choose(job("/i"), queue, Container())
+    assert (chosen.options, chosen.binds) == (("--nv",), (Bind("/a", "/a"), Bind("/b", "/c")))
+    assert choose(job("/i"), replace(queue, container_options="--no-privs"), Container()).options == ("--no-privs",)
+    podman = choose(job("/i"), replace(queue, container_type="podman:pilot"), Container())
+    assert (podman.options, podman.binds) == ((), ())
+    code, words = refused(job("/i"), replace(queue, catchall=f"{name}=--privileged"), Container())
+    assert code is ErrorCode.BAD_QUEUE_CONFIGURATION
+    assert f"{name} in catchall of queue Q: --privileged" in words
+
+
+def test_what_a_job_asks_for_comes_after_what_site_and_queue_say():
+    queue = replace(READY, container_options="--nv -B /queue")
+    spec = replace(job("/i"), container_options=("--userns", "-c", "-B", "/cvmfs/x:/x", "--env", "A=b"))
+    chosen = choose(spec, queue, Container(options=("--no-privs",), binds=("/site",)))
+    assert chosen.options == ("--no-privs", "--nv", "--contain")
+    assert chosen.binds[:2] == (Bind("/site", "/site"), Bind("/queue", "/queue"))
+    assert chosen.binds[2] == Bind("/cvmfs/x", "/x", read_only=True, within="/cvmfs")
+    assert (chosen.userns, chosen.environment) == (True, (("A", "b"),))
+
+
+def test_a_job_that_asks_for_too_much_gets_no_container():
+    code, words = refused(replace(job("/i"), container_options=("-B", "/:/host")), READY, Container())
+    assert code is ErrorCode.CONTAINER_NOT_PERMITTED
+    assert "/ is not below what jobs may bind here" in words

@@ -169,3 +169,11 @@ def test_what_describes_the_node_is_left_outside_unless_somebody_set_it_for_the_
         "LD_LIBRARY_PATH": "/s",
     }
     assert carried({"PATH": "/default"}, {}) == {}
+
+
+@pytest.mark.parametrize(("chosen", "found"), [(APPTAINER, FOUND), (FOLDER, PODMAN)])
+def test_a_jobs_own_variables_win_and_are_never_on_the_command_line(chosen, found):
+    wrapped = wrap(COMMAND, replace(chosen, environment=(("KEY", "new value"), ("OTHER", "more"))), found)
+    inside = {name.replace("APPTAINERENV_", ""): value for name, value in wrapped.environment.items()}
+    assert (inside["KEY"], inside["OTHER"]) == ("new value", "more")
+    assert not any("new value" in word or "more" in word for word in wrapped.argv)

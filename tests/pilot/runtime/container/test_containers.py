@@ -78,6 +78,13 @@ def test_what_every_job_of_a_queue_would_lack_is_told_before_there_is_one(tmp_pa
     assert caught.value.code is code
 
 
+def test_what_the_site_lets_jobs_choose_is_looked_at_before_a_job_comes(tmp_path):
+    site = sections.Container(job_options=("--overlay",))
+    with pytest.raises(JobFailed, match="container.job_options: --overlay is not for jobs") as caught:
+        Containers(site, {"PATH": str(tmp_path)}).runtime(QueueData("Q", container_type="apptainer:pilot"))
+    assert caught.value.code is ErrorCode.BAD_CONFIGURATION
+
+
 def test_a_runtime_that_failed_is_told_from_a_payload_that_did(tmp_path):
     containers = Containers(sections.Container(), {})
     said = "FATAL:   stat /no/such: no such file or directory\n"

@@ -107,3 +107,36 @@ def test_the_runtime_gets_what_it_needs_itself_and_nothing_else(place):
 def test_a_pilot_without_a_path_looks_in_the_usual_places(place):
     named = container(place, program=str(place / "apptainer"))
     assert Path("/usr/bin").as_posix() in node.look(named, {}).environment["PATH"]
+
+
+@pytest.fixture
+def lent(place):
+    """A folder below which jobs may bind, with a link that leads out of it, and one that does not."""
+    (place / "lent" / "inside").mkdir(parents=True)
+    (place / "lent" / "out").symlink_to(place)
+    (place / "lent" / "in").symlink_to("inside")
+    return place / "lent"
+
+
+@pytest.mark.parametrize("name", ["", "inside", "in"])
+def test_what_a_job_binds_may_be_a_link_that_stays_where_jobs_may_bind(place, lent, name):
+    bind = Bind(str(lent / name), "/x", read_only=True, within=str(lent))
+    assert look(place, container(place, binds=(bind,))).program
+
+
+def test_a_link_that_leads_out_of_what_jobs_may_bind_is_not_followed(place, lent):
+    bind = Bind(str(lent / "out"), "/x", read_only=True, within=str(lent))
+    code, words = code_of(place, container(place, binds=(bind,)))
+    assert code is ErrorCode.CONTAINER_NOT_PERMITTED
+    assert f"it leads to {place}, out of what jobs may bind here" in words
+    assert look(place, container(place, binds=(replace(bind, within=""),))).program  # an admin may
+
+
+@pytest.mark.parametrize("hidden", ["inside/token", "inside", "", "in/token"])
+def test_no_job_binds_what_holds_the_pilots_own_files_or_lies_among_them(place, lent, hidden):
+    (lent / "inside" / "token").write_text("secret")
+    bind = Bind(str(lent / "inside"), "/x", read_only=True, within=str(lent))
+    with pytest.raises(JobFailed, match="files of the pilot's own lie there") as caught:
+        node.look(container(place, binds=(bind,)), {"PATH": str(place)}, [str(lent / hidden)])
+    assert caught.value.code is ErrorCode.CONTAINER_NOT_PERMITTED
+    assert node.look(container(place, binds=(bind,)), {"PATH": str(place)}, ["", str(place / "other")]).program

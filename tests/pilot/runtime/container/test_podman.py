@@ -14,9 +14,13 @@ import psutil
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.job import JobSpec
+from pilot.contract.queue import QueueData
 from pilot.errors import JobFailed
+from pilot.runtime.container.choice import choose
 from pilot.runtime.container.podman import Kept, Owner, Podman, began, orphans
 from pilot.runtime.container.values import Bind, Container, Runtime
+from pilot.settings import sections
 from tests.pilot.runtime.container.conftest import Room
 from tests.services import registry
 
@@ -202,3 +206,17 @@ def test_a_podman_that_fails_is_called_again(tmp_path):
     program.chmod(0o755)
     Podman(str(program), {"PATH": "/usr/bin:/bin"}).remove_orphans()
     assert asked.read_text().split() == ["ps", "ps"]
+
+
+def test_what_a_job_asks_for_is_what_its_container_has(room, folder, storage, podman, tmp_path, nothing_is_left):
+    (tmp_path / "lent").mkdir()
+    (tmp_path / "lent" / "note").write_text("from the node\n")
+    site = sections.Container(program=folder.program, options=storage, job_binds=(f"{tmp_path}/lent:rw",))
+    words = ("--volume", f"{tmp_path}/lent:/seen", "--env=WISH=a b", "--network=none", "--shm-size", "2m")
+    spec = JobSpec(id=7, attempt=1, transformation="true", container=folder.image, container_options=words)
+    chosen = choose(spec, QueueData("Q", container_type="podman:pilot"), site)
+    script = 'cat /seen/note; echo "$WISH"; echo made > /seen/made; ls /sys/class/net; df -m /dev/shm | tail -n 1'
+    outcome, said = room.run(chosen, script)
+    assert said[:3] == ["from the node", "a b", "lo"], outcome.stderr.read_text()
+    assert " 2 " in said[3]
+    assert (tmp_path / "lent" / "made").read_text() == "made\n"
