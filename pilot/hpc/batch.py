@@ -128,7 +128,7 @@ def check(launch: Launch, allowed: Mapping[str, bool]) -> None:
 
 def _check_option(option: str, allowed: Mapping[str, bool]) -> None:
     name, equals, value = option.partition("=")
-    if name not in allowed or bool(equals) > allowed[name] or not _VALUE.fullmatch(value):
+    if name not in allowed or bool(equals) is not allowed[name] or not _VALUE.fullmatch(value):
         known = ", ".join(f"{name}=..." if valued else name for name, valued in sorted(allowed.items()))
         raise rejected(f"option {option!r} of the allocation is none of those that a site may add: {known}")
 
