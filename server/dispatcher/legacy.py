@@ -75,5 +75,5 @@ def is_alive(request: HttpRequest) -> HttpResponse:
 @everyone(because="says only that there is no such method")
 def unknown(request: HttpRequest, name: str) -> HttpResponse:
     """Say which methods there are."""
-    text = f"there is no method {name!r} here; there are getJob, updateJob and isAlive"
+    text = f"there is no method {name!r} here; there are getJob, updateJob, updateWorkerPilotStatus and isAlive"
     return refusal(request, text, status=404)

@@ -1,11 +1,11 @@
-"""The pilots in the admin, to look at."""
+"""The pilots, Harvesters' workers and their nodes in the admin, to look at."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from server.lib.admin import MachineTableAdmin, link
-from server.pilots.models import Pilot
+from server.pilots.models import Node, NodeGpus, Pilot, Worker
 
 
 @admin.register(Pilot)
@@ -29,3 +29,25 @@ class PilotAdmin(MachineTableAdmin):
     def taken(self, pilot: Pilot) -> str:
         """Count the jobs that it was given, and lead to their attempts."""
         return link("taskbuffer_attempt", pilot.jobs, batch_id=pilot.batch_id) if pilot.jobs else "0"
+
+
+@admin.register(Worker)
+class WorkerAdmin(MachineTableAdmin):
+    list_display = ["__str__", "state", "queue", "node", "started_at", "finished_at"]
+    list_filter = ["state", "queue", "harvester_id"]
+    search_fields = ["=worker_id", "node"]
+    date_hierarchy = "started_at"
+
+
+@admin.register(Node)
+class NodeAdmin(MachineTableAdmin):
+    list_display = ["host", "site", "queue", "cpu_model", "logical", "level", "memory", "disk", "seen_at"]
+    list_filter = ["site", "level"]
+    search_fields = ["host", "cpu_model"]
+
+
+@admin.register(NodeGpus)
+class NodeGpusAdmin(MachineTableAdmin):
+    list_display = ["host", "site", "vendor", "model", "count", "memory", "driver", "seen_at"]
+    list_filter = ["site", "vendor"]
+    search_fields = ["host", "model"]

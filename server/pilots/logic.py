@@ -1,17 +1,23 @@
-"""Everything that writes pilots: the factory orders and confirms them, batch systems and pilots say how they are."""
+"""Everything that writes pilots: the factory orders and confirms them, batch systems and pilots say how they are.
+
+Pilots that are workers of a Harvester say so, too, and what their nodes are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import F
 
+from pilot.contract.codec import ContractError, Dialect, shown
+from pilot.contract.worker import WorkerGpus, WorkerNode, WorkerStatus
 from server.lib.moves import move
-from server.pilots.models import Pilot
-from server.pilots.states import LIVING, MOVES, PilotState
+from server.pilots.models import Node, NodeGpus, Pilot, Worker
+from server.pilots.states import LIVING, MOVES, WORKER_MOVES, PilotState, WorkerState
 from server.pilots.words import words_of_exit
 
 
@@ -108,6 +114,65 @@ def took_jobs(batch_id: str, request_id: str, count: int) -> None:
     if pilot is not None:
         others = Pilot.objects.filter(pk=pilot.pk).exclude(last_request=request_id)
         others.update(jobs=F("jobs") + count, last_request=request_id)
+
+
+#: As much as a column for whole numbers holds.
+MOST = 2**63 - 1
+
+
+def worker_said(status: WorkerStatus, *, now: datetime) -> None:
+    """Note that a worker's pilot has begun, or ended; what is said again, or late, changes nothing.
+
+    Raises:
+        ContractError: this is no such word, or there is no room for a name or number.
+    """
+    if status.status not in WorkerState.values:
+        known = " or ".join(WorkerState.values)
+        raise ContractError(f"status: {shown(status.status)} is not {known}", field_name="status")
+    state = WorkerState(status.status)
+    said = _columns(status, Worker, leave_out=("status",))
+    when = {"started_at" if state is WorkerState.STARTED else "finished_at": now}
+    who = {name: said.pop(name) for name in ("harvester_id", "worker_id")}
+    with transaction.atomic():
+        worker, is_new = Worker.objects.get_or_create(**who, defaults={**said, **when, "state": state})
+        before = WorkerState(worker.state)
+        if not is_new and (before, state) in WORKER_MOVES:
+            more = {name: value for name, value in said.items() if value}
+            move(Worker.objects.filter(pk=worker.pk), before, state, moves=WORKER_MOVES, **when, **more)
+
+
+def node_said(node: WorkerNode, *, now: datetime) -> None:
+    """Keep what a pilot says of its node, in the place of what was said before; raises likewise."""
+    said = _columns(node, Node)
+    who = {name: said.pop(name) for name in ("site", "host")}
+    Node.objects.update_or_create(**who, defaults={**said, "seen_at": now})
+
+
+def gpus_said(gpus: WorkerGpus, *, now: datetime) -> None:
+    """Keep what a pilot says of its node's GPUs of one model, likewise."""
+    said = _columns(gpus, NodeGpus)
+    who = {name: said.pop(name) for name in ("site", "host", "vendor", "model")}
+    NodeGpus.objects.update_or_create(**who, defaults={**said, "seen_at": now})
+
+
+def _columns(message: Any, table: type[models.Model], leave_out: Iterable[str] = ()) -> dict[str, Any]:
+    """Answer a message's fields as columns of the same names; what does not fit is refused by the field's name."""
+    columns: dict[str, Any] = {}
+    for field in fields(message):
+        if field.name in leave_out:
+            continue
+        value, column = getattr(message, field.name), table._meta.get_field(field.name)
+        name = field.metadata["names"][Dialect.V1] or field.metadata["names"][Dialect.LEGACY]
+        most = getattr(column, "max_length", None)
+        if most is not None:
+            value = value or ""
+            if len(value) > most or not value.isprintable():
+                text = f"{name}: {shown(value)} is not text of at most {most} characters without control characters"
+                raise ContractError(text, field_name=name)
+        elif value is not None and not 0 <= value <= MOST:
+            raise ContractError(f"{name}: {value} is not between 0 and {MOST}", field_name=name)
+        columns[field.name] = value
+    return columns
 
 
 def forget_files(pilots: Iterable[Pilot]) -> None:

@@ -1,10 +1,10 @@
-"""The table of pilots: one row per batch job that the factory ordered."""
+"""The tables of pilots: batch jobs that the factory ordered, workers of Harvesters, and the nodes they are on."""
 
 from __future__ import annotations
 
 from django.db import models
 
-from server.pilots.states import PilotState
+from server.pilots.states import PilotState, WorkerState
 
 
 class Pilot(models.Model):
@@ -39,3 +39,72 @@ class Pilot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.submission}/{self.number}"
+
+
+class Worker(models.Model):
+    """A worker of a Harvester, by what its pilot has said: that it begins, that it ends."""
+
+    harvester_id = models.CharField(max_length=50)
+    worker_id = models.BigIntegerField()
+    queue = models.CharField(max_length=60, blank=True, help_text="Said in PanDA's older dialect only.")
+    node = models.CharField(max_length=128, blank=True)
+    state = models.CharField(max_length=10, choices=WorkerState.choices)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["harvester_id", "worker_id"], name="worker_once")]
+
+    def __str__(self) -> str:
+        return f"{self.harvester_id}/{self.worker_id}"
+
+
+class Node(models.Model):
+    """A worker node as a pilot on it has described it last; memory in MB (2**20 bytes), disk in GB (2**30 bytes)."""
+
+    site = models.CharField(max_length=128)
+    host = models.CharField(max_length=128)
+    queue = models.CharField(max_length=60, blank=True)
+    cpu_model = models.CharField(max_length=128)
+    logical = models.BigIntegerField(null=True, blank=True, help_text="Logical processors.")
+    sockets = models.BigIntegerField(null=True, blank=True)
+    cores_per_socket = models.BigIntegerField(null=True, blank=True)
+    threads_per_core = models.BigIntegerField(null=True, blank=True)
+    architecture = models.CharField(max_length=20, blank=True)
+    level = models.CharField(max_length=20, blank=True, help_text="Such as x86_64-v3.")
+    clock = models.FloatField(null=True, blank=True, help_text="MHz.")
+    memory = models.BigIntegerField(null=True, blank=True, help_text="MB.")
+    disk = models.BigIntegerField(null=True, blank=True, help_text="GB.")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["site", "host"]
+        constraints = [models.UniqueConstraint(fields=["site", "host"], name="node_once")]
+
+    def __str__(self) -> str:
+        return f"{self.host} ({self.site})"
+
+
+class NodeGpus(models.Model):
+    """The GPUs of one model in a worker node; memory of one in MB (2**20 bytes)."""
+
+    site = models.CharField(max_length=128)
+    host = models.CharField(max_length=128)
+    vendor = models.CharField(max_length=64)
+    model = models.CharField(max_length=128)
+    count = models.BigIntegerField()
+    memory = models.BigIntegerField(null=True, blank=True, help_text="MB.")
+    architecture = models.CharField(max_length=64, blank=True)
+    framework = models.CharField(max_length=20, blank=True)
+    framework_version = models.CharField(max_length=20, blank=True)
+    driver = models.CharField(max_length=20, blank=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["site", "host"]
+        verbose_name_plural = "node GPUs"
+        constraints = [models.UniqueConstraint(fields=["site", "host", "vendor", "model"], name="gpus_once")]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.model} in {self.host}"

@@ -1,4 +1,4 @@
-"""What a pilot is, from its order to its end, and the moves between these."""
+"""What a pilot is, from its order to its end, and what a Harvester's worker is; and the moves between these."""
 
 from __future__ import annotations
 
@@ -43,3 +43,11 @@ MOVES = frozenset(
         (_S.HELD, _S.LOST),
     }
 )
+
+
+class WorkerState(models.TextChoices):
+    STARTED = "started", "started"
+    FINISHED = "finished", "finished"
+
+
+WORKER_MOVES = frozenset({(WorkerState.STARTED, WorkerState.FINISHED)})
