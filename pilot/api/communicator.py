@@ -12,13 +12,14 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 from urllib.parse import quote, urlencode, urlsplit
 
 from pilot.api import replies
 from pilot.api.event_ranges import EventCalls
+from pilot.api.report import Report, written
 from pilot.contract import routes
-from pilot.contract.codec import ContractError, Dialect, decode, encode
+from pilot.contract.codec import ContractError, Dialect, encode
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import QueueData, StorageEndpoint
 from pilot.contract.version import CONTRACT, PRODUCT
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from pilot.settings import Server
 
 log = logging.getLogger(__name__)
+
+__all__ = ["AUTO", "LONGEST_ANSWER", "Communicator", "Report", "base_url"]
 
 #: An answer longer than this is garbage, in bytes. A full description of all storages of a large experiment has 5 MB.
 LONGEST_ANSWER = 64 * 2**20
@@ -56,34 +59,6 @@ def base_url(url: str, port: int) -> str:
         raise ConfigError(f"server.url: {url!r} is not an address such as https://pandaserver.example:25443")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}:{own_port or port}{parts.path.rstrip('/')}"
-
-
-class Report(NamedTuple):
-    """One report on a job, as it is sent: the same text each time it is repeated.
-
-    The text is in one dialect, as journals keep it; it is turned into the other one for a server that wants that.
-    """
-
-    text: str
-    progress: Optional[str] = None  # "done/total", of a running job
-
-    def said_in(self, dialect: Dialect) -> str:
-        """Answer the text in a dialect.
-
-        Raises:
-            ContractError: it is no report.
-        """
-        said = json.loads(self.text)
-        own = Dialect.V1 if "job_id" in said else Dialect.LEGACY
-        return self.text if own is dialect else json.dumps(encode(decode(JobUpdate, said, own), dialect))
-
-
-def _written(said: Mapping[str, Any]) -> str:
-    """Write JSON that every server can read: names of files that are no UTF-8 have halves of characters in them."""
-    text = json.dumps(said)
-    if "\\ud" not in text:
-        return text
-    return json.dumps(json.loads(json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")))
 
 
 class Communicator(EventCalls):
@@ -170,7 +145,7 @@ class Communicator(EventCalls):
     def compose(self, update: JobUpdate, progress: Optional[tuple[int, Optional[int]]] = None) -> Report:
         """Write a report."""
         told = None if progress is None else f"{progress[0]}/{'?' if progress[1] is None else progress[1]}"
-        return Report(_written(encode(update, self._dialect or Dialect.V1)), told)
+        return Report(written(encode(update, self._dialect or Dialect.V1)), told)
 
     def report(self, report: Report) -> UpdateAnswer:
         """Send a report; answer the server's command.
@@ -178,14 +153,13 @@ class Communicator(EventCalls):
         Raises:
             replies.ServerError: it was not taken. `replies.Refused`: it never will be.
         """
-        headers = {routes.PROGRESS: report.progress} if report.progress else {}
 
         def send(dialect: Dialect) -> replies.Raw:
             try:
                 text = report.said_in(dialect)
             except (ValueError, TypeError) as wrong:
                 raise replies.Refused(f"this is no report: {wrong}") from wrong
-            return self._post(dialect, _REPORT[dialect], text, headers)
+            return self._post(dialect, _REPORT[dialect], text, report.headers)
 
         dialect, said = self._speak(send)
         return replies.update_v1(said) if dialect is Dialect.V1 else replies.update_legacy(said)

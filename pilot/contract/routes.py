@@ -39,3 +39,5 @@ CONTRACT_HEADER = "X-Compass-Contract"
 CORES = "X-Compass-Cores"
 #: Events done and events ordered of a running job, ``done/total``; ``total`` may be ``?``.
 PROGRESS = "X-Compass-Progress"
+#: The command, such as ``tail payload.stdout``, that the text in a report's ``stdout`` answers; in percent-encoding.
+SHOWN = "X-Compass-Shown"
