@@ -24,6 +24,8 @@ FOLDER = "compass-pilot-"
 LOCK_FILE = ".compass-lock"
 #: Stands in a directory that somebody wants to look at: no pilot removes it before its folder's log is worn out.
 KEPT_FILE = ".compass-kept"
+#: Stands in the directory of a job whose payload was handed to an allocation, and names that; see `pilot.hpc.record`.
+ALLOCATED = ".compass-allocation.json"
 #: The payload's temporary files go here; they are not kept in the log.
 TEMPORARY = "tmp"
 STDOUT, STDERR = "payload.stdout", "payload.stderr"
