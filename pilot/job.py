@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from operator import add
 from pathlib import Path
@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.frozen import Frozen
 from pilot.contract.job import JobSpec
 from pilot.contract.messages import StoredFile
 from pilot.contract.states import JobState
@@ -41,8 +42,7 @@ STATE_OF: Mapping[Phase, JobState] = {
 }
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Frozen):
     """Why a job failed: the code, the words, and the experiment's own number when it has one."""
 
     code: ErrorCode
@@ -50,8 +50,7 @@ class Problem:
     payload_code: int = 0
 
 
-@dataclass(frozen=True)
-class PayloadOutcome:
+class PayloadOutcome(Frozen):
     """How a payload ended. ``status`` is its exit status, ``signal`` the one that ended it; one of them is ``None``.
 
     Times are seconds. Of memory, in bytes, ``max_rss`` is the most that one process had, ``memory_peak`` what all had
@@ -81,8 +80,7 @@ class PayloadOutcome:
         return self.status == 0
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(Frozen):
     """Memory of a payload's processes together, in bytes. ``pss``: what they share is counted once."""
 
     vmem: int = 0
@@ -103,8 +101,7 @@ class Memory:
         return Memory(*(value // count for value in _values(self)))
 
 
-@dataclass(frozen=True)
-class Traffic:
+class Traffic(Frozen):
     """Bytes that a payload has read and written so far: by its calls, on disks (``*_bytes``), over the network."""
 
     rchar: int = 0
@@ -123,8 +120,7 @@ def _values(record: Any) -> tuple[int, ...]:
     return tuple(vars(record).values())
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(Frozen):
     """What a payload has used, as far as it was looked at, and on what. Times are seconds, sizes bytes.
 
     ``growth`` is by how many bytes a second its memory (proportional and swap) grows, on the straight line through
@@ -149,8 +145,7 @@ class Usage:
     gpus: int = 0
 
 
-@dataclass(frozen=True)
-class PayloadCommand:
+class PayloadCommand(Frozen):
     """What is to be run: an argument list, the whole environment, and where."""
 
     argv: tuple[str, ...]
@@ -164,6 +159,16 @@ class When(str, Enum):
     BEFORE = "before"
     BESIDE = "beside"
     AFTER = "after"
+
+
+class LogStream(NamedTuple):
+    """Where a job's lines go while it runs: a log service as `type;protocol://host:port`, and files in its directory.
+
+    What is left empty is as the queue, or the settings, say.
+    """
+
+    server: str = ""
+    files: tuple[str, ...] = ()
 
 
 class Utility(NamedTuple):
@@ -184,8 +189,7 @@ class Utility(NamedTuple):
     nothing_to_do: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Frozen):
     """One attempt of a job and what has become of it. Never changed in place: see `control.lifecycle.advance`."""
 
     spec: JobSpec

@@ -1,6 +1,6 @@
 """The command line as argparse reads it: for its help, for whatever is wrong with it, and for rarer ways to write it.
 
-Only imported for these: `pilot.command_line` reads what is usual, in a thousandth of the time.
+Only imported for these: `pilot.command_line` reads what is usual, in a hundredth of the time.
 """
 
 from __future__ import annotations

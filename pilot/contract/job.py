@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Any, NamedTuple, Optional
+
+from pilot.contract.frozen import Frozen
 
 #: PanDA's "MB" of memory and disk, in bytes.
 PANDA_MB = 2**20
@@ -20,8 +22,7 @@ class Role(str, Enum):
     ZIP = "zipoutput"  # an archive of the outputs of event ranges
 
 
-@dataclass(frozen=True)
-class FileSpec:
+class FileSpec(Frozen):
     """A file as it was ordered. A spec is never written to: see `messages.StoredFile` for what became of it.
 
     ``size`` is in bytes; ``checksum`` is ``adler32:xxxxxxxx`` or ``md5:...``; both are ``None`` when not known yet.
@@ -41,16 +42,14 @@ class FileSpec:
         return replace(self, **changes)
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(Frozen):
     """A program that goes with the payload, and its arguments; ``command`` is what a transformation may be."""
 
     command: str
     arguments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class JobSpec:
+class JobSpec(Frozen):
     """One attempt of one job, complete: a pilot needs nothing else to run it.
 
     ``max_walltime`` and ``max_cpu_time`` are seconds, ``memory`` and ``disk`` bytes; 0 means that nobody said.

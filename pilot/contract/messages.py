@@ -6,7 +6,6 @@ Field names and kinds are PanDA's, as captured from stock pilots and read in its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Optional
@@ -33,6 +32,7 @@ from pilot.contract.codec import (
     text,
     wire,
 )
+from pilot.contract.frozen import Frozen
 from pilot.contract.job_wire import checked_lfn, checksum_from_panda
 from pilot.contract.states import REPORTABLE, JobState
 
@@ -88,8 +88,7 @@ STATE = Kind(
 )
 
 
-@dataclass(frozen=True)
-class WorkRequest:
+class WorkRequest(Frozen):
     """A pilot asks for work. ``memory`` and ``disk`` are in PanDA's MB (2**20 bytes), times in seconds.
 
     ``cores`` are those that are free; they ride in a header (`routes.CORES`), ``None`` when the queue's number counts.
@@ -123,8 +122,7 @@ class WorkRequest:
     cores: Optional[int] = wire(INTEGER, "", "")
 
 
-@dataclass(frozen=True)
-class StoredFile:
+class StoredFile(Frozen):
     """What became of one output or log: ``size`` in bytes, ``checksum`` as ``adler32:...``, ``url`` where it lies."""
 
     lfn: str
@@ -177,8 +175,7 @@ def _write_files(files: tuple[StoredFile, ...], dialect: Dialect) -> Any:
 FILES = Kind("a JSON object: lfn -> {guid, fsize, adler32, surl}", _read_files, _write_files)
 
 
-@dataclass(frozen=True)
-class JobUpdate:
+class JobUpdate(Frozen):
     """A pilot's report on one attempt of one job.
 
     Times are aware, ``cpu_time`` is seconds; memory figures are kB, totals bytes and rates bytes per second, as prmon
@@ -247,8 +244,7 @@ COMMAND = Kind(
 )
 
 
-@dataclass(frozen=True)
-class UpdateAnswer(Answer):
+class UpdateAnswer(Frozen, Answer):
     """The server's word on a report: a command, or none.
 
     ``attempt`` is the one that the command is for; said only to a pilot that has announced our contract.

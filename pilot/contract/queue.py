@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Optional
 
 from pilot.contract.codec import (
@@ -18,14 +18,14 @@ from pilot.contract.codec import (
     says_something,
     shown,
 )
+from pilot.contract.frozen import Frozen
 from pilot.contract.job import PANDA_MB
 
 #: Queue states in which pilots are given work.
 ONLINE = ("online", "test", "brokeroff", "standby")
 
 
-@dataclass(frozen=True)
-class Protocol:
+class Protocol(Frozen):
     """One way to reach a storage.
 
     ``endpoint`` is scheme and host (``file://``, ``root://host:1094``), ``path`` begins with a slash.
@@ -40,8 +40,7 @@ class Protocol:
         return self.endpoint.partition("://")[0]
 
 
-@dataclass(frozen=True)
-class StorageEndpoint:
+class StorageEndpoint(Frozen):
     """A storage (an RSE, a DDM endpoint) and how to reach it for each activity (``read_lan``, ``write_lan``, ...).
 
     ``deterministic``: files lie where Rucio's hash puts them; otherwise in a folder named after their dataset.
@@ -94,8 +93,7 @@ def _sequence(value: Any, where: str) -> tuple[Any, ...]:
     return tuple(value)
 
 
-@dataclass(frozen=True)
-class QueueData:
+class QueueData(Frozen):
     """One PanDA queue. Sizes are bytes, times seconds; 0 means no limit, or that nobody said.
 
     PanDA's own keys are in ``from_wire``.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
 
 from pilot.contract.codec import INTEGER, NUMBER, TEXT, text, wire
+from pilot.contract.frozen import Frozen
 
 #: The two words of `WorkerStatus.status`.
 STARTED, FINISHED = "started", "finished"
 
 
-@dataclass(frozen=True)
-class WorkerStatus:
+class WorkerStatus(Frozen):
     """A worker's pilot begins, or ends."""
 
     worker_id: int = wire(INTEGER, "workerID", "worker_id", required=True)
@@ -23,8 +22,7 @@ class WorkerStatus:
     queue: str = wire(TEXT, "site", "", default="")
 
 
-@dataclass(frozen=True)
-class WorkerNode:
+class WorkerNode(Frozen):
     """A node: memory in PanDA's MB (2**20 bytes), local disk in its GB (2**30 bytes), the clock in MHz."""
 
     site: str = wire(TEXT, "site", required=True)
@@ -42,8 +40,7 @@ class WorkerNode:
     disk: Optional[int] = wire(INTEGER, "total_local_disk")
 
 
-@dataclass(frozen=True)
-class WorkerGpus:
+class WorkerGpus(Frozen):
     """The GPUs of one model in a node; ``memory`` of one in PanDA's MB."""
 
     site: str = wire(TEXT, "site", required=True)

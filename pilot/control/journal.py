@@ -13,11 +13,12 @@ import logging
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.frozen import Frozen
 from pilot.contract.messages import StoredFile
 from pilot.errors import PilotError
 from pilot.job import PayloadOutcome, Phase, Problem, Usage
@@ -58,8 +59,7 @@ class JournalUnusable(PilotError):
     code = ErrorCode.JOURNAL_UNUSABLE
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(Frozen):
     """One attempt as the journal knows it: all that a successor needs to bring it to its end.
 
     ``started`` is seconds since 1970, ``spent`` seconds by phase, ``spec`` the job as it came over the wire, ``final``

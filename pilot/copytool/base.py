@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, NamedTuple, Optional
+
+from pilot.contract.frozen import Frozen
 
 
 class FailureKind(str, Enum):
@@ -65,8 +66,7 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
 
-@dataclass(frozen=True)
-class Transfer:
+class Transfer(Frozen):
     """One file to move: ``source`` and ``target`` are URLs (``file:///path`` for local ones).
 
     ``size`` in bytes and ``checksum`` (``adler32:...``) are what was registered, ``None`` when nothing was. Folders

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, FrozenInstanceError, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Optional
+from dataclasses import field
+from typing import Any, Optional
 
-if TYPE_CHECKING:
-    from typing import dataclass_transform
-else:
-
-    def dataclass_transform(**_: Any) -> Any:
-        """Tell type checkers, and nobody else, what `Section` makes of its heirs."""
-        return lambda kind: kind
-
+from pilot.contract.frozen import Frozen
 
 #: The longest that any setting in seconds may be, thirty years: the platform cannot wait much longer.
 LONGEST = 1e9
@@ -30,27 +23,18 @@ def choice(default: str, *words: str, help: str) -> Any:
     return field(default=default, metadata={"unit": "", "help": help, "words": (default, *words)})
 
 
-@dataclass_transform(frozen_default=True, eq_default=False)
-class Section:
-    """Makes each class that inherits it a frozen dataclass, whose instances differ from each other whatever they hold.
+class Section(Frozen):
+    """Makes each class that inherits it a section: a frozen dataclass, each instance of which equals only itself.
 
-    It has the methods that `dataclass` would write: those are compiled anew for each class at every start of a pilot,
-    which takes half a millisecond for each.
+    An instance holds what it was given; everything else is read from the class.
     """
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-    def __init_subclass__(cls) -> None:
-        dataclass(init=False, eq=False, repr=False)(cls)
 
     def __init__(self, *given: Any, **named: Any) -> None:
         values: Mapping[str, Any] = {**dict(zip(self.__dataclass_fields__, given)), **named}
         if unknown := values.keys() - self.__dataclass_fields__.keys():
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
-        vars(self).update(values)  # what is not given is found in the class
+        vars(self).update(values)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
-
-    def __delattr__(self, name: str) -> None:
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+    __repr__ = object.__repr__  # an address may hold a password
