@@ -1,6 +1,7 @@
 """What we add to PanDA's two dialects rides in headers, or is answered only to a peer that has announced our contract.
 
-That is: the name of a request for work, the cores that are free for it, live progress, and whom a command is for.
+That is: the name of a request for work, the cores that are free for it, live progress, whom a command is for, and
+which command a report answers.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import replace
+from urllib.parse import unquote
 
 from django.http import HttpRequest
 
 from pilot.contract.codec import ContractError
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
-from pilot.contract.routes import CONTRACT_HEADER, CORES, PROGRESS, REQUEST_ID
+from pilot.contract.routes import CONTRACT_HEADER, CORES, PROGRESS, REQUEST_ID, SHOWN
 from server.taskbuffer.values import Progress
 from server.taskbuffer.verdict import attempt_of
 
@@ -71,3 +73,8 @@ def progress(request: HttpRequest) -> Progress | None:
         raise ContractError(text, field_name=PROGRESS)
     total = None if found[2] == "?" else int(found[2])
     return Progress(int(found[1]), total)
+
+
+def shown(request: HttpRequest) -> str | None:
+    """Answer the command that a report answers, "" for none; ``None`` from a pilot that never says so."""
+    return unquote(request.headers.get(SHOWN, "")) if CONTRACT_HEADER in request.headers else None

@@ -60,7 +60,8 @@ def get_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any])
 def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Take a pilot's report on a job, and answer with the command for it."""
     update = decode(JobUpdate, fields, Dialect.LEGACY)
-    answer = logic.report(update, progress=headers.progress(request), by=identity.name)
+    progress, shown = headers.progress(request), headers.shown(request)
+    answer = logic.report(update, progress=progress, shown=shown, by=identity.name)
     return {"StatusCode": StatusCode.OK.value, **encode(headers.addressed(request, update, answer), Dialect.LEGACY)}
 
 

@@ -18,6 +18,7 @@ from server.services.wake import wake
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer import queries
 from server.taskbuffer.values import ClaimOrder, Progress
+from server.taskbuffer.verdict import attempt_of
 
 #: Most jobs that one request is given.
 MOST_JOBS = 100
@@ -53,9 +54,21 @@ def acquire(request: WorkRequest, request_id: str, *, repeatable: bool, by: str)
     return jobs
 
 
-def report(update: JobUpdate, *, progress: Progress | None, by: str) -> UpdateAnswer:
-    """Take a pilot's report, and answer with the command for it. Who lives on what it says is woken."""
+def report(update: JobUpdate, *, progress: Progress | None, shown: str | None = "", by: str) -> UpdateAnswer:
+    """Take a pilot's report, and answer with the command for it. Who lives on what it says is woken.
+
+    Args:
+        update: The report.
+        progress: Events done and ordered, if it says so.
+        shown: The command to look at something that it answers; ``None`` from a pilot that says no such thing, which is
+            told to look at something once.
+        by: Who reports.
+    """
+    if shown:
+        taskbuffer.was_shown(update.job_id, attempt_of(update), [shown])
     answer = taskbuffer.apply_update(update, by=by, progress=progress)
+    if shown is None and (looks := taskbuffer.looks_in(answer.command)):
+        taskbuffer.was_shown(update.job_id, attempt_of(update), looks)
     if update.state in FINAL:
         wake("production.collect")
     return answer

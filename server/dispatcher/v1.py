@@ -96,7 +96,8 @@ def acquire_jobs(request: HttpRequest, identity: Identity, fields: Mapping[str, 
 def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
     """Take a pilot's report on a job, and answer with the command for it."""
     update = decode(JobUpdate, fields, Dialect.V1)
-    answer = logic.report(update, progress=headers.progress(request), by=identity.name)
+    progress, shown = headers.progress(request), headers.shown(request)
+    answer = logic.report(update, progress=progress, shown=shown, by=identity.name)
     return {"StatusCode": StatusCode.OK.value, **encode(headers.addressed(request, update, answer), Dialect.V1)}
 
 

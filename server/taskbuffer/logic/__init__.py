@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.taskbuffer.logic.command import command
+from server.taskbuffer.logic.command import command, looks_in, was_shown
 from server.taskbuffer.logic.end import KillOutcome, kill
 from server.taskbuffer.logic.lost import Limits, Reaped, reap_lost
 from server.taskbuffer.logic.pilot import apply_update, claim
@@ -18,7 +18,9 @@ __all__ = [
     "claim",
     "command",
     "kill",
+    "looks_in",
     "reap_lost",
     "retry",
+    "was_shown",
     "submit",
 ]

@@ -1,6 +1,12 @@
-"""Somebody has a word for the pilot of a job: it is told in the answer to each report, until there is another."""
+"""Somebody has a word for the pilot of a job: it is told in the answer to each report, until there is another.
+
+Something to be looked at is told until it was shown.
+"""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
 
 from django.db import connection, transaction
 
@@ -20,7 +26,8 @@ LONGEST = 250
 def command(job_id: int, text: str) -> None:
     """Have a job's pilot told something: one command, or several with commas between them; nothing takes it back.
 
-    A job that is to be killed hears of nothing else any more; one that is to end in its own way still hears of that.
+    It takes the place of what was told before; what is only to be looked at goes beside it. A job that is to be killed
+    hears of nothing else any more; one that is to end in its own way still hears of that.
 
     Raises:
         ContractError: this is no command, there is no such job, it has ended, or it is being killed.
@@ -31,8 +38,7 @@ def command(job_id: int, text: str) -> None:
         if job is None or job.state in FINAL:
             words = "is not known" if job is None else f"has ended, it is {job.state.value}"
             raise ContractError(f"job_id: {job_id} {words}", field_name="job_id")
-        if text and SOFT in job.command.split(",") and SOFT not in text.split(","):
-            text = f"{SOFT},{text}"
+        text = _beside(job.command, text)
         if len(text) > LONGEST:
             raise ContractError(f"command: {len(text)} characters; at most {LONGEST}", field_name="command")
         cursor.execute(
@@ -41,6 +47,56 @@ def command(job_id: int, text: str) -> None:
         )
         if cursor.rowcount != 1:
             raise ContractError(f"job_id: {job_id} is being killed", field_name="job_id")
+
+
+@transaction.atomic
+def was_shown(job_id: int, attempt: int, looks: Iterable[str]) -> None:
+    """Tell a pilot no more to look at something: it has shown it, or been told by an answer that it will not confirm.
+
+    Nothing happens when the job is at another attempt, or its pilot is told something else by now.
+    """
+    with connection.cursor() as cursor:
+        job = rows.standing(cursor, job_id)
+        if job is None or job.attempt != attempt:
+            return
+        left = without(job.command, looks)
+        if left != job.command:
+            cursor.execute(
+                "UPDATE taskbuffer_job SET command = %s WHERE id = %s AND attempt = %s AND command = %s",
+                (left, job_id, attempt, job.command),
+            )
+
+
+def looks_in(text: str) -> tuple[str, ...]:
+    """Answer those of some commands by which something is to be looked at."""
+    return tuple(part for part in text.split(",") if _is_look(part))
+
+
+def without(text: str, looks: Iterable[str]) -> str:
+    """Answer commands without these looks; how many blanks stand between their words makes no difference."""
+    gone = [_words(look) for look in looks]
+    return ",".join(part for part in text.split(",") if not (_is_look(part) and _words(part) in gone))
+
+
+def _is_look(part: str) -> bool:
+    return part.partition(" ")[0] in LOOKS
+
+
+def _words(look: str) -> list[str]:
+    try:
+        return shlex.split(look)
+    except ValueError:  # a quotation that does not end
+        return look.split()
+
+
+def _beside(before: str, text: str) -> str:
+    """Answer what is told from now on: a soft end stays, and what only asks for a look goes beside the rest."""
+    if not text:
+        return ""
+    new = text.split(",")
+    standing = [part for part in before.split(",") if part and not _is_look(part)]
+    kept = standing if all(map(_is_look, new)) else [part for part in standing if part == SOFT and SOFT not in new]
+    return ",".join((*kept, *new))
 
 
 def _checked(part: str) -> str:

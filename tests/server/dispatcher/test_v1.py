@@ -10,9 +10,12 @@ import pytest
 from pilot.contract.codec import Dialect, decode, encode
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.order import order_to_wire
+from pilot.contract.routes import CONTRACT_HEADER, SHOWN
 from pilot.contract.states import JobState
+from server.taskbuffer import queries
 from server.taskbuffer.models import Attempt, Job
 from tests.server import jobs
+from tests.server.dispatcher.conftest import UPDATE_JOB
 
 ACQUIRE, UPDATE = "/api/v1/pilot/acquire_jobs", "/api/v1/pilot/update_job"
 SUBMIT, STATUS, KILL = "/api/v1/job/submit", "/api/v1/job/get_status", "/api/v1/job/kill"
@@ -188,13 +191,34 @@ def test_a_manager_has_a_pilot_told_something_until_there_is_something_else(queu
     pilot.v1(ACQUIRE, WORK)
     assert said_to(pilot, number) == "nocleanup"
     manager.v1(COMMAND, {"job_id": number, "command": "debug, tail payload.stdout"})
-    assert [said_to(pilot, number) for _ in range(2)] == ["debug,tail payload.stdout"] * 2
+    assert [said_to(pilot, number) for _ in range(2)] == ["debug,tail payload.stdout", "debug"]
     manager.v1(DEBUG, {"job_id": number, "mode": False})
     assert said_to(pilot, number) == "debugoff"
     manager.v1(DEBUG, {"job_id": number, "mode": True})
     assert said_to(pilot, number) == "debug"
     manager.v1(COMMAND, {"job_id": number, "command": ""})
     assert said_to(pilot, number) is None
+
+
+def test_a_look_is_told_to_a_pilot_of_ours_until_it_has_shown_it(queue, manager, pilot):
+    (number,) = jobs.submit()
+    pilot.v1(ACQUIRE, WORK)
+    manager.v1(COMMAND, {"job_id": number, "command": "debug,tail -n 5 'a b',ls"})
+    ours, body = {CONTRACT_HEADER: "1"}, update(number, JobState.RUNNING)
+    told = "debug,tail -n 5 'a b',ls"
+    assert [pilot.v1(UPDATE, body, **ours)["data"]["command"] for _ in range(2)] == [told] * 2
+    answer = pilot.v1(UPDATE, {**body, "stdout": "the end"}, **ours, **{SHOWN: "tail%20-n%205%20%27a%20b%27"})
+    assert answer["data"]["command"] == "debug,ls"
+    assert pilot.v1(UPDATE, body, **ours, **{SHOWN: "ls"})["data"]["command"] == "debug"
+    assert queries.live_tail(number) == "the end"
+
+
+def test_a_look_is_told_once_in_the_older_dialect_too(queue, manager, pilot):
+    (number,) = jobs.submit()
+    pilot.v1(ACQUIRE, WORK)
+    manager.v1(COMMAND, {"job_id": number, "command": "ls -l"})
+    body = encode(JobUpdate(number, JobState.RUNNING, attempt=1), Dialect.LEGACY)
+    assert [pilot.packed(UPDATE_JOB, body)["command"] for _ in range(2)] == ["ls -l", "NULL"]
 
 
 def test_a_job_that_was_killed_softly_is_cancelled_and_not_tried_again(queue, manager, pilot):

@@ -41,3 +41,51 @@ def test_a_kill_is_not_replaced_and_another_attempt_begins_without_a_command(que
     with pytest.raises(ContractError, match="is being killed"):
         logic.command(job_id, "debug")
     assert Job.objects.get().command == "tobekilled"
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        ("debug", "ls", "debug,ls"),
+        ("debug,ls", "ps", "debug,ps"),
+        ("debug", "ls,debugoff", "ls,debugoff"),
+        ("debug", "debugoff", "debugoff"),
+        ("softkill", "debug", "softkill,debug"),
+        ("softkill,debug", "tail a.log", "softkill,debug,tail a.log"),
+        ("softkill", "softkill", "softkill"),
+        ("debug", "", ""),
+    ],
+)
+def test_a_look_goes_beside_what_is_told_and_anything_else_takes_its_place(queue, before, text, after):
+    (job_id,) = jobs.submit()
+    logic.command(job_id, before)
+    logic.command(job_id, text)
+    assert Job.objects.get().command == after
+
+
+@pytest.mark.parametrize(
+    ("command", "looks", "left"),
+    [
+        ("debug,ls -l", ["ls  -l"], "debug"),
+        ("ls -l,ps", ["ls -l"], "ps"),
+        ("ls -l", ["ls"], "ls -l"),
+        ("debug", ["debug"], "debug"),
+        ("tail 'a b'", ['tail "a b"'], ""),
+        ("tail 'a", ["tail 'a"], ""),
+        ("softkill,ls,ps", ["ps", "ls"], "softkill"),
+    ],
+)
+def test_what_was_shown_is_told_no_more(queue, command, looks, left):
+    (job_id,) = jobs.submit()
+    logic.command(job_id, command)
+    jobs.claim()
+    logic.was_shown(job_id, 1, looks)
+    assert Job.objects.get().command == left
+
+
+def test_another_attempts_pilot_has_shown_nothing_of_this_one(queue):
+    (job_id,) = jobs.submit()
+    logic.command(job_id, "ls")
+    logic.was_shown(job_id, 7, ["ls"])
+    logic.was_shown(job_id + 1, 1, ["ls"])
+    assert Job.objects.get().command == "ls"
