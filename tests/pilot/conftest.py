@@ -1,4 +1,4 @@
-"""What tests of the pilot share: a disk that is full soon, and real container runtimes."""
+"""What tests of the pilot share: a disk that is full soon, real container runtimes, and real batch systems."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.services import containers
+from tests.services import containers, htcondor, slurm
 
 
 @pytest.fixture
@@ -32,3 +32,17 @@ def apptainer():
 def podman():
     """A real podman with a tiny image."""
     return containers.use_podman()
+
+
+@pytest.fixture(scope="session", name="slurm")
+def _slurm():
+    """A real Slurm of three nodes."""
+    with slurm.running() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session", name="htcondor")
+def _htcondor():
+    """A real HTCondor pool."""
+    with htcondor.running() as pool:
+        yield pool

@@ -66,22 +66,20 @@ class Daemons:
             looked.wait(LOOK)
         raise TimeoutError(f"{words} after {seconds:.0f} s")
 
-    def kill(self, name: str) -> None:
-        """End one at once."""
+    def stop(self, name: str) -> None:
+        """End one as its init system would; at once when it does not listen."""
         each = self._running.pop(name)
-        each.kill()
-        each.wait()
+        each.send_signal(self._ends[name])
+        try:
+            each.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            each.kill()
+            each.wait()
 
     def close(self) -> None:
         """End all, the last one first."""
         for name in reversed(list(self._running)):
-            each = self._running.pop(name)
-            each.send_signal(self._ends[name])
-            try:
-                each.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                each.kill()
-                each.wait()
+            self.stop(name)
 
     def _words(self, name: str) -> str:
         return f"{name}: {(self._folder / f'{name}.out').read_text(errors='replace')[-500:]}"

@@ -18,7 +18,7 @@ from tests.services.ports import free_ports
 
 #: The nodes' names; each has so many CPUs, whatever this machine has.
 NODES = ("n1", "n2", "n3")
-CPUS = 4
+CPUS = 8
 #: Seconds until all nodes have to be idle.
 PATIENCE = 30.0
 
@@ -111,8 +111,8 @@ class Slurm:
         self._daemons.start("slurmctld", [self._program("slurmctld"), "-D"], self.environment)
 
     def stop_controller(self) -> None:
-        """End the controller as a crash would: what it has not written down is lost."""
-        self._daemons.kill("slurmctld")
+        """End the controller; what runs goes on."""
+        self._daemons.stop("slurmctld")
 
     def idle(self) -> Sequence[str]:
         """Answer the nodes that have nothing to do."""
