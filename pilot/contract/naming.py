@@ -87,6 +87,9 @@ PATTERNS: Mapping[Union[FileKind, JobKind], str] = {
 }
 
 #: Field of a pattern: the field of the name that it shows, how it is written, what it looks like.
+#: In a job's directory, what the iterations of a search for parameters have printed: a folder for each, by number.
+ITERATIONS = "iterations"
+
 _NUMBER = "0|[1-9][0-9]*"
 _FIELDS: Mapping[str, tuple[str, str, str]] = {
     "run": ("run", "{}", _NUMBER),

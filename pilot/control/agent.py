@@ -186,7 +186,9 @@ class Agent:
             parts.plugins,
             occupied,
             parts.own,
-            Surroundings(parts.environment, settings.payload, settings.limits, containers),
+            Surroundings(
+                parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations
+            ),
         )
         data = DataControl(
             tell,

@@ -121,9 +121,8 @@ class Conductor(Component):
 
     def _answer(self, answer: Answer) -> None:
         slot = self.jobs.get(answer.key)
-        if slot is not None and answer.outcome is not None:
-            # How a payload ended is worth telling even when it was stopped, and the answer is late.
-            slot.job = slot.job.evolve(outcome=answer.outcome, metrics=dict(answer.metrics or {}))
+        if slot is not None:
+            slot.learn(answer)
         if slot is None or slot.job.step != answer.step:
             log.info("late answer of job %d.%d, step %d: %s", *answer.key, answer.step, answer.event.value)
             return

@@ -104,6 +104,11 @@ class Occupied:
         if ask is not None:
             ask(grace)
 
+    def asked(self, key: Key) -> bool:
+        """Say whether what is being done for a job was asked to end: nothing more is to begin for it."""
+        with self._changed:
+            return key in self._graces
+
     def stop(self, work: Work, patience: float) -> bool:
         """Stop whatever was begun for a job at an earlier step; wait up to ``patience`` seconds. True when it ended."""
         key = work.key

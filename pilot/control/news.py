@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 from pilot.api.communicator import Report
 from pilot.api.replies import BrokenJob
-from pilot.contract.job import JobSpec
+from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.messages import StoredFile
 from pilot.contract.queue import QueueData, StorageEndpoint
 from pilot.control.commands import Commands
@@ -36,6 +36,7 @@ class Answer(NamedTuple):
     problem: Optional[Problem] = None
     outcome: Optional[PayloadOutcome] = None
     metrics: Optional[Mapping[str, Any]] = None
+    outputs: Optional[tuple[FileSpec, ...]] = None  # in the place of those that were ordered
 
 
 class Order(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.control.lanes import Occupied, Tell
@@ -30,15 +31,27 @@ if TYPE_CHECKING:
     from pilot.runtime.limits import Limits
     from pilot.runtime.processes import Root
     from pilot.settings import sections
+    from pilot.settings.iterations import Iterations
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Once(NamedTuple):
+    """One run of a payload, with what goes before and after it. No outcome: there was nothing to do."""
+
+    outcome: Optional[PayloadOutcome] = None
+    problem: Optional[Problem] = None
+    metrics: Mapping[str, Any] = NOTHING
 
 
 class Surroundings(NamedTuple):
-    """What payloads are started in. ``own`` is the pilot's own environment."""
+    """What payloads are started in. ``own`` is the pilot's own environment; ``iterations`` answers a section."""
 
     own: Mapping[str, str]
     payload: sections.Payload
     limits: sections.PayloadLimits
     containers: Containers
+    iterations: Callable[[], Iterations]
 
     def environment(self, queue: QueueData, folder: Path, asked: Sequence[Mapping[str, str]]) -> dict[str, str]:
         """Answer a payload's whole environment; ``asked`` is what plugins add, the least important first."""
@@ -76,14 +89,49 @@ class PayloadControl:
         self._tell(answer)
 
     def _carry_out(self, work: Work, place: Workdir, container: Optional[Container], cancelled: Cancel) -> Answer:
-        whole = self._environment(work, place)
+        if work.job.spec.iterative:
+            return self._search(work, place, container, cancelled)
+        found = self._once(work, place, container, cancelled)
+        event = Event.FAIL if found.problem else Event.PAYLOAD_OK
+        return work.answer(event, found.problem, outcome=found.outcome, metrics=found.metrics)
+
+    def _search(self, work: Work, place: Workdir, container: Optional[Container], cancelled: Cancel) -> Answer:
+        from pilot.control import iterations
+
+        spec, chosen = work.job.spec, self._surroundings.iterations()
+        ended = iterations.search(
+            lambda number: self._once(work, place, container, cancelled, {iterations.VARIABLE: str(number)}),
+            lambda number: iterations.put_aside(place, spec.outputs, number),
+            iterations.Bounds(chosen.most, chosen.seconds, float(spec.max_walltime or work.site.queue.max_time)),
+            lambda: bool(cancelled) or self._occupied.asked(work.key),
+        )
+        iterations.bring_back(place, ended.done - 1)
+        problem, outcome = ended.whole.problem, ended.whole.outcome
+        return work.answer(
+            Event.FAIL if problem else Event.PAYLOAD_OK,
+            problem,
+            outcome=outcome,
+            metrics={**ended.whole.metrics, iterations.METRIC: ended.done},
+            outputs=iterations.written(spec.outputs, place.root),
+        )
+
+    def _once(
+        self,
+        work: Work,
+        place: Workdir,
+        container: Optional[Container],
+        cancelled: Cancel,
+        besides: Mapping[str, str] = NOTHING,
+    ) -> Once:
+        """Run a payload, with what goes before and after it; ``besides`` are further variables."""
+        whole = {**self._environment(work, place), **besides}
         bounds = limits.of(work.job.spec, work.site.queue, self._surroundings.limits)
         utilities = self._utilities(work, place, container, whole, bounds)
         needed = bool(cancelled) or utilities is None or utilities.before()
         if cancelled:
             raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
         if not needed:
-            return work.answer(Event.PAYLOAD_OK)
+            return Once()
         command = self._command(work, place, container, whole)  # now: what runs before may make the program
         if container is not None:
             bundle.note_container(place.root, container)
@@ -96,8 +144,7 @@ class PayloadControl:
         problem = self._judge(work, container, outcome) or findings.problem
         if utilities is not None and not cancelled:
             problem = utilities.after(well=problem is None) or problem
-        event = Event.FAIL if problem else Event.PAYLOAD_OK
-        return work.answer(event, problem, outcome=outcome, metrics=metrics)
+        return Once(outcome, problem, metrics)
 
     def ask(self, work: Work) -> None:
         """Ask a payload to end in the time given; `run` tells how it did."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Optional
 
 from pilot.contract.job_wire import to_panda
 from pilot.control.journal import Record, figures_of
 from pilot.control.ledger import Amount, Waiting
-from pilot.control.news import Site
+from pilot.control.news import Answer, Site
 from pilot.control.reports import Course
 from pilot.job import Job, Phase, Problem
 
@@ -53,6 +53,17 @@ class Slot:
             self.spent[self.job.phase] = self.spent.get(self.job.phase, 0.0) + now - self.since
             self.since = now
         self.job = job
+
+    def learn(self, answer: Answer) -> None:
+        """Keep what an answer tells of a payload, and under which names its outputs are, where it says so.
+
+        How a payload ended is worth telling even when it was stopped, and the answer is late.
+        """
+        if answer.outcome is not None or answer.metrics:
+            self.job = self.job.evolve(outcome=answer.outcome, metrics=dict(answer.metrics or {}))
+        if answer.outputs is not None:
+            self.job = self.job.evolve(spec=replace(self.job.spec, outputs=answer.outputs))
+            self.spec_text = json.dumps(to_panda(self.job.spec))
 
     def waiting(self) -> Waiting:
         """Answer what the job needs to begin."""

@@ -11,6 +11,7 @@ from pilot.settings.declaring import Section
 if TYPE_CHECKING:
     from pilot.settings.harvester import Harvester
     from pilot.settings.hpc import Hpc
+    from pilot.settings.iterations import Iterations
     from pilot.settings.sections import (
         Container,
         Copy,
@@ -73,6 +74,7 @@ class Settings(Section):
     plugins: Plugins = _in("sections")
     harvester: Harvester = _in("harvester")
     hpc: Hpc = _in("hpc")
+    iterations: Iterations = _in("iterations")
     log: Log = _in("sections")
 
     def mentions(self, section: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
+from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.queue import QueueData
@@ -125,6 +126,15 @@ def job_metrics(spec: JobSpec, outcome: PayloadOutcome) -> Mapping[str, float]:
     if outcome.wall_time <= 0:
         return {}
     return {"cpuEfficiency": round(outcome.cpu_time / outcome.wall_time / max(1, spec.cores), 3)}
+
+
+@hookimpl
+def payload_progress(spec: JobSpec, stdout: Path) -> Optional[tuple[int, Optional[int]]]:
+    """Count the iterations that a search for parameters has behind it."""
+    if not spec.iterative:
+        return None
+    folder = stdout.parent / naming.ITERATIONS
+    return (len(list(folder.iterdir())) if folder.is_dir() else 0, None)
 
 
 @hookimpl

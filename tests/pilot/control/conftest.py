@@ -22,6 +22,7 @@ from pilot.job import Job
 from pilot.runtime import workdir
 from pilot.runtime.container.containers import Containers
 from pilot.settings import Server, Settings, Verify, sections
+from pilot.settings.iterations import Iterations
 from pilot.settings.sections import Container
 from tests.pilot.dispatcher import queue_data
 
@@ -73,11 +74,12 @@ class Bench:
         doors = doors or self.doors()
         return DataControl(self.told.append, self.plugins, self.occupied, self.base, tools, 1, doors, **more)
 
-    def payload(self, grace=1.0, also=(), container=None, payload=None, limits=None, ways=()):
+    def payload(self, grace=1.0, also=(), container=None, payload=None, limits=None, ways=(), **iterations):
         own = dict(os.environ)
         chosen = sections.Payload(**{"grace": grace, "environment": also, **(payload or {})})
         bounds = sections.PayloadLimits(**(limits or {}))
-        around = Surroundings(own, chosen, bounds, Containers(container or sections.Container(), own))
+        containers = Containers(container or sections.Container(), own)
+        around = Surroundings(own, chosen, bounds, containers, lambda: Iterations(**iterations))
         return PayloadControl(self.told.append, self.plugins, self.occupied, self.base, around, ways)
 
     def make(self, spec):

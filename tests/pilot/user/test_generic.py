@@ -166,3 +166,12 @@ def test_a_program_of_a_job_that_is_not_there_names_its_field():
     asked = spec(preprocess=Program("bin/prepare"))
     with pytest.raises(JobFailed, match="preprocess.command: 'bin/prepare' is neither"):
         generic.utility_commands(spec=asked, queue=QUEUE, workdir=Path("/nowhere"), environment={}, image="")
+
+
+def test_a_search_for_parameters_tells_how_many_iterations_it_has_behind_it(tmp_path):
+    search = JobSpec(id=7, attempt=1, transformation="true", iterative=True)
+    stdout = tmp_path / "payload.stdout"
+    assert generic.payload_progress(search, stdout) == (0, None)
+    (tmp_path / "iterations" / "0").mkdir(parents=True)
+    assert generic.payload_progress(search, stdout) == (1, None)
+    assert generic.payload_progress(JobSpec(id=7, attempt=1, transformation="true"), stdout) is None
