@@ -113,8 +113,8 @@ class Submission(Protocol):
 class Resource(NamedTuple):
     """What the hook ``hpc_resource`` offers of a supercomputer of its own kind.
 
-    ``argv`` goes before the rank program's own; ``submission`` is how allocations are had, ``None``: the pilot is
-    inside one already.
+    ``argv`` starts the program whose own argument list follows it, once per rank; empty: as ``hpc.launcher`` says.
+    ``submission`` is how allocations are had; ``None``: as ``hpc.batch`` says.
     """
 
     argv: tuple[str, ...] = ()
