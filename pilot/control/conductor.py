@@ -164,7 +164,7 @@ class Conductor(Component):
 
     def _measured(self, measured: news.Measured) -> None:
         if (slot := self.jobs.get(measured.key)) is not None:
-            slot.job = slot.job.evolve(usage=measured.usage)
+            slot.job = measured.onto(slot.job)
 
     def _heard(self, heard: news.Heard) -> None:
         if (slot := self.jobs.get(heard.key)) is not None:

@@ -61,6 +61,7 @@ class Occupied:
         self._stops: dict[Key, Callable[[], None]] = {}
         self._asks: dict[Key, Callable[[float], None]] = {}
         self._graces: dict[Key, float] = {}
+        self._handed: set[Key] = set()  # what others do meanwhile
 
     @contextlib.contextmanager
     def doing(self, work: Work) -> Iterator[Cancel]:
@@ -71,15 +72,30 @@ class Occupied:
             self._busy[key] = self._busy.get(key, 0) + 1
             if work.job.step < self._stopped.get(key, 0):
                 token.ask()
+            back = key in self._handed
         try:
             yield token
         finally:
             with self._changed:
+                if back:  # and with this the job has come back
+                    self._handed.discard(key)
                 if key in self._busy:  # not when the job was forgotten, because this would not end
-                    self._busy[key] -= 1
-                self._stops.pop(key, None)
-                self._asks.pop(key, None)
+                    self._busy[key] -= 1 + back
+                if key not in self._handed:
+                    self._stops.pop(key, None)
+                    self._asks.pop(key, None)
                 self._changed.notify_all()
+
+    def hand_over(self, key: Key, stop: Callable[[], None], ask: Callable[[float], None]) -> bool:
+        """Leave a job to somebody else, who stops it by ``stop`` and ``ask``: it is busy until it was begun once more.
+
+        True when it was to be stopped, or asked to end, already.
+        """
+        with self._changed:
+            self._handed.add(key)
+            self._busy[key] += 1
+            self._stops[key], self._asks[key] = stop, ask
+            return bool(self._tokens[key]) or key in self._graces
 
     def stops_by(self, key: Key, stop: Callable[[], None], ask: Optional[Callable[[float], None]] = None) -> None:
         """Say how to stop what is being done, and how to ask it to end within so many seconds.
@@ -126,5 +142,6 @@ class Occupied:
         """Drop what is known of a job that has ended, but that it has: its work may still wait in some inbox."""
         with self._changed:
             self._stopped[key] = sys.maxsize
+            self._handed.discard(key)
             for known in (self._tokens, self._busy, self._stops, self._asks, self._graces):
                 known.pop(key, None)

@@ -82,10 +82,15 @@ class Commanded(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a payload has used so far; goes with the next reports."""
+    """What a payload has used so far, and further figures of its job; go with the next reports."""
 
     key: Key
-    usage: Usage
+    usage: Optional[Usage] = None
+    metrics: Mapping[str, Any] = MappingProxyType({})
+
+    def onto(self, job: Job) -> Job:
+        """Answer a job that knows them."""
+        return job.evolve(usage=self.usage or job.usage, metrics={**job.metrics, **self.metrics})
 
 
 class Heard(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 from pilot.contract.codes import ErrorCode
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
-from pilot.control.running import Alone, Findings, Run
+from pilot.control.running import Alone, HandedOver, Findings, Run
 from pilot.control.times import PATIENCE
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pluggy
 
     from pilot.contract.queue import QueueData
+    from pilot.control.gathering import Gathering
     from pilot.control.news import Answer, Key, Work
     from pilot.control.running import Way
     from pilot.control.utilities import Utilities
@@ -76,6 +77,8 @@ class PayloadControl:
         self._base, self._surroundings, self._grace = base, surroundings, surroundings.payload.grace
         #: Where the trees of running payloads hang, by job; read by the checks' thread.
         self.roots: dict[Key, Root] = {}
+        #: By which payloads are run many at a time; they come back through it.
+        self.gathering: Optional[Gathering] = None
         self._alone = Alone(occupied, self._grace, self.roots)
         self._ways = (*ways, self._alone)
 
@@ -84,9 +87,41 @@ class PayloadControl:
         with self._occupied.doing(work) as cancelled:
             place = workdir.of(self._base, work.job.spec)
             container = self._surroundings.containers.choose(work.job.spec, work.site.queue)
-            with self._surroundings.containers.leaving_nothing(container, place.temporary):
-                answer = self._carry_out(work, place, container, cancelled)
+            try:
+                with self._surroundings.containers.leaving_nothing(container, place.temporary):
+                    answer = self._brought(work, place, container, cancelled)
+                    answer = answer or self._carry_out(work, place, container, cancelled)
+            except HandedOver:
+                return
         self._tell(answer)
+
+    def _brought(
+        self, work: Work, place: Workdir, container: Optional[Container], cancelled: Cancel
+    ) -> Optional[Answer]:
+        """Judge a payload that was handed over and is brought back; ``None`` for one that is to be run now."""
+        if self.gathering is None:
+            if not workdir.is_allocated(place):
+                return None
+            from pilot.control.gathering import leftovers  # of a dead pilot, which gathered
+
+            self.gathering = leftovers(self._occupied, self._base)
+        back = self.gathering.brought(work, place)
+        if back is None:
+            return None
+        if back.waits:
+            raise HandedOver
+        outcome, problem, metrics, utilities = back.outcome, back.problem, back.metrics, back.utilities
+        if outcome is not None:
+            call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
+            metrics = {**self._metrics(work, outcome), **metrics}
+            problem = problem or self._judge(work, container, outcome)
+        if utilities is None and work.job.spec.programs and not cancelled:
+            whole = self._environment(work, place)
+            bounds = limits.of(work.job.spec, work.site.queue, self._surroundings.limits)
+            utilities = self._utilities(work, place, container, whole, bounds)
+        if utilities is not None and not cancelled:
+            problem = utilities.after(well=problem is None) or problem
+        return work.answer(Event.FAIL if problem else Event.PAYLOAD_OK, problem, outcome=outcome, metrics=metrics)
 
     def _carry_out(self, work: Work, place: Workdir, container: Optional[Container], cancelled: Cancel) -> Answer:
         if work.job.spec.iterative:

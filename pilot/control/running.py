@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Protocol
 
 from pilot.control.lanes import Occupied
@@ -27,7 +29,30 @@ class Way(Protocol):
         """Whether this is the way for a job; the first that takes it runs it. In the payload thread."""
 
     def run(self, run: Run) -> PayloadOutcome:
-        """Run a payload to its end, such that a stop through `Occupied` ends it. In the payload thread."""
+        """Run a payload to its end, such that a stop through `Occupied` ends it. In the payload thread.
+
+        Raises:
+            HandedOver: somebody else brings it to its end.
+        """
+
+
+class HandedOver(Exception):
+    """A way has taken a payload over; its job comes to the payload lane again, when that is brought back."""
+
+
+class Brought(NamedTuple):
+    """What became of a payload that was handed over. ``waits``: nothing yet.
+
+    ``problem`` is what went wrong besides the payload itself; ``metrics`` are figures for the reports; ``node`` is
+    where it ran. ``utilities`` go with it, as long as its pilot lives.
+    """
+
+    outcome: Optional[PayloadOutcome] = None
+    problem: Optional[Problem] = None
+    metrics: Mapping[str, Any] = MappingProxyType({})
+    utilities: Optional[Utilities] = None
+    node: str = ""
+    waits: bool = False
 
 
 class Findings:

@@ -61,6 +61,11 @@ def of(base: Path, spec: JobSpec) -> Workdir:
     return Workdir(base / naming.workdir(spec.id, spec.attempt))
 
 
+def is_allocated(workdir: Workdir) -> bool:
+    """Say whether an attempt's payload was handed to an allocation."""
+    return os.path.lexists(workdir.root / ALLOCATED)
+
+
 def create(base: Path, spec: JobSpec) -> Workdir:
     """Make an attempt's directory (mode 0700) below ``base``, which is made when it is not there.
 
