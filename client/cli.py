@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions
+from client import actions, orders
 from client.errors import ClientError
 from pilot.contract.version import PRODUCT
 
@@ -41,6 +41,10 @@ def parser() -> argparse.ArgumentParser:
     _local(commands, common)
     _task(commands, common)
     _job(commands, common)
+    kill = commands.add_parser("kill", parents=[common], help="end one job")
+    kill.add_argument("id", type=int, help="its number (PandaID)")
+    kill.add_argument("--code", type=int, help="PanDA's kill code, such as 9: at once, without its pilot")
+    kill.set_defaults(action=orders.kill)
     status = commands.add_parser("status", parents=[common], help="jobs by state, tasks, pilots, services")
     status.add_argument("--watch", action="store_true", help="show it anew every second until Ctrl-C")
     status.set_defaults(action=actions.status)
@@ -100,6 +104,17 @@ def _job(commands: Any, common: argparse.ArgumentParser) -> None:
     log.add_argument("id", type=int)
     log.add_argument("--file", default="payload.stdout", help="which file of its log (default: payload.stdout)")
     log.set_defaults(action=actions.job_log)
+    debug = job.add_parser("debug", parents=[common], help="short heartbeats of a job, with the last lines it printed")
+    debug.add_argument("id", type=int)
+    debug.add_argument("mode", choices=("on", "off"), nargs="?", default="on", help="default: on")
+    debug.set_defaults(action=orders.debug)
+    tell = job.add_parser(
+        "tell", parents=[common], help="a word for a job's pilot: tail payload.stdout, ls, softkill ..."
+    )
+    tell.add_argument("id", type=int)
+    tell.add_argument("words", help="one command, or several with commas between them; '' takes back what is not told")
+    tell.add_argument("--wait", type=float, default=0.0, help="seconds to wait for what it shows (default: 0)")
+    tell.set_defaults(action=orders.tell)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
