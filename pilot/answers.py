@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Callable, NamedTuple
 
-from pilot.job import PayloadCommand, Problem, Utility
+from pilot.job import LogStream, PayloadCommand, Problem, Utility
 
 
 class Answer(NamedTuple):
@@ -60,6 +60,7 @@ ANSWERS: Mapping[str, Answer] = {
     "diagnose_payload": _PROBLEM,
     "job_metrics": Answer(_are_figures, "a mapping of texts to texts or numbers"),
     "payload_progress": Answer(_is_progress, "two numbers, the second of which may be None"),
+    "realtime_logging": Answer(lambda found: isinstance(found, LogStream), "a LogStream"),
     "quiet_files": _TEXTS,
     "monitor_checks": _PROBLEM,
     "redundant_files": _TEXTS,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pilot.contract.job import JobSpec
     from pilot.contract.queue import QueueData
     from pilot.copytool.base import CopyTool
-    from pilot.job import Job, PayloadCommand, PayloadOutcome, Problem, Usage, Utility
+    from pilot.job import Job, LogStream, PayloadCommand, PayloadOutcome, Problem, Usage, Utility
 
 hookspec = pluggy.HookspecMarker("compass-pilot")
 hookimpl = pluggy.HookimplMarker("compass-pilot")
@@ -119,6 +119,15 @@ def monitor_checks(spec: JobSpec, workdir: Path, usage: Usage) -> Optional[Probl
     Called every ``monitor.checks`` seconds while a payload runs, after the pilot's own checks, in the checks thread:
     other jobs wait for the answer. The first problem ends the job. A plugin that breaks here ends no job; after
     ``monitor.breakages`` times this hook is not called any more for that job.
+    """
+
+
+@hookspec(firstresult=True)
+def realtime_logging(spec: JobSpec, queue: QueueData) -> Optional[LogStream]:
+    """Have a job's lines sent to a log service while it runs; ``None`` to leave it to queue and settings.
+
+    Called once per job, when its payload begins, in a thread of its own that no job waits for. The first answer is
+    taken. A plugin that breaks here is logged, and no lines are sent.
     """
 
 

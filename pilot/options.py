@@ -73,6 +73,10 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("--harvester-eventstatusdump",), "harvester", "event_status_dump", str),
     (("--harvester-submit-mode",), "harvester", "submit_mode", str.upper),
     (("-k", "--noworkerpilotstatusupdate"), "harvester", "status", untruth),
+    (("--use-realtime-logging",), "realtime", "use", truth),
+    (("--realtime-logging-server",), "realtime", "server", str),
+    (("--realtime-logname",), "realtime", "name", str),
+    (("--subscribe-to-msgsvc",), "broker", "subscribe", truth),
     (("-d", "--debug"), "log", "debug", truth),
 )
 
@@ -88,10 +92,6 @@ OBSOLETE: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("--no-pilot-log",), False, "the log is a file in the pilot's folder, and nowhere else"),
     (("--redirect-stdout",), True, "the pilot prints nothing but its last line"),
     (("-y", "--notokenrenewal"), False, "a token is renewed where credentials.token_key_file names a key"),
-    (("--subscribe-to-msgsvc",), False, "the server is asked for jobs, and answers with its commands"),
-    (("--use-realtime-logging",), False, "the last lines of a payload are in each report"),
-    (("--realtime-logging-server",), True, "the last lines of a payload are in each report"),
-    (("--realtime-logname",), True, "the last lines of a payload are in each report"),
     (("--use-rucio-traces",), True, "no traces are sent"),
     (("--rucio-host",), True, "no traces are sent"),
 )

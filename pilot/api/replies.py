@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Union
 
 from pilot.contract.codec import ContractError, Dialect, decode
@@ -85,10 +86,14 @@ class BrokenJob(NamedTuple):
 
 
 class Jobs(NamedTuple):
-    """The answer to a request for work: jobs, perhaps none."""
+    """The answer to a request for work: jobs, perhaps none.
+
+    ``secrets`` is what the server gives with each for the pilot's own use (PanDA's ``pilotSecrets``), by (id, attempt).
+    """
 
     jobs: tuple[JobSpec, ...] = ()
     broken: tuple[BrokenJob, ...] = ()
+    secrets: Mapping[tuple[int, int], Mapping[str, str]] = MappingProxyType({})
 
 
 def cause(error: BaseException) -> str:
@@ -201,10 +206,18 @@ def jobs_legacy(said: Raw) -> Jobs:
 
 def _jobs(found: list[Mapping[str, Any]], said: Raw) -> Jobs:
     read = [_job(job, said) for job in found]
+    given = {one.key: pilot_secrets(job) for one, job in zip(read, found) if isinstance(one, JobSpec)}
     return Jobs(
         tuple(job for job in read if isinstance(job, JobSpec)),
         tuple(job for job in read if isinstance(job, BrokenJob)),
+        {key: secrets for key, secrets in given.items() if secrets},
     )
+
+
+def pilot_secrets(said: Mapping[str, Any]) -> Mapping[str, str]:
+    """Read what the server gives for the pilot's own use; what is no text is none of it."""
+    found = said.get("pilotSecrets")
+    return {str(k): v for k, v in found.items() if isinstance(v, str)} if isinstance(found, Mapping) else {}
 
 
 def _job(job: Mapping[str, Any], said: Raw) -> Union[JobSpec, BrokenJob]:

@@ -19,6 +19,7 @@ from pilot.control.conductor import Conductor
 from pilot.control.data import DataControl, Doors, Logs, copytools
 from pilot.control.ends import first, known_ends, remaining, working_end
 from pilot.control.job import Asker, JobControl, Wanted
+from pilot.control.job_secrets import JobSecrets
 from pilot.control.journal import JOURNAL, Journal
 from pilot.control.lanes import Lane, Occupied
 from pilot.control.ledger import Amount, Ledger
@@ -30,6 +31,7 @@ from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.readiness import Readiness
 from pilot.control.reports import Facts
+from pilot.control.side_lanes import Followers, broker_lanes, called_limits
 from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
 from pilot.control.times import Times
@@ -113,6 +115,9 @@ class Agent:
     """
 
     def __init__(self, parts: Parts, words: queue.SimpleQueue[Any]) -> None:
+        self._secrets = JobSecrets()
+        known = parts.secrets
+        parts = parts._replace(secrets=lambda: (*known(), *self._secrets.seen()))
         self._parts, self._stop, self._words = parts, parts.settings.stop, words
         self._news: queue.Queue[News] = queue.Queue()
         self._started = time.monotonic()
@@ -122,6 +127,7 @@ class Agent:
         self._ends = known_ends(parts.settings.job, self._started)
         (parts.own / JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._components: list[Component] = []
+        self._listening = broker_lanes(parts, self._secrets, self._news.put)
         ways = self._make_lanes()
         self._conductor = self._make_conductor(ways)
         if parts.workers:
@@ -133,6 +139,8 @@ class Agent:
         """Do everything. The thread that calls this only waits for words."""
         self._conductor.begin()
         self._supervisor.start()
+        for lane in self._listening:
+            self._begin_lane(lane)
         number: Optional[int] = None
         problems: list[Problem] = []
         until: Optional[float] = None
@@ -161,6 +169,10 @@ class Agent:
     def _ending(self, problems: Sequence[Problem], number: Optional[int], left: Sequence[str]) -> Ending:
         return Ending(self._conductor.finished, (*problems, *self._conductor.problems), number, tuple(left))
 
+    def _begin_lane(self, lane: Component) -> None:
+        """Begin one that the pilot works on without, should it break."""
+        self._supervisor.add(lane)
+
     # Putting together
 
     def _budget(self) -> Budget:
@@ -186,9 +198,7 @@ class Agent:
             parts.plugins,
             occupied,
             parts.own,
-            Surroundings(
-                parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations
-            ),
+            Surroundings(parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations),
         )
         data = DataControl(
             tell,
@@ -202,7 +212,7 @@ class Agent:
             keep_workdir=settings.job.keep_workdir,
             logs=Logs(settings.log, settings.plugins.user, parts.secrets),
         )
-        jobs = JobControl(tell, parts.server, self._wanted())
+        jobs = JobControl(tell, parts.server, self._wanted(), learn=self._secrets.learn)
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
         monitor = MonitorControl(Newest(of_look), self._budget(), tell, parts.plugins, parts.own)
         checks = CheckLane(Newest(of_look), self._budget(), lambda: self._make_checking(payloads))
@@ -231,6 +241,7 @@ class Agent:
             ended=lambda: self._words.put(Ended()),
             moved=self._moved,
             recover=recover.inbox,
+            follow=Followers(parts, self._secrets, self._begin_lane),
         )
 
     def _make_recovery(self) -> recovery.RecoveryLane:
@@ -340,6 +351,7 @@ class Agent:
             job.ask_wait_most,
             parts.settings.queue.same_task,
             job.at_once,
+            *called_limits(parts.settings),
         )
         inherited = recovery.take_over_request(parts.base, own, parts.server.name, name)
         asking = Asking(limits, self._started)

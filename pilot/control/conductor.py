@@ -23,6 +23,7 @@ from pilot.control.lifecycle import TERMINAL, Effect, Event, IllegalTransition, 
 from pilot.control.means import Means, Ways
 from pilot.control.news import Answer, Due, Matter, News, Order, Work
 from pilot.control.reporting import Reporting
+from pilot.control.settling import Settling
 from pilot.control.slot import Slot
 from pilot.control.timers import Timers
 from pilot.control.times import NEVER, PATIENCE
@@ -33,10 +34,6 @@ log = logging.getLogger(__name__)
 
 #: What one wait may last, in seconds; the platform cannot wait for ever and a time is set.
 LONGEST_WAIT = 86400.0
-#: So long a pilot that has nothing else to do waits for what dead ones may have left, in seconds.
-SETTLING = 30.0
-#: When it has looked for that so long ago, it looks again before it ends.
-UNSEEN = 60.0
 
 
 class Conductor(Component):
@@ -60,12 +57,11 @@ class Conductor(Component):
         self._timers = Timers()
         self.intake = Intake(means, ways.ask, self._timers, self.jobs, asking, request_id)
         self.reporting = Reporting(means, self._timers)
-        self.watching = Watching(means, ways.look, self._timers)
+        self.watching = Watching(means, ways, self._timers)
         self._end_at = NEVER
         self._stop: Optional[Problem] = None
         self._ended = False
-        # What dead pilots have left: whether it is being looked for, again before the end, how often, since when.
-        self._settling, self._settle_again, self._settlings, self._settled_at = False, True, 0, 0.0
+        self.settling = Settling(means, ways.recover, self._timers)
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             Answer: self._answer,
             Order: self._order,
@@ -79,7 +75,10 @@ class Conductor(Component):
             news.NoOffer: self.intake.refused,
             news.Shutdown: self._shutdown,
             news.Adopt: self._adopt,
-            news.Settled: self._settled,
+            news.Settled: self.settling.settled,
+            news.Called: self.intake.called,
+            news.Listening: self.intake.listening,
+            news.TaskOrder: self._task_order,
             Due: self._due,
         }
 
@@ -88,8 +87,8 @@ class Conductor(Component):
         if self.means.end is not None:
             self._timers.set(self.means.work_until, Order(None, Event.DEADLINE, self.means.end.problem))
         self._go_on()
-        if not self._settling:
-            self._settle()
+        if not self.settling.under_way:
+            self.settling.begin()
 
     def take(self) -> Any:
         """Wait for news, or for the next time set."""
@@ -140,6 +139,10 @@ class Conductor(Component):
                 self._stop_job(slot, order.event, order.problem)
         if order.key is None:
             self._set_deadlines()
+
+    def _task_order(self, order: news.TaskOrder) -> None:
+        for key in [slot.job.key for slot in self.jobs.values() if order.concerns(slot.job.spec)]:
+            self._order(Order(key, order.event, order.problem))
 
     def _stored(self, stored: news.Stored) -> None:
         if (slot := self.jobs.get(stored.key)) is not None and not slot.final:
@@ -216,23 +219,11 @@ class Conductor(Component):
         self._send(slot, Effect.CANCEL_COPIES, None)
         return self._leave(slot)
 
-    def _settle(self) -> None:
-        """Have it seen to what dead pilots have left."""
-        self._settling, self._settle_again = True, False
-        self._settlings, self._settled_at = self._settlings + 1, self.means.clock()
-        self.ways.recover.put(news.Settled())
-        self._timers.set(self._settled_at + SETTLING, news.Settled())
-
-    def _settled(self, settled: news.Settled) -> None:
-        self._settling = False
-        # What could not be settled at the start is tried once more.
-        self._settle_again = self._settle_again or (settled.left > 0 and self._settlings == 1)
-
     def _adopt(self, adopt: news.Adopt) -> None:
         """Go on with a dead pilot's job. When this one is to end itself, the next one does."""
         if self._end_at == NEVER and adopt.key not in self.jobs:
             slot = adopted(adopt, self.means.clock())
-            self._settle_again = True
+            self.settling.again = True
             self._take(slot)
             self._move(slot, adopt.event, adopt.problem)
 
@@ -284,7 +275,7 @@ class Conductor(Component):
             log.info("job %d.%d: %s (%s)", *job.key, job.phase.value, event.value)
             if job.phase not in TERMINAL:
                 self._write(slot)
-            self.ways.moved(job)
+            self.watching.moved(slot)
             self._set_deadline(slot)
         elif job.phase is Phase.REPORTING and event in (Event.NOT_TAKEN, Event.FAIL):
             self.reporting.later(slot, problem, self._end_at)
@@ -380,15 +371,8 @@ class Conductor(Component):
         """Begin jobs that have waited for room, ask for more, or end."""
         for key in self.intake.begin():
             self._move(self.jobs[key], Event.BEGIN)
-        if not self.intake.go_on() and not self.jobs and not self._more_to_settle():
+        if not self.intake.go_on() and not self.jobs and not (self._end_at == NEVER and self.settling.more()):
             self._end()
-
-    def _more_to_settle(self) -> bool:
-        """Say whether dead pilots' jobs may still come; they are looked for once more before the end."""
-        again = self._settle_again or self.means.clock() - self._settled_at > UNSEEN
-        if self._end_at == NEVER and again and not self._settling:
-            self._settle()
-        return self._end_at == NEVER and self._settling
 
     def _end(self) -> None:
         if not self._ended:

@@ -43,6 +43,7 @@ class Intake:
         self._asked_at = 0.0
         self._busy = False  # other jobs ran when it was asked
         self._freed = False  # one has left since
+        self._called = self._calls = False  # it was asked because a message called; one has called since
         self.waited = 0.0  # for the last answer, in seconds
         self._open_request = request_id  # one of a pilot that died here; its jobs may be waiting for us
 
@@ -51,7 +52,7 @@ class Intake:
         self._asked, self.waited = None, self._means.clock() - self._asked_at
         task_id = offer.jobs[-1].task_id if offer.jobs else None
         count, floor = len(offer.jobs) + len(offer.broken), offer.site.queue.time_floor
-        self.asking = self.asking.got(count, floor, task_id, busy=self._busy)
+        self.asking = self.asking.got(count, floor, task_id, busy=self._busy, called=self._called)
         if self._freed:  # there is more room now than was offered
             self.asking = self.asking.freed()
         for spec in offer.jobs:
@@ -77,6 +78,15 @@ class Intake:
         """Note that a job has left; the next request need not wait."""
         self.asking, self._ask_at, self._freed = self.asking.freed(), None, True
 
+    def called(self, _: news.Called) -> None:
+        """Ask at once: a message says that there is work."""
+        self._calls = True
+
+    def listening(self, listening: news.Listening) -> None:
+        """Note whether messages call. While they do, asking is seldom; what called before that was not heard."""
+        self._ask_at = None
+        self.asking = self.asking.listening(listening.listens)
+
     def stop(self) -> None:
         """Ask no more."""
         self.asking = self.asking.stopped()
@@ -95,6 +105,8 @@ class Intake:
             return True
         now = self._means.clock()
         at = self.asking.next(now, self._means.luck())
+        if at is not None and self._calls:  # whatever was waited for
+            at, self._ask_at = now, None
         if at is not None and self._ask_at is None:
             if (opening := self._opening()) is None:
                 self.asking = self.asking.full()
@@ -124,5 +136,6 @@ class Intake:
             self.refused(news.NoOffer(Problem(wrong.code, wrong.detail), fatal=True))
             return False
         self._asked_at, self._busy, self._freed = self._means.clock(), bool(self._jobs), False
-        self._outbox.put(news.Ask(self._asked, opening, self.asking.task_id))
+        self._called, self._calls = self._calls, False
+        self._outbox.put(news.Ask(self._asked, opening, self.asking.task_id, self._called))
         return True

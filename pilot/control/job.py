@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from pilot.api.replies import Refused, ServerError
@@ -16,7 +17,7 @@ from pilot.control.commands import Commands, read_commands
 from pilot.control.component import Budget, Component
 from pilot.control.lanes import Tell, problem_of
 from pilot.control.lifecycle import Effect, Event
-from pilot.control.news import Ask, Commanded, Heard, NoOffer, Offer, Order, Site, Work
+from pilot.control.news import Ask, Commanded, Heard, Key, NoOffer, Offer, Order, Site, Work
 from pilot.errors import JobFailed
 from pilot.job import Problem
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from pilot.settings import Queue
 
 log = logging.getLogger(__name__)
+
+#: What the server gives with jobs for the pilot's own use, by job.
+Secrets = Mapping[Key, Mapping[str, str]]
 
 
 class Wanted(NamedTuple):
@@ -51,6 +55,7 @@ class Wanted(NamedTuple):
             count=free.jobs,
             cores=free.cores,
             task_id=ask.task_id,
+            via_topic=ask.called or None,
             memory=(self.memory if free.memory is None else free.memory) // PANDA_MB,
             disk=(min(disk, site.max_workdir) if site.max_workdir else disk) // PANDA_MB,
             node=self.facts.node,
@@ -84,12 +89,20 @@ class Asker(Component):
 
 
 class JobControl:
-    """Two lanes, one for asking and one for reporting; what they share is thread-safe."""
+    """Two lanes, one for asking and one for reporting; what they share is thread-safe.
+
+    ``learn`` takes what the server gives with jobs for the pilot's own use; it goes nowhere else.
+    """
 
     def __init__(
-        self, tell: Tell, server: Communicator, wanted: Wanted, clock: Callable[[], float] = time.monotonic
+        self,
+        tell: Tell,
+        server: Communicator,
+        wanted: Wanted,
+        clock: Callable[[], float] = time.monotonic,
+        learn: Callable[[Secrets], None] = lambda _: None,
     ) -> None:
-        self._tell, self._server, self._wanted, self._clock = tell, server, wanted, clock
+        self._tell, self._server, self._wanted, self._clock, self._learn = tell, server, wanted, clock, learn
         self._site: Optional[Site] = None
         self._fetched = 0.0
 
@@ -104,6 +117,7 @@ class JobControl:
         except JobFailed as error:
             self._tell(NoOffer(problem_of(error), fatal=True))
         else:
+            self._learn(found.secrets)
             self._tell(Offer(ask.request_id, site, found.jobs, found.broken))
 
     def _described(self) -> Site:

@@ -25,8 +25,18 @@ class Outbox(Protocol):
         """Take one item; never blocks."""
 
 
+class Nowhere:
+    """Where nobody wants anything."""
+
+    def put(self, item: Any) -> None:
+        """Forget an item."""
+
+
 class Ways(NamedTuple):
-    """The ways out of the conductor: work by effect, looks for the monitor, requests for work, the end, dead pilots."""
+    """The ways out of the conductor: work by effect, looks for the monitor, requests for work, the end, dead pilots.
+
+    ``follow``: what may change whether a job's lines are sent to a log service.
+    """
 
     work: Mapping[Effect, Outbox]
     look: Outbox
@@ -34,6 +44,7 @@ class Ways(NamedTuple):
     ended: Callable[[], None]
     moved: Callable[[Job], None]
     recover: Outbox
+    follow: Outbox = Nowhere()
 
 
 class Means(NamedTuple):

@@ -160,8 +160,47 @@ class Settled(NamedTuple):
     left: int = 0
 
 
+class TaskOrder(NamedTuple):
+    """Somebody wants the jobs of a task ended, or that one of them, as far as this pilot has them."""
+
+    task_id: int
+    job_id: Optional[int]
+    event: Event
+    problem: Problem
+
+    def concerns(self, spec: JobSpec) -> bool:
+        """Whether it is for this job."""
+        return spec.task_id == self.task_id and self.job_id in (None, spec.id)
+
+
+class Called(NamedTuple):
+    """A message says that there is work for whoever asks."""
+
+
+class Listening(NamedTuple):
+    """Messages come, or come no more."""
+
+    listens: bool
+
+
 News = Union[
-    Answer, Order, Stored, Progress, Measured, Shown, Commanded, Heard, Offer, NoOffer, Due, Shutdown, Adopt, Settled
+    Answer,
+    Order,
+    TaskOrder,
+    Called,
+    Listening,
+    Stored,
+    Progress,
+    Measured,
+    Shown,
+    Commanded,
+    Heard,
+    Offer,
+    NoOffer,
+    Due,
+    Shutdown,
+    Adopt,
+    Settled,
 ]
 
 
@@ -199,6 +238,14 @@ class Look(NamedTuple):
     argv: tuple[str, ...] = ()
 
 
+class Follow(NamedTuple):
+    """A job has changed its phase or its debug mode; its lines may have to go to a log service, or not any more."""
+
+    job: Job
+    site: Site
+    debug: bool = False
+
+
 class Opening(NamedTuple):
     """What there is room for: so many jobs, and what is free for them (``None``: not counted).
 
@@ -213,8 +260,12 @@ class Opening(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """The job control is to ask for so much work under this request id; for work of one task, if one is named."""
+    """The job control is to ask for so much work under this request id; for work of one task, if one is named.
+
+    ``called``: because a message said that there is some.
+    """
 
     request_id: str
     opening: Opening = Opening(1)
     task_id: Optional[int] = None
+    called: bool = False

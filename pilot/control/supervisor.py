@@ -14,11 +14,11 @@ class Supervisor:
     """``gave_up`` is called, in the thread that ends, with the name of a component that broke too often."""
 
     def __init__(self, components: Sequence[Component], gave_up: Callable[[str], None]) -> None:
-        self._components, self._gave_up = components, gave_up
-        self._threads = [
-            threading.Thread(target=self._run, args=(component,), name=component.name, daemon=True)
-            for component in components
-        ]
+        self._components, self._gave_up = list(components), gave_up
+        self._threads = [self._thread(component) for component in components]
+
+    def _thread(self, component: Component) -> threading.Thread:
+        return threading.Thread(target=self._run, args=(component,), name=component.name, daemon=True)
 
     def _run(self, component: Component) -> None:
         if not component.run():
@@ -26,13 +26,20 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every thread."""
-        for thread in self._threads:
+        for thread in list(self._threads):
             thread.start()
+
+    def add(self, component: Component) -> None:
+        """Start one more, which was not needed before; any thread may say so."""
+        thread = self._thread(component)
+        thread.start()
+        self._threads.append(thread)
+        self._components.append(component)
 
     def close(self, within: float) -> list[str]:
         """Let each component end what is queued, in the order given; name those that live on after ``within`` s."""
         deadline = time.monotonic() + within
-        for component in self._components:
+        for component in list(self._components):
             component.inbox.put(END)
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 
 from pilot.control.commands import Commands
-from pilot.control.means import Means, Outbox
-from pilot.control.news import Due, Look, Matter
+from pilot.control.means import Means, Ways
+from pilot.control.news import Due, Follow, Look, Matter
 from pilot.control.slot import Slot
 from pilot.control.timers import Timers
 from pilot.job import Phase
@@ -21,10 +21,18 @@ SEEN = (Phase.STAGING_IN, Phase.RUNNING)
 
 
 class Watching:
-    """``look`` is where looks go."""
+    """``ways.look`` is where looks go, ``ways.follow`` whoever sends a running job's lines elsewhere."""
 
-    def __init__(self, means: Means, look: Outbox, timers: Timers) -> None:
-        self._means, self._look, self._timers = means, look, timers
+    def __init__(self, means: Means, ways: Ways, timers: Timers) -> None:
+        self._means, self._ways, self._look, self._timers = means, ways, ways.look, timers
+
+    def moved(self, slot: Slot) -> None:
+        """Tell that a job has changed its phase."""
+        self._ways.moved(slot.job)
+        self._follow(slot)
+
+    def _follow(self, slot: Slot) -> None:
+        self._ways.follow.put(Follow(slot.job, slot.site, slot.debug))
 
     def begin(self, slot: Slot) -> None:
         """Look at a job from now on."""
@@ -57,6 +65,7 @@ class Watching:
             log.info("job %d.%d: debug mode is %s", *slot.job.key, "on" if commands.debug else "off")
             slot.debug = commands.debug
             self._beat(slot)
+            self._follow(slot)
             if slot.debug:
                 self._see(slot)
         for argv in commands.show:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Optional
 from pilot.settings.declaring import Section
 
 if TYPE_CHECKING:
+    from pilot.settings.broker import Broker
     from pilot.settings.harvester import Harvester
     from pilot.settings.hpc import Hpc
     from pilot.settings.iterations import Iterations
+    from pilot.settings.realtime import Realtime
     from pilot.settings.sections import (
         Container,
         Copy,
@@ -74,6 +76,8 @@ class Settings(Section):
     plugins: Plugins = _in("sections")
     harvester: Harvester = _in("harvester")
     hpc: Hpc = _in("hpc")
+    realtime: Realtime = _in("realtime")
+    broker: Broker = _in("broker")
     iterations: Iterations = _in("iterations")
     log: Log = _in("sections")
 

@@ -54,12 +54,18 @@ def test_what_is_not_given_is_not_said():
         (["--use-https", "True"], "--use-https has no"),
         (["-y"], "-y has no effect: a token is renewed where credentials.token_key_file names a key"),
         (["--use-rucio-traces", "False"], "--use-rucio-traces has no effect: no traces are sent"),
-        (["--use-realtime-logging"], "--use-realtime-logging has no effect: the last lines"),
     ],
 )
 def test_an_option_of_old_is_taken_and_explained(argv, line):
     (found,) = command_line.parse([*argv, "-q", "Q"]).obsolete
     assert found.startswith(line)
+
+
+def test_realtime_logging_and_the_message_broker_are_asked_for_as_with_pilot3():
+    argv = ["--use-realtime-logging", "--realtime-logging-server", "logstash:logs:5000", "--realtime-logname", "mc"]
+    _, layer = options.as_layer(command_line.parse([*argv, "--subscribe-to-msgsvc", "-q", "Q"]))
+    assert layer["realtime"] == {"use": True, "server": "logstash:logs:5000", "name": "mc"}
+    assert layer["broker"] == {"subscribe": True}
 
 
 @pytest.mark.parametrize(

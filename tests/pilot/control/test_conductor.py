@@ -16,13 +16,13 @@ from pilot.contract.messages import StoredFile, UpdateAnswer
 from pilot.control import news
 from pilot.control.adoption import Plan, adoption
 from pilot.control.commands import Commands
-from pilot.control.conductor import SETTLING, UNSEEN
 from pilot.control.ends import End
 from pilot.control.journal import Record
 from pilot.control.ledger import Amount
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.recovery import FOLDER, JOURNAL, Recovery, Sites
 from pilot.control.reports import Facts
+from pilot.control.settling import SETTLING, UNSEEN
 from pilot.control.times import PATIENCE
 from pilot.job import Memory, PayloadOutcome, Phase, Problem, Usage
 from pilot.settings import Queue, Settings

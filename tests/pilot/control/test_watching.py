@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from pilot.contract.job import JobSpec
@@ -18,7 +20,9 @@ class Scene:
     def __init__(self, tmp_path, phase=Phase.RUNNING, **more):
         self.world, self.timers, self.looks = World(0, tmp_path / "journal"), Timers(), []
         self.slot = Slot(Job(JobSpec(id=7, attempt=1, transformation="x", **more), phase=phase), SITE, "r1", 1e9, 0.0)
-        self.watching = Watching(self.world.conductor.means, self, self.timers)
+        self.followed, self.moved = [], []
+        ways = SimpleNamespace(look=self, follow=SimpleNamespace(put=self.followed.append), moved=self.moved.append)
+        self.watching = Watching(self.world.conductor.means, ways, self.timers)
         self.watching.begin(self.slot)
 
     def put(self, item):

@@ -1,0 +1,1 @@
+"""The message broker: STOMP, and what PanDA says by it. Nothing here knows threads or jobs."""

@@ -1,0 +1,45 @@
+"""Passwords: what the server has given with jobs, for the pilot's own use, and what was read from files.
+
+They are never written down: not in the journal, not in a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pilot.control.news import Key
+
+#: Jobs whose secrets are kept; a pilot runs fewer.
+MOST = 1000
+_NONE: Mapping[str, str] = {}
+
+
+class JobSecrets:
+    """Written by the thread that asks for jobs, read by others; each step is one of the dictionary's own."""
+
+    def __init__(self) -> None:
+        self._by_job: dict[Key, Mapping[str, str]] = {}
+        self._seen: dict[str, None] = {}
+
+    def learn(self, found: Mapping[Key, Mapping[str, str]]) -> None:
+        """Take what came with jobs."""
+        for key, secrets in found.items():
+            self._by_job[key] = secrets
+            for name, value in secrets.items():
+                if "login" not in name.lower() and "user" not in name.lower():
+                    self.see(value)
+        while len(self._by_job) > MOST:
+            del self._by_job[next(iter(self._by_job))]
+
+    def of(self, key: Key) -> Mapping[str, str]:
+        """Answer what came with a job."""
+        return self._by_job.get(key, _NONE)
+
+    def see(self, secret: str) -> None:
+        """Note a text that no log may hold."""
+        if secret:
+            self._seen[secret] = None
+
+    def seen(self) -> tuple[str, ...]:
+        """Answer every such text so far."""
+        return tuple(self._seen)

@@ -1,0 +1,87 @@
+"""Lanes without which a pilot works on: nothing of them is imported, and no thread begun, before they are wanted."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Callable, Optional
+
+if TYPE_CHECKING:
+    from pilot.control.agent import Parts
+    from pilot.control.component import Component
+    from pilot.control.job_secrets import JobSecrets
+    from pilot.control.lanes import Tell
+    from pilot.control.news import Follow
+    from pilot.control.realtime import RealtimeLane
+    from pilot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Add = Callable[["Component"], None]
+
+
+class Followers:
+    """Where it is told which jobs run; makes the lane for real-time logging when one's lines may be wanted."""
+
+    def __init__(self, parts: Parts, secrets: JobSecrets, add: Add) -> None:
+        self._parts, self._secrets, self._add = parts, secrets, add
+        self._lane: Optional[RealtimeLane] = None
+        self._asked = parts.settings.mentions("realtime")
+        self._impossible = False
+
+    def put(self, item: Follow) -> None:
+        """Pass on that a job has moved; in the conductor's thread."""
+        if self._lane is None and self._wanted(item):
+            self._make()
+        if self._lane is not None:
+            self._lane.inbox.put(item)
+
+    def _wanted(self, item: Follow) -> bool:
+        if self._impossible:
+            return False
+        hook = self._parts.plugins.hook.realtime_logging
+        return self._asked or "logging=" in item.site.queue.catchall or bool(hook.get_hookimpls())
+
+    def _make(self) -> None:
+        from pilot.control.component import Budget
+        from pilot.control.realtime import Means, RealtimeLane
+        from pilot.control.tails import masking
+
+        parts = self._parts
+        means = Means(parts.settings, parts.plugins, parts.own, self._secrets, masking(parts.secrets))
+        try:
+            lane = RealtimeLane(Budget(parts.settings.log.breakages), means)
+        except OSError as wrong:  # no descriptor is left for it
+            self._impossible = True
+            log.warning("real-time logging is not possible: %s", wrong)
+        else:
+            self._lane = lane
+            self._add(lane)
+
+
+def broker_lanes(parts: Parts, secrets: JobSecrets, tell: Tell) -> list[Component]:
+    """Answer what listens to the message broker; nothing, unless that is wanted.
+
+    Raises:
+        ConfigError: its settings are wrong.
+    """
+    if not _subscribes(parts.settings):
+        return []
+    from pilot.broker.place import place_of
+    from pilot.control.broker import BrokerLane
+    from pilot.control.component import Budget
+
+    place = place_of(parts.settings.broker)
+    secrets.see(place.login.password)
+    return [BrokerLane(Budget(parts.settings.log.breakages), parts.settings.broker, place, tell)]
+
+
+def called_limits(settings: Settings) -> tuple[float, int]:
+    """Answer how seldom, and how often, work is asked for while messages call: seconds between, requests."""
+    if not _subscribes(settings):
+        return 0.0, 0
+    broker = settings.broker
+    return broker.ask_every, 1 + max(1, round(broker.idle / broker.ask_every))
+
+
+def _subscribes(settings: Settings) -> bool:
+    return settings.mentions("broker") and settings.broker.subscribe
