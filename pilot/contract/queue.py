@@ -23,6 +23,9 @@ from pilot.contract.job import PANDA_MB
 
 #: Queue states in which pilots are given work.
 ONLINE = ("online", "test", "brokeroff", "standby")
+#: Seconds between two archives of what event ranges have made, where the queue says none; sooner where its cores are
+#: only borrowed (``pledgedcpu`` is -1), and may be gone at any time.
+EVENT_GAP, BORROWED_EVENT_GAP, BORROWED = 7200, 600, -1
 
 
 class Protocol(Frozen):
@@ -50,6 +53,7 @@ class StorageEndpoint(Frozen):
     deterministic: bool
     protocols: Mapping[str, tuple[Protocol, ...]]
     state: str = "ACTIVE"
+    id: int = 0  # its number, by which event ranges name it
 
     def protocols_for(self, *activities: str) -> tuple[Protocol, ...]:
         """Answer the protocols of the first activity that has any."""
@@ -74,7 +78,8 @@ class StorageEndpoint(Frozen):
         for activity, entries in get("arprotocols", OBJECT, {}).items():
             where = f"{name}.arprotocols.{activity}"
             protocols[activity] = tuple(_protocol(entry, where) for entry in _sequence(entries, where))
-        return cls(name, get("is_deterministic", TRUTH, True), protocols, get("state", TEXT, "ACTIVE"))
+        state, number = get("state", TEXT, "ACTIVE"), get("id", INTEGER, 0)
+        return cls(name, get("is_deterministic", TRUTH, True), protocols, state, number)
 
 
 def _protocol(entry: Any, where: str) -> Protocol:
@@ -119,6 +124,7 @@ class QueueData(Frozen):
     acopytools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     astorages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    event_gap: int = EVENT_GAP
 
     def copytools_for(self, *activities: str) -> tuple[str, ...]:
         """Answer the copy tools of the first activity that has any, then those of ``default``, then all there are."""
@@ -183,7 +189,12 @@ class QueueData(Frozen):
             acopytools=_lists(get("acopytools", OBJECT, {}), "acopytools"),
             astorages=_lists(get("astorages", OBJECT, {}), "astorages"),
             params=get("params", OBJECT, {}),
+            event_gap=max(0, get("zip_time_gap", INTEGER, 0)) or _event_gap(get("pledgedcpu", NUMBER, 0)),
         )
+
+
+def _event_gap(pledged: float) -> int:
+    return BORROWED_EVENT_GAP if pledged == BORROWED else EVENT_GAP
 
 
 def _lists(data: Mapping[str, Any], name: str) -> dict[str, tuple[str, ...]]:

@@ -176,7 +176,7 @@ class PayloadControl:
         outcome = way.run(Run(work, command, place, bounds, utilities, cancelled, findings, self._alone.run))
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
         metrics = {**self._metrics(work, outcome), **findings.metrics}
-        problem = self._judge(work, container, outcome) or findings.problem
+        problem = findings.problem or self._judge(work, container, outcome)
         if utilities is not None and not cancelled:
             problem = utilities.after(well=problem is None) or problem
         return Once(outcome, problem, metrics)

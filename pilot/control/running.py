@@ -58,7 +58,7 @@ class Brought(NamedTuple):
 class Findings:
     """What a way says of a run besides how the payload ended: figures for the report, and why it failed all the same.
 
-    A problem counts when nothing else is wrong with the payload.
+    A problem counts before what the payload's own end tells.
     """
 
     def __init__(self) -> None:

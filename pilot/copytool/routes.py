@@ -18,7 +18,10 @@ ACTIVITIES: Mapping[Role, tuple[str, ...]] = {
     Role.INPUT: ("read_lan", "pr", "r"),
     Role.OUTPUT: ("write_lan", "pw", "w"),
     Role.LOG: ("pl", "write_lan", "pw", "w"),
+    Role.ZIP: ("es_events", "pw", "write_lan", "w"),
 }
+#: From where jobs read that merge what event ranges have stored, before any other place.
+EVENT_INPUTS = "es_events_read"
 #: Labels of users' jobs, for which a queue may name other storages.
 ANALYSIS_LABELS = ("user", "panda")
 
@@ -35,6 +38,8 @@ class Route(NamedTuple):
 def activities_for(spec: JobSpec, role: Role) -> tuple[str, ...]:
     """Answer the activities to look for, the fittest first."""
     plain = ACTIVITIES[role]
+    if role is Role.INPUT and spec.merges_events:
+        plain = (EVENT_INPUTS, *plain)
     if spec.label not in ANALYSIS_LABELS:
         return plain
     return (*(f"{name}_analysis" for name in plain if name.endswith("_lan")), *plain)
