@@ -30,8 +30,8 @@ class Supervisor:
             thread.start()
 
     def add(self, component: Component) -> None:
-        """Start one more, which was not needed before; any thread may say so."""
-        thread = self._thread(component)
+        """Start one more, in any thread: it was not needed before, and nobody misses it should it keep breaking."""
+        thread = threading.Thread(target=component.run, name=component.name, daemon=True)
         thread.start()
         self._threads.append(thread)
         self._components.append(component)
