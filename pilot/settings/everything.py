@@ -10,6 +10,7 @@ from pilot.settings.declaring import Section
 
 if TYPE_CHECKING:
     from pilot.settings.broker import Broker
+    from pilot.settings.events import Events
     from pilot.settings.harvester import Harvester
     from pilot.settings.hpc import Hpc
     from pilot.settings.iterations import Iterations
@@ -76,6 +77,7 @@ class Settings(Section):
     plugins: Plugins = _in("sections")
     harvester: Harvester = _in("harvester")
     hpc: Hpc = _in("hpc")
+    events: Events = _in("events")
     realtime: Realtime = _in("realtime")
     broker: Broker = _in("broker")
     iterations: Iterations = _in("iterations")
