@@ -6,6 +6,7 @@ Source: HEP Software Foundation, technical note HSF-TN-2016-02, "Machine/Job Fea
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -15,7 +16,12 @@ log = logging.getLogger(__name__)
 MACHINE_VARIABLE, JOB_VARIABLE = "MACHINEFEATURES", "JOBFEATURES"
 #: Seconds that a value from a web server may take.
 PATIENCE = 5.0
+#: Seconds after which what hardly ever changes is read again: a batch system may make a slot longer, or shorter.
+REFRESH = 600.0
+_SELDOM = ("jobstart_secs", "wall_limit_secs", "cpu_limit_secs", "max_rss_bytes")
 _LONGEST = 4096
+#: How a web server says that there is no such key.
+GONE = 404
 
 
 class Features(NamedTuple):
@@ -37,13 +43,22 @@ class Features(NamedTuple):
 
 
 class FeatureSource:
-    """Reads the features. What may change (the time of a shutdown) is read each time, the rest once."""
+    """Reads the features. The times of a shutdown are read each time, the rest every ``REFRESH`` seconds.
 
-    def __init__(self, environment: Mapping[str, str], fetch: Optional[Callable[[str], str]] = None) -> None:
+    What cannot be read just now, because a server is away, is taken to be as it was.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        fetch: Optional[Callable[[str], str]] = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._machine = environment.get(MACHINE_VARIABLE, "")
         self._job = environment.get(JOB_VARIABLE, "")
-        self._fetch = fetch or _fetch
-        self._fixed: Optional[Features] = None
+        self._fetch, self._clock = fetch or _fetch, clock
+        self._known: dict[str, Optional[float]] = {}
+        self._refresh_at = 0.0
 
     @property
     def there(self) -> bool:
@@ -54,30 +69,31 @@ class FeatureSource:
         """Read them; what cannot be read counts as not said."""
         if not self.there:
             return Features()
-        if self._fixed is None:
-            memory = self._number(self._job, "max_rss_bytes")
-            self._fixed = Features(
-                started=self._number(self._job, "jobstart_secs"),
-                wall_limit=self._number(self._job, "wall_limit_secs"),
-                cpu_limit=self._number(self._job, "cpu_limit_secs"),
-                memory=None if memory is None else int(memory),
-            )
-        fixed = self._fixed
         told = (self._number(self._machine, "shutdowntime"), self._number(self._job, "shutdowntime_job"))
         times = [moment for moment in told if moment is not None]
-        return Features(min(times) if times else None, fixed.started, fixed.wall_limit, fixed.cpu_limit, fixed.memory)
+        if not self._refresh_at or self._clock() >= self._refresh_at:
+            for key in _SELDOM:
+                self._number(self._job, key)
+            self._refresh_at = self._clock() + REFRESH
+        started, wall_limit, cpu_limit, memory = (self._known[key] for key in _SELDOM)
+        size = None if memory is None else int(memory)
+        return Features(min(times) if times else None, started, wall_limit, cpu_limit, size)
 
     def _number(self, place: str, key: str) -> Optional[float]:
-        if not place:
-            return None
+        """Read a number anew, and keep it."""
         try:
-            said = float(self._fetch(f"{place.rstrip('/')}/{key}").strip())
-        except OSError:  # every error of requests is one; most keys are not there
-            return None
+            said = float(self._fetch(f"{place.rstrip('/')}/{key}").strip()) if place else None
+        except (FileNotFoundError, NotADirectoryError):  # most keys are not there
+            said = None
+        except OSError as wrong:  # every error of requests is one
+            said = self._known.get(key)
+            log.info("%s/%s cannot be read, it is taken to be %s: %s", place, key, said, wrong)
         except ValueError as wrong:
             log.warning("%s/%s is no number: %s", place, key, wrong)
-            return None
-        return said if 0 < said < float("inf") else None  # nothing, and nan: a time without a meaning must end no job
+            said = None
+        # Nothing, and nan: a time without a meaning must end no job.
+        self._known[key] = said if said is not None and 0 < said < float("inf") else None
+        return self._known[key]
 
 
 def _fetch(where: str) -> str:
@@ -87,5 +103,7 @@ def _fetch(where: str) -> str:
     import requests
 
     with requests.get(where, timeout=PATIENCE, stream=True) as answer:
+        if answer.status_code == GONE:
+            raise FileNotFoundError(where)
         answer.raise_for_status()
         return next(answer.iter_content(_LONGEST), b"").decode("utf-8", "replace")

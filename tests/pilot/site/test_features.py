@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilot.site.features import Features, FeatureSource
+from pilot.site.features import REFRESH, Features, FeatureSource
 from tests.pilot.dispatcher import serving
 
 
@@ -56,15 +56,46 @@ def test_where_there_are_no_features_nothing_is_read():
     assert features.read() == Features()
 
 
-def test_features_may_be_an_address(tmp_path):
+@pytest.fixture
+def addressed(tmp_path):
+    """A web server with pages by path, and features on it whose clock is put by hand."""
     with serving(tmp_path) as server:
         pages = {"/mf/shutdowntime": b"1400", "/jf/max_rss_bytes": b"1000"}
         server.misbehave = lambda path, count: (200, pages[path]) if path in pages else (404, b"")
-        features = FeatureSource({"MACHINEFEATURES": f"{server.url}/mf/", "JOBFEATURES": f"{server.url}/jf"})
-        assert features.read() == Features(shutdown=1400.0, memory=1000)
-        features.read()
-    assert server.counts["/jf/max_rss_bytes"] == 1, "what does not change is asked once"
-    assert server.counts["/mf/shutdowntime"] == 2
+        server.pages, server.clock = pages, [5.0]
+        where = {"MACHINEFEATURES": f"{server.url}/mf/", "JOBFEATURES": f"{server.url}/jf"}
+        server.features = FeatureSource(where, clock=lambda: server.clock[0])
+        yield server
+
+
+def test_features_may_be_an_address(addressed):
+    assert addressed.features.read() == Features(shutdown=1400.0, memory=1000)
+    addressed.features.read()
+    assert addressed.counts["/jf/max_rss_bytes"] == 1, "what hardly ever changes is asked seldom"
+    assert addressed.counts["/mf/shutdowntime"] == 2
+
+
+def test_a_slot_that_is_extended_is_seen_after_a_while(addressed):
+    addressed.pages.update({"/jf/jobstart_secs": b"1000", "/jf/wall_limit_secs": b"300"})
+    assert addressed.features.read().end == 1300.0
+    addressed.pages["/jf/wall_limit_secs"] = b"350"
+    addressed.clock[0] += REFRESH - 1
+    assert addressed.features.read().end == 1300.0
+    addressed.clock[0] += 1
+    assert addressed.features.read().end == 1350.0
+
+
+def test_a_shutdown_that_is_called_off_is_forgotten(addressed):
+    assert addressed.features.read().shutdown == 1400.0
+    del addressed.pages["/mf/shutdowntime"]
+    assert addressed.features.read().shutdown is None
+
+
+def test_a_server_that_is_away_for_a_while_has_said_what_it_said_before(addressed):
+    before = addressed.features.read()
+    addressed.misbehave = lambda path, count: (500, b"")
+    addressed.clock[0] += REFRESH
+    assert addressed.features.read() == before
 
 
 def test_an_address_that_does_not_answer_says_nothing():
