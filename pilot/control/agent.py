@@ -31,6 +31,7 @@ from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.readiness import Readiness
 from pilot.control.reports import Facts
+from pilot.control.running import OnDemand
 from pilot.control.side_lanes import Followers, broker_lanes, called_limits
 from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from pilot.api.worker import Worker
     from pilot.control.checking import Checking
     from pilot.control.credentials import CredentialReader
+    from pilot.control.running import Way
+    from pilot.copytool.base import CopyTool
     from pilot.settings import Settings
     from pilot.site.node import Node
 
@@ -132,6 +135,10 @@ class Agent:
         self._conductor = self._make_conductor(ways)
         if parts.workers:
             self._components.append(self._worker())
+        if "_CONDOR_CHIRP_CONFIG" in parts.environment and parts.settings.chirp.use:
+            from pilot.control.chirping import lane_for
+
+            self._components.append(lane_for(parts))
         everyone = [self._conductor, *self._components]
         self._supervisor = Supervisor(everyone, lambda name: self._words.put(GaveUp(name)))
 
@@ -193,19 +200,21 @@ class Agent:
         occupied = Occupied()
         hidden = (str(parts.own), settings.server.token_file, settings.server.certificate)
         containers = Containers(settings.container, parts.environment, hidden)
+        tools = copytools(parts.plugins)
         payloads = PayloadControl(
             tell,
             parts.plugins,
             occupied,
             parts.own,
             Surroundings(parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations),
+            (OnDemand(lambda work: work.job.spec.events, lambda: self._make_event_way(occupied, tools)),),
         )
         data = DataControl(
             tell,
             parts.plugins,
             occupied,
             parts.own,
-            copytools(parts.plugins),
+            tools,
             settings.copy.attempts,
             self._doors(containers),
             free_disk_at_start=settings.monitor.free_disk_at_start,
@@ -242,6 +251,20 @@ class Agent:
             moved=self._moved,
             recover=recover.inbox,
             follow=Followers(parts, self._secrets, self._begin_lane),
+        )
+
+    def _make_event_way(self, occupied: Occupied, tools: Mapping[str, CopyTool]) -> Way:
+        from pilot.control.event_way import EventWay, around_of
+
+        end = working_end(self._ends, self._started, self._parts.settings.job.reserve)
+        return EventWay(
+            occupied,
+            around_of(
+                self._parts.settings,
+                self._parts.server,
+                tools,
+                lambda: min(end - time.monotonic(), self._readiness.remaining()),
+            ),
         )
 
     def _make_recovery(self) -> recovery.RecoveryLane:

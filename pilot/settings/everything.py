@@ -10,6 +10,7 @@ from pilot.settings.declaring import Section
 
 if TYPE_CHECKING:
     from pilot.settings.broker import Broker
+    from pilot.settings.chirp import Chirp
     from pilot.settings.events import Events
     from pilot.settings.harvester import Harvester
     from pilot.settings.hpc import Hpc
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         Stop,
         Verify,
     )
+    from pilot.settings.stager import Stager
 
 
 class _Place:
@@ -80,7 +82,9 @@ class Settings(Section):
     events: Events = _in("events")
     realtime: Realtime = _in("realtime")
     broker: Broker = _in("broker")
+    chirp: Chirp = _in("chirp")
     iterations: Iterations = _in("iterations")
+    stager: Stager = _in("stager")
     log: Log = _in("sections")
 
     def mentions(self, section: str) -> bool:
