@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -25,18 +25,14 @@ class Starter:
         self.thread.start()
 
     def serve(self):
-        try:
-            line, _ = self.server.accept()
-        except OSError:
-            return
-        with line, line.makefile("rw", newline="\n") as words:
+        line, _ = self.server.accept()
+        with line, line.makefile("r", newline="\n") as words, suppress(ConnectionError):
             for said in words:
                 self.heard.append(said.rstrip("\n"))
                 answer = self.answers(said.split()[0])
                 if answer is None:
                     return
-                words.write(answer)
-                words.flush()
+                line.sendall(answer.encode())
 
 
 @contextmanager
