@@ -19,7 +19,7 @@ from pilot.control.asking import Asking
 from pilot.control.component import Budget, Component
 from pilot.control.intake import Intake
 from pilot.control.journal import JournalUnusable
-from pilot.control.lifecycle import TERMINAL, Effect, Event, IllegalTransition, advance
+from pilot.control.lifecycle import TERMINAL, Effect, Event, IllegalTransition, advance, given_back
 from pilot.control.means import Means, Ways
 from pilot.control.news import Answer, Due, Matter, News, Order, Work
 from pilot.control.reporting import Reporting
@@ -159,7 +159,7 @@ class Conductor(Component):
 
     def _shown(self, shown: news.Shown) -> None:
         if (slot := self.jobs.get(shown.key)) is not None and slot.job.phase not in (Phase.REPORTING, *TERMINAL):
-            self._send(slot, Effect.REPORT, self.reporting.running(slot, shown=shown.text), answers=True)
+            self._send(slot, Effect.REPORT, self.reporting.running(slot, shown=shown), answers=True)
 
     def _commanded(self, commanded: news.Commanded) -> None:
         if (slot := self.jobs.get(commanded.key)) is not None:
@@ -209,6 +209,8 @@ class Conductor(Component):
 
     def _stop_job(self, slot: Slot, event: Event, problem: Problem) -> None:
         """End a job. Has the pilot to go, outputs that were made are left to the next one, if it finds them."""
+        if self.means.lent and (event := given_back(slot.job, event)) is Event.ENOUGH:
+            return self._move(slot, event)
         going = event in (Event.SHUTDOWN, Event.DEADLINE) and slot.job.phase is Phase.STAGING_OUT
         if not (going and (slot.adopted or self.means.handed_over)):
             return self._move(slot, event, problem)

@@ -46,7 +46,7 @@ class MonitorControl(Component):
 
         place = workdir.of(self._base, item.job.spec)
         if item.matter is Matter.SHOW:
-            self._tell(Shown(item.job.key, show(item.argv, place.root)))
+            self._tell(Shown(item.job.key, show(item.argv, place.root), item.argv))
         elif item.job.phase is Phase.RUNNING:
             self._tell(self._progress(item))
         else:
@@ -55,7 +55,7 @@ class MonitorControl(Component):
     def broke(self, item: Look, error: Exception) -> None:
         """A heartbeat is owed, whatever the payload's output looks like; so is an answer to a debug command."""
         if item.matter is Matter.SHOW:
-            self._tell(Shown(item.job.key, f"{item.argv[0]}: {type(error).__name__}: {error}"))
+            self._tell(Shown(item.job.key, f"{item.argv[0]}: {type(error).__name__}: {error}", item.argv))
         else:
             self._tell(Progress(item.job.key))
 

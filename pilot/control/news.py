@@ -68,10 +68,11 @@ class Progress(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What the server wanted to see of a job."""
+    """What the server wanted to see of a job, and the command that this answers."""
 
     key: Key
     text: str
+    argv: tuple[str, ...] = ()
 
 
 class Commanded(NamedTuple):

@@ -5,6 +5,7 @@ Used by the conductor, in its thread; what stands in a report is decided in `pil
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Optional
 
@@ -12,7 +13,7 @@ from pilot.api.communicator import Report
 from pilot.control import reports
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.means import Means
-from pilot.control.news import Answer, Progress
+from pilot.control.news import Answer, Progress, Shown
 from pilot.control.slot import Slot
 from pilot.control.tails import SHOWN
 from pilot.control.timers import Timers
@@ -42,18 +43,19 @@ class Reporting:
             return Report(slot.final)
         return self.running(slot) if effect is Effect.REPORT else None
 
-    def running(self, slot: Slot, seen: Optional[Progress] = None, shown: str = "") -> Report:
+    def running(self, slot: Slot, seen: Optional[Progress] = None, shown: Optional[Shown] = None) -> Report:
         """Compose a report on a job that goes on, with what was seen of it.
 
         The last lines of its output go to a server that is ours; to any other in debug mode only, as PanDA has it.
         """
         means = self._means
         lines = seen.lines if seen and (slot.debug or means.announced()) else ""
-        stdout = means.mask(shown or lines)[-SHOWN:]
+        stdout = means.mask(shown.text if shown else lines)[-SHOWN:]
         fetched = seen.fetched if seen else None
         facts = means.facts.of(slot.node)
         update = reports.running(slot.job, self._course(slot), facts, means.now(), stdout, fetched)
-        return means.compose(update, None if seen is None or seen.done is None else (seen.done, seen.total))
+        report = means.compose(update, None if seen is None or seen.done is None else (seen.done, seen.total))
+        return report._replace(shown=shlex.join(shown.argv)) if shown else report
 
     def _course(self, slot: Slot) -> reports.Course:
         return slot.course(self._means.queue, self._means.clock())

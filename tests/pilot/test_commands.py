@@ -94,6 +94,8 @@ def test_a_debug_command_is_answered_at_once_from_the_jobs_own_directory_without
     assert pilot.wait(30) == 0
     assert not said(stage, "tok-secret-1")
     assert not said(stage, "root:")
+    answered = {headers.get("X-Compass-Shown") for headers in stage.dispatcher.headers}
+    assert answered == {None, "tail payload.stdout", "ps", "tail ../pilotlog.txt", "tail /etc/passwd"}
 
 
 def test_a_directory_that_the_server_wants_kept_is_there_after_the_pilot_and_after_the_next_one(stage):

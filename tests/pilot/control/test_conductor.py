@@ -511,8 +511,10 @@ def test_what_was_asked_to_be_seen_is_reported_at_once(running):
     (look,) = running.work
     assert (look.matter, look.argv) == (news.Matter.SHOW, ("ls",))
     running.work.clear()
-    running.conductor.handle(news.Shown((1, 1), "payload.stdout"))
-    assert json.loads(running.work[0].report.text)["stdout"] == "payload.stdout"
+    running.conductor.handle(news.Shown((1, 1), "payload.stdout", ("ls", "a b")))
+    report = running.work[0].report
+    assert json.loads(report.text)["stdout"] == "payload.stdout"
+    assert report.shown == "ls 'a b'"
 
 
 def test_a_command_for_a_job_that_is_gone_does_nothing(running):

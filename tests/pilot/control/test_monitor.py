@@ -83,14 +83,14 @@ def test_a_heartbeat_during_stage_in_says_how_much_has_arrived(bench):
 def test_a_debug_command_is_answered(bench):
     (bench.make(bench.spec()) / "payload.stdout").write_text("here\n")
     look(bench, Matter.SHOW, argv=("tail", "payload.stdout"))
-    assert bench.told == [Shown((7, 1), "here")]
+    assert bench.told == [Shown((7, 1), "here", ("tail", "payload.stdout"))]
 
 
 def test_a_fault_of_the_monitor_keeps_neither_a_heartbeat_nor_an_answer_back(bench):
     monitor, item = look(bench)
     monitor.broke(item, RuntimeError("boom"))
     monitor.broke(item._replace(matter=Matter.SHOW, argv=("ls", "-l")), RuntimeError("boom"))
-    assert bench.told[1:] == [Progress((7, 1)), Shown((7, 1), "ls: RuntimeError: boom")]
+    assert bench.told[1:] == [Progress((7, 1)), Shown((7, 1), "ls: RuntimeError: boom", ("ls", "-l"))]
 
 
 def test_a_look_goes_to_the_lane_that_it_is_for(bench):

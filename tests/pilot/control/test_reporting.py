@@ -8,7 +8,7 @@ import pytest
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.control.lifecycle import Effect, Event
-from pilot.control.news import Answer, Progress
+from pilot.control.news import Answer, Progress, Shown
 from pilot.control.reporting import Reporting
 from pilot.control.reports import Facts
 from pilot.control.slot import Slot
@@ -41,7 +41,7 @@ def test_the_last_lines_go_to_our_server_and_to_any_other_in_debug_mode_only(tmp
 
 def test_what_was_asked_for_is_shown_to_any_server_cut_and_without_secrets(tmp_path):
     reporting, slot, _ = scene(tmp_path, phase=Phase.RUNNING)
-    stdout = json.loads(reporting.running(slot, shown="x" * 5000 + "tok-secret").text)["stdout"]
+    stdout = json.loads(reporting.running(slot, shown=Shown((7, 1), "x" * 5000 + "tok-secret")).text)["stdout"]
     assert len(stdout) == 2048
     assert stdout.endswith("x********")
 
