@@ -49,7 +49,7 @@ class Events:
     """
 
     def __init__(self, path: Optional[str] = None) -> None:
-        address = path or os.environ.get(SOCKET, "")
+        address = path or os.environ.get(SOCKET, "")  # noqa: TID251  # a payload's own
         if not address:
             raise Gone(f"{SOCKET} is not set; this is not run by a pilot, or not for a job of event ranges")
         try:
@@ -180,9 +180,13 @@ def make_parser() -> argparse.ArgumentParser:
 def show(found: Sequence[dict[str, Any]], count: int, field: Optional[str]) -> None:
     """Print ranges: one as an object, several as a list, or a field of each on a line of its own."""
     if field is not None:
-        print("\n".join(str(one.get(field, "")) for one in found))
+        _write("\n".join(str(one.get(field, "")) for one in found))
     else:
-        print(json.dumps(found[0] if count == 1 else found))
+        _write(json.dumps(found[0] if count == 1 else found))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -200,10 +204,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             else:
                 line.failed(told.id, " ".join(told.words), fatal=told.fatal)
     except Gone as gone:
-        print(f"events: {gone}", file=sys.stderr)
+        sys.stderr.write(f"events: {gone}\n")
         return GONE_STATUS
     except NotTaken as refused:
-        print(f"events: not taken: {refused}", file=sys.stderr)
+        sys.stderr.write(f"events: not taken: {refused}\n")
         return REFUSED_STATUS
     return 0
 

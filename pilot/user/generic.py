@@ -38,6 +38,11 @@ def payload_environment(spec: JobSpec, queue: QueueData, workdir: Path) -> Mappi
     environment["PILOT_SITENAME"] = queue.name
     if spec.task_id is not None:
         environment["PanDA_TaskID"] = str(spec.task_id)
+    if spec.events:
+        from pilot.contract import events
+
+        environment[events.SOCKET_VARIABLE] = str(workdir / events.SOCKET_FILE)
+        environment[events.CLIENT_VARIABLE] = str(workdir / events.CLIENT_FILE)
     return environment
 
 

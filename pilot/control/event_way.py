@@ -1,0 +1,79 @@
+"""The way of jobs whose work comes in event ranges: what `pilot.eventservice` needs of the pilot, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pilot.contract.codes import ErrorCode
+from pilot.control.lanes import Occupied
+from pilot.control.running import Run
+from pilot.copytool.base import Cancel, CopyTool
+from pilot.copytool.engine import Engine
+from pilot.eventservice import way
+
+if TYPE_CHECKING:
+    from typing import Callable
+
+    from pilot.contract.queue import QueueData, StorageEndpoint
+    from pilot.control.news import Work
+    from pilot.eventservice.errands import Server, Storing
+    from pilot.eventservice.way import Around, Ask, Running
+    from pilot.job import PayloadCommand, PayloadOutcome
+    from pilot.settings import Settings
+
+
+def around_of(settings: Settings, server: Server, tools: Mapping[str, CopyTool], left: Callable[[], float]) -> Around:
+    """Collect what all jobs of event ranges are run with; ``left`` answers the seconds until the pilot has to go."""
+
+    def storing(queue: QueueData, storages: Mapping[str, StorageEndpoint]) -> Storing:
+        return Engine(tools, storages, queue, attempts=settings.copy.attempts)
+
+    return way.Around(settings, server, storing, left)
+
+
+class EventWay:
+    """Runs payloads that work on event ranges."""
+
+    def __init__(self, occupied: Occupied, around: Around) -> None:
+        self._occupied, self._around = occupied, around
+
+    def takes(self, work: Work) -> bool:
+        """Whether a job's work comes in event ranges."""
+        return work.job.spec.events
+
+    def run(self, run: Run) -> PayloadOutcome:
+        """Run a payload, and hand ranges to it."""
+        work, plain, findings = run.work, run.plain, run.findings
+        if plain is None or findings is None:
+            raise TypeError("a run of event ranges without its means")
+
+        def start(command: PayloadCommand, hold: Callable[[Running], Ask]) -> PayloadOutcome:
+            return plain(run._replace(command=command, hold=hold))
+
+        def stops_by(stop: Callable[[], None], ask: Ask) -> None:
+            self._occupied.stops_by(work.key, stop, ask)
+
+        ordered = way.Ordered(
+            work.job.spec,
+            work.site.queue,
+            work.site.storages,
+            run.place.root,
+            run.command,
+            run.cancelled or Cancel(),
+            stops_by,
+            start,
+        )
+        found = way.run(ordered, self._around)
+        findings.metrics.update(found.metrics)
+        findings.problem = found.problem if _counts(found) else None
+        return found.outcome
+
+
+def _counts(found: way.Found) -> bool:
+    """Say whether what the ranges came to is the reason of a failure; a payload that fails has a reason of its own."""
+    return found.outcome.well or (found.problem is not None and found.problem.code not in _CONSEQUENCES)
+
+
+#: What follows from a payload that broke: no range was done. Why it broke is the better thing to tell.
+_CONSEQUENCES = (ErrorCode.ES_RECOVERABLE, ErrorCode.ES_FATAL)

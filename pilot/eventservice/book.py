@@ -1,0 +1,141 @@
+"""All event ranges of one job, and their archives: changed by one owner, each change written down before it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Callable, Optional
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.events import Archive, EventRange, RangeEnd, RangeStatus
+from pilot.eventservice.ranges import Failure, Held, Move, State, advance
+
+Note = Callable[[Mapping[str, Any]], None]
+
+
+def _silent(_: Mapping[str, Any]) -> None:
+    """Write nothing: what is read was written before."""
+
+
+class Book:
+    """``note`` writes a line of the journal. All methods belong to one thread."""
+
+    def __init__(self, note: Note = _silent) -> None:
+        self._note = note
+        self._held: dict[str, Held] = {}
+        self.archives: dict[str, Archive] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def get(self, range_id: str) -> Optional[Held]:
+        """Answer a range, if it is one of this job's."""
+        return self._held.get(range_id)
+
+    def all(self, *states: State) -> list[Held]:
+        """Answer the ranges in some states, in the order in which they came."""
+        return [held for held in self._held.values() if held.state in states]
+
+    def count(self, *states: State) -> int:
+        """Answer how many ranges are in some states."""
+        return sum(held.state in states for held in self._held.values())
+
+    def came(self, ranges: Sequence[EventRange]) -> list[EventRange]:
+        """Take ranges that were asked for; answer those that are new. A range that is known is not taken twice."""
+        new = [one for one in ranges if one.id not in self._held]
+        if new:
+            self._note({"came": [dict(one.said) or {"eventRangeID": one.id} for one in new]})
+        self._held.update({one.id: Held(one) for one in new})
+        return new
+
+    def give(self, count: int) -> list[Held]:
+        """Hand out up to so many ranges, the oldest first."""
+        return self.move(Move.GIVE, [held.id for held in self.all(State.READY)[:count]])
+
+    def take_back(self, ids: Sequence[str]) -> None:
+        """Take back ranges that could not be handed over."""
+        self.move(Move.TAKE_BACK, ids)
+
+    def done(self, range_id: str, output: str, cpu_time: float, wall_time: float) -> None:
+        """Take it that a range's output lies in a file."""
+        self.move(Move.DONE, [range_id], output=output, cpu_time=cpu_time, wall_time=wall_time)
+
+    def fail(self, range_id: str, failure: Failure) -> None:
+        """Take it that a range failed."""
+        self.move(Move.FAIL, [range_id], failure=failure)
+
+    def pack(self, ids: Sequence[str], archive: Archive) -> None:
+        """Take it that outputs lie in an archive in the job's directory."""
+        self.move(Move.PACK, ids, archive=archive)
+
+    def store(self, archive: Archive) -> None:
+        """Take it that an archive lies on a storage."""
+        self.move(Move.STORE, [held.id for held in self.inside(archive.lfn)], archive=archive)
+
+    def inside(self, lfn: str) -> list[Held]:
+        """Answer the ranges whose outputs are in an archive."""
+        return [held for held in self._held.values() if held.archive == lfn]
+
+    def move(self, move: Move, ids: Iterable[str], **facts: Any) -> list[Held]:
+        """Let something happen to ranges: it is written down, then it is so.
+
+        Raises:
+            IllegalMove: it cannot happen to one of them; nothing has changed.
+        """
+        archive = facts.pop("archive", None)
+        if archive is not None:
+            facts["archive"] = archive.lfn
+        new = [advance(self._held[range_id], move, **facts) for range_id in ids]
+        if new:
+            self._note(_line(move, new, archive))
+        self._held.update({held.id: held for held in new})
+        if archive is not None:
+            self.archives[archive.lfn] = archive
+        return new
+
+    def end_of(self, held: Held) -> RangeEnd:
+        """Answer what is reported of a range."""
+        failure = held.failure
+        if failure is None:
+            return RangeEnd(held.id, RangeStatus.FINISHED, cpu_time=round(held.cpu_time, 3) or None)
+        status = RangeStatus.FATAL if failure.fatal else RangeStatus.FAILED
+        return RangeEnd(held.id, status, int(failure.code), failure.words)
+
+    def events(self, *states: State) -> int:
+        """Answer how many events the ranges in some states have; a range of which nobody said counts as one."""
+        return sum(held.range.events or 1 for held in self.all(*states))
+
+
+def _line(move: Move, new: Sequence[Held], archive: Optional[Archive]) -> dict[str, Any]:
+    line: dict[str, Any] = {"move": move.value, "ids": [held.id for held in new]}
+    if archive is not None:
+        line["archive"] = archive._asdict()
+    if move is Move.DONE:
+        line.update(output=new[0].output, cpu_time=new[0].cpu_time, wall_time=new[0].wall_time)
+    if move is Move.FAIL and (failure := new[0].failure) is not None:
+        line.update(code=int(failure.code), words=failure.words, fatal=failure.fatal)
+    return line
+
+
+def read(lines: Iterable[Mapping[str, Any]], note: Note = _silent) -> Book:
+    """Answer the book of a pilot that died, from its journal; from now on changes are noted in turn.
+
+    Raises:
+        ValueError, KeyError, TypeError, IllegalMove: no pilot wrote this.
+    """
+    book = Book()
+    for line in lines:
+        if "came" in line:
+            book.came([EventRange.from_wire(one) for one in line["came"]])
+        elif "move" in line:
+            book.move(Move(line["move"]), line["ids"], **_facts(line))
+    book._note = note
+    return book
+
+
+def _facts(line: Mapping[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {name: line[name] for name in ("output", "cpu_time", "wall_time") if name in line}
+    if "archive" in line:
+        facts["archive"] = Archive(**line["archive"])
+    if "code" in line:
+        facts["failure"] = Failure(ErrorCode(line["code"]), str(line["words"]), bool(line["fatal"]))
+    return facts

@@ -1,0 +1,144 @@
+"""The socket at which a payload's workers ask for ranges: lines come in, lines go out. It understands none of them.
+
+It lies in the job's directory, which containers see at the same path, and which nobody else may enter. A path may be
+longer than a socket's address; both sides then reach it through the folder, as the kernel shows it in ``/proc``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import socket
+import struct
+import threading
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+from pilot.contract.codes import ErrorCode
+from pilot.contract.events import SOCKET_FILE
+from pilot.errors import JobFailed
+from pilot.eventservice.messages import LONGEST
+from pilot.runtime.workdir import clear
+
+log = logging.getLogger(__name__)
+
+#: A worker that does not read its answer for so many seconds has hung up.
+DEAF_AFTER = 10
+_PIECE = 65536
+
+
+class Worker:
+    """One worker's line. `say` is for one thread."""
+
+    def __init__(self, line: socket.socket) -> None:
+        self._line = line
+        self.polite = False  # it understands answers to what it tells
+        # Reading is done when there is something; writing waits for a worker that is busy, but not for ever.
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", DEAF_AFTER, 0))
+
+    def say(self, text: str) -> bool:
+        """Send one line; False when nobody takes it."""
+        try:
+            self._line.sendall(text.encode("utf-8", "surrogateescape") + b"\n")
+        except OSError:
+            return False
+        return True
+
+
+class Line(NamedTuple):
+    """A worker has said something."""
+
+    worker: Worker
+    text: str
+
+
+class Gone(NamedTuple):
+    """A worker has hung up; what it had is still its payload's."""
+
+    worker: Worker
+
+
+class Door:
+    """``tell`` takes what is said, in the door's own thread. Open from `__enter__` to `__exit__`."""
+
+    def __init__(self, folder: Path, tell: Callable[[object], None]) -> None:
+        self.path = folder / SOCKET_FILE
+        self._tell = tell
+        self._ready = selectors.DefaultSelector()
+        self._heard: dict[socket.socket, tuple[Worker, bytearray]] = {}
+        self._crowded = False
+        self._thread = threading.Thread(target=self._serve, name="events", daemon=True)
+
+    def __enter__(self) -> Door:
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._end, self._ended = os.pipe()
+        try:
+            clear(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                self._listening.bind(f"/proc/self/fd/{folder}/{self.path.name}")
+            finally:
+                os.close(folder)
+            self.path.chmod(0o600)
+            self._listening.listen(128)
+        except OSError as wrong:
+            raise JobFailed(ErrorCode.MESSAGE_FAILURE, f"{self.path}: no socket can be made: {wrong}") from wrong
+        self._ready.register(self._listening, selectors.EVENT_READ)
+        self._ready.register(self._end, selectors.EVENT_READ)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._ended)
+        self._thread.join()
+        for line in (*self._heard, self._listening):
+            line.close()
+        os.close(self._end)
+        self._ready.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def _serve(self) -> None:
+        while True:
+            for key, _ in self._ready.select():
+                if key.fd == self._end:
+                    return
+                if key.fileobj is self._listening:
+                    self._take()
+                elif isinstance(key.fileobj, socket.socket):
+                    self._hear(key.fileobj)
+
+    def _take(self) -> None:
+        try:
+            line, _ = self._listening.accept()
+        except OSError as wrong:  # too many open files, most often; it is heard when another one hangs up
+            log.warning("a worker of a payload cannot be heard: %s", wrong)
+            self._ready.unregister(self._listening)
+            self._crowded = True
+            return
+        self._heard[line] = Worker(line), bytearray()
+        self._ready.register(line, selectors.EVENT_READ)
+
+    def _hear(self, line: socket.socket) -> None:
+        worker, heard = self._heard[line]
+        try:
+            said = line.recv(_PIECE)
+        except OSError:
+            said = b""
+        heard += said
+        *lines, rest = bytes(heard).split(b"\n")
+        heard[:] = rest
+        for one in lines:
+            self._tell(Line(worker, one.decode("utf-8", "surrogateescape").rstrip("\r")))
+        if not said or len(rest) > LONGEST:
+            if said:
+                log.warning("a worker of a payload has said more than %d bytes without a line's end", LONGEST)
+            self._ready.unregister(line)
+            del self._heard[line]
+            line.close()
+            if self._crowded:
+                self._ready.register(self._listening, selectors.EVENT_READ)
+                self._crowded = False
+            self._tell(Gone(worker))
