@@ -70,6 +70,10 @@ def further(name: Sequence[str], argv: Sequence[str]) -> Optional[int]:
         from pilot import replay
 
         return replay.main(argv, print)
+    if name == ["events"]:
+        from pilot.api import event_client
+
+        return event_client.main(argv)
     return None
 
 
