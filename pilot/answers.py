@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
+from pilot.contract.named import NamedTuple
 from pilot.job import LogStream, PayloadCommand, Problem, Utility
 
 

@@ -8,12 +8,13 @@ from enum import Enum
 from operator import add
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.frozen import Frozen
 from pilot.contract.job import JobSpec
 from pilot.contract.messages import StoredFile
+from pilot.contract.named import NamedTuple
 from pilot.contract.states import JobState
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from pilot.contract.codec import ContractError, Dialect, decode
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.job_wire import from_panda
 from pilot.contract.messages import NO_JOBS_TEXT, StatusCode, UpdateAnswer
+from pilot.contract.named import NamedTuple
 from pilot.errors import PilotError
 
 if TYPE_CHECKING:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 from urllib.parse import quote
 
 from pilot.contract import routes
 from pilot.contract.codec import Dialect, decode, encode
 from pilot.contract.messages import JobUpdate
+from pilot.contract.named import NamedTuple
 
 
 class Report(NamedTuple):

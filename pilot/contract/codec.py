@@ -15,7 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, TypeVar
+from typing import Any, Callable, NoReturn, Optional, TypeVar
+
+from pilot.contract.named import NamedTuple
 
 T = TypeVar("T")
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pilot.contract.codec import OBJECT, TEXT, ContractError, read, says_something, shown
+from pilot.contract.named import NamedTuple
 
 FIELD = "containerOptions"
 _KEYS = ("containerExec", "containerImage", "execArgs")

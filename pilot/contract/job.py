@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from pilot.contract.frozen import Frozen
+from pilot.contract.named import NamedTuple
 
 #: PanDA's "MB" of memory and disk, in bytes.
 PANDA_MB = 2**20

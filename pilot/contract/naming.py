@@ -10,10 +10,11 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from functools import cache
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 from urllib.parse import unquote, urlsplit
 
 from pilot.contract.codec import ContractError
+from pilot.contract.named import NamedTuple
 
 #: What stands for "no event passed": an event dump of this many bytes.
 EMPTY_DUMP_SIZE = 33

@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from pilot.contract.codec import ContractError
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.job_wire import from_panda
+from pilot.contract.named import NamedTuple
 from pilot.control.journal import Record
 from pilot.control.lifecycle import Event
 from pilot.control.news import Adopt, Site

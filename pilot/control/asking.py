@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.named import NamedTuple
 from pilot.job import Problem
 
 #: What tells of an unwell node: the next job would fail in the same way, and use up its attempts here.

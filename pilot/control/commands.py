@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from pilot.contract.messages import LOOKS, Command
+from pilot.contract.named import NamedTuple
 
 
 class Commands(NamedTuple):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable
 
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.messages import StoredFile
+from pilot.contract.named import NamedTuple
 from pilot.control import requirements
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.named import NamedTuple
 from pilot.job import Problem
 
 if TYPE_CHECKING:

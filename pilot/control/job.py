@@ -6,12 +6,13 @@ import logging
 import queue
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from pilot.api.replies import Refused, ServerError
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import PANDA_MB
 from pilot.contract.messages import UpdateAnswer, WorkRequest
+from pilot.contract.named import NamedTuple
 from pilot.contract.queue import ONLINE, QueueData
 from pilot.control.commands import Commands, read_commands
 from pilot.control.component import Budget, Component

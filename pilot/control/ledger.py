@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from pilot.contract.named import NamedTuple
 from pilot.control.news import Key, Opening
 
 #: A job that waits is overtaken by smaller ones for so many seconds; then what becomes free is kept for it.

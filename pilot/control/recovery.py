@@ -14,11 +14,12 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.api.communicator import Report
 from pilot.api.replies import BadQueueData, Refused, ServerError, Unreachable
 from pilot.contract.codes import ErrorCode
+from pilot.contract.named import NamedTuple
 from pilot.control import adoption, moving, reports
 from pilot.control.component import Budget, Component
 from pilot.control.journal import JOURNAL, PHASES, Journal, JournalUnusable, Record

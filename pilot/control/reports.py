@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from pilot.contract.messages import JobUpdate
+from pilot.contract.named import NamedTuple
 from pilot.contract.states import JobState
 from pilot.contract.version import PRODUCT
 from pilot.job import STATE_OF, Job, Phase, Problem, Usage
@@ -32,19 +33,37 @@ class Facts(NamedTuple):
         return self if node in ("", self.node) else self._replace(node=node, cpu_model="")
 
 
-#: Where batch systems say which of their jobs this is.
-BATCH_VARIABLES = ("COMPASS_BATCH_ID", "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
-
-
 def facts_of(environment: Mapping[str, str], node: str, cpu_model: str) -> Facts:
     """Gather the facts. GTAG, where the batch job's output can be seen, and PANDA_JSID are set by pilot factories."""
+    system, number = _batch_of(environment)
+    names = (environment.get("GTAG", "unknown"), *((system,) if system else ()), "compass-pilot", PRODUCT)
     return Facts(
         node=node,
-        pilot_id=f"{environment.get('GTAG', 'unknown')}|compass-pilot|{PRODUCT}",
-        batch_id=next((environment[name] for name in BATCH_VARIABLES if name in environment), ""),
+        pilot_id="|".join(names),
+        batch_id=number,
         scheduler_id=environment.get("PANDA_JSID", ""),
         cpu_model=cpu_model,
     )
+
+
+#: A pilot that has none of these is no batch job. What they mean says `pilot.site.batch`, whose import costs a start.
+BATCH_SIGNS = (
+    *("COMPASS_BATCH_ID", "_CONDOR_JOB_AD", "_CONDOR_SLOT", "SLURM_JOB_ID", "LSB_JOBID", "FLUX_JOB_ID", "OAR_JOB_ID"),
+    *("COBALT_JOBID", "PBS_JOBID", "SGE_TASK_ID"),
+)
+
+
+def _batch_of(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Answer the batch system, as it stands in PanDA's pilot ids, and the number that a batch job is found by.
+
+    A factory of ours has a number of its own for what it submits, whatever runs it then.
+    """
+    if not any(sign in environment for sign in BATCH_SIGNS):
+        return "", environment.get("JOB_ID", "")
+    from pilot.site import batch
+
+    found = batch.read(environment)
+    return "" if found.system == "local" else found.system, environment.get("COMPASS_BATCH_ID") or found.job_id
 
 
 class Course(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from pilot.contract import naming
 from pilot.contract.codec import ContractError, shown
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import PANDA_MB, JobSpec
+from pilot.contract.named import NamedTuple
 from pilot.contract.queue import QueueData
 from pilot.job import Problem
 

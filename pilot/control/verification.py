@@ -11,12 +11,13 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.contract import naming
 from pilot.contract.codec import ContractError
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
+from pilot.contract.named import NamedTuple
 from pilot.contract.queue import QueueData
 from pilot.control import requirements
 from pilot.control.journal import JOURNAL, LARGEST, record_name

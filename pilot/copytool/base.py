@@ -6,9 +6,10 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from enum import Enum
-from typing import ClassVar, NamedTuple, Optional
+from typing import ClassVar, Optional
 
 from pilot.contract.frozen import Frozen
+from pilot.contract.named import NamedTuple
 
 
 class FailureKind(str, Enum):

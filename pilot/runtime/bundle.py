@@ -14,13 +14,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from pilot.contract.codec import ContractError
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.job_wire import checked_lfn, from_panda, to_panda
 from pilot.contract.messages import StoredFile
+from pilot.contract.named import NamedTuple
 from pilot.contract.version import PRODUCT
 from pilot.errors import ConfigError, JobFailed
 from pilot.job import Job, PayloadCommand, Problem

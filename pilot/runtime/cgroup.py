@@ -12,8 +12,8 @@ import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from pilot.contract.named import NamedTuple
 from pilot.runtime.processes import ZOMBIE
 from pilot.runtime.processes import read as read_process
 

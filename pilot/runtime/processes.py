@@ -6,7 +6,9 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from pilot.contract.named import NamedTuple
 
 #: Clock ticks per second, and bytes per page, as this kernel counts them.
 TICKS = os.sysconf("SC_CLK_TCK")

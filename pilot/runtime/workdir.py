@@ -12,11 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any, Callable, NamedTuple
+from typing import IO, Any, Callable
 
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
+from pilot.contract.named import NamedTuple
 from pilot.errors import JobFailed
 
 #: How the folder of one pilot begins; below it lie its journal, its log and its jobs' directories.

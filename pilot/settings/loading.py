@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
+from pilot.contract.named import NamedTuple
 from pilot.errors import ConfigError
 from pilot.settings.declaring import LONGEST
 from pilot.settings.everything import SECTIONS, Settings

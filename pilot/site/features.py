@@ -9,7 +9,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from pilot.contract.named import NamedTuple
 
 log = logging.getLogger(__name__)
 

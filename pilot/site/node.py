@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import NamedTuple
+
+from pilot.contract.named import NamedTuple
 
 
 class Node(NamedTuple):

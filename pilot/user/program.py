@@ -7,10 +7,10 @@ import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
+from pilot.contract.named import NamedTuple
 from pilot.errors import JobFailed
 
 _ELF = b"\x7fELF"
