@@ -22,6 +22,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.exit_codes import ExitCode, exit_code
 from pilot.contract.version import PRODUCT
 from pilot.errors import ConfigError, JobFailed, PilotError
+from pilot.runtime import streams
 
 if TYPE_CHECKING:
     from pilot.api.communicator import Communicator
@@ -38,14 +39,21 @@ UNEVENTFUL = (ExitCode.OK, ExitCode.NO_JOBS)
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the pilot, or one of its further commands; answer the shell status."""
+    streams.ensure()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         status = further(words[:1], words[1:])
-        return run(words) if status is None else status
+        if status is None:
+            run(words)
+        streams.deliver()
+        return status
     except KeyboardInterrupt:  # of a command; a pilot hears its signals
         return say("interrupted", 128 + signal.SIGINT)
     except PilotError as error:
         return say(f"{error}; {error.code.advice}", exit_code([error.code]))
+    except BrokenPipeError:  # whoever read what a command prints has had enough
+        streams.deliver()
+        return 128 + signal.SIGPIPE
     except OSError as wrong:
         full = wrong.errno in (errno.ENOSPC, errno.EDQUOT)
         failed = JobFailed(ErrorCode.NO_LOCAL_SPACE if full else ErrorCode.FILE_HANDLING, str(wrong))
@@ -79,7 +87,7 @@ def further(name: Sequence[str], argv: Sequence[str]) -> Optional[int]:
 
 def say(words: str, status: int) -> int:
     """Write the last line."""
-    print(f"pilot: {words} (exit status {status})", file=sys.stderr)
+    streams.tell(f"pilot: {words} (exit status {status})")
     return status
 
 
@@ -129,7 +137,7 @@ def run(argv: Sequence[str]) -> NoReturn:
         with uncollected():
             loaded, obsolete = read_settings(argv)
             for line in obsolete:
-                print(f"pilot: {line}", file=sys.stderr)
+                streams.tell(f"pilot: {line}")
             parts = prepare(loaded, told, held)
         ending = live(parts, told)
         status = exit_code((problem.code for problem in ending.problems), signal=ending.signal)
@@ -139,8 +147,8 @@ def run(argv: Sequence[str]) -> NoReturn:
         say(summary(ending), status)
         # A thread that hangs in a copy or in the network would keep the process from ending, and what the interpreter
         # does at its end takes as long as two reports.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            streams.deliver()
         os._exit(status)
 
 

@@ -65,6 +65,17 @@ def test_a_reader_who_has_enough_gets_no_complaint():
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_who_has_enough_of_a_check_gets_no_complaint_either(unbuffered, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered, "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-m", "pilot", "check"]
+    done = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+    os.close(writing)
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize(
     ("ending", "words"),
     [

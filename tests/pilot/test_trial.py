@@ -40,6 +40,18 @@ def test_a_node_on_which_pilots_work_is_told_so_and_left_as_it_was(tmp_path):
     assert list((tmp_path / "work").iterdir()) == []
 
 
+def test_a_pilot_works_without_standard_streams_as_well(tmp_path):
+    closed = ["sh", "-c", 'exec "$0" -m pilot test -t -a work <&- >&- 2>&-', sys.executable]
+    free = {"PYTHONPATH": str(ROOT), "COMPASS_PILOT__MONITOR__FREE_DISK_AT_START": "1000000"}
+    assert subprocess.run(closed, env={**os.environ, **free}, cwd=tmp_path, timeout=60).returncode == 0
+
+
+def test_a_pilot_whose_last_words_find_no_room_ends_as_it_would(tmp_path):
+    full = ["sh", "-c", 'exec "$0" -m pilot test -t -a work 2>/dev/full', sys.executable]
+    free = {"PYTHONPATH": str(ROOT), "COMPASS_PILOT__MONITOR__FREE_DISK_AT_START": "1000000"}
+    assert subprocess.run(full, env={**os.environ, **free}, cwd=tmp_path, timeout=60).returncode == 0
+
+
 def test_a_site_that_takes_signed_jobs_only_can_be_tried_too(tmp_path):
     done = pilot("test", cwd=tmp_path, COMPASS_PILOT__VERIFY__SIGNATURES="always")
     assert done.returncode == 0, done.stdout
