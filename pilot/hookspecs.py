@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pilot.contract.job import JobSpec
     from pilot.contract.queue import QueueData
     from pilot.copytool.base import CopyTool
+    from pilot.hpc.values import NodeService, Resource, Shape
     from pilot.job import Job, LogStream, PayloadCommand, PayloadOutcome, Problem, Usage, Utility
 
 hookspec = pluggy.HookspecMarker("compass-pilot")
@@ -128,6 +129,23 @@ def realtime_logging(spec: JobSpec, queue: QueueData) -> Optional[LogStream]:
 
     Called once per job, when its payload begins, in a thread of its own that no job waits for. The first answer is
     taken. A plugin that breaks here is logged, and no lines are sent.
+    """
+
+
+@hookspec
+def node_services(queue: QueueData) -> Sequence[NodeService]:
+    """Have programs run once on each node of an allocation, beside the payloads there; see `NodeService`.
+
+    Called once per allocation, before it is started, in the gathering thread. All answers count.
+    """
+
+
+@hookspec(firstresult=True)
+def hpc_resource(name: str, shape: Optional[Shape]) -> Optional[Resource]:
+    """Say how ranks are started, and allocations had, on a supercomputer that ``hpc.resource`` names; see `Resource`.
+
+    Called once per allocation, and once by the pilot that goes on with what a dead one has submitted (without a shape:
+    it wants the submission only), in the gathering thread. The first answer is taken; ``None``: another one's.
     """
 
 

@@ -49,7 +49,7 @@ def job_of(record: Record, folder: Path) -> Job:
     )
 
 
-def plan(job: Job, record: Record, policy: Recovery, now: float) -> Optional[Plan]:
+def plan(job: Job, record: Record, policy: Recovery, now: float, *, allocated: bool = False) -> Optional[Plan]:
     """Say how a job goes on; ``None`` when it is only reported as lost.
 
     Args:
@@ -57,10 +57,13 @@ def plan(job: Job, record: Record, policy: Recovery, now: float) -> Optional[Pla
         record: What its pilot wrote down.
         policy: What the site wants.
         now: In seconds since 1970.
+        allocated: Whether its payload was in an allocation that has brought, or may bring, it to an end.
     """
     if now - record.started > policy.age_most:
         return None
     if record.problem is None:
+        if allocated and record.phase == Phase.RUNNING.value:
+            return Plan(Event.INPUT_READY)
         if record.phase == Phase.STAGING_OUT.value and policy.outputs == "store":
             return Plan(Event.PAYLOAD_OK)
         if record.phase in (Phase.STAGING_LOG.value, Phase.REPORTING.value):

@@ -20,11 +20,11 @@ from pilot.control.data import DataControl, Doors, Logs, copytools
 from pilot.control.ends import first, known_ends, remaining, working_end
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.job_secrets import JobSecrets
-from pilot.control.journal import JOURNAL, Journal
+from pilot.control.journal import JOURNAL, Journal, Record
 from pilot.control.lanes import Lane, Occupied
-from pilot.control.ledger import Amount, Ledger
+from pilot.control.ledger import UNCOUNTED, Amount, Ledger
 from pilot.control.lifecycle import Effect
-from pilot.control.means import Means, Ways
+from pilot.control.means import Means, Outbox, Ways
 from pilot.control.monitor import CheckLane, Looks, MonitorControl
 from pilot.control.newest import Newest, of_look, of_report
 from pilot.control.news import News, Shutdown, Work
@@ -63,6 +63,8 @@ log = logging.getLogger(__name__)
 CLOSING = 10.0
 #: Copies, and logs, of so many jobs at the same time.
 MOST_COPIES = 4
+#: Threads of one kind for jobs that are gathered by the hundred: none of them waits for a payload.
+MOST_FOR_GATHERED = 16
 
 
 class Ended(NamedTuple):
@@ -109,6 +111,7 @@ class Parts(NamedTuple):
     secrets: Callable[[], Sequence[str]] = tuple
     token: Callable[[], str] = str
     workers: Sequence[Worker] = ()
+    inherited: Sequence[Record] = ()  # jobs of a dead pilot, whose folder is this one's now
 
 
 class Agent:
@@ -129,6 +132,7 @@ class Agent:
         self._meanings = signals.meanings(parts.settings.stop.preemption)
         self._ends = known_ends(parts.settings.job, self._started)
         (parts.own / JOURNAL).mkdir(mode=0o700, exist_ok=True)
+        self._observe: Callable[[Job], None] = lambda job: None
         self._components: list[Component] = []
         self._listening = broker_lanes(parts, self._secrets, self._news.put)
         ways = self._make_lanes()
@@ -227,15 +231,23 @@ class Agent:
         checks = CheckLane(Newest(of_look), self._budget(), lambda: self._make_checking(payloads))
         copies = min(many, MOST_COPIES)
         logs = self._lane("log", lambda work: _DO_LOG[work.effect](data, work), copies)
-        stops = self._lane("stop", payloads.stop, many)
+        threads = min(many, MOST_FOR_GATHERED) if settings.gathers else many
+        stops: Outbox = self._lane("stop", payloads.stop, threads)
+        running = self._lane("payload", payloads.run, threads)
+        if settings.gathers:
+            from pilot.control import gathering
+
+            lane = gathering.lane_of(parts, occupied, payloads, running.put, tell, self._left)
+            self._components.append(lane)
+            self._observe, stops = lane.way.note, gathering.Warned(lane.way, stops)
         asks = self._lane("ask-payload", payloads.ask, 1)
-        reports = Sharded([self._lane("report", jobs.report, 1, Newest(of_report)) for _ in range(many)])
+        reports = Sharded([self._lane("report", jobs.report, 1, Newest(of_report)) for _ in range(threads)])
         recover = self._make_recovery()
         self._components += [asker, monitor, checks, recover]
         return Ways(
             work={
                 Effect.STAGE_IN: self._lane("stage-in", data.stage_in, copies),
-                Effect.RUN_PAYLOAD: self._lane("payload", payloads.run, many),
+                Effect.RUN_PAYLOAD: running,
                 Effect.STAGE_OUT: self._lane("stage-out", data.stage_out, copies),
                 Effect.STAGE_LOG: logs,
                 Effect.CLEAN: logs,
@@ -271,7 +283,7 @@ class Agent:
         parts, tell = self._parts, self._news.put
         sites = recovery.Sites(parts.server, parts.settings.queue)
         settling = recovery.Recovery(
-            parts.base, parts.own, sites, parts.facts, parts.settings.recovery, tell, time.time
+            parts.base, parts.own, sites, parts.facts, parts.settings.recovery, tell, time.time, parts.inherited
         )
         return recovery.RecoveryLane(queue.Queue(), self._budget(), tell, settling)
 
@@ -296,6 +308,7 @@ class Agent:
 
     def _moved(self, job: Job) -> None:
         """Tell the observers; what they make of it is their own business."""
+        self._observe(job)
         try:
             call(self._parts.plugins, "job_moved", job=job)
         except PilotError as failed:  # a plugin may raise a JobFailed of its own
@@ -309,7 +322,7 @@ class Agent:
             parts.node.cpu_mhz,
             parts.node.memory,
             lambda: free_disk(parts.own),
-            lambda: min(remaining(self._ends, time.monotonic()), self._readiness.remaining()),
+            lambda: min(self._left(), self._readiness.remaining()),
             self._readiness.check,
             parts.settings.harvester.id,
             parts.settings.harvester.worker or None,
@@ -338,9 +351,14 @@ class Agent:
 
         return CredentialReader(self._parts.settings, self._parts.token, self._parts.server)
 
+    def _left(self) -> float:
+        return remaining(self._ends, time.monotonic())
+
     def _shared(self) -> Amount:
         """Answer what the jobs share. One job has the whole slot, unless the settings say how large that is."""
         job, node = self._parts.settings.job, self._parts.node
+        if self._parts.settings.gathers:  # those of other nodes, which the allocation is shaped for
+            return UNCOUNTED
         if job.at_once == 1:
             return Amount(job.cores, job.memory)
         memory = job.memory or verification.memory_of(node)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
-from pilot.control.checks.base import Check, Readings, Situation, Verdict
+from pilot.control.checks.base import FOLDER, TREE, Check, Readings, Situation, Verdict
 from pilot.control.checks.catalogue import CHECKS
 from pilot.control.checks.readings import Means, Reader
 from pilot.control.checks.standstill import Clocks, compare
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 #: What a check, or a reading for it, that has a fault may raise. None of it ends a job.
 FAULTS = (OSError, PilotError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+#: What cannot be read of payloads that run on other nodes: there are no processes of theirs here, and no pilot walks
+#: through hundreds of folders.
+UNSEEN_FROM_AFAR = frozenset({TREE, FOLDER})
 #: The name under which the plugins' own checks are counted.
 PLUGINS = "monitor_checks"
 #: So many looks after the last one, a job has ended and is forgotten.
@@ -60,7 +63,9 @@ class Checking:
         means: Means,
         checks: Sequence[Check] = CHECKS,
     ) -> None:
-        self._tell, self._plugins, self._base, self._means, self._checks = tell, plugins, base, means, checks
+        self._tell, self._plugins, self._base, self._means = tell, plugins, base, means
+        unseen = UNSEEN_FROM_AFAR if means.settings.gathers else frozenset[str]()
+        self._checks = [check for check in checks if not check.needs & unseen]
         self._watches: dict[Key, Watch] = {}
 
     def look(self, item: Look) -> None:

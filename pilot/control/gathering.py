@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pilot.control.agent import Parts
+    from pilot.control.means import Outbox
     from pilot.control.news import Key, Work
+    from pilot.control.payload import PayloadControl
     from pilot.control.running import Run
     from pilot.control.utilities import Utilities
     from pilot.hpc.record import Note
@@ -158,9 +161,9 @@ def leftovers(occupied: Occupied, own: Path) -> Gathering:
 
 def of_report(found: RankReport, place: Workdir, number: str, cores: int, handed: Optional[Handed] = None) -> Brought:
     """Answer what a rank has reported, as a payload's end."""
-    figures = told(BatchState.ENDED.value, number, cores)
+    figures = {**told(BatchState.ENDED.value, number, cores), "hpcNode": found.host}
     utilities = handed.utilities if handed else None
-    return Brought(found.outcome(place.root), found.problem, figures, utilities, node=found.host)
+    return Brought(found.outcome(place.root), found.problem, figures, utilities)
 
 
 def told(status: str, number: str, cores: int) -> dict[str, Any]:
@@ -171,6 +174,34 @@ def told(status: str, number: str, cores: int) -> dict[str, Any]:
     if cores:
         said["actualCoreCount"] = cores
     return said
+
+
+class Warned:
+    """Where work goes that stops jobs: all that are in an allocation hear of it at once, not one after the other."""
+
+    def __init__(self, way: Gathering, inbox: Outbox) -> None:
+        self._way, self._inbox = way, inbox
+
+    def put(self, item: Work) -> None:
+        """Take one item."""
+        self._way.warn(item.key)
+        self._inbox.put(item)
+
+
+def lane_of(
+    parts: Parts,
+    occupied: Occupied,
+    payloads: PayloadControl,
+    again: Callable[[Work], None],
+    tell: Tell,
+    left: Callable[[], float],
+) -> GatheringLane:
+    """Have payloads gathered by a lane of their own; ``left`` answers the seconds that the pilot has."""
+    settings = parts.settings
+    way = Gathering(queue.Queue(), occupied, parts.own)
+    payloads.gather_by(way)
+    launching = Launching(settings.hpc, parts.plugins, parts.own, parts.environment, settings.payload.grace, left)
+    return GatheringLane(way, Budget(settings.log.breakages), tell, again, launching)
 
 
 class GatheringLane(Component):
@@ -186,7 +217,7 @@ class GatheringLane(Component):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__("gathering", way.inbox, budget)
-        self._way, self._tell, self._again, self._launching, self._clock = way, tell, again, launching, clock
+        self.way, self._tell, self._again, self._launching, self._clock = way, tell, again, launching, clock
         self._handed: dict[Key, Handed] = {}
         self._ready: dict[Key, Payload] = {}
         self._coming: set[Key] = set()
@@ -364,7 +395,7 @@ class GatheringLane(Component):
 
     def _bring(self, key: Key, brought: Brought) -> None:
         work = self._handed.pop(key).work
-        self._way.bring(key, brought)
+        self.way.bring(key, brought)
         self._again(work)
 
     def _say(self, keys: Sequence[Key], status: str, number: str, cores: int) -> None:

@@ -84,6 +84,8 @@ _TO_REST: dict[Phase, Row] = {
 
 #: A dead pilot's job goes on where it stood; what had happened to it by then happens again in one step.
 _ADOPTED: dict[tuple[Phase, Event], Row] = {
+    # Its payload was in an allocation, which may go on: the payload lane brings back what became of it.
+    (Phase.ACCEPTED, Event.INPUT_READY): (Phase.RUNNING, (Effect.REPORT, Effect.RUN_PAYLOAD)),
     (Phase.ACCEPTED, Event.PAYLOAD_OK): (Phase.STAGING_OUT, (Effect.STAGE_OUT,)),
     (Phase.ACCEPTED, Event.OUTPUT_STORED): (Phase.STAGING_LOG, (Effect.STAGE_LOG,)),
     (Phase.ACCEPTED, Event.LOG_STORED): (Phase.REPORTING, (Effect.FINAL_REPORT,)),

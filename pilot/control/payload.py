@@ -82,6 +82,11 @@ class PayloadControl:
         self._alone = Alone(occupied, self._grace, self.roots)
         self._ways = (*ways, self._alone)
 
+    def gather_by(self, way: Gathering) -> None:
+        """Have payloads that no other way takes run many at a time."""
+        self.gathering = way
+        self._ways = (*self._ways[:-1], way, self._alone)
+
     def run(self, work: Work) -> None:
         """Run a payload to its end, with what goes before, beside and after it, and say whether it ended well."""
         with self._occupied.doing(work) as cancelled:

@@ -128,7 +128,10 @@ class Sites(NamedTuple):
 
 
 class Recovery:
-    """Settles what dead pilots have left. ``tell`` hands their jobs to the conductor; ``now``: seconds since 1970."""
+    """Settles what dead pilots have left. ``tell`` hands their jobs to the conductor; ``now``: seconds since 1970.
+
+    ``inherited`` are jobs of a dead pilot whose folder is this one's own now.
+    """
 
     def __init__(
         self,
@@ -139,16 +142,24 @@ class Recovery:
         policy: Policy,
         tell: Callable[[News], None],
         now: Callable[[], float],
+        inherited: Sequence[Record] = (),
     ) -> None:
         external = Path(policy.folder).absolute() if policy.folder else base
         self._bases, self._own = tuple(dict.fromkeys((base, external))), own
         self._sites, self._server, self._facts = sites, sites.server, facts
         self._policy, self._tell, self._now = policy, tell, now
         self._adopted = 0
+        self._inherited = list(inherited)
 
     def settle_all(self) -> int:
         """Settle what can be settled; answer how many jobs are left, most often because the server did not answer."""
         left = self._adopted = 0
+        if self._inherited:
+            try:
+                left += self._settle_inherited()
+            except Unreachable as wrong:
+                log.warning("the server cannot be reached, jobs of this folder are left for later: %s", wrong)
+                return len(self._inherited)
         for folder in [*orphans(self._bases, self._own), *self._worn_out()]:
             try:
                 with workdir.lock(folder):
@@ -162,6 +173,14 @@ class Recovery:
                 return left + 1
         self._remove_unborn()
         return left
+
+    def _settle_inherited(self) -> int:
+        journal = Journal(self._own / JOURNAL)
+        for record in list(self._inherited):
+            self._adopted = 0  # they are here already, and their payloads perhaps in one allocation
+            if record.server != self._server.name or self._settle_job(self._own, journal, record):
+                self._inherited.remove(record)
+        return len(self._inherited)
 
     def _worn_out(self) -> Iterator[Path]:
         """Answer folders in which there is nothing but a log that was kept long enough."""
@@ -209,11 +228,25 @@ class Recovery:
         """Have one final report taken, or the job taken over; True when nothing is left to do for it here."""
         if record.final:
             return self._offer(folder, journal, record)
-        job = adoption.job_of(record, folder)
-        chosen = adoption.plan(job, record, self._policy, self._now())
+        job, now = adoption.job_of(record, folder), self._now()
+        left = self._allocated(folder, job, record)
+        # Ranks that live write in the job's directory: whoever cannot take their pilot's place leaves it where it is.
+        if left == "running" and folder != self._own and now - record.started <= self._policy.age_most:
+            return False
+        chosen = adoption.plan(job, record, self._policy, now, allocated=left in ("running", "reported"))
         if chosen is None:
             return self._end(folder, journal, record, adoption.lost(record))
         return self._adopted < MOST_ADOPTED and self._adopt(folder, journal, record, chosen)
+
+    @staticmethod
+    def _allocated(folder: Path, job: Job, record: Record) -> str:
+        """Say what is left of a payload that was handed to an allocation; see `pilot.hpc.record.Left`."""
+        place = workdir.of(folder, job.spec)
+        if record.phase != Phase.RUNNING.value or not workdir.is_allocated(place):
+            return ""
+        from pilot.hpc.record import left
+
+        return left(place.root, record.key).value
 
     def _adopt(self, folder: Path, journal: Journal, record: Record, chosen: adoption.Plan) -> bool:
         """Take a job over, if the server still wants it from us: another attempt may have stored its outputs."""
@@ -234,7 +267,8 @@ class Recovery:
         if answer.kills:
             words = "the server wants the job ended (tobekilled)"
             return self._end(folder, journal, record, Problem(ErrorCode.KILLED_BY_SERVER, words))
-        moving.move_job(folder, self._own, record.key)
+        if folder != self._own:
+            moving.move_job(folder, self._own, record.key)
         self._adopted += 1
         log.info("job %d.%d of a dead pilot, left %s, goes on here", *record.key, record.phase)
         self._tell(adoption.adoption(record, self._own, site, chosen))

@@ -147,7 +147,7 @@ def _update(job: Job, course: Course, facts: Facts, now: float, state: JobState,
         pilot_id=facts.pilot_id,
         batch_id=facts.batch_id,
         scheduler_id=facts.scheduler_id,
-        cores=job.spec.cores,
+        cores=_whole(job.metrics.get("actualCoreCount")) or job.spec.cores,
         input_files=len(job.spec.inputs),
         **{
             "cpu_model": _UNIT + facts.cpu_model if facts.cpu_model else None,

@@ -75,6 +75,8 @@ class Times(NamedTuple):
     def overdue(self, job: Job, queue: QueueData) -> Optional[tuple[float, Problem]]:
         """Answer when a job's phase is over in any case, and what that is called; ``None`` when no time is set."""
         if job.phase is Phase.RUNNING:
+            if self.settings.gathers:  # it waits for others and for the batch system; its rank knows when it began
+                return None
             limit = float(job.spec.max_walltime or queue.max_time)
             problem = Problem(ErrorCode.REACHED_MAX_TIME, f"the payload ran longer than the {limit:.0f} s it may")
             return (limit, problem) if limit else None

@@ -220,6 +220,8 @@ def room_of(settings: Settings, node: Node) -> Callable[[JobSpec, Path], Room]:
     """Answer how to ask for the room there is: as the admin says, else what node and cgroup give."""
 
     def ask(spec: JobSpec, folder: Path) -> Room:
+        if settings.gathers:  # payloads run on other nodes
+            return Room(0, settings.hpc.cores_per_node, free_disk(folder))
         memory = settings.job.memory or (memory_of(node) if spec.memory else node.memory)
         return Room(memory, max(node.cores, settings.job.cores), free_disk(folder))
 

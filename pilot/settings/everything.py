@@ -87,6 +87,11 @@ class Settings(Section):
     stager: Stager = _in("stager")
     log: Log = _in("sections")
 
+    @property
+    def gathers(self) -> bool:
+        """Whether jobs are gathered for allocations of a supercomputer."""
+        return self.mentions("hpc") and self.hpc.mode == "always"
+
     def mentions(self, section: str) -> bool:
         """Say whether somebody has given, or read, a section; all of any other one is as declared."""
         return section in vars(self)
