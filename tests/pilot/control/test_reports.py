@@ -13,6 +13,7 @@ from pilot.contract.states import JobState
 from pilot.control import reports
 from pilot.control.reports import Course, Facts
 from pilot.job import Job, Memory, PayloadOutcome, Phase, Problem, Traffic, Usage
+from pilot.site import batch
 
 SPEC = JobSpec(
     id=7, attempt=2, transformation="x", cores=4, outputs=(FileSpec("out", Role.OUTPUT),), log=FileSpec("log", Role.LOG)
@@ -99,7 +100,7 @@ def test_a_report_survives_the_wire(dialect):
 def test_a_pilot_says_where_it_runs():
     facts = reports.facts_of({"GTAG": "http://out", "PANDA_JSID": "factory-1", "SLURM_JOB_ID": "12"}, "node", "CPU")
     assert (facts.batch_id, facts.scheduler_id) == ("12", "factory-1")
-    assert facts.pilot_id.startswith("http://out|compass-pilot|")
+    assert facts.pilot_id.startswith("http://out|slurm|compass-pilot|")
     assert reports.facts_of({}, "node", "CPU").pilot_id.startswith("unknown|")
 
 
@@ -204,3 +205,13 @@ def test_a_report_keeps_to_the_lengths_that_panda_has_room_for(dialect):
     assert [len(written[name]) <= most for name, most in zip(names, (500, 500, 500, 1024, 128))] == [True] * 5
     assert written[names[2]].startswith("workDirSize=500 nProcesses=3 figure0=0 ")
     assert written[names[2]].split()[-1].count("=") == 1
+
+
+def test_the_signs_of_a_batch_job_are_those_by_which_each_system_is_known():
+    numbers = {"COMPASS_BATCH_ID": "c", "SLURM_JOB_ID": "s"}
+    assert reports.facts_of(numbers, "node", "CPU").batch_id == "c"
+    assert "|slurm|" in reports.facts_of(numbers, "node", "CPU").pilot_id
+    assert "|local|" not in reports.facts_of({"COMPASS_BATCH_ID": "c"}, "node", "CPU").pilot_id
+    assert reports.facts_of({"JOB_ID": "8"}, "node", "CPU").batch_id == "8"
+    known = {sign for _, sign, *_ in batch._SYSTEMS if sign != "KUBERNETES_SERVICE_HOST"}
+    assert {*reports.BATCH_SIGNS} == known | {"_CONDOR_JOB_AD", "_CONDOR_SLOT"}
