@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pilot.api.communicator import Communicator
     from pilot.api.worker import Worker
     from pilot.control.agent import Ending, Parts
+    from pilot.control.journal import Record
     from pilot.settings import Loaded, Settings
 
 log = logging.getLogger("pilot")
@@ -74,6 +75,10 @@ def further(name: Sequence[str], argv: Sequence[str]) -> Optional[int]:
         from pilot import trial
 
         return trial.main(argv, print)
+    if name == ["rank"]:
+        from pilot.hpc import rank
+
+        return rank.main(argv, settings.environment())
     if name == ["replay"]:
         from pilot import replay
 
@@ -181,7 +186,13 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
     require(chosen)
     signals.hear(signals.meanings(chosen.stop.preemption), told)
     base = base_of(chosen)
-    own = make_folder(base, held)
+    inherited: Sequence[Record] = ()
+    if chosen.gathers:
+        from pilot.control import resuming
+
+        chosen, own, inherited = resuming.prepared(chosen, base, held, make_folder)
+    else:
+        own = make_folder(base, held)
     start_log(own / PILOT_LOG, debug=chosen.log.debug)
     log.info("COMPASS Pilot %s in %s", PRODUCT, own)
     for line in loaded.lines() if chosen.log.debug else ():
@@ -201,6 +212,7 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
         secrets=token.seen,
         token=token.read,
         workers=workers_of(chosen, token, server, base, here.host),
+        inherited=inherited,
     )
 
 
@@ -250,7 +262,13 @@ def live(parts: Parts, told: queue.SimpleQueue[Any]) -> Ending:
     """Let an agent live; answer how it ended."""
     from pilot.control.agent import Agent
 
-    return Agent(parts, told).run()
+    ending = Agent(parts, told).run()
+    if ending.gathers is not None and ending.signal is None:
+        from pilot.hpc.choosing import adjusted
+
+        log.info("%s is a supercomputer's queue: jobs are gathered", ending.gathers.name)
+        ending = Agent(parts._replace(settings=adjusted(parts.settings, ending.gathers)), told).run()
+    return ending
 
 
 def require(chosen: Settings) -> None:

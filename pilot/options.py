@@ -34,6 +34,11 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def hpc_mode(text: str) -> str:
+    """Read how payloads share allocations; the one way that PanDA knows, manytoone, gathers always."""
+    return "always" if text == "manytoone" else text
+
+
 #: Options of these types may stand without a value, and then mean true.
 FLAGS = (truth, untruth)
 
@@ -67,6 +72,8 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("--heartbeat",), "monitor", "heartbeat", float),
     (("--stageout-attempts",), "copy", "attempts", int),
     (("--pilotuser", "--pilot-user"), "plugins", "user", str),
+    (("--hpc-resource",), "hpc", "resource", str),
+    (("--hpc-mode",), "hpc", "mode", hpc_mode),
     (("--harvester-workdir",), "harvester", "workdir", str),
     (("--harvester-datadir",), "harvester", "datadir", str),
     (("--harvester-workerattributes",), "harvester", "worker_attributes", str),

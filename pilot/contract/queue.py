@@ -126,6 +126,11 @@ class QueueData(Frozen):
     params: Mapping[str, Any] = field(default_factory=dict)
     event_gap: int = EVENT_GAP
 
+    @property
+    def gathers(self) -> bool:
+        """Whether it is a supercomputer's, as PanDA marks them: its jobs are run many at a time."""
+        return "HPC_HPC" in self.catchall.replace(",", " ").split()
+
     def copytools_for(self, *activities: str) -> tuple[str, ...]:
         """Answer the copy tools of the first activity that has any, then those of ``default``, then all there are."""
         for activity in (*activities, "default"):

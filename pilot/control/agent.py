@@ -37,7 +37,7 @@ from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
 from pilot.control.times import Times
 from pilot.control.worker import WorkerLane
-from pilot.errors import PilotError
+from pilot.errors import JobFailed, PilotError
 from pilot.job import Job, Problem
 from pilot.plugins import call
 from pilot.runtime import signals
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from pilot.api.communicator import Communicator
     from pilot.api.worker import Worker
+    from pilot.contract.queue import QueueData
     from pilot.control.checking import Checking
     from pilot.control.credentials import CredentialReader
     from pilot.control.running import Way
@@ -84,6 +85,7 @@ class Ending(NamedTuple):
     problems: tuple[Problem, ...]
     signal: Optional[int] = None
     left: tuple[str, ...] = ()
+    gathers: Optional[QueueData] = None  # a supercomputer's queue, for which another kind of agent is to be made
 
 
 class Sharded:
@@ -133,6 +135,7 @@ class Agent:
         self._ends = known_ends(parts.settings.job, self._started)
         (parts.own / JOURNAL).mkdir(mode=0o700, exist_ok=True)
         self._observe: Callable[[Job], None] = lambda job: None
+        self._gathers: Optional[QueueData] = None
         self._components: list[Component] = []
         self._listening = broker_lanes(parts, self._secrets, self._news.put)
         ways = self._make_lanes()
@@ -178,7 +181,15 @@ class Agent:
             until = min(until or float("inf"), time.monotonic() + seconds)
 
     def _ending(self, problems: Sequence[Problem], number: Optional[int], left: Sequence[str]) -> Ending:
-        return Ending(self._conductor.finished, (*problems, *self._conductor.problems), number, tuple(left))
+        found = (*problems, *self._conductor.problems)
+        return Ending(self._conductor.finished, found, number, tuple(left), self._gathers)
+
+    def _suits(self, queue: QueueData) -> None:
+        """Object to a queue whose jobs are to be gathered, unless the settings say otherwise."""
+        settings = self._parts.settings
+        if queue.gathers and not (settings.mentions("hpc") and settings.hpc.mode != "auto"):
+            self._gathers = queue
+            raise JobFailed(ErrorCode.QUEUEDATA_NOT_OK, "HPC_HPC in catchall: jobs are gathered for allocations")
 
     def _begin_lane(self, lane: Component) -> None:
         """Begin one that the pilot works on without, should it break."""
@@ -326,6 +337,7 @@ class Agent:
             self._readiness.check,
             parts.settings.harvester.id,
             parts.settings.harvester.worker or None,
+            self._suits,
         )
 
     def _make_checking(self, payloads: PayloadControl) -> Checking:

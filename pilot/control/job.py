@@ -45,6 +45,7 @@ class Wanted(NamedTuple):
     check: Callable[[], None] = lambda: None  # raises JobFailed when no job may be asked for
     harvester_id: str = ""
     worker_id: Optional[int] = None
+    suits: Callable[[QueueData], None] = lambda queue: None  # raises JobFailed when this pilot is not one for the queue
 
     def request(self, site: QueueData, ask: Ask) -> WorkRequest:
         """Write the request: for what is free, and for as long as it stays so."""
@@ -131,6 +132,7 @@ class JobControl:
         if self._site is None or self._clock() - self._fetched > queue.refresh:
             data = self._server.queue_data(queue.name, queue.data_url)
             _check_open(data)
+            self._wanted.suits(data)
             self._site = Site(data, self._server.storages(queue.storage_url))
             self._fetched = self._clock()
         return self._site

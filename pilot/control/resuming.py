@@ -8,12 +8,16 @@ from __future__ import annotations
 import contextlib
 import logging
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from pilot.control.journal import JOURNAL, Journal, JournalUnusable, Record
 from pilot.errors import JobFailed
 from pilot.hpc import record
+from pilot.hpc.choosing import adjusted
 from pilot.runtime import workdir
+
+if TYPE_CHECKING:
+    from pilot.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -43,3 +47,22 @@ def inherited(own: Path) -> tuple[Record, ...]:
         journal.complete()
         return tuple(journal.records())
     return ()
+
+
+def prepared(
+    settings: Settings, base: Path, held: contextlib.ExitStack, make: Callable[[Path, contextlib.ExitStack], Path]
+) -> tuple[Settings, Path, tuple[Record, ...]]:
+    """Answer what a pilot that gathers begins with: its settings, its folder, and the jobs that are in it already.
+
+    Args:
+        settings: As they were given.
+        base: Where pilots have their folders.
+        held: The folder is locked until this is closed.
+        make: Makes a new folder.
+    """
+    own = take(base, settings.queue.name, held)
+    if own is None:
+        return adjusted(settings), make(base, held), ()
+    jobs = inherited(own)
+    log.info("taking the place of a dead pilot with %d jobs: %s", len(jobs), own)
+    return adjusted(settings), own, jobs

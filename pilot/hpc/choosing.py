@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError, JobFailed
@@ -11,10 +12,9 @@ from pilot.hpc.values import Wishes
 
 if TYPE_CHECKING:
     from pilot.contract.queue import QueueData
+    from pilot.settings import Settings
     from pilot.settings.hpc import Hpc
 
-#: The word in a queue's ``catchall`` by which PanDA marks supercomputers.
-MARK = "HPC_HPC"
 #: What a queue may say; words for commands are the admin's alone.
 SAID_BY_QUEUES = frozenset(
     [
@@ -22,11 +22,6 @@ SAID_BY_QUEUES = frozenset(
         *("launcher", "batch", "project", "queue", "allocations"),
     ]
 )
-
-
-def is_marked(queue: QueueData) -> bool:
-    """Whether a queue's catchall says that it is a supercomputer's."""
-    return MARK in queue.catchall.replace(",", " ").split()
 
 
 def chosen(settings: Hpc, queue: QueueData) -> Hpc:
@@ -67,3 +62,15 @@ def wishes(settings: Hpc) -> Wishes:
         queue=settings.queue,
         batch_options=settings.batch_options,
     )
+
+
+def adjusted(settings: Settings, queue: Optional[QueueData] = None) -> Settings:
+    """Answer the settings of a pilot that gathers: as many jobs at once as an allocation may have payloads.
+
+    Args:
+        settings: The pilot's.
+        queue: Its queue, when that has asked for it; what it says of the number of jobs counts.
+    """
+    hpc = replace(settings.hpc, mode="always")
+    jobs = hpc.jobs if queue is None else chosen(hpc, queue).jobs
+    return settings.evolve(hpc=hpc, job=replace(settings.job, at_once=jobs))
