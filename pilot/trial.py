@@ -11,10 +11,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from pilot import settings
 from pilot.api.offline import FINAL, STORAGE_FOLDER
+from pilot.errors import ConfigError
 from pilot.usage import Parser
 
 INPUT, TEXT = "in.txt", "a muon on its way\n"
@@ -35,14 +36,25 @@ def main(argv: Sequence[str], say: Callable[[str], None]) -> int:
     parser.add_argument("--jobs", type=_number, default=1, metavar="N", help="So many jobs (default: 1).")
     parser.add_argument("-a", "--workdir", metavar="FOLDER", help="Where the pilot works (default: temporary files).")
     found, rest = parser.parse_known_args(argv)
-    if found.workdir:
-        Path(found.workdir).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="compass-pilot-test-", dir=found.workdir) as folder:
+    with _place(found.workdir) as folder:
         status = run(Path(folder), found.jobs, rest)
         for line in story(Path(folder), found.jobs):
             say(line)
     say("a pilot works here" if status == 0 else f"a pilot does not work here: exit status {status}")
     return status
+
+
+def _place(below: Optional[str]) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder that is removed at the end. The pilot is started in it, so that its name has to be a whole path."""
+    base = None if below is None else Path(below).absolute()
+    try:
+        if base:
+            base.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix="compass-pilot-test-", dir=base)
+    except OSError as wrong:
+        raise ConfigError(
+            f"job.workdir: no folder can be made in {base or tempfile.gettempdir()}: {wrong.strerror}"
+        ) from wrong
 
 
 def _number(text: str) -> int:

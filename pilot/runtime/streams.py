@@ -1,4 +1,4 @@
-"""The program's standard streams. Batch systems close them, readers go away, disks are full: a pilot goes on without."""
+"""The program's standard streams: batch systems close them, readers go away, disks are full, and a pilot goes on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def ensure() -> None:
 def tell(words: str) -> None:
     """Write a line to standard error, if that can be written."""
     try:
-        print(words, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{words}\n")
+        sys.stderr.flush()
     except OSError:
         _drop(2)
 

@@ -52,6 +52,18 @@ def test_a_pilot_whose_last_words_find_no_room_ends_as_it_would(tmp_path):
     assert subprocess.run(full, env={**os.environ, **free}, cwd=tmp_path, timeout=60).returncode == 0
 
 
+def test_the_folder_to_work_in_may_be_named_from_where_one_is(tmp_path):
+    done = pilot("test", "-a", "work", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_a_slip_with_its_name(tmp_path):
+    (tmp_path / "work").write_text("a file")
+    done = pilot("test", "-a", "work/here", cwd=tmp_path)
+    assert done.returncode == ExitCode.BAD_CONFIGURATION
+    assert f"job.workdir: no folder can be made in {tmp_path}/work/here: Not a directory" in done.stderr
+
+
 def test_a_site_that_takes_signed_jobs_only_can_be_tried_too(tmp_path):
     done = pilot("test", cwd=tmp_path, COMPASS_PILOT__VERIFY__SIGNATURES="always")
     assert done.returncode == 0, done.stdout

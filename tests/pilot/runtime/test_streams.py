@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+FULL = Path("/dev/full")
 TELL = "from pilot.runtime import streams; import sys; streams.ensure(); "
 
 
@@ -22,7 +24,8 @@ def closing(*numbers):
 
 @pytest.mark.parametrize("numbers", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
 def test_no_file_takes_the_number_of_a_closed_stream(numbers, tmp_path):
-    script = f"file = open({str(tmp_path / 'mine')!r}, 'w'); print('out'); streams.tell('err'); sys.exit(file.fileno() < 3)"
+    file = f"file = open({str(tmp_path / 'mine')!r}, 'w')"
+    script = f"{file}; print('out'); streams.tell('err'); sys.exit(file.fileno() < 3)"
     assert run(script, preexec_fn=closing(*numbers)).returncode == 0
     assert (tmp_path / "mine").read_text() == ""
 
@@ -32,12 +35,18 @@ def test_children_inherit_the_stream_that_was_put_in_place():
     assert run(script, preexec_fn=closing(1)).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["/dev/full", "gone"])
-def test_a_line_that_nobody_can_read_does_no_harm(name):
+@contextlib.contextmanager
+def broken_pipe():
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "w") if name == "gone" else open(name, "w") as nobody:
-        assert run("streams.tell('one'); streams.tell('two')", stderr=nobody).returncode == 0
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize("nobody", [broken_pipe, lambda: FULL.open("w")])
+def test_a_line_that_nobody_can_read_does_no_harm(nobody):
+    with nobody() as stream:
+        assert run("streams.tell('one'); streams.tell('two')", stderr=stream).returncode == 0
 
 
 def test_a_line_is_written_at_once():
@@ -46,15 +55,13 @@ def test_a_line_is_written_at_once():
 
 
 def test_a_reader_that_has_gone_away_has_had_enough():
-    reading, writing = os.pipe()
-    os.close(reading)
-    with open(writing, "w") as nobody:
+    with broken_pipe() as nobody:
         done = run("print('x'); streams.deliver()", stdout=nobody, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_what_finds_no_room_is_an_error_and_told_once():
     script = "print('x')\ntry:\n    streams.deliver()\nexcept OSError as wrong:\n    sys.exit(wrong.errno)"
-    with open("/dev/full", "w") as full:
+    with FULL.open("w") as full:
         done = run("\n" + script, stdout=full, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (28, b"")
