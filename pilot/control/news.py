@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
 
 from pilot.api.communicator import Report
 from pilot.api.replies import BrokenJob
 from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.messages import StoredFile
+from pilot.contract.named import NamedTuple
 from pilot.contract.queue import QueueData, StorageEndpoint
 from pilot.control.commands import Commands
 from pilot.control.journal import Record
