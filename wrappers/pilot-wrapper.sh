@@ -131,12 +131,14 @@ if found != wanted:
     words = "the SHA-256 of %s is %s, and not %s; fetch it again, or correct --sha256" % (bundle, found, wanted)
     give_up(94, "BAD_BUNDLE (1914): " + words)
 try:
+    home = os.path.abspath(home)  # the pilot starts further processes elsewhere, which find it by this name
     if cached:
         home = unpack_once(content)
     else:
         unpack(content, home)
 except OSError as wrong:
-    give_up(69 if wrong.errno in (28, 122) else 66, "the bundle cannot be unpacked: %s; give another --scratch" % wrong)
+    other = "--cache" if cached else "--scratch"
+    give_up(69 if wrong.errno in (28, 122) else 66, "the bundle cannot be unpacked: %s; give another %s" % (wrong, other))
 del content, found
 try:
     os.setsid()

@@ -35,6 +35,9 @@ def main():
         print(words[1:], os.getsid(0) == os.getpid(), sys.flags.isolated, sys.dont_write_bytecode)
         print(Path(__file__).parents[1], os.environ.get("PYTHONDONTWRITEBYTECODE"), sys.argv[0])
         return 0
+    if words[0] == "path":
+        print(sys.path[0])
+        return 0
     if words[0] in ("fall", "deaf"):
         if words[0] == "fall":
             signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
@@ -297,6 +300,17 @@ def test_a_cache_is_filled_once_and_kept(place):
         assert done.stdout.splitlines()[1].split()[0] == str(cache / place.sha256)
     assert [path.name for path in cache.iterdir()] == [place.sha256]
     assert list((cache / place.sha256 / "pilot").glob("__pycache__/cli.*.pyc"))
+
+
+@pytest.mark.parametrize("option", ["cache", "scratch"])
+def test_a_folder_named_from_where_one_is_is_found_from_elsewhere_too(place, option):
+    done = place.run("path", **{option: "scratch"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{place.scratch}/")
+
+
+def test_a_cache_that_cannot_be_made_is_told_with_its_option(place):
+    refused(place.run("say", cache="/proc/nothing"), ExitCode.MKDIR, "give another --cache")
 
 
 @pytest.mark.parametrize("open_to_others", ["cache", "bundle"])
