@@ -14,6 +14,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
 
+from pilot.contract import naming
 from pilot.contract.codec import INTEGER, OBJECT, TEXT, ContractError, Dialect, read, says_something, shown
 
 #: What ranges are named by; it becomes part of file names.
@@ -23,7 +24,7 @@ SOCKET_VARIABLE, CLIENT_VARIABLE = "COMPASS_EVENTS_SOCKET", "COMPASS_EVENTS_CLIE
 #: Their names in the job's directory.
 SOCKET_FILE, CLIENT_FILE = ".compass-events", "compass_events.py"
 #: What is remembered of ranges, in the job's directory; and how archives of their outputs begin.
-JOURNAL_FILE, ARCHIVE_PREFIX = ".compass-events.jsonl", "EventService_premerge_"
+JOURNAL_FILE, ARCHIVE_PREFIX = naming.EVENT_JOURNAL, "EventService_premerge_"
 #: The scope of such archives, which live until they are merged.
 TRANSIENT = "transient"
 #: So many characters of an error's words are reported.

@@ -22,6 +22,8 @@ EMPTY_DUMP_SIZE = 33
 EMPTY_DUMP = b"COMPASS-PILOT: no event was kept\n"
 #: Under this name programs write their event dump, whatever it is stored as.
 WRITTEN_DUMP = "testevtdump.raw"
+#: What a pilot remembers of event ranges, in their job's directory.
+EVENT_JOURNAL = ".compass-events.jsonl"
 
 
 class FileKind(str, Enum):

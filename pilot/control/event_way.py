@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pilot.contract.codes import ErrorCode
+from pilot.control import adoption
 from pilot.control.lanes import Occupied
 from pilot.control.running import Run
 from pilot.copytool.base import Cancel, CopyTool
 from pilot.copytool.engine import Engine
-from pilot.eventservice import way
+from pilot.eventservice import inheritance, way
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Callable
 
     from pilot.contract.queue import QueueData, StorageEndpoint
+    from pilot.control.journal import Record
     from pilot.control.news import Work
+    from pilot.control.recovery import Sites
     from pilot.eventservice.errands import Server, Storing
     from pilot.eventservice.way import Around, Ask, Running
     from pilot.job import PayloadCommand, PayloadOutcome
@@ -30,6 +34,19 @@ def around_of(settings: Settings, server: Server, tools: Mapping[str, CopyTool],
         return Engine(tools, storages, queue, attempts=settings.copy.attempts)
 
     return way.Around(settings, server, storing, left)
+
+
+def settle(record: Record, folder: Path, around: Around, sites: Sites, *, store: bool) -> None:
+    """Bring the ranges of a dead pilot's job to their end; ``store``: the site wants what it made stored.
+
+    Raises:
+        ServerError: the server cannot be asked, or told, now.
+    """
+    job = adoption.job_of(record, folder.parent)
+    storing = None
+    if store:
+        storing = way.store_of(job.spec, sites.of(record.queue), folder, Cancel(), around).store
+    inheritance.settle(record.id, folder, around.server, storing)
 
 
 class EventWay:
@@ -56,8 +73,7 @@ class EventWay:
 
         ordered = way.Ordered(
             work.job.spec,
-            work.site.queue,
-            work.site.storages,
+            work.site,
             run.place.root,
             run.command,
             run.cancelled or Cancel(),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.api.communicator import Report
 from pilot.api.replies import BadQueueData, Refused, ServerError, Unreachable
+from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.named import NamedTuple
 from pilot.control import adoption, moving, reports
@@ -150,6 +151,8 @@ class Recovery:
         self._policy, self._tell, self._now = policy, tell, now
         self._adopted = 0
         self._inherited = list(inherited)
+        #: Brings the event ranges of a job to their end, in its directory; may raise a `ServerError`.
+        self.settle_events: Callable[[Record, Path], None] = lambda record, place: None
 
     def settle_all(self) -> int:
         """Settle what can be settled; answer how many jobs are left, most often because the server did not answer."""
@@ -226,6 +229,8 @@ class Recovery:
 
     def _settle_job(self, folder: Path, journal: Journal, record: Record) -> bool:
         """Have one final report taken, or the job taken over; True when nothing is left to do for it here."""
+        if not self._without_events(record, folder / naming.workdir(*record.key)):
+            return False
         if record.final:
             return self._offer(folder, journal, record)
         job, now = adoption.job_of(record, folder), self._now()
@@ -247,6 +252,18 @@ class Recovery:
         from pilot.hpc.record import left
 
         return left(place.root, record.key).value
+
+    def _without_events(self, record: Record, place: Path) -> bool:
+        """Have a job's event ranges reported; the server takes none of a job that has ended."""
+        try:
+            if (place / naming.EVENT_JOURNAL).exists():
+                self.settle_events(record, place)
+        except Unreachable:
+            raise
+        except ServerError as wrong:
+            log.warning("job %d.%d: its event ranges wait for the server: %s", *record.key, wrong)
+            return False
+        return True
 
     def _adopt(self, folder: Path, journal: Journal, record: Record, chosen: adoption.Plan) -> bool:
         """Take a job over, if the server still wants it from us: another attempt may have stored its outputs."""

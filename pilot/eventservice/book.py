@@ -27,6 +27,10 @@ class Book:
     def __len__(self) -> int:
         return len(self._held)
 
+    def goes_on(self, note: Note) -> None:
+        """Have each change noted from now on."""
+        self._note = note
+
     def get(self, range_id: str) -> Optional[Held]:
         """Answer a range, if it is one of this job's."""
         return self._held.get(range_id)
@@ -116,8 +120,8 @@ def _line(move: Move, new: Sequence[Held], archive: Optional[Archive]) -> dict[s
     return line
 
 
-def read(lines: Iterable[Mapping[str, Any]], note: Note = _silent) -> Book:
-    """Answer the book of a pilot that died, from its journal; from now on changes are noted in turn.
+def read(lines: Iterable[Mapping[str, Any]]) -> Book:
+    """Answer the book of a pilot that died, from its journal.
 
     Raises:
         ValueError, KeyError, TypeError, IllegalMove: no pilot wrote this.
@@ -128,7 +132,6 @@ def read(lines: Iterable[Mapping[str, Any]], note: Note = _silent) -> Book:
             book.came([EventRange.from_wire(one) for one in line["came"]])
         elif "move" in line:
             book.move(Move(line["move"]), line["ids"], **_facts(line))
-    book._note = note
     return book
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple, Optional
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.events import Archive, EventReport
+from pilot.contract.events import Archive, EventAnswer, EventReport
 from pilot.contract.messages import Command
 from pilot.eventservice import outputs
 from pilot.eventservice.book import Book
 from pilot.eventservice.errands import NotStored, NotTold, Packed, Stored, Told
 from pilot.eventservice.outputs import Output
-from pilot.eventservice.ranges import Failure, Held, Move, State
+from pilot.eventservice.ranges import Failure, Move, State
 from pilot.job import Problem
 
 log = logging.getLogger(__name__)
@@ -158,26 +158,13 @@ class Outgoing:
             self.problem = Problem(failed.problem.code, words)
 
     def _tell(self) -> None:
-        if failed := self._book.all(State.FAILED):
-            self._send(failed, None)
-        elif stored := self._book.all(State.STORED):
-            lfn = stored[0].archive
-            self._send([held for held in stored if held.archive == lfn], self._book.archives[lfn])
-
-    def _send(self, ranges: list[Held], archive: Optional[Archive]) -> None:
-        self._telling = True
-        ends = tuple(self._book.end_of(held) for held in ranges)
-        self._doing.tell(EventReport(self._job_id, ends, archive))
+        if (report := next_report(self._job_id, self._book)) is not None:
+            self._telling = True
+            self._doing.tell(report)
 
     def _told(self, told: Told) -> None:
         self._telling = False
-        well = Move.TELL if told.report.archive is None else Move.REPORT
-        answers = list(zip(told.report.ends, told.answer.taken))
-        self._book.move(well, [end.id for end, taken in answers if taken])
-        refused = [end.id for end, taken in answers if not taken]
-        if refused:
-            log.warning("the server wants nothing more of event ranges %s", ", ".join(refused))
-        self._book.move(Move.REFUSE, refused)
+        take(self._book, told.report, told.answer)
         if any(word.strip() in _ENOUGH for word in told.answer.command.split(",")):
             self._enough(f"the server answered a report with {told.answer.command}")
 
@@ -190,7 +177,27 @@ class Outgoing:
             self._mute = True  # the job has to end; who finds its journal tells
 
 
+def next_report(job_id: int, book: Book) -> Optional[EventReport]:
+    """Answer what is to be reported next: all ranges that failed, or those of one archive; ``None``: nothing is."""
+    ranges, archive = book.all(State.FAILED), None
+    if not ranges and (stored := book.all(State.STORED)):
+        lfn = stored[0].archive
+        ranges, archive = [held for held in stored if held.archive == lfn], book.archives[lfn]
+    if not ranges:
+        return None
+    return EventReport(job_id, tuple(book.end_of(held) for held in ranges), archive)
+
+
+def take(book: Book, report: EventReport, answer: EventAnswer) -> None:
+    """Take the server's word on a report."""
+    well = Move.TELL if report.archive is None else Move.REPORT
+    answers = list(zip(report.ends, answer.taken))
+    book.move(well, [end.id for end, taken in answers if taken])
+    refused = [end.id for end, taken in answers if not taken]
+    if refused:
+        log.warning("the server wants nothing more of event ranges %s", ", ".join(refused))
+    book.move(Move.REFUSE, refused)
+
+
 #: What `Outgoing.handle` takes.
 NEWS = (Packed, Stored, NotStored, Told, NotTold)
-
-__all__ = ["NEWS", "Doing", "Outgoing", "Pace"]

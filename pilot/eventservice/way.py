@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pilot.contract.queue import QueueData, StorageEndpoint
     from pilot.job import PayloadCommand, PayloadOutcome, Problem
     from pilot.settings import Settings
+    from pilot.settings.events import Events
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,16 @@ class Around(NamedTuple):
     left: Callable[[], float]
 
 
+class Site(Protocol):
+    """What the server says of queue and storages."""
+
+    @property
+    def queue(self) -> QueueData: ...
+
+    @property
+    def storages(self) -> Mapping[str, StorageEndpoint]: ...
+
+
 class Ordered(NamedTuple):
     """One such job: where it is done, and with which command.
 
@@ -74,8 +85,7 @@ class Ordered(NamedTuple):
     """
 
     spec: JobSpec
-    queue: QueueData
-    storages: Mapping[str, StorageEndpoint]
+    site: Site
     folder: Path
     command: PayloadCommand
     cancelled: Cancel
@@ -179,7 +189,7 @@ def _exchange(
         wait=events.ask_wait,
         waits=waits,
     )
-    store = _store(ordered, around)
+    store = store_of(spec, ordered.site, ordered.folder, ordered.cancelled, around)
     asking = Asking(
         book,
         Amounts(events.at_once or max(1, spec.cores), events.ahead, events.reserve),
@@ -192,9 +202,7 @@ def _exchange(
         spec.id,
         book,
         ordered.folder,
-        Pace(
-            events.gap or float(ordered.queue.event_gap), events.per_archive, events.store_failures, events.store_wait
-        ),
+        _pace(events, ordered.site.queue),
         Doing(
             lambda given: lanes["store"].send(lambda: store.pack(given)),
             lambda archive: lanes["store"].send(lambda: store.store(archive)),
@@ -214,20 +222,27 @@ def _exchange(
     )
 
 
-def _store(ordered: Ordered, around: Around) -> Store:
-    def number_of(endpoint: str) -> int:
-        return ordered.storages[endpoint].id if endpoint in ordered.storages else 0
+def _pace(events: Events, queue: QueueData) -> Pace:
+    gap = events.gap or float(queue.event_gap)
+    return Pace(gap, events.per_archive, events.store_failures, events.store_wait)
 
-    storing = around.storing(ordered.queue, ordered.storages)
-    seconds = around.settings.copy.most_time
-    return Store(ordered.spec, ordered.folder, storing, ordered.cancelled, seconds, number_of)
+
+def store_of(spec: JobSpec, site: Site, folder: Path, cancelled: Cancel, around: Around) -> Store:
+    """Answer what packs and stores the outputs of one job's ranges."""
+    storages = site.storages
+
+    def number_of(endpoint: str) -> int:
+        return storages[endpoint].id if endpoint in storages else 0
+
+    storing = around.storing(site.queue, storages)
+    return Store(spec, folder, storing, cancelled, around.settings.copy.most_time, number_of)
 
 
 def _limit(ordered: Ordered, around: Around) -> Callable[[], float]:
     """Answer what tells the seconds that are left: for the pilot, and for the job."""
     import time
 
-    longest = float(ordered.spec.max_walltime or ordered.queue.max_time or "inf")
+    longest = float(ordered.spec.max_walltime or ordered.site.queue.max_time or "inf")
     end = time.monotonic() + longest
     return lambda: min(around.left(), end - time.monotonic())
 
