@@ -18,6 +18,7 @@ from pilot.control.component import Budget, Component
 from pilot.control.conductor import Conductor
 from pilot.control.data import DataControl, Doors, Logs, copytools
 from pilot.control.ends import first, known_ends, remaining, working_end
+from pilot.control.fine_grained import FineGrained
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.job_secrets import JobSecrets
 from pilot.control.journal import JOURNAL, Journal, Record
@@ -31,7 +32,6 @@ from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.readiness import Readiness
 from pilot.control.reports import Facts
-from pilot.control.running import OnDemand
 from pilot.control.side_lanes import Followers, broker_lanes, called_limits
 from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from pilot.contract.queue import QueueData
     from pilot.control.checking import Checking
     from pilot.control.credentials import CredentialReader
-    from pilot.control.running import Way
-    from pilot.copytool.base import CopyTool
     from pilot.settings import Settings
     from pilot.site.node import Node
 
@@ -215,14 +213,15 @@ class Agent:
         occupied = Occupied()
         hidden = (str(parts.own), settings.server.token_file, settings.server.certificate)
         containers = Containers(settings.container, parts.environment, hidden)
-        tools = copytools(parts.plugins)
+        tools, sites = copytools(parts.plugins), recovery.Sites(parts.server, settings.queue)
+        ranges = FineGrained(settings, parts.server, tools, sites, self._left)
         payloads = PayloadControl(
             tell,
             parts.plugins,
             occupied,
             parts.own,
             Surroundings(parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations),
-            (OnDemand(lambda work: work.job.spec.events, lambda: self._make_event_way(occupied, tools)),),
+            (ranges.way(occupied),),
         )
         data = DataControl(
             tell,
@@ -253,7 +252,7 @@ class Agent:
             self._observe, stops = lane.way.note, gathering.Warned(lane.way, stops)
         asks = self._lane("ask-payload", payloads.ask, 1)
         reports = Sharded([self._lane("report", jobs.report, 1, Newest(of_report)) for _ in range(threads)])
-        recover = self._make_recovery()
+        recover = self._make_recovery(sites, ranges)
         self._components += [asker, monitor, checks, recover]
         return Ways(
             work={
@@ -276,26 +275,17 @@ class Agent:
             follow=Followers(parts, self._secrets, self._begin_lane),
         )
 
-    def _make_event_way(self, occupied: Occupied, tools: Mapping[str, CopyTool]) -> Way:
-        from pilot.control.event_way import EventWay, around_of
-
+    def _left(self) -> float:
+        """Answer the seconds in which jobs may run."""
         end = working_end(self._ends, self._started, self._parts.settings.job.reserve)
-        return EventWay(
-            occupied,
-            around_of(
-                self._parts.settings,
-                self._parts.server,
-                tools,
-                lambda: min(end - time.monotonic(), self._readiness.remaining()),
-            ),
-        )
+        return min(end - time.monotonic(), self._readiness.remaining())
 
-    def _make_recovery(self) -> recovery.RecoveryLane:
+    def _make_recovery(self, sites: recovery.Sites, ranges: FineGrained) -> recovery.RecoveryLane:
         parts, tell = self._parts, self._news.put
-        sites = recovery.Sites(parts.server, parts.settings.queue)
         settling = recovery.Recovery(
             parts.base, parts.own, sites, parts.facts, parts.settings.recovery, tell, time.time, parts.inherited
         )
+        settling.settle_events = ranges.settle
         return recovery.RecoveryLane(queue.Queue(), self._budget(), tell, settling)
 
     def _doors(self, containers: Containers) -> Doors:
