@@ -32,7 +32,8 @@ _ATTEMPT = (
     " VALUES (?, 1, 'sent', ?, 0, 'LOCAL', '', '', '', ?, 0, '', 0, '', 0, 0, '', '', '')"
 )
 _LIVE = (
-    "INSERT INTO taskbuffer_live (job_id, attempt, queue, state, heartbeat, tail) VALUES (?, 1, 'LOCAL', 'sent', ?, '')"
+    "INSERT INTO taskbuffer_live (job_id, attempt, queue, state, heartbeat, tail, shown)"
+    " VALUES (?, 1, 'LOCAL', 'sent', ?, '', '')"
 )
 _REPORT = "INSERT INTO taskbuffer_jobreport SELECT id, ?, '' FROM taskbuffer_attempt WHERE job_id = ? AND number = 1"
 _STORED = (

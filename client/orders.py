@@ -63,7 +63,7 @@ def _shown(arguments: Namespace, connection: Connection, looks: Sequence[str]) -
             words = f"the pilot of job {arguments.id} has shown nothing in {arguments.wait:g} s"
             raise ClientError(words, "it reports seldom unless 'compass job debug' is on; see 'compass job log' later")
         time.sleep(min(WATCH, arguments.wait / 10))
-    shown = connection.get("job/get_log", job_id=arguments.id, file="payload.stdout")
+    shown = connection.get("job/get_shown", job_id=arguments.id)
     return answer(arguments, shown, lambda log: Text(str(log["text"]).rstrip("\n")))
 
 

@@ -65,7 +65,7 @@ def report(update: JobUpdate, *, progress: Progress | None, shown: str | None = 
         by: Who reports.
     """
     if shown:
-        taskbuffer.was_shown(update.job_id, attempt_of(update), [shown])
+        taskbuffer.was_shown(update.job_id, attempt_of(update), [shown], update.stdout or "nothing")
     answer = taskbuffer.apply_update(update, by=by, progress=progress)
     if shown is None and (looks := taskbuffer.looks_in(answer.command)):
         taskbuffer.was_shown(update.job_id, attempt_of(update), looks)

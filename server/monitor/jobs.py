@@ -70,9 +70,14 @@ def job_ids_of(request: HttpRequest) -> list[int]:
     return [_number(value) for value in listed]
 
 
+def is_job_number(text: str) -> bool:
+    """Say whether a text can be the number of a job."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
 def _number(value: Any) -> int:
     text = str(value)
-    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 18:
+    if isinstance(value, bool) or not is_job_number(text):
         raise ValueError(f"job_ids: {value!r} is not the number of a job")
     return int(text)
 

@@ -12,4 +12,5 @@ urlpatterns = [
     path("api/v1/system/get_status", views.get_status),
     path("api/v1/job/get_description", views.get_description),
     path("api/v1/job/get_log", views.get_log),
+    path("api/v1/job/get_shown", views.get_shown),
 ]

@@ -14,9 +14,10 @@ from server.accounts.rules import Identity, allow
 from server.lib.http import envelope, refusal
 from server.monitor.access import READERS, readable, wants_json
 from server.monitor.joblog import MOST, job_log
-from server.monitor.jobs import descriptions, job_ids_of
+from server.monitor.jobs import descriptions, is_job_number, job_ids_of
 from server.monitor.overview import event_lines, overview
 from server.production import queries as production
+from server.taskbuffer import queries as taskbuffer
 
 #: Outputs shown on a task's page.
 OUTPUTS = 100
@@ -77,12 +78,22 @@ def get_description(request: HttpRequest, identity: Identity) -> HttpResponse:
 def get_log(request: HttpRequest, identity: Identity) -> HttpResponse:
     """Answer where the log of the job ``job_id`` lies, and the end of the text ``file`` in it."""
     number = request.GET.get("job_id", "")
-    if not number.isascii() or not number.isdigit() or len(number) > 18:
+    if not is_job_number(number):
         return refusal(request, f"job_id: {number!r} is not the number of a job")
     found = job_log(int(number), name=request.GET.get("file") or "payload.stdout", tail=MOST)
     if found is None:
         return refusal(request, f"job_id: there is no job {number}")
     return envelope(found.as_json())
+
+
+@allow(*READERS)
+@require_safe
+def get_shown(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Answer what the pilot of the running job ``job_id`` has shown since it was last asked to by a command."""
+    number = request.GET.get("job_id", "")
+    if not is_job_number(number):
+        return refusal(request, f"job_id: {number!r} is not the number of a job")
+    return envelope({"text": taskbuffer.live_shown(int(number))})
 
 
 def _page(request: HttpRequest, name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

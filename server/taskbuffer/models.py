@@ -12,6 +12,9 @@ from django.db import models
 from pilot.contract.states import JobState
 from server.taskbuffer.states import FileState
 
+#: Characters that are kept of what a pilot has shown.
+SHOWN_MOST = 8192
+
 STATES = [(state.value, state.value) for state in JobState]
 
 
@@ -126,6 +129,9 @@ class Live(models.Model):
     events_done = _number()
     events_total = _number()
     tail = models.CharField(max_length=2048, default="", blank=True, help_text="The last lines of the payload.")
+    shown = models.CharField(
+        max_length=SHOWN_MOST, default="", blank=True, help_text="What its pilot has shown since it was last asked to."
+    )
 
     class Meta:
         verbose_name_plural = "live"

@@ -59,6 +59,11 @@ def live_tail(job_id: int) -> str:
     return str(Live.objects.filter(pk=job_id).values_list("tail", flat=True).first() or "")
 
 
+def live_shown(job_id: int) -> str:
+    """Answer what the pilot of a running job has shown since it was last asked to; empty for any other job."""
+    return str(Live.objects.filter(pk=job_id).values_list("shown", flat=True).first() or "")
+
+
 def states_of(job_ids: Iterable[int]) -> dict[int, tuple[str, str, int]]:
     """Answer (state, command, attempt) of each of these jobs that there is."""
     rows = Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "state", "command", "attempt")

@@ -31,7 +31,7 @@ class Server:
             return [[self.state, self.command]]
         if method == "job/set_command":
             self.command = body["command"]
-        return {"text": "the end\n", "words": ""} if method == "job/get_log" else True
+        return {"text": "$ ls\nthe end\n"} if method == "job/get_shown" else True
 
 
 @pytest.fixture
@@ -105,8 +105,8 @@ def test_a_pilot_is_told_something(server, capsys, words, told):
 def test_what_a_pilot_shows_is_waited_for(server, capsys):
     server.shows = 3
     assert main(["job", "tell", "7", "debug,tail a.log", "--wait", "2"]) == 0
-    assert capsys.readouterr().out == "the end\n"
-    assert [method for method, _ in server.asked] == ["job/set_command", *["job/get_status"] * 3, "job/get_log"]
+    assert capsys.readouterr().out == "$ ls\nthe end\n"
+    assert [method for method, _ in server.asked] == ["job/set_command", *["job/get_status"] * 3, "job/get_shown"]
 
 
 def test_a_pilot_that_shows_nothing_is_not_waited_for_any_longer(server, capsys):

@@ -131,7 +131,8 @@ def _take(cursor: CursorWrapper, order: ClaimOrder, candidates: Sequence[int], n
         ],
     )
     cursor.executemany(
-        "INSERT INTO taskbuffer_live (job_id, attempt, queue, state, heartbeat, tail) VALUES (%s, %s, %s, %s, %s, '')",
+        "INSERT INTO taskbuffer_live (job_id, attempt, queue, state, heartbeat, tail, shown)"
+        " VALUES (%s, %s, %s, %s, %s, '', '')",
         [(row[0], row[1], order.queue, sent, now.timestamp()) for row in taken],
     )
     add_events(cursor, [(row[0], row[1], activated, sent, at, order.by, order.node) for row in taken])

@@ -6,14 +6,16 @@ Something to be looked at is told until it was shown.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.codec import ContractError, shown
 from pilot.contract.messages import LOOKS, Command
 from pilot.contract.states import FINAL
 from server.taskbuffer.hot import rows
+from server.taskbuffer.models import SHOWN_MOST
 
 #: What may be said; a kill has a verb of its own.
 WORDS = (Command.SOFT_KILL, Command.DEBUG, Command.DEBUG_OFF, Command.NO_CLEANUP)
@@ -47,19 +49,29 @@ def command(job_id: int, text: str) -> None:
         )
         if cursor.rowcount != 1:
             raise ContractError(f"job_id: {job_id} is being killed", field_name="job_id")
+        if looks_in(text):
+            cursor.execute("UPDATE taskbuffer_live SET shown = '' WHERE job_id = %s", (job_id,))
 
 
 @transaction.atomic
-def was_shown(job_id: int, attempt: int, looks: Iterable[str]) -> None:
+def was_shown(job_id: int, attempt: int, looks: Sequence[str], text: str = "") -> None:
     """Tell a pilot no more to look at something: it has shown it, or been told by an answer that it will not confirm.
 
     Nothing happens when the job is at another attempt, or its pilot is told something else by now.
+
+    Args:
+        job_id: The job.
+        attempt: Of which the pilot speaks.
+        looks: The commands.
+        text: What it has shown, which is kept, after what it has shown before; "" when it has not.
     """
     with connection.cursor() as cursor:
         job = rows.standing(cursor, job_id)
         if job is None or job.attempt != attempt:
             return
         left = without(job.command, looks)
+        if text:
+            _keep(cursor, job_id, f"$ {', '.join(looks)}\n{text}\n")
         if left != job.command:
             cursor.execute(
                 "UPDATE taskbuffer_job SET command = %s WHERE id = %s AND attempt = %s AND command = %s",
@@ -67,12 +79,19 @@ def was_shown(job_id: int, attempt: int, looks: Iterable[str]) -> None:
             )
 
 
+def _keep(cursor: CursorWrapper, job_id: int, text: str) -> None:
+    cursor.execute("SELECT shown FROM taskbuffer_live WHERE job_id = %s", (job_id,))
+    for (before,) in cursor.fetchall():
+        shown = (before + text)[-SHOWN_MOST:]
+        cursor.execute("UPDATE taskbuffer_live SET shown = %s WHERE job_id = %s", (shown, job_id))
+
+
 def looks_in(text: str) -> tuple[str, ...]:
     """Answer those of some commands by which something is to be looked at."""
     return tuple(part for part in text.split(",") if _is_look(part))
 
 
-def without(text: str, looks: Iterable[str]) -> str:
+def without(text: str, looks: Sequence[str]) -> str:
     """Answer commands without these looks; how many blanks stand between their words makes no difference."""
     gone = [_words(look) for look in looks]
     return ",".join(part for part in text.split(",") if not (_is_look(part) and _words(part) in gone))

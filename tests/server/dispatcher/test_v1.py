@@ -211,6 +211,11 @@ def test_a_look_is_told_to_a_pilot_of_ours_until_it_has_shown_it(queue, manager,
     assert answer["data"]["command"] == "debug,ls"
     assert pilot.v1(UPDATE, body, **ours, **{SHOWN: "ls"})["data"]["command"] == "debug"
     assert queries.live_tail(number) == "the end"
+    assert queries.live_shown(number) == "$ tail -n 5 'a b'\nthe end\n$ ls\nnothing\n"
+    manager.v1(COMMAND, {"job_id": number, "command": "debugoff"})
+    assert queries.live_shown(number) != ""
+    manager.v1(COMMAND, {"job_id": number, "command": "ps"})
+    assert queries.live_shown(number) == "", "it was asked anew"
 
 
 def test_a_look_is_told_once_in_the_older_dialect_too(queue, manager, pilot):

@@ -17,7 +17,9 @@ from server.accounts.models import Role
 from server.monitor import joblog
 from server.pandaconfig.logic import define_storage
 from server.production.steps import submit
+from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import JobFile
+from tests.server import jobs
 
 
 @pytest.fixture
@@ -139,3 +141,12 @@ def test_a_description_of_nothing_is_refused(client, ask, given):
     body = {"job_ids": given}
     told = client.post("/api/v1/job/get_description", body, content_type="application/json", headers=headers).json()
     assert (told["success"], told["message"].startswith("Argument error: job_ids")) == (False, True)
+
+
+def test_what_a_pilot_was_asked_to_show_is_answered(ask, queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    taskbuffer.was_shown(job_id, 1, ["ls"], "payload.stdout")
+    assert ask("get_shown", job_id=job_id)["data"] == {"text": "$ ls\npayload.stdout\n"}
+    assert ask("get_shown", job_id=job_id + 1)["data"] == {"text": ""}
+    assert "job_id: 'x' is not the number of a job" in ask("get_shown", job_id="x")["message"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pilot.contract.codec import ContractError
-from server.taskbuffer import logic
-from server.taskbuffer.models import Job
+from server.taskbuffer import logic, queries
+from server.taskbuffer.models import SHOWN_MOST, Job
 from tests.server import jobs
 
 
@@ -81,6 +81,16 @@ def test_what_was_shown_is_told_no_more(queue, command, looks, left):
     jobs.claim()
     logic.was_shown(job_id, 1, looks)
     assert Job.objects.get().command == left
+
+
+def test_no_more_is_kept_of_what_was_shown_than_there_is_room_for(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    for letter in "abcdef":
+        logic.was_shown(job_id, 1, ["ls"], letter * 2000)
+    kept = queries.live_shown(job_id)
+    assert len(kept) == SHOWN_MOST
+    assert kept.endswith("f\n")
 
 
 def test_another_attempts_pilot_has_shown_nothing_of_this_one(queue):
