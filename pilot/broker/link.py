@@ -63,23 +63,20 @@ class Link:
     def _expect(self, command: str) -> Frame:
         """Wait for a frame; messages that come before it are kept."""
         until = self._clock() + self._place.timeout
+        kept: list[Frame] = []
         while True:
+            while self._early:
+                frame = self._early.pop(0)
+                _refuse_error(frame)
+                if frame.command == command:
+                    self._early = [*kept, *self._early]
+                    return frame
+                kept.append(frame)
             left = until - self._clock()
             if left <= 0:
                 raise Lost(f"no {command} came within {self._place.timeout:.0f} s")
             self._socket.settimeout(left)
-            for at, frame in enumerate(frames := self._read()):
-                if frame.command == command:
-                    self._early += frames[at + 1 :]
-                    return frame
-                self._take(frame)
-
-    def _take(self, frame: Frame) -> None:
-        """Keep a message; an error ends the connection, as the protocol wants it."""
-        if frame.command == "ERROR":
-            words = frame.headers.get("message") or frame.body[:200].decode("utf-8", "replace")
-            raise Lost(f"the broker says: {words}")
-        self._early.append(frame)
+            self._early += self._read()
 
     def _read(self) -> list[Frame]:
         try:
@@ -97,11 +94,10 @@ class Link:
         Raises:
             Lost: the connection is no more.
         """
-        frames, self._early = self._early, []
-        for frame in [*frames, *self._arrived()]:
-            self._take(frame)
-        found, self._early = self._early, []
-        return [frame for frame in found if frame.command == "MESSAGE"]
+        frames, self._early = [*self._early, *self._arrived()], []
+        for frame in frames:
+            _refuse_error(frame)
+        return [frame for frame in frames if frame.command == "MESSAGE"]
 
     def _arrived(self) -> list[Frame]:
         frames: list[Frame] = []
@@ -167,6 +163,13 @@ class Link:
             self._socket.sendall(write(Frame("DISCONNECT")))
         with contextlib.suppress(OSError):
             self._socket.close()
+
+
+def _refuse_error(frame: Frame) -> None:
+    """End the connection at an error, as the protocol wants it."""
+    if frame.command == "ERROR":
+        words = frame.headers.get("message") or frame.body[:200].decode("utf-8", "replace")
+        raise Lost(f"the broker says: {words}")
 
 
 def connect(place: Place, clock: Callable[[], float]) -> Link:

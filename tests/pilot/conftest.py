@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.services import containers, htcondor, slurm
+from tests.services import containers, htcondor, rabbitmq, slurm
 
 
 @pytest.fixture
@@ -46,3 +46,10 @@ def _htcondor():
     """A real HTCondor pool."""
     with htcondor.running() as pool:
         yield pool
+
+
+@pytest.fixture(scope="session", name="rabbitmq")
+def _rabbitmq():
+    """A real RabbitMQ that speaks STOMP."""
+    with rabbitmq.running() as broker:
+        yield broker

@@ -138,3 +138,41 @@ def test_a_pilot_on_an_unwell_node_asks_no_more_and_one_whose_job_failed_does():
     full, failed = Problem(ErrorCode.NO_LOCAL_SPACE, "full"), Problem(ErrorCode.PAYLOAD_FAILED, "exit status 3")
     assert asking().ended_with(full).next(0.0, 0) is None
     assert asking().ended_with(failed).next(0.0, 0) == 0.0
+
+
+def called(**limits):
+    return asking(called_wait=600.0, called_requests=7, **limits).listening(True)
+
+
+def test_while_messages_call_work_is_asked_for_seldom_and_for_long():
+    tries = called()
+    assert tries.next(0.0, 0.5) == 0.0
+    for _ in range(6):
+        tries = tries.got(0, 0)
+        assert tries.next(1.0, 0.5) == 601.0
+    assert tries.got(0, 0).over
+
+
+def test_what_a_called_pilot_does_not_get_ends_nothing():
+    tries = called()
+    for _ in range(100):
+        tries = tries.got(0, 0, called=True)
+    assert not tries.over
+    assert tries.next(1.0, 0.5) == 601.0  # and it does not ask again at once
+
+
+def test_when_no_message_calls_any_more_the_usual_waits_and_limits_hold_again():
+    tries = called()
+    for _ in range(4):
+        tries = tries.got(0, 0)
+    alone = tries.listening(False)
+    assert alone.next(1.0, 0.5) == 101.0
+    assert alone.got(0, 0).over
+
+
+def test_a_server_that_fails_is_asked_again_as_always_though_messages_call():
+    assert called().failed(DOWN, fatal=False).next(1.0, 0.5) == 101.0
+
+
+def test_messages_make_no_pilot_live_longer():
+    assert called(lifetime=100).next(100.0, 0.5) is None
