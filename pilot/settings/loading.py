@@ -88,7 +88,8 @@ def _checked(value: Any, spec: Any, where: str) -> Any:
     if kind is tuple and isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = tuple(value)
     if type(value) is not kind or value != value:
-        raise ConfigError(f"{where} is {value!r}; {_EXPECTED[kind]} is expected")
+        unit = f" (unit: {spec.metadata['unit']})" if spec.metadata["unit"] else ""
+        raise ConfigError(f"{where} is {value!r}; {_EXPECTED[kind]} is expected{unit}")
     words = spec.metadata.get("words")
     if words and value not in words:
         raise ConfigError(f"{where} is {value!r}; one of {', '.join(words)} is expected")
@@ -127,8 +128,19 @@ def read_file(path: Path, *, needed: bool = True) -> list[Layer]:
 def _parse(text: str, where: str) -> Any:
     import yaml
 
+    class Once(yaml.SafeLoader):
+        """Takes no key twice: the earlier one, with all that is below it, would be lost without a word."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set[str]()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in seen:
+                    raise ConfigError(f"{where}, line {key.start_mark.line + 1}: {key.value} is there twice; leave one")
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Once)  # noqa: S506 # it is a safe one
     except yaml.YAMLError as wrong:
         mark = getattr(wrong, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -139,7 +151,9 @@ def from_environment(environment: Mapping[str, str]) -> list[Layer]:
     """Read ``COMPASS_PILOT__SECTION__KEY`` variables, one layer each, so that a slip names its variable."""
     layers: list[Layer] = []
     for variable in sorted(name for name in environment if name.startswith(PREFIX)):
-        section, _, name = variable[len(PREFIX) :].lower().partition("__")
+        section, separator, name = variable[len(PREFIX) :].lower().partition("__")
+        if not separator:
+            raise ConfigError(f"${variable}: names no setting; {PREFIX}SECTION__KEY is expected")
         known = {spec.name: spec for spec in fields(SECTIONS[section])} if section in SECTIONS else {}
         text = environment[variable]
         is_text = name in known and isinstance(known[name].default, str)

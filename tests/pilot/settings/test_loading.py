@@ -90,12 +90,27 @@ def test_an_empty_file_says_nothing(tmp_path):
         ("a: b: c", "a.yaml, line 1: not YAML"),
         ("- 1\n", "sections such as 'monitor:' are expected, not list"),
         ("a: !!python/object:os.system {}", "not YAML"),
+        ("job: {at_once: 2}\nlog: {}\njob: {cores: 4}\n", "a.yaml, line 3: job is there twice; leave one"),
+        ("job:\n  cores: 4\n  cores: 4\n", "a.yaml, line 3: cores is there twice; leave one"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_named_with_its_line(tmp_path, text, message):
     with pytest.raises(ConfigError, match="a.yaml") as caught:
         settings.read_file(write(tmp_path / "a.yaml", text))
     assert message in caught.value.detail
+
+
+def test_a_file_may_say_a_thing_once_and_refer_to_it(tmp_path):
+    text = "job: &some {cores: 4}\nlog: {<<: *some, debug: true}\n? [a]\n: {}\n"
+    with pytest.raises(ConfigError, match="unhashable key"):
+        settings.read_file(write(tmp_path / "a.yaml", text))
+    ((_, layer),) = settings.read_file(write(tmp_path / "a.yaml", text.partition("?")[0]))
+    assert layer == {"job": {"cores": 4}, "log": {"cores": 4, "debug": True}}
+
+
+def test_what_is_expected_is_told_with_its_unit():
+    with pytest.raises(ConfigError, match=r"monitor\.heartbeat is '30m'; a number \(s\) is expected"):
+        load([("node.yaml", {"monitor": {"heartbeat": "30m"}})])
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
