@@ -109,7 +109,7 @@ def test_a_file_may_say_a_thing_once_and_refer_to_it(tmp_path):
 
 
 def test_what_is_expected_is_told_with_its_unit():
-    with pytest.raises(ConfigError, match=r"monitor\.heartbeat is '30m'; a number \(s\) is expected"):
+    with pytest.raises(ConfigError, match=r"monitor\.heartbeat is '30m'; a number is expected \(unit: s\)"):
         load([("node.yaml", {"monitor": {"heartbeat": "30m"}})])
 
 
