@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.figures import Figure, machine, table, write_json
+from benchmarks.command import Number, run
+from benchmarks.figures import Figure
 from pilot import plugins
 from pilot.contract.job import JobSpec
 from pilot.contract.queue import QueueData
@@ -150,21 +151,13 @@ def _with_many(rounds: Sequence[Watched], root: Root, options: argparse.Namespac
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, default=500, help="processes of the payload (default: 500)")
-    parser.add_argument("--own", type=int, default=2, help="MB of its own that each has (default: 2)")
-    parser.add_argument("--shared", type=int, default=64, help="MB that they share (default: 64)")
-    parser.add_argument("--looks", type=int, default=60, help="looks of one round, a minute apart (default: 60)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds (default: 3)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    options = parser.parse_args()
-    begun = machine()
-    found = measure(options)
-    print(f"{begun['cores']} cores, load {begun['load']} before and {machine()['load']} after\n{table(found)}")
-    if options.json:
-        write_json(options.json, begun, found)
-
+NUMBERS = (
+    Number("processes", 500, "processes of the payload"),
+    Number("own", 2, "MB of its own that each has"),
+    Number("shared", 64, "MB that they share"),
+    Number("looks", 60, "looks of one round, a minute apart"),
+    Number("rounds", 3, "rounds"),
+)
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, NUMBERS, measure)

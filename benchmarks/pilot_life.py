@@ -10,7 +10,6 @@ hour does, and the CPU time is divided by the hour.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -22,7 +21,8 @@ from dataclasses import fields
 from http.client import HTTPConnection
 from pathlib import Path
 
-from benchmarks.figures import Figure, machine, table, write_json
+from benchmarks.command import Number, run
+from benchmarks.figures import Figure
 from benchmarks.pilot_overhead import MB, PILOT, Bench, Readings
 from benchmarks.system import BASE, Server, serving
 from pilot.settings import SECTIONS
@@ -186,18 +186,10 @@ def figures(readings: Readings) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="runs of each kind, in turn (default: 10)")
-    parser.add_argument("--watch", type=float, default=HOUR / FASTER, help="seconds of watching (default: 36)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    options = parser.parse_args()
-    begun = machine()
-    found = measure(options.rounds, options.watch)
-    print(f"{begun['cores']} cores, load {begun['load']} before and {machine()['load']} after\n{table(found)}")
-    if options.json:
-        write_json(options.json, begun, found)
-
+NUMBERS = (
+    Number("rounds", 10, "runs of each kind, in turn"),
+    Number("watch", HOUR / FASTER, "seconds of watching"),
+)
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, NUMBERS, lambda options: measure(options.rounds, options.watch))

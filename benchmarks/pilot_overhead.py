@@ -9,7 +9,6 @@ three times and runs ``true``: what any program must do that asks for a job, run
 
 from __future__ import annotations
 
-import argparse
 import os
 import sqlite3
 import subprocess
@@ -26,7 +25,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, machine, table, write_json
+from benchmarks.command import Number, run
+from benchmarks.figures import Figure
 from benchmarks.system import BASE, QUEUE, Server, serving
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -249,18 +249,10 @@ def measure(rounds: int, count: int) -> list[Figure]:
         return figures(readings)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15, help="runs of each kind of pilot, in turn (default: 15)")
-    parser.add_argument("--chain", type=int, default=10, help="jobs of a pilot that runs several (default: 10)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    options = parser.parse_args()
-    begun = machine()
-    found = measure(options.rounds, options.chain)
-    print(f"{begun['cores']} cores, load {begun['load']} before and {machine()['load']} after\n{table(found)}")
-    if options.json:
-        write_json(options.json, begun, found)
-
+NUMBERS = (
+    Number("rounds", 15, "runs of each kind of pilot, in turn"),
+    Number("chain", 10, "jobs of a pilot that runs several"),
+)
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, NUMBERS, lambda options: measure(options.rounds, options.chain))

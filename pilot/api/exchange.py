@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Optional
 
+from pilot.site import whole_file
+
 #: What is longer than this is no message, in bytes.
 LONGEST = 64 * 2**20
+#: The other program may run as somebody else.
+READABLE = 0o644
 
 
 def write(path: Path, text: str) -> None:
@@ -19,20 +21,7 @@ def write(path: Path, text: str) -> None:
     Raises:
         OSError: it could not be written; what was there before is untouched.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
-    new = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # The other program may run as somebody else.
-        new.chmod(0o644)
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
-    _settle(path.parent)
+    whole_file.write(path, text, READABLE)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -76,13 +65,3 @@ def remove(path: Path) -> None:
     """Remove a file; one that is not there is no failure."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         path.unlink()
-
-
-def _settle(folder: Path) -> None:
-    """Make the new name last; some file systems of networks cannot, and need not."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
+from pilot.site import whole_file
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
 _SEQUENCE, _EXPLICIT, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
@@ -67,14 +66,10 @@ def replace_secret(path: Path, text: str) -> None:
 
     Raises:
         OSError: it cannot be written.
+        ValueError: it is no ASCII, as every proxy and token is.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # its mode is 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)  # there only if it did not come into its place
+    text.encode("ascii")
+    whole_file.write(path, text, 0o600)
 
 
 def _not_after(certificate: bytes) -> float:
