@@ -58,7 +58,7 @@ def main(argv: Sequence[str], say: Say) -> int:
     base = _fresh(found.workdir)
     try:
         unpack(Path(found.bundle), base / ORIGINAL)
-        failed = _read(base / ORIGINAL)
+        failed = _read(base / ORIGINAL, found.bundle)
     except ConfigError:
         shutil.rmtree(base / ORIGINAL, ignore_errors=True)
         base.rmdir()
@@ -124,11 +124,11 @@ def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Any:
     return tar.extractfile(member)
 
 
-def _read(folder: Path) -> Bundle:
+def _read(folder: Path, name: str) -> Bundle:
     found = sorted([*folder.glob(REPLAY), *folder.glob(f"*/{REPLAY}")])
     if not found:
         why = f"only the log of a job that failed has one, and only with log.failure_bundle; there is no {REPLAY}"
-        raise ConfigError(f"{folder.parent}: nothing to replay: {why}")
+        raise ConfigError(f"{name}: nothing to replay: {why}")
     return bundle.read(found[0])
 
 

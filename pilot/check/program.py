@@ -17,6 +17,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError, PilotError
 from pilot.runtime.transformation import Allowed
 from pilot.site.cvmfs import in_time
+from pilot.usage import Parser
 
 if TYPE_CHECKING:
     from pilot.copytool.base import CopyTool
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str], say: Callable[[str], None]) -> int:
     """Check this node; any option but ``--json`` is the pilot's. Answer 0 when nothing is bad."""
-    words = [word for word in argv if word != "--json"]
-    findings = list(examine(words))
-    if "--json" in argv:
+    words = "Look at everything that a job would meet on this node. Further options are the pilot's own: -q, --url ..."
+    parser = Parser(prog="pilot check", description=words, allow_abbrev=False)
+    parser.add_argument("--json", action="store_true", help="Print what was found as JSON.")
+    found, rest = parser.parse_known_args(argv)
+    findings = list(examine(rest))
+    if found.json:
         say(json.dumps([finding.as_dict() for finding in findings], indent=2))
     else:
         for line in lines(findings):

@@ -49,16 +49,18 @@ def decompressed(file: IO[bytes]) -> Iterator[Any]:
 
     Raises:
         ConfigError: it was made by one that this node lacks.
-        OSError: it is broken; also while it is read.
+        OSError: it is none, or broken; also while it is read.
     """
-    gzipped = file.read(2) == b"\x1f\x8b"
+    start = file.read(4)
     file.seek(0)
-    if gzipped:
+    if start.startswith(b"\x1f\x8b"):
         import gzip
         import zlib
 
         reader: Any = gzip.GzipFile("", "rb", fileobj=file)
         broken: Any = zlib.error
+    elif start != b"\x28\xb5\x2f\xfd":
+        raise OSError("it is compressed neither by gzip nor by zstd")
     else:
         require(ZSTD)
         module: Any = importlib.import_module(_found())

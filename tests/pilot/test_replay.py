@@ -162,7 +162,7 @@ def test_a_shell_has_the_payloads_place_environment_and_command(tmp_path, archiv
 
 def test_a_log_without_a_bundle_is_told(tmp_path):
     (tmp_path / "log").mkdir()
-    with pytest.raises(ConfigError, match="nothing to replay: only the log of a job that failed has one"):
+    with pytest.raises(ConfigError, match=r"/log: nothing to replay: only the log of a job that failed has one"):
         played(tmp_path, tmp_path / "log")
 
 

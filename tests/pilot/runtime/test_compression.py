@@ -45,3 +45,9 @@ def test_a_compressor_that_is_not_installed_is_told_with_the_remedy(monkeypatch)
         require(ZSTD)
     with pytest.raises(ConfigError, match="zstd is not installed"), decompressed(io.BytesIO(b"\x28\xb5\x2f\xfd")):
         pass
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"PK\x03\x04 and more"])
+def test_what_no_compressor_of_logs_has_made_is_told_as_such(content):
+    with pytest.raises(OSError, match="neither by gzip nor by zstd"), compression.decompressed(io.BytesIO(content)):
+        pytest.fail("it was opened")
