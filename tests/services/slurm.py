@@ -123,11 +123,10 @@ class Slurm:
         self.run("scancel", f"--user={self.user}", check=False)
         self._wait(lambda: not self.run("squeue", "-h", check=False), "jobs do not end")
 
-    def run(self, *argv: str, check: bool = True) -> str:
-        """Run one of Slurm's commands; answer what it wrote."""
-        done = subprocess.run(
-            argv, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=60, cwd=self.folder
-        )
+    def run(self, *argv: str, check: bool = True, **more: str) -> str:
+        """Run one of Slurm's commands, with further variables in its environment; answer what it wrote."""
+        variables = {**os.environ, **more, **self.environment}
+        done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=60, cwd=self.folder)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(argv)}: {done.stderr}")
         return done.stdout
