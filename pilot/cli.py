@@ -1,68 +1,63 @@
-"""The program: from argv to one agent, and from its ending to an exit status and one line in words."""
+"""The program: from argv to a pilot or one of the further commands, and from an error to an exit status.
+
+What is to be done is known before anything of the pilot is imported.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
-import logging
-import os
-import queue
-import shutil
 import signal
 import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NoReturn, Optional
+from typing import Optional
 
-from pilot import command_line, options, settings
-from pilot.contract.codes import ErrorCode
-from pilot.contract.exit_codes import ExitCode, exit_code
-from pilot.contract.version import PRODUCT
-from pilot.errors import ConfigError, JobFailed, PilotError
-from pilot.runtime import streams
-
-if TYPE_CHECKING:
-    from pilot.api.communicator import Communicator
-    from pilot.api.worker import Worker
-    from pilot.control.agent import Ending, Parts
-    from pilot.control.journal import Record
-    from pilot.settings import Loaded, Settings
-
-log = logging.getLogger("pilot")
-
-PILOT_LOG = "pilotlog.txt"
-#: A pilot that ends with one of these has nothing to tell that its log would be kept for.
-UNEVENTFUL = (ExitCode.OK, ExitCode.NO_JOBS)
+#: What the first word may be, beside a pilot's options.
+FURTHER = ("settings", "environment", "check", "test", "rank", "replay", "events")
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the pilot, or one of its further commands; answer the shell status."""
-    streams.ensure()
     words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] and words[0] in FURTHER:
+        return carry_out(words)
+    # Importing makes no garbage, and to look for it takes a tenth of the start; `life.run` lets it begin.
+    gc.disable()
     try:
-        status = further(words[:1], words[1:])
-        if status is None:
-            run(words)
+        return carry_out(words)
+    finally:
+        gc.enable()
+
+
+def carry_out(words: Sequence[str]) -> int:
+    """Do what the words say; answer the shell status, and tell what went wrong."""
+    from pilot.contract.codes import ErrorCode
+    from pilot.contract.exit_codes import exit_code
+    from pilot.errors import JobFailed, PilotError
+    from pilot.runtime import streams
+
+    streams.ensure()
+    try:
+        status = begin(words)
         streams.deliver()
         return status
     except KeyboardInterrupt:  # of a command; a pilot hears its signals
-        return say("interrupted", 128 + signal.SIGINT)
+        return streams.say("interrupted", 128 + signal.SIGINT)
     except PilotError as error:
-        return say(f"{error}; {error.code.advice}", exit_code([error.code]))
+        return streams.say(f"{error}; {error.code.advice}", exit_code([error.code]))
     except BrokenPipeError:  # whoever read what a command prints has had enough
         streams.deliver()
         return 128 + signal.SIGPIPE
     except OSError as wrong:
         full = wrong.errno in (errno.ENOSPC, errno.EDQUOT)
         failed = JobFailed(ErrorCode.NO_LOCAL_SPACE if full else ErrorCode.FILE_HANDLING, str(wrong))
-        return say(f"{failed}; {failed.code.advice}", exit_code([failed.code]))
+        return streams.say(f"{failed}; {failed.code.advice}", exit_code([failed.code]))
 
 
-def further(name: Sequence[str], argv: Sequence[str]) -> Optional[int]:
-    """Run one of the further commands; ``None`` when it is none of them."""
+def begin(words: Sequence[str]) -> int:
+    """Run one of the further commands, or be a pilot, which does not come back."""
+    name, argv = words[:1], words[1:]
     if name == ["settings"]:
         return show_settings(argv)
     if name == ["environment"]:
@@ -77,8 +72,9 @@ def further(name: Sequence[str], argv: Sequence[str]) -> Optional[int]:
         return trial.main(argv, print)
     if name == ["rank"]:
         from pilot.hpc import rank
+        from pilot.settings import environment
 
-        return rank.main(argv, settings.environment())
+        return rank.main(argv, environment())
     if name == ["replay"]:
         from pilot import replay
 
@@ -87,27 +83,28 @@ def further(name: Sequence[str], argv: Sequence[str]) -> Optional[int]:
         from pilot.api import event_client
 
         return event_client.main(argv)
-    return None
+    from pilot import life
 
-
-def say(words: str, status: int) -> int:
-    """Write the last line."""
-    streams.tell(f"pilot: {words} (exit status {status})")
-    return status
+    return life.run(words)
 
 
 def show_settings(argv: Sequence[str]) -> int:
     """Print each setting with its value and where that came from; or check one file."""
+    from pilot import settings
+    from pilot.errors import ConfigError
+
     if "--check" in argv:
         found = [word for word in argv if word != "--check"]
         if len(found) != 1:
             raise ConfigError("settings --check takes one file")
         settings.load(settings.read_file(Path(found[0])))
         print(f"{found[0]}: fine")
-        return ExitCode.OK.value
+        return 0
+    from pilot import life
+
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may have enough
-    print("\n".join(read_settings(argv)[0].lines()))
-    return ExitCode.OK.value
+    print("\n".join(life.read_settings(argv)[0].lines()))
+    return 0
 
 
 def show_environment(argv: Sequence[str]) -> int:
@@ -115,6 +112,7 @@ def show_environment(argv: Sequence[str]) -> int:
     import json
 
     from pilot.api.environment import Environment
+    from pilot.errors import ConfigError
 
     folders = [word for word in argv if word != "--json"]
     if len(folders) > 1 or any(not Path(folder).is_dir() for folder in folders):
@@ -122,275 +120,4 @@ def show_environment(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     found = Environment(*map(Path, folders))
     print(json.dumps(found.as_dict(), indent=2) if "--json" in argv else "\n".join(found.lines()))
-    return ExitCode.OK.value
-
-
-def read_settings(argv: Sequence[str]) -> tuple[Loaded, Sequence[str]]:
-    """Answer the settings from every layer, and a line for each option that no longer does anything."""
-    found = command_line.parse(argv)
-    loaded = settings.load(settings.layers(found.config, [options.as_layer(found)]))
-    return loaded, found.obsolete
-
-
-def run(argv: Sequence[str]) -> NoReturn:
-    """Be a pilot, until the process ends."""
-    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    # Its import takes longer than everything else that comes before the first request.
-    threading.Thread(target=__import__, args=("requests",), daemon=True).start()
-    # Held to the very end: as long as a thread may still report, the next pilot on this disk must not.
-    with contextlib.ExitStack() as held:
-        with uncollected():
-            loaded, obsolete = read_settings(argv)
-            for line in obsolete:
-                streams.tell(f"pilot: {line}")
-            parts = prepare(loaded, told, held)
-        ending = live(parts, told)
-        status = exit_code((problem.code for problem in ending.problems), signal=ending.signal)
-        log.info("the end: status %d", status)
-        hand_over(parts.own, loaded.settings.recovery.folder, told, loaded.settings.stop.within_again)
-        leave(parts.own, status, loaded.settings.job.keep_workdir)
-        say(summary(ending), status)
-        # A thread that hangs in a copy or in the network would keep the process from ending, and what the interpreter
-        # does at its end takes as long as two reports.
-        with contextlib.suppress(OSError):
-            streams.deliver()
-        os._exit(status)
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """Look for no garbage while modules are imported, and never at what they have made: that stays to the end.
-
-    Looking takes a tenth of the start, and the first look at everything as long as two reports.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
-def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitStack) -> Parts:
-    """Collect what an agent is made from, and make its folder, which is locked until ``held`` is closed.
-
-    From here on signals are put to ``told``.
-    """
-    from pilot import plugins
-    from pilot.control.agent import Parts
-    from pilot.control.reports import facts_of
-    from pilot.runtime import signals
-    from pilot.site import node
-
-    chosen = without_server(loaded.settings) if loaded.settings.job.file else for_harvester(loaded.settings)
-    require(chosen)
-    signals.hear(signals.meanings(chosen.stop.preemption), told)
-    base = base_of(chosen)
-    inherited: Sequence[Record] = ()
-    if chosen.gathers:
-        from pilot.control import resuming
-
-        chosen, own, inherited = resuming.prepared(chosen, base, held, make_folder)
-    else:
-        own = make_folder(base, held)
-    start_log(own / PILOT_LOG, debug=chosen.log.debug)
-    log.info("COMPASS Pilot %s in %s", PRODUCT, own)
-    for line in loaded.lines() if chosen.log.debug else ():
-        log.debug("%s", line)
-    here, environment, token = node.describe(), settings.environment(), settings.Token(chosen.server)
-    token.read()  # one that cannot be read is better known now
-    server = speak(chosen, token, base)
-    return Parts(
-        settings=chosen,
-        plugins=plugins.load(chosen.plugins.user, chosen.plugins.also),
-        server=server,
-        node=here,
-        facts=facts_of(environment, here.host, here.cpu_model),
-        base=base,
-        own=own,
-        environment=environment,
-        secrets=token.seen,
-        token=token.read,
-        workers=workers_of(chosen, token, server, base, here.host),
-        inherited=inherited,
-    )
-
-
-def for_harvester(chosen: Settings) -> Settings:
-    """Answer the settings as they are for a pilot that finds its jobs in Harvester's files."""
-    if settings.mode_of(chosen) is settings.Mode.SERVER:
-        return chosen
-    from pilot.api import harvester
-
-    return harvester.adjusted(chosen)
-
-
-def workers_of(
-    chosen: Settings, token: settings.Token, server: Communicator, base: Path, host: str
-) -> Sequence[Worker]:
-    """Answer to whom this pilot is a worker."""
-    if settings.mode_of(chosen) is settings.Mode.SERVER and (chosen.job.file or not chosen.harvester.worker):
-        return ()
-    from pilot.api import harvester
-
-    return harvester.workers_for(chosen, token.read, server, base, host)
-
-
-def speak(chosen: Settings, token: settings.Token, base: Path) -> Communicator:
-    """Answer whom this pilot asks and tells: a server, or files."""
-    if settings.mode_of(chosen) is not settings.Mode.SERVER:
-        from pilot.api import harvester
-
-        return harvester.server_for(chosen, token.read, base)
-    if chosen.server.updates and not chosen.job.file:
-        from pilot.api.communicator import Communicator
-
-        return Communicator(chosen.server, token.read)
-    from pilot.api import offline
-
-    return offline.server_for(chosen, token.read, base)
-
-
-def without_server(chosen: Settings) -> Settings:
-    """Answer the settings of a pilot that runs a file of jobs."""
-    from pilot.api import offline
-
-    return offline.adjusted(chosen)
-
-
-def live(parts: Parts, told: queue.SimpleQueue[Any]) -> Ending:
-    """Let an agent live; answer how it ended."""
-    from pilot.control.agent import Agent
-
-    ending = Agent(parts, told).run()
-    if ending.gathers is not None and ending.signal is None:
-        from pilot.hpc.choosing import adjusted
-
-        log.info("%s is a supercomputer's queue: jobs are gathered", ending.gathers.name)
-        ending = Agent(parts._replace(settings=adjusted(parts.settings, ending.gathers)), told).run()
-    return ending
-
-
-def require(chosen: Settings) -> None:
-    """Refuse to begin without what only the admin can know.
-
-    Raises:
-        ConfigError: it is missing, or names a file that is not there.
-    """
-    for value, name, option in ((chosen.server.url, "server.url", "--url"), (chosen.queue.name, "queue.name", "-q")):
-        needless = chosen.job.file or (name == "server.url" and settings.mode_of(chosen) is settings.Mode.FILES)
-        if not value and not needless:
-            raise ConfigError(f"{name} is not set; give {option}, or set it in a configuration file")
-    if chosen.log.compression != "gzip":
-        from pilot.runtime import compression
-
-        compression.require(chosen.log.compression)
-    for value, name in ((chosen.server.certificate, "certificate"), (chosen.server.authorities, "authorities")):
-        if value and not Path(value).exists():
-            raise ConfigError(f"server.{name}: {value} does not exist")
-
-
-def base_of(chosen: Settings) -> Path:
-    """Answer the folder in which pilots have theirs.
-
-    Raises:
-        ConfigError: it is the one that the pilot was started in, and that is gone.
-    """
-    try:
-        return Path(chosen.job.workdir or ".").absolute()
-    except FileNotFoundError as wrong:
-        raise ConfigError("job.workdir: the folder this was started in is gone; give another by -a") from wrong
-
-
-def make_folder(base: Path, held: contextlib.ExitStack) -> Path:
-    """Make this pilot's folder, and lock it.
-
-    Raises:
-        ConfigError: it cannot be made.
-    """
-    from pilot.runtime import workdir
-
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        return held.enter_context(workdir.claimed(base))
-    except OSError as wrong:
-        raise ConfigError(f"job.workdir: no folder can be made in {base}: {wrong.strerror}") from wrong
-
-
-def start_log(path: Path, *, debug: bool) -> None:
-    """Write the log to a file; with ``debug`` more of it, and to stderr as well."""
-    form = logging.Formatter("%(asctime)s %(levelname)-7s %(threadName)-10s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
-    form.converter = time.gmtime
-    logging.raiseExceptions = False  # a full disk is told once, by what needs it more
-    outputs: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
-    if debug:
-        outputs.append(logging.StreamHandler())
-    for output in outputs:
-        output.setFormatter(form)
-        logging.getLogger().addHandler(output)
-    log.setLevel(logging.DEBUG if debug else logging.INFO)
-
-
-def hand_over(own: Path, folder: str, told: queue.SimpleQueue[Any], seconds: float) -> None:
-    """Move jobs that this pilot could not bring to their end to where the site's other pilots find them.
-
-    A signal leaves so many seconds for it: the folder may be on a disk that does not answer.
-    """
-    if folder and any(own.glob("journal/*-*.json")) and Path(folder).absolute() != own.parent:
-        from pilot.control.moving import move_all
-
-        def move() -> None:
-            try:
-                log.info("%d jobs are left to other pilots, in %s", move_all(own, Path(folder).absolute()), folder)
-            except PilotError as wrong:
-                log.error("they stay on this disk: %s", wrong)
-
-        if not in_time(move, told, seconds):
-            log.error("a signal has cut the way to %s short; what has not arrived waits on this disk", folder)
-
-
-def in_time(work: Callable[[], None], told: queue.SimpleQueue[Any], seconds: float) -> bool:
-    """Do something to its end, or until so many seconds after the next signal; say whether it came to its end."""
-    done = object()
-
-    def do() -> None:
-        try:
-            work()
-        finally:
-            told.put(done)
-
-    threading.Thread(target=do, name="hand-over", daemon=True).start()
-    until: Optional[float] = None
-    while True:
-        try:
-            word = told.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            return False
-        if word is done:
-            return True
-        if isinstance(word, int):
-            until = until or time.monotonic() + seconds
-
-
-def leave(own: Path, status: int, keep: bool) -> None:
-    """Remove this pilot's folder, but not what the next pilot on this disk, or a reader of the log, will want."""
-    from pilot.control.moving import INSIDE
-    from pilot.runtime.workdir import KEPT_FILE
-
-    if keep or any(any(own.glob(names)) for names in ("journal/*", f"*/{INSIDE}", f"*/{KEPT_FILE}")):
-        return
-    if status in UNEVENTFUL:
-        shutil.rmtree(own, ignore_errors=True)
-    else:
-        shutil.rmtree(own / "journal", ignore_errors=True)
-
-
-def summary(ending: Ending) -> str:
-    """Say in words how it ended."""
-    done = "1 job finished" if ending.finished == 1 else f"{ending.finished} jobs finished"
-    first = ending.problems[0] if ending.problems else None
-    parts = [f"ended by {signal.Signals(ending.signal).name}"] if ending.signal else []
-    parts.append(done)
-    if first is not None:
-        parts.append(f"{first.code.name} ({int(first.code)}): {first.detail}; {first.code.advice}")
-    return ", ".join(parts)
+    return 0

@@ -1,4 +1,4 @@
-"""Which plugins this pilot has, and the one way to call their hooks. Built once in `cli`, handed on; never a global."""
+"""Which plugins this pilot has, and the one way to call their hooks. Built in `life`, handed on; never a global."""
 
 from __future__ import annotations
 

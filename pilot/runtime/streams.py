@@ -28,6 +28,12 @@ def tell(words: str) -> None:
         _drop(2)
 
 
+def say(words: str, status: int) -> int:
+    """Write a program's last line; answer its exit status."""
+    tell(f"pilot: {words} (exit status {status})")
+    return status
+
+
 def deliver() -> None:
     """Write out what was printed; a reader that has gone away, as ``head`` does, has had enough.
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pilot.runtime import streams
+
 ROOT = Path(__file__).parents[3]
 FULL = Path("/dev/full")
 TELL = "from pilot.runtime import streams; import sys; streams.ensure(); "
@@ -52,6 +54,11 @@ def test_a_line_that_nobody_can_read_does_no_harm(nobody):
 def test_a_line_is_written_at_once():
     done = run("streams.tell('first'); import os; os._exit(3)", stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (3, b"first\n")
+
+
+def test_the_last_line_ends_with_the_exit_status(capsys):
+    assert streams.say("1 job finished", 3) == 3
+    assert capsys.readouterr().err == "pilot: 1 job finished (exit status 3)\n"
 
 
 def test_a_reader_that_has_gone_away_has_had_enough():
