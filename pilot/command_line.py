@@ -7,9 +7,10 @@ long as everything else that a pilot does before it makes its folder.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
-from pilot.options import FLAGS, OBSOLETE, SETTING_OPTIONS, WORKFLOWS, Given, without_effect
+from pilot.contract.named import NamedTuple
+from pilot.options import FLAGS, OBSOLETE, SETTING_OPTIONS, Given, without_effect
 
 
 class _Option(NamedTuple):
@@ -22,18 +23,11 @@ class _Option(NamedTuple):
     why: str = ""
 
 
-_CONFIG, _WORKFLOW = ("", "config"), ("", "workflow")
-
-
-def _workflow(text: str) -> str:
-    if text not in WORKFLOWS:
-        raise ValueError(text)
-    return text
+_CONFIG = ("", "config")
 
 
 def _options() -> dict[str, _Option]:
     found = {"--config": _Option(True, True, sets=_CONFIG)}
-    found["-w"] = found["--workflow"] = _Option(True, True, _workflow, _WORKFLOW)
     for names, section, key, kind in SETTING_OPTIONS:
         option = _Option(kind not in FLAGS, True, kind, (section, key))
         found.update(dict.fromkeys(names, option))
@@ -65,8 +59,7 @@ def plain(argv: Sequence[str]) -> Given:
             obsolete.append(without_effect(name, option.why))
         else:
             values[option.sets] = option.read("true" if text is None else text)
-    config, workflow = values.pop(_CONFIG, None), values.pop(_WORKFLOW, None)
-    return Given(values, config, workflow, tuple(obsolete))
+    return Given(values, values.pop(_CONFIG, None), tuple(obsolete))
 
 
 def _pairs(argv: Sequence[str], known: dict[str, _Option]) -> Iterator[tuple[str, Optional[str]]]:

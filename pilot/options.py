@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
+
+from pilot.contract.named import NamedTuple
 
 if TYPE_CHECKING:
     from pilot.settings import Layer
@@ -34,13 +36,31 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+#: What ``-w`` may say, and what it means for ``job.workflow``.
+WORKFLOWS = {"generic": "generic", "production": "generic", "analysis": "generic", "stager": "stager"}
+#: Workflows of PanDA's pilot that are something else here, and what.
+_ELSEWHERE = {"payload_stageout": "a pilot that only stores outputs is not known to PanDA either; use stager"}
+
+
+def workflow(text: str) -> str:
+    """Read the name of a workflow; raises `Unfit`."""
+    if text not in WORKFLOWS:
+        raise Unfit(f"{text!r} is none: " + _ELSEWHERE.get(text, f"there are {', '.join(WORKFLOWS)}"))
+    return WORKFLOWS[text]
+
+
+def preempted(text: str) -> tuple[str, ...]:
+    """Read whether the pilot runs in a pod: Kubernetes takes those back by SIGTERM. Raises `Unfit`."""
+    return ("SIGTERM",) if truth(text) else ()
+
+
 def hpc_mode(text: str) -> str:
     """Read how payloads share allocations; the one way that PanDA knows, manytoone, gathers always."""
     return "always" if text == "manytoone" else text
 
 
 #: Options of these types may stand without a value, and then mean true.
-FLAGS = (truth, untruth)
+FLAGS = (truth, untruth, preempted)
 
 #: (options, section, key, type): what sets a setting. Its help is the setting's.
 SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
@@ -61,6 +81,7 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("--allowsameuser", "--allow-same-user"), "queue", "same_task", truth),
     (("--job-type",), "queue", "job_type", str),
     (("--resource-type",), "queue", "resource_type", str),
+    (("-w", "--workflow"), "job", "workflow", workflow),
     (("-a", "--workdir"), "job", "workdir", str),
     (("--job-file",), "job", "file", str),
     (("-g", "--baseurls"), "verify", "transformation_urls", listed),
@@ -84,6 +105,7 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("--realtime-logging-server",), "realtime", "server", str),
     (("--realtime-logname",), "realtime", "name", str),
     (("--subscribe-to-msgsvc",), "broker", "subscribe", truth),
+    (("--pod",), "stop", "preemption", preempted),
     (("-d", "--debug"), "log", "debug", truth),
 )
 
@@ -103,9 +125,6 @@ OBSOLETE: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("--rucio-host",), True, "no traces are sent"),
 )
 
-#: The only workflow of `-w`.
-WORKFLOWS = ("generic", "production", "analysis")
-
 
 class Given(NamedTuple):
     """A command line: the values of settings by section and key, and what is no setting.
@@ -115,7 +134,6 @@ class Given(NamedTuple):
 
     values: Mapping[tuple[str, str], Any]
     config: Optional[str] = None
-    workflow: Optional[str] = None
     obsolete: Sequence[str] = ()
 
 

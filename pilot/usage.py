@@ -13,7 +13,7 @@ from typing import Any, Callable, NoReturn, Optional
 
 from pilot.contract.exit_codes import ExitCode
 from pilot.contract.version import PRODUCT
-from pilot.options import FLAGS, OBSOLETE, SETTING_OPTIONS, WORKFLOWS, Given, Unfit, untruth, without_effect
+from pilot.options import FLAGS, OBSOLETE, SETTING_OPTIONS, Given, Unfit, untruth, without_effect
 from pilot.settings import SECTIONS
 
 
@@ -65,7 +65,6 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=PRODUCT)
     parser.add_argument("--config", metavar="FILE", help="A further file of settings.")
-    parser.add_argument("-w", "--workflow", choices=WORKFLOWS, help="There is one workflow; its names are the same.")
     for names, section, key, kind in SETTING_OPTIONS:
         words = next(spec.metadata["help"] for spec in fields(SECTIONS[section]) if spec.name == key)
         if kind is untruth:
@@ -85,4 +84,4 @@ def parse(argv: Sequence[str]) -> Given:
         parser.error(f"{unknown[0]} is not an option{parser.nearest(unknown[0])}")
     told = {(section, key): getattr(found, f"{section}.{key}") for _, section, key, _ in SETTING_OPTIONS}
     values = {setting: value for setting, value in told.items() if value is not None}
-    return Given(values, found.config, found.workflow, tuple(found.obsolete or ()))
+    return Given(values, found.config, tuple(found.obsolete or ()))

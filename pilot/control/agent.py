@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.named import NamedTuple
 from pilot.control import recovery, verification
 from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget, Component
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from pilot.contract.queue import QueueData
     from pilot.control.checking import Checking
     from pilot.control.credentials import CredentialReader
+    from pilot.control.running import Way
     from pilot.settings import Settings
     from pilot.site.node import Node
 
@@ -221,7 +223,7 @@ class Agent:
             occupied,
             parts.own,
             Surroundings(parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations),
-            (ranges.way(occupied),),
+            (*self._lending(occupied), ranges.way(occupied)),
         )
         data = DataControl(
             tell,
@@ -279,6 +281,13 @@ class Agent:
         """Answer the seconds in which jobs may run."""
         end = working_end(self._ends, self._started, self._parts.settings.job.reserve)
         return min(end - time.monotonic(), self._readiness.remaining())
+
+    def _lending(self, occupied: Occupied) -> Sequence[Way]:
+        if not self._parts.settings.job.lends:
+            return ()
+        from pilot.control.lending import Lending
+
+        return (Lending(occupied, self._parts.settings, self._started, self._ends),)
 
     def _make_recovery(self, sites: recovery.Sites, ranges: FineGrained) -> recovery.RecoveryLane:
         parts, tell = self._parts, self._news.put
@@ -382,6 +391,7 @@ class Agent:
             end=first(self._ends),
             mask=masking(parts.secrets),
             announced=lambda: parts.server.announced,
+            lent=job.lends,
             handed_over=bool(parts.settings.recovery.folder) and parts.settings.recovery.outputs == "store",
             work_until=work_until,
         )

@@ -65,7 +65,9 @@ class Checking:
     ) -> None:
         self._tell, self._plugins, self._base, self._means = tell, plugins, base, means
         unseen = UNSEEN_FROM_AFAR if means.settings.gathers else frozenset[str]()
-        self._checks = [check for check in checks if not check.needs & unseen]
+        checks = [check for check in checks if not check.needs & unseen]
+        # Who thinks about what was lent to him writes nothing.
+        self._checks = [check for check in checks if check.name != "looping" or not means.settings.job.lends]
         self._watches: dict[Key, Watch] = {}
 
     def look(self, item: Look) -> None:

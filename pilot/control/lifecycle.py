@@ -31,6 +31,7 @@ class Event(str, Enum):
     LEASE_LOST = "lease lost"
     CHECK = "check"
     SOFT_KILL = "soft kill"  # the payload may end in its own way
+    ENOUGH = "enough"  # as any of these, for a job that is lent to somebody: it ends well
 
 
 class Effect(str, Enum):
@@ -59,6 +60,7 @@ _STRAIGHT: dict[tuple[Phase, Event], Row] = {
     (Phase.ACCEPTED, Event.BEGIN): (Phase.STAGING_IN, (Effect.REPORT, Effect.STAGE_IN)),
     (Phase.STAGING_IN, Event.INPUT_READY): (Phase.RUNNING, (Effect.REPORT, Effect.RUN_PAYLOAD)),
     (Phase.RUNNING, Event.PAYLOAD_OK): (Phase.STAGING_OUT, (Effect.STAGE_OUT,)),
+    (Phase.RUNNING, Event.ENOUGH): (Phase.RUNNING, (Effect.ASK_PAYLOAD,)),
     (Phase.STAGING_OUT, Event.OUTPUT_STORED): (Phase.STAGING_LOG, (Effect.STAGE_LOG,)),
     (Phase.STOPPING, Event.GONE): (Phase.STAGING_LOG, (Effect.STAGE_LOG,)),
     (Phase.STAGING_LOG, Event.LOG_STORED): (Phase.REPORTING, (Effect.FINAL_REPORT,)),
@@ -93,6 +95,8 @@ _ADOPTED: dict[tuple[Phase, Event], Row] = {
 
 _WENT_WRONG = {(phase, event): row for phase, row in _TO_REST.items() for event in (Event.FAIL, Event.OVERDUE)}
 _ORDERED = {(phase, order): row for phase, row in _TO_REST.items() for order in ORDERS}
+#: Orders that end the time for which a job is lent, instead of the job.
+_GIVEN_BACK = frozenset({Event.KILL, Event.SOFT_KILL, Event.DEADLINE, Event.SHUTDOWN})
 #: Already being stopped, or nothing left to stop.
 _NOTHING_TO_STOP = {(phase, order): (phase, ()) for phase in (Phase.STOPPING, *sorted(TOO_LATE)) for order in ORDERS}
 
@@ -113,6 +117,11 @@ TABLE: Mapping[tuple[Phase, Event], Row] = {
     **_ADOPTED,
     **_STRAIGHT,
 }
+
+
+def given_back(job: Job, order: Event) -> Event:
+    """Answer what an order to end means for a job that is lent: while it is, that it has been for long enough."""
+    return Event.ENOUGH if job.phase is Phase.RUNNING and order in _GIVEN_BACK else order
 
 
 class IllegalTransition(Exception):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol
 
 from pilot.api.communicator import Report
 from pilot.contract.messages import JobUpdate
+from pilot.contract.named import NamedTuple
 from pilot.control import reports
 from pilot.control.ends import End
 from pilot.control.journal import Journal
@@ -52,7 +53,7 @@ class Means(NamedTuple):
 
     Jobs run until ``work_until`` on its clock, so that everything is over at ``end``. ``mask`` overwrites secrets in a
     text; ``announced`` says whether the server knows what we add to PanDA's messages. ``handed_over``: what a pilot
-    that has to go leaves undone is found by others.
+    that has to go leaves undone is found by others. ``lent``: jobs are not run, but lent to somebody.
     """
 
     journal: Journal
@@ -68,6 +69,7 @@ class Means(NamedTuple):
     mask: Callable[[str], str] = str
     announced: Callable[[], bool] = bool
     handed_over: bool = False
+    lent: bool = False
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     luck: Callable[[], float] = random.random

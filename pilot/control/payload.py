@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.named import NamedTuple
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
-from pilot.control.running import Alone, HandedOver, Findings, Run
+from pilot.control.running import Alone, Bare, Findings, HandedOver, Run
 from pilot.control.times import PATIENCE
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
@@ -129,18 +130,21 @@ class PayloadControl:
         return work.answer(Event.FAIL if problem else Event.PAYLOAD_OK, problem, outcome=outcome, metrics=metrics)
 
     def _carry_out(self, work: Work, place: Workdir, container: Optional[Container], cancelled: Cancel) -> Answer:
-        if work.job.spec.iterative:
-            return self._search(work, place, container, cancelled)
-        found = self._once(work, place, container, cancelled)
+        way = next(way for way in self._ways if way.takes(work))
+        if work.job.spec.iterative and not isinstance(way, Bare):
+            return self._search(work, place, container, cancelled, way)
+        found = self._once(work, place, container, cancelled, way)
         event = Event.FAIL if found.problem else Event.PAYLOAD_OK
         return work.answer(event, found.problem, outcome=found.outcome, metrics=found.metrics)
 
-    def _search(self, work: Work, place: Workdir, container: Optional[Container], cancelled: Cancel) -> Answer:
+    def _search(
+        self, work: Work, place: Workdir, container: Optional[Container], cancelled: Cancel, way: Way
+    ) -> Answer:
         from pilot.control import iterations
 
         spec, chosen = work.job.spec, self._surroundings.iterations()
         ended = iterations.search(
-            lambda number: self._once(work, place, container, cancelled, {iterations.VARIABLE: str(number)}),
+            lambda number: self._once(work, place, container, cancelled, way, {iterations.VARIABLE: str(number)}),
             lambda number: iterations.put_aside(place, spec.outputs, number),
             iterations.Bounds(chosen.most, chosen.seconds, float(spec.max_walltime or work.site.queue.max_time)),
             lambda: bool(cancelled) or self._occupied.asked(work.key),
@@ -161,18 +165,20 @@ class PayloadControl:
         place: Workdir,
         container: Optional[Container],
         cancelled: Cancel,
+        way: Way,
         besides: Mapping[str, str] = NOTHING,
     ) -> Once:
         """Run a payload, with what goes before and after it; ``besides`` are further variables."""
         whole = {**self._environment(work, place), **besides}
         bounds = limits.of(work.job.spec, work.site.queue, self._surroundings.limits)
-        utilities = self._utilities(work, place, container, whole, bounds)
+        instead = way.argv if isinstance(way, Bare) else None
+        utilities = self._utilities(work, place, container, whole, bounds) if instead is None else None
         needed = bool(cancelled) or utilities is None or utilities.before()
         if cancelled:
             raise JobFailed(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
         if not needed:
             return Once()
-        command = self._command(work, place, container, whole)  # now: what runs before may make the program
+        command = self._command(work, place, container, whole, instead)  # now: what runs before may make the program
         if container is not None:
             bundle.note_container(place.root, container)
         bundle.note_command(place.root, command, bounds._asdict())
@@ -203,8 +209,16 @@ class PayloadControl:
         return self._surroundings.environment(queue, place.root, list(reversed(asked)))
 
     def _command(
-        self, work: Work, place: Workdir, container: Optional[Container], whole: Mapping[str, str]
+        self,
+        work: Work,
+        place: Workdir,
+        container: Optional[Container],
+        whole: Mapping[str, str],
+        instead: Optional[tuple[str, ...]] = None,
     ) -> PayloadCommand:
+        if instead is not None:
+            command = PayloadCommand(instead, whole, place.root)
+            return self._contained(container if instead else None, command)
         spec, queue = work.job.spec, work.site.queue
         image = container.image if container else ""
         words = {"spec": spec, "queue": queue, "workdir": place.root, "environment": whole, "image": image}

@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Protocol
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
+from pilot.contract.named import NamedTuple
 from pilot.control.lanes import Occupied
 from pilot.control.tails import last_words
 
@@ -51,6 +52,15 @@ class Brought(NamedTuple):
     metrics: Mapping[str, Any] = MappingProxyType({})
     utilities: Optional[Utilities] = None
     waits: bool = False
+
+
+class Bare:
+    """Marks a way for which a job's own program is not looked for, nor what goes with it.
+
+    ``argv`` is what it runs instead, by ``Run.plain``; empty: no program.
+    """
+
+    argv: tuple[str, ...] = ()
 
 
 class Findings:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.named import NamedTuple
 from pilot.contract.queue import QueueData
 from pilot.control.lifecycle import Effect
 from pilot.job import Job, Phase, Problem
@@ -74,6 +75,8 @@ class Times(NamedTuple):
 
     def overdue(self, job: Job, queue: QueueData) -> Optional[tuple[float, Problem]]:
         """Answer when a job's phase is over in any case, and what that is called; ``None`` when no time is set."""
+        if job.phase is Phase.RUNNING and self.settings.job.lends:
+            return None  # its user has the whole lease
         if job.phase is Phase.RUNNING:
             if self.settings.gathers:  # it waits for others and for the batch system; its rank knows when it began
                 return None

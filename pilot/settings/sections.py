@@ -48,6 +48,9 @@ class Job(Section):
 
     workdir: str = key("", help="Folder in which the pilot works; the one it is started in when left out.")
     file: str = key("", help="File with jobs to be run; no server is asked, and reports are files.")
+    workflow: str = choice(
+        "generic", "stager", help="stager: bring a job's inputs and wait, instead of running a payload; see stager."
+    )
     at_once: int = key(1, "jobs", low=1, high=1000, help="Jobs at the same time.")
     cores: int = key(0, "cores", low=0, help="Cores that the jobs share; 0: the node's, or one per job if more.")
     memory: int = key(0, "bytes", low=0, help="Memory that the jobs share; 0: the node's, or its group's.")
@@ -61,6 +64,11 @@ class Job(Section):
     walltime: float = key(0.0, "s", low=0, help="Time that the batch slot has left at the start; 0: not known.")
     reserve: float = key(180.0, "s", low=0, help="Part of these times kept for ending jobs and storing their logs.")
     keep_workdir: bool = key(False, help="Leave the directories of jobs behind.")
+
+    @property
+    def lends(self) -> bool:
+        """Whether jobs are not run, but lent to somebody beside the pilot."""
+        return self.workflow == "stager"
 
 
 class Verify(Section):

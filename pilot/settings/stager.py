@@ -11,5 +11,5 @@ class Stager(Section):
     done: str = key("done", help="File in a job's directory that says that its user is done.")
     look: float = key(5.0, "s", low=0.05, help="Time between two looks for that file.")
     command: tuple[str, ...] = key(
-        (), help="Program, and its arguments, that is the user: what it leaves is stored when it ends, or the lease does."
+        (), help="Program, and its arguments, that is the user: its outputs are stored when it ends, or the lease does."
     )

@@ -37,6 +37,10 @@ def settings_of(*argv):
         (["--getjobrequests", "9"], "job", "requests", 9),
         (["--heartbeat", "30"], "monitor", "heartbeat", 30.0),
         (["-w", "generic", "-q", "Q"], "queue", "name", "Q"),
+        (["-w", "production"], "job", "workflow", "generic"),
+        (["--workflow", "stager"], "job", "workflow", "stager"),
+        (["--pod"], "stop", "preemption", ("SIGTERM",)),
+        (["--pod", "False"], "stop", "preemption", ()),
     ],
 )
 def test_an_option_sets_its_setting(argv, section, key, value):
@@ -76,8 +80,8 @@ def test_realtime_logging_and_the_message_broker_are_asked_for_as_with_pilot3():
         (["stray"], "stray is not an option; see pilot --help"),
         (["-p", "many"], "invalid int value: 'many'"),
         (["-d", "perhaps"], "'perhaps' is not true or false"),
-        (["-w", "stager"], "invalid choice: 'stager'"),
-        (["-w", "payload_stageout"], "invalid choice: 'payload_stageout'"),
+        (["-w", "walk"], "'walk' is none: there are generic, production, analysis, stager"),
+        (["-w", "payload_stageout"], "'payload_stageout' is none: a pilot that only stores outputs is not known"),
     ],
 )
 def test_a_slip_is_told_in_one_line(argv, words, capsys):

@@ -10,7 +10,17 @@ import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
-from pilot.control.lifecycle import ORDERS, TABLE, TERMINAL, TOO_LATE, Effect, Event, IllegalTransition, advance
+from pilot.control.lifecycle import (
+    ORDERS,
+    TABLE,
+    TERMINAL,
+    TOO_LATE,
+    Effect,
+    Event,
+    IllegalTransition,
+    advance,
+    given_back,
+)
 from pilot.job import Job, Phase, Problem
 
 E, P = Event, Phase
@@ -227,3 +237,19 @@ def test_the_explanation_says_what_the_table_says(phase):
     assert [TABLE[phase, E.FAIL][0].value] == trouble
     entering = [effects for (before, _), (after, effects) in TABLE.items() if after is phase is not before]
     assert {effect.value for effects in entering for effect in effects} == set(begins)
+
+
+@pytest.mark.parametrize("order", [E.KILL, E.SOFT_KILL, E.DEADLINE, E.SHUTDOWN])
+def test_an_order_to_end_is_the_end_of_a_lease_while_a_job_is_lent_and_only_then(order):
+    assert given_back(job(P.RUNNING), order) is E.ENOUGH
+    assert all(given_back(job(phase), order) is order for phase in LIVING if phase is not P.RUNNING)
+
+
+def test_what_a_check_finds_and_a_lost_lease_end_a_lent_job_like_any_other():
+    assert [given_back(job(P.RUNNING), order) for order in (E.CHECK, E.LEASE_LOST)] == [E.CHECK, E.LEASE_LOST]
+
+
+def test_a_job_that_was_lent_for_long_enough_is_asked_for_and_ends_well():
+    one, effects = advance(job(P.RUNNING), E.ENOUGH)
+    assert effects == (Effect.ASK_PAYLOAD,)
+    assert live(one, E.PAYLOAD_OK, E.OUTPUT_STORED, E.LOG_STORED, E.TAKEN).phase is P.DONE

@@ -10,7 +10,7 @@ from pilot.contract.queue import QueueData
 from pilot.control.lifecycle import Effect
 from pilot.control.times import PATIENCE, Times
 from pilot.job import Job, Phase
-from pilot.settings import Settings
+from pilot.settings import Settings, sections
 
 SETTINGS = Settings()
 TIMES = Times(SETTINGS)
@@ -25,6 +25,13 @@ def overdue(phase, walltime=0, max_time=0):
 def test_a_payload_may_run_as_long_as_its_job_asks_else_as_the_queue_allows(walltime, max_time, limit):
     seconds, problem = overdue(Phase.RUNNING, walltime, max_time)
     assert (seconds, problem.code) == (limit, ErrorCode.REACHED_MAX_TIME)
+
+
+def test_what_is_lent_is_not_overdue_while_its_lease_goes_on():
+    lending = Times(Settings(job=sections.Job(workflow="stager")))
+    job = Job(JobSpec(id=1, attempt=1, transformation="x", max_walltime=60), phase=Phase.RUNNING)
+    assert lending.overdue(job, QueueData("Q", max_time=100)) is None
+    assert lending.overdue(job.evolve(phase=Phase.STOPPING), QueueData("Q")) is not None
 
 
 def test_a_payload_that_nobody_limits_has_no_limit():
