@@ -138,7 +138,7 @@ class Gathering:
         """Answer what became of a payload that was handed over before, by this pilot or by one that has died.
 
         Raises:
-            JobFailed: that is not known, and never will be (RANK_LOST).
+            JobFailed: that is not known, and never will be (PILOT_LOST).
         """
         with self._changing:
             back = self._back.pop(work.key, None)
@@ -149,7 +149,7 @@ class Gathering:
         if found is not None:
             return of_report(found, place, written.number if written else "", written.cores if written else 0)
         if written is None or not written.outlives or note.folder.parent != self._own:
-            raise JobFailed(ErrorCode.RANK_LOST, "the pilot died, and the job's rank has left no report")
+            raise JobFailed(ErrorCode.PILOT_LOST, "the job's pilot died, and its rank has left no report")
         self._hand_over(Left(Handed(work, place), note))
         return Brought(waits=True)
 

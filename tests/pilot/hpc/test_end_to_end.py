@@ -4,87 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
-
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import FileSpec, JobSpec, Role
+from pilot.contract.job import FileSpec, Role
 from pilot.hpc.worklist import WorkList
-from tests.pilot.dispatcher import QUEUE, queue_data, serving
-
-ROOT = Path(__file__).parents[3]
-
-
-def job(number, script="exit 0", **more):
-    log = FileSpec(f"{number}.log.tgz", Role.LOG, dataset="ds", endpoint="STORE")
-    given = {"transformation": "/bin/sh", "arguments": ("-c", script), "log": log, **more}
-    return JobSpec(id=number, attempt=1, **given)
-
-
-class Stage:
-    """A server, a disk, pilots on it."""
-
-    def __init__(self, folder, dispatcher):
-        self.folder, self.dispatcher, self.base = folder, dispatcher, folder / "base"
-        self.started = []
-        (folder / "storage" / "ds").mkdir(parents=True)
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("COMPASS_")},
-            "PYTHONPATH": str(ROOT),
-            "COMPASS_PILOT_TOKEN": "tok-secret-1",
-            "COMPASS_PILOT__JOB__ASK_WAIT": "0.05",
-            "COMPASS_PILOT__JOB__REQUESTS": "1",
-            "COMPASS_PILOT__SERVER__REPORT_WAIT": "0.05",
-            "COMPASS_PILOT__MONITOR__FREE_DISK_AT_START": "1000000",
-            "COMPASS_PILOT__STOP__WITHIN": "10",
-            "COMPASS_PILOT__PAYLOAD__GRACE": "1",
-            "COMPASS_PILOT__HPC__QUIET": "0.3",
-            "COMPASS_PILOT__HPC__LOOK": "0.2",
-            "COMPASS_PILOT__HPC__RANKS_PER_NODE": "16",
-            "COMPASS_PILOT__HPC__STOP_LOOK": "0.2",
-        }
-
-    def start(self, *options, mode="always", **settings):
-        more = {f"COMPASS_PILOT__HPC__{name.upper()}": str(value) for name, value in settings.items()}
-        argv = [sys.executable, "-m", "pilot", "--url", self.dispatcher.url, "-q", QUEUE, "-a", str(self.base)]
-        self.base.mkdir(exist_ok=True)
-        process = subprocess.Popen(
-            [*argv, "--hpc-mode", mode, *options],
-            env={**self.environment, **more},
-            cwd=self.folder,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started.append(process)
-        return process
-
-    def run(self, *options, **settings):
-        process = self.start(*options, **settings)
-        _, said = process.communicate(timeout=60)
-        return process.returncode, said
-
-    def end(self):
-        for process in self.started:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
-
-
-@pytest.fixture
-def stage(tmp_path):
-    with serving(tmp_path / "storage") as dispatcher:
-        found = Stage(tmp_path, dispatcher)
-        yield found
-        found.end()
-
-
-def finals(stage):
-    return {update["job_id"]: update for update in stage.dispatcher.finals()}
+from tests.pilot.dispatcher import queue_data
+from tests.pilot.hpc.conftest import job
 
 
 def metrics_of(update):
@@ -111,7 +38,7 @@ def test_no_job_is_gathered_where_the_settings_say_never(stage):
     stage.dispatcher.jobs = [job(1)]
     status, said = stage.run(mode="never")
     assert status == 0, said
-    assert "hpcStatus" not in finals(stage)[1]["job_metrics"]
+    assert "hpcStatus" not in stage.finals()[1]["job_metrics"]
 
 
 def test_jobs_of_a_queue_whose_catchall_says_so_are_gathered(stage):
@@ -129,15 +56,15 @@ def test_outputs_of_gathered_jobs_are_stored(stage):
     status, said = stage.run()
     assert status == 0, said
     assert (stage.folder / "storage" / "ds" / "made.txt").read_text() == "made\n"
-    assert finals(stage)[1]["core_count"] == 2  # of 32 for 16 ranks
+    assert stage.finals()[1]["core_count"] == 2  # of 32 for 16 ranks
 
 
 def test_what_a_queue_says_wrongly_of_allocations_is_told_to_its_jobs(stage):
     stage.dispatcher.queue = queue_data(params={"hpc": {"launcher_options": ["--x"]}})
     stage.dispatcher.jobs = [job(1)]
     stage.run()
-    assert finals(stage)[1]["pilot_error_code"] == ErrorCode.BAD_QUEUE_CONFIGURATION
-    assert "launcher_options is not for a queue to say" in finals(stage)[1]["pilot_error_diag"]
+    assert stage.finals()[1]["pilot_error_code"] == ErrorCode.BAD_QUEUE_CONFIGURATION
+    assert "launcher_options is not for a queue to say" in stage.finals()[1]["pilot_error_diag"]
 
 
 def test_a_launcher_that_is_not_there_fails_its_jobs(stage):
@@ -145,27 +72,11 @@ def test_a_launcher_that_is_not_there_fails_its_jobs(stage):
     stage.run(launcher="aprun")
     codes = [update["pilot_error_code"] for update in stage.dispatcher.finals()]
     assert codes == [ErrorCode.PAYLOAD_NOT_STARTED] * 2
-    assert "aprun" in finals(stage)[1]["pilot_error_diag"]
-
-
-def reaching(stage, count=1):
-    """Make a pipe that payloads write to when they run; answer a script's part, and what waits for so many of them."""
-    fifo = stage.folder / "reached"
-    os.mkfifo(fifo)
-    pipe = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
-
-    def wait():
-        heard, poll = b"", select.poll()
-        poll.register(pipe, select.POLLIN)
-        while heard.count(b"\n") < count:
-            assert poll.poll(30_000), heard
-            heard += os.read(pipe, 1000)
-
-    return f"echo here > {fifo}", wait
+    assert "aprun" in stage.finals()[1]["pilot_error_diag"]
 
 
 def test_the_server_ends_one_job_of_an_allocation_and_the_others_go_on(stage):
-    says, wait = reaching(stage, 2)
+    says, wait = stage.reaching(2)
     stage.dispatcher.jobs = [
         job(1, f"{says}; exec sleep 600"),
         job(2, f"{says}; while [ ! -e go ]; do sleep 0.1; done"),
@@ -174,31 +85,31 @@ def test_the_server_ends_one_job_of_an_allocation_and_the_others_go_on(stage):
     process = stage.start()
     wait()
     stage.dispatcher.commands[1] = "tobekilled"
-    stage.dispatcher.wait_for(lambda: 1 in finals(stage))
-    assert finals(stage)[1]["pilot_error_code"] == ErrorCode.KILLED_BY_SERVER
-    assert 2 not in finals(stage)
-    place = next(stage.base.glob("compass-pilot-*/*-2-1"))
+    stage.dispatcher.wait_for(lambda: 1 in stage.finals())
+    assert stage.finals()[1]["pilot_error_code"] == ErrorCode.KILLED_BY_SERVER
+    assert 2 not in stage.finals()
+    place = stage.place(2)
     (place / "go").touch()
     process.communicate(timeout=30)
-    assert finals(stage)[2]["job_status"] == "finished"
+    assert stage.finals()[2]["job_status"] == "finished"
 
 
 def test_a_signal_ends_a_pilot_with_all_its_jobs_in_time(stage):
-    says, wait = reaching(stage, 16)
+    says, wait = stage.reaching(16)
     stage.dispatcher.jobs = [job(number, f"{says}; exec sleep 600") for number in range(1, 21)]
     process = stage.start()
     wait()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
-    assert sorted(finals(stage)) == list(range(1, 21))  # four of them wait for an allocation of their own
+    assert sorted(stage.finals()) == list(range(1, 21))  # four of them wait for an allocation of their own
     assert {update["pilot_error_code"] for update in stage.dispatcher.finals()} == {ErrorCode.SIGTERM}
 
 
 def test_a_payload_that_takes_too_long_is_ended_by_its_rank(stage):
     stage.dispatcher.jobs = [job(1, "exec sleep 600", max_walltime=1), job(2)]
     stage.run()
-    assert finals(stage)[1]["pilot_error_code"] == ErrorCode.REACHED_MAX_TIME
-    assert finals(stage)[2]["job_status"] == "finished"
+    assert stage.finals()[1]["pilot_error_code"] == ErrorCode.REACHED_MAX_TIME
+    assert stage.finals()[2]["job_status"] == "finished"
 
 
 def rank_of(base, number):
@@ -217,7 +128,7 @@ def rank_of(base, number):
 
 
 def test_a_rank_that_is_killed_fails_its_own_job_only(stage):
-    says, wait = reaching(stage, 2)
+    says, wait = stage.reaching(2)
     stage.dispatcher.jobs = [
         job(1, f"{says}; exec sleep 600"),
         job(2, f"{says}; while [ ! -e go ]; do sleep 0.1; done"),
@@ -225,15 +136,15 @@ def test_a_rank_that_is_killed_fails_its_own_job_only(stage):
     process = stage.start()
     wait()
     os.kill(rank_of(stage.base, 1), signal.SIGKILL)
-    place = next(stage.base.glob("compass-pilot-*/*-2-1"))
+    place = stage.place(2)
     (place / "go").touch()
     process.communicate(timeout=30)
-    assert finals(stage)[1]["pilot_error_code"] == ErrorCode.RANK_LOST
-    assert finals(stage)[2]["job_status"] == "finished"
+    assert stage.finals()[1]["pilot_error_code"] == ErrorCode.RANK_LOST
+    assert stage.finals()[2]["job_status"] == "finished"
 
 
 def test_the_next_pilot_finishes_jobs_from_the_reports_that_their_ranks_have_left(stage):
-    says, wait = reaching(stage)
+    says, wait = stage.reaching()
     output = FileSpec("made.txt", Role.OUTPUT, dataset="ds", endpoint="STORE")
     # The first has ended before its pilot dies, the second runs then.
     stage.dispatcher.jobs = [
@@ -247,9 +158,9 @@ def test_the_next_pilot_finishes_jobs_from_the_reports_that_their_ranks_have_lef
     stage.run(mode="never")
     ended = stage.dispatcher.finals()
     assert sorted(update["job_id"] for update in ended) == [1, 2]
-    assert finals(stage)[1]["job_status"] == "finished"
+    assert stage.finals()[1]["job_status"] == "finished"
     assert (stage.folder / "storage" / "ds" / "made.txt").read_text() == "made\n"
-    assert finals(stage)[2]["pilot_error_code"] == ErrorCode.PILOT_LOST
+    assert stage.finals()[2]["pilot_error_code"] == ErrorCode.PILOT_LOST
 
 
 def test_jobs_that_were_gathered_when_their_pilot_died_are_reported_lost_once(stage):
