@@ -16,7 +16,7 @@ from pilot.control.times import PATIENCE
 from pilot.errors import JobFailed
 from pilot.job import PayloadCommand, PayloadOutcome, Problem, Utility
 from pilot.plugins import call
-from pilot.runtime import bundle, environment, limits, workdir
+from pilot.runtime import bundle, environment, limits, signals, workdir
 from pilot.runtime.container.containers import Containers
 from pilot.runtime.workdir import Workdir
 
@@ -99,6 +99,8 @@ class PayloadControl:
                     answer = answer or self._carry_out(work, place, container, cancelled)
             except HandedOver:
                 return
+            if answer.outcome is not None and not cancelled and signals.may_be_meant_for_all(answer.outcome):
+                cancelled.wait(signals.MOMENT)  # it is stopped, if the pilot is ended with it: that is the cause then
         self._tell(answer)
 
     def _brought(

@@ -11,7 +11,7 @@ from typing import Any
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError
-from pilot.job import Problem
+from pilot.job import PayloadOutcome, Problem
 
 #: The signals that end a pilot, and what its jobs are then reported with.
 SIGNALS: Mapping[int, ErrorCode] = {
@@ -44,6 +44,17 @@ def problem_of(number: int, meanings: Mapping[int, ErrorCode]) -> Problem:
     code = meanings.get(number, ErrorCode.KILL_SIGNAL)
     words = "the batch system took the slot back by" if code is ErrorCode.PREEMPTION else "the pilot was ended by"
     return Problem(code, f"{words} {signal.Signals(number).name}")
+
+
+#: Seconds within which a pilot hears a signal that a batch system sends to everything in its slot.
+MOMENT = 0.5
+#: What a shell adds to the number of the signal that has ended its program.
+_BY_SHELL = 128
+
+
+def may_be_meant_for_all(outcome: PayloadOutcome) -> bool:
+    """Say whether a payload was ended by a signal that batch systems send, perhaps to the pilot at the same time."""
+    return outcome.signal in SIGNALS or (outcome.status or 0) - _BY_SHELL in SIGNALS
 
 
 def hear(numbers: Iterable[int], words: queue.SimpleQueue[Any]) -> int:
