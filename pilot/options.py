@@ -37,7 +37,11 @@ def listed(text: str) -> tuple[str, ...]:
 
 
 #: What ``-w`` may say, and what it means for ``job.workflow``.
-WORKFLOWS = {"generic": "generic", "production": "generic", "analysis": "generic", "stager": "stager"}
+WORKFLOWS = {
+    **dict.fromkeys(("generic", "production", "analysis"), "generic"),
+    **dict.fromkeys(("generic_hpc", "production_hpc", "analysis_hpc"), "hpc"),
+    "stager": "stager",
+}
 #: Workflows of PanDA's pilot that are something else here, and what.
 _ELSEWHERE = {"payload_stageout": "a pilot that only stores outputs is not known to PanDA either; use stager"}
 

@@ -7,7 +7,6 @@ import os
 import queue
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
@@ -332,7 +331,7 @@ class Agent:
             parts.node.cpu_mhz,
             parts.node.memory,
             lambda: free_disk(parts.own),
-            lambda: min(self._left(), self._readiness.remaining()),
+            lambda: min(remaining(self._ends, time.monotonic()), self._readiness.remaining()),
             self._readiness.check,
             parts.settings.harvester.id,
             parts.settings.harvester.worker or None,
@@ -340,30 +339,14 @@ class Agent:
         )
 
     def _make_checking(self, payloads: PayloadControl) -> Checking:
-        from pilot.api.resource_types import known_types
-        from pilot.control.checking import Checking
-        from pilot.control.checks import hardware
-        from pilot.control.checks.readings import Means as Reading
+        from pilot.control.observing import checking_of
 
-        parts = self._parts
-        reading = Reading(
-            parts.settings,
-            root_of=payloads.roots.get,
-            features=self._features.read,
-            credential=self._credentials().renewed,
-            resource_type=known_types(parts.settings.server, parts.token).of,
-            hardware=lru_cache(maxsize=1)(hardware.found),
-            writes=not parts.settings.payload.prmon,
-        )
-        return Checking(self._news.put, parts.plugins, parts.own, reading)
+        return checking_of(self._parts, payloads, self._news.put, self._features.read, self._credentials())
 
     def _credentials(self) -> CredentialReader:
         from pilot.control.credentials import CredentialReader
 
         return CredentialReader(self._parts.settings, self._parts.token, self._parts.server)
-
-    def _left(self) -> float:
-        return remaining(self._ends, time.monotonic())
 
     def _shared(self) -> Amount:
         """Answer what the jobs share. One job has the whole slot, unless the settings say how large that is."""

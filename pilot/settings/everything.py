@@ -90,7 +90,7 @@ class Settings(Section):
     @property
     def gathers(self) -> bool:
         """Whether jobs are gathered for allocations of a supercomputer."""
-        return self.mentions("hpc") and self.hpc.mode == "always"
+        return self.job.workflow == "hpc" or (self.mentions("hpc") and self.hpc.mode == "always")
 
     def mentions(self, section: str) -> bool:
         """Say whether somebody has given, or read, a section; all of any other one is as declared."""

@@ -49,7 +49,11 @@ class Job(Section):
     workdir: str = key("", help="Folder in which the pilot works; the one it is started in when left out.")
     file: str = key("", help="File with jobs to be run; no server is asked, and reports are files.")
     workflow: str = choice(
-        "generic", "stager", help="stager: bring a job's inputs and wait, instead of running a payload; see stager."
+        "generic",
+        "stager",
+        "hpc",
+        help="stager: bring a job's inputs and wait, instead of running a payload; see stager. "
+        "hpc: gather jobs for allocations of a supercomputer; see hpc.",
     )
     at_once: int = key(1, "jobs", low=1, high=1000, help="Jobs at the same time.")
     cores: int = key(0, "cores", low=0, help="Cores that the jobs share; 0: the node's, or one per job if more.")
