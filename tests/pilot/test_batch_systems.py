@@ -6,12 +6,14 @@ import json
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pilot.contract.codes import ErrorCode
@@ -22,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 #: Seconds until a batch job has to be what a test waits for, and between two questions.
 PATIENCE, LOOK = 40.0, 0.2
 #: A payload that says that it runs, and goes on until it is ended.
-WAITS = "echo up > up; exec sleep 300"
+WAITS = "echo $$ > up.new; mv up.new up; exec sleep 300"
 
 
 class Site:
@@ -87,6 +89,27 @@ def serving_site():
 def site():
     with serving_site() as made:
         yield made
+
+
+@pytest.mark.parametrize(
+    ("first", "code"), [("the payload", ErrorCode.SIGTERM), ("the payload alone", ErrorCode.PAYLOAD_SIGNALLED)]
+)
+def test_who_ends_everything_in_a_slot_is_the_cause_whatever_hears_it_first(site, first, code):
+    site.offer(WAITS)
+    argv = [sys.executable, *site.arguments]
+    pilot = subprocess.Popen(argv, env=site.environment, cwd=site.folder, stderr=subprocess.DEVNULL)
+    try:
+        site.wait_for_running()
+        (up,) = site.folder.glob("base/*/*/up")
+        payload = psutil.Process(int(up.read_text()))
+        payload.terminate()
+        payload.wait(10)
+        if first == "the payload":
+            pilot.terminate()
+        assert site.final()["pilot_error_code"] == code
+    finally:
+        pilot.terminate()
+        pilot.wait(30)
 
 
 # Slurm

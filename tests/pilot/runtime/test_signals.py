@@ -9,8 +9,8 @@ import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError
-from pilot.job import Problem
-from pilot.runtime.signals import SIGNALS, hear, meanings, problem_of
+from pilot.job import PayloadOutcome, Problem
+from pilot.runtime.signals import SIGNALS, hear, may_be_meant_for_all, meanings, problem_of
 
 NUMBERS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -82,3 +82,19 @@ def test_without_a_word_of_the_site_no_signal_is_a_preemption():
 def test_a_signal_that_does_not_end_a_pilot_is_refused_with_those_that_do(name):
     with pytest.raises(ConfigError, match=r"stop\.preemption: .* is none of SIGHUP, SIGINT, .*SIGXCPU"):
         meanings([name])
+
+
+@pytest.mark.parametrize(
+    ("status", "number", "meant"),
+    [
+        (None, signal.SIGTERM, True),
+        (None, signal.SIGUSR1, True),
+        (None, signal.SIGKILL, False),
+        (128 + signal.SIGXCPU, None, True),
+        (1, None, False),
+        (0, None, False),
+    ],
+)
+def test_a_payload_may_have_been_ended_together_with_the_pilot(tmp_path, status, number, meant):
+    outcome = PayloadOutcome(status, number, tmp_path, tmp_path, tmp_path)
+    assert may_be_meant_for_all(outcome) is meant
