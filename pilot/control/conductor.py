@@ -14,7 +14,6 @@ from pilot.api.communicator import Report
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.control import news
-from pilot.control.adoption import adopted
 from pilot.control.asking import Asking
 from pilot.control.component import Budget, Component
 from pilot.control.intake import Intake
@@ -224,6 +223,8 @@ class Conductor(Component):
     def _adopt(self, adopt: news.Adopt) -> None:
         """Go on with a dead pilot's job. When this one is to end itself, the next one does."""
         if self._end_at == NEVER and adopt.key not in self.jobs:
+            from pilot.control.adoption import adopted
+
             slot = adopted(adopt, self.means.clock())
             self.settling.again = True
             self._take(slot)

@@ -21,7 +21,7 @@ from pilot.api.replies import BadQueueData, Refused, ServerError, Unreachable
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.named import NamedTuple
-from pilot.control import adoption, moving, reports
+from pilot.control import moving, reports
 from pilot.control.component import Budget, Component
 from pilot.control.journal import JOURNAL, PHASES, Journal, JournalUnusable, Record
 from pilot.control.moving import PILOT_LOG
@@ -33,6 +33,7 @@ from pilot.runtime.workdir import FOLDER
 
 if TYPE_CHECKING:
     from pilot.api.communicator import Communicator
+    from pilot.control import adoption
     from pilot.settings.sections import Queue
     from pilot.settings.sections import Recovery as Policy
 
@@ -126,6 +127,12 @@ class Sites(NamedTuple):
         """
         source = self.queue.data_url if name == self.queue.name else ""
         return Site(self.server.queue_data(name, source), self.server.storages(self.queue.storage_url))
+
+
+def _job_of(record: Record, folder: Path) -> Job:
+    from pilot.control import adoption
+
+    return adoption.job_of(record, folder)
 
 
 class Recovery:
@@ -229,6 +236,8 @@ class Recovery:
 
     def _settle_job(self, folder: Path, journal: Journal, record: Record) -> bool:
         """Have one final report taken, or the job taken over; True when nothing is left to do for it here."""
+        from pilot.control import adoption  # not for the many pilots that find nothing
+
         if not self._without_events(record, folder / naming.workdir(*record.key)):
             return False
         if record.final:
@@ -267,6 +276,8 @@ class Recovery:
 
     def _adopt(self, folder: Path, journal: Journal, record: Record, chosen: adoption.Plan) -> bool:
         """Take a job over, if the server still wants it from us: another attempt may have stored its outputs."""
+        from pilot.control import adoption
+
         try:
             answer = self._server.report(self._running(record, folder))
             site = self._sites.of(record.queue)
@@ -293,7 +304,7 @@ class Recovery:
 
     def _end(self, folder: Path, journal: Journal, record: Record, problem: Problem) -> bool:
         """Report a job as failed. The report is written down first: the same words again, should this pilot die too."""
-        job = adoption.job_of(record, folder).evolve(phase=Phase.REPORTING, problem=problem)
+        job = _job_of(record, folder).evolve(phase=Phase.REPORTING, problem=problem)
         update = reports.final(job, self._course(record), self._facts.of(record.node), self._now())
         final = self._server.compose(update, None).text
         record = replace(record, phase=Phase.REPORTING.value, problem=problem, final=final)
@@ -317,14 +328,14 @@ class Recovery:
     def _forget(folder: Path, journal: Journal, record: Record) -> bool:
         journal.forget(*record.key)
         try:
-            workdir.remove(workdir.of(folder, adoption.job_of(record, folder).spec))
+            workdir.remove(workdir.of(folder, _job_of(record, folder).spec))
         except JobFailed as wrong:  # tried again with the folder; the other jobs in it do not wait
             log.warning("job %d.%d: %s", *record.key, wrong)
         return True
 
     def _running(self, record: Record, folder: Path) -> Report:
         phase = Phase(record.phase) if record.phase in PHASES else Phase.RUNNING  # of a newer pilot
-        job: Job = adoption.job_of(record, folder).evolve(phase=phase)
+        job = _job_of(record, folder).evolve(phase=phase)
         facts = self._facts.of(record.node)
         return self._server.compose(reports.running(job, self._course(record), facts, self._now()), None)
 
