@@ -24,6 +24,7 @@ from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import QueueData, StorageEndpoint
 from pilot.contract.version import CONTRACT, PRODUCT
 from pilot.errors import ConfigError
+from pilot.runtime import web
 
 if TYPE_CHECKING:
     import requests
@@ -71,6 +72,7 @@ class Communicator(EventCalls):
         self._server, self._token = server, token
         self._base = base_url(server.url, server.port)
         self._dialect = None if server.dialect == AUTO else Dialect(server.dialect)
+        self._ip_version = server.ip_version
         self._announced = False
         self._idle: list[requests.Session] = []
         self._dated: tuple[str, float] = ("", 0.0)
@@ -225,9 +227,12 @@ class Communicator(EventCalls):
         found = self._describe(source or routes.QUEUE_DATA.format(queue=quote(name, safe="")))
         try:
             # Files of several queues are a dictionary by name.
-            return QueueData.from_wire(found[name] if isinstance(found.get(name), Mapping) else found)
+            queue = QueueData.from_wire(found[name] if isinstance(found.get(name), Mapping) else found)
         except ContractError as wrong:
             raise replies.BadQueueData(f"queue {name}: {wrong}") from wrong
+        if self._server.ip_version == AUTO and queue.params.get("internet_protocol_version") == "IPv4":
+            self._ip_version = "4"
+        return queue
 
     def storages(self, source: str = "") -> Mapping[str, StorageEndpoint]:
         """Fetch the description of all storages, by name, likewise."""
@@ -349,11 +354,7 @@ class Communicator(EventCalls):
             return None
 
     def _connect(self) -> requests.Session:
-        import requests
-
-        session = requests.Session()
-        # Neither a .netrc nor a proxy of the batch system's environment is meant for the server.
-        session.trust_env = False
+        session = web.session(self._server, self._ip_version)
         session.headers.update(
             {
                 "User-Agent": f"compass-pilot/{PRODUCT}",
@@ -364,8 +365,4 @@ class Communicator(EventCalls):
         )
         if self._server.certificate:
             session.cert = self._server.certificate
-        if self._server.authorities:
-            session.verify = self._server.authorities
-        if self._server.web_proxy:
-            session.proxies = {"http": self._server.web_proxy, "https": self._server.web_proxy}
         return session

@@ -14,6 +14,7 @@ from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError, JobFailed
 from pilot.job import Problem
+from pilot.runtime import web
 
 if TYPE_CHECKING:
     import requests
@@ -154,12 +155,7 @@ class Fetching:
     def _content(self, url: str, patience: Patience) -> bytes:
         import requests
 
-        with requests.Session() as session:
-            session.trust_env = False
-            if self.server.authorities:
-                session.verify = self.server.authorities
-            if self.server.web_proxy:
-                session.proxies = {"http": self.server.web_proxy, "https": self.server.web_proxy}
+        with web.session(self.server, self.server.ip_version) as session:
             try:
                 return self._followed(session, url, patience)
             # Every error of requests is an OSError; while a body is read, those of urllib3 come as they are.

@@ -18,6 +18,12 @@ class Server(Section):
     certificate: str = key("", help="File with the client certificate and its key (PEM), a proxy for instance.")
     authorities: str = key("", help="File or folder of the authorities that server certificates are verified with.")
     web_proxy: str = key("", help="Web proxy that requests go through.")
+    ip_version: str = choice(
+        "auto",
+        "4",
+        "6",
+        help="Version of the internet protocol; auto: both, or as the queue's internet_protocol_version says.",
+    )
     updates: bool = key(True, help="Send reports to the server; otherwise they are files, the last one heartbeat.json.")
     connect_timeout: float = key(10.0, "s", low=0.1, help="Longest wait for a connection.")
     read_timeout: float = key(60.0, "s", low=0.1, help="Longest wait for a whole answer.")

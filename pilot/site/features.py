@@ -104,7 +104,9 @@ def _fetch(where: str) -> str:
             return file.read(_LONGEST)
     import requests
 
-    with requests.get(where, timeout=PATIENCE, stream=True) as answer:
+    with requests.Session() as session:
+        session.trust_env = False  # a web proxy of the environment does not know the node's own addresses
+        answer = session.get(where, timeout=PATIENCE, stream=True)
         if answer.status_code == GONE:
             raise FileNotFoundError(where)
         answer.raise_for_status()

@@ -340,6 +340,19 @@ def test_a_description_that_cannot_be_had_names_its_source(server, tmp_path, tex
     assert not caught.value.passes
 
 
+@pytest.mark.parametrize(
+    ("setting", "said", "own_end"),
+    [("auto", "IPv4", "0.0.0.0"), ("auto", "IPv6", None), ("auto", None, None), ("4", None, "0.0.0.0")],
+)
+def test_connections_are_of_the_version_that_settings_or_queue_want(dispatcher, monkeypatch, setting, said, own_end):
+    dispatcher.queue["params"] = {"internet_protocol_version": said}
+    server, bound, bind = speaking_to(dispatcher.url, ip_version=setting), [], socket.socket.bind
+    server.queue_data(QUEUE)
+    monkeypatch.setattr(socket.socket, "bind", lambda made, at: bound.append(at[0]) or bind(made, at))
+    server.acquire(REQUEST, "r-1")  # over a connection of its own
+    assert bound == ([] if own_end is None else [own_end])
+
+
 def test_a_queue_that_the_server_does_not_know_is_named(server):
     with pytest.raises(replies.BadQueueData, match="ATLANTIS"):
         server.queue_data("ATLANTIS")

@@ -68,7 +68,8 @@ def addressed(tmp_path):
         yield server
 
 
-def test_features_may_be_an_address(addressed):
+def test_features_may_be_an_address(addressed, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert addressed.features.read() == Features(shutdown=1400.0, memory=1000)
     addressed.features.read()
     assert addressed.counts["/jf/max_rss_bytes"] == 1, "what hardly ever changes is asked seldom"
