@@ -76,7 +76,7 @@ class EventWay:
             work.site,
             run.place.root,
             run.command,
-            run.cancelled or Cancel(),
+            Cancel() if run.cancelled is None else run.cancelled,
             stops_by,
             start,
         )

@@ -27,7 +27,7 @@ from pilot.eventservice.errands import Errands, Server, Store, Storing, Talk
 from pilot.eventservice.exchange import AskedToEnd, Ended, Exchange, Place, Rules
 from pilot.eventservice.journal import Journal
 from pilot.eventservice.outgoing import Doing, Outgoing, Pace
-from pilot.runtime.workdir import write_new
+from pilot.runtime.workdir import clear, write_new
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,11 +115,22 @@ def run(ordered: Ordered, around: Around) -> Found:
         exchange = _exchange(ordered, around, book, inbox, payload, opened)
         exchange.begin()
         opened.enter_context(Door(ordered.folder, inbox.put))
-        with write_new(ordered.folder / CLIENT_FILE) as client:
-            client.write(event_client.source())
+        opened.enter_context(_client(ordered.folder / CLIENT_FILE))
         ended = opened.enter_context(_beside(ordered, around.settings, inbox, payload))
         exchange.run()
     return Found(ended.result(), metrics(book), exchange.problem)
+
+
+@contextlib.contextmanager
+def _client(path: Path) -> Iterator[None]:
+    """Lay the payloads' client beside the payload."""
+    with write_new(path) as file:
+        file.write(event_client.source())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            clear(path)
 
 
 class _Payload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tarfile
 
@@ -62,6 +63,9 @@ class EventStage(Stage):
         entry = local_storage("OBJECTS", str(objects), ("es_events",))
         self.dispatcher.storages["OBJECTS"] = {**entry, "id": 42}
         self.objects = objects
+        self.released = self.folder / "released"
+        os.mkfifo(self.released)
+        self.environment["RELEASED"] = str(self.released)
         (self.storage / "payload.py").write_text(PAYLOAD)
         self.environment.update(
             COMPASS_PILOT__EVENTS__RESERVE="1",
@@ -85,7 +89,7 @@ class EventStage(Stage):
     def members(self):
         """Answer what lies in the archives on the storage: texts by name."""
         found = {}
-        for path in self.objects.glob("EventService_premerge_*"):
+        for path in self.objects.rglob("EventService_premerge_*"):
             with tarfile.open(path) as tar:
                 for member in tar.getmembers():
                     found[member.name] = tar.extractfile(member).read().decode()

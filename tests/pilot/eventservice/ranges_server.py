@@ -10,6 +10,7 @@ from typing import Any
 from tests.pilot.dispatcher import Dispatcher
 
 ASK, ASK_LEGACY = "/api/v1/event/acquire_event_ranges", "/server/panda/getEventRanges"
+GET_JOB, UPDATE_JOB = "/server/panda/getJob", "/server/panda/updateJob"
 TELL, TELL_LEGACY = "/api/v1/event/update_event_ranges", "/server/panda/updateEventRanges"
 
 
@@ -51,6 +52,10 @@ class Ranges:
                 return 200, json.dumps({"StatusCode": 0, "eventRanges": json.dumps(found)}).encode()
             returns, commands = self.hear(int(said["version"]), json.loads(said["eventRanges"]))
             return 200, json.dumps({"StatusCode": 0, "Returns": returns, "Command": commands}).encode()
+        if path == GET_JOB:
+            return self.job(json.loads(gzip.decompress(body)), headers)
+        if path == UPDATE_JOB:
+            return self.update(json.loads(gzip.decompress(body)))
         if path == ASK:
             said = json.loads(body)
             assert set(said) <= {"job_id", "jobset_id", "task_id", "n_ranges"}, "PanDA refuses what it does not know"
@@ -64,6 +69,19 @@ class Ranges:
             data = {"Returns": returns, "Commands": commands}
             return 200, json.dumps({"success": True, "message": "", "data": data}).encode()
         return self._answer(path, body, headers)
+
+    def job(self, asked: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, bytes]:
+        said = self.dispatcher._acquire({"n_jobs": 1, **asked}, headers["X-Compass-Request-Id"])
+        if not said["success"]:
+            return 200, json.dumps({"StatusCode": 20, "errorDialog": "No jobs in PanDA"}).encode()
+        return 200, json.dumps({"StatusCode": 0, **said["data"]["jobs"][0]}).encode()
+
+    def update(self, said: Mapping[str, Any]) -> tuple[int, bytes]:
+        names = {"jobId": "job_id", "state": "job_status", "jobMetrics": "job_metrics", "nEvents": "n_events"}
+        told = {names.get(name, name): value for name, value in said.items()}
+        told["job_id"] = int(told["job_id"])
+        answer = self.dispatcher._update(told)
+        return 200, json.dumps(answer["data"]).encode()
 
     def give(self, job: int, count: int, headers: Mapping[str, str]) -> list[dict[str, Any]]:
         with self.dispatcher.changed:
