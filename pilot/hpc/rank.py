@@ -151,7 +151,7 @@ class Rank:
         if problem is not None:
             return _failed(line, number, self._rank, problem)
         started = time.time()
-        command = PayloadCommand(line.argv, {**self._works.environment(number), **given}, Path(line.folder))
+        command = PayloadCommand(line.argv, {**given, **self._works.environment(number)}, Path(line.folder))
         rows = tuple((number, soft, hard) for number, soft, hard in line.limits.get("resources", ()))
         bounds = Limits(**{**line.limits, "resources": rows})
         try:
@@ -191,6 +191,7 @@ class Rank:
         while True:
             word = self._next(own_end, waiting=problem is None)
             if isinstance(word, PayloadOutcome):
+                problem = problem or self._heard_by_all(word)
                 return replace(word, late=word.late or problem is not None), problem
             if isinstance(word, JobFailed):
                 raise word
@@ -198,6 +199,15 @@ class Rank:
             if problem is None and found is not None:
                 problem = found
                 payload.stop(line.grace)
+
+    def _heard_by_all(self, outcome: PayloadOutcome) -> Optional[Problem]:
+        """Say whether a payload was ended together with this rank, by a signal that comes here a little later."""
+        if not signals.may_be_meant_for_all(outcome):
+            return None
+        try:
+            return self._signalled(self._words.get(timeout=signals.MOMENT))
+        except queue.Empty:
+            return None
 
     def _next(self, own_end: float, *, waiting: bool) -> Any:
         """Answer the next word; ``None`` when it is time to look whether the payload is to be ended."""
