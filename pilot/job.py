@@ -50,6 +50,12 @@ class Problem(Frozen):
     detail: str
     payload_code: int = 0
 
+    @property
+    def told(self) -> str:
+        """Answer a line for the pilot's log."""
+        own = f", the payload's {self.payload_code}" if self.payload_code else ""
+        return f"{self.code.name} ({int(self.code)}{own}): {self.detail}"
+
 
 class PayloadOutcome(Frozen):
     """How a payload ended. ``status`` is its exit status, ``signal`` the one that ended it; one of them is ``None``.
@@ -74,11 +80,18 @@ class PayloadOutcome(Frozen):
     memory_limit: int = 0
     cpu_limit: int = 0  # seconds that one process might use; 0: no limit
     words: str = ""  # the last ones of its error output, or of its output
+    report: str = ""  # what it has written of itself, as JSON
 
     @property
     def well(self) -> bool:
         """Whether the program itself says that it ended well."""
         return self.status == 0
+
+    @property
+    def told(self) -> str:
+        """Answer a line for the pilot's log."""
+        how = f"status {self.status}" if self.signal is None else f"signal {self.signal}"
+        return f"the payload ended with {how} after {self.wall_time:.1f} s, {self.cpu_time:.1f} s of processor time"
 
 
 class Memory(Frozen):

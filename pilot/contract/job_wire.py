@@ -23,6 +23,7 @@ from pilot.contract.codec import (
 )
 from pilot.contract.container_order import container_to_panda, read_container, take_image
 from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Program, Role
+from pilot.contract.job_refusals import refuse
 
 NULL = "NULL"
 _ALGORITHMS = {"ad": "adler32", "md": "md5"}
@@ -179,6 +180,8 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
     events = reader.truth("eventService", False) and not merges
     inputs, stored = reader.inputs(), reader.stored(reader.text("logFile"))
     _refuse_doubles([*inputs, *stored])
+    refuse(job)
+    refuse(job)
     arguments, image = take_image(reader.arguments())
     container = read_container(reader.text("container_name"), job.get("containerOptions"), image)
     return JobSpec(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
 from pilot.contract.named import NamedTuple
 from pilot.control.lanes import Occupied, Tell
@@ -60,6 +62,15 @@ class Surroundings(NamedTuple):
         names = (*self.payload.environment, *environment.asked_by_queue(queue.params, queue.name))
         names = (*names, environment.PROXY) if self.payload.proxy else names
         return environment.payload_environment(self.own, folder, asked, names=names)
+
+
+def _with_report(outcome: PayloadOutcome, place: Workdir) -> PayloadOutcome:
+    """Add what a payload has written of itself; few do, and what reads it is imported for those."""
+    if not (place.root / naming.JOB_REPORT).exists():
+        return outcome
+    from pilot.runtime import job_report
+
+    return replace(outcome, report=job_report.read(place.root))
 
 
 class PayloadControl:
@@ -188,6 +199,7 @@ class PayloadControl:
         findings = Findings()
         outcome = way.run(Run(work, command, place, bounds, utilities, cancelled, findings, self._alone.run))
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
+        outcome = _with_report(outcome, place)
         metrics = {**self._metrics(work, outcome), **findings.metrics}
         problem = findings.problem or self._judge(work, container, outcome)
         if utilities is not None and not cancelled:

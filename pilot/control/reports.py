@@ -34,11 +34,14 @@ class Facts(NamedTuple):
 
 
 def facts_of(environment: Mapping[str, str], node: str, cpu_model: str) -> Facts:
-    """Gather the facts. GTAG, where the batch job's output can be seen, and PANDA_JSID are set by pilot factories."""
+    """Gather the facts. GTAG, where the batch job's output can be seen, and PANDA_JSID are set by pilot factories.
+
+    PANDA_HOSTNAME, where it is set, is the name by which the node goes.
+    """
     system, number = _batch_of(environment)
     names = (environment.get("GTAG", "unknown"), *((system,) if system else ()), "compass-pilot", PRODUCT)
     return Facts(
-        node=node,
+        node=environment.get("PANDA_HOSTNAME") or node,
         pilot_id="|".join(names),
         batch_id=number,
         scheduler_id=environment.get("PANDA_JSID", ""),
@@ -217,6 +220,7 @@ def _growth(usage: Usage) -> dict[str, str]:
 def _outcome(job: Job) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if (outcome := job.outcome) is not None:
+        said["metadata"] = outcome.report or None
         status = outcome.status if outcome.status is not None else SIGNALLED + (outcome.signal or 0)
         # The kernel's own sum is whole, but knows the largest process only; a look sees all of them, now and then.
         seen = job.usage or Usage()

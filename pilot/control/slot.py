@@ -14,6 +14,15 @@ from pilot.control.reports import Course
 from pilot.job import Job, Phase, Problem
 
 
+def _debugs(catchall: str) -> bool:
+    """Say whether a queue has all its jobs in debug mode."""
+    if "setdebugmode" not in catchall:
+        return False
+    from pilot.contract.catchall import words
+
+    return "setdebugmode" in words(catchall)
+
+
 @dataclass(eq=False, repr=False)  # each method is compiled at the start
 class Slot:
     """Changed by the conductor only. ``started`` is seconds since 1970; ``since`` and ``heard`` are on its clock."""
@@ -44,7 +53,7 @@ class Slot:
 
     def __post_init__(self) -> None:
         self.heard = self.since
-        self.debug = self.debug or self.job.spec.debug
+        self.debug = self.debug or self.job.spec.debug or _debugs(self.site.queue.catchall)
         self.spec_text = self.spec_text or json.dumps(to_panda(self.job.spec))
 
     def move(self, job: Job, now: float) -> None:

@@ -80,7 +80,7 @@ class Times(NamedTuple):
         if job.phase is Phase.RUNNING:
             if self.settings.gathers:  # it waits for others and for the batch system; its rank knows when it began
                 return None
-            limit = float(job.spec.max_walltime or queue.max_time)
+            limit = float(job.spec.max_walltime or queue.max_time) * (queue.grace("pilot_walltime_grace") or 1.0)
             problem = Problem(ErrorCode.REACHED_MAX_TIME, f"the payload ran longer than the {limit:.0f} s it may")
             return (limit, problem) if limit else None
         if job.phase not in _LATE:

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Callable, Optional
 
+from pilot.contract.codes import ErrorCode
 from pilot.contract.named import NamedTuple
+from pilot.errors import JobFailed
 from pilot.runtime import cgroup
 
 if TYPE_CHECKING:
@@ -63,6 +65,23 @@ def memory_margin(queue: QueueData, chosen: PayloadLimits) -> float:
     return chosen.memory_margin if said is None else said
 
 
+def open_files_of(queue: QueueData) -> int:
+    """Answer the files that one process may have open as a queue's ``catchall`` says (``nopenfiles=4096``); 0: unsaid.
+
+    Raises:
+        JobFailed: it says no number (BAD_QUEUE_CONFIGURATION).
+    """
+    if "nopenfiles" not in queue.catchall:
+        return 0
+    from pilot.contract.catchall import words
+
+    said = words(queue.catchall).get("nopenfiles", "0")
+    if not said.isdecimal():
+        text = f"nopenfiles in catchall of queue {queue.name}: {said!r} is not a number of files"
+        raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, text)
+    return int(said)
+
+
 def of(
     spec: JobSpec, queue: QueueData, chosen: PayloadLimits, inherited: Optional[Callable[[int], tuple[int, int]]] = None
 ) -> Limits:
@@ -77,11 +96,12 @@ def of(
     import resource
 
     cpu_time = int(spec.max_cpu_time * chosen.cpu_margin)
+    open_files = chosen.open_files or open_files_of(queue)
     asked = (
         (resource.RLIMIT_CORE, UNLIMITED if spec.debug else chosen.core, chosen.core >= 0 or spec.debug),
         (resource.RLIMIT_CPU, cpu_time, cpu_time),
         (resource.RLIMIT_FSIZE, chosen.file_size, chosen.file_size),
-        (resource.RLIMIT_NOFILE, chosen.open_files, chosen.open_files),
+        (resource.RLIMIT_NOFILE, open_files, open_files),
         (resource.RLIMIT_STACK, chosen.stack, chosen.stack),
         (resource.RLIMIT_AS, chosen.address_space, chosen.address_space),
     )

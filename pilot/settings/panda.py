@@ -22,6 +22,8 @@ DIRECTORIES = ("OIDC_AUTH_DIR", "PANDA_AUTH_DIR")
 HOMES = ("PILOT_SOURCE_DIR", "PILOT_WORK_DIR", "HOME")
 #: Addresses from which transformations may be fetched, separated by commas.
 BASE_URLS = "PANDA_BASE_URLS"
+#: The longest life of a pilot, in seconds.
+LIFETIME = "PANDAPILOT_LIFETIME"
 #: The folder of container images.
 IMAGE_BASE = "IMAGE_BASE"
 
@@ -45,6 +47,8 @@ def panda_layers(environment: Mapping[str, str]) -> list[Found]:
     layers += _worker(environment)
     if urls := tuple(url.strip() for url in environment.get(BASE_URLS, "").split(",") if url.strip()):
         layers.append((f"${BASE_URLS}", {"verify": {"transformation_urls": urls}}))
+    if (lifetime := environment.get(LIFETIME, "")).isdecimal():
+        layers.append((f"${LIFETIME}", {"job": {"lifetime": float(lifetime)}}))
     if environment.get(IMAGE_BASE):
         layers.append((f"${IMAGE_BASE}", {"container": {"image_base": environment[IMAGE_BASE]}}))
     return layers

@@ -143,6 +143,15 @@ def payload_progress(spec: JobSpec, stdout: Path) -> Optional[tuple[int, Optiona
 
 
 @hookimpl
+def monitor_checks(workdir: Path) -> Optional[Problem]:
+    """End a payload when somebody has made PanDA's file for it, in the pilot's folder or in the one it works in."""
+    for folder in (workdir.parent, workdir.parent.parent):
+        if (folder / naming.KILL_FILE).exists():
+            return Problem(ErrorCode.KILL_PAYLOAD_FILE, f"{folder / naming.KILL_FILE} is there")
+    return None
+
+
+@hookimpl
 def redundant_files(spec: JobSpec) -> Sequence[str]:
     """Leave out byte code, and memory images unless the job is debugged; inputs and outputs are left out anyway."""
     images = () if spec.debug else ("core", "core.[0-9]*")

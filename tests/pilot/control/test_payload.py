@@ -374,3 +374,9 @@ def test_a_preprocess_that_runs_is_stopped_with_its_job(bench):
     assert time.monotonic() - begun < 5
     assert caught == [ErrorCode.PREPROCESS_FAILED]
     assert not (place / "began").exists()
+
+
+def test_what_a_payload_writes_of_itself_is_kept_with_how_it_ended(bench):
+    answer = run(bench, "/bin/sh", "-c", """echo '{"events": 5}' > jobReport.json; exit 3""")
+    assert json.loads(answer.outcome.report) == {"events": 5}
+    assert run(bench, "true", id=8).outcome.report == ""

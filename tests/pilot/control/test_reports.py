@@ -215,3 +215,13 @@ def test_the_signs_of_a_batch_job_are_those_by_which_each_system_is_known():
     assert reports.facts_of({"JOB_ID": "8"}, "node", "CPU").batch_id == "8"
     known = {sign for _, sign, *_ in batch._SYSTEMS if sign != "KUBERNETES_SERVICE_HOST"}
     assert {*reports.BATCH_SIGNS} == known | {"_CONDOR_JOB_AD", "_CONDOR_SLOT"}
+
+
+def test_what_a_payload_has_written_of_itself_goes_with_the_final_report():
+    assert final(outcome=outcome(report='{"events": 5}')).metadata == '{"events": 5}'
+    assert final(outcome=outcome()).metadata is None
+
+
+def test_a_node_may_go_by_another_name():
+    assert reports.facts_of({"PANDA_HOSTNAME": "login-17"}, "node", "CPU").node == "login-17"
+    assert reports.facts_of({"PANDA_HOSTNAME": ""}, "node", "CPU").node == "node"

@@ -60,3 +60,10 @@ def test_waits_for_a_report_double_up_to_a_limit():
     server = dataclasses.replace(SETTINGS.server, report_wait=1.0, report_wait_most=5.0)
     times = Times(dataclasses.replace(SETTINGS, server=server))
     assert [times.report_wait(tries) for tries in (0, 1, 2, 3, 1000)] == [1, 2, 4, 5, 5]
+
+
+def test_a_queue_may_give_payloads_more_time_than_their_jobs_ask_for():
+    job = Job(JobSpec(id=1, attempt=1, transformation="x", max_walltime=60), phase=Phase.RUNNING)
+    seconds, problem = TIMES.overdue(job, QueueData("Q", params={"pilot_walltime_grace": 50}))
+    assert seconds == 90.0
+    assert "90 s" in problem.detail

@@ -12,6 +12,7 @@ import pytest
 
 from pilot.contract.job import JobSpec
 from pilot.contract.queue import QueueData
+from pilot.errors import JobFailed
 from pilot.job import PayloadCommand
 from pilot.runtime import cgroup, limits, process
 from pilot.runtime.limits import LimitedBy, Limits
@@ -201,3 +202,14 @@ def test_what_a_node_allows_is_told_to_its_admin():
     assert [held.what for held in told] == ["limits of memory", "limits of processes", "ending payloads"]
     assert all(("cgroups" in held.how) != bool(held.why) for held in told)
     assert not [path for path in cgroup.here().values() if Path(f"{path}/compass-{os.getpid()}").exists()]
+
+
+def test_a_queue_may_say_how_many_files_may_be_open_where_the_node_does_not():
+    queue = QueueData("Q", catchall="a,nopenfiles=4096")
+    (row_of_files,) = limits.of(job(), queue, PayloadLimits(core=-1), lambda number: FREE).resources
+    assert row_of_files == (resource.RLIMIT_NOFILE, 4096, 4096)
+    chosen = PayloadLimits(core=-1, open_files=100)
+    assert limits.of(job(), queue, chosen, lambda number: FREE).resources == ((resource.RLIMIT_NOFILE, 100, 100),)
+    assert limits.open_files_of(QueueData("Q", catchall="other")) == 0
+    with pytest.raises(JobFailed, match="nopenfiles in catchall of queue Q: 'many' is not a number of files"):
+        limits.open_files_of(QueueData("Q", catchall="nopenfiles=many"))

@@ -104,3 +104,9 @@ def test_the_folder_of_images_is_the_one_that_the_node_names():
     (layer,) = panda_layers({"IMAGE_BASE": "/cvmfs/images"})
     assert load([layer]).settings.container.image_base == "/cvmfs/images"
     assert panda_layers({"IMAGE_BASE": ""}) == []
+
+
+def test_a_pilots_lifetime_may_come_from_the_environment():
+    (layer,) = panda_layers({"PANDAPILOT_LIFETIME": "7200"})
+    assert load([layer]).settings.job.lifetime == 7200.0
+    assert panda_layers({"PANDAPILOT_LIFETIME": "long"}) == []

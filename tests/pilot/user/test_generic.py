@@ -175,3 +175,12 @@ def test_a_search_for_parameters_tells_how_many_iterations_it_has_behind_it(tmp_
     (tmp_path / "iterations" / "0").mkdir(parents=True)
     assert generic.payload_progress(search, stdout) == (1, None)
     assert generic.payload_progress(JobSpec(id=7, attempt=1, transformation="true"), stdout) is None
+
+
+@pytest.mark.parametrize("above", [1, 2])
+def test_a_file_that_people_make_ends_the_payloads_of_a_pilot(tmp_path, above):
+    workdir = tmp_path / "pilot" / "PanDA_Pilot-7-1"
+    workdir.mkdir(parents=True)
+    assert generic.monitor_checks(workdir) is None
+    (workdir.parents[above - 1] / "pilot_kill_payload").touch()
+    assert generic.monitor_checks(workdir).code is ErrorCode.KILL_PAYLOAD_FILE
