@@ -139,7 +139,7 @@ def workers_of(
     chosen: Settings, token: settings.Token, server: Communicator, base: Path, host: str
 ) -> Sequence[Worker]:
     """Answer to whom this pilot is a worker."""
-    if settings.mode_of(chosen) is settings.Mode.SERVER and (chosen.job.file or not chosen.harvester.worker):
+    if settings.mode_of(chosen) is settings.Mode.SERVER and (chosen.job.file or settings.worker_of(chosen)[1] is None):
         return ()
     from pilot.api import harvester
 

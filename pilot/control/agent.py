@@ -42,6 +42,7 @@ from pilot.job import Job, Problem
 from pilot.plugins import call
 from pilot.runtime import signals
 from pilot.runtime.container.containers import Containers
+from pilot.settings import worker_of
 from pilot.site.features import FeatureSource
 from pilot.site.node import free_disk
 
@@ -333,8 +334,7 @@ class Agent:
             lambda: free_disk(parts.own),
             lambda: min(remaining(self._ends, time.monotonic()), self._readiness.remaining()),
             self._readiness.check,
-            parts.settings.harvester.id,
-            parts.settings.harvester.worker or None,
+            *worker_of(parts.settings),
             self._suits,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilot.settings.everything import SECTIONS, Settings
-from pilot.settings.harvesting import Mode, mode_of
+from pilot.settings.harvesting import Mode, mode_of, worker_of
 from pilot.settings.loading import (
     Layer,
     Loaded,
@@ -44,4 +44,5 @@ __all__ = [
     "load",
     "mode_of",
     "read_file",
+    "worker_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
     from pilot.settings.everything import Settings
@@ -33,3 +33,10 @@ def mode_of(settings: Settings) -> Mode:
     if not settings.server.updates:
         return Mode.FILES if harvester.files or pushed else Mode.SERVER
     return Mode.PUSHED if pushed else Mode.SERVER
+
+
+def worker_of(settings: Settings) -> tuple[str, Optional[int]]:
+    """Answer whose worker a pilot is: the Harvester's id, and the worker's number; ``("", None)`` for nobody's."""
+    if not settings.mentions("harvester"):
+        return "", None
+    return settings.harvester.id, settings.harvester.worker or None

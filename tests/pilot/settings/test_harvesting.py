@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from pilot import command_line, options
-from pilot.settings import Mode, Settings, layers, load, mode_of
+from pilot.settings import Mode, Settings, layers, load, mode_of, worker_of
 from pilot.settings.harvester import Harvester
 
 PUSH = {"id": "hv", "submit_mode": "PUSH"}
@@ -64,3 +64,15 @@ def test_pilot_3s_options_are_settings():
     )
     assert asdict(chosen.harvester) == asdict(expected)
     assert mode_of(chosen) is Mode.FILES
+
+
+@pytest.mark.parametrize(
+    ("settings", "worker"),
+    [
+        (Settings(), ("", None)),
+        (Settings(harvester=Harvester(id="cern")), ("cern", None)),
+        (Settings(harvester=Harvester(id="cern", worker=7)), ("cern", 7)),
+    ],
+)
+def test_a_pilot_is_a_harvesters_worker_when_it_was_told_so(settings, worker):
+    assert worker_of(settings) == worker
