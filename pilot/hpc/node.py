@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
-from pilot.hpc.values import NodeService
+from pilot.hpc.values import NODE, NodeService
 from pilot.job import PayloadCommand
 from pilot.runtime import process
 from pilot.runtime.workdir import is_own
@@ -29,8 +29,6 @@ from pilot.runtime.workdir import is_own
 if TYPE_CHECKING:
     from pilot.runtime.process import Payload
 
-#: The word in a service's texts that stands for the node's folder.
-NODE = "{node}"
 LOCK, READY, WRONG = "lock", "ready", "wrong"
 #: Wait between two looks whether a service is ready: at first, and at most. It tells nobody when it is.
 PAUSE, LONGEST_PAUSE = 0.05, 2.0

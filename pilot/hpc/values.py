@@ -121,6 +121,10 @@ class Resource(NamedTuple):
     submission: Optional[Submission] = None
 
 
+#: The word in a service's texts that stands for the folder of its node.
+NODE = "{node}"
+
+
 class NodeService(NamedTuple):
     """A program that runs once on each node beside the payloads there, such as a database of calibrations.
 

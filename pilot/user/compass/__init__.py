@@ -19,6 +19,7 @@ from pilot.job import PayloadOutcome, Problem
 from pilot.user.compass.kinds import WorkKind, kind_of, own_kind_of
 
 if TYPE_CHECKING:
+    from pilot.hpc.values import NodeService
     from pilot.user.compass.orders import ProgramOrder
 
 
@@ -69,10 +70,25 @@ def payload_environment(spec: JobSpec, queue: QueueData, workdir: Path) -> Mappi
     if kind is not None:
         order = _order(kind, spec)
         environment.update(commands.variables(kind, order, spec))
-        if kind.calibration and (sources := calibration.chosen(order.calibration, choice.calibration, place)):
+        if kind.calibration and choice.database and not order.calibration:
+            environment["CDBSERVER"] = "localhost"  # of each node; where its socket is, that node knows
+        elif kind.calibration and (sources := calibration.chosen(order.calibration, choice.calibration, place)):
             asked = calibration.in_order(sources, spec.id, spread=choice.spread)
             environment.update(calibration.first_ready(asked, choice.calibration_time).variables)
     return environment
+
+
+@hookimpl
+def node_services(queue: QueueData) -> Sequence[NodeService]:
+    """Give each node of an allocation a server of calibrations of its own, where the queue says what is in it."""
+    from pilot.user.compass import site
+
+    choice = site.read(queue)
+    if not choice.database:
+        return ()
+    from pilot.user.compass import node_database
+
+    return (node_database.service(choice),)
 
 
 @hookimpl

@@ -19,6 +19,8 @@ class SiteChoice:
     ``setup``: the release's file to set up from, below the release or absolute; empty: the usual ones are looked for.
     ``strict``: a script that ends with another status than 0 has failed.
     ``calibration``: where calibrations may come from, in order; ``spread``: each job begins with another of them.
+    ``database``: a MySQL server's folder of data, of which each node of an allocation gets a copy and a server of its
+    own (``database_program``), for jobs that name no calibrations themselves; ``database_time`` is given for that.
     """
 
     setup: str = ""
@@ -27,6 +29,9 @@ class SiteChoice:
     calibration: tuple[str, ...] = ()
     calibration_time: float = 30.0
     spread: bool = False
+    database: str = ""
+    database_program: str = "mysqld"
+    database_time: float = 300.0
 
 
 def read(queue: QueueData) -> SiteChoice:

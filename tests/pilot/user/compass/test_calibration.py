@@ -283,6 +283,14 @@ def test_without_a_list_what_the_site_or_the_node_sets_is_taken_as_it_is(node):
     assert "CDB server node-cdb\n" in ended.read("coral.opt")
 
 
+def test_a_job_asks_the_database_of_its_node_where_the_queue_gives_each_node_one(node):
+    said = {"database": "/data/cdb", "calibration": ["127.0.0.1:1"], "calibration_time": 0.2}
+    node.queue = QueueData(name="Q", params={"compass": said})
+    ended = node.run(node.spec("mcreco", "coral.exe", *CHUNK, **FILES), raw="1\n")
+    assert ended.problem is None
+    assert "CDB server localhost\n" in ended.read("coral.opt")
+
+
 def test_the_task_may_name_a_replica_of_the_release(node):
     node.queue = QueueData(name="Q", params={"compass": {"calibration": ["127.0.0.1:1"]}})
     (node.tree.release / "cdb").mkdir()
