@@ -161,7 +161,10 @@ def _update(job: Job, course: Course, facts: Facts, now: float, state: JobState,
 
 
 def timing(course: Course) -> str:
-    """Write PanDA's ``getjob|stagein|payload|stageout|initial setup|setup``, in whole seconds."""
+    """Write PanDA's ``getjob|stagein|payload|stageout|initial setup|setup``, in whole seconds.
+
+    The last two are 0: this pilot asks for work in less than a second, and what a payload sets up is a part of it.
+    """
 
     def spent(*phases: Phase) -> int:
         return round(sum(course.spent.get(phase, 0.0) for phase in phases))
