@@ -78,13 +78,15 @@ class Follower:
         """Answer when to look next; ``None``: when something is noticed."""
         if not self._streams:
             return None
-        times = [stream.until for stream in self._streams.values() if stream.until is not None]
+        streams = self._streams.values()
+        times = [stream.until for stream in streams if stream.until is not None]
+        times += [stream.sending.retry_at for stream in streams if not stream.sending.well]
         if self._has_unwatched():
             times.append(self._looked_at + self._settings.look)
-        ended = [stream for stream in self._streams.values() if stream.until is not None and stream.sending.well]
-        if self.noticed:
+        well = [stream for stream in streams if stream.sending.well]
+        if self.noticed and well:
+            ended = any(stream.until is not None for stream in well)
             times.append(float("-inf") if ended else self._looked_at + self._settings.wait)
-        times += [stream.sending.retry_at for stream in self._streams.values() if not stream.sending.well]
         return min(times, default=None)
 
     def _has_unwatched(self) -> bool:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.services import containers, htcondor, rabbitmq, slurm
+from tests.services import containers, htcondor, rabbitmq, slurm, syslog_ng
 
 
 @pytest.fixture
@@ -53,3 +53,10 @@ def _rabbitmq():
     """A real RabbitMQ that speaks STOMP."""
     with rabbitmq.running() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session", name="syslog_ng")
+def _syslog_ng():
+    """A real syslog-ng that takes lines and messages."""
+    with syslog_ng.running() as daemon:
+        yield daemon

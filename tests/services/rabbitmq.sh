@@ -15,7 +15,7 @@ install_programs() {
         erlang-mnesia erlang-os-mon erlang-parsetools erlang-public-key erlang-runtime-tools erlang-ssl \
         erlang-syntax-tools erlang-tools erlang-xmerl patchelf libc6 libgcc-s1 libstdc++6 libssl3 libtinfo6 \
         libsystemd0 zlib1g libzstd1 liblz4-1 liblzma5 libcap2 libgcrypt20 libgpg-error0
-    rm -rf "$folder"/usr/lib/*/gconv "$folder"/usr/share
+    rm -rf "${folder:?}"/usr/lib/*/gconv "${folder:?}"/usr/share
     ln -s "$(echo "$folder"/usr/lib/rabbitmq/lib/rabbitmq_server-*)" "$folder/server"
     ln -s usr/lib/erlang "$folder/erlang"
     sed -i "s|/usr/lib/erlang|$folder/usr/lib/erlang|g" "$folder"/erlang/bin/{erl,start} "$folder"/erlang/erts-*/bin/{erl,start}

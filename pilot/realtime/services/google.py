@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pilot.errors import ConfigError
 from pilot.realtime.services.base import NotSent
 from pilot.realtime.services.http import Poster
+from pilot.site.login import read_private
 
 if TYPE_CHECKING:
     from pilot.realtime.address import Address
@@ -32,11 +32,13 @@ class Google:
         if not access.file:
             raise ConfigError("google-cloud-logging needs realtime.credentials_file: the JSON key of a service account")
         try:
-            said = json.loads(Path(access.file).read_text(encoding="utf-8"))
+            said = json.loads(read_private(access.file, "realtime.credentials_file"))
+            if not isinstance(said, dict):
+                raise TypeError
             account: Any = service_account.Credentials
             self._credentials = account.from_service_account_info(said, scopes=[_SCOPE])
             self._log = f"projects/{said['project_id']}/logs/{quote(access.name, safe='')}"
-        except (OSError, ValueError, KeyError, TypeError) as wrong:  # its words may hold the key
+        except (ValueError, KeyError, TypeError) as wrong:  # its words may hold the key
             words = f"realtime.credentials_file: {access.file} is no JSON key of a service account"
             raise ConfigError(f"{words} ({type(wrong).__name__})") from None
         self._url = f"{address.url}/v2/entries:write"
