@@ -36,7 +36,8 @@ def access_point(settings: Settings, base: Path) -> AccessPoint:
     harvester = settings.harvester
     folder = Path(harvester.workdir).absolute() if harvester.workdir else base
     others = ([Path(harvester.datadir).absolute()] if harvester.datadir else []) + [base]
-    return AccessPoint(folder, tuple(others), harvester.worker_attributes, harvester.event_status_dump)
+    names = harvester.worker_attributes, harvester.event_status_dump
+    return AccessPoint(folder, tuple(others), *names, each_own=settings.gathers)
 
 
 class Pushed(Communicator):

@@ -43,12 +43,16 @@ _EMPTIED = "logfileReport"
 
 @dataclass(frozen=True)
 class AccessPoint:
-    """Where files are exchanged. ``attributes`` and ``dump`` name other files than the usual ones, if not ""."""
+    """Where files are exchanged. ``attributes`` and ``dump`` name other files than the usual ones, if not "".
+
+    ``each_own``: a worker has many jobs, and what is told of each goes into a folder of its own, by its number.
+    """
 
     folder: Path
     job_folders: tuple[Path, ...] = ()
     attributes: str = ""
     dump: str = ""
+    each_own: bool = False
 
 
 class SharedFiles(EventFiles, Communicator):
@@ -93,6 +97,8 @@ class SharedFiles(EventFiles, Communicator):
             return replies.Jobs()
         self._kept = kept
         for raw in raws:
+            if self._access.each_own and str(raw.get("PandaID")).isdigit():
+                (self._access.folder / str(raw["PandaID"])).mkdir(exist_ok=True)
             self._link_inputs(self._jobs.place(raw.get("PandaID")))
         found = read_jobs(raws, self._jobs)
         self._logs.update({job.id: job.log.lfn for job in found.jobs if job.log})

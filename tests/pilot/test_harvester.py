@@ -132,6 +132,22 @@ def test_two_jobs_that_were_asked_for_one_after_the_other_are_run_and_told(harve
     assert not (harvester.access / "worker_requestjob.json").exists()
 
 
+def test_one_worker_runs_many_jobs_in_one_allocation_and_tells_each_in_a_folder_of_its_own(harvester):
+    jobs = [shell(number, f"echo {number} > {number}.txt", [f"{number}.txt"]) for number in range(1, 7)]
+    harvester.feed(*jobs, shell(7, "exit 3", log="7.log.tgz"))
+    more = {"COMPASS_PILOT__HPC__QUIET": "0.2", "COMPASS_PILOT__HPC__LOOK": "0.2"}
+    pilot = harvester.by_files("-w", "generic_hpc", "--hpc-mode", "manytoone", **more)
+    assert pilot.wait(60) == 90
+    for number in range(1, 8):
+        name = f"{number}/worker_attributes.json"
+        assert harvester.state_of(number, name) == ("failed" if number == 7 else "finished")
+        assert "hpcStatus=ended" in harvester.read(name)["jobMetrics"]
+        assert list(harvester.read(f"{number}/event_status.dump.json")) == [str(number)]
+    assert not (harvester.access / "HPCJobs.json").exists()
+    assert not (harvester.access / "worker_attributes.json").exists()
+    assert (harvester.access / "pandaIDs.out").read_text().split() == [str(number) for number in range(1, 8)]
+
+
 def test_several_jobs_of_one_file_run_at_once_each_in_a_folder_of_its_own(harvester):
     for number in (7, 8):
         (harvester.access / str(number)).mkdir()
