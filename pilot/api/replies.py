@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
+from pilot.contract import naming
 from pilot.contract.codec import ContractError, Dialect, decode
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
@@ -216,9 +217,15 @@ def _jobs(found: list[Mapping[str, Any]], said: Raw) -> Jobs:
 
 
 def pilot_secrets(said: Mapping[str, Any]) -> Mapping[str, str]:
-    """Read what the server gives for the pilot's own use; what is no text is none of it."""
+    """Read what the server gives for the pilot's own use; what is no text is none of it.
+
+    What it gives for the payload (``secrets``) is among it, under the name of the file in which the payload finds it.
+    """
     found = said.get("pilotSecrets")
-    return {str(k): v for k, v in found.items() if isinstance(v, str)} if isinstance(found, Mapping) else {}
+    given = {str(k): v for k, v in found.items() if isinstance(v, str)} if isinstance(found, Mapping) else {}
+    if handed := said.get("secrets"):  # for the payload
+        given[naming.SECRETS_FILE] = handed if isinstance(handed, str) else json.dumps(handed)
+    return given
 
 
 def _job(job: Mapping[str, Any], said: Raw) -> Union[JobSpec, BrokenJob]:

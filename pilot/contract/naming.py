@@ -92,6 +92,8 @@ PATTERNS: Mapping[Union[FileKind, JobKind], str] = {
 #: Field of a pattern: the field of the name that it shows, how it is written, what it looks like.
 #: Ends the payloads of a pilot in whose folder it lies.
 KILL_FILE = "pilot_kill_payload"
+#: In a job's directory, what its owner has given the server for the payload only; never in a log.
+SECRETS_FILE = "panda_secrets.json"
 #: In a job's directory, what a payload writes of itself.
 JOB_REPORT = "jobReport.json"
 #: In a job's directory, what the iterations of a search for parameters have printed: a folder for each, by number.

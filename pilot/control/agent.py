@@ -223,7 +223,7 @@ class Agent:
             occupied,
             parts.own,
             Surroundings(parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations),
-            (*self._lending(occupied), ranges.way(occupied)),
+            (*(self._lending(occupied) if settings.job.lends else ()), ranges.way(occupied)),
         )
         data = DataControl(
             tell,
@@ -236,6 +236,7 @@ class Agent:
             free_disk_at_start=settings.monitor.free_disk_at_start,
             keep_workdir=settings.job.keep_workdir,
             logs=Logs(settings.log, settings.plugins.user, parts.secrets),
+            handed=self._secrets.handed,
         )
         jobs = JobControl(tell, parts.server, self._wanted(), learn=self._secrets.learn)
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
@@ -283,8 +284,6 @@ class Agent:
         return min(end - time.monotonic(), self._readiness.remaining())
 
     def _lending(self, occupied: Occupied) -> Sequence[Way]:
-        if not self._parts.settings.job.lends:
-            return ()
         from pilot.control.lending import Lending
 
         return (Lending(occupied, self._parts.settings, self._started, self._ends),)

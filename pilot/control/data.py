@@ -15,7 +15,7 @@ from pilot.contract.named import NamedTuple
 from pilot.control import requirements
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
-from pilot.control.news import Stored, Work
+from pilot.control.news import Key, Stored, Work
 from pilot.copytool.base import Cancel, CopyTool, Deadline
 from pilot.errors import JobFailed
 from pilot.plugins import call
@@ -61,7 +61,7 @@ class Logs(NamedTuple):
 
 
 class DataControl:
-    """``base`` is the folder of the jobs' directories."""
+    """``base`` is the folder of the jobs' directories; ``handed`` answers what a payload alone is to know, or ""."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -76,11 +76,12 @@ class DataControl:
         free_disk_at_start: int = 0,
         keep_workdir: bool = False,
         logs: Logs = Logs(),  # noqa: B008 a frozen value
+        handed: Callable[[Key], str] = lambda _: "",
     ) -> None:
         self._tell, self._plugins, self._occupied, self._base = tell, plugins, occupied, base
         self._tools, self._attempts, self._logs = tools, attempts, logs
         self._free_disk_at_start, self._keep_workdir = free_disk_at_start, keep_workdir
-        self._doors = doors
+        self._doors, self._handed = doors, handed
 
     def stage_in(self, work: Work) -> None:
         """Make a job's directory and bring its inputs there."""
@@ -92,6 +93,7 @@ class DataControl:
             place = workdir.create(self._base, spec)
             self._check_room(place.root)
             deadline = Deadline(work.seconds)
+            self._hand_over(work, place.root)
             self._fetch_transformation(spec, place.root, deadline, cancel)
             arrived = self._engine(work).stage_in(spec, place.root, deadline, cancel)
         bundle.note_inputs(place.root, arrived)
@@ -169,10 +171,20 @@ class DataControl:
 
                 self._doors.addresses.fetching().fetch(command, folder, Patience(deadline.left, cancel.wait))
 
+    def _hand_over(self, work: Work, folder: Path) -> None:
+        """Put what the job's owner has for the payload alone where it looks for that."""
+        if text := self._handed(work.key):
+            try:
+                with workdir.write_new(folder / naming.SECRETS_FILE) as file:
+                    file.write(text.encode())
+            except OSError as wrong:
+                words = f"{folder / naming.SECRETS_FILE}: {wrong.strerror}"
+                raise JobFailed(ErrorCode.FILE_HANDLING, words) from wrong
+
     def _verify(self, work: Work) -> None:
         for file in work.job.spec.inputs:
             # Linked, the original itself would be overwritten.
-            if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG, bundle.REPLAY):
+            if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG, bundle.REPLAY, naming.SECRETS_FILE):
                 taken = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
                 raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, taken)
         self._doors.verification.check(work.job.spec, work.site.queue, self._base)
@@ -181,7 +193,8 @@ class DataControl:
         """Inputs and outputs have their own place; plugins name what else is not worth keeping."""
         spec = work.job.spec
         patterns: Sequence[Sequence[str]] = call(self._plugins, "redundant_files", spec=spec)
-        return [*(file.lfn for file in (*spec.inputs, *spec.outputs)), *(name for some in patterns for name in some)]
+        files = [naming.SECRETS_FILE, *(file.lfn for file in (*spec.inputs, *spec.outputs))]
+        return [*files, *(name for some in patterns for name in some)]
 
     def _add_pilot_log(self, folder: Path) -> None:
         source = self._base / PILOT_LOG
