@@ -121,8 +121,11 @@ class Conductor(Component):
         slot = self.jobs.get(answer.key)
         if slot is not None:
             slot.learn(answer)
+            if answer.outcome is not None:
+                log.info("job %d.%d: %s", *answer.key, answer.outcome.told)
         if slot is None or slot.job.step != answer.step:
-            log.info("late answer of job %d.%d, step %d: %s", *answer.key, answer.step, answer.event.value)
+            # Of a payload that was stopped, or of a time that was not needed: in the course of things.
+            log.debug("late answer of job %d.%d, step %d: %s", *answer.key, answer.step, answer.event.value)
             return
         self._move(slot, answer.event, answer.problem)
 
@@ -134,7 +137,6 @@ class Conductor(Component):
             self._end_at = min(self._end_at, self.means.end.at)
         for slot in list(self.jobs.values()):
             if order.key in (None, slot.job.key):
-                log.warning("job %d.%d: %s: %s", *slot.job.key, order.event.value, order.problem.detail)
                 self._stop_job(slot, order.event, order.problem)
         if order.key is None:
             self._set_deadlines()
@@ -271,7 +273,7 @@ class Conductor(Component):
             log.error("%s", wrong)  # the story says more than a traceback
             job, effects = advance(before, Event.FAIL, Problem(ErrorCode.INTERNAL_ERROR, str(wrong)))
         slot.move(job, self.means.clock())
-        self._mind(before, event)
+        self._mind(before, job, event, problem)
         if Effect.FINAL_REPORT in effects:
             self.reporting.write_final(slot)
         if job.phase is not before.phase:
@@ -287,8 +289,10 @@ class Conductor(Component):
         if job.phase in TERMINAL:
             self._forget(slot)
 
-    def _mind(self, job: Job, event: Event) -> None:
-        """Take no more work when something does not come to rest: cores, memory and a thread are not free."""
+    def _mind(self, job: Job, after: Job, event: Event, problem: Optional[Problem]) -> None:
+        """Say why; and take no more work when something does not come to rest: cores, memory, a thread are not free."""
+        if problem is not None and (after.problem is not job.problem or after.phase is not job.phase):
+            log.warning("job %d.%d: %s", *job.key, problem.told)
         if job.phase is Phase.STOPPING and event in (Event.FAIL, Event.OVERDUE):
             log.error("job %d.%d did not come to rest; no more work is taken", *job.key)
             self.intake.stop()

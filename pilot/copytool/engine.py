@@ -6,6 +6,9 @@ A file has its own name only when it is whole and verified; until then it is ``<
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Callable, Optional
@@ -30,6 +33,8 @@ from pilot.copytool.routes import Route, routes_for
 from pilot.copytool.system_errors import told
 from pilot.errors import JobFailed
 from pilot.site.node import free_disk
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -64,7 +69,7 @@ class Engine:
         """
         ways = [(file, self._routes(spec, file)) for file in spec.inputs]
         self._check_room(ways, folder)
-        return tuple(self._fetch(file, routes, folder, deadline, cancel) for file, routes in ways)
+        return tuple(self._fetch(spec, file, routes, folder, deadline, cancel) for file, routes in ways)
 
     def stage_out(
         self,
@@ -114,7 +119,13 @@ class Engine:
             raise JobFailed(ErrorCode.NO_LOCAL_SPACE, words, needed=needed, free=free)
 
     def _fetch(
-        self, file: FileSpec, routes: Sequence[Route], folder: Path, deadline: Deadline, cancel: Cancel
+        self,
+        spec: JobSpec,
+        file: FileSpec,
+        routes: Sequence[Route],
+        folder: Path,
+        deadline: Deadline,
+        cancel: Cancel,
     ) -> StoredFile:
         part, target = folder / f"{file.lfn}.part", folder / file.lfn
 
@@ -131,7 +142,7 @@ class Engine:
             return StoredFile(file.lfn, arrived.size, arrived.checksum, file.guid, route.url, route.endpoint)
 
         try:
-            return self._try(routes, once, deadline, cancel)
+            return self._try(spec, "from", routes, once, deadline, cancel)
         except CopyFailed as failed:
             facts = {"needed": file.size, "free": _free(folder)} if failed.kind is FailureKind.NO_SPACE else {}
             raise job_failure(failed, Direction.IN, file, **facts) from failed
@@ -146,23 +157,35 @@ class Engine:
             return StoredFile(file.lfn, size, sum_, file.guid or _new_guid(), route.url, route.endpoint)
 
         try:
-            return self._try(self._routes(spec, file), once, deadline, cancel)
+            return self._try(spec, "to", self._routes(spec, file), once, deadline, cancel)
         except CopyFailed as failed:
             raise job_failure(failed, Direction.OUT, file, needed=size) from failed
         except CopyCancelled as given_up:
             raise JobFailed(ErrorCode.COPY_CANCELLED, f"{file.lfn} was not stored", lfn=file.lfn) from given_up
 
     def _try(
-        self, routes: Sequence[Route], once: Callable[[Route], StoredFile], deadline: Deadline, cancel: Cancel
+        self,
+        spec: JobSpec,
+        way: str,
+        routes: Sequence[Route],
+        once: Callable[[Route], StoredFile],
+        deadline: Deadline,
+        cancel: Cancel,
     ) -> StoredFile:
-        """Take the routes in their order, and again after a while when a failure may pass."""
+        """Take the routes in their order, and again after a while when a failure may pass; each is told in the log."""
         for attempt in range(1, self._attempts + 1):
             failures = []
             for route in routes:
+                begun, where = time.monotonic(), f"{way} {_shown(route.url)} by {route.tool.name}"
                 try:
-                    return once(route)
+                    file = once(route)
                 except CopyFailed as failed:
                     failures.append(failed)
+                    log.warning("job %d.%d: try %d %s: %s", *spec.key, attempt, where, failed)
+                else:
+                    took = time.monotonic() - begun
+                    log.info("job %d.%d: %d bytes %s in %.2f s", *spec.key, file.size, where, took)
+                    return file
             worth = [failure for failure in failures if passes(failure)]
             wait = self._backoff * 2 ** (attempt - 1)
             if not worth or attempt == self._attempts or deadline.left() <= wait:
@@ -170,6 +193,11 @@ class Engine:
             if cancel.wait(wait):
                 break
         raise CopyCancelled
+
+
+def _shown(url: str) -> str:
+    """Write an address without what may be a secret in it: a password, a signature."""
+    return re.sub(r"//[^/\s]*@", "//***@", url.partition("?")[0])
 
 
 def _put(spec: JobSpec, file: FileSpec, path: Path, size: int, route: Route, deadline: Deadline, cancel: Cancel) -> str:

@@ -187,6 +187,35 @@ def test_how_a_stopped_payload_ended_is_told_though_its_answer_is_late(running):
     )
 
 
+def logged(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "pilot.control.conductor"]
+
+
+def test_the_pilots_log_says_how_a_payload_ended_and_why_its_job_failed(running, caplog):
+    caplog.set_level("INFO")
+    problem = Problem(ErrorCode.PAYLOAD_FAILED, "no beam", 1237)
+    outcome = PayloadOutcome(3, None, Path(), Path(), Path(), wall_time=7.25, cpu_time=5.0)
+    running.conductor.handle(news.Answer((1, 1), running.job().step, Event.FAIL, problem, outcome=outcome))
+    running.answer(Event.GONE)
+    running.answer(Event.FAIL, Problem(ErrorCode.STAGE_OUT_FAILED, "no room for the log"))
+    assert logged(caplog) == [
+        "job 1.1: the payload ended with status 3 after 7.2 s, 5.0 s of processor time",
+        "job 1.1: PAYLOAD_FAILED (1305, the payload's 1237): no beam",
+        "job 1.1: stopping (fail)",
+        "job 1.1: staging-log (gone)",
+        "job 1.1: STAGE_OUT_FAILED (1137): no room for the log",
+        "job 1.1: reporting (fail)",
+    ]
+
+
+def test_the_pilots_log_says_why_a_job_was_ended_and_nothing_of_answers_that_come_late(running, caplog):
+    caplog.set_level("INFO")
+    step = running.job().step
+    running.conductor.handle(news.Order((1, 1), Event.KILL, KILL))
+    running.conductor.handle(news.Answer((1, 1), step, Event.OVERDUE))
+    assert logged(caplog) == ["job 1.1: KILLED_BY_SERVER (1144): killed", "job 1.1: stopping (kill)"]
+
+
 def test_an_answer_for_a_job_that_is_gone_is_dropped(running):
     running.conductor.handle(news.Answer((9, 1), 0, Event.INPUT_READY))
     assert set(running.conductor.jobs) == {(1, 1)}

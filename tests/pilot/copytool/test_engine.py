@@ -13,7 +13,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.queue import Protocol, QueueData, StorageEndpoint
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, FileFacts
-from pilot.copytool.engine import Engine
+from pilot.copytool.engine import Engine, _shown
 from pilot.copytool.local import Link, Local, Move, SymbolicLink, path_of
 from pilot.errors import JobFailed
 
@@ -457,3 +457,18 @@ def test_a_file_of_many_blocks_goes_there_and_back(place):
     Path(place.folder / "a.raw").unlink()
     place.stage_in(given(size=stored.size, checksum=stored.checksum))
     assert (place.folder / "a.raw").read_bytes() == content
+
+
+def test_each_copy_is_told_in_the_log_with_the_words_of_those_that_failed(tmp_path, caplog):
+    caplog.set_level("INFO")
+    place = Place(tmp_path, tools=(Moody(PASSING),))
+    place.put("a.raw")
+    place.stage_in(given())
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0].startswith(f"job 7.2: try 1 from file://{tmp_path}/storage/in/a.raw by local: no answer")
+    assert said[1].startswith(f"job 7.2: {len(CONTENT)} bytes from file://{tmp_path}/storage/in/a.raw by local in 0.")
+    assert len(said) == 2
+
+
+def test_no_secret_of_an_address_is_told_in_the_log():
+    assert _shown("https://user:p@ss@storage/x?signature=s3cret") == "https://***@storage/x"
