@@ -54,11 +54,15 @@ class Events:
             raise Gone(f"{SOCKET} is not set; this is not run by a pilot, or not for a job of event ranges")
         try:
             self._socket = connect(address)
-            self._lines = self._socket.makefile("r", encoding="utf-8", newline="\n")
-            self._say(HELLO)
         except OSError as wrong:
             raise Gone(f"{address}: {wrong.strerror or wrong}") from wrong
-        self._hear()
+        self._lines = self._socket.makefile("r", encoding="utf-8", newline="\n")
+        try:
+            self._say(HELLO)
+            self._hear()
+        except Gone:
+            self.close()
+            raise
 
     def next(self, count: int = 1) -> list[dict[str, Any]]:
         """Wait for up to ``count`` ranges, as the server described them; ``[]`` when there are no more.

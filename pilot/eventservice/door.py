@@ -73,22 +73,26 @@ class Door:
 
     def __enter__(self) -> Door:
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._end, self._ended = os.pipe()
         try:
-            clear(self.path)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                self._listening.bind(f"/proc/self/fd/{folder}/{self.path.name}")
-            finally:
-                os.close(folder)
-            self.path.chmod(0o600)
-            self._listening.listen(128)
+            self._listen()
         except OSError as wrong:
+            self._listening.close()
             raise JobFailed(ErrorCode.MESSAGE_FAILURE, f"{self.path}: no socket can be made: {wrong}") from wrong
+        self._end, self._ended = os.pipe()
         self._ready.register(self._listening, selectors.EVENT_READ)
         self._ready.register(self._end, selectors.EVENT_READ)
         self._thread.start()
         return self
+
+    def _listen(self) -> None:
+        clear(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._listening.bind(f"/proc/self/fd/{folder}/{self.path.name}")
+        finally:
+            os.close(folder)
+        self.path.chmod(0o600)
+        self._listening.listen(128)
 
     def __exit__(self, *_: object) -> None:
         os.close(self._ended)

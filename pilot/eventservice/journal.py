@@ -57,11 +57,6 @@ def _reopen(path: Path) -> IO[bytes]:
     return file
 
 
-def exists(folder: Path) -> bool:
-    """Say whether a job's directory has a journal of event ranges."""
-    return (folder / JOURNAL_FILE).is_file()
-
-
 def lines(folder: Path) -> Iterator[Mapping[str, Any]]:
     """Read a journal; what cannot be read, such as half a line at its end, is passed over.
 

@@ -23,7 +23,7 @@ _FATAL = "FATAL"
 _DONE = re.compile(r"(/[^\n]*?),ID:([^,]*)((?:,[A-Za-z]+:[^,]*)*)")
 _FAILED = re.compile(r"(ERR_[A-Z_]+) ([0-9A-Za-z._-]+): ?(.*)", re.DOTALL)
 #: What AthenaMP could not read is quoted as it was written, with the range's name somewhere in it.
-_QUOTED = re.compile(r"(ERR_[A-Z_]+) .*eventRangeID\W{1,6}([0-9A-Za-z._-]+)", re.DOTALL)
+_QUOTED = re.compile(r"""(ERR_[A-Z_]+) .*eventRangeID['"]?\s*:\s*u?['"]?([0-9A-Za-z._-]+)""", re.DOTALL)
 
 
 class Hello(NamedTuple):

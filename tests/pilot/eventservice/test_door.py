@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import queue
+
+import pytest
+
+from pilot.api.event_client import connect
+from pilot.contract.codes import ErrorCode
+from pilot.errors import JobFailed
+from pilot.eventservice.door import Door, Gone, Line
+from pilot.eventservice.messages import LONGEST
+
+
+@pytest.fixture
+def heard():
+    return queue.Queue()
+
+
+@pytest.fixture
+def door(tmp_path, heard):
+    with Door(tmp_path, heard.put) as made:
+        yield made
+
+
+def hear(heard):
+    return heard.get(timeout=10)
+
+
+def test_lines_come_in_as_they_were_said_and_answers_go_to_who_has_asked(door, heard):
+    one, other = connect(str(door.path)), connect(str(door.path))
+    one.sendall(b"first\nsec")
+    first = hear(heard)
+    other.sendall(b"from another\r\n")
+    another = hear(heard)
+    one.sendall(b"ond\n")
+    second = hear(heard)
+    assert [line.text for line in (first, another, second)] == ["first", "from another", "second"]
+    assert second.worker is first.worker is not another.worker
+    assert another.worker.say("for you: \udcff")
+    assert other.recv(100) == b"for you: \xff\n"
+    one.close()
+    assert isinstance(hear(heard), Gone)
+    other.close()
+
+
+def test_who_has_hung_up_is_told_nothing(door, heard):
+    line = connect(str(door.path))
+    line.sendall(b"hello\n")
+    worker = hear(heard).worker
+    line.close()
+    assert hear(heard) == Gone(worker)
+    assert not worker.say("anybody?")
+
+
+def test_a_line_without_end_is_hung_up_on(door, heard):
+    line = connect(str(door.path))
+    line.sendall(b"x" * (LONGEST + 100000))
+    assert isinstance(hear(heard), Gone)
+    line.close()
+
+
+def test_what_was_said_before_hanging_up_is_heard(door, heard):
+    line = connect(str(door.path))
+    line.sendall(b"last words\n")
+    line.close()
+    assert isinstance(hear(heard), Line)
+    assert isinstance(hear(heard), Gone)
+
+
+def test_the_socket_is_for_the_pilots_own_account_and_is_gone_at_the_end(tmp_path, heard):
+    with Door(tmp_path, heard.put) as door:
+        assert door.path.is_socket()
+        assert door.path.stat().st_mode & 0o777 == 0o600
+    assert not door.path.exists()
+
+
+def test_what_lies_in_the_sockets_place_is_removed(tmp_path, heard):
+    (tmp_path / ".compass-events").write_text("left")
+    with Door(tmp_path, heard.put) as door:
+        connect(str(door.path)).close()
+
+
+def test_a_socket_that_cannot_be_made_fails_the_job_with_its_code(tmp_path, heard):
+    with pytest.raises(JobFailed) as caught:
+        Door(tmp_path / "missing", heard.put).__enter__()
+    assert caught.value.code is ErrorCode.MESSAGE_FAILURE
+
+
+def test_nobody_listens_where_there_is_no_door(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        connect(str(tmp_path / "none"))
+    with pytest.raises(OSError, match="No such file"):
+        connect(str(tmp_path / ("long" * 50) / "none"))
