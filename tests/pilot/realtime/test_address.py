@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pilot.errors import ConfigError
-from pilot.realtime.address import Address, of_queue, read_address
+from pilot.realtime.address import GOOGLE, Address, of_queue, read_address
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from pilot.realtime.address import Address, of_queue, read_address
         ("fluent;tcp://127.0.0.1", Address("fluent", "tcp", "127.0.0.1", 24224)),
         ("loki;https://loki:3100", Address("loki", "https", "loki", 3100, "/loki/api/v1/push")),
         ("loki;https://loki/other/push", Address("loki", "https", "loki", 443, "/other/push")),
-        ("google-cloud-logging", Address("google-cloud-logging", "https", "logging.googleapis.com", 443)),
+        ("google-cloud-logging", Address("google-cloud-logging", "https", GOOGLE, 443)),
         ("syslog;udp://[::1]:514", Address("syslog", "udp", "::1", 514)),
         ("syslog;ssl://logs", Address("syslog", "tls", "logs", 6514)),
         ("file;file:///var/log/payloads.jsonl", Address("file", "file", path="/var/log/payloads.jsonl")),
