@@ -63,8 +63,15 @@ def hpc_mode(text: str) -> str:
     return "always" if text == "manytoone" else text
 
 
+def without_key(text: str) -> str:
+    """Read that no token is to be renewed, whatever key the environment names; raises `Unfit`."""
+    if not truth(text):
+        raise Unfit("tokens are renewed where there is a key, unless this option is given")
+    return ""
+
+
 #: Options of these types may stand without a value, and then mean true.
-FLAGS = (truth, untruth, preempted)
+FLAGS = (truth, untruth, preempted, without_key)
 
 #: (options, section, key, type): what sets a setting. Its help is the setting's.
 SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
@@ -109,6 +116,8 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("--realtime-logging-server",), "realtime", "server", str),
     (("--realtime-logname",), "realtime", "name", str),
     (("--subscribe-to-msgsvc",), "broker", "subscribe", truth),
+    (("--es-executor-type",), "events", "executor", str),
+    (("-y", "--notokenrenewal"), "credentials", "token_key_file", without_key),
     (("--pod",), "stop", "preemption", preempted),
     (("-d", "--debug"), "log", "debug", truth),
 )
@@ -124,7 +133,6 @@ OBSOLETE: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("--use-https",), True, "the address (--url) says it"),
     (("--no-pilot-log",), False, "the log is a file in the pilot's folder, and nowhere else"),
     (("--redirect-stdout",), True, "the pilot prints nothing but its last line"),
-    (("-y", "--notokenrenewal"), False, "a token is renewed where credentials.token_key_file names a key"),
     (("--use-rucio-traces",), True, "no traces are sent"),
     (("--rucio-host",), True, "no traces are sent"),
 )

@@ -16,6 +16,8 @@ from pilot.settings.token import TOKEN_VARIABLE
 
 #: Each holds the name of a file with a token; the first whose file exists counts.
 TOKENS = ("OIDC_REFRESHED_AUTH_TOKEN", "OIDC_AUTH_TOKEN", "PANDA_AUTH_TOKEN")
+#: Names the file with the key by which tokens are renewed; it is looked for as those are.
+TOKEN_KEY = "PANDA_AUTH_TOKEN_KEY"
 ORIGINS = ("OIDC_AUTH_ORIGIN", "PANDA_AUTH_ORIGIN")
 DIRECTORIES = ("OIDC_AUTH_DIR", "PANDA_AUTH_DIR")
 #: Folders in which PanDA's pilots keep what belongs to them.
@@ -44,6 +46,8 @@ def panda_layers(environment: Mapping[str, str]) -> list[Found]:
     elif not environment.get(TOKEN_VARIABLE):
         layers += _existing(environment, "X509_USER_PROXY", "certificate")
     layers += _existing(environment, "X509_CERT_DIR", "authorities")
+    if (key := _file_of(environment, TOKEN_KEY)) is not None:
+        layers.append((f"${TOKEN_KEY}", {"credentials": {"token_key_file": str(key)}}))
     layers += _worker(environment)
     if urls := tuple(url.strip() for url in environment.get(BASE_URLS, "").split(",") if url.strip()):
         layers.append((f"${BASE_URLS}", {"verify": {"transformation_urls": urls}}))
@@ -57,10 +61,17 @@ def panda_layers(environment: Mapping[str, str]) -> list[Found]:
 def token_file(environment: Mapping[str, str]) -> Optional[tuple[str, Path]]:
     """Answer the file with the token and the variable that names it; ``None`` when there is none."""
     for variable in TOKENS:
-        if named := environment.get(variable):
-            for path in (Path(named), *(folder / named for folder in _folders(environment))):
-                if path.is_absolute() and _may(path.is_file):
-                    return variable, path
+        if (path := _file_of(environment, variable)) is not None:
+            return variable, path
+    return None
+
+
+def _file_of(environment: Mapping[str, str], variable: str) -> Optional[Path]:
+    """Answer the file that a variable names, wherever such files lie; ``None`` when there is none."""
+    if named := environment.get(variable):
+        for path in (Path(named), *(folder / named for folder in _folders(environment))):
+            if path.is_absolute() and _may(path.is_file):
+                return path
     return None
 
 

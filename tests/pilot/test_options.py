@@ -39,6 +39,9 @@ def settings_of(*argv):
         (["-w", "generic", "-q", "Q"], "queue", "name", "Q"),
         (["-w", "production"], "job", "workflow", "generic"),
         (["--workflow", "stager"], "job", "workflow", "stager"),
+        (["--es-executor-type", "generic"], "events", "executor", "generic"),
+        (["-y"], "credentials", "token_key_file", ""),
+        (["--notokenrenewal"], "credentials", "token_key_file", ""),
         (["--pod"], "stop", "preemption", ("SIGTERM",)),
         (["--pod", "False"], "stop", "preemption", ()),
     ],
@@ -56,7 +59,6 @@ def test_what_is_not_given_is_not_said():
     [
         (["-r", "R"], "-r has no effect: the queue (-q) says it"),
         (["--use-https", "True"], "--use-https has no"),
-        (["-y"], "-y has no effect: a token is renewed where credentials.token_key_file names a key"),
         (["--use-rucio-traces", "False"], "--use-rucio-traces has no effect: no traces are sent"),
     ],
 )
@@ -80,7 +82,8 @@ def test_realtime_logging_and_the_message_broker_are_asked_for_as_with_pilot3():
         (["stray"], "stray is not an option; see pilot --help"),
         (["-p", "many"], "invalid int value: 'many'"),
         (["-d", "perhaps"], "'perhaps' is not true or false"),
-        (["-w", "walk"], "'walk' is none: there are generic, production, analysis, stager"),
+        (["-w", "walk"], "'walk' is none: there are generic, production, analysis, "),
+        (["-y", "False"], "tokens are renewed where there is a key, unless this option is given"),
         (["-w", "payload_stageout"], "'payload_stageout' is none: a pilot that only stores outputs is not known"),
     ],
 )

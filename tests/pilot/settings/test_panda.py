@@ -110,3 +110,11 @@ def test_a_pilots_lifetime_may_come_from_the_environment():
     (layer,) = panda_layers({"PANDAPILOT_LIFETIME": "7200"})
     assert load([layer]).settings.job.lifetime == 7200.0
     assert panda_layers({"PANDAPILOT_LIFETIME": "long"}) == []
+
+
+def test_the_key_by_which_tokens_are_renewed_is_found_as_tokens_are(place):
+    (place / "panda" / "key").write_text("k")
+    environment = {"PANDA_AUTH_TOKEN_KEY": "key", "PANDA_AUTH_DIR": str(place / "panda")}
+    (layer,) = panda_layers(environment)
+    assert load([layer]).settings.credentials.token_key_file == str(place / "panda" / "key")
+    assert panda_layers({"PANDA_AUTH_TOKEN_KEY": "key"}) == []
