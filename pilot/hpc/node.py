@@ -29,7 +29,9 @@ from pilot.runtime.workdir import is_own
 if TYPE_CHECKING:
     from pilot.runtime.process import Payload
 
-LOCK, READY, WRONG = "lock", "ready", "wrong"
+LOCK, READY, WRONG, SEEN = "lock", "ready", "wrong", "rank-"
+#: The last rank of a node begins so many seconds after the first one's payload has ended, or is not waited for.
+LATEST = 60.0
 #: Wait between two looks whether a service is ready: at first, and at most. It tells nobody when it is.
 PAUSE, LONGEST_PAUSE = 0.05, 2.0
 #: Seconds that a service has to end, and that one look at it may take.
@@ -52,11 +54,17 @@ def services_of(found: Sequence[Mapping[str, Any]]) -> list[NodeService]:
 
 
 class Node:
-    """A rank's part in what its node shares. ``folder`` is the same for all ranks of the node, and no other's."""
+    """A rank's part in what its node shares. ``folder`` is the same for all ranks of the node, and no other's.
 
-    def __init__(self, folder: Path, services: Sequence[NodeService], environment: Mapping[str, str]) -> None:
+    ``here``: so many ranks are on the node; 0: nobody knows.
+    """
+
+    def __init__(
+        self, folder: Path, services: Sequence[NodeService], environment: Mapping[str, str], here: int = 0
+    ) -> None:
+        self._here = here
         self.folder, self._services, self._environment = folder, services, environment
-        self._running: list[Payload] = []
+        self._running: list[tuple[Payload, threading.Event]] = []  # and what is set when one has ended
         self._lock: Optional[IO[str]] = None
         self._starts = False
 
@@ -86,16 +94,22 @@ class Node:
             return
         with self._lock:
             if self._running:
+                self._await_all()
                 fcntl.flock(self._lock, fcntl.LOCK_EX)  # as soon as no other rank of this node needs anything
             if self._starts:
                 (self.folder / READY).unlink(missing_ok=True)
-            for payload in reversed(self._running):
+            for payload, ended in reversed(self._running):
                 payload.stop(GRACE)
-                with contextlib.suppress(JobFailed):
-                    payload.wait()
+                ended.wait()
             if self._starts:
                 shutil.rmtree(self.folder, ignore_errors=True)
         self._lock = None
+
+    def _await_all(self) -> None:
+        """Wait for ranks that have not even begun: launchers start some later than others."""
+        end, pause = time.monotonic() + LATEST, threading.Event()
+        while len(list(self.folder.glob(f"{SEEN}*"))) < self._here and time.monotonic() < end:
+            pause.wait(PAUSE)
 
     def _take_lock(self) -> None:
         seconds = sum(service.seconds for service in self._services)
@@ -121,6 +135,7 @@ class Node:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not is_own(self.folder):
                 raise JobFailed(ErrorCode.MKDIR, f"{self.folder} is not this account's own")
+            (self.folder / f"{SEEN}{os.getpid()}").touch(mode=0o600)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             return os.fdopen(os.open(self.folder / LOCK, flags, 0o600), "r+")
         except OSError as wrong:
@@ -145,8 +160,8 @@ class Node:
             if not outcome.well:
                 raise self._failed(service, f"what goes before it ended with {_how(outcome)}", f"{service.name}.before")
         payload = self._begin(service.argv, service.name)
-        self._running.append(payload)
         ended = threading.Event()
+        self._running.append((payload, ended))
 
         def wait() -> None:
             with contextlib.suppress(JobFailed):

@@ -64,7 +64,7 @@ def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
         return _refuse(works, here)
     if here.ranks is None and head.turns:
         return _say(f"{here.launcher} does not tell the number of ranks, so that none can take turns", USELESS)
-    return Rank(works, here.rank, environment, words).run(worklist.lines_of(here.rank, here.ranks or head.lines, head))
+    return Rank(works, here, environment, words).run(worklist.lines_of(here.rank, here.ranks or head.lines, head))
 
 
 def _fits(ranks: int, head: worklist.Head) -> bool:
@@ -117,13 +117,13 @@ class Rank:
     """One rank. ``words`` brings signals' numbers."""
 
     def __init__(
-        self, works: WorkList, rank: int, environment: Mapping[str, str], words: queue.SimpleQueue[Any]
+        self, works: WorkList, here: place.Place, environment: Mapping[str, str], words: queue.SimpleQueue[Any]
     ) -> None:
-        self._works, self._rank, self._words = works, rank, words
+        self._works, self._rank, self._words = works, here.rank, words
         head = works.head
         self._until = time.monotonic() + max(0.0, head.wall_time - head.reserve)
         folder = Path(head.node_folder or tempfile.gettempdir()) / head.name
-        self._node = Node(folder, services_of(head.services), environment)
+        self._node = Node(folder, services_of(head.services), environment, here.here or 0)
         self._ended: Optional[Problem] = None  # why there is no next turn
 
     def run(self, lines: Sequence[int]) -> int:

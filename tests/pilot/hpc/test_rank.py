@@ -116,6 +116,20 @@ def test_a_rank_that_is_told_to_end_ends_its_payload_and_reports(tmp_path, fifo)
     assert not (allocation.places[1] / "ran").exists()
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_payload_that_hears_first_what_ends_its_rank_is_told_from_one_that_is_ended_alone(tmp_path, fifo, together):
+    allocation = Allocation(tmp_path, f"echo here > {fifo}; kill -TERM $$; exec sleep 600")
+    with allocation.start() as process:
+        reached(fifo)
+        if together:
+            process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        process.stderr.read()
+    found = allocation.report(0)
+    assert found.signal == signal.SIGTERM
+    assert found.code == (ErrorCode.ALLOCATION_LOST if together else 0)
+
+
 def test_a_payload_that_does_not_listen_is_killed_after_its_grace(tmp_path, fifo):
     script = f"trap '' TERM; echo here > {fifo}; while :; do sleep 600; done"
     allocation = Allocation(tmp_path, script, grace=0.1)

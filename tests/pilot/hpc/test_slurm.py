@@ -1,8 +1,12 @@
-"""Allocations from a real Slurm of three nodes: submitted, found again, followed, cancelled, and lost in each way."""
+"""A real Slurm of three nodes: its allocations, lost in each way, and pilots that run many jobs in one of them."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import signal
+import sys
 import threading
 
 import pytest
@@ -11,9 +15,12 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.hpc.batch import OUTPUT, submission_by
 from pilot.hpc.values import BatchState, Launch, Shape
+from tests.pilot.dispatcher import QUEUE
+from tests.pilot.hpc.conftest import job
 
 #: Seconds until a batch job has to be what a test waits for, and between two questions.
 PATIENCE, LOOK = 30.0, 0.15
+METRIC = re.compile(r"HPCJobId=(\d+)")
 SAY = "echo $SLURM_PROCID $SLURMD_NODENAME"
 #: A rank that says that it is up, and what it hears.
 LISTEN = (
@@ -91,6 +98,37 @@ def limited(slurm, tmp_path_factory):
     return login, launch, number
 
 
+@pytest.fixture
+def gathering(slurm, stage, limited):
+    """A stage on whose login node pilots gather six jobs for three nodes."""
+    on_login_node(slurm, stage)
+    yield stage
+    stage.end()
+    for number in numbers(stage):
+        slurm.run("scancel", number)
+
+
+def on_login_node(slurm, stage):
+    stage.environment.update(slurm.environment)
+    stage.environment.update(
+        COMPASS_PILOT__HPC__BATCH="slurm",
+        COMPASS_PILOT__HPC__LAUNCHER="srun",
+        COMPASS_PILOT__HPC__CORES_PER_NODE="4",
+        COMPASS_PILOT__HPC__RANKS_PER_NODE="2",
+        COMPASS_PILOT__HPC__WALL_TIME="600",
+    )
+
+
+def numbers(stage):
+    """Answer the batch jobs that reports have named."""
+    found = [METRIC.search(update.get("job_metrics") or "") for update in stage.dispatcher.updates]
+    return sorted({match[1] for match in found if match})
+
+
+def codes(stage):
+    return {number: final.get("pilot_error_code") for number, final in stage.finals().items()}
+
+
 def heard(launch):
     return len(list(launch.folder.glob("heard.*")))
 
@@ -165,11 +203,82 @@ def test_a_number_that_slurm_does_not_know_is_unknown_and_may_be_ended(login):
     login.submission.cancel("999999")
 
 
+def test_a_pilot_on_the_login_node_runs_six_jobs_as_one_allocation_of_three_nodes(slurm, gathering):
+    gathering.dispatcher.jobs = [job(number, f"exit {number % 2}") for number in range(1, 7)]
+    _, said = gathering.run()
+    assert {number: final["trans_exit_code"] for number, final in gathering.finals().items()} == {
+        number: number % 2 for number in range(1, 7)
+    }, said
+    (number,) = numbers(gathering)
+    assert slurm.run("squeue", "-h", "-t", "all", "-j", number, "-O", "NumNodes:9,NumTasks:9").split() == ["3", "6"]
+
+
+def test_a_pilot_inside_an_allocation_starts_its_ranks_by_srun(slurm, gathering):
+    gathering.dispatcher.jobs = [job(number) for number in range(1, 7)]
+    gathering.base.mkdir()
+    argv = [sys.executable, "-m", "pilot", "--url", gathering.dispatcher.url, "-q", QUEUE, "-a", str(gathering.base)]
+    script = gathering.folder / "inside.sh"
+    script.write_text(f"#!/bin/sh\nexec {shlex.join([*argv, '--hpc-mode', 'always'])}\n")
+    variables = {**gathering.environment, "COMPASS_PILOT__HPC__BATCH": "none"}
+    options = ["--parsable", "--wait", "-N3", "--ntasks-per-node=2", "--cpus-per-task=2", "--output=out"]
+    number = slurm.run("sbatch", *options, f"--chdir={gathering.folder}", str(script), **variables).strip()
+    said = (gathering.folder / "out").read_text()
+    assert {final["job_status"] for final in gathering.finals().values()} == {"finished"}, said
+    assert sorted(gathering.finals()) == list(range(1, 7))
+    assert numbers(gathering) == [number]
+
+
+def test_a_pilot_that_is_ended_cancels_its_allocation(slurm, gathering):
+    says, wait = gathering.reaching(6)
+    gathering.dispatcher.jobs = [job(number, f"{says}; exec sleep 600") for number in range(1, 7)]
+    pilot = gathering.start()
+    wait()
+    pilot.send_signal(signal.SIGTERM)
+    pilot.communicate(timeout=30)
+    assert codes(gathering) == dict.fromkeys(range(1, 7), ErrorCode.SIGTERM)
+    (number,) = numbers(gathering)
+    assert Login(slurm, gathering.folder).over(number).state is BatchState.CANCELLED
+
+
+def test_jobs_whose_allocation_somebody_cancels_say_so(slurm, gathering):
+    says, wait = gathering.reaching(2)
+    gathering.dispatcher.jobs = [job(number, f"{says}; exec sleep 600") for number in (1, 2)]
+    pilot = gathering.start()
+    wait()
+    gathering.dispatcher.wait_for(lambda: numbers(gathering))
+    slurm.run("scancel", *numbers(gathering))
+    pilot.communicate(timeout=30)
+    assert codes(gathering) == {1: ErrorCode.ALLOCATION_LOST, 2: ErrorCode.ALLOCATION_LOST}
+
+
 def test_an_allocation_whose_wall_time_is_over_is_told_from_a_cancelled_one(limited):
     login, launch, number = limited
     status = login.over(number)
     assert (status.state, status.words) == (BatchState.TIMED_OUT, "TIMEOUT, TimeLimit")
     assert heard(launch) == 2
+
+
+@pytest.mark.parametrize("away", ["the pilot", "the controller"])
+def test_an_allocation_goes_on_without(slurm, gathering, away):
+    says, wait = gathering.reaching(6)
+    script = f"{says}; while [ ! -e {gathering.folder}/go ]; do sleep 0.1; done"
+    gathering.dispatcher.jobs = [job(number, script) for number in range(1, 7)]
+    pilot = gathering.start()
+    wait()
+    if away == "the pilot":
+        pilot.kill()
+        pilot.communicate()
+        pilot = gathering.start()
+        gathering.dispatcher.wait_for(lambda: len(gathering.dispatcher.asked) > 2)
+    else:
+        gathering.dispatcher.wait_for(lambda: numbers(gathering))
+        slurm.stop_controller()
+        slurm.start_controller()
+    (gathering.folder / "go").touch()
+    _, said = pilot.communicate(timeout=60)
+    assert {final["job_status"] for final in gathering.finals().values()} == {"finished"}, f"{codes(gathering)} {said}"
+    assert len(gathering.dispatcher.finals()) == 6
+    assert len(numbers(gathering)) == 1
 
 
 def test_a_controller_that_is_away_is_no_verdict_and_the_allocation_goes_on(login):
