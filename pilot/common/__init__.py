@@ -1,0 +1,1 @@
+"""Names that Harvester and others import from PanDA's pilot. Nothing of ours imports them."""
