@@ -69,7 +69,7 @@ def make_parser() -> Parser:
         words = next(spec.metadata["help"] for spec in fields(SECTIONS[section]) if spec.name == key)
         if kind is untruth:
             words = f"False means: {words[0].lower()}{words[1:]}"
-        flag = {"nargs": "?", "const": kind("true")} if kind in FLAGS else {}
+        flag = {"nargs": "?", "const": "true"} if kind in FLAGS else {}
         parser.add_argument(*names, dest=f"{section}.{key}", type=_told(kind), help=words, metavar="X", **flag)
     for names, valued, why in OBSOLETE:
         parser.add_argument(*names, dest="obsolete", action=_Obsolete, nargs=None if valued else 0, help=why)

@@ -56,10 +56,10 @@ def test_everything_that_a_command_line_says_is_answered():
             ("harvester", "submit_mode"): "PULL",
             ("queue", "same_task"): False,
             ("job", "keep_workdir"): True,
+            ("job", "workflow"): "generic",
             ("server", "token_file"): "/t",
         },
         "c.yaml",
-        "generic",
         ("-t has no effect: the server judges the identity", "-r has no effect: the queue (-q) says it"),
     )
 
@@ -74,7 +74,7 @@ def test_everything_that_a_command_line_says_is_answered():
         ["-q", "Q", "--", "x"],
         ["-q"],
         ["--noproxyverification=1"],
-        ["-w", "stager"],
+        ["-w", "walk"],
         ["-p", "many"],
         ["-d", "perhaps"],
         ["stray"],
