@@ -40,10 +40,13 @@ class Journal:
         Raises:
             JobFailed: it cannot be written (JOURNAL_UNUSABLE).
         """
+        said = json.dumps(line).encode() + b"\n"
         try:
-            os.write(self._file.fileno(), json.dumps(line).encode() + b"\n")
+            written = os.write(self._file.fileno(), said)
         except OSError as wrong:
             raise JobFailed(ErrorCode.JOURNAL_UNUSABLE, f"{self._path}: {wrong.strerror}") from wrong
+        if written < len(said):  # a disk that is almost full takes a part, and says nothing
+            raise JobFailed(ErrorCode.JOURNAL_UNUSABLE, f"{self._path}: no room for a whole line")
 
     def close(self) -> None:
         """Write no more."""
