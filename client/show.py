@@ -11,6 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from client import meanings
+
 #: A state's colour, in every table.
 COLOURS = {
     "finished": "green",
@@ -184,9 +186,8 @@ def facts(found: Mapping[str, Any]) -> Table:
     made.show_header = False
     for key, value in found.items():
         if value not in (None, "", [], {}) and not isinstance(value, (list, dict)):
-            made.add_row(
-                Text(key, style="dim"), state(value) if key in ("state", "jobStatus", "status") else str(value)
-            )
+            shown = state(value) if key in ("state", "jobStatus", "status") else meanings.told(key, value)
+            made.add_row(Text(key, style="dim"), shown)
     return made
 
 
