@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.services import containers, htcondor, rabbitmq, slurm, syslog_ng
+from tests.services import containers, htcondor, slurm
 
 
 @pytest.fixture
@@ -51,6 +51,8 @@ def _htcondor():
 @pytest.fixture(scope="session", name="rabbitmq")
 def _rabbitmq():
     """A real RabbitMQ that speaks STOMP."""
+    from tests.services import rabbitmq  # makes certificates, which the smoke set on Python 3.9 has no package for
+
     with rabbitmq.running() as broker:
         yield broker
 
@@ -58,5 +60,7 @@ def _rabbitmq():
 @pytest.fixture(scope="session", name="syslog_ng")
 def _syslog_ng():
     """A real syslog-ng that takes lines and messages."""
+    from tests.services import syslog_ng  # likewise
+
     with syslog_ng.running() as daemon:
         yield daemon
