@@ -43,7 +43,10 @@ WORKFLOWS = {
     "stager": "stager",
 }
 #: Workflows of PanDA's pilot that are something else here, and what.
-_ELSEWHERE = {"payload_stageout": "a pilot that only stores outputs is not known to PanDA either; use stager"}
+_ELSEWHERE = {
+    "payload_stageout": "a pilot that only stores outputs is not known to PanDA either; use stager",
+    "eventservice_hpc": "jobs say themselves that they work on event ranges, and run on this node; use generic",
+}
 
 
 def workflow(text: str) -> str:

@@ -76,8 +76,9 @@ class EventFiles:
             if not waited_for and (brought is not None or not (self._folder / RANGES).exists()):
                 exchange.write_json(self._folder / REQUEST, {name: job.request(count, Dialect.LEGACY)})
             raise replies.NotYet(f"{self.name}: Harvester has brought no event ranges of job {name} yet")
-        exchange.write_json(kept, brought[name])
-        self._taken[job.job_id] = kept
+        if brought[name]:
+            exchange.write_json(kept, brought[name])
+            self._taken[job.job_id] = kept
         self._leave({other: ranges for other, ranges in brought.items() if other != name})
         return brought[name]
 
@@ -86,6 +87,15 @@ class EventFiles:
             exchange.write_json(self._folder / RANGES, others)
         else:
             exchange.remove(self._folder / RANGES)
+
+    def withdraw_events(self) -> None:
+        """Take back what only a living pilot wants: the request for ranges, and what was kept of answers.
+
+        Raises:
+            OSError: something cannot be removed.
+        """
+        for path in (self._folder / REQUEST, *self._taken.values()):
+            exchange.remove(path)
 
     def update_events(self, report: EventReport) -> EventAnswer:
         """Tell Harvester how ranges have ended; archives that lie in a folder are for it to store.

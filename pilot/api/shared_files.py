@@ -213,6 +213,7 @@ class SharedFiles(EventFiles, Communicator):
         for path in (self._access.folder / REQUEST, self._kept):
             if path is not None:
                 exchange.remove(path)
+        self.withdraw_events()
 
 
 def own_storage(access: Path) -> dict[str, StorageEndpoint]:

@@ -85,6 +85,7 @@ def test_realtime_logging_and_the_message_broker_are_asked_for_as_with_pilot3():
         (["-w", "walk"], "'walk' is none: there are generic, production, analysis, "),
         (["-y", "False"], "tokens are renewed where there is a key, unless this option is given"),
         (["-w", "payload_stageout"], "'payload_stageout' is none: a pilot that only stores outputs is not known"),
+        (["-w", "eventservice_hpc"], "'eventservice_hpc' is none: jobs say themselves that they work on event ranges"),
     ],
 )
 def test_a_slip_is_told_in_one_line(argv, words, capsys):

@@ -155,3 +155,12 @@ def test_jobs_that_report_at_the_same_time_lose_nothing(files, access):
     for thread in threads:
         thread.join()
     assert len(read(access / UPDATES)["7"]) == 80
+
+
+def test_a_pilot_that_ends_takes_its_request_back(files, access):
+    feed(access, j7=[described(0)])
+    ask(files)
+    with pytest.raises(replies.NotYet):
+        ask(files, "id-2", EventJob(8))
+    files.withdraw()
+    assert list(access.iterdir()) == []
