@@ -34,7 +34,8 @@ class Reporting:
             words = means.mask(job.outcome.words) if job.outcome and job.problem else ""
             if job.problem is not None:  # a plugin may have quoted the payload
                 job = job.evolve(problem=replace(job.problem, detail=means.mask(job.problem.detail)))
-            update = reports.final(job, self._course(slot), means.facts.of(slot.node), means.now(), words)
+            facts, theirs = means.facts.of(slot.node), not means.announced()
+            update = reports.final(job, self._course(slot), facts, means.now(), words, negative=theirs)
             slot.final = means.compose(update, None).text
 
     def of(self, slot: Slot, effect: Effect) -> Optional[Report]:

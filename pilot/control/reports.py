@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, Optional
 
+from pilot.contract import naming
+from pilot.contract.codes import ErrorCode
 from pilot.contract.messages import JobUpdate
 from pilot.contract.named import NamedTuple
 from pilot.contract.states import JobState
@@ -15,6 +17,8 @@ from pilot.job import STATE_OF, Job, Phase, Problem, Usage
 KB = 1024
 #: A payload that was ended by signal n is reported with this plus n, as a shell would.
 SIGNALLED = 128
+#: PanDA calls these recoverable.
+_NOT_STORED = (ErrorCode.STAGE_OUT_FAILED, ErrorCode.PUT_MD5_MISMATCH, ErrorCode.STAGE_OUT_TIMEOUT)
 #: PanDA: the unit of processor times, then the processor.
 _UNIT = "s+"
 
@@ -116,10 +120,11 @@ def _copied(job: Job, fetched: Optional[tuple[int, int]]) -> dict[str, Any]:
     return said
 
 
-def final(job: Job, course: Course, facts: Facts, now: float, words: str = "") -> JobUpdate:
+def final(job: Job, course: Course, facts: Facts, now: float, words: str = "", *, negative: bool = False) -> JobUpdate:
     """Write the last report on a job; ``words`` are its payload's last ones, for a job that failed.
 
-    A failed job names its log only: its outputs are not to be used.
+    A failed job names its log only: its outputs are not to be used. ``negative``: the server is PanDA's, which is asked by
+    a negative number to let another pilot try a user's job whose outputs could not be stored.
     """
     failed = job.problem is not None
     names = {job.spec.log.lfn} if failed and job.spec.log else set()
@@ -133,7 +138,7 @@ def final(job: Job, course: Course, facts: Facts, now: float, words: str = "") -
         files=tuple(file for file in job.stored if not failed or file.lfn in names),
         pilot_timing=timing(course),
         pilot_log=words or None,
-        **(_problem(job.problem) if job.problem else {}),
+        **(_problem(job.problem, -1 if negative and _asks_again(job) else 1) if job.problem else {}),
         **_outcome(job),
     )
 
@@ -173,8 +178,16 @@ def timing(course: Course) -> str:
     return f"{round(course.asking)}|{spent(Phase.STAGING_IN)}|{spent(Phase.RUNNING)}|{stage_out}|0|0"
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
-    said: dict[str, Any] = {"pilot_error": int(problem.code), "pilot_error_words": problem.detail or problem.code.words}
+def _asks_again(job: Job) -> bool:
+    """Say whether it is a user's job, as PanDA tells them from others, whose outputs could not be stored."""
+    return job.problem is not None and job.problem.code in _NOT_STORED and naming.is_address(job.spec.transformation)
+
+
+def _problem(problem: Problem, sign: int) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "pilot_error": sign * int(problem.code),
+        "pilot_error_words": problem.detail or problem.code.words,
+    }
     if problem.payload_code:
         said.update(payload_error=problem.payload_code, payload_error_words=problem.detail)
     return said

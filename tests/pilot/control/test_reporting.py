@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,13 @@ def test_reports_name_the_node_on_which_the_payload_ran(tmp_path, ran_on, told):
     reporting.write_final(slot)
     assert json.loads(slot.final)["node"] == json.loads(reporting.running(slot).text)["node"] == told
     assert ("fast" in slot.final) is (told == "here")
+
+
+@pytest.mark.parametrize(("announced", "told"), [(True, 1137), (False, -1137)])
+def test_a_server_that_is_ours_is_told_numbers_as_they_are(tmp_path, announced, told):
+    reporting, slot, _ = scene(
+        tmp_path, announced, phase=Phase.REPORTING, problem=Problem(ErrorCode.STAGE_OUT_FAILED, "no")
+    )
+    slot.job = slot.job.evolve(spec=replace(slot.job.spec, transformation="https://panda.example/trf/run"))
+    reporting.write_final(slot)
+    assert json.loads(slot.final)["pilot_error_code"] == told

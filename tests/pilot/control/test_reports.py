@@ -68,6 +68,21 @@ def test_the_experiments_own_number_has_its_own_field():
     assert (update.pilot_error, update.payload_error, update.payload_error_words) == (1305, 1235, "fatal")
 
 
+@pytest.mark.parametrize(
+    ("transformation", "code", "told"),
+    [
+        ("https://panda.example/trf/run", ErrorCode.STAGE_OUT_FAILED, -1137),
+        ("https://panda.example/trf/run", ErrorCode.STAGE_OUT_TIMEOUT, -1152),
+        ("https://panda.example/trf/run", ErrorCode.STAGE_IN_FAILED, 1099),
+        ("/bin/sim", ErrorCode.STAGE_OUT_FAILED, 1137),
+    ],
+)
+def test_pandas_server_is_asked_to_let_another_pilot_try_a_users_job(transformation, code, told):
+    job = Job(dataclasses.replace(SPEC, transformation=transformation), problem=Problem(code, "no"))
+    assert reports.final(job, COURSE, FACTS, 1e9, negative=True).pilot_error == told
+    assert reports.final(job, COURSE, FACTS, 1e9).pilot_error == abs(told)
+
+
 def test_a_problem_without_words_gets_those_of_its_code():
     assert final(problem=Problem(ErrorCode.STAGE_OUT_FAILED, "")).pilot_error_words == ErrorCode.STAGE_OUT_FAILED.words
 
