@@ -92,18 +92,22 @@ def show_settings(argv: Sequence[str]) -> int:
     """Print each setting with its value and where that came from; or check one file."""
     from pilot import settings
     from pilot.errors import ConfigError
+    from pilot.usage import Parser
 
-    if "--check" in argv:
-        found = [word for word in argv if word != "--check"]
-        if len(found) != 1:
+    words = "Print each setting with its value and where that comes from. Further options are the pilot's own."
+    parser = Parser(prog="pilot settings", description=words, allow_abbrev=False)
+    parser.add_argument("--check", nargs="*", metavar="FILE", help="Only say whether this file is fine.")
+    found, rest = parser.parse_known_args(argv)
+    if found.check is not None:
+        if len(found.check) != 1 or rest:
             raise ConfigError("settings --check takes one file")
-        settings.load(settings.read_file(Path(found[0])))
-        print(f"{found[0]}: fine")
+        settings.load(settings.read_file(Path(found.check[0])))
+        print(f"{found.check[0]}: fine")
         return 0
     from pilot import life
 
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may have enough
-    print("\n".join(life.read_settings(argv)[0].lines()))
+    print("\n".join(life.read_settings(rest)[0].lines()))
     return 0
 
 
@@ -113,11 +117,15 @@ def show_environment(argv: Sequence[str]) -> int:
 
     from pilot.api.environment import Environment
     from pilot.errors import ConfigError
+    from pilot.usage import Parser
 
-    folders = [word for word in argv if word != "--json"]
-    if len(folders) > 1 or any(not Path(folder).is_dir() for folder in folders):
-        raise ConfigError(f"environment takes --json and one folder, not {' '.join(folders)!r}")
+    parser = Parser(prog="pilot environment", description="Print what a pilot knows of this node, a fact a line.")
+    parser.add_argument("folder", nargs="?", help="The folder whose disk is looked at (default: the one you are in).")
+    parser.add_argument("--json", action="store_true", help="Print it as JSON.")
+    found = parser.parse_args(argv)
+    if found.folder and not Path(found.folder).is_dir():
+        raise ConfigError(f"{found.folder} is not a folder")
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    found = Environment(*map(Path, folders))
-    print(json.dumps(found.as_dict(), indent=2) if "--json" in argv else "\n".join(found.lines()))
+    here = Environment(*[Path(found.folder)] if found.folder else ())
+    print(json.dumps(here.as_dict(), indent=2) if found.json else "\n".join(here.lines()))
     return 0

@@ -54,6 +54,18 @@ def test_a_reader_who_has_enough_gets_no_complaint():
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("settings", "--check"), ("check", "--json"), ("environment", "--json"), ("test", "--jobs"), ("replay", "--dry")],
+)
+def test_each_further_command_has_a_help_of_its_own(command, option, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+    assert caught.value.code == 0
+    assert f"usage: pilot {command}" in (told := capsys.readouterr().out)
+    assert option in told
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_who_has_enough_of_a_check_gets_no_complaint_either(unbuffered, tmp_path):
     reading, writing = os.pipe()

@@ -80,4 +80,4 @@ def test_the_command_prints_json():
 def test_the_command_names_a_folder_that_is_not_there():
     done = told("nowhere")
     assert done.returncode == 93
-    assert "environment takes --json and one folder, not 'nowhere'" in done.stderr
+    assert "nowhere is not a folder" in done.stderr
