@@ -123,8 +123,8 @@ def _copied(job: Job, fetched: Optional[tuple[int, int]]) -> dict[str, Any]:
 def final(job: Job, course: Course, facts: Facts, now: float, words: str = "", *, negative: bool = False) -> JobUpdate:
     """Write the last report on a job; ``words`` are its payload's last ones, for a job that failed.
 
-    A failed job names its log only: its outputs are not to be used. ``negative``: the server is PanDA's, which is asked by
-    a negative number to let another pilot try a user's job whose outputs could not be stored.
+    A failed job names its log only: its outputs are not to be used. ``negative``: the server is PanDA's, which is
+    asked by a negative number to let another pilot try a user's job whose outputs could not be stored.
     """
     failed = job.problem is not None
     names = {job.spec.log.lfn} if failed and job.spec.log else set()
