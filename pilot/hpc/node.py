@@ -34,8 +34,8 @@ LOCK, READY, WRONG, SEEN = "lock", "ready", "wrong", "rank-"
 LATEST = 60.0
 #: Wait between two looks whether a service is ready: at first, and at most. It tells nobody when it is.
 PAUSE, LONGEST_PAUSE = 0.05, 2.0
-#: Seconds that a service has to end, and that one look at it may take.
-GRACE, LOOK = 20.0, 5.0
+#: Seconds that a service has to end, that one look at it may take, and that others wait longer than who starts it.
+GRACE, LOOK, MARGIN = 20.0, 5.0, 10.0
 
 
 def services_of(found: Sequence[Mapping[str, Any]]) -> list[NodeService]:
@@ -93,17 +93,20 @@ class Node:
         if self._lock is None:
             return
         with self._lock:
-            if self._running:
+            if self._starts and (self.folder / READY).exists():
                 self._await_all()
                 fcntl.flock(self._lock, fcntl.LOCK_EX)  # as soon as no other rank of this node needs anything
-            if self._starts:
-                (self.folder / READY).unlink(missing_ok=True)
-            for payload, ended in reversed(self._running):
-                payload.stop(GRACE)
-                ended.wait()
-            if self._starts:
+                (self.folder / READY).unlink()
+            self._end_all()
+            if not (self.folder / READY).exists() and _alone(self._lock):
                 shutil.rmtree(self.folder, ignore_errors=True)
         self._lock = None
+
+    def _end_all(self) -> None:
+        for payload, ended in reversed(self._running):
+            payload.stop(GRACE)
+            ended.wait()
+        self._running.clear()
 
     def _await_all(self) -> None:
         """Wait for ranks that have not even begun: launchers start some later than others."""
@@ -112,22 +115,22 @@ class Node:
             pause.wait(PAUSE)
 
     def _take_lock(self) -> None:
-        seconds = sum(service.seconds for service in self._services)
+        seconds = sum(service.seconds for service in self._services) + MARGIN
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             file = self._open()
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._starts = not (self.folder / READY).exists()
-            except OSError:  # somebody has it, alone or together with others
-                if not _shared_within(file, end - time.monotonic()):
-                    file.close()
-                    break
+            if _alone(file):
+                self._starts = not any((self.folder / name).exists() for name in (READY, WRONG))
+                if not self._starts:
+                    fcntl.flock(file, fcntl.LOCK_SH)
+            elif not _shared_within(file, end - time.monotonic()):
+                file.close()
+                break
             if os.fstat(file.fileno()).st_nlink:  # else it was removed by those who came before us: they are gone
                 self._lock = file
                 return
             file.close()
-        words = f"the services of the node were not ready in {seconds:.0f} s"
+        words = f"the services of the node were not ready in {seconds:g} s"
         raise JobFailed(ErrorCode.SERVICE_NOT_AVAILABLE, words)
 
     def _open(self) -> IO[str]:
@@ -147,6 +150,7 @@ class Node:
                 self._start(service)
             (self.folder / READY).touch(mode=0o600)
         except JobFailed as failed:
+            self._end_all()
             (self.folder / WRONG).write_text(failed.detail)
             raise
         finally:
@@ -174,7 +178,7 @@ class Node:
             if ended.wait(min(pause, max(0.0, end - time.monotonic()))):
                 raise self._failed(service, "it ended before it was ready", service.name)
             if time.monotonic() >= end:
-                raise self._failed(service, f"it was not ready in {service.seconds:.0f} s", service.name)
+                raise self._failed(service, f"it was not ready in {service.seconds:g} s", service.name)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _begin(self, argv: Sequence[str], name: str) -> Payload:
@@ -197,6 +201,15 @@ class Node:
 
 def _how(outcome: Any) -> str:
     return f"signal {outcome.signal}" if outcome.status is None else f"status {outcome.status}"
+
+
+def _alone(file: IO[str]) -> bool:
+    """Take a lock alone, if nobody else has it now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _shared_within(file: IO[str], seconds: float) -> bool:

@@ -80,7 +80,7 @@ def test_services_begin_in_order_with_what_goes_before_each(tmp_path, told):
     ("service", "words"),
     [
         (NodeService("db", ("/bin/sh", "-c", "echo no space >&2; exit 3"), socket="{node}/s", seconds=9.0), "no space"),
-        (NodeService("db", ("sleep", "600"), socket="{node}/s", seconds=0.3), "it was not ready in 0 s"),
+        (NodeService("db", ("sleep", "600"), socket="{node}/s", seconds=0.3), "it was not ready in 0.3 s"),
         (
             NodeService("db", ("sleep", "600"), before=("false",), seconds=9.0),
             "what goes before it ended with status 1",
