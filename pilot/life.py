@@ -9,6 +9,7 @@ import os
 import queue
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pilot.control.agent import Ending, Parts
     from pilot.control.journal import Record
     from pilot.settings import Loaded, Settings
+    from pilot.site.node import Node
 
 log = logging.getLogger("pilot")
 
@@ -108,6 +110,7 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
     for line in loaded.lines() if chosen.log.debug else ():
         log.debug("%s", line)
     here, environment, token = node.describe(), settings.environment(), settings.Token(chosen.server)
+    log.info("%s", about(chosen.queue.name, here))
     token.read()  # one that cannot be read is better known now
     server = speak(chosen, token, base)
     return Parts(
@@ -124,6 +127,13 @@ def prepare(loaded: Loaded, told: queue.SimpleQueue[Any], held: contextlib.ExitS
         workers=workers_of(chosen, token, server, base, here.host),
         inherited=inherited,
     )
+
+
+def about(queue: str, here: Node) -> str:
+    """Say for what and where this pilot is, for whoever reads its log."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    node = f"{here.host}, {here.cores} cores, {here.memory // 10**6} MB, {here.cpu_model}"
+    return f"for queue {queue or '-'} on {node}; Python {python}; the times here are UTC"
 
 
 def for_harvester(chosen: Settings) -> Settings:

@@ -53,6 +53,17 @@ def _told(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
+def _words(spec: Any, kind: Any) -> str:
+    """Answer an option's help: its setting's, with the unit and what holds without it, where that is a number."""
+    words = str(spec.metadata["help"])
+    if kind is untruth:
+        return f"False means: {words[0].lower()}{words[1:]}"
+    if type(spec.default) not in (int, float):
+        return words
+    default = f"{spec.default:.10g} {spec.metadata['unit']}".rstrip()
+    return f"{words} Default: {default}.".replace("%", "%%")
+
+
 def make_parser() -> Parser:
     """Declare every option."""
     parser = Parser(
@@ -66,10 +77,8 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=PRODUCT)
     parser.add_argument("--config", metavar="FILE", help="A further file of settings.")
     for names, section, key, kind in SETTING_OPTIONS:
-        words = next(spec.metadata["help"] for spec in fields(SECTIONS[section]) if spec.name == key)
-        if kind is untruth:
-            words = f"False means: {words[0].lower()}{words[1:]}"
-        flag = {"nargs": "?", "const": "true"} if kind in FLAGS else {}
+        words = _words(next(spec for spec in fields(SECTIONS[section]) if spec.name == key), kind)
+        flag: dict[str, Any] = {"nargs": "?", "const": "true"} if kind in FLAGS else {}
         parser.add_argument(*names, dest=f"{section}.{key}", type=_told(kind), help=words, metavar="X", **flag)
     for names, valued, why in OBSOLETE:
         parser.add_argument(*names, dest="obsolete", action=_Obsolete, nargs=None if valued else 0, help=why)

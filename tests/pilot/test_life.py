@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
+import sys
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ from pilot.errors import ConfigError
 from pilot.job import Problem
 from pilot.runtime import workdir
 from pilot.settings import Queue, Server, Settings, load
+from pilot.site.node import Node
 
 DOWN = Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")
 
@@ -33,6 +35,14 @@ DOWN = Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")
 )
 def test_the_end_is_told_in_words(ending, words):
     assert life.summary(ending) == words
+
+
+def test_a_log_begins_with_where_it_is_and_in_which_time_it_is_written():
+    here = Node("wn7", "EPYC", 2600.0, 64 * 10**9, 16)
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert life.about("CERN", here) == (
+        f"for queue CERN on wn7, 16 cores, 64000 MB, EPYC; Python {python}; the times here are UTC"
+    )
 
 
 @pytest.mark.parametrize(

@@ -97,5 +97,14 @@ def test_a_slip_is_told_in_one_line(argv, words, capsys):
     assert said.count("\n") == 1
 
 
+def test_help_tells_units_and_what_holds_without_an_option(capsys):
+    with pytest.raises(SystemExit):
+        command_line.parse(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Time between two reports on a running job. Default: 1800 s." in told
+    assert "Longest life of the pilot. Default: " in told
+    assert "Port of the server, unless the address holds one. Default: 25443." in told
+
+
 def test_no_option_takes_a_token():
     assert not [name for names, _, key, _ in options.SETTING_OPTIONS for name in names if key == "token"]
