@@ -204,7 +204,11 @@ class Monitor(Section):
         14336 * MIB, "bytes", low=0, help="Largest directory of a job, where the queue gives no maxwdir."
     )
     workdir_grace: float = key(
-        1.2, "times", low=1, high=100, help="A job's directory may have so many times its limit."
+        1.2,
+        "times",
+        low=1,
+        high=100,
+        help="A job's directory may have so many times its limit; pilot_maxwdir_grace of the queue, in percent, wins.",
     )
     workdir_every: float = key(60.0, "s", low=0.1, help="Time between two measurements of a job's directory.")
     looping: float = key(7200.0, "s", low=0, help="A payload is ended that writes no file for so long.")

@@ -65,6 +65,12 @@ def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, An
     return {"StatusCode": StatusCode.OK.value, **encode(headers.addressed(request, update, answer), Dialect.LEGACY)}
 
 
+@method(Role.PILOT)
+def get_resource_types(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the resource types, of which this server has none, in the form that stock pilots read."""
+    return {"StatusCode": StatusCode.OK.value, "ResourceTypes": "[]"}
+
+
 @csrf_exempt
 @everyone(because="says only that the server answers")
 def is_alive(request: HttpRequest) -> HttpResponse:
@@ -76,5 +82,5 @@ def is_alive(request: HttpRequest) -> HttpResponse:
 @everyone(because="says only that there is no such method")
 def unknown(request: HttpRequest, name: str) -> HttpResponse:
     """Say which methods there are."""
-    text = f"there is no method {name!r} here; there are getJob, updateJob, updateWorkerPilotStatus and isAlive"
-    return refusal(request, text, status=404)
+    known = "getJob, updateJob, updateWorkerPilotStatus, getResourceTypes and isAlive"
+    return refusal(request, f"there is no method {name!r} here; there are {known}", status=404)

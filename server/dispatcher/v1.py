@@ -166,6 +166,13 @@ def set_debug_mode(request: HttpRequest, identity: Identity, fields: Mapping[str
     return True
 
 
+@method(Role.PILOT, Role.PRODUCTION, Role.READER, verb="GET")
+def get_resource_types(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+    """Answer the resource types, of which this server has none: its jobs ask for cores and memory themselves."""
+    only(fields, {"timeout"})
+    return []
+
+
 def _number(fields: Mapping[str, Any], name: str) -> int:
     if not says_something(fields.get(name)):
         raise ContractError(f"{name}: missing; a whole number is expected", field_name=name)

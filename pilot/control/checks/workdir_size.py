@@ -13,8 +13,8 @@ def limit(situation: Situation) -> int:
     """Answer the most bytes; 0 for no limit. A job with fewer cores than the queue's gets its share."""
     settings, queue = situation.settings, situation.queue
     most = queue.max_workdir or settings.workdir_size
-    share = min(1.0, situation.job.spec.cores / queue.cores)
-    return round(most * share * settings.workdir_grace)
+    share, grace = min(1.0, situation.job.spec.cores / queue.cores), queue.grace("pilot_maxwdir_grace")
+    return round(most * share * (settings.workdir_grace if grace is None else grace))
 
 
 def look(situation: Situation, before: Any) -> Verdict:

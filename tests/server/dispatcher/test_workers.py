@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from pilot.api.replies import resource_types
 from pilot.contract import routes
 from pilot.contract.codec import Dialect, encode
+from pilot.contract.resource_types import read_resource_types
 from pilot.contract.worker import FINISHED, STARTED, WorkerGpus, WorkerNode, WorkerStatus
 from server.pilots.models import Node, NodeGpus, Worker
 
@@ -104,3 +106,10 @@ def test_workers_and_nodes_are_shown_in_the_admin(admin_client, pilot):
     pilot.v1(routes.WORKER_GPUS, encode(GPUS, Dialect.V1))
     for table, words in (("worker", "H1/7"), ("node", "AMD EPYC"), ("nodegpus", "A100")):
         assert words in admin_client.get(reverse(f"admin:pilots_{table}_changelist")).content.decode()
+
+
+def test_there_are_no_resource_types_and_every_pilot_can_read_that(db, pilot, client, pilot_token):
+    said = client.get(routes.RESOURCE_TYPES_V1, headers={"Authorization": f"Bearer {pilot_token}"})
+    assert resource_types((said.status_code, said.content), Dialect.V1) == {}
+    assert pilot.packed(routes.RESOURCE_TYPES, {}) == {"StatusCode": 0, "ResourceTypes": "[]"}
+    assert read_resource_types(pilot.packed(routes.RESOURCE_TYPES, {})) == {}

@@ -34,6 +34,7 @@ def test_a_full_disk_is_told_in_megabytes_with_the_setting_to_change():
         ({"max_workdir": 800 * MB, "cores": 8}, {"cores": 8}, 960 * MB),
         ({"max_workdir": 800 * MB, "cores": 8}, {"cores": 1}, 120 * MB),
         ({"max_workdir": 100 * MB, "cores": 1}, {"cores": 8}, 120 * MB),
+        ({"max_workdir": 100 * MB, "params": {"pilot_maxwdir_grace": 50}}, {}, 150 * MB),
         ({}, {}, round(14336 * 2**20 * 1.2)),
     ],
 )
