@@ -17,7 +17,7 @@ from pilot.settings.token import TOKEN_VARIABLE
 #: Each holds the name of a file with a token; the first whose file exists counts.
 TOKENS = ("OIDC_REFRESHED_AUTH_TOKEN", "OIDC_AUTH_TOKEN", "PANDA_AUTH_TOKEN")
 #: Names the file with the key by which tokens are renewed; it is looked for as those are.
-TOKEN_KEY = "PANDA_AUTH_TOKEN_KEY"
+RENEWAL = "PANDA_AUTH_TOKEN_KEY"
 ORIGINS = ("OIDC_AUTH_ORIGIN", "PANDA_AUTH_ORIGIN")
 DIRECTORIES = ("OIDC_AUTH_DIR", "PANDA_AUTH_DIR")
 #: Folders in which PanDA's pilots keep what belongs to them.
@@ -46,8 +46,8 @@ def panda_layers(environment: Mapping[str, str]) -> list[Found]:
     elif not environment.get(TOKEN_VARIABLE):
         layers += _existing(environment, "X509_USER_PROXY", "certificate")
     layers += _existing(environment, "X509_CERT_DIR", "authorities")
-    if (key := _file_of(environment, TOKEN_KEY)) is not None:
-        layers.append((f"${TOKEN_KEY}", {"credentials": {"token_key_file": str(key)}}))
+    if (key := _file_of(environment, RENEWAL)) is not None:
+        layers.append((f"${RENEWAL}", {"credentials": {"token_key_file": str(key)}}))
     layers += _worker(environment)
     if urls := tuple(url.strip() for url in environment.get(BASE_URLS, "").split(",") if url.strip()):
         layers.append((f"${BASE_URLS}", {"verify": {"transformation_urls": urls}}))
