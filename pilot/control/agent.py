@@ -22,7 +22,7 @@ from pilot.control.fine_grained import FineGrained
 from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.job_secrets import JobSecrets
 from pilot.control.journal import JOURNAL, Journal, Record
-from pilot.control.lanes import Lane, Occupied
+from pilot.control.lanes import Lane, Occupied, Sharded
 from pilot.control.ledger import UNCOUNTED, Amount, Ledger
 from pilot.control.lifecycle import Effect
 from pilot.control.means import Means, Outbox, Ways
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from pilot.api.communicator import Communicator
     from pilot.api.worker import Worker
+    from pilot.copytool.base import CopyTool
     from pilot.contract.queue import QueueData
     from pilot.control.checking import Checking
     from pilot.control.credentials import CredentialReader
@@ -86,17 +87,6 @@ class Ending(NamedTuple):
     signal: Optional[int] = None
     left: tuple[str, ...] = ()
     gathers: Optional[QueueData] = None  # a supercomputer's queue, for which another kind of agent is to be made
-
-
-class Sharded:
-    """Several inboxes as one: what concerns one job goes to the same one each time, and so stays in order."""
-
-    def __init__(self, inboxes: Sequence[queue.Queue[Work]]) -> None:
-        self._inboxes = inboxes
-
-    def put(self, item: Work) -> None:
-        """Take one item."""
-        self._inboxes[hash(item.key) % len(self._inboxes)].put(item)
 
 
 class Parts(NamedTuple):
@@ -225,19 +215,7 @@ class Agent:
             Surroundings(parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations),
             (*(self._lending(occupied) if settings.job.lends else ()), ranges.way(occupied)),
         )
-        data = DataControl(
-            tell,
-            parts.plugins,
-            occupied,
-            parts.own,
-            tools,
-            settings.copy.attempts,
-            self._doors(containers),
-            free_disk_at_start=settings.monitor.free_disk_at_start,
-            keep_workdir=settings.job.keep_workdir,
-            logs=Logs(settings.log, settings.plugins.user, parts.secrets),
-            handed=self._secrets.handed,
-        )
+        data = self._make_data(occupied, containers, tools)
         jobs = JobControl(tell, parts.server, self._wanted(), learn=self._secrets.learn)
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
         monitor = MonitorControl(Newest(of_look), self._budget(), tell, parts.plugins, parts.own)
@@ -248,11 +226,11 @@ class Agent:
         stops: Outbox = self._lane("stop", payloads.stop, threads)
         running = self._lane("payload", payloads.run, threads)
         if settings.gathers:
-            from pilot.control import gathering
+            from pilot.control.allocating import lane_of
 
-            lane = gathering.lane_of(parts, occupied, payloads, running.put, tell, self._left)
+            lane = lane_of(parts, occupied, payloads, running.put, tell, self._left)
             self._components.append(lane)
-            self._observe, stops = lane.way.note, gathering.Warned(lane.way, stops)
+            self._observe, stops = lane.way.note, lane.way.warned(stops)
         asks = self._lane("ask-payload", payloads.ask, 1)
         reports = Sharded([self._lane("report", jobs.report, 1, Newest(of_report)) for _ in range(threads)])
         recover = self._make_recovery(sites, ranges)
@@ -276,6 +254,24 @@ class Agent:
             moved=self._moved,
             recover=recover.inbox,
             follow=Followers(parts, self._secrets, self._begin_lane),
+        )
+
+    def _make_data(
+        self, occupied: Occupied, containers: Containers, tools: Mapping[str, CopyTool]
+    ) -> DataControl:
+        parts, settings = self._parts, self._parts.settings
+        return DataControl(
+            self._news.put,
+            parts.plugins,
+            occupied,
+            parts.own,
+            tools,
+            settings.copy.attempts,
+            self._doors(containers),
+            free_disk_at_start=settings.monitor.free_disk_at_start,
+            keep_workdir=settings.job.keep_workdir,
+            logs=Logs(settings.log, settings.plugins.user, parts.secrets),
+            handed=self._secrets.handed,
         )
 
     def _left(self) -> float:

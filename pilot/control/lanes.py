@@ -6,7 +6,7 @@ import contextlib
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Callable, Optional
 
 from pilot.contract.codes import ErrorCode
@@ -44,6 +44,17 @@ class Lane(Component):
         if item.effect is not Effect.CLEAN:
             words = f"{self.name} broke: {type(error).__name__}: {error}"
             self._tell(item.answer(Event.FAIL, Problem(ErrorCode.INTERNAL_ERROR, words)))
+
+
+class Sharded:
+    """Several inboxes as one: what concerns one job goes to the same one each time, and so stays in order."""
+
+    def __init__(self, inboxes: Sequence[queue.Queue[Work]]) -> None:
+        self._inboxes = inboxes
+
+    def put(self, item: Work) -> None:
+        """Take one item."""
+        self._inboxes[hash(item.key) % len(self._inboxes)].put(item)
 
 
 class Occupied:
