@@ -202,19 +202,10 @@ class Agent:
     def _make_lanes(self) -> Ways:
         parts, settings, tell = self._parts, self._parts.settings, self._news.put
         many = settings.job.at_once
-        occupied = Occupied()
-        hidden = (str(parts.own), settings.server.token_file, settings.server.certificate)
-        containers = Containers(settings.container, parts.environment, hidden)
+        occupied, containers = Occupied(), self._make_containers()
         tools, sites = copytools(parts.plugins), recovery.Sites(parts.server, settings.queue)
         ranges = FineGrained(settings, parts.server, tools, sites, self._left)
-        payloads = PayloadControl(
-            tell,
-            parts.plugins,
-            occupied,
-            parts.own,
-            Surroundings(parts.environment, settings.payload, settings.limits, containers, lambda: settings.iterations),
-            (*(self._lending(occupied) if settings.job.lends else ()), ranges.way(occupied)),
-        )
+        payloads = self._make_payloads(occupied, containers, ranges.way(occupied))
         data = self._make_data(occupied, containers, tools)
         jobs = JobControl(tell, parts.server, self._wanted(), learn=self._secrets.learn)
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
@@ -279,10 +270,19 @@ class Agent:
         end = working_end(self._ends, self._started, self._parts.settings.job.reserve)
         return min(end - time.monotonic(), self._readiness.remaining())
 
-    def _lending(self, occupied: Occupied) -> Sequence[Way]:
-        from pilot.control.lending import Lending
+    def _make_containers(self) -> Containers:
+        own, server = self._parts.own, self._parts.settings.server
+        hidden = (str(own), server.token_file, server.certificate)
+        return Containers(self._parts.settings.container, self._parts.environment, hidden)
 
-        return (Lending(occupied, self._parts.settings, self._started, self._ends),)
+    def _make_payloads(self, occupied: Occupied, containers: Containers, *ways: Way) -> PayloadControl:
+        parts, chosen = self._parts, self._parts.settings
+        if chosen.job.lends:
+            from pilot.control.lending import Lending
+
+            ways = (Lending(occupied, chosen, self._started, self._ends),)
+        around = Surroundings(parts.environment, chosen.payload, chosen.limits, containers, lambda: chosen.iterations)
+        return PayloadControl(self._news.put, parts.plugins, occupied, parts.own, around, ways)
 
     def _make_recovery(self, sites: recovery.Sites, ranges: FineGrained) -> recovery.RecoveryLane:
         parts, tell = self._parts, self._news.put
