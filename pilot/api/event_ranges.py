@@ -65,6 +65,10 @@ class EventCalls:
         def send(dialect: Dialect) -> replies.Raw:
             return self._post(dialect, _TELL[dialect], json.dumps(report.request(dialect)), {})
 
+        if not report.ends:
+            from pilot.contract.events import EventAnswer
+
+            return EventAnswer(())  # nothing was said, and PanDA's server would break over it
         dialect, said = self._speak(send)
         try:
             return _answer(replies.opened(said, dialect), report)

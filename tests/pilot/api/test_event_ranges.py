@@ -126,3 +126,8 @@ def test_a_server_that_gave_a_report_up_is_not_taken_for_one_that_took_it(dispat
     with pytest.raises(replies.ServerBroke):
         Communicator(Server(url=dispatcher.url, dialect="legacy")).update_events(report("a"))
     assert ASK_LEGACY not in dispatcher.counts
+
+
+def test_a_report_of_nothing_is_not_sent(server, dispatcher):
+    assert server.update_events(report()) == ((), "")
+    assert dispatcher.counts == {}

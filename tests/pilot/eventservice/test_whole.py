@@ -151,7 +151,7 @@ def test_a_range_that_does_not_end_in_the_time_for_it_is_stopped_and_left_to_the
     assert (ranges.finished, ranges.failed) == (names(0), [])
 
 
-def test_a_kill_ends_payload_and_asking_at_once(stage):
+def test_peer_defect_14_a_kill_ends_a_payload_of_event_ranges_and_is_told_as_what_it_was(stage):
     ranges = stage.has(50)
     stage.offer("11=hold")
     pilot = stage.start(monitor__heartbeat=0.1)
