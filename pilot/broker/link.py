@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SUBSCRIPTION = "pilot"
 _RECEIPT = "subscribed"
+#: So many messages are on their way at most; the others of a queue are for others. RabbitMQ's word, and ActiveMQ's.
+FEW = {"prefetch-count": "10", "activemq.prefetchSize": "10"}
 #: Of a sign of life that is expected, so many times its interval may pass: networks are slow.
 PATIENCE = 2.0
 
@@ -47,7 +49,7 @@ class Link:
         self._send(Frame("CONNECT", headers))
         hello = self._expect("CONNECTED")
         self._agree(hello.headers.get("heart-beat", "0,0"))
-        subscription = {"id": SUBSCRIPTION, "destination": place.destination, "ack": "client-individual"}
+        subscription = {"id": SUBSCRIPTION, "destination": place.destination, "ack": "client-individual", **FEW}
         self._send(Frame("SUBSCRIBE", {**subscription, "receipt": _RECEIPT}))
         self._expect("RECEIPT")
         self._socket.settimeout(place.timeout)
@@ -180,14 +182,14 @@ def connect(place: Place, clock: Callable[[], float]) -> Link:
     """
     try:
         plain = socket.create_connection((place.host, place.port), place.timeout)
-    except OSError as wrong:
+    except (OSError, ValueError) as wrong:  # ValueError: a name that no host can have
         raise Lost(f"{type(wrong).__name__}: {wrong}") from wrong
     try:
         if place.encrypted:
             plain = encrypted(plain, place.host, place.certificate, place.authorities)
         link = Link(plain, place, clock)
         link.greet()
-    except (Lost, OSError) as wrong:
+    except (Lost, OSError, ValueError) as wrong:
         plain.close()
         raise wrong if isinstance(wrong, Lost) else Lost(f"{type(wrong).__name__}: {wrong}") from wrong
     return link

@@ -28,7 +28,7 @@ class JobSecrets:
     def learn(self, found: Mapping[Key, Mapping[str, str]]) -> None:
         """Take what came with jobs."""
         for key, secrets in found.items():
-            self._by_job[key] = secrets
+            self._by_job[key] = {**self._by_job.get(key, _NONE), **secrets}
             for name, value in secrets.items():
                 if name == SECRETS_FILE:
                     self._see_all(value)

@@ -104,9 +104,10 @@ class Follower:
         if self.noticing.works:
             self.noticing.drain()
         self._looked_at = self._means.clock()
-        waiting = list(self._streams.items())
+        enough, waiting = self._looked_at + self._settings.timeout, list(self._streams.items())
         for _ in range(ROUNDS):  # in turn, so that no job waits for another's many lines
-            waiting = [(key, stream) for key, stream in waiting if self._send(key, stream)]
+            late = self._means.clock() > enough  # services are slow, and somebody else may have something to say
+            waiting = [(key, stream) for key, stream in waiting if late or self._send(key, stream)]
         self.noticed = self.noticed or bool(waiting)
         self._let_go()
 

@@ -96,12 +96,11 @@ def test_a_queue_asks_for_it_and_the_server_gives_the_login_which_stands_nowhere
     assert b"of-logstash" not in b"".join(json.dumps(update).encode() for update in stage.dispatcher.updates)
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "http"])
-def test_a_log_service_that_hangs_does_not_hold_a_job_back(stage, protocol):
+@pytest.mark.parametrize("service", ["logstash;tls", "loki;http"])
+def test_a_log_service_that_hangs_does_not_hold_a_job_back(stage, service):
     stage.give("echo one; echo two")
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        kind = "loki" if protocol == "http" else "fluent"
-        server = f"{kind};{protocol}://127.0.0.1:{silent.getsockname()[1]}"
+        server = f"{service}://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
         pilot = stage.pilot(use=True, server=server, timeout=1, at_end=1)
         stage.dispatcher.wait_for(stage.dispatcher.finals)

@@ -50,7 +50,7 @@ class Fluent:
             answer = self._receive(opened)
             if not isinstance(answer, dict) or answer.get("ack") != chunk:
                 raise NotSent("something else than the acknowledgement came")
-        except OSError as wrong:
+        except (OSError, ValueError) as wrong:
             self._connection.close()
             raise NotSent(f"{type(wrong).__name__}: {wrong}") from wrong
         except NotSent:

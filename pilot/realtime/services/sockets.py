@@ -35,9 +35,9 @@ class Connection:
             connected = self.open(timeout)
             connected.settimeout(timeout)
             connected.sendall(content)
-        except OSError as wrong:
+        except (OSError, ValueError) as wrong:  # ValueError: a name that no host can have
             self.close()
-            raise NotSent(_words(wrong)) from wrong
+            raise NotSent(f"{type(wrong).__name__}: {wrong}") from wrong
         return connected
 
     def open(self, timeout: float) -> socket.socket:
@@ -82,7 +82,3 @@ class Connection:
             with contextlib.suppress(OSError):
                 self._socket.close()
             self._socket = None
-
-
-def _words(wrong: OSError) -> str:
-    return f"{type(wrong).__name__}: {wrong}"

@@ -8,8 +8,6 @@ import sys
 from urllib.parse import parse_qs
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from pilot.errors import ConfigError
 from pilot.realtime.address import read_address
@@ -19,6 +17,10 @@ from pilot.realtime.services.base import Access, NotSent
 from tests.pilot.realtime.services.standing_in import Request, over_http
 
 pytest.importorskip("google.oauth2.service_account")
+hashes = pytest.importorskip("cryptography.hazmat.primitives.hashes")
+serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+padding = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.padding")
+rsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.rsa")
 RECORDS = records_of(Origin(7, 1, 3), Lines("payload.stdout", 1, ["one", "two é"]), 1.5e9 + 0.25)
 TOKEN = "token-of-google"
 
