@@ -77,3 +77,28 @@ def test_a_tool_may_speak_with_harvester_by_files(tmp_path):
 
     (tmp_path / "HPCJobs.json").write_text(json.dumps({"7": {"PandaID": 7, "transformation": "sim"}}))
     assert [job.id for job in SharedFiles(AccessPoint(tmp_path)).acquire(WorkRequest("Q"), "r1").jobs] == [7]
+
+
+def test_the_programs_of_the_pages_are_typed_by_the_strictest_rules(tmp_path):
+    pytest.importorskip("mypy", reason="not tested: mypy is not installed")
+    named = (ROOT / "doc/explanation/public-apis.md").read_text()
+    payloads = {"howto/write-an-event-payload.md"}  # with a module that the pilot puts beside it
+    pages = {*re.findall(r"\.\./(howto/[a-z-]+\.md)", named), "howto/write-a-plugin.md"} - payloads
+    for page in pages:
+        for at, text in enumerate(re.findall(r"```python\n(.*?)```", (ROOT / "doc" / page).read_text(), re.DOTALL)):
+            (tmp_path / f"{Path(page).stem}-{at}.py").write_text(text)
+    files = sorted(tmp_path.glob("*.py"))
+    assert len(files) >= 4
+    options = ["--strict", "--follow-imports", "silent", "--config-file", "", "--cache-dir", str(ROOT / ".mypy_cache")]
+    told = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "--scripts-are-modules", *map(str, files)],
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.returncode == 0, told.stdout
+
+
+def test_type_checkers_find_the_types_of_what_is_installed():
+    assert all((ROOT / package / "py.typed").is_file() for package in ("pilot", "client", "server"))
