@@ -110,3 +110,13 @@ def test_what_is_to_be_shown_is_looked_at_once_however_often_the_server_repeats_
     scene.watching.obey(scene.slot, Commands(show=(("ls",),)))
     assert scene.looks[-1] == (Matter.SHOW, ("ls",))
     assert len(scene.looks) == 3
+
+
+def test_who_sends_lines_elsewhere_hears_of_phases_and_of_debug_mode(tmp_path):
+    scene = Scene(tmp_path)
+    scene.watching.moved(scene.slot)
+    scene.watching.obey(scene.slot, Commands(debug=True))
+    scene.watching.obey(scene.slot, Commands(debug=True))
+    scene.watching.obey(scene.slot, Commands(debug=False))
+    assert [(item.job.key, item.debug) for item in scene.followed] == [((7, 1), on) for on in (False, True, False)]
+    assert scene.moved == [scene.slot.job]
