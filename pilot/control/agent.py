@@ -51,11 +51,11 @@ if TYPE_CHECKING:
 
     from pilot.api.communicator import Communicator
     from pilot.api.worker import Worker
-    from pilot.copytool.base import CopyTool
     from pilot.contract.queue import QueueData
     from pilot.control.checking import Checking
     from pilot.control.credentials import CredentialReader
     from pilot.control.running import Way
+    from pilot.copytool.base import CopyTool
     from pilot.settings import Settings
     from pilot.site.node import Node
 

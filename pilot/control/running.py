@@ -44,7 +44,8 @@ class HandedOver(Exception):
 class Brought(NamedTuple):
     """What became of a payload that was handed over. ``waits``: nothing yet.
 
-    ``problem`` is what went wrong besides the payload itself; ``metrics`` are figures for the reports. ``utilities`` go with it, as long as its pilot lives.
+    ``problem`` is what went wrong besides the payload itself; ``metrics`` are figures for the reports. ``utilities`` go
+    with it, as long as its pilot lives.
     """
 
     outcome: Optional[PayloadOutcome] = None
