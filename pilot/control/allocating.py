@@ -14,6 +14,7 @@ from pilot.control.gathering import Gathered, Gathering, Handed, Left, Moved, Re
 from pilot.control.lanes import Occupied, Tell, problem_of
 from pilot.control.running import Brought
 from pilot.errors import JobFailed
+from pilot.hpc import record
 from pilot.hpc.allocation import Allocation, Found, Payload
 from pilot.hpc.launching import Launching
 from pilot.hpc.values import BatchState
@@ -121,6 +122,11 @@ class GatheringLane(Component):
     def _left(self, item: Left) -> None:
         key, folder = item.handed.work.key, item.note.folder
         self._handed[key] = item.handed
+        # A report that came while the job was on its way here was collected with others, when nobody waited for it.
+        if (found := record.report_of(folder, item.note.line, key)) is not None:
+            written = record.read(folder)
+            number, cores = (written.number, written.cores) if written else ("", 0)
+            return self._bring(key, of_report(found, item.handed.place, number, cores, item.handed))
         if folder not in self._following:
             allocation = self._launching.resume(folder, self._poked)
             if allocation is None:
