@@ -288,7 +288,7 @@ TORQUE = """Job Id: 12.head
     job_state = C
     exec_host = n1/0-3+n2/0-3
     Resource_List.walltime = 01:30:00
-    Variable_List = PBS_O_HOME=/home/prod,
+    Variable_List = PBS_O_HOME=/users/prod,
 \tCOMPASS_ALLOCATION=compass-1-a-long-name,PBS_O_QUEUE=long
     exit_status = 271
     Exit_status = 271
