@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 
 #: A batch system that has not known an allocation for so long, in seconds, will not know it any more.
 UNKNOWN_FOR = 600.0
-_ON_THE_WAY = frozenset({Phase.ACCEPTED, Phase.STAGING_IN})
+#: In the last of these a payload thread prepares the payload, which may take minutes.
+_ON_THE_WAY = frozenset({Phase.ACCEPTED, Phase.STAGING_IN, Phase.RUNNING})
 _LOST = Problem(ErrorCode.PILOT_LOST, "its pilot died before the job's allocation had been started")
 
 

@@ -115,8 +115,9 @@ class Gathering:
         return Warned(self, stops)
 
     def note(self, job: Job) -> None:
-        """Take it that a job has moved."""
-        self.inbox.put(Moved(job.key, job.phase))
+        """Take it that a job has moved; of one that goes another way nobody waits for the payload."""
+        if not (job.spec.iterative or job.spec.events):
+            self.inbox.put(Moved(job.key, job.phase))
 
     def bring(self, key: Key, brought: Brought) -> None:
         """Lay down what became of a payload, for the payload thread that takes its job next."""
