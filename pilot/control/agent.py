@@ -32,7 +32,7 @@ from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.readiness import Readiness
 from pilot.control.reports import Facts
-from pilot.control.side_lanes import Followers, broker_lanes, called_limits
+from pilot.control.side_lanes import Followers, broker_lanes, called_limits, login_files
 from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
 from pilot.control.times import Times
@@ -247,9 +247,7 @@ class Agent:
             follow=Followers(parts, self._secrets, self._begin_lane),
         )
 
-    def _make_data(
-        self, occupied: Occupied, containers: Containers, tools: Mapping[str, CopyTool]
-    ) -> DataControl:
+    def _make_data(self, occupied: Occupied, containers: Containers, tools: Mapping[str, CopyTool]) -> DataControl:
         parts, settings = self._parts, self._parts.settings
         return DataControl(
             self._news.put,
@@ -272,7 +270,7 @@ class Agent:
 
     def _make_containers(self) -> Containers:
         own, server = self._parts.own, self._parts.settings.server
-        hidden = (str(own), server.token_file, server.certificate)
+        hidden = (str(own), server.token_file, server.certificate, *login_files(self._parts.settings))
         return Containers(self._parts.settings.container, self._parts.environment, hidden)
 
     def _make_payloads(self, occupied: Occupied, containers: Containers, *ways: Way) -> PayloadControl:

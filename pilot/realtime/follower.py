@@ -9,7 +9,7 @@ from pilot.realtime.noticing import CREATED, MODIFIED, MOVED_TO, Noticing
 from pilot.realtime.sending import Sending
 from pilot.realtime.services import make_service
 from pilot.realtime.stream import Stream
-from pilot.realtime.tail import Tail
+from pilot.realtime.tail import Tail, may_be_shared
 
 if TYPE_CHECKING:
     from pilot.realtime.choice import Wish
@@ -23,12 +23,16 @@ ROUNDS = 20
 
 
 class Means(NamedTuple):
-    """``mask`` overwrites secrets; ``open_file`` opens what a payload may have put there; ``clock`` answers seconds."""
+    """``mask`` overwrites secrets; ``open_file`` opens what a payload may have put there; ``clock`` answers seconds.
+
+    ``shared`` says of an open file whether it may be written without this machine's kernel knowing of it.
+    """
 
     settings: Realtime
     mask: Callable[[str], str]
     open_file: Callable[[Path], IO[bytes]]
     clock: Callable[[], float]
+    shared: Callable[[int], bool] = may_be_shared
 
 
 class Follower:
@@ -128,7 +132,8 @@ class Follower:
         watches = self._watches[key]
         for tail in stream.tails:
             if tail not in watches and tail.opened is not None:
-                found = self.noticing.watch(tail.opened, MODIFIED)
+                alone = not self._means.shared(int(tail.opened.name))
+                found = self.noticing.watch(tail.opened, MODIFIED) if alone else None
                 if found is not None:
                     watches[tail] = found
                     self.noticed = True  # something may have been written since it was read

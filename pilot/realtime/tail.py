@@ -15,6 +15,14 @@ MOST_LINES = 1000
 _NEWLINE = b"\n"
 
 
+def may_be_shared(descriptor: int) -> bool:
+    """Say whether a file may be written on another machine, of which this kernel does not tell.
+
+    Disks of this machine have a device number of their own kind; network file systems, and some others, have not.
+    """
+    return os.major(os.fstat(descriptor).st_dev) == 0
+
+
 class Piece(NamedTuple):
     """Lines that were read, and where the file goes on after them."""
 

@@ -50,12 +50,12 @@ class Deaf(Noticing):
 
 
 class Bench:
-    def __init__(self, folder, noticing=None, **settings):
+    def __init__(self, folder, noticing=None, shared=False, **settings):
         self.now, self.service, self.root = 1000.0, Service(), folder / "job"
         self.root.mkdir()
         self.stdout = self.root / "payload.stdout"
         chosen = Realtime(**settings)
-        means = Means(chosen, masking(lambda: ("of-nobodys-business",)), open_file, lambda: self.now)
+        means = Means(chosen, masking(lambda: ("of-nobodys-business",)), open_file, lambda: self.now, lambda _: shared)
         self.follower = Follower(means, noticing)
         # A service of the test's own, in the place of one that connects.
         self.wish = Wish(read_address("logstash;tcp://127.0.0.1:9", "x"), ("payload.stdout",))
@@ -133,6 +133,20 @@ def test_without_the_kernels_help_files_are_looked_at_from_time_to_time(tmp_path
     bench.write("one\n")
     assert bench.look() == first + 5
     assert bench.service.texts == ["one"]
+    bench.follower.finish()
+
+
+def test_a_file_that_another_machine_may_write_is_looked_at_from_time_to_time(tmp_path):
+    bench = Bench(tmp_path, shared=True)
+    bench.write("one\n")
+    bench.begin()
+    bench.look()
+    while bench.notice():  # of the folder, which is left
+        first = bench.look()
+    bench.write("two\n")
+    assert not bench.notice()
+    assert bench.look() == first + 5
+    assert bench.service.texts == ["one", "two"]
     bench.follower.finish()
 
 

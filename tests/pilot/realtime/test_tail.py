@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pilot.control.tails import open_file
-from pilot.realtime.tail import MOST_LINES, READ, Tail
+from pilot.realtime.tail import MOST_LINES, READ, Tail, may_be_shared
 
 
 @pytest.fixture
@@ -140,3 +142,8 @@ def test_no_link_leads_out_of_the_jobs_directory(tmp_path):
     (root / "folder").symlink_to(tmp_path / "elsewhere")
     for name in ("link", "folder/log"):
         assert Tail(root, name, 10**6, open_file).read(ended=True) is None
+
+
+def test_a_file_on_no_disk_of_this_machine_may_be_shared():
+    with Path("/proc/self/stat").open() as file:
+        assert may_be_shared(file.fileno())
