@@ -13,14 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-#: What the first word may be, beside a pilot's options.
-FURTHER = ("settings", "environment", "check", "test", "rank", "replay", "events")
-
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the pilot, or one of its further commands; answer the shell status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] and words[0] in FURTHER:
+    if words and not words[0].startswith("-"):  # a command, whatever it is called
         return carry_out(words)
     # Importing makes no garbage, and to look for it takes a tenth of the start; `life.run` lets it begin.
     gc.disable()
