@@ -21,6 +21,8 @@ urlpatterns = [
     path(at(f"{routes.LEGACY_BASE}/<str:name>"), legacy.unknown),
     path(at(routes.ACQUIRE_JOBS), v1.acquire_jobs),
     path(at(routes.UPDATE_JOB_V1), v1.update_job),
+    path(at(f"{routes.V1_BASE}/pilot/update_jobs_bulk"), v1.update_jobs_bulk),
+    path(at(f"{routes.V1_BASE}/pilot/get_job_status"), v1.get_job_status),
     path(at(routes.WORKER_STATUS_V1), workers.update_worker_status),
     path(at(routes.WORKER_NODE), workers.update_worker_node),
     path(at(routes.WORKER_GPUS), workers.update_worker_node_gpu),

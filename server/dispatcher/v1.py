@@ -101,11 +101,44 @@ def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, An
     return {"StatusCode": StatusCode.OK.value, **encode(headers.addressed(request, update, answer), Dialect.V1)}
 
 
+@method(Role.PILOT)
+def update_jobs_bulk(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+    """Take reports on several jobs, as Harvester sends them; answer to each as `update_job` does, in its envelope."""
+    only(fields, {"job_list", "harvester_id"})
+    entries = _listed(fields.get("job_list"), "job_list")
+    if len(entries) > MOST_JOBS:
+        raise ContractError(f"job_list: {len(entries)} jobs; at most {MOST_JOBS} in a call", field_name="job_list")
+    return [_taken(entry, identity.name) for entry in entries]
+
+
+def _taken(entry: Mapping[str, Any], by: str) -> dict[str, Any]:
+    """Take one of several reports; one that is none does not keep the others from being taken."""
+    try:
+        update = decode(JobUpdate, entry, Dialect.V1)
+    except ContractError as wrong:
+        return {"success": False, "message": f"Argument error: {wrong}", "data": None}
+    answer = logic.report(update, progress=None, shown=None, by=by)
+    data = {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.V1)}
+    return {"success": True, "message": "", "data": data}
+
+
+@method(Role.PILOT, Role.PRODUCTION, Role.READER, verb="GET")
+def get_job_status(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+    """Answer state and attempt of those of these jobs that there are."""
+    only(fields, {"job_ids", "timeout"})
+    found = queries.states_of(wanted := job_ids(fields))
+    return [
+        {"job_id": number, "status": found[number][0], "attempt_number": found[number][2]}
+        for number in wanted
+        if number in found
+    ]
+
+
 @method(Role.PRODUCTION)
 def submit(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
     """Take jobs, all or none; answer (PandaID, jobDefinitionID, jobName) of each. ``jobs`` is a list, or its JSON."""
     only(fields, {"jobs"})
-    entries = _listed(fields.get("jobs"))
+    entries = _listed(fields.get("jobs"), "jobs")
     if not 1 <= len(entries) <= MOST_JOBS:
         raise ContractError(f"jobs: {len(entries)} jobs; 1 to {MOST_JOBS} in a call", field_name="jobs")
     orders = []
@@ -118,14 +151,14 @@ def submit(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) 
     return [[number, 0, order.spec.name] for number, order in zip(numbers, orders, strict=True)]
 
 
-def _listed(raw: Any) -> list[Any]:
+def _listed(raw: Any, name: str) -> list[Any]:
     if isinstance(raw, str):
         try:
             raw = orjson.loads(raw)
         except orjson.JSONDecodeError as wrong:
-            raise ContractError(f"jobs: the text is not JSON: {wrong}", field_name="jobs") from wrong
+            raise ContractError(f"{name}: the text is not JSON: {wrong}", field_name=name) from wrong
     if not isinstance(raw, list) or not all(isinstance(entry, dict) for entry in raw):
-        raise ContractError("jobs: a list of objects, one per job, is expected", field_name="jobs")
+        raise ContractError(f"{name}: a list of objects, one per job, is expected", field_name=name)
     return raw
 
 

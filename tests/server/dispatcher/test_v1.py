@@ -280,3 +280,31 @@ def test_a_job_that_is_killed_or_has_ended_hears_of_nothing_else(queue, manager,
 def test_a_pilot_may_command_nobody(queue, pilot):
     answer = pilot.post(COMMAND, b'{"job_id": 1, "command": "debug"}', "application/json")
     assert answer.status_code == 403
+
+
+BULK, STATUSES = "/api/v1/pilot/update_jobs_bulk", "/api/v1/pilot/get_job_status"
+
+
+def test_harvester_reports_on_several_jobs_at_once_and_each_has_its_answer(queue, manager, pilot):
+    one, two = jobs.submit(2)
+    pilot.v1(ACQUIRE, {**WORK, "n_jobs": 2})
+    manager.v1(KILL, {"job_ids": [two]})
+    reports = [update(one, JobState.RUNNING), update(two, JobState.RUNNING), {"job_id": one, "job_status": "asleep"}]
+    answers = pilot.v1(BULK, {"job_list": reports, "harvester_id": "H1"})["data"]
+    assert [answer["success"] for answer in answers] == [True, True, False]
+    assert [answer["data"]["command"] for answer in answers[:2]] == [None, "tobekilled"]
+    assert "job_status: 'asleep'" in answers[2]["message"]
+    assert [jobs.state_of(number) for number in (one, two)] == ["running", "running"]
+    token = {"Authorization": f"Bearer {pilot.token}"}
+    said = pilot.client.get(STATUSES, {"job_ids": [one, two, 99]}, headers=token).json()["data"]
+    assert said == [{"job_id": number, "status": "running", "attempt_number": 1} for number in (one, two)]
+
+
+@pytest.mark.parametrize(
+    ("reports", "words"),
+    [(None, "job_list: a list of objects"), ([7], "job_list: a list of objects"), ("[", "job_list: the text is not")],
+)
+def test_what_is_no_list_of_reports_is_refused(db, pilot, reports, words):
+    answer = pilot.v1(BULK, {"job_list": reports})
+    assert not answer["success"]
+    assert words in answer["message"]
