@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -94,6 +95,21 @@ def test_a_queue_asks_for_it_and_the_server_gives_the_login_which_stands_nowhere
         if path.is_file() and path.name != "run.log":
             assert b"of-logstash" not in path.read_bytes(), path
     assert b"of-logstash" not in b"".join(json.dumps(update).encode() for update in stage.dispatcher.updates)
+
+
+def test_debug_mode_switched_on_while_a_payload_runs_has_its_lines_sent(stage):
+    (go := stage.folder / "go").touch()
+    arrived = threading.Event()
+    with over_http(lambda _: (arrived.set(), (204, b""))[1]) as (port, heard):
+        stage.give(f"echo begun; while [ -e {go} ]; do sleep 0.1; done; echo ended")
+        stage.dispatcher.commands[7] = "debug"  # said in answer to a report
+        pilot = stage.pilot(server=f"loki;http://127.0.0.1:{port}", wait=0.05)
+        assert arrived.wait(20)
+        assert pilot.poll() is None
+        go.unlink()
+        stage.end(pilot)
+    values = [value for request in heard for stream in request.said["streams"] for value in stream["values"]]
+    assert [json.loads(line)["message"] for _, line in values] == ["begun", "ended"]
 
 
 @pytest.mark.parametrize("service", ["logstash;tls", "loki;http"])
