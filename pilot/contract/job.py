@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Optional
 
 from pilot.contract.frozen import Frozen
+from pilot.contract.input_lists import InputList
 from pilot.contract.named import NamedTuple
 
 #: PanDA's "MB" of memory and disk, in bytes.
@@ -91,6 +92,7 @@ class JobSpec(Frozen):
     events: bool = False  # its work comes in event ranges, which are asked for while it runs
     merges_events: bool = False  # its inputs are archives of what such jobs have stored
     jobset_id: Optional[int] = None  # of the event ranges
+    input_lists: tuple[InputList, ...] = ()  # wanted as files by a job that merges
     iterative: bool = False  # all three and the payload again and again, until the preprocess says that it is enough
     resource_type: str = ""  # PanDA's word for cores and memory together, such as MCORE_HIMEM
 

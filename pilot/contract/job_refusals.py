@@ -13,7 +13,7 @@ WORDS = {
     "--overwriteStorageData": "no job changes a storage",
     "<ZIP_MAP>": "outputs are stored as they are",
 }
-FIELDS = {"writeToFile": "lists of inputs are not written to files; name the inputs among the arguments"}
+FIELDS = {"writeToFile": "only jobs that merge have lists of inputs in files; name the inputs among the arguments"}
 #: How a field says that nothing is asked for.
 _NOT_WANTED = ("false", "0", "{}")
 
@@ -24,8 +24,9 @@ def refuse(job: Mapping[str, Any]) -> None:
     Raises:
         ContractError: it asks for one of these things.
     """
+    merges = str(job.get("eventServiceMerge")).lower() == "true"
     for name, why in FIELDS.items():
-        raw = job.get(name)
+        raw = None if merges else job.get(name)
         if says_something(raw) and str(raw).lower() not in _NOT_WANTED:
             raise ContractError(f"{name}: {shown(raw)} asks for what this pilot does not do: {why}", field_name=name)
     parameters = str(job.get("jobPars") or "")

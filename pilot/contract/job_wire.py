@@ -22,6 +22,7 @@ from pilot.contract.codec import (
     shown,
 )
 from pilot.contract.container_order import container_to_panda, read_container, take_image
+from pilot.contract.input_lists import read_lists, write_lists
 from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Program, Role
 from pilot.contract.job_refusals import refuse
 
@@ -160,6 +161,8 @@ def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
     ):
         if said:
             rare[name] = "True"
+    if spec.input_lists:
+        rare["writeToFile"] = write_lists(spec.input_lists)
     if spec.allow_no_output:
         rare["allowNoOutput"] = ",".join(spec.allow_no_output)
     for name, program in spec.programs.items():
@@ -180,7 +183,6 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
     events = reader.truth("eventService", False) and not merges
     inputs, stored = reader.inputs(), reader.stored(reader.text("logFile"))
     _refuse_doubles([*inputs, *stored])
-    refuse(job)
     refuse(job)
     arguments, image = take_image(reader.arguments())
     container = read_container(reader.text("container_name"), job.get("containerOptions"), image)
@@ -220,6 +222,7 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         signature=reader.text("compassSignature"),
         events=events,
         merges_events=merges,
+        input_lists=read_lists(reader.text("writeToFile")) if merges else (),
         jobset_id=reader.optional("jobsetID", INTEGER) if events else None,
         resource_type=reader.text("resource_type"),
     )

@@ -11,7 +11,7 @@ from pilot.control.lanes import Occupied
 from pilot.control.running import Run
 from pilot.copytool.base import Cancel, CopyTool
 from pilot.copytool.engine import Engine
-from pilot.eventservice import inheritance, way
+from pilot.eventservice import inheritance, merging, way
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,20 +50,23 @@ def settle(record: Record, folder: Path, around: Around, sites: Sites, *, store:
 
 
 class EventWay:
-    """Runs payloads that work on event ranges."""
+    """Runs payloads that work on event ranges, and those that merge what ranges have made."""
 
     def __init__(self, occupied: Occupied, around: Around) -> None:
         self._occupied, self._around = occupied, around
 
     def takes(self, work: Work) -> bool:
-        """Whether a job's work comes in event ranges."""
-        return work.job.spec.events
+        """Whether a job's work comes in event ranges, or is to merge them."""
+        return work.job.spec.events or work.job.spec.merges_events
 
     def run(self, run: Run) -> PayloadOutcome:
-        """Run a payload, and hand ranges to it."""
+        """Run a payload, and hand ranges to it; one that merges finds them in its directory."""
         work, plain, findings = run.work, run.plain, run.findings
         if plain is None or findings is None:
             raise TypeError("a run of event ranges without its means")
+        if work.job.spec.merges_events:
+            with merging.prepared(work.job.spec, run.place.root, run.command) as command:
+                return plain(run._replace(command=command))
 
         def start(command: PayloadCommand, hold: Callable[[Running], Ask]) -> PayloadOutcome:
             return plain(run._replace(command=command, hold=hold))

@@ -35,14 +35,14 @@ class FineGrained:
         self._settings, self._server, self._tools, self._sites, self._left = settings, server, tools, sites, left
 
     def way(self, occupied: Occupied) -> Way:
-        """Answer the way of jobs whose work comes in event ranges."""
+        """Answer the way of jobs whose work comes in event ranges, and of those that merge what they stored."""
 
         def make() -> Way:
             from pilot.control.event_way import EventWay, around_of
 
             return EventWay(occupied, around_of(self._settings, self._server, self._tools, self._left))
 
-        return OnDemand(lambda work: work.job.spec.events, make)
+        return OnDemand(lambda work: work.job.spec.events or work.job.spec.merges_events, make)
 
     def settle(self, record: Record, place: Path) -> None:
         """Bring the event ranges of a dead pilot's job to their end, from what lies in its directory.

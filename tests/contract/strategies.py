@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from pilot.contract.codec import NOTHING
+from pilot.contract.input_lists import InputList
 from pilot.contract.job import PANDA_MB, FileSpec, JobSpec, Role
 
 #: Text that a database, a log line and a comma list can hold.
@@ -22,8 +23,9 @@ arguments = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_s
 mb = st.integers(0, 2**20).map(lambda size: size * PANDA_MB)
 
 
+LISTS = (InputList("inputFor_a", ("x", "y")), InputList("inputFor_b", ("z",)))
 #: A job has event ranges, or merges what they have stored, or neither.
-EVENTS = ({}, {"events": True}, {"events": True, "jobset_id": 12}, {"merges_events": True})
+EVENTS = ({}, {"events": True}, {"events": True, "jobset_id": 12}, {"merges_events": True, "input_lists": LISTS})
 
 
 @st.composite

@@ -10,6 +10,7 @@ import tarfile
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.input_lists import InputList
 from tests.pilot.eventservice.ranges_server import ASK, TELL, TELL_LEGACY
 from tests.pilot.test_end_to_end import job, log_member
 
@@ -297,20 +298,37 @@ def test_outputs_that_a_job_names_are_for_the_job_that_merges(stage):
     assert status == 0, said
 
 
-def test_a_job_that_merges_reads_from_where_ranges_were_stored(stage):
+MERGE = 'read option < "${1#@}"; tail -n +2 "${1#@}" | xargs cat > merged; echo "$option"'
+
+
+def test_what_ranges_have_stored_is_read_from_there_and_merged(stage):
+    ranges = stage.has(3)
+    stage.offer()
+    stage.run()
+    (stored,) = stage.objects.rglob(ranges.archives()[0]["lfn"])
     (stage.objects / "ds").mkdir()
-    (stage.objects / "ds" / "premerge.tar").write_text("archive")
+    stored.rename(stage.objects / "ds" / stored.name)
     stage.dispatcher.queue["astorages"]["es_events_read"] = ["OBJECTS"]
     stage.dispatcher.queue["acopytools"]["es_events_read"] = ["local"]
-    entry = stage.dispatcher.storages["OBJECTS"]
-    entry["arprotocols"]["es_events_read"] = entry["arprotocols"]["es_events"]
+    entry = stage.dispatcher.storages["OBJECTS"]["arprotocols"]
+    entry["es_events_read"] = entry["es_events"]
     spec = job(
-        "/bin/sh", "-c", "cat premerge.tar > merged", inputs=["premerge.tar"], outputs=["merged"], merges_events=True
+        *("/bin/sh", "-c", MERGE, "sh", "--inputs=@inputFor_merged"),
+        id=8,
+        inputs=[stored.name],
+        outputs=["merged"],
+        merges_events=True,
+        input_lists=(InputList("inputFor_merged", tuple(f"out-{name}" for name in names(0, 1, 2))),),
+        log="merge.log.tgz",
     )
     stage.dispatcher.jobs = [spec]
     status, said = stage.run()
     assert status == 0, said
-    assert (stage.storage / "merged").read_text() == "archive"
+    assert (stage.storage / "merged").read_text().splitlines() == [
+        f"events {10 * n + 1} to {10 * n + 10}" for n in range(3)
+    ]
+    with tarfile.open(stage.storage / "merge.log.tgz") as packed:
+        assert not [name for name in packed.getnames() if "out-" in name], "members do not swell the log"
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_reached_all_the_same(stage):
