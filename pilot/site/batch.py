@@ -74,6 +74,7 @@ def read(environment: Variables, *, file: Callable[[str], str] = text_of) -> Bat
                 slot=_first(environment, slots),
                 queue=_first(environment, queues),
                 cores=_whole(_first(environment, cores)),
+                memory=_memory(environment) if system == "slurm" else None,
                 wall_time=_wall_time(system, environment),
                 ends_at=_number(environment.get(_ENDS.get(system, ""))),
             )
@@ -106,11 +107,22 @@ _LASTS = {"pbs": "PBS_WALLTIME", "oar": "OAR_JOB_WALLTIME_SECONDS"}
 _STARTS = {"slurm": "SLURM_JOB_START_TIME", "cobalt": "COBALT_STARTTIME"}
 
 
+_MEMORIES = ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE")
+
+
 def _wall_time(system: str, environment: Variables) -> Optional[float]:
     if system in _LASTS:
         return _number(environment.get(_LASTS[system]))
     start, end = (_number(environment.get(names.get(system, ""))) for names in (_STARTS, _ENDS))
     return None if start is None or end is None else end - start
+
+
+def _memory(environment: Variables) -> Optional[int]:
+    """Answer what Slurm gives a job of this node's memory; it says so per node or per core, in its megabytes."""
+    node, core, cores = (_whole(environment.get(name)) for name in _MEMORIES)
+    if node is not None:
+        return node * MB
+    return None if core is None or cores is None else core * cores * MB
 
 
 def _classad(text: str) -> dict[str, str]:

@@ -165,25 +165,12 @@ def limited(slurm):
 
 
 def test_a_pilot_under_slurm_knows_its_batch_job(slurm, batch, site):
-    argv = [
-        "srun",
-        "-N1",
-        "-n1",
-        "-c2",
-        "-t",
-        "10",
-        "-p",
-        "debug",
-        sys.executable,
-        "-m",
-        "pilot",
-        "environment",
-        "--json",
-    ]
+    options = ["-N1", "-n1", "-c2", "--mem-per-cpu=100", "-t", "10", "-p", "debug"]
+    argv = ["srun", *options, sys.executable, "-m", "pilot", "environment", "--json"]
     said = json.loads(slurm.run(*argv, **site.environment))["batch"]
     assert said["system"] == "slurm"
     assert said["job_id"].isdigit()
-    assert (said["queue"], said["slot"], said["cores"]) == ("debug", "0", 2)
+    assert (said["queue"], said["slot"], said["cores"], said["memory"]) == ("debug", "0", 2, 200 * 2**20)
 
 
 @pytest.mark.parametrize(
@@ -261,11 +248,14 @@ def test_the_last_state_of_a_job_stays_in_the_history_of_htcondor(htcondor, cond
     assert htcondor.attribute(number, "PandaID") == "7"
 
 
-def test_a_pilot_that_htcondor_evicts_ends_its_job_in_order(htcondor, condor, site):
+@pytest.mark.parametrize("by", ["condor_vacate_job", "periodic_remove"])
+def test_a_pilot_that_htcondor_evicts_or_removes_ends_its_job_in_order(htcondor, condor, site, by):
     site.offer(WAITS)
-    number = condor()
-    site.wait_for_running()
-    htcondor.run("condor_vacate_job", number)
+    lines = {by: "JobStatus == 2 && time() - JobCurrentStartDate > 1"} if by == "periodic_remove" else {}
+    number = condor(**lines)
+    if not lines:
+        site.wait_for_running()
+        htcondor.run(by, number)
     final = site.final()
     assert final["job_status"] == "failed"
     assert final["pilot_error_code"] == ErrorCode.SIGTERM

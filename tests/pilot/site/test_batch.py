@@ -51,6 +51,11 @@ def test_a_file_that_htcondor_names_is_read(tmp_path):
             Batch("slurm", "12", "3", "long", 3600.0, 4600.0, 4),
         ),
         ({"SLURM_JOB_ID": "12"}, Batch("slurm", "12")),
+        ({"SLURM_JOB_ID": "12", "SLURM_MEM_PER_NODE": "512"}, Batch("slurm", "12", memory=512 * 2**20)),
+        (
+            {"SLURM_JOB_ID": "12", "SLURM_MEM_PER_CPU": "100", "SLURM_CPUS_ON_NODE": "4"},
+            Batch("slurm", "12", cores=4, memory=400 * 2**20),
+        ),
         (
             {"PBS_JOBID": "7.head", "PBS_QUEUE": "batch", "NCPUS": "2", "PBS_WALLTIME": "60", "JOB_ID": "x"},
             Batch("pbs", "7.head", "", "batch", 60.0, None, 2),
