@@ -23,7 +23,9 @@ HOOKS = {
 #: Asked at the start, before there is any job: the pilot does not begin.
 AT_START = {"register_copytools"}
 #: They only look on: what they raise is written to the log, and a job that runs well runs on.
-LOOK_ON = {"job_moved", "payload_progress", "quiet_files", "monitor_checks"}
+LOOK_ON = {"job_moved", "payload_progress", "quiet_files", "monitor_checks", "realtime_logging"}
+#: Asked by a pilot that gathers jobs for an allocation, and by no other.
+FOR_ALLOCATIONS = {"hpc_resource", "node_services"}
 
 
 THREADS = ("ask", "report", "stage-in", "payload", "stage-out", "log", "stop", "monitor", "checks")
@@ -51,7 +53,7 @@ def spec():
     )
 
 
-@pytest.mark.parametrize("hook", sorted(HOOKS - AT_START - LOOK_ON))
+@pytest.mark.parametrize("hook", sorted(HOOKS - AT_START - LOOK_ON - FOR_ALLOCATIONS))
 def test_a_plugin_that_breaks_in_a_hook_fails_its_job_and_both_are_named(bench, dispatcher, hook):
     bench.plugins.register(broken(hook), name="mine")
     dispatcher.jobs = [spec()]
