@@ -121,10 +121,10 @@ class Jobs:
     def __init__(self, cluster, site):
         self.cluster, self.site, self.begun = cluster, site, []
 
-    def submit(self, *options):
+    def submit(self, *options, arguments=()):
         """Submit a pilot that takes the place of the batch job's shell; answer the job's number."""
         script = self.site.folder / "batch.sh"
-        script.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, *self.site.arguments])}\n")
+        script.write_text(f"#!/bin/sh\nexec {shlex.join([sys.executable, *(arguments or self.site.arguments)])}\n")
         argv = ["sbatch", "--parsable", f"--chdir={self.site.folder}", "--output=out", *options, str(script)]
         self.begun.append(self.cluster.run(*argv, **self.site.environment).strip())
         return self.begun[-1]
@@ -164,12 +164,12 @@ def limited(slurm):
         jobs.close()
 
 
-def test_a_pilot_under_slurm_knows_its_batch_job(slurm, batch, site):
-    options = ["-N1", "-n1", "-c2", "--mem-per-cpu=100", "-t", "10", "-p", "debug"]
-    argv = ["srun", *options, sys.executable, "-m", "pilot", "environment", "--json"]
-    said = json.loads(slurm.run(*argv, **site.environment))["batch"]
+def test_a_pilot_under_slurm_knows_its_batch_job(batch, site):
+    options = ["--wait", "-N1", "-n1", "-c2", "--mem-per-cpu=100", "-p", "debug"]
+    number = batch.submit(*options, arguments=["-m", "pilot", "environment", "--json"])
+    said = json.loads((site.folder / "out").read_text())["batch"]
     assert said["system"] == "slurm"
-    assert said["job_id"].isdigit()
+    assert said["job_id"] == number
     assert (said["queue"], said["slot"], said["cores"], said["memory"]) == ("debug", "0", 2, 200 * 2**20)
 
 
