@@ -15,7 +15,9 @@ from pilot.settings import Credentials, Monitor, Settings
 class Looking:
     """``root`` is where the payload's tree hangs; ``monitor`` are settings, ``queue`` fields of the queue."""
 
-    def __init__(self, bench, spec, root=None, *, monitor=None, queue=None, checks=CHECKS, credentials=None, **means):
+    def __init__(
+        self, bench, spec, root=None, *, monitor=None, queue=None, checks=CHECKS, credentials=None, job=None, **means
+    ):
         self.bench, self.clock, self.wall = bench, 1000.0, 1e9
         self.spec, self.root = spec, root
         self.place = bench.make(spec) if root is None else None
@@ -23,6 +25,7 @@ class Looking:
         settings = Settings(
             monitor=Monitor(**{"free_disk": 0, **(monitor or {})}), credentials=Credentials(**(credentials or {}))
         )
+        settings = settings if job is None else settings.evolve(job=job)
         self.checking = Checking(
             bench.told.append,
             bench.plugins,

@@ -47,6 +47,16 @@ def test_a_job_that_had_failed_already_keeps_its_reason(phase):
     assert lost(found) == TOO_LONG
 
 
+def test_a_payload_that_was_in_an_allocation_is_brought_back():
+    def in_allocation(found, now=1e9 + 60):
+        return plan(job_of(found, Path("own")), found, Recovery(), now, allocated=True)
+
+    assert in_allocation(record("running")) == Plan(Event.INPUT_READY)
+    assert in_allocation(record("running", problem=TOO_LONG)) == Plan(Event.FAIL, TOO_LONG)
+    assert in_allocation(record("stopping")).event is Event.FAIL
+    assert in_allocation(record("running"), now=1e10) is None
+
+
 def test_outputs_that_were_made_are_stored_unless_the_site_has_them_dropped():
     assert planned(record("staging-out")) == Plan(Event.PAYLOAD_OK)
     assert planned(record("staging-out"), Recovery(outputs="drop")).problem.code is LOST

@@ -18,6 +18,7 @@ from pilot.job import Phase, Problem, Usage
 from pilot.runtime.folder import STRIDE
 from pilot.runtime.processes import Root
 from pilot.settings import Settings
+from pilot.settings.sections import Job
 from tests.pilot.control.looking import Looking
 
 PROBLEM = Problem(ErrorCode.PAYLOAD_LOOPING, "found")
@@ -38,6 +39,14 @@ class Seeing:
 
     def check(self, name="seeing", period=0.0, phases=RUNNING, needs=()):
         return Check(name, lambda settings: period, self.look, phases, frozenset(needs))
+
+
+@pytest.mark.parametrize(("need", "looks"), [(TREE, 0), (FOLDER, 0), (DISK, 1)])
+def test_of_gathered_payloads_only_what_can_be_seen_from_afar_is_looked_at(bench, need, looks):
+    seeing = Seeing()
+    looking = Looking(bench, bench.spec(), checks=[seeing.check(needs=(need,))], job=Job(workflow="hpc"))
+    looking.look()
+    assert len(seeing.seen) == looks
 
 
 def test_a_finding_ends_the_job(bench):

@@ -34,6 +34,13 @@ def test_what_is_lent_is_not_overdue_while_its_lease_goes_on():
     assert lending.overdue(job.evolve(phase=Phase.STOPPING), QueueData("Q")) is not None
 
 
+def test_the_time_of_a_gathered_payload_is_its_ranks_to_watch():
+    gathers = Times(Settings(job=sections.Job(workflow="hpc")))
+    job = Job(JobSpec(id=1, attempt=1, transformation="x", max_walltime=60), phase=Phase.RUNNING)
+    assert gathers.overdue(job, QueueData("Q", max_time=100)) is None
+    assert gathers.overdue(job.evolve(phase=Phase.STOPPING), QueueData("Q")) is not None
+
+
 def test_a_payload_that_nobody_limits_has_no_limit():
     assert overdue(Phase.RUNNING) is None
 

@@ -134,6 +134,8 @@ def test_the_room_is_what_node_and_group_give_unless_the_admin_knows_better(tmp_
     assert room_of(Settings(), NODE)(ASKING, tmp_path)[:2] == (2**30, 4)
     assert room_of(Settings(), NODE)(SPEC, tmp_path).memory == NODE.memory  # nobody asks for any: not looked at
     assert room_of(Settings(job=Job(memory=2**31, cores=16)), NODE)(ASKING, tmp_path)[:2] == (2**31, 16)
+    gathers = Settings(job=Job(workflow="hpc"))
+    assert room_of(gathers, NODE)(ASKING, tmp_path)[:2] == (0, gathers.hpc.cores_per_node)  # of other nodes
     monkeypatch.setattr("pilot.control.verification.memory_limit", lambda: 0)
     assert room_of(Settings(), NODE)(ASKING, tmp_path).memory == NODE.memory
     assert room_of(Settings(), NODE)(ASKING, tmp_path).free_disk > 0
