@@ -67,6 +67,10 @@ class Asking:
         """Answer when, on the clock, there will be no time for further ranges."""
         return float("inf") if self.dry or self.closed else self._clock() + self._time_left()
 
+    def left(self) -> float:
+        """Answer the seconds that there are."""
+        return self._left()
+
     def _time_left(self) -> float:
         return self._left() - max(self._amounts.reserve, 2 * self._slowest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Callable, Optional
 
 from pilot.contract.codes import ErrorCode
@@ -22,6 +23,10 @@ class Book:
     def __init__(self, note: Note = _silent) -> None:
         self._note = note
         self._held: dict[str, Held] = {}
+        self._came: dict[str, int] = {}
+        # A job may have many thousands of ranges, and each message about one asks how many are in some state.
+        self._in: dict[State, dict[str, None]] = {state: {} for state in State}
+        self._inside: dict[str, list[str]] = {}
         self.archives: dict[str, Archive] = {}
 
     def __len__(self) -> int:
@@ -37,23 +42,33 @@ class Book:
 
     def all(self, *states: State) -> list[Held]:
         """Answer the ranges in some states, in the order in which they came."""
-        return [held for held in self._held.values() if held.state in states]
+        ids = [range_id for state in states for range_id in self._in[state]]
+        return [self._held[range_id] for range_id in sorted(ids, key=self._came.__getitem__)]
 
     def count(self, *states: State) -> int:
         """Answer how many ranges are in some states."""
-        return sum(held.state in states for held in self._held.values())
+        return sum(len(self._in[state]) for state in states)
 
     def came(self, ranges: Sequence[EventRange]) -> list[EventRange]:
         """Take ranges that were asked for; answer those that are new. A range that is known is not taken twice."""
         new = [one for one in ranges if one.id not in self._held]
         if new:
             self._note({"came": [dict(one.said) or {"eventRangeID": one.id} for one in new]})
-        self._held.update({one.id: Held(one) for one in new})
+        for one in new:
+            self._came[one.id] = len(self._came)
+            self._put(Held(one))
         return new
+
+    def _put(self, held: Held) -> None:
+        before = self._held.get(held.id)
+        if before is not None:
+            del self._in[before.state][held.id]
+        self._in[held.state][held.id] = None
+        self._held[held.id] = held
 
     def give(self, count: int) -> list[Held]:
         """Hand out up to so many ranges, the oldest first."""
-        return self.move(Move.GIVE, [held.id for held in self.all(State.READY)[:count]])
+        return self.move(Move.GIVE, list(islice(self._in[State.READY], count)))
 
     def take_back(self, ids: Sequence[str]) -> None:
         """Take back ranges that could not be handed over."""
@@ -77,7 +92,7 @@ class Book:
 
     def inside(self, lfn: str) -> list[Held]:
         """Answer the ranges whose outputs are in an archive."""
-        return [held for held in self._held.values() if held.archive == lfn]
+        return [self._held[range_id] for range_id in self._inside.get(lfn, ())]
 
     def move(self, move: Move, ids: Iterable[str], **facts: Any) -> list[Held]:
         """Let something happen to ranges: it is written down, then it is so.
@@ -91,9 +106,11 @@ class Book:
         new = [advance(self._held[range_id], move, **facts) for range_id in ids]
         if new:
             self._note(_line(move, new, archive))
-        self._held.update({held.id: held for held in new})
+        for held in new:
+            self._put(held)
         if archive is not None:
             self.archives[archive.lfn] = archive
+            self._inside[archive.lfn] = [held.id for held in new]
         return new
 
     def end_of(self, held: Held) -> RangeEnd:

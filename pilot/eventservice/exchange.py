@@ -165,7 +165,7 @@ class Exchange:
         self._asking.not_came(answer.problem)
 
     def _asked_to_end(self, asked: AskedToEnd) -> None:
-        seconds = max(asked.seconds, self._rules.soft_grace)
+        seconds = min(max(asked.seconds, self._rules.soft_grace), max(0.0, self._asking.left()))
         log.info("no more event ranges are wanted; what runs may end within %.0f s", seconds)
         self._asking.close("the server wants no more")
         self._stop_at = min(self._stop_at, self._clock() + seconds)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from pilot.contract.codes import ErrorCode
@@ -93,6 +95,17 @@ def test_a_range_ends_as_it_is_reported(book):
 def test_events_are_counted_and_a_range_of_unknown_size_counts_as_one(book):
     book.came([EventRange("z")])
     assert book.events(State.READY) == 31
+
+
+def test_a_job_of_many_ranges_is_no_slower_for_each_of_them(book):
+    book.goes_on(lambda line: None)
+    book.came([EventRange(f"r{number}") for number in range(20_000)])
+    began = time.process_time()
+    while given := book.give(1):
+        book.done(given[0].id, given[0].id, 0, 0)
+        assert book.count(State.GIVEN) == 0
+    assert book.count(State.DONE) == 20_003
+    assert time.process_time() - began < 20, "half a second, on any machine of today"
 
 
 @pytest.mark.parametrize("line", [{"move": "fly", "ids": []}, {"move": "give", "ids": ["q"]}, {"came": [{}]}])
