@@ -26,8 +26,8 @@ FACTS = Facts("node", "pilot", "batch", "scheduler", "CPU")
 
 
 def test_cores_are_those_that_an_allocation_gives_each_payload_where_there_is_one():
-    assert running(Job(SPEC, metrics={"actualCoreCount": 8}), COURSE, FACTS, 1e9).cores == 8
-    assert running(Job(SPEC), COURSE, FACTS, 1e9).cores == 4
+    assert reports.running(Job(SPEC, metrics={"actualCoreCount": 8}), COURSE, FACTS, 1e9).cores == 8
+    assert reports.running(Job(SPEC), COURSE, FACTS, 1e9).cores == 4
 
 
 def outcome(**more):
