@@ -185,6 +185,14 @@ def test_jobs_of_one_and_of_several_cores_share_a_slot(system):
     assert most == 4, "all that there is, and never more"
 
 
+def test_forty_jobs_of_a_supercomputers_queue_end_once_each_in_one_allocation(system):
+    jobs = [system.submit(f"exit {number % 2}", ()) for number in range(40)]
+    _, said = system.run("-w", "generic_hpc", hpc__ranks_per_node=40, hpc__quiet=1, hpc__look=0.2)
+    assert [system.state(job) for job in jobs] == ["finished", "failed"] * 20, said
+    place = next(system.base.glob("compass-pilot-*"))
+    assert len(list(place.glob("allocation-*"))) == 1
+
+
 def test_a_pilot_that_is_told_to_end_reports_its_job(system):
     job, pilot = begun(system)
     pilot.send_signal(signal.SIGTERM)
