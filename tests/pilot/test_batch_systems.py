@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.exit_codes import ExitCode
 from pilot.contract.job import FileSpec, JobSpec, Role
 from tests.pilot.dispatcher import QUEUE, serving
 
@@ -110,6 +112,29 @@ def test_who_ends_everything_in_a_slot_is_the_cause_whatever_hears_it_first(site
     finally:
         pilot.terminate()
         pilot.wait(30)
+
+
+@pytest.mark.parametrize("starter", ["silent", "gone", "nonsense"])
+def test_a_starter_of_htcondor_that_does_not_listen_delays_no_job(site, starter):
+    site.offer("true")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        words = {"silent": f"127.0.0.1 {silent.getsockname()[1]} cookie", "gone": "", "nonsense": "what?"}
+        config = site.folder / ".chirp.config"
+        if starter != "gone":
+            config.write_text(words[starter])
+        variables = {"_CONDOR_CHIRP_CONFIG": str(config), "COMPASS_PILOT__CHIRP__TIMEOUT": "8"}
+        argv = [sys.executable, *site.arguments]
+        pilot = subprocess.Popen(argv, env={**site.environment, **variables}, stderr=subprocess.DEVNULL)
+        site.dispatcher.wait_for(site.dispatcher.finals)
+        if starter == "silent":  # it is still waited for, by nobody who has to do with jobs
+            line, _ = silent.accept()
+            with line:
+                assert line.recv(100) == b"cookie cookie\n"
+                line.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    line.recv(100)
+        assert pilot.wait(30) in (0, ExitCode.NO_JOBS)
+    assert site.final()["job_status"] == "finished"
 
 
 # Slurm
