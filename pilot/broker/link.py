@@ -18,6 +18,8 @@ _RECEIPT = "subscribed"
 FEW = {"prefetch-count": "10", "activemq.prefetchSize": "10"}
 #: Of a sign of life that is expected, so many times its interval may pass: networks are slow.
 PATIENCE = 2.0
+#: Ours come so much earlier than was agreed: some brokers know no patience.
+EARLY = 0.75
 
 
 class Lost(Exception):
@@ -59,7 +61,7 @@ class Link:
             gives, wants = (max(0, int(part)) / 1000 for part in offered.split(","))
         except ValueError:
             raise Lost(f"no heart-beat: {offered[:20]!r}") from None
-        self._gives = max(self._place.beat, wants) if wants else 0.0
+        self._gives = max(self._place.beat, wants) * EARLY if wants else 0.0
         self._expects = max(self._place.beat, gives) if gives else 0.0
 
     def _expect(self, command: str) -> Frame:

@@ -84,14 +84,15 @@ class Follower:
             return None
         streams = self._streams.values()
         times = [stream.until for stream in streams if stream.until is not None]
-        times += [stream.sending.retry_at for stream in streams if not stream.sending.well]
+        times += [self._next_try(stream) for stream in streams if self.noticed or stream.waits]
         if self._has_unwatched():
             times.append(self._looked_at + self._settings.look)
-        well = [stream for stream in streams if stream.sending.well]
-        if self.noticed and well:
-            ended = any(stream.until is not None for stream in well)
-            times.append(float("-inf") if ended else self._looked_at + self._settings.wait)
         return min(times, default=None)
+
+    def _next_try(self, stream: Stream) -> float:
+        """Answer when to send what there may be of a job: soon, after its end at once, not while its service rests."""
+        soon = self._looked_at + self._settings.wait if stream.until is None or stream.waits else float("-inf")
+        return max(soon, stream.sending.retry_at)
 
     def _has_unwatched(self) -> bool:
         """Say whether some file has to be looked at from time to time, because the kernel does not tell of it."""
@@ -143,7 +144,7 @@ class Follower:
     def _let_go(self) -> None:
         now = self._means.clock()
         for key, stream in list(self._streams.items()):
-            done = stream.sending.well and not any(tail.left() for tail in stream.tails)
+            done = not any(tail.left() for tail in stream.tails)
             if stream.until is not None and (done or now >= stream.until):
                 self._forget(key, stream)
 

@@ -28,11 +28,6 @@ class Sending:
         #: Before this time nothing is tried again.
         self.retry_at = float("-inf")
 
-    @property
-    def well(self) -> bool:
-        """Whether the last try was taken, or there was none."""
-        return not self._failures
-
     def send(self, records: Sequence[Record], timeout: float) -> None:
         """Send records.
 

@@ -26,6 +26,11 @@ class Stream:
         self.until: Optional[float] = None
         self._pending: dict[Tail, tuple[Piece, list[Record]]] = {}
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was read that is not taken yet."""
+        return bool(self._pending)
+
     def send(self, timeout: float) -> bool:
         """Send what there is of each file, some lines of it; False when there is no more, or it is not taken now."""
         more = False

@@ -177,6 +177,41 @@ def test_a_service_that_is_away_gets_everything_later_once_and_in_order(bench, c
     assert caplog.text.count("does not take lines") == 1
 
 
+def test_what_one_job_could_not_send_keeps_nobody_awake_for_another(bench):
+    bench.write("one\n")
+    bench.begin(7)
+    bench.begin(8, files=("other.log",))
+    (bench.root / "other.log").touch()
+    bench.service.trouble = NotSent("nobody there")
+    bench.look()
+    bench.follower.drop((7, 1))
+    bench.now += 100
+    looks = 0
+    while bench.notice() and looks < 10:
+        bench.look()
+        looks += 1
+    assert looks < 5
+    assert bench.follower.next_look() is None
+    bench.service.trouble = None
+    (bench.root / "other.log").write_text("two\n")
+    assert bench.notice()
+    bench.look()
+    assert bench.service.texts == ["two"]
+
+
+def test_a_job_that_has_nothing_left_is_let_go_although_its_service_is_away(bench):
+    bench.begin(7)
+    bench.write("one\n")
+    bench.look()
+    bench.service.trouble = NotSent("nobody there")
+    bench.begin(8, files=("other.log",))
+    (bench.root / "other.log").write_text("two\n")
+    bench.look()
+    bench.follower.end((7, 1))
+    bench.look()
+    assert bench.follower.followed() == ((8, 1),)
+
+
 def test_records_that_are_sent_again_are_the_same_ones(bench):
     bench.write("one\n")
     bench.begin()
