@@ -55,10 +55,12 @@ class Pbs:
 
     def find(self, name: str) -> Optional[str]:
         """Answer the number of the batch job of that name, also of one that is over; ``None``: there is none."""
-        said = self._look()
-        if said.status:
-            raise unavailable(f"qstat: {said.words}")
-        found = [number for number, job in self._jobs(said).items() if _is_named(job, name)]
+        if self._torque:
+            # It shortens names, and forgets soon what is over: all there is can be looked at.
+            said = self._checked("qstat", self._look())
+            found = [number for number, job in of_text(said.output).items() if _is_named(job, name)]
+        else:
+            found = self._checked("qselect", self._ask(["qselect", "-x", "-N", name])).output.split()
         return found[-1] if found else None
 
     def status(self, number: str) -> Status:
@@ -74,6 +76,11 @@ class Pbs:
         said = self._ask(["qdel", number])
         if said.status and not any(words in said.errors for words in _FORGOTTEN):
             raise unavailable(f"qdel: {said.words}")
+
+    def _checked(self, command: str, said: Said) -> Said:
+        if said.status:
+            raise unavailable(f"{command}: {said.words}")
+        return said
 
     def _look(self, *numbers: str) -> Said:
         # With -x Torque would write XML; what has ended it shows for as long as its server keeps it.
@@ -137,12 +144,7 @@ def of_text(text: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _is_named(job: Mapping[str, Any], name: str) -> bool:
-    if job.get("Job_Name") not in (name, name[:SHORT]):
-        return False
-    variables = job.get("Variable_List", "")
-    if isinstance(variables, dict):
-        return bool(variables.get(NAMED_BY) == name)
-    return f"{NAMED_BY}={name}" in str(variables).split(",")
+    return f"{NAMED_BY}={name}" in str(job.get("Variable_List", "")).split(",")
 
 
 def status_of(job: Mapping[str, Any]) -> Status:

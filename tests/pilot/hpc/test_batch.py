@@ -322,12 +322,17 @@ def test_pbs_may_refuse_or_not_answer(tmp_path, said, code):
 
 
 def test_a_batch_job_of_pbs_is_found_by_its_whole_name():
-    assert pbs(qstat(job_state="F"))[0].find("compass-1-a") == "12.head"
-    assert pbs(qstat(job_state="F"))[0].find("compass-1") is None
+    made, ask = pbs("12.head\n")
+    assert made.find("compass-1-a") == "12.head"
+    assert ask.asked == [["qselect", "-x", "-N", "compass-1-a"]]
     assert pbs("")[0].find("compass-1-a") is None
-    assert pbs(TORQUE.replace("= compass-1-a\n", "= compass-1-a-lon\n"), torque=True)[0].find("compass-1-a-long-name")
-    assert pbs(TORQUE, torque=True)[0].find("compass-1-a-other") is None
-    assert code_of(pbs("{broken")[0].find, "a")[0] is ErrorCode.SERVICE_NOT_AVAILABLE
+    assert pbs(TORQUE, torque=True)[0].find("compass-1-a-long-name") == "12.head"
+    assert pbs(TORQUE, torque=True)[0].find("compass-1-a-long") is None
+
+
+def test_an_answer_that_is_no_json_is_no_verdict():
+    assert code_of(pbs("{broken")[0].status, "12.head")[0] is ErrorCode.SERVICE_NOT_AVAILABLE
+    assert code_of(pbs("[]")[0].status, "12.head")[0] is ErrorCode.SERVICE_NOT_AVAILABLE
 
 
 @pytest.mark.parametrize(
