@@ -32,7 +32,7 @@ from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.readiness import Readiness
 from pilot.control.reports import Facts
-from pilot.control.side_lanes import Followers, broker_lanes, called_limits, login_files
+from pilot.control.side_lanes import Followers, broker_lanes, called_limits
 from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
 from pilot.control.times import Times
@@ -269,9 +269,14 @@ class Agent:
         return min(end - time.monotonic(), self._readiness.remaining())
 
     def _make_containers(self) -> Containers:
-        own, server = self._parts.own, self._parts.settings.server
-        hidden = (str(own), server.token_file, server.certificate, *login_files(self._parts.settings))
-        return Containers(self._parts.settings.container, self._parts.environment, hidden)
+        parts = self._parts
+
+        def hidden() -> Sequence[str]:
+            from pilot.runtime.container.hidden import hidden_from_jobs
+
+            return hidden_from_jobs(parts.settings, parts.own, parts.environment)
+
+        return Containers(parts.settings.container, parts.environment, hidden)
 
     def _make_payloads(self, occupied: Occupied, containers: Containers, *ways: Way) -> PayloadControl:
         parts, chosen = self._parts, self._parts.settings

@@ -85,9 +85,3 @@ def called_limits(settings: Settings) -> tuple[float, int]:
 
 def _subscribes(settings: Settings) -> bool:
     return settings.mentions("broker") and settings.broker.subscribe
-
-
-def login_files(settings: Settings) -> list[str]:
-    """Answer the files with the lanes' passwords."""
-    lanes = [getattr(settings, name) for name in ("realtime", "broker") if settings.mentions(name)]
-    return [file for lane in lanes for file in (lane.credentials_file, lane.certificate) if file]

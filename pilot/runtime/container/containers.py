@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Optional
+from typing import IO, TYPE_CHECKING, Callable, Optional
 
 from pilot.errors import JobFailed
 from pilot.job import Problem
@@ -30,10 +30,12 @@ _TAIL = 16384
 class Containers:
     """Containers of one pilot. ``site`` is the admin's section of settings, ``own`` the pilot's own environment.
 
-    ``hidden``: files and folders that no bind of a job's choice may show.
+    ``hidden`` answers the files and folders that no bind of a job's choice may show.
     """
 
-    def __init__(self, site: sections.Container, own: Mapping[str, str], hidden: Sequence[str] = ()) -> None:
+    def __init__(
+        self, site: sections.Container, own: Mapping[str, str], hidden: Callable[[], Sequence[str]] = tuple
+    ) -> None:
         self._site, self._own, self._hidden = site, own, hidden
 
     def choose(self, spec: JobSpec, queue: QueueData) -> Optional[Container]:
@@ -54,7 +56,7 @@ class Containers:
             if chosen is not None:
                 from pilot.runtime.container import node
 
-                node.look(chosen, self._own, self._hidden)
+                node.look(chosen, self._own, self._hidden_from(chosen))
         except JobFailed as failure:
             return Problem(failure.code, failure.detail)
         return None
@@ -91,7 +93,10 @@ class Containers:
         from pilot.runtime.container.command import carried
 
         inside = replace(command, environment=carried(command.environment, self._own))
-        return put_in(chosen, inside, self._own, command.workdir / TEMPORARY, self._hidden)
+        return put_in(chosen, inside, self._own, command.workdir / TEMPORARY, self._hidden_from(chosen))
+
+    def _hidden_from(self, chosen: Container) -> Sequence[str]:
+        return self._hidden() if any(bind.within for bind in chosen.binds) else ()
 
     @contextlib.contextmanager
     def leaving_nothing(self, chosen: Optional[Container], temporary: Path) -> Iterator[None]:

@@ -11,7 +11,7 @@ from pilot.control import realtime
 from pilot.control.component import END
 from pilot.control.job_secrets import JobSecrets
 from pilot.control.news import Follow, Site
-from pilot.control.side_lanes import Followers, broker_lanes, called_limits, login_files
+from pilot.control.side_lanes import Followers, broker_lanes, called_limits
 from pilot.errors import ConfigError
 from pilot.hookspecs import hookimpl
 from pilot.job import Job, Phase
@@ -95,9 +95,3 @@ def test_the_brokers_password_is_a_secret(tmp_path):
     chosen = {"subscribe": True, "url": "stomps://mb", "credentials_file": str(login)}
     broker_lanes(Bench(tmp_path, broker=chosen).parts, secrets, print)
     assert secrets.seen() == ("sesame",)
-
-
-def test_the_files_with_passwords_are_known_so_that_no_container_sees_them(tmp_path):
-    chosen = {"realtime": {"credentials_file": "/a"}, "broker": {"credentials_file": "/b", "certificate": "/c"}}
-    assert login_files(Bench(tmp_path, **chosen).parts.settings) == ["/a", "/b", "/c"]
-    assert login_files(Bench(tmp_path).parts.settings) == []
