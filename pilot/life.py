@@ -184,10 +184,11 @@ def live(parts: Parts, told: queue.SimpleQueue[Any]) -> Ending:
 
     ending = Agent(parts, told).run()
     if ending.gathers is not None and ending.signal is None:
-        from pilot.hpc.choosing import adjusted
+        from pilot.control.resuming import gathering
 
         log.info("%s is a supercomputer's queue: jobs are gathered", ending.gathers.name)
-        ending = Agent(parts._replace(settings=adjusted(parts.settings, ending.gathers)), told).run()
+        with contextlib.ExitStack() as held:
+            ending = Agent(gathering(parts, ending.gathers, held), told).run()
     return ending
 
 

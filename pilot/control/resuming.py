@@ -17,6 +17,8 @@ from pilot.hpc.choosing import adjusted
 from pilot.runtime import workdir
 
 if TYPE_CHECKING:
+    from pilot.contract.queue import QueueData
+    from pilot.control.agent import Parts
     from pilot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -61,8 +63,14 @@ def prepared(
         make: Makes a new folder.
     """
     own = take(base, settings.queue.name, held)
+    return adjusted(settings), own or make(base, held), inherited(own) if own else ()
+
+
+def gathering(parts: Parts, queue: QueueData, held: contextlib.ExitStack) -> Parts:
+    """Answer what the agent is made from of a pilot that has just heard that its queue is a supercomputer's."""
+    parts = parts._replace(settings=adjusted(parts.settings, queue))
+    own = take(parts.base, queue.name, held)
     if own is None:
-        return adjusted(settings), make(base, held), ()
-    jobs = inherited(own)
-    log.info("taking the place of a dead pilot with %d jobs: %s", len(jobs), own)
-    return adjusted(settings), own, jobs
+        return parts
+    log.info("taking the place of a dead pilot: %s", own)
+    return parts._replace(own=own, inherited=inherited(own))

@@ -9,6 +9,7 @@ import pytest
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, Role
+from tests.pilot.dispatcher import queue_data
 from tests.pilot.hpc.conftest import job
 
 UNTIL_TOLD = "while [ ! -e go ]; do sleep 0.1; done"
@@ -107,6 +108,22 @@ def test_the_next_pilot_takes_the_place_of_one_that_died_while_its_ranks_run(clu
     assert cluster.finals()[1]["job_status"] == "finished"
     assert cluster.finals()[2]["trans_exit_code"] == 3
     assert (cluster.folder / "storage" / "ds" / "made.txt").read_text() == f"{place}\n"  # it was where it had begun
+    assert len(cluster.noted("submitted")) == 1
+
+
+def test_so_does_one_that_hears_from_its_queue_that_jobs_are_gathered(cluster):
+    cluster.dispatcher.queue = queue_data(catchall="HPC_HPC")
+    says, wait = cluster.reaching()
+    cluster.dispatcher.jobs = [job(1, f"{says}; {UNTIL_TOLD}")]
+    process = cluster.start(mode="auto")
+    wait()
+    process.kill()
+    process.communicate()
+    following = cluster.start(mode="auto")
+    cluster.dispatcher.wait_for(lambda: len(cluster.dispatcher.asked) > 1)
+    (cluster.place(1) / "go").touch()
+    following.communicate(timeout=30)
+    assert [update["job_status"] for update in cluster.dispatcher.finals()] == ["finished"]
     assert len(cluster.noted("submitted")) == 1
 
 
