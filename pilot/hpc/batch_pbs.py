@@ -22,7 +22,7 @@ _UNSURE = (
     *("cannot connect", "Cannot connect", "Communication failure", "timed out", "Connection refused", "End of File"),
     *("Premature end of message", "Connection reset", "Expired credential"),
 )
-_FORGOTTEN = ("Unknown Job", "has finished", "invalid state")
+_FORGOTTEN = ("Unknown Job", "has finished", "invalid for state")
 
 _STATES: Mapping[str, BatchState] = {
     **dict.fromkeys("QWT", BatchState.QUEUED),
