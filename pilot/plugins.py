@@ -61,6 +61,8 @@ def _load(name: str, installed: dict[str, Any]) -> Any:
         return installed[name].load()
     except (ImportError, AttributeError) as wrong:
         raise ConfigError(f"plugin {name!r} cannot be imported: {wrong}") from wrong
+    except (Exception, SystemExit) as wrong:  # what a module does when it is imported is a call of the plugin, too
+        raise ConfigError(f"plugin {name!r} cannot be imported: {type(wrong).__name__}: {wrong}") from wrong
 
 
 def _import(name: str, module: str) -> Any:
@@ -77,6 +79,8 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: Any) -> None:
         _look_at_answers(manager, plugin)
     except pluggy.PluginValidationError as wrong:
         raise ConfigError(f"plugin {name!r}: {' '.join(str(wrong).split())}") from wrong
+    if not manager.get_hookcallers(plugin):
+        raise ConfigError(f"plugin {name!r} has no hook; mark its functions with pilot.hookspecs.hookimpl")
 
 
 class Checked:
@@ -113,7 +117,7 @@ def call(manager: pluggy.PluginManager, hook: str, **arguments: Any) -> Any:
         return caller(**arguments)
     except (JobFailed, PluginFailed):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a thread that sys.exit() ends would leave its job to nobody
         name = _culprit(caller, error.__traceback__)
         log.exception("plugin %s broke in %s", name, hook)
         raise PluginFailed(f"plugin {name!r} broke in {hook}: {type(error).__name__}: {error}") from error

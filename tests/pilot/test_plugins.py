@@ -33,7 +33,7 @@ class Point:
         self.name, self._loads = name, loads
 
     def load(self):
-        if isinstance(self._loads, Exception):
+        if isinstance(self._loads, BaseException):
             raise self._loads
         return self._loads
 
@@ -86,6 +86,34 @@ def test_a_plugin_that_cannot_be_imported_is_named(installed):
         plugins.load("mine")
     with pytest.raises(ConfigError, match="'no.such.module' cannot be imported"):
         plugins.load("generic", always=["no.such.module"])
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (SyntaxError("invalid syntax"), "SyntaxError: invalid syntax"),
+        (RuntimeError("no licence"), "RuntimeError: no licence"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_a_plugin_that_breaks_when_it_is_imported_is_named_with_what_it_raised(installed, raised, words):
+    installed(mine=raised)
+    with pytest.raises(ConfigError, match=f"plugin 'mine' cannot be imported: {words}"):
+        plugins.load("mine")
+
+
+def test_a_plugin_whose_functions_are_not_marked_is_refused(installed):
+    module = types.ModuleType("made")
+    vars(module).update(payload_progress=lambda: (1, 2))
+    installed(mine=module)
+    with pytest.raises(ConfigError, match="plugin 'mine' has no hook; mark its functions with pilot.hookspecs.hook"):
+        plugins.load("mine")
+
+
+def test_a_plugin_that_wants_to_end_the_program_has_failed_its_job_only(installed):
+    installed(mine=plugin(payload_progress=lambda: sys.exit(3)))
+    with pytest.raises(PluginFailed, match="plugin 'mine' broke in payload_progress: SystemExit: 3"):
+        plugins.call(plugins.load("mine"), "payload_progress", spec=SPEC, stdout=OUT)
 
 
 def test_what_a_plugin_raises_names_it_and_the_hook(installed):
