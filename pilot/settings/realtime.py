@@ -26,5 +26,5 @@ class Realtime(Section):
     pause_most: float = key(60.0, "s", low=1, help="Longest pause before a log service that failed is tried again.")
     at_end: float = key(5.0, "s", low=0, high=60, help="After a payload's end its last lines have so long to be sent.")
     behind: int = key(
-        10 * 10**6, "bytes", low=100_000, help="A file that is further ahead of the log service loses its older lines."
+        100 * 10**6, "bytes", low=100_000, help="A file that is further ahead of the log service loses its older lines."
     )
