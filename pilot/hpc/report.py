@@ -96,12 +96,16 @@ def read(path: Path, key: tuple[int, int]) -> Optional[RankReport]:
     """Read a report on an attempt; ``None`` when there is none, or it is no such report."""
     with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
         found = json.loads(read_own(path, LARGEST))
-        known = {spec.name: spec for spec in fields(RankReport)}
-        report = RankReport(**{name: value for name, value in found.items() if name in known})
-        if (report.job, report.attempt) == key and all(_is_sound(value) for value in asdict(report).values()):
-            return report
+        if isinstance(found, dict):
+            known = [spec for spec in fields(RankReport) if spec.name in found]
+            report = RankReport(**{spec.name: found[spec.name] for spec in known})
+            if (report.job, report.attempt) == key and all(_is_sound(found[spec.name], spec.default) for spec in known):
+                return report
     return None
 
 
-def _is_sound(value: Any) -> bool:
-    return value is None or isinstance(value, str) or (isinstance(value, (int, float)) and math.isfinite(value))
+def _is_sound(value: Any, default: Any) -> bool:
+    """Say whether a value is of its field's kind: text, or a finite number; ``None`` where that is the default."""
+    if isinstance(default, str):
+        return isinstance(value, str)
+    return (value is None and default is None) or (isinstance(value, (int, float)) and math.isfinite(value))
