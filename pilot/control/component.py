@@ -64,9 +64,16 @@ class Component:
                 item = self.take()
                 if item is END:
                     return True
-                self.handle(item)
+                self._handle(item)
             except Exception as error:
                 log.exception("%s broke on %s", self.name, type(item).__name__)
                 # What breaks while it is told, or before there was an item, has nobody to be told to.
                 untold = None if item is None else (item, error)
                 worn_out = not self.budget.spend()
+
+    def _handle(self, item: Any) -> None:
+        """Handle an item; what a copy tool of a plugin calls must not end this thread without a word."""
+        try:
+            self.handle(item)
+        except SystemExit as ended:
+            raise RuntimeError(f"sys.exit({ended.code!r}) was called") from ended
