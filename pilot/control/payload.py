@@ -132,6 +132,7 @@ class PayloadControl:
         outcome, problem, metrics, utilities = back.outcome, back.problem, back.metrics, back.utilities
         if outcome is not None:
             call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
+            outcome = _with_report(outcome, place)
             metrics = {**self._metrics(work, outcome), **metrics}
             problem = problem or self._judge(work, container, outcome)
         if utilities is None and work.job.spec.programs and not cancelled:
@@ -195,7 +196,6 @@ class PayloadControl:
         if container is not None:
             bundle.note_container(place.root, container)
         bundle.note_command(place.root, command, bounds._asdict())
-        way = next(way for way in self._ways if way.takes(work))
         findings = Findings()
         outcome = way.run(Run(work, command, place, bounds, utilities, cancelled, findings, self._alone.run))
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
