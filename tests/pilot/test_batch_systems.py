@@ -35,7 +35,6 @@ class Site:
     def __init__(self, folder: Path, dispatcher):
         self.folder, self.dispatcher = folder, dispatcher
         (folder / "storage" / "ds").mkdir(parents=True)
-        dispatcher.storages["STORE"] = {**dispatcher.storages["STORE"]}
         self.environment = {
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -79,12 +78,13 @@ def wait(met, words):
 
 @contextmanager
 def serving_site():
-    """A site in a folder that other users may look into, as pytest's own may not be."""
+    """A site of its own, for one test or for several."""
     folder = Path(tempfile.mkdtemp(prefix="site-"))
-    folder.chmod(0o777)
-    with serving(folder / "storage") as dispatcher:
-        yield Site(folder, dispatcher)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with serving(folder / "storage") as dispatcher:
+            yield Site(folder, dispatcher)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -220,8 +220,9 @@ def test_a_pilot_inside_an_allocation_starts_its_ranks_by_srun(slurm, gathering)
     script = gathering.folder / "inside.sh"
     script.write_text(f"#!/bin/sh\nexec {shlex.join([*argv, '--hpc-mode', 'always'])}\n")
     variables = {**gathering.environment, "COMPASS_PILOT__HPC__BATCH": "none"}
-    options = ["--parsable", "--wait", "-N3", "--ntasks-per-node=2", "--cpus-per-task=2", "--output=out"]
+    options = ["--parsable", "-N3", "--ntasks-per-node=2", "--cpus-per-task=2", "--output=out"]
     number = slurm.run("sbatch", *options, f"--chdir={gathering.folder}", str(script), **variables).strip()
+    Login(slurm, gathering.folder).over(number)
     said = (gathering.folder / "out").read_text()
     assert {final["job_status"] for final in gathering.finals().values()} == {"finished"}, said
     assert sorted(gathering.finals()) == list(range(1, 7))
