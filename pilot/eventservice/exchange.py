@@ -134,12 +134,16 @@ class Exchange:
 
     def _go_on(self) -> None:
         if self._running:
-            self._asking.go_on(self._handing.slowest)
-            self._handing.serve(closed=self._asking.closed, dry=self._asking.dry)
+            self._serve()
+            self._asking.go_on(self._handing.slowest)  # now: what was just handed out is missed before it is needed
+            self._serve()  # asking may have found that there is no time for more
         if self._outgoing.gave_up and self._running and self._stop_at == NEVER:
             self._stop_at = self._clock()
         self._outgoing.go_on(ending=not self._running, cancelled=bool(self._cancelled))
         self._look_at_the_clock()
+
+    def _serve(self) -> None:
+        self._handing.serve(closed=self._asking.closed, dry=self._asking.dry)
 
     def _patience(self) -> float:
         """Answer for how many seconds there is nothing to do but to listen."""
