@@ -13,7 +13,7 @@ from pilot.control.component import Budget, Component
 from pilot.control.gathering import Gathered, Gathering, Handed, Left, Moved, Reported, Stop, Tick, of_report, told
 from pilot.control.lanes import Occupied, Tell, problem_of
 from pilot.control.running import Brought
-from pilot.errors import JobFailed
+from pilot.errors import PilotError
 from pilot.hpc import record
 from pilot.hpc.allocation import Allocation, Found, Payload
 from pilot.hpc.launching import Launching
@@ -104,6 +104,7 @@ class GatheringLane(Component):
         """Give back what is not in an allocation: nobody else will."""
         words = Problem(ErrorCode.INTERNAL_ERROR, f"gathering broke: {type(error).__name__}: {error}")
         held = {key for following in self._following.values() for key in following.allocation.keys}
+        self._ready.clear()
         for key in [key for key in self._handed if key not in held]:
             self._bring(key, Brought(problem=words))
 
@@ -178,7 +179,7 @@ class GatheringLane(Component):
         site = self._handed[payloads[0].key].work.site
         try:
             allocation = self._launching.begin(payloads, site.queue, self._poked, lambda: self.inbox.put(Tick()))
-        except JobFailed as failed:
+        except PilotError as failed:
             for payload in payloads:
                 del self._ready[payload.key]
                 self._bring(payload.key, Brought(problem=problem_of(failed)))

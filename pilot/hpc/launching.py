@@ -31,6 +31,15 @@ _NONE, _LOCAL, _RESOURCE = "none", "local", "resource"
 Poked = Callable[[Allocation, Sequence[int]], None]
 
 
+def _write_number(allocation: Allocation, stage: Stage) -> None:
+    """Write down what was started. It goes on if that cannot be done: the next pilot finds it by its name."""
+    number = allocation.started.number if allocation.started is not None else ""
+    try:
+        allocation.write_down(stage=stage, number=number)
+    except OSError as wrong:
+        log.error("the number %s of allocation %s cannot be written down: %s", number, allocation.record.name, wrong)
+
+
 class Launching:
     """``own`` is the pilot's folder, ``environment`` its own; ``left`` answers the seconds that it has left."""
 
@@ -87,12 +96,12 @@ class Launching:
                 submission = self._submission_of(system)
                 allocation.write_down(stage=Stage.SUBMITTING, batch=system)
                 allocation.started = starting.submit(submission, launch)
-                allocation.write_down(stage=Stage.SUBMITTED, number=allocation.started.number)
+                _write_number(allocation, Stage.SUBMITTED)
             else:
                 environment = starting.environment_of(self._environment)
                 allocation.write_down(stage=Stage.STARTED)
                 allocation.started = starting.Here(launch, environment, self._grace, ended)
-                allocation.write_down(number=allocation.started.number)
+                _write_number(allocation, Stage.STARTED)
         except JobFailed:
             allocation.close()  # with the work list gone no rank does anything, should one begin
             raise
@@ -121,7 +130,7 @@ class Launching:
         number = written.number or submission.find(written.name)
         if number:
             allocation.started = starting.Submitted(submission, number)
-            allocation.write_down(stage=Stage.SUBMITTED, number=number)
+            _write_number(allocation, Stage.SUBMITTED)
 
     def state(self, allocation: Allocation) -> BatchState:
         """Say how an allocation is."""
