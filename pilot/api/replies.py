@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
@@ -85,6 +86,15 @@ class BrokenJob(NamedTuple):
     id: int
     attempt: int
     words: str
+
+
+class WithSecrets(UpdateAnswer):
+    """An answer to a report with which something is given for the pilot's own use."""
+
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"WithSecrets(command={self.command!r}, attempt={self.attempt!r})"
 
 
 class Jobs(NamedTuple):
@@ -257,7 +267,9 @@ def update_legacy(said: Raw) -> UpdateAnswer:
 
 def _command(found: Mapping[str, Any]) -> UpdateAnswer:
     try:
-        return decode(UpdateAnswer, {name: found.get(name) for name in ("command", "attemptNr")}, Dialect.LEGACY)
+        said = decode(UpdateAnswer, {name: found.get(name) for name in ("command", "attemptNr")}, Dialect.LEGACY)
+        secrets = pilot_secrets(found)
+        return WithSecrets(said.command, said.attempt, secrets) if secrets else said
     except ContractError as wrong:
         raise BadAnswer(str(wrong)) from wrong
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable, Optional
 
-from pilot.api.replies import Refused, ServerError
+from pilot.api.replies import Refused, ServerError, WithSecrets
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import PANDA_MB
 from pilot.contract.messages import UpdateAnswer, WorkRequest
@@ -117,7 +117,8 @@ class JobControl:
         except ServerError as error:
             self._tell(NoOffer(problem_of(error), fatal=not error.passes))
         except JobFailed as error:
-            self._tell(NoOffer(problem_of(error), fatal=True))
+            # What the node lacks at the moment it may have later.
+            self._tell(NoOffer(problem_of(error), fatal=error.code is not ErrorCode.RESOURCE_UNAVAILABLE))
         else:
             self._learn(found.secrets)
             self._tell(Offer(ask.request_id, site, found.jobs, found.broken))
@@ -151,6 +152,8 @@ class JobControl:
             log.warning("job %d.%d: a report was not taken: %s", *work.key, error)
             return
         self._tell(Heard(work.key))
+        if isinstance(answer, WithSecrets):  # first: what is to be obeyed may need them
+            self._learn({work.key: answer.secrets})
         self._obey(work, answer)
 
     def _obey(self, work: Work, answer: UpdateAnswer) -> None:

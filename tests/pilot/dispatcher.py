@@ -34,6 +34,7 @@ class Dispatcher:
         self.taken: list[dict[str, Any]] = []  # updates that were answered with success
         self.headers: list[Mapping[str, str]] = []
         self.commands: dict[int, str] = {}
+        self.secrets: dict[int, Mapping[str, str]] = {}  # given for a pilot's own use with the answers to its reports
         self.attempts: dict[int, int] = {}  # the attempt that a job's command is for, where it is said
         self.queue: dict[str, Any] = queue_data()
         self.storages = {"STORE": local_storage("STORE", str(storage))}
@@ -85,6 +86,8 @@ class Dispatcher:
         self.updates.append(update)
         self.taken.append(update)
         said: dict[str, Any] = {"StatusCode": 0, "command": self.commands.get(update["job_id"])}
+        if update["job_id"] in self.secrets:
+            said["pilotSecrets"] = self.secrets[update["job_id"]]
         if update["job_id"] in self.attempts:
             said["attemptNr"] = self.attempts[update["job_id"]]
         return {"success": True, "message": "", "data": said}

@@ -102,12 +102,14 @@ def test_debug_mode_switched_on_while_a_payload_runs_has_its_lines_sent(stage):
     arrived = threading.Event()
     with over_http(lambda _: (arrived.set(), (204, b""))[1]) as (port, heard):
         stage.give(f"echo begun; while [ -e {go} ]; do sleep 0.1; done; echo ended")
-        stage.dispatcher.commands[7] = "debug"  # said in answer to a report
+        stage.dispatcher.commands[7] = "debug"  # said in answer to a report, and the login with it
+        stage.dispatcher.secrets[7] = {"loki_login": "pilot", "loki_password": "of-loki"}
         pilot = stage.pilot(server=f"loki;http://127.0.0.1:{port}", wait=0.05)
         assert arrived.wait(20)
         assert pilot.poll() is None
         go.unlink()
         stage.end(pilot)
+    assert all(request.headers["Authorization"].startswith("Basic ") for request in heard)
     values = [value for request in heard for stream in request.said["streams"] for value in stream["values"]]
     assert [json.loads(line)["message"] for _, line in values] == ["begun", "ended"]
 
