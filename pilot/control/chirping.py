@@ -70,15 +70,14 @@ class ChirpLane(Component):
     def handle(self, item: Job) -> None:
         """Note a move; tell what is new, unless HTCondor is left alone for a while."""
         self._note(item)
-        now = self._clock()
-        if now < self._not_before:
-            return
         wanted = self._attributes()
         new = {name: value for name, value in wanted.items() if self._told.get(name) != value}
+        if not new or self._clock() < self._not_before:
+            return
         try:
             at_once = self._tell(new)
         except (OSError, chirp.Refused) as wrong:
-            self._not_before = now + self._settings.pause
+            self._not_before = self._clock() + self._settings.pause
             log.warning("HTCondor was not told of the jobs, and is left alone for a while: %s", wrong)
             return
         if not self._told:

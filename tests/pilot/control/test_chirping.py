@@ -43,6 +43,8 @@ def test_the_first_move_tells_everything_and_later_ones_what_has_changed():
         "PandaJobs": "7:starting",
     }
     assert told.move(7, Phase.RUNNING) == {"PandaJobState": "running", "PandaJobs": "7:running"}
+    told.move(7, Phase.STAGING_OUT)
+    assert len(told.heard) == 2  # that is "running", too
     assert told.move(7, Phase.DONE) == {"PandaJobState": "finished", "PandaJobs": ""}
     assert told.move(8, Phase.STAGING_IN) == {"PandaID": 8, "PandaJobState": "starting", "PandaJobs": "8:starting"}
 
