@@ -12,7 +12,7 @@ from pilot.errors import ConfigError, JobFailed
 from pilot.hpc import choosing, launchers, local, rank, record, shaping, starting, worklist
 from pilot.hpc.allocation import Allocation, Orders, Payload, launch_of, plan
 from pilot.hpc.record import Stage
-from pilot.hpc.values import BatchState, Launch, Resource, Submission
+from pilot.hpc.values import BatchState, Launch, Resource, Status, Submission
 from pilot.plugins import call
 
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ class Launching:
                 self._find(allocation)
             if allocation.started is not None:
                 allocation.status = allocation.started.status()
+            else:
+                allocation.status = Status(BatchState.UNKNOWN, "it was not submitted before its pilot died")
         except (JobFailed, OSError) as wrong:
             log.warning("allocation %s: %s", allocation.record.name, wrong)
         return allocation.status.state
