@@ -26,6 +26,9 @@ HOMES = ("PILOT_SOURCE_DIR", "PILOT_WORK_DIR", "HOME")
 BASE_URLS = "PANDA_BASE_URLS"
 #: The longest life of a pilot, in seconds.
 LIFETIME = "PANDAPILOT_LIFETIME"
+#: Whether jobs are asked for while the node has much to do, and what is much: its load by core.
+DELAYS, LOAD = "PILOT_ENABLE_DELAY_TO_GET_JOB", "PILOT_LOAD_FACTOR"
+USUAL_LOAD = 1.2
 #: The folder of container images.
 IMAGE_BASE = "IMAGE_BASE"
 
@@ -53,6 +56,8 @@ def panda_layers(environment: Mapping[str, str]) -> list[Found]:
         layers.append((f"${BASE_URLS}", {"verify": {"transformation_urls": urls}}))
     if (lifetime := environment.get(LIFETIME, "")).isdecimal():
         layers.append((f"${LIFETIME}", {"job": {"lifetime": float(lifetime)}}))
+    if environment.get(DELAYS):
+        layers += _load(environment)
     if environment.get(IMAGE_BASE):
         layers.append((f"${IMAGE_BASE}", {"container": {"image_base": environment[IMAGE_BASE]}}))
     return layers
@@ -100,6 +105,11 @@ def _worker(environment: Mapping[str, str]) -> Iterator[Found]:
 
 def _server(variable: str, key: str, value: str) -> Found:
     return f"${variable}", {"server": {key: value}}
+
+
+def _load(environment: Mapping[str, str]) -> Iterator[Found]:
+    with contextlib.suppress(ValueError):
+        yield f"${LOAD}", {"job": {"most_load": float(environment.get(LOAD) or USUAL_LOAD)}}
 
 
 def _existing(environment: Mapping[str, str], variable: str, key: str) -> list[Found]:

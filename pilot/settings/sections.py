@@ -73,6 +73,9 @@ class Job(Section):
     lease: float = key(0.0, "s", low=0, help="Time for which the slot is lent to the pilot; 0: without an end.")
     walltime: float = key(0.0, "s", low=0, help="Time that the batch slot has left at the start; 0: not known.")
     reserve: float = key(180.0, "s", low=0, help="Part of these times kept for ending jobs and storing their logs.")
+    most_load: float = key(
+        0.0, "per core", low=0, help="Load of the node above which no job is asked for now; 0: whatever it is."
+    )
     keep_workdir: bool = key(False, help="Leave the directories of jobs behind.")
 
     @property

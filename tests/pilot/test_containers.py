@@ -195,3 +195,15 @@ def test_no_job_binds_the_pilots_own_folder(site):
     final = site.final()
     assert final["pilot_error_code"] == ErrorCode.CONTAINER_NOT_PERMITTED
     assert "files of the pilot's own lie there" in final["pilot_error_diag"]
+
+
+def test_a_search_runs_each_of_its_programs_in_the_container(site):
+    enough = "cat /etc/image-name > where; test $PILOT_EXEC_ITERATION_COUNT -lt 2 || exit 161"
+    script = "cat /etc/image-name > loss.txt_$PILOT_EXEC_ITERATION_COUNT"
+    preprocess = Program("/bin/sh", ("-c", enough))
+    site.dispatcher.jobs = [
+        shell(script, outputs=["loss.txt"], container="image", iterative=True, preprocess=preprocess)
+    ]
+    assert site.run()[0] == 0
+    assert [(site.storage / f"loss.txt_{number}").read_text() for number in (0, 1)] == ["busybox\n", "busybox\n"]
+    assert "hpoIterations=2" in site.final()["job_metrics"]

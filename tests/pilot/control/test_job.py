@@ -17,6 +17,7 @@ from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.news import Ask, Commanded, Heard, NoOffer, Offer, Opening, Site, Work
 from pilot.control.reports import Facts
+from pilot.errors import JobFailed
 from pilot.job import Job
 from pilot.settings import Queue, Server
 from tests.pilot.dispatcher import QUEUE, queue_data, serving
@@ -68,6 +69,17 @@ def test_a_queue_where_pilots_are_not_wanted_is_not_asked_again(bench, queue, co
     (answer,) = bench.told
     assert isinstance(answer, NoOffer)
     assert (answer.problem.code, answer.fatal) == (code, True)
+
+
+@pytest.mark.parametrize(("code", "fatal"), [(ErrorCode.RESOURCE_UNAVAILABLE, False), (ErrorCode.NO_PROXY, True)])
+def test_a_node_that_has_much_to_do_may_ask_later_and_one_that_may_not_ask_never(bench, code, fatal):
+    def refuse():
+        raise JobFailed(code, "not now")
+
+    JobControl(bench.told.append, bench.server, wanted()._replace(check=refuse)).ask(Ask("r1"))
+    (answer,) = bench.told
+    assert (answer.problem.code, answer.fatal) == (code, fatal)
+    assert bench.dispatcher.asked == []
 
 
 @pytest.mark.parametrize(

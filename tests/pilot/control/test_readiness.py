@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pilot.contract.codes import ErrorCode
@@ -7,12 +9,13 @@ from pilot.control.credentials import Credential
 from pilot.control.readiness import Readiness
 from pilot.errors import JobFailed
 from pilot.settings import Credentials, Monitor, Server, Settings
+from pilot.settings.sections import Job
 from pilot.site.features import FeatureSource
 
 NOW = 1e9
 
 
-def readiness(shutdown=None, credential=None, **sections):
+def readiness(shutdown=None, credential=None, load=0.0, **sections):
     told = {} if shutdown is None else {"MACHINEFEATURES": "/features"}
 
     def fetch(where):
@@ -23,7 +26,7 @@ def readiness(shutdown=None, credential=None, **sections):
     def ask():
         return pytest.fail("nobody wants to know") if credential is None else credential
 
-    return Readiness(Settings(**sections), FeatureSource(told, fetch), ask, lambda: NOW)
+    return Readiness(Settings(**sections), FeatureSource(told, fetch), ask, lambda: NOW, lambda: load)
 
 
 def test_a_pilot_asks_when_nobody_says_anything_against_it():
@@ -55,3 +58,13 @@ def test_an_expired_proxy_is_enough_to_ask_for_nothing():
     with pytest.raises(JobFailed) as caught:
         ready.check()
     assert caught.value.code is ErrorCode.CERTIFICATE_EXPIRED
+
+
+def test_no_job_is_asked_for_while_the_node_has_too_much_to_do():
+    cores = os.cpu_count() or 1
+    chosen = Job(most_load=1.2)
+    readiness(load=1.1 * cores, job=chosen).check()
+    readiness(load=9.0 * cores).check()
+    with pytest.raises(JobFailed, match=r"the node's load is 1.5 per core, more than 1.2 \(job.most_load\)") as caught:
+        readiness(load=1.5 * cores, job=chosen).check()
+    assert caught.value.code is ErrorCode.RESOURCE_UNAVAILABLE

@@ -118,3 +118,13 @@ def test_the_key_by_which_tokens_are_renewed_is_found_as_tokens_are(place):
     (layer,) = panda_layers(environment)
     assert load([layer]).settings.credentials.token_key_file == str(place / "panda" / "key")
     assert panda_layers({"PANDA_AUTH_TOKEN_KEY": "key"}) == []
+
+
+def test_pilots_may_be_told_to_wait_while_their_node_has_much_to_do():
+    def most_load(**environment):
+        return load(panda_layers(environment)).settings.job.most_load
+
+    assert most_load(PILOT_ENABLE_DELAY_TO_GET_JOB="1", PILOT_LOAD_FACTOR="1.5") == 1.5
+    assert most_load(PILOT_ENABLE_DELAY_TO_GET_JOB="1") == 1.2
+    assert most_load(PILOT_LOAD_FACTOR="1.5") == most_load() == 0.0
+    assert most_load(PILOT_ENABLE_DELAY_TO_GET_JOB="1", PILOT_LOAD_FACTOR="much") == 0.0
