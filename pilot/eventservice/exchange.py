@@ -53,6 +53,10 @@ class Ended(NamedTuple):
     how: Future[Any]
 
 
+class Look(NamedTuple):
+    """Somebody has asked for an end; see what is still to be done."""
+
+
 class Rules(NamedTuple):
     """``failures``: so many in a row end the handing out. ``soft_grace``: seconds for ranges that run (softkill)."""
 
@@ -99,6 +103,7 @@ class Exchange:
             AskedToEnd: self._asked_to_end,
             Ended: self._ended,
             Broke: self._broke,
+            Look: lambda look: None,
             **dict.fromkeys(OUTGOING, outgoing.handle),
         }
 

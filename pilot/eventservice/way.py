@@ -24,7 +24,7 @@ from pilot.eventservice.book import Book
 from pilot.eventservice.door import Door
 from pilot.eventservice.ending import metrics
 from pilot.eventservice.errands import Errands, Server, Store, Storing, Talk
-from pilot.eventservice.exchange import AskedToEnd, Ended, Exchange, Place, Rules
+from pilot.eventservice.exchange import AskedToEnd, Ended, Exchange, Look, Place, Rules
 from pilot.eventservice.journal import Journal
 from pilot.eventservice.outgoing import Doing, Outgoing, Pace
 from pilot.runtime.workdir import clear, write_new
@@ -162,9 +162,14 @@ def _beside(
         payload.runs(running)
         return lambda seconds: inbox.put(AskedToEnd(seconds))
 
+    def has_ended(how: Future[PayloadOutcome]) -> None:
+        # From here on it is the storing that may have to end: an archive may wait for a storage that is away.
+        ordered.stops_by(lambda: inbox.put(Look()), lambda seconds: None)
+        inbox.put(Ended(how))
+
     with ThreadPoolExecutor(1, "events-payload") as pool:
         ended = pool.submit(ordered.plain, _command(ordered, settings), hold)
-        ended.add_done_callback(lambda how: inbox.put(Ended(how)))
+        ended.add_done_callback(has_ended)
         try:
             yield ended
         finally:
@@ -189,6 +194,7 @@ def _exchange(
     for lane in lanes.values():
         opened.callback(lane.close)
     opened.callback(closed.ask)
+    opened.push(_giving_up(ordered.cancelled))
     job = EventJob(spec.id, spec.jobset_id or 0, spec.task_id)
     waits = (settings.server.report_wait, settings.server.report_wait_most)
     talk = Talk(
@@ -231,6 +237,16 @@ def _exchange(
         stop=payload.stop,
         cancelled=ordered.cancelled,
     )
+
+
+def _giving_up(cancelled: Cancel) -> Callable[..., None]:
+    """Answer what has everything given up that is still being tried, when the exchange itself has failed."""
+
+    def leave(kind: Optional[type[BaseException]], *_: object) -> None:
+        if kind is not None:
+            cancelled.ask()
+
+    return leave
 
 
 def _pace(events: Events, queue: QueueData) -> Pace:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from pilot.api.event_client import Events, NotTaken, connect
-from pilot.api.replies import Refused
+from pilot.api.replies import Refused, Unreachable
 from pilot.contract.codes import ErrorCode
 from pilot.contract.events import SOCKET_FILE, EventAnswer, EventRange
 from pilot.contract.job import JobSpec
@@ -47,6 +47,9 @@ class Scene:
         self.stored.append(files[0].lfn)
         return (SimpleNamespace(endpoint="OBJECTS", url="file:///o", guid="G"),)
 
+    def stops_by(self, stop, ask):
+        self.end = stop
+
     def stop(self, grace):
         self.stopped.set()
 
@@ -64,7 +67,7 @@ class Scene:
         around = way.Around(settings, self, lambda *_: self, lambda: self.left)
         command = PayloadCommand(("payload",), {}, self.folder)
         spec = JobSpec(7, 1, "payload", events=True, cores=2)
-        ordered = way.Ordered(spec, site, self.folder, command, self.cancelled, lambda stop, ask: None, plain)
+        ordered = way.Ordered(spec, site, self.folder, command, self.cancelled, self.stops_by, plain)
         return way.run(ordered, around)
 
 
@@ -223,6 +226,62 @@ def test_a_full_disk_ends_the_payload_with_its_code(small_disk):
         scene.run(payload)
     assert caught.value.code is ErrorCode.JOURNAL_UNUSABLE
     assert scene.stopped.is_set()
+
+
+def one_output(scene):
+    def payload(address):
+        with Events(address) as line:
+            (one,) = line.next()
+            line.done(one["eventRangeID"], write(scene.folder, "out"))
+
+    return payload
+
+
+def test_a_job_that_has_to_end_does_not_wait_for_a_storage_that_is_away(scene):
+    tried = threading.Event()
+
+    def away(*asked):
+        tried.set()
+        raise JobFailed(ErrorCode.UNREACHABLE_NETWORK, "away")
+
+    scene.stage_out = away
+
+    def end():
+        tried.wait(10)
+        scene.cancelled.ask()
+        scene.end()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    found = scene.run(one_output(scene), store_wait=1000.0)
+    ending.join()
+    assert found.problem is not None
+    assert scene.told == []
+
+
+def test_a_fault_of_ours_is_not_kept_back_by_a_server_that_takes_no_report(scene):
+    told = threading.Event()
+
+    def deaf(report):
+        told.set()
+        raise Unreachable("away")
+
+    def break_down(*asked):
+        told.wait(10)
+        raise RuntimeError("a fault of ours")
+
+    scene.update_events, give = deaf, scene.get_event_ranges
+    scene.ranges = scene.ranges[:1]
+    scene.get_event_ranges = lambda *asked: give(*asked) if scene.ranges else break_down()
+
+    def payload(address):
+        with Events(address) as line:
+            (one,) = line.next()
+            line.failed(one["eventRangeID"], "bad luck")
+            scene.stopped.wait(10)
+
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        scene.run(payload)
 
 
 @pytest.mark.parametrize(
