@@ -112,6 +112,7 @@ class GatheringLane(Component):
 
     def _gathered(self, item: Gathered) -> None:
         key = item.payload.key
+        self._launching.heed(item.handed.work.site.queue)
         self._handed[key] = item.handed
         self._coming.discard(key)
         if key in self._early:

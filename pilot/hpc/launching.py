@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -52,10 +53,18 @@ class Launching:
         grace: float,
         left: Callable[[], float],
     ) -> None:
-        self.settings = settings
+        self.settings = self._admins = settings
+        self._heeded: Optional[QueueData] = None
         self._plugins, self._own, self._environment = plugins, own, environment
         self._grace, self._left = grace, left
         self._submissions: dict[str, Submission] = {}
+
+    def heed(self, queue: QueueData) -> None:
+        """Have the settings as they are for a queue; what it says wrongly is told to those who want an allocation."""
+        if queue is not self._heeded:
+            self._heeded = queue
+            with contextlib.suppress(JobFailed):
+                self.settings = choosing.chosen(self._admins, queue)
 
     def begin(
         self, payloads: Sequence[Payload], queue: QueueData, poked: Poked, ended: Callable[[], None]
@@ -65,7 +74,7 @@ class Launching:
         Raises:
             JobFailed: there will be none, for none of them.
         """
-        chosen = choosing.chosen(self.settings, queue)
+        chosen = choosing.chosen(self._admins, queue)
         wanted = [shaping.Wanted(payload.cores, payload.seconds) for payload in payloads]
         reserve = chosen.reserve + self._grace
         shape, reasons = shaping.shape(wanted, choosing.wishes(chosen), self._room(chosen), reserve)

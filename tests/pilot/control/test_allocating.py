@@ -30,6 +30,9 @@ class Launching:
         self.folder, self.made, self.now = folder, [], BatchState.RUNNING
         self.failure = None
 
+    def heed(self, queue):
+        self.heeded = queue
+
     def begin(self, payloads, queue, poked, ended):
         if self.failure is not None:
             raise self.failure
@@ -223,6 +226,11 @@ def test_reports_say_how_the_allocation_is(lane):
     lane.go_on()
     said = [word.metrics["hpcStatus"] for word in lane.bench.told if isinstance(word, Measured)]
     assert said == ["gathering", "running"]
+
+
+def test_what_the_queue_says_is_heeded_from_its_first_payload_on(lane):
+    lane.gather(1)
+    assert lane.launching.heeded.name == "TEST"
 
 
 def test_the_lane_sleeps_until_something_is_due(lane):

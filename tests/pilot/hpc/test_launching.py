@@ -114,6 +114,15 @@ def test_a_supercomputer_that_nobody_knows_is_named(tmp_path, settings):
     assert failed.value.code is ErrorCode.BAD_CONFIGURATION
 
 
+def test_settings_are_as_the_queue_wants_them(theirs):
+    theirs.launching.heed(QueueData(name="Q", params={"hpc": {"quiet": 7}}))
+    assert theirs.launching.settings.quiet == 7.0
+    theirs.launching.heed(QueueData(name="Q", params={"hpc": {"quiet": "long"}}))
+    assert theirs.launching.settings.quiet == 7.0
+    with pytest.raises(JobFailed, match="quiet"):
+        theirs.begin(queue=QueueData(name="Q", params={"hpc": {"quiet": "long"}}))
+
+
 def left(bench, stage, number=""):
     folder = bench.folder / "allocation-x"
     folder.mkdir()
