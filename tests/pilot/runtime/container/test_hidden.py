@@ -12,9 +12,9 @@ from pilot.settings.realtime import Realtime
 
 def test_the_pilots_folder_and_whatever_proves_who_it_is_are_hidden_from_jobs():
     settings = Settings(server=Server(token_file="/secret/token"))
-    environment = {"X509_USER_PROXY": "/tmp/proxy", "HOME": "/home/pilot"}
-    assert hidden_from_jobs(settings, Path("/work/pilot"), environment) == [
-        "/work/pilot",
+    environment = {"X509_USER_PROXY": "/tmp/proxy", "HOME": "/home/somebody"}
+    assert hidden_from_jobs(settings, Path("/scratch/pilot"), environment) == [
+        "/scratch/pilot",
         "/secret/token",
         "/tmp/proxy",
     ]
@@ -29,7 +29,7 @@ def test_passwords_of_log_service_and_broker_are_among_it():
 
 def test_sections_that_nobody_has_given_are_not_loaded_for_it():
     settings = Settings()
-    assert hidden_from_jobs(settings, Path("/work/pilot"), {}) == ["/work/pilot"]
+    assert hidden_from_jobs(settings, Path("/scratch/pilot"), {}) == ["/scratch/pilot"]
     assert not settings.mentions("broker")
 
 
