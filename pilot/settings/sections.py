@@ -198,7 +198,7 @@ class Monitor(Section):
 
     heartbeat: float = key(1800.0, "s", low=0.1, help="Time between two reports on a running job.")
     debug_heartbeat: float = key(60.0, "s", low=0.1, help="The same for a job in debug mode.")
-    checks: float = key(60.0, "s", low=0.1, help="Time between two looks at a running job.")
+    checks: float = key(60.0, "s", low=0.1, help="Time between two looks at a running job; no check looks more often.")
     breakages: int = key(3, "times", low=1, help="Breakages after which a check is switched off for its job.")
     free_disk: int = key(10**9, "bytes", low=0, help="Free space on the node below which a running job is ended.")
     free_disk_at_start: int = key(2 * 10**9, "bytes", low=0, help="Free space on the node that a job needs to begin.")
