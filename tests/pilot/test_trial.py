@@ -58,10 +58,10 @@ def test_the_folder_to_work_in_may_be_named_from_where_one_is(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_a_slip_with_its_name(tmp_path):
-    (tmp_path / "work").write_text("a file")
-    done = pilot("test", "-a", "work/here", cwd=tmp_path)
+    (tmp_path / "file").write_text("no folder")
+    done = pilot("test", "-a", "file/here", cwd=tmp_path)
     assert done.returncode == ExitCode.BAD_CONFIGURATION
-    assert f"job.workdir: no folder can be made in {tmp_path}/work/here: Not a directory" in done.stderr
+    assert f"job.workdir: no folder can be made in {tmp_path}/file/here: Not a directory" in done.stderr
 
 
 def test_a_site_that_takes_signed_jobs_only_can_be_tried_too(tmp_path):

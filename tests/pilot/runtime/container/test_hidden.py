@@ -12,7 +12,7 @@ from pilot.settings.realtime import Realtime
 
 def test_the_pilots_folder_and_whatever_proves_who_it_is_are_hidden_from_jobs():
     settings = Settings(server=Server(token_file="/secret/token"))
-    environment = {"X509_USER_PROXY": "/tmp/proxy", "HOME": "/home/somebody"}
+    environment = {"X509_USER_PROXY": "/tmp/proxy", "HOME": "/home/pilot"}
     assert hidden_from_jobs(settings, Path("/scratch/pilot"), environment) == [
         "/scratch/pilot",
         "/secret/token",
