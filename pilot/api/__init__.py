@@ -6,4 +6,13 @@ from __future__ import annotations
 #: second when something is added.
 __version__ = "1.1.0"
 #: The public modules. What else lies in this package serves the pilot, and may change at any time.
-PUBLIC = ("analytics", "communicator", "container", "environment", "event_client", "replies", "services", "shared_files")
+PUBLIC = (
+    "analytics",
+    "communicator",
+    "container",
+    "environment",
+    "event_client",
+    "replies",
+    "services",
+    "shared_files",
+)

@@ -147,8 +147,13 @@ def _files_to_panda(spec: JobSpec, stored: Sequence[FileSpec]) -> dict[str, Any]
 def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
     """Keys that PanDA sends only when they say something."""
     rare: dict[str, Any] = {}
-    if spec.signature:
-        rare["compassSignature"] = spec.signature
+    for name, text in (
+        ("compassSignature", spec.signature),
+        ("writeToFile", write_lists(spec.input_lists)),
+        ("allowNoOutput", ",".join(spec.allow_no_output)),
+    ):
+        if text:
+            rare[name] = text
     rare.update(container_to_panda(spec.container, spec.container_script, spec.container_options))
     if spec.iterative:
         rare["isHPO"] = True
@@ -161,10 +166,6 @@ def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
     ):
         if said:
             rare[name] = "True"
-    if spec.input_lists:
-        rare["writeToFile"] = write_lists(spec.input_lists)
-    if spec.allow_no_output:
-        rare["allowNoOutput"] = ",".join(spec.allow_no_output)
     for name, program in spec.programs.items():
         rare[name] = {"command": program.command, "args": shlex.join(program.arguments)}
     return rare

@@ -13,13 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-try:
-    from pilot.api.event_client import Events, Gone, NotTaken
-except ImportError:  # without the pilot's packages
-    from event_client import Events, Gone, NotTaken  # type: ignore[import-not-found, no-redef]
+if TYPE_CHECKING:
+    from pilot.api.event_client import Events
+
+#: Run by the pilot it has none of the pilot's packages, but the folder in which the client lies.
+_client = import_module("pilot.api.event_client" if __package__ else "event_client")
 
 #: What is put in an argument's place, or into it: fields of a range, where its output goes, and a file of all ranges.
 FIELDS = ("eventRangeID", "startEvent", "lastEvent", "LFN", "GUID", "scope")
@@ -58,10 +60,11 @@ class Starter:
     def work(self) -> None:
         """Ask for ranges and run the program for them until there are no more, or the pilot is gone."""
         try:
-            with Events(self._address) as line:
+            line: Events
+            with _client.Events(self._address) as line:
                 while ranges := line.next(self._per_start):
                     self._run(line, ranges)
-        except Gone as gone:
+        except _client.Gone as gone:
             sys.stderr.write(f"events: {gone}\n")
 
     def _run(self, line: Events, ranges: Sequence[Mapping[str, Any]]) -> None:
@@ -85,7 +88,7 @@ class Starter:
                 line.failed(range_id, "the program ended well and left no output for this range")
             else:
                 line.done(range_id, output, wall=seconds)
-        except NotTaken as refused:
+        except _client.NotTaken as refused:
             sys.stderr.write(f"events: {range_id}: {refused}\n")
 
     @staticmethod
