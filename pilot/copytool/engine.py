@@ -270,7 +270,8 @@ def _size_of_output(spec: JobSpec, file: FileSpec, folder: Path) -> Optional[int
         return None  # what event ranges make is stored on its way, and merged by another job
     if path.is_file():
         raise JobFailed(ErrorCode.ZERO_FILE_SIZE, f"{file.lfn} is empty", lfn=file.lfn)
-    raise JobFailed(ErrorCode.OUTPUT_MISSING, f"{file.lfn} was not written", lfn=file.lfn)
+    what = "is a folder, not a file" if path.is_dir() else "was not written"
+    raise JobFailed(ErrorCode.OUTPUT_MISSING, f"{file.lfn} {what}", lfn=file.lfn)
 
 
 def _local_sum(path: Path, algorithm: str, deadline: Deadline, cancel: Cancel) -> str:

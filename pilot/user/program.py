@@ -51,7 +51,15 @@ def find(name: str, field: str, where: Where) -> str:
     if "/" not in name and beside.is_file():
         return _script(beside, where)
     place = "" if name.startswith("/") else f" on the payload's PATH ({path})"
-    raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{name}: there is no such program{place}")
+    what = _what_else(Path(name)) if name.startswith("/") else ""
+    raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{name}: {what or 'there is no such program'}{place}")
+
+
+def _what_else(file: Path) -> str:
+    """Say what is there and cannot be started; "" when nothing is."""
+    if file.is_dir():
+        return "it is a folder, not a program"
+    return "the pilot's user may not execute it" if file.exists() else ""
 
 
 def _script(file: Path, where: Where) -> str:

@@ -50,6 +50,16 @@ def test_what_breaks_while_it_is_told_is_not_told_again():
     assert fragile.seen == [-101, 2]
 
 
+def test_an_item_whose_handling_wants_to_end_the_program_is_answered_for_as_well():
+    class Leaving(Fragile):
+        def handle(self, item):
+            raise SystemExit(item)
+
+    leaving = Leaving(3, END)
+    assert leaving.run()
+    assert leaving.told == [(3, "sys.exit(3) was called")]
+
+
 def test_a_wait_that_breaks_counts_too():
     class Deaf(Fragile):
         def take(self):

@@ -202,7 +202,8 @@ def test_nothing_is_stored_when_one_output_is_missing(place, left):
         (place.folder / "b").mkdir()
     elif left == "a dangling link":
         (place.folder / "b").symlink_to("gone")
-    fails(ErrorCode.OUTPUT_MISSING, place.stage_out, made("a"), made("b"), match="b was not written")
+    words = "b is a folder, not a file" if left == "a folder" else "b was not written"
+    fails(ErrorCode.OUTPUT_MISSING, place.stage_out, made("a"), made("b"), match=words)
     assert place.stored() == []
     assert place.told == []
 

@@ -75,6 +75,9 @@ def test_a_script_that_the_kernel_cannot_run_is_refused_with_the_reason(tmp_path
     ("name", "code", "words"),
     [
         ("./absent", ErrorCode.PAYLOAD_NOT_STARTED, "absent: not in the job's directory"),
+        ("/tmp", ErrorCode.PAYLOAD_NOT_STARTED, "/tmp: it is a folder, not a program"),
+        ("/etc/passwd", ErrorCode.PAYLOAD_NOT_STARTED, "/etc/passwd: the pilot's user may not execute it"),
+        ("/nowhere/x", ErrorCode.PAYLOAD_NOT_STARTED, "/nowhere/x: there is no such program"),
         ("absent", ErrorCode.PAYLOAD_NOT_STARTED, "absent: there is no such program on the payload's PATH"),
         ("./../run.sh", ErrorCode.BAD_JOB_DEFINITION, "is neither an absolute path"),
         ("a/run.sh", ErrorCode.BAD_JOB_DEFINITION, "is neither an absolute path"),
