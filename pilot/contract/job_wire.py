@@ -147,11 +147,7 @@ def _files_to_panda(spec: JobSpec, stored: Sequence[FileSpec]) -> dict[str, Any]
 def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
     """Keys that PanDA sends only when they say something."""
     rare: dict[str, Any] = {}
-    for name, text in (
-        ("compassSignature", spec.signature),
-        ("writeToFile", write_lists(spec.input_lists)),
-        ("allowNoOutput", ",".join(spec.allow_no_output)),
-    ):
+    for name, text in (("compassSignature", spec.signature), ("writeToFile", write_lists(spec.input_lists))):
         if text:
             rare[name] = text
     rare.update(container_to_panda(spec.container, spec.container_script, spec.container_options))
@@ -166,6 +162,8 @@ def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
     ):
         if said:
             rare[name] = "True"
+    if spec.allow_no_output:
+        rare["allowNoOutput"] = ",".join(spec.allow_no_output)
     for name, program in spec.programs.items():
         rare[name] = {"command": program.command, "args": shlex.join(program.arguments)}
     return rare
