@@ -151,19 +151,15 @@ def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
         if text:
             rare[name] = text
     rare.update(container_to_panda(spec.container, spec.container_script, spec.container_options))
-    if spec.iterative:
-        rare["isHPO"] = True
-    if not spec.looping_check:
-        rare["loopingCheck"] = False
-    for name, said in (
-        ("debug", spec.debug),
-        ("eventService", spec.events),
-        ("eventServiceMerge", spec.merges_events),
-    ):
-        if said:
-            rare[name] = "True"
-    if spec.allow_no_output:
-        rare["allowNoOutput"] = ",".join(spec.allow_no_output)
+    said = (
+        ("isHPO", spec.iterative, True),
+        ("loopingCheck", not spec.looping_check, False),
+        ("debug", spec.debug, "True"),
+        ("eventService", spec.events, "True"),
+        ("eventServiceMerge", spec.merges_events, "True"),
+        ("allowNoOutput", spec.allow_no_output, ",".join(spec.allow_no_output)),
+    )
+    rare.update({name: value for name, says_so, value in said if says_so})
     for name, program in spec.programs.items():
         rare[name] = {"command": program.command, "args": shlex.join(program.arguments)}
     return rare
