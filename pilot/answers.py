@@ -47,6 +47,18 @@ def _is_progress(found: Any) -> bool:
     return _is_number(found[0]) and (found[1] is None or _is_number(found[1]))
 
 
+def _are_services(found: Any) -> bool:
+    from pilot.hpc.values import NodeService  # nothing of it is needed before an allocation is
+
+    return _all(NodeService)(found)
+
+
+def _is_resource(found: Any) -> bool:
+    from pilot.hpc.values import Resource
+
+    return isinstance(found, Resource)
+
+
 _TEXTS = Answer(_all(str), "a sequence of texts")
 _PROBLEM = Answer(lambda found: isinstance(found, Problem), "a Problem")
 
@@ -62,6 +74,8 @@ ANSWERS: Mapping[str, Answer] = {
     "job_metrics": Answer(_are_figures, "a mapping of texts to texts or numbers"),
     "payload_progress": Answer(_is_progress, "two numbers, the second of which may be None"),
     "realtime_logging": Answer(lambda found: isinstance(found, LogStream), "a LogStream"),
+    "node_services": Answer(_are_services, "a sequence of NodeService"),
+    "hpc_resource": Answer(_is_resource, "a Resource"),
     "quiet_files": _TEXTS,
     "monitor_checks": _PROBLEM,
     "redundant_files": _TEXTS,

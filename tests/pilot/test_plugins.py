@@ -14,6 +14,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.errors import ConfigError, JobFailed, PluginFailed
 from pilot.hookspecs import hookimpl
+from pilot.hpc.values import NodeService, Resource
 from pilot.job import LogStream, PayloadCommand, Problem, Utility, When
 
 SPEC = JobSpec(id=1, attempt=1, transformation="x")
@@ -155,6 +156,8 @@ WRONG = {
     "job_metrics": ([("nEvents", 3)], {"nEvents": 3, "beam": "mu+"}),
     "payload_progress": (3, (3, None)),
     "realtime_logging": ("logstash;tls://logs:5000", LogStream("logstash;tls://logs:5000")),
+    "node_services": ([["mysqld"]], [NodeService("calibrations", ("mysqld",))]),
+    "hpc_resource": (["srun"], Resource(("srun",))),
     "quiet_files": ("*.log", ["*.log"]),
     "monitor_checks": (True, Problem(ErrorCode.PAYLOAD_FAILED, "no beam")),
     "redundant_files": ([3], ("*.pool",)),
