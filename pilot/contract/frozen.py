@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 from pilot.contract.named import NamedTuple
 
 if TYPE_CHECKING:
-    from typing import dataclass_transform
+    from typing_extensions import dataclass_transform  # mypy knows it, nothing imports it
 else:
 
     def dataclass_transform(**_: Any) -> Any:
