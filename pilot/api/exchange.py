@@ -13,20 +13,22 @@ from pilot.site import whole_file
 LONGEST = 64 * 2**20
 #: The other program may run as somebody else.
 READABLE = 0o644
+#: What may hold secrets, and is the pilot's alone.
+PRIVATE = 0o600
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, mode: int = READABLE) -> None:
     """Put a file in its place in one step: whoever looks finds the one before, or this one whole.
 
     Raises:
         OSError: it could not be written; what was there before is untouched.
     """
-    whole_file.write(path, text, READABLE)
+    whole_file.write(path, text, mode)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, mode: int = READABLE) -> None:
     """Write a value as JSON, likewise."""
-    write(path, json.dumps(value, indent=1, sort_keys=False) + "\n")
+    write(path, json.dumps(value, indent=1, sort_keys=False) + "\n", mode)
 
 
 def read(path: Path) -> Optional[str]:

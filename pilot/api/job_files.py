@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Optional, Union
 from urllib.parse import parse_qsl
 
 from pilot.api import exchange
-from pilot.api.replies import BadAnswer, BrokenJob, Jobs
+from pilot.api.replies import BadAnswer, BrokenJob, Jobs, jobs_with_secrets
 from pilot.contract.codec import ContractError
 from pilot.contract.job import JobSpec
 from pilot.contract.job_wire import from_panda
@@ -107,7 +108,7 @@ class JobFiles:
         else:
             mine = self._own(list(self._found()))[:count]
             if mine:
-                exchange.write_json(kept, [job.raw for job in mine])
+                exchange.write_json(kept, [job.raw for job in mine], exchange.PRIVATE)
         self._drop({job.id for job in mine})
         return [job.raw for job in mine]
 
@@ -148,7 +149,8 @@ class JobFiles:
             if not left:
                 exchange.remove(file)
             elif len(left) < len(jobs):
-                exchange.write_json(file, {str(raw.get("PandaID")): raw for raw in left})
+                mode = stat.S_IMODE(file.stat().st_mode)
+                exchange.write_json(file, {str(raw.get("PandaID")): raw for raw in left}, mode)
 
 
 def read_jobs(raws: Sequence[Raw], files: JobFiles) -> Jobs:
@@ -157,11 +159,7 @@ def read_jobs(raws: Sequence[Raw], files: JobFiles) -> Jobs:
     Raises:
         BadAnswer: a job has no number, so that nobody can be told of it.
     """
-    read = [_job(raw, files) for raw in raws]
-    return Jobs(
-        tuple(job for job in read if isinstance(job, JobSpec)),
-        tuple(job for job in read if isinstance(job, BrokenJob)),
-    )
+    return jobs_with_secrets([_job(raw, files) for raw in raws], raws)
 
 
 def _job(raw: Raw, files: JobFiles) -> Union[JobSpec, BrokenJob]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Union
@@ -218,7 +218,12 @@ def jobs_legacy(said: Raw) -> Jobs:
 
 def _jobs(found: list[Mapping[str, Any]], said: Raw) -> Jobs:
     read = [_job(job, said) for job in found]
-    given = {one.key: pilot_secrets(job) for one, job in zip(read, found) if isinstance(one, JobSpec)}
+    return jobs_with_secrets(read, found)
+
+
+def jobs_with_secrets(read: Sequence[Union[JobSpec, BrokenJob]], said: Sequence[Mapping[str, Any]]) -> Jobs:
+    """Put jobs, and what their dictionaries give beside them, together."""
+    given = {one.key: pilot_secrets(job) for one, job in zip(read, said) if isinstance(one, JobSpec)}
     return Jobs(
         tuple(job for job in read if isinstance(job, JobSpec)),
         tuple(job for job in read if isinstance(job, BrokenJob)),
@@ -229,9 +234,15 @@ def _jobs(found: list[Mapping[str, Any]], said: Raw) -> Jobs:
 def pilot_secrets(said: Mapping[str, Any]) -> Mapping[str, str]:
     """Read what the server gives for the pilot's own use; what is no text is none of it.
 
-    What it gives for the payload (``secrets``) is among it, under the name of the file in which the payload finds it.
+    It comes as an object, or, as PanDA's server keeps it, as the text of one. What it gives for the payload
+    (``secrets``) is among it, under the name of the file in which the payload finds it.
     """
     found = said.get("pilotSecrets")
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except (ValueError, RecursionError):
+            found = None
     given = {str(k): v for k, v in found.items() if isinstance(v, str)} if isinstance(found, Mapping) else {}
     if handed := said.get("secrets"):  # for the payload
         given[naming.SECRETS_FILE] = handed if isinstance(handed, str) else json.dumps(handed)

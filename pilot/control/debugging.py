@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
 from pilot.contract.messages import LOOKS
+from pilot.contract.naming import SECRETS_FILE
 from pilot.control.tails import READ, last_lines, open_file, read_end
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def _tail(words: Sequence[str], root: Path, patience: Patience) -> str:
     path, *others = _found(names, root, patience)
     if others:
         raise NotShown(f"{names[0]}: {len(others) + 1} files have such a name; one is expected")
+    if path.name == SECRETS_FILE:
+        raise NotShown(f"{names[0]}: it is for the payload alone")
     with open_file(path) as file:
         _opened_inside(file.fileno(), root)
         text = read_end(file)

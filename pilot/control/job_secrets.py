@@ -39,7 +39,8 @@ class JobSecrets:
 
     def _see_all(self, text: str) -> None:
         """Note every text in what is JSON most often."""
-        self.see(text)
+        if len(text) >= SHORTEST:
+            self.see(text)
         try:
             waiting = [json.loads(text)]
         except (ValueError, RecursionError):

@@ -11,6 +11,7 @@ from pilot.api.job_files import STORAGE, WORKERS_OWN, JobFiles, parse, read_jobs
 from pilot.api.replies import BadAnswer
 from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.job_wire import from_panda, to_panda
+from pilot.contract.naming import SECRETS_FILE
 
 
 def job(number, **more):
@@ -138,3 +139,17 @@ def test_an_input_that_harvester_has_brought_is_taken_from_there(tmp_path):
     (tmp_path / "7" / "away").touch()
     (found,) = read_jobs([job(7, inputs=inputs)], JobFiles(tmp_path)).jobs
     assert [(file.endpoint, file.dataset) for file in found.inputs] == [("EOS", "ds"), (STORAGE, "7")]
+
+
+def test_what_is_given_with_a_job_for_the_pilot_or_the_payload_alone_is_read_too(tmp_path):
+    raws = [{**job(7), "pilotSecrets": '{"loki_password": "sesame"}', "secrets": '{"key": "hush"}'}, job(8)]
+    found = read_jobs(raws, JobFiles(tmp_path))
+    assert found.secrets == {(7, 1): {"loki_password": "sesame", SECRETS_FILE: '{"key": "hush"}'}}
+
+
+def test_nobody_else_can_read_what_is_kept_of_jobs_and_a_job_files_mode_stays(tmp_path):
+    put(tmp_path, job(7), job(8))
+    (tmp_path / "HPCJobs.json").chmod(0o640)
+    JobFiles(tmp_path).take(1, "a-request")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"HPCJobs.json": 0o640, "job_definition.a-request.json": 0o600}

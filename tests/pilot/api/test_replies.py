@@ -28,7 +28,12 @@ def test_what_is_given_for_the_pilots_own_use_comes_with_an_answer_and_is_not_sh
     assert "sesame" not in repr(found)
 
 
-@pytest.mark.parametrize("given", [None, {}, [], "sesame", {"number": 7}])
+@pytest.mark.parametrize(("read", "said"), [(update_v1, v1), (update_legacy, legacy)])
+def test_pandas_server_gives_it_as_text(read, said):
+    assert read(said(command="debug", pilotSecrets=json.dumps(SECRETS))).secrets == SECRETS
+
+
+@pytest.mark.parametrize("given", [None, {}, [], "sesame", "{}", "[7]", "[" * 100_000, {"number": 7}])
 def test_where_nothing_is_given_an_answer_is_a_plain_one(given):
     assert update_v1(v1(command="debug", pilotSecrets=given)) == UpdateAnswer("debug")
 

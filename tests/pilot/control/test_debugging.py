@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from pilot.contract.naming import SECRETS_FILE
 from pilot.control.debugging import CUT, Patience, show
 
 
@@ -92,6 +93,12 @@ def test_what_is_not_the_jobs_is_not_shown_and_the_answer_says_why(root, argv, w
     answer = show(argv, root)
     assert words in answer
     assert "secret" not in answer
+
+
+def test_what_is_for_the_payload_alone_is_not_shown(root):
+    (root / SECRETS_FILE).write_text('{"key":\n"sec\\"ret"}')
+    for name in (SECRETS_FILE, "panda_sec*", f"sub/../{SECRETS_FILE}"):
+        assert show(("tail", "-1", name), root) == f"tail: {name}: it is for the payload alone"
 
 
 def test_ls_shows_names_sizes_and_kinds_of_a_folder_and_of_a_pattern(root):

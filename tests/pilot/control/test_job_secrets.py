@@ -27,3 +27,9 @@ def test_what_is_for_the_payload_need_not_be_json():
     secrets.learn({KEY: {SECRETS_FILE: "plain {words"}, (8, 1): {SECRETS_FILE: "[" * 100_000}})
     assert secrets.handed(KEY) == "plain {words"
     assert secrets.seen()[0] == "plain {words"
+
+
+def test_that_there_are_none_for_the_payload_stars_nothing_out():
+    secrets = JobSecrets()
+    secrets.learn({KEY: {SECRETS_FILE: "{}"}})
+    assert (secrets.handed(KEY), secrets.seen()) == ("{}", ())
