@@ -103,7 +103,6 @@ def show_settings(argv: Sequence[str]) -> int:
         return 0
     from pilot import life
 
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a reader such as head may have enough
     print("\n".join(life.read_settings(rest)[0].lines()))
     return 0
 
@@ -122,7 +121,6 @@ def show_environment(argv: Sequence[str]) -> int:
     found = parser.parse_args(argv)
     if found.folder and not Path(found.folder).is_dir():
         raise ConfigError(f"{found.folder} is not a folder")
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     here = Environment(*[Path(found.folder)] if found.folder else ())
     print(json.dumps(here.as_dict(), indent=2) if found.json else "\n".join(here.lines()))
     return 0
