@@ -145,6 +145,7 @@ def node_said(node: WorkerNode, *, now: datetime) -> None:
     """Keep what a pilot says of its node, in the place of what was said before; raises likewise."""
     said = _columns(node, Node)
     who = {name: said.pop(name) for name in ("site", "host")}
+    who["host"] = without_slot(who["host"])
     Node.objects.update_or_create(**who, defaults={**said, "seen_at": now})
 
 
@@ -152,7 +153,13 @@ def gpus_said(gpus: WorkerGpus, *, now: datetime) -> None:
     """Keep what a pilot says of its node's GPUs of one model, likewise."""
     said = _columns(gpus, NodeGpus)
     who = {name: said.pop(name) for name in ("site", "host", "vendor", "model")}
+    who["host"] = without_slot(who["host"])
     NodeGpus.objects.update_or_create(**who, defaults={**said, "seen_at": now})
+
+
+def without_slot(host: str) -> str:
+    """Answer a node's name where a pilot names its slot with it, as ``slot1_7@node``: nodes are few, slots are not."""
+    return host.rpartition("@")[2] or host
 
 
 def _columns(message: Any, table: type[models.Model], leave_out: Iterable[str] = ()) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def command(job_id: int, text: str) -> None:
 def was_shown(job_id: int, attempt: int, looks: Sequence[str], text: str = "") -> None:
     """Tell a pilot no more to look at something: it has shown it, or been told by an answer that it will not confirm.
 
-    Nothing happens when the job is at another attempt, or its pilot is told something else by now.
+    Nothing happens when the job is at another attempt, or nobody waits for any of them: a report may come twice.
 
     Args:
         job_id: The job.
@@ -70,13 +70,14 @@ def was_shown(job_id: int, attempt: int, looks: Sequence[str], text: str = "") -
         if job is None or job.attempt != attempt:
             return
         left = without(job.command, looks)
+        if left == job.command:  # said twice, or of a question that another has taken the place of
+            return
         if text:
             _keep(cursor, job_id, f"$ {', '.join(looks)}\n{text}\n")
-        if left != job.command:
-            cursor.execute(
-                "UPDATE taskbuffer_job SET command = %s WHERE id = %s AND attempt = %s AND command = %s",
-                (left, job_id, attempt, job.command),
-            )
+        cursor.execute(
+            "UPDATE taskbuffer_job SET command = %s WHERE id = %s AND attempt = %s AND command = %s",
+            (left, job_id, attempt, job.command),
+        )
 
 
 def _keep(cursor: CursorWrapper, job_id: int, text: str) -> None:
@@ -119,7 +120,13 @@ def _beside(before: str, text: str) -> str:
 
 
 def _checked(part: str) -> str:
-    if part in {word.value for word in WORDS} or (part.partition(" ")[0] in LOOKS and part.isprintable()):
+    if part in {word.value for word in WORDS}:
+        return part
+    if _is_look(part) and part.isprintable():
+        try:
+            shlex.split(part)
+        except ValueError as wrong:  # a comma ends a command, also within quotes
+            raise ContractError(f"command: {shown(part)}: {wrong}", field_name="command") from wrong
         return part
     known = ", ".join((*(word.value for word in WORDS), *LOOKS))
     raise ContractError(f"command: {shown(part)} is no command; there are {known}", field_name="command")

@@ -74,6 +74,13 @@ def test_a_node_and_its_gpus_are_kept_as_they_were_said_last(db, pilot):
     assert str(gpus) == "4 A100 in wn1"
 
 
+def test_the_slots_of_a_node_are_one_node(db, pilot):
+    for host in ("wn1", "slot1_1@wn1", "slot1_2@wn1"):
+        assert pilot.v1(routes.WORKER_NODE, encode(WorkerNode(**{**vars(NODE), "host": host}), Dialect.V1))["data"]
+        assert pilot.v1(routes.WORKER_GPUS, encode(WorkerGpus(**{**vars(GPUS), "host": host}), Dialect.V1))["data"]
+    assert (Node.objects.get().host, NodeGpus.objects.get().host) == ("wn1", "wn1")
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "words"),
     [

@@ -20,11 +20,17 @@ def test_a_command_is_kept_for_the_pilot(queue, text, kept):
     assert Job.objects.get().command == kept
 
 
-@pytest.mark.parametrize("text", ["tobekilled", "gdb --pid 1", "debug,", "tail a\nb", "DEBUG"])
-def test_what_no_pilot_would_understand_is_refused_and_nothing_is_changed(queue, text):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        *((text, "is no command") for text in ("tobekilled", "gdb --pid 1", "debug,", "tail a\nb", "DEBUG")),
+        *((text, "No closing quotation") for text in ("tail 'a", "tail 'a,b'")),
+    ],
+)
+def test_what_no_pilot_would_understand_is_refused_and_nothing_is_changed(queue, text, words):
     (job_id,) = jobs.submit()
     logic.command(job_id, "debug")
-    with pytest.raises(ContractError, match="is no command"):
+    with pytest.raises(ContractError, match=words):
         logic.command(job_id, text)
     assert Job.objects.get().command == "debug"
 
@@ -71,7 +77,7 @@ def test_a_look_goes_beside_what_is_told_and_anything_else_takes_its_place(queue
         ("ls -l", ["ls"], "ls -l"),
         ("debug", ["debug"], "debug"),
         ("tail 'a b'", ['tail "a b"'], ""),
-        ("tail 'a", ["tail 'a"], ""),
+        ("tail a", ["tail 'a"], "tail a"),
         ("softkill,ls,ps", ["ps", "ls"], "softkill"),
     ],
 )
@@ -85,12 +91,22 @@ def test_what_was_shown_is_told_no_more(queue, command, looks, left):
 
 def test_no_more_is_kept_of_what_was_shown_than_there_is_room_for(queue):
     (job_id,) = jobs.submit()
+    logic.command(job_id, ",".join(f"ls {letter}" for letter in "abcdef"))
     jobs.claim()
     for letter in "abcdef":
-        logic.was_shown(job_id, 1, ["ls"], letter * 2000)
+        logic.was_shown(job_id, 1, [f"ls {letter}"], letter * 2000)
     kept = queries.live_shown(job_id)
     assert len(kept) == SHOWN_MOST
     assert kept.endswith("f\n")
+
+
+def test_what_is_shown_twice_or_was_not_asked_for_is_not_kept(queue):
+    (job_id,) = jobs.submit()
+    logic.command(job_id, "ls,ps")
+    jobs.claim()
+    for look in ("ls", "ls", "tail secret"):
+        logic.was_shown(job_id, 1, [look], "a.log")
+    assert queries.live_shown(job_id) == "$ ls\na.log\n"
 
 
 def test_another_attempts_pilot_has_shown_nothing_of_this_one(queue):
