@@ -37,7 +37,7 @@ class Report(NamedTuple):
     @property
     def headers(self) -> Mapping[str, str]:
         """Answer what is said beside the text, in letters that a header can hold."""
-        said = {routes.PROGRESS: self.progress, routes.SHOWN: quote(self.shown, safe=" /")}
+        said = {routes.PROGRESS: self.progress, routes.SHOWN: quote(self.shown, safe=" /", errors="replace")}
         return {name: value for name, value in said.items() if value}
 
 

@@ -151,9 +151,10 @@ class QueueData(Frozen):
         ``pilot_rss_grace: 50`` makes it 1.5 times. ``None`` when the queue does not say so, or says no number.
         """
         try:
-            return 1.0 + max(0.0, float(self.params[name])) / 100
+            said = float(self.params[name])
         except (KeyError, TypeError, ValueError):
             return None
+        return 1.0 + max(0.0, said) / 100 if abs(said) < float("inf") else None
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any]) -> QueueData:

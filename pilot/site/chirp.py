@@ -16,8 +16,8 @@ from typing import NamedTuple, Union
 CONFIG = "_CONDOR_CHIRP_CONFIG"
 #: Names that begin so may be set on any pool; others only in jobs with ``want_io_proxy = true`` in their submit file.
 DELAYED = "Chirp"
-#: The longest text that is sent: a whole line has a limit.
-LONGEST = 900
+#: The longest line that is sent, in bytes as it is sent: a starter reads 1024, and takes the rest for another command.
+LONGEST = 1000
 _ANSWER, _MOMENT = 256, 0.001
 
 Value = Union[int, str]
@@ -72,27 +72,33 @@ def set_attributes(door: Door, attributes: Mapping[str, Value], seconds: float) 
             raise Refused("the starter does not know its own cookie")
         at_once = True
         for name, value in attributes.items():
-            at_once = at_once and _say(line, until, "set_job_attr", name, _written(value)) == 0
+            written = _written(value, LONGEST - len(f"set_job_attr_delayed {DELAYED}{name} "))
+            at_once = at_once and _say(line, until, "set_job_attr", name, written) == 0
             if at_once:
                 continue
-            if (answer := _say(line, until, "set_job_attr_delayed", DELAYED + name, _written(value))) != 0:
+            if (answer := _say(line, until, "set_job_attr_delayed", DELAYED + name, written)) != 0:
                 raise Refused(f"the starter answered {answer} to {DELAYED}{name}")
         return at_once
 
 
-def _written(value: Value) -> str:
-    """Write a value as ClassAds have it; a text without what would end it."""
+def _written(value: Value, most: int = LONGEST) -> str:
+    """Write a value as ClassAds have it; a text without what would end it, and cut so that it fits in so many bytes."""
     if isinstance(value, int):
         return str(value)
-    plain = "".join(letter if letter.isprintable() else " " for letter in value[:LONGEST])
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    plain = "".join(letter if letter.isprintable() else " " for letter in value[:most])
+    while len(_marked(written := '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"').encode()) > most:
+        plain = plain[:-1]
+    return written
+
+
+def _marked(word: str) -> str:
+    return word.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def _say(line: socket.socket, until: float, *words: str) -> int:
     """Send a command, blanks within its words marked, and hear the answer."""
-    marked = (word.replace("\\", "\\\\").replace(" ", "\\ ") for word in words)
     line.settimeout(max(_MOMENT, until - time.monotonic()))
-    line.sendall((" ".join(marked) + "\n").encode())
+    line.sendall((" ".join(map(_marked, words)) + "\n").encode())
     heard = b""
     while not heard.endswith(b"\n"):
         line.settimeout(max(_MOMENT, until - time.monotonic()))

@@ -104,7 +104,8 @@ def test_a_folder_of_this_machine_is_a_storage():
 
 
 @pytest.mark.parametrize(
-    ("said", "factor"), [(50, 1.5), ("100", 2.0), (0, 1.0), (-5, 1.0), ("much", None), (None, None)]
+    ("said", "factor"),
+    [(50, 1.5), ("100", 2.0), (0, 1.0), (-5, 1.0), *((said, None) for said in ("much", None, "inf", "-inf", "nan"))],
 )
 def test_a_grace_is_in_percent(said, factor):
     assert QueueData("Q", params={"pilot_rss_grace": said}).grace("pilot_rss_grace") == factor

@@ -30,6 +30,7 @@ def test_what_is_no_report_is_not_turned_into_one():
         (Report("{}"), {}),
         (Report("{}", "5/?"), {routes.PROGRESS: "5/?"}),
         (Report("{}", None, "tail -n 5 läufe.txt"), {routes.SHOWN: "tail -n 5 l%C3%A4ufe.txt"}),
+        (Report("{}", None, "ls a\udcff\n"), {routes.SHOWN: "ls a%3F%0A"}),
     ],
 )
 def test_what_is_said_beside_the_text_rides_in_headers(report, headers):

@@ -61,11 +61,13 @@ def test_where_it_may_not_they_go_with_the_next_update_under_names_that_every_po
     ]
 
 
-def test_a_text_is_one_line_of_limited_length():
-    with starter(lambda verb: "0\n") as made:
-        chirp.set_attributes(made.door, {"A": "x\ny\0z" + 5000 * "w"}, 5)
-    assert made.heard[1].startswith(r'set_job_attr A "x\ y\ zww')
-    assert len(made.heard[1]) < 1000
+@pytest.mark.parametrize("many", ["w", "7:running ", "é", '"', "\\"])
+def test_a_text_is_one_line_of_no_more_bytes_than_a_starter_reads(many):
+    with starter(lambda verb: "-2\n" if verb == "set_job_attr" else "0\n") as made:
+        chirp.set_attributes(made.door, {"PandaJobs": "x\ny\0z" + 2000 * many}, 5)
+    assert made.heard[1].startswith(r'set_job_attr PandaJobs "x\ y\ z')
+    assert all(line.endswith('"') for line in made.heard[1:])
+    assert [950 < len(line.encode()) < 1024 for line in made.heard[1:]] == [True, True]
 
 
 @pytest.mark.parametrize(
