@@ -122,7 +122,7 @@ class Allocation:
     def _reported(self) -> list[int]:
         with contextlib.suppress(OSError):
             names = [path.name for path in (self.folder / worklist.REPORTS).iterdir()]  # one look for all of them
-            return [int(name[:-5]) for name in names if name[:-5].isdigit() and name.endswith(".json")]
+            return [int(name[:-5]) for name in names if name[:-5].isdecimal() and name.endswith(".json")]
         return []
 
     def give_up(self, problem: Problem) -> Iterator[Found]:

@@ -23,6 +23,8 @@ FOLDER = "allocation-"
 RECORD, REPORT = "allocation.json", ".compass-rank-report.json"
 #: No record is longer, in bytes.
 LARGEST = 2**24
+#: What reading raises of a file that is away, or that a payload has forged.
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 
 
 class Stage(str, Enum):
@@ -73,7 +75,7 @@ def write(folder: Path, record: Record) -> None:
 
 def read(folder: Path) -> Optional[Record]:
     """Read an allocation's record; ``None`` when there is none that can be understood."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+    with contextlib.suppress(*_UNREADABLE):
         found = json.loads(read_own(folder / RECORD, LARGEST))
         keys = tuple((int(job), int(attempt)) for job, attempt in found["keys"])
         return Record(
@@ -99,7 +101,7 @@ def write_note(place: Path, note: Note) -> None:
 
 def read_note(place: Path) -> Optional[Note]:
     """Read where a job's payload was to run; ``None``: in no allocation."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+    with contextlib.suppress(*_UNREADABLE):
         found = json.loads(read_own(place / ALLOCATED, LARGEST))
         return Note(Path(found["folder"]), int(found["line"]))
     return None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,6 +18,8 @@ from pilot.runtime.workdir import STDERR, STDOUT, read_own, write_new
 
 #: No report is longer, in bytes.
 LARGEST = 2**20
+#: No figure is larger.
+_ENDLESS = 2**63
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ def read(path: Path, key: tuple[int, int]) -> Optional[RankReport]:
 
 
 def _is_sound(value: Any, default: Any) -> bool:
-    """Say whether a value is of its field's kind: text, or a finite number; ``None`` where that is the default."""
-    if isinstance(default, str):
-        return isinstance(value, str)
-    return (value is None and default is None) or (isinstance(value, (int, float)) and math.isfinite(value))
+    """Say whether a value is of its field's kind; ``None`` where that is the default. Whoever runs here can write it."""
+    if isinstance(default, (str, bool)):
+        return type(value) is type(default)
+    if isinstance(default, float):
+        return type(value) in (int, float) and abs(value) < _ENDLESS  # not so of what is no number
+    return (value is None and default is None) or (type(value) is int and abs(value) < _ENDLESS)

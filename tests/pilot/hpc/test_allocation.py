@@ -116,3 +116,11 @@ def test_one_that_is_closed_keeps_its_reports_and_no_environment(planned):
 def test_a_loss_is_told_as_the_allocation_ended(planned):
     planned.made.status = Status(BatchState.TIMED_OUT, "TIMEOUT")
     assert planned.made.lost().code is ErrorCode.ALLOCATION_TIMED_OUT
+
+
+def test_files_that_are_nobodys_report_are_passed_over(planned):
+    for name in ("²", "x", "-1", "99", "1" * 200):
+        (planned.made.folder / worklist.REPORTS / f"{name}.json").touch()
+    (planned.made.folder / worklist.REPORTS / "1.json").mkdir()
+    planned.report(1)
+    assert [found.key for found in planned.made.collect()] == [(1, 1)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pilot.hpc import record, report
 from pilot.hpc.record import Left, Note, Record, Stage
 from pilot.hpc.report import RankReport
+from pilot.runtime.workdir import ALLOCATED
 
 KEY = (7, 1)
 
@@ -38,6 +41,28 @@ def test_a_record_and_a_note_are_read_as_they_were_written(tmp_path, folder):
     assert record.read_note(place(tmp_path, folder)) == Note(folder, 0)
     assert record.read_note(folder) is None
     assert list(record.allocations(tmp_path)) == [folder]
+
+
+@pytest.mark.parametrize("line", ["Infinity", "[" * 100_000, '"x"'])
+def test_a_note_that_a_payload_has_forged_is_none(tmp_path, folder, line):
+    (place(tmp_path, folder) / ALLOCATED).write_text(f'{{"folder": "{folder}", "line": {line}}}')
+    assert record.read_note(tmp_path / "job") is None
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        *({"wall_time": 10**400}, {"wall_time": float("nan")}, {"max_rss": float("inf")}, {"pid": 2**70}),
+        *({"status": 1.5}, {"status": "0"}, {"status": True}, {"dumped": 1}, {"words": None}, {"code": None}),
+    ],
+)
+def test_a_report_whose_figures_are_of_another_kind_is_none(folder, forged):
+    path = folder / "reports" / "0.json"
+    sound = {"job": 7, "attempt": 1, "line": 0, "status": 3, "wall_time": 2, "max_rss": 5, "late": True}
+    path.write_text(json.dumps(sound))
+    assert report.read(path, KEY) == RankReport(7, 1, 0, status=3, wall_time=2, max_rss=5, late=True)
+    path.write_text(json.dumps({**sound, **forged}))
+    assert report.read(path, KEY) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "x", "stage": "gone"}'])
