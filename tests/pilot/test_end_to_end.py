@@ -156,7 +156,10 @@ def test_a_job_with_input_output_and_log_is_finished_and_leaves_nothing_behind(s
     stage.dispatcher.jobs = [shell("cat in.txt in.txt > out.txt; echo said", inputs=["in.txt"], outputs=["out.txt"])]
     status, said = stage.run()
     assert (status, said) == (0, "pilot: 1 job finished (exit status 0)\n")
-    assert [update["job_status"] for update in stage.dispatcher.updates] == ["starting", "running", "finished"]
+    told = [update["job_status"] for update in stage.dispatcher.updates]
+    # A report that still waits when a newer one comes is not sent.
+    assert told == [status for status in ("starting", "running", "finished") if status in told]
+    assert told[-1] == "finished"
     assert set(json.loads(stage.final()["job_output_report"])) == {"out.txt", "job.log.tgz"}
     assert (stage.storage / "out.txt").read_text() == "hellohello"
     assert log_member(stage, "payload.stdout") == "said\n"

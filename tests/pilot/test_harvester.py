@@ -220,7 +220,10 @@ def test_a_worker_whose_jobs_are_pushed_tells_the_server_what_becomes_of_them(ha
             HARVESTER_WORKDIR=str(harvester.access),
         )
         assert pilot.wait(30) == 0
-        assert [update["job_status"] for update in dispatcher.updates] == ["starting", "running", "finished"]
+        told = [update["job_status"] for update in dispatcher.updates]
+        # A report that still waits when a newer one comes is not sent.
+        assert told == [status for status in ("starting", "running", "finished") if status in told]
+        assert told[-1] == "finished"
         assert heard == ["started", "finished"]
         assert "/api/v1/pilot/acquire_jobs" not in dispatcher.counts
     assert not (harvester.access / "worker_attributes.json").exists()
