@@ -106,7 +106,7 @@ def read(path: Path, key: tuple[int, int]) -> Optional[RankReport]:
 
 
 def _is_sound(value: Any, default: Any) -> bool:
-    """Say whether a value is of its field's kind; ``None`` where that is the default. Whoever runs here can write it."""
+    """Say whether a value is of its field's kind; ``None`` where that is the default. A payload could write it."""
     if isinstance(default, (str, bool)):
         return type(value) is type(default)
     if isinstance(default, float):
