@@ -20,11 +20,14 @@ NUMBERS: dict[str, type[IntEnum]] = {
 
 
 def told(field: str, value: object) -> str:
-    """Write a field's value; an error number with its name and the remedy, as far as somebody has given it one."""
+    """Write a field's value; an error number with its name and the remedy, as far as somebody has given it one.
+
+    A negative number of a pilot is the same with the wish that another may try.
+    """
     numbers = NUMBERS.get(field)
-    if numbers is None or not isinstance(value, int) or value not in {code.value for code in numbers}:
+    if numbers is None or not isinstance(value, int) or abs(value) not in {code.value for code in numbers}:
         return str(value)
-    code = numbers(value)
+    code = numbers(abs(value))
     if isinstance(code, ErrorCode):
         words = code.advice
     else:
