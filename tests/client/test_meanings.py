@@ -12,7 +12,11 @@ from tests.client.test_show import text_of
     ("field", "number", "told"),
     [
         ("pilotErrorCode", 1305, "1305 PAYLOAD_FAILED: read the payload's output"),
-        ("pilotErrorCode", -1137, "-1137 STAGE_OUT_FAILED: read the transfer's last words in the pilot log; check the storage"),
+        (
+            "pilotErrorCode",
+            -1137,
+            "-1137 STAGE_OUT_FAILED: read the transfer's last words in the pilot log; check the storage",
+        ),
         ("exeErrorCode", 1237, "1237 NO_EVENTS: check the raw file's event count; an empty file is left out"),
         ("jobDispatcherErrorCode", 100, "100 LOST_HEARTBEAT: no heartbeat of the pilot for too long"),
         ("taskBufferErrorCode", 100, "100 KILLED: the job was killed by command"),
