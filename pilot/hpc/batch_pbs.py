@@ -44,6 +44,9 @@ class Pbs:
     def submit(self, launch: Launch) -> str:
         """Submit a batch job; answer its number, such as ``12.server``."""
         check(launch, OPTIONS)
+        for option in launch.options:
+            if re.search(",[^,]*=", option.partition("=")[2]):  # such as -lmem=1gb,walltime=99:00:00
+                raise rejected(f"option {option!r} of the allocation says several things; one each is expected")
         script = write_script(launch, self._environment)
         said = self._ask([*_qsub(launch, torque=self._torque), str(script)])
         number = (said.output.split() or [""])[-1]

@@ -73,6 +73,13 @@ def test_options_are_those_of_a_list(tmp_path, option):
     assert "--exclusive, --qos=..." in words
 
 
+@pytest.mark.parametrize("option", ["-Wumask=022,stagein=a@b:c", "-lmem=1gb,walltime=99:00:00"])
+def test_an_option_of_pbs_brings_no_other_along(tmp_path, option):
+    code, words = code_of(Pbs(Answers(), {}).submit, launch(tmp_path, options=(option,)))
+    assert (code, option in words) == (ErrorCode.ALLOCATION_REJECTED, True)
+    assert Pbs(Answers("12.server"), {}).submit(launch(tmp_path, options=("-Wgroup_list=a@b,c",))) == "12.server"
+
+
 @pytest.mark.parametrize("shape", [{"nodes": 0}, {"ranks": 0}, {"wall_time": 0.0}, {"cores_per_rank": -1}])
 def test_an_allocation_of_nothing_is_refused(tmp_path, shape):
     assert code_of(batch.check, launch(tmp_path, **shape), OPTIONS)[0] is ErrorCode.ALLOCATION_REJECTED
