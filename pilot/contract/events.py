@@ -43,6 +43,11 @@ def checked_range_id(text: Any) -> str:
     return text
 
 
+def plain(words: str) -> str:
+    """Write words of a payload, which may be any bytes, so that each log and each server can take them."""
+    return "".join(one if one.isprintable() else "?" for one in words[:LONGEST_WORDS])
+
+
 class EventJob(NamedTuple):
     """Whose ranges are meant. PanDA keeps those that nobody has under the job set."""
 

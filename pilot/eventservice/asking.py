@@ -55,11 +55,11 @@ class Asking:
     def go_on(self, slowest: float = 0.0) -> None:
         """Ask, if there is need. ``slowest``: how long a range takes, in seconds."""
         self._slowest = slowest
-        if self.busy or self.dry or self.closed:
+        if self.dry or self.closed:
             return
         if self._time_left() <= 0:
             self.close("there is no time for another one")
-        elif self._book.count(State.READY) < self._amounts.ahead:
+        elif not self.busy and self._book.count(State.READY) < self._amounts.ahead:
             self.busy = True
             self._send(self._amounts.at_once, self._new_id())
 

@@ -26,23 +26,32 @@ log = logging.getLogger(__name__)
 
 #: A worker that does not read its answer for so many seconds has hung up.
 DEAF_AFTER = 10
+#: So many workers of a job are heard at a time; a pilot needs open files for other things, too.
+MOST_WORKERS = 400
+#: So many lines are heard ahead of whoever answers them; then their payload waits.
+MOST_AHEAD = 1000
+#: When no worker can be taken for lack of open files, it is tried again after so many seconds.
+TRY_AGAIN = 1.0
 _PIECE = 65536
 
 
 class Worker:
     """One worker's line. `say` is for one thread."""
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, heard: Callable[[], None] = lambda: None) -> None:
         self._line = line
+        self.heard = heard  # to be called once for each of its lines
         self.polite = False  # it understands answers to what it tells
         # Reading is done when there is something; writing waits for a worker that is busy, but not for ever.
         line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", DEAF_AFTER, 0))
 
     def say(self, text: str) -> bool:
-        """Send one line; False when nobody takes it."""
+        """Send one line; False when nobody takes it: then the line is cut, and nobody waits for this worker again."""
         try:
             self._line.sendall(text.encode("utf-8", "surrogateescape") + b"\n")
         except OSError:
+            with contextlib.suppress(OSError):
+                self._line.shutdown(socket.SHUT_RDWR)
             return False
         return True
 
@@ -68,7 +77,8 @@ class Door:
         self._tell = tell
         self._ready = selectors.DefaultSelector()
         self._heard: dict[socket.socket, tuple[Worker, bytearray]] = {}
-        self._crowded = False
+        self._crowded = self._closing = False
+        self._room = threading.Semaphore(MOST_AHEAD)
         self._thread = threading.Thread(target=self._serve, name="events", daemon=True)
 
     def __enter__(self) -> Door:
@@ -95,6 +105,8 @@ class Door:
         self._listening.listen(128)
 
     def __exit__(self, *_: object) -> None:
+        self._closing = True
+        self._room.release()
         os.close(self._ended)
         self._thread.join()
         for line in (*self._heard, self._listening):
@@ -106,7 +118,11 @@ class Door:
 
     def _serve(self) -> None:
         while True:
-            for key, _ in self._ready.select():
+            full = len(self._heard) >= MOST_WORKERS
+            ready = self._ready.select(TRY_AGAIN if self._crowded and not full else None)
+            if not ready:
+                self._listen_again()
+            for key, _ in ready:
                 if key.fd == self._end:
                     return
                 if key.fileobj is self._listening:
@@ -117,13 +133,24 @@ class Door:
     def _take(self) -> None:
         try:
             line, _ = self._listening.accept()
-        except OSError as wrong:  # too many open files, most often; it is heard when another one hangs up
+        except OSError as wrong:  # too many open files, most often
             log.warning("a worker of a payload cannot be heard: %s", wrong)
-            self._ready.unregister(self._listening)
-            self._crowded = True
+            self._crowd()
             return
-        self._heard[line] = Worker(line), bytearray()
+        self._heard[line] = Worker(line, self._room.release), bytearray()
         self._ready.register(line, selectors.EVENT_READ)
+        if len(self._heard) >= MOST_WORKERS:
+            log.warning("%d workers of a payload talk at a time; others wait until one hangs up", MOST_WORKERS)
+            self._crowd()
+
+    def _crowd(self) -> None:
+        self._ready.unregister(self._listening)
+        self._crowded = True
+
+    def _listen_again(self) -> None:
+        if self._crowded:
+            self._ready.register(self._listening, selectors.EVENT_READ)
+            self._crowded = False
 
     def _hear(self, line: socket.socket) -> None:
         worker, heard = self._heard[line]
@@ -135,6 +162,10 @@ class Door:
         *lines, rest = bytes(heard).split(b"\n")
         heard[:] = rest
         for one in lines:
+            self._room.acquire()
+            if self._closing:
+                self._room.release()
+                return
             self._tell(Line(worker, one.decode("utf-8", "surrogateescape").rstrip("\r")))
         if not said or len(rest) > LONGEST:
             if said:
@@ -142,7 +173,5 @@ class Door:
             self._ready.unregister(line)
             del self._heard[line]
             line.close()
-            if self._crowded:
-                self._ready.register(self._listening, selectors.EVENT_READ)
-                self._crowded = False
+            self._listen_again()
             self._tell(Gone(worker))

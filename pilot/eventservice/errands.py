@@ -205,7 +205,7 @@ class Store:
             words = f"outputs of event ranges cannot be packed: {path}: {wrong.strerror or wrong}"
             return NotStored("", Problem(ErrorCode.FILE_HANDLING, words))
         if not ids:
-            outputs.drop([str(path)])
+            outputs.drop([str(path)], self._folder)
         return Packed(Archive(name, size, checksum), ids, dict(without))
 
     def store(self, archive: Archive) -> object:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from pilot.api.event_client import REFUSED, TAKEN
 from pilot.contract.codes import ErrorCode
+from pilot.contract.events import plain
 from pilot.copytool.base import Cancel
 from pilot.errors import JobFailed
 from pilot.eventservice import messages
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 NEVER = float("inf")
 #: What one wait may last, in seconds.
 _LONGEST = 86400.0
+#: So many words of a payload that make no sense stand in the pilot's log, and no more.
+MOST_REFUSALS = 100
 
 
 class AskedToEnd(NamedTuple):
@@ -90,7 +93,7 @@ class Exchange:
         self._book, self._place, self._asking, self._outgoing = book, place, asking, outgoing
         self._rules, self._inbox, self._stop, self._cancelled, self._clock = rules, inbox, stop, cancelled, clock
         self._handing = Handing(book, clock)
-        self._failed_in_a_row = 0
+        self._failed_in_a_row = self._refused = 0
         self._stop_at = NEVER
         self._running = True
         #: Why the exchange itself has ended the payload, or why its ranges came to nothing.
@@ -195,16 +198,18 @@ class Exchange:
     def _heard(self, line: Line) -> None:
         said = messages.read(line.text)
         worker = line.worker
+        worker.heard()
         if isinstance(said, messages.Ready):
-            self._handing.wait(worker, said.wanted)
+            if not self._handing.wait(worker, said.wanted):
+                self._refuse(worker, "too many have asked for ranges, and wait for them")
         elif isinstance(said, messages.Hello):
             worker.polite = True
             worker.say(TAKEN)
         elif isinstance(said, messages.Wrong):
-            _refuse(worker, said.words)
+            self._refuse(worker, said.words)
         elif (held := self._book.get(said.id)) is None or held.state is not State.GIVEN:
             is_what = "none of this job's" if held is None else f"{held.state.value}, not given to this payload"
-            _refuse(worker, f"range {said.id} is {is_what}")
+            self._refuse(worker, f"range {said.id} is {is_what}")
         elif isinstance(said, messages.Done):
             self._done(worker, said)
         else:
@@ -219,7 +224,7 @@ class Exchange:
                 raise NoOutput(f"{said.output} is the output of range {other} already")
         except NoOutput as wrong:
             self._fail(said.id, Failure(ErrorCode.OUTPUT_MISSING, str(wrong)))
-            _refuse(worker, str(wrong))
+            self._refuse(worker, str(wrong))
             return
         wall_time = self._handing.ended(said.id)
         self._book.done(said.id, path, said.cpu_time, said.wall_time or wall_time)
@@ -234,6 +239,16 @@ class Exchange:
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= self._rules.failures:
             self._asking.close(f"{self._failed_in_a_row} event ranges in a row have failed")
+
+    def _refuse(self, worker: Worker, words: str) -> None:
+        words = plain(words)
+        self._refused += 1
+        if self._refused <= MOST_REFUSALS:
+            log.warning("a payload's word is not taken: %s", words)
+        if self._refused == MOST_REFUSALS:
+            log.warning("further words of this payload that are not taken are not shown")
+        if worker.polite:
+            worker.say(f"{REFUSED}: {' '.join(words.split())}")
 
 
 def _failure(problem: Optional[Problem]) -> JobFailed:
@@ -250,9 +265,3 @@ def _too_slow() -> Problem:
 def _accept(worker: Worker) -> None:
     if worker.polite:
         worker.say(TAKEN)
-
-
-def _refuse(worker: Worker, words: str) -> None:
-    log.warning("a payload's word is not taken: %s", words)
-    if worker.polite:
-        worker.say(f"{REFUSED}: {' '.join(words.split())}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import Callable
 
 from pilot.api.event_client import NO_MORE
@@ -10,24 +11,30 @@ from pilot.eventservice.book import Book
 from pilot.eventservice.door import Worker
 from pilot.eventservice.ranges import Held, State
 
+#: No job has more requests of workers at a time.
+MOST_WAITING = 10_000
+
 
 class Handing:
     """Part of the exchange, in its thread."""
 
     def __init__(self, book: Book, clock: Callable[[], float]) -> None:
         self._book, self._clock = book, clock
-        self._waiting: list[tuple[Worker, int]] = []
+        self._waiting: deque[tuple[Worker, int]] = deque()
         self._given_at: dict[str, float] = {}
         #: How long the slowest range has taken, in seconds.
         self.slowest = 0.0
 
-    def wait(self, worker: Worker, wanted: int) -> None:
-        """Take a worker that is ready for so many ranges at most."""
+    def wait(self, worker: Worker, wanted: int) -> bool:
+        """Take a worker that is ready for so many ranges at most; False when too many wait."""
+        if len(self._waiting) >= MOST_WAITING:
+            return False
         self._waiting.append((worker, wanted))
+        return True
 
     def forget(self, worker: Worker) -> None:
         """Take it that a worker has hung up: nothing is handed to it."""
-        self._waiting = [(other, wanted) for other, wanted in self._waiting if other is not worker]
+        self._waiting = deque((other, wanted) for other, wanted in self._waiting if other is not worker)
 
     def serve(self, *, closed: bool, dry: bool) -> None:
         """Hand out what there is; when no more will come, say so.
@@ -43,7 +50,7 @@ class Handing:
             elif not stock:
                 return
             else:
-                self._hand_out(*self._waiting.pop(0))
+                self._hand_out(*self._waiting.popleft())
 
     def _hand_out(self, worker: Worker, wanted: int) -> None:
         given = self._book.give(wanted)

@@ -42,7 +42,7 @@ def prepared(spec: JobSpec, folder: Path, command: PayloadCommand) -> Iterator[P
         lists = {one.name: one.files for one in spec.input_lists}
         yield replace(command, argv=write_lists(folder, lists, command.argv))
     finally:
-        drop([str(folder / name) for name in members])
+        drop([str(folder / name) for name in members], folder)
 
 
 def unpack(folder: Path, names: Sequence[str]) -> list[str]:

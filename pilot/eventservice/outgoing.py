@@ -134,7 +134,7 @@ class Outgoing:
         paths = [held.output for held in gone if held is not None]
         if packed.ids:
             self._book.pack(packed.ids, packed.archive)
-        outputs.drop(paths)
+        outputs.drop(paths, self._folder)
         for path in paths:
             self._paths.pop(path, None)
         self._done_at = self._clock() if self._book.count(State.DONE) else NEVER
@@ -143,7 +143,7 @@ class Outgoing:
     def _stored(self, stored: Stored) -> None:
         self._storing, self._failures, self._not_before = False, 0, NEVER
         self._book.store(stored.archive)
-        outputs.drop([str(self._folder / stored.archive.lfn)])
+        outputs.drop([str(self._folder / stored.archive.lfn)], self._folder)
         log.info("%s is stored at %s", stored.archive.lfn, stored.archive.url)
 
     def _not_stored(self, failed: NotStored) -> None:

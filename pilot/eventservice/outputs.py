@@ -6,14 +6,14 @@ import contextlib
 import os
 import stat
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from pilot.contract.events import ARCHIVE_PREFIX, CLIENT_FILE, JOURNAL_FILE, SOCKET_FILE
 from pilot.copytool import checksum
 from pilot.copytool.base import Deadline
-from pilot.runtime.workdir import OWN_NAMES, clear, write_new
+from pilot.runtime.workdir import OWN_NAMES, write_new
 
 #: What the pilot itself has in a job's directory.
 NOT_OUTPUTS = frozenset([*OWN_NAMES, CLIENT_FILE, JOURNAL_FILE, SOCKET_FILE])
@@ -43,6 +43,8 @@ def find(said: str, folder: Path, seen_at: Sequence[str] = ()) -> Path:
     Raises:
         NoOutput: it is none that may be stored.
     """
+    if "\0" in said:
+        raise NoOutput(f"{said} is no name of a file")
     root = os.path.normpath(folder)
     path = _outside(os.path.normpath(said), root, seen_at)
     if not path.startswith(root + os.sep):
@@ -97,7 +99,7 @@ def pack(archive: Path, outputs: Sequence[Output]) -> tuple[list[str], Mapping[s
         with write_new(archive) as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             for output in outputs:
                 try:
-                    source = _open(output.path)
+                    source = _open(output.path, archive.parent)
                 except OSError as wrong:
                     without[output.range_id] = f"{output.path}: {wrong.strerror or wrong}"
                     continue
@@ -116,9 +118,29 @@ def pack(archive: Path, outputs: Sequence[Output]) -> tuple[list[str], Mapping[s
     return packed, without
 
 
-def _open(path: str) -> IO[bytes]:
+@contextlib.contextmanager
+def _above(path: str, folder: Path) -> Iterator[tuple[int, str]]:
+    """Answer a descriptor of the folder in which a file lies, and its name; no link on the way to it is followed.
+
+    Its payload runs, in a container perhaps, and may have put one there that leads to what only the pilot can reach.
+    """
+    *folders, name = Path(os.path.relpath(path, folder)).parts
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in folders:
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+            os.close(at)
+            at = below
+        yield at, name
+    finally:
+        os.close(at)
+
+
+def _open(path: str, folder: Path) -> IO[bytes]:
     """Open an output; what its payload has put in its place meanwhile is not followed, nor waited for."""
-    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    with _above(path, folder) as (at, name):
+        found = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+    file = os.fdopen(found, "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError("no file any more")
@@ -130,8 +152,8 @@ def facts(archive: Path) -> tuple[int, str]:
     return archive.stat().st_size, checksum.of_file(archive, checksum.ADLER32, Deadline(_PATIENCE))
 
 
-def drop(paths: Sequence[str]) -> None:
-    """Remove what has been stored."""
+def drop(paths: Sequence[str], folder: Path) -> None:
+    """Remove what has been stored, from the job's directory or below."""
     for path in paths:
-        with contextlib.suppress(OSError):
-            clear(Path(path))
+        with contextlib.suppress(OSError), _above(path, folder) as (at, name):
+            os.unlink(name, dir_fd=at)  # a Path knows no descriptors

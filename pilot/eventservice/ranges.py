@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Optional
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.events import EventRange
+from pilot.contract.events import EventRange, plain
 
 
 class State(str, Enum):
@@ -70,6 +70,9 @@ class Failure:
     code: ErrorCode
     words: str
     fatal: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", plain(self.words))
 
 
 @dataclass(frozen=True)

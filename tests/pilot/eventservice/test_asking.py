@@ -94,3 +94,12 @@ def test_a_server_that_repeats_itself_is_not_asked_for_ever(bench):
     bench.asking.go_on()
     bench.asking.came(bench.book.came([EventRange("a")]), dry=False)
     assert bench.asking.closed
+
+
+def test_a_request_that_is_not_answered_while_there_is_time_is_given_up_and_not_watched(bench):
+    bench.asking.go_on()
+    bench.left = 5.0
+    bench.asking.go_on()
+    assert bench.asking.closed
+    assert bench.stopped
+    assert bench.asking.next() == float("inf"), "there is nothing to wake up for"

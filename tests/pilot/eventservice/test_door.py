@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import queue
+import resource
+import socket
 
 import pytest
 
 from pilot.api.event_client import connect
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
-from pilot.eventservice.door import Door, Gone, Line
+from pilot.eventservice import door as doors
+from pilot.eventservice.door import MOST_AHEAD, Door, Gone, Line
 from pilot.eventservice.messages import LONGEST
 
 
@@ -91,3 +95,66 @@ def test_nobody_listens_where_there_is_no_door(tmp_path):
         connect(str(tmp_path / "none"))
     with pytest.raises(OSError, match="No such file"):
         connect(str(tmp_path / ("long" * 50) / "none"))
+
+
+def test_who_does_not_read_is_waited_for_once_and_then_cut_off(tmp_path, heard, monkeypatch):
+    monkeypatch.setattr(doors, "DEAF_AFTER", 1)
+    with Door(tmp_path, heard.put) as door, connect(str(door.path)) as line:
+        line.sendall(b"hello\n")
+        worker = hear(heard).worker
+        assert not worker.say("x" * 10_000_000)
+        assert hear(heard) == Gone(worker)
+        assert not worker.say("y")
+
+
+def test_more_workers_than_may_talk_at_a_time_wait_until_one_hangs_up(tmp_path, heard, monkeypatch):
+    monkeypatch.setattr(doors, "MOST_WORKERS", 3)
+    with Door(tmp_path, heard.put) as door:
+        lines = [connect(str(door.path)) for _ in range(5)]
+        for line in lines:
+            line.sendall(b"hello\n")
+        assert [type(hear(heard)) for _ in range(3)] == [Line] * 3
+        for line in lines[:3]:
+            line.close()
+        assert sorted(type(hear(heard)).__name__ for _ in range(5)) == ["Gone"] * 3 + ["Line"] * 2
+        for line in lines[3:]:
+            line.close()
+
+
+def test_when_there_is_no_open_file_left_workers_are_taken_as_soon_as_there_is(tmp_path, heard):
+    with Door(tmp_path, heard.put) as door:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        line = socket.socket(socket.AF_UNIX)
+        next_free = os.dup(line.fileno())
+        os.close(next_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (next_free, before[1]))
+        try:
+            line.connect(str(door.path))
+            line.sendall(b"hello\n")
+            with pytest.raises(queue.Empty):
+                heard.get(timeout=0.2)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert isinstance(hear(heard), Line)
+        line.close()
+
+
+def test_who_says_more_than_is_heard_has_to_wait(tmp_path, heard):
+    with Door(tmp_path, heard.put) as door, connect(str(door.path)) as line:
+        line.settimeout(0.3)
+        with pytest.raises(OSError, match="timed out"):
+            line.sendall(b"word\n" * 1_000_000)
+        assert heard.qsize() == MOST_AHEAD
+        for _ in range(MOST_AHEAD + 10):
+            hear(heard).worker.heard()
+
+
+def test_a_payload_that_floods_keeps_no_pilot_from_ending(tmp_path, heard):
+    with Door(tmp_path, heard.put) as door:
+        floods = [connect(str(door.path)) for _ in range(3)]
+        for line in floods:
+            line.settimeout(0.2)
+            with pytest.raises(OSError, match="timed out"):
+                line.sendall(b"word\n" * 1_000_000)
+    for line in floods:
+        line.close()

@@ -210,20 +210,21 @@ def test_an_error_that_nobody_knows_ends_the_payload_and_is_raised(scene):
 
 
 def test_a_full_disk_ends_the_payload_with_its_code(small_disk):
-    scene = Scene(small_disk)
+    scene = Scene(small_disk, 40)
 
     def payload(address):
         with Events(address) as line:
-            (one,) = line.next()
+            ranges = line.next(40)
         with pytest.raises(OSError, match="space"):
             (small_disk / "full").write_bytes(b"x" * 100_000)
         deaf = connect(address)
-        deaf.sendall(f"ERR_X {one['eventRangeID']}: {'w' * 60_000}\n".encode())
+        for one in ranges:
+            deaf.sendall(f"ERR_X {one['eventRangeID']}: {'w' * 60_000}\n".encode())
         scene.stopped.wait(10)
         deaf.close()
 
     with pytest.raises(JobFailed) as caught:
-        scene.run(payload)
+        scene.run(payload, at_once=40, failures=1000)
     assert caught.value.code is ErrorCode.JOURNAL_UNUSABLE
     assert scene.stopped.is_set()
 
@@ -333,3 +334,70 @@ def test_after_a_soft_word_no_more_is_given_and_who_does_not_end_is_stopped(scen
     assert answers == [[]]
     assert found.problem.code is ErrorCode.ORDERED_STOP
     assert scene.told == [], "what was in hand is left to the server"
+
+
+def raw(address, *lines):
+    line = connect(address)
+    line.settimeout(10)
+    line.sendall(b"Hello compass 1\n" + b"".join(one + b"\n" for one in lines))
+    with line, line.makefile("rb") as answers:
+        return [answers.readline() for _ in range(len(lines) + 1)][1:]
+
+
+def test_words_that_no_log_and_no_server_could_take_are_made_plain(scene):
+    reports, heard = [], []
+    take = scene.update_events
+
+    def note(report):
+        reports.extend(report.said())
+        return take(report)
+
+    scene.update_events = note
+
+    def payload(address):
+        with Events(address) as line:
+            one, other = (one["eventRangeID"].encode() for one in line.next(2))
+        heard.extend(raw(address, b"ERR_X " + one + b": bad \xff\0 luck", bytes(scene.folder) + b"/\0x,ID:" + other))
+
+    assert scene.run(payload, at_once=2).problem.code is ErrorCode.ES_RECOVERABLE
+    assert heard[0] == b"Taken\n"
+    assert heard[1].endswith(b"?x is no name of a file\n")
+    words = [end["errorDiag"] for end in reports]
+    assert words == ["ERR_X: bad ?? luck", f"{scene.folder}/?x is no name of a file"]
+
+
+def test_nonsense_is_answered_each_time_and_fills_no_log(scene, caplog):
+    heard = []
+    scene.run(lambda address: heard.extend(raw(address, *[b"nonsense"] * 500)))
+    assert heard == [b"Refused: 'nonsense' is no message of the event service\n"] * 500
+    assert len([one for one in caplog.records if "nonsense" in one.getMessage()]) == 100
+
+
+def test_a_flood_of_requests_is_bounded(scene):
+    scene.ranges = scene.ranges[:1]
+    released = threading.Event()
+    give = scene.get_event_ranges
+
+    def slowly(*asked):
+        if not scene.ranges:
+            released.wait(10)
+        return give(*asked)
+
+    scene.get_event_ranges = slowly
+    heard = []
+
+    def payload(address):
+        line = connect(address)
+        line.settimeout(10)
+        line.sendall(b"Hello compass 1\n" + b"Ready for events\n" * 10_002)
+        with line, line.makefile("rb") as answers:
+            for answer in answers:
+                heard.append(answer)
+                if answer.startswith(b"Refused"):
+                    released.set()
+                if heard.count(b"No more events\n") == 10_000:
+                    return
+
+    scene.run(payload)
+    assert heard[2] == b"Refused: too many have asked for ranges, and wait for them\n"
+    assert len(heard) == 2 + 1 + 10_000

@@ -82,5 +82,19 @@ def test_nothing_is_left_of_an_archive_that_cannot_be_written(small_disk):
 
 
 def test_what_was_stored_is_removed_and_what_is_gone_does_not_matter(folder):
-    drop([str(folder / "out"), str(folder / "none")])
+    drop([str(folder / "out"), str(folder / "none")], folder)
     assert not (folder / "out").exists()
+
+
+def test_a_folder_that_became_a_link_leads_neither_to_the_pilots_files_nor_to_their_end(folder, tmp_path):
+    secret = tmp_path / "secrets" / "out"
+    secret.parent.mkdir()
+    secret.write_text("token")
+    (folder / "deep").rename(folder / "before")
+    (folder / "deep").symlink_to(secret.parent)
+    packed, without = pack(folder / "x.tar", [Output("a", str(folder / "deep" / "out"))])
+    assert packed == []
+    assert "Not a directory" in without["a"]
+    drop([str(folder / "deep" / "out"), str(folder / "before" / "out")], folder)
+    assert secret.read_text() == "token"
+    assert list((folder / "before").iterdir()) == []
