@@ -16,7 +16,7 @@ from typing import NamedTuple, Union
 CONFIG = "_CONDOR_CHIRP_CONFIG"
 #: Names that begin so may be set on any pool; others only in jobs with ``want_io_proxy = true`` in their submit file.
 DELAYED = "Chirp"
-#: The longest line that is sent, in bytes as it is sent: a starter reads 1024, and takes the rest for another command.
+#: The longest line that is sent, in bytes as it is sent: a starter refuses those of more than 1024.
 LONGEST = 1000
 _ANSWER, _MOMENT = 256, 0.001
 
