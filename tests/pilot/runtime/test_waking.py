@@ -24,6 +24,24 @@ def test_an_item_wakes_whoever_waits():
     waking.put("late")  # nobody reads any more
 
 
+def test_what_is_put_after_the_end_is_written_into_nobodys_file(tmp_path):
+    waking = Waking()
+    waking.close()
+    with (tmp_path / "one").open("wb") as one, (tmp_path / "two").open("wb") as two:  # they take the numbers
+        waking.put("late")
+        waking.close()
+        one.write(b"1")
+        two.write(b"2")
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"1", b"2"]
+
+
+def test_a_wait_of_years_is_no_error():
+    waking = Waking()
+    waking.put("item")
+    assert waking.wait([], 1e12) == []
+    waking.close()
+
+
 def test_another_descriptor_wakes_too_and_is_named():
     waking, pipe = Waking(), Pipe()
     os.write(pipe.write, b"x")
