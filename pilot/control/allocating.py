@@ -205,10 +205,13 @@ class GatheringLane(Component):
             self._collect(allocation)
         if now >= following.ask_at or (allocation.started is not None and allocation.started.is_here):
             following.ask_at = now + self._settings.poll
-            self._ask(following)
-        if not allocation.over and (problem := self._end_of(following)) is not None:
-            allocation.cancel()
-            for found in allocation.give_up(problem):
+            if not following.ended:  # in time nobody would know any more how it has
+                self._ask(following)
+                allocation.insist()
+        if keys := self._lost(following):
+            if not following.ended:
+                allocation.cancel()
+            for found in allocation.give_up(keys, allocation.lost()):
                 self._found(allocation, found)
         if allocation.over:
             log.info("allocation %s is over", allocation.record.name)
@@ -229,15 +232,19 @@ class GatheringLane(Component):
             if state.over:
                 following.look_at = self._clock()
 
-    def _end_of(self, following: Following) -> Optional[Problem]:
-        """Say why payloads without a report will have none; ``None`` while they may."""
-        patience = {BatchState.HELD: self._settings.held, BatchState.UNKNOWN: UNKNOWN_FOR, BatchState.RESCHEDULED: 0.0}
-        state = following.state
-        if state is None or not (state.over or state in patience):
-            return None
-        # What the last ranks have written may take a while to be seen from here.
-        seconds = self._settings.look if state.over else patience[state]
-        return following.allocation.lost() if following.now >= following.since + seconds else None
+    def _lost(self, following: Following) -> Sequence[Key]:
+        """Say which payloads without a report will have none."""
+        allocation, chosen, passed = following.allocation, self._settings, following.now - following.since
+        patience = {BatchState.HELD: chosen.held, BatchState.UNKNOWN: UNKNOWN_FOR, BatchState.RESCHEDULED: 0.0}
+        if following.ended:
+            # What the last ranks have written may take a while to be seen from here; who waits for it is another thing.
+            here = allocation.started is not None and allocation.started.is_here
+            alone = here and chosen.launcher == "local" and not chosen.resource
+            if passed < (chosen.look if alone else chosen.late):
+                return allocation.stopped if passed >= chosen.look else ()
+        elif following.state not in patience or passed < patience[following.state]:
+            return ()
+        return allocation.keys
 
     def _found(self, allocation: Allocation, found: Found) -> None:
         handed = self._handed.get(found.key)
@@ -271,6 +278,11 @@ class Following:
         self.allocation, self.look_at, self.ask_at = allocation, look_at, ask_at
         self.state: Optional[BatchState] = None
         self.now = self.since = ask_at
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it can run any more."""
+        return self.state is not None and self.state.over
 
     @property
     def due(self) -> float:

@@ -44,8 +44,8 @@ class Started(Protocol):
     def status(self) -> Status:
         """Say how it is; asked from time to time."""
 
-    def cancel(self) -> None:
-        """End it."""
+    def cancel(self) -> bool:
+        """End it; False: nobody knows whether it was heard."""
 
 
 class Found(NamedTuple):
@@ -66,7 +66,7 @@ class Allocation:
         self._open = dict(enumerate(written.keys))
         self._lines = {key: line for line, key in self._open.items()}
         self._stopped: set[int] = set()
-        self._cancelled = False
+        self._to_cancel = self._cancelled = False
         self._poked, self._pipe = poked, -1
 
     @property
@@ -125,14 +125,17 @@ class Allocation:
             return [int(name[:-5]) for name in names if name[:-5].isdecimal() and name.endswith(".json")]
         return []
 
-    def give_up(self, problem: Problem) -> Iterator[Found]:
-        """Answer that nothing more will come; what is there already counts. No rank begins any more."""
+    def give_up(self, keys: Iterable[Key], problem: Problem) -> Iterator[Found]:
+        """Answer that nothing more will come of jobs; what is there already counts. No rank begins any more."""
+        self._withdraw()
         yield from self.collect()
+        for key in keys:
+            if self._open.pop(self._lines[key], None) is not None:
+                yield Found(key, problem=problem)
+
+    def _withdraw(self) -> None:
         with contextlib.suppress(OSError):
             (self.folder / worklist.NAME).unlink()
-        for line, key in list(self._open.items()):
-            del self._open[line]
-            yield Found(key, problem=problem)
 
     def lost(self) -> Problem:
         """Say why a payload has no report, from how the allocation has ended."""
@@ -141,17 +144,25 @@ class Allocation:
     def stop(self, key: Key) -> None:
         """Have one payload ended; when none is left that is wanted, the whole allocation."""
         self._stopped.add(self._lines[key])
-        if self._open.keys() <= self._stopped:
-            return self.cancel()
         with contextlib.suppress(OSError):
             (self.folder / worklist.STOPS / str(self._lines[key])).touch()
-        return None
+        if self._open.keys() <= self._stopped:
+            self.cancel()
+
+    @property
+    def stopped(self) -> list[Key]:
+        """The jobs that were to be ended, of which nothing is known yet."""
+        return [self._open[line] for line in sorted(self._open.keys() & self._stopped)]
 
     def cancel(self) -> None:
         """Have all of it ended."""
-        if self.started is not None and not self._cancelled:
-            self._cancelled = True
-            self.started.cancel()
+        self._to_cancel = True
+        self.insist()
+
+    def insist(self) -> None:
+        """Cancel it, if that is wanted and was not heard yet."""
+        if self._to_cancel and not self._cancelled and self.started is not None:
+            self._cancelled = self.started.cancel()
 
     def close(self) -> None:
         """Write down that it is over, and hear no more."""
@@ -159,9 +170,9 @@ class Allocation:
             with contextlib.suppress(OSError):
                 os.write(self._pipe, _END)
             self._pipe = -1
+        self._withdraw()
         with contextlib.suppress(OSError):
             self.write_down(stage=Stage.OVER)
-            (self.folder / worklist.NAME).unlink()
         shutil.rmtree(self.folder / worklist.ENVIRONMENTS, ignore_errors=True)
 
 

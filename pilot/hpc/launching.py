@@ -111,9 +111,9 @@ class Launching:
                 allocation.write_down(stage=Stage.STARTED)
                 allocation.started = starting.Here(launch, environment, self._grace, ended)
                 _write_number(allocation, Stage.STARTED)
-        except JobFailed:
-            allocation.close()  # with the work list gone no rank does anything, should one begin
-            raise
+        finally:
+            if allocation.started is None:
+                allocation.close()  # with the work list gone no rank does anything, should one begin
 
     def resume(self, folder: Path, poked: Poked) -> Optional[Allocation]:
         """Go on with an allocation of a dead pilot; ``None``: it was never started, and never will be."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable
@@ -15,6 +16,8 @@ from pilot.runtime import process
 from pilot.runtime.environment import chosen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pilot.job import PayloadOutcome
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 OUTPUT, ERRORS = "launcher.out", "launcher.err"
 #: Seconds for a launcher beyond what a payload has between SIGTERM and SIGKILL: ranks write their reports then.
 LAST_REPORTS = 15.0
+#: So much of what a launcher has said last is told, in bytes.
+_LAST_WORDS = 300
 
 
 def environment_of(pilot: Mapping[str, str]) -> dict[str, str]:
@@ -46,6 +51,7 @@ class Here:
         """
         self.number = environment.get("SLURM_JOB_ID") or environment.get("PBS_JOBID") or ""
         self._grace, self._status = grace + LAST_REPORTS, Status(BatchState.RUNNING)
+        self._seconds = launch.shape.wall_time + self._grace
         command = PayloadCommand(launch.argv, environment, launch.folder)
         out, err = launch.folder / OUTPUT, launch.folder / ERRORS
         self._payload = process.start(command, stdout=out, stderr=err)
@@ -53,7 +59,9 @@ class Here:
 
     def _wait(self, ended: Callable[[], None]) -> None:
         try:
-            self._status = Status(BatchState.ENDED, _said(self._payload.wait()))
+            outcome = self._payload.wait(self._seconds, self._grace)  # its ranks should have ended long before
+            state = BatchState.TIMED_OUT if outcome.late else BatchState.ENDED
+            self._status = Status(state, _said(outcome))
         except JobFailed as lost:
             self._status = Status(BatchState.FAILED, lost.detail)
         ended()
@@ -62,17 +70,28 @@ class Here:
         """Say how it is."""
         return self._status
 
-    def cancel(self) -> None:
+    def cancel(self) -> bool:
         """Tell the launcher to end, which tells its ranks."""
         self._payload.stop(self._grace)
+        return True
 
 
 def _said(outcome: PayloadOutcome) -> str:
     how = f"signal {outcome.signal}" if outcome.status is None else f"status {outcome.status}"
     words = ""
     for path in (outcome.stderr, outcome.stdout):
-        words = words or path.read_text(errors="replace").strip()[-300:] if path.exists() else words
+        words = words or _tail(path)
     return f"the launcher ended with {how}{': ' if words else ''}{words}"
+
+
+def _tail(path: Path) -> str:
+    """Answer how a file ends, however long it is; nothing when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_WORDS))
+            return file.read(_LAST_WORDS).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
 
 
 class Submitted:
@@ -92,12 +111,14 @@ class Submitted:
             log.warning("batch job %s: %s", self.number, failed)
         return self._last
 
-    def cancel(self) -> None:
-        """Have it ended."""
+    def cancel(self) -> bool:
+        """Have it ended; False when the batch system does not answer."""
         try:
             self._submission.cancel(self.number)
         except JobFailed as failed:
-            log.warning("batch job %s cannot be cancelled: %s", self.number, failed)
+            log.warning("batch job %s cannot be cancelled now: %s", self.number, failed)
+            return False
+        return True
 
 
 def submit(submission: Submission, launch: Launch) -> Submitted:

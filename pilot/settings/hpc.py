@@ -39,5 +39,8 @@ class Hpc(Section):
     poll: float = key(30.0, "s", low=0.1, help="Time between two questions to the batch system.")
     held: float = key(3600.0, "s", low=0, help="An allocation that is held so long is given up.")
     look: float = key(5.0, "s", low=0.05, help="Time between two looks for reports of ranks on other nodes.")
+    late: float = key(
+        120.0, "s", low=0, help="Wait for reports of an allocation that is over: shared disks show files late."
+    )
     stop_look: float = key(10.0, "s", low=0.1, help="Time between two looks of a rank whether to end its payload.")
     node_folder: str = key("", help="Where each node has files of its own; its TMPDIR when left out.")

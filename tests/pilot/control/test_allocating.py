@@ -153,8 +153,8 @@ def test_what_ranks_report_comes_back_as_it_comes(lane):
 @pytest.mark.parametrize(
     ("state", "seconds", "code"),
     [
-        (BatchState.ENDED, 2, ErrorCode.RANK_LOST),
-        (BatchState.TIMED_OUT, 2, ErrorCode.ALLOCATION_TIMED_OUT),
+        (BatchState.ENDED, 120, ErrorCode.RANK_LOST),
+        (BatchState.TIMED_OUT, 120, ErrorCode.ALLOCATION_TIMED_OUT),
         (BatchState.HELD, 3600, ErrorCode.ALLOCATION_HELD),
         (BatchState.UNKNOWN, UNKNOWN_FOR, ErrorCode.ALLOCATION_LOST),
         (BatchState.RESCHEDULED, 0, ErrorCode.ALLOCATION_RESCHEDULED),
@@ -193,6 +193,43 @@ def test_one_that_runs_is_marked_to_be_stopped(lane):
     (made,) = lane.launching.made
     assert [path.name for path in (made.folder / worklist.STOPS).iterdir()] == ["1"]
     assert lane.ended() == {}
+
+
+def test_a_report_counts_that_a_shared_disk_shows_after_the_allocations_end_and_who_was_stopped_is_not_waited_for(lane):
+    lane.gather(1, 2, 3)
+    lane.go_on(5)
+    (made,) = lane.launching.made
+    lane.launching.now = BatchState.ENDED
+    lane.go_on(30)
+    lane.launching.now = BatchState.UNKNOWN  # it is forgotten meanwhile
+    lane.lane.way.warn((2, 1))
+    lane.go_on(60)
+    lane.go_on(2)
+    assert lane.ended() == {2: ErrorCode.RANK_LOST}
+    lane.report(made, 0, 1)
+    lane.go_on(50)
+    assert lane.ended() == {1: None, 2: ErrorCode.RANK_LOST}
+    lane.go_on(10)
+    assert lane.ended() == {1: None, 2: ErrorCode.RANK_LOST, 3: ErrorCode.RANK_LOST}
+
+
+def test_an_allocation_is_cancelled_again_when_that_was_not_heard(lane):
+    lane.gather(1)
+    lane.go_on(5)
+    told = []
+
+    class Deaf:
+        is_here, number = False, "12"
+
+        def cancel(self):
+            told.append(1)
+            return len(told) == 2
+
+    lane.launching.made[0].started = Deaf()
+    lane.lane.way.warn((1, 1))
+    for _ in range(4):
+        lane.go_on(30)
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize(

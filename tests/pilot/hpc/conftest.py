@@ -109,6 +109,7 @@ class Stage:
             "COMPASS_PILOT__PAYLOAD__GRACE": "1",
             "COMPASS_PILOT__HPC__QUIET": "0.3",
             "COMPASS_PILOT__HPC__LOOK": "0.2",
+            "COMPASS_PILOT__HPC__LATE": "0.5",
             "COMPASS_PILOT__HPC__POLL": "0.2",
             "COMPASS_PILOT__HPC__RANKS_PER_NODE": "16",
             "COMPASS_PILOT__HPC__STOP_LOOK": "0.2",

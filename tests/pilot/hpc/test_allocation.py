@@ -23,12 +23,14 @@ GONE = Problem(ErrorCode.RANK_LOST, "gone")
 class Started:
     def __init__(self):
         self.number, self.is_here, self.cancelled = "12", True, 0
+        self.hears = True
 
     def status(self):
         return Status(BatchState.RUNNING)
 
     def cancel(self):
         self.cancelled += 1
+        return self.hears
 
 
 class Plan:
@@ -88,6 +90,7 @@ def test_what_ranks_of_this_node_say_is_heard_at_once(planned):
 def test_one_payload_is_marked_to_be_stopped_and_all_of_them_by_cancelling(planned):
     planned.made.stop((1, 1))
     assert [path.name for path in (planned.made.folder / worklist.STOPS).iterdir()] == ["0"]
+    assert planned.made.stopped == [(1, 1)]
     assert planned.made.started.cancelled == 0
     planned.report(3)
     list(planned.made.collect())
@@ -98,7 +101,7 @@ def test_one_payload_is_marked_to_be_stopped_and_all_of_them_by_cancelling(plann
 
 def test_one_that_is_given_up_counts_what_is_there_and_lets_no_rank_begin(planned):
     planned.report(1)
-    found = {one.key: one.problem for one in planned.made.give_up(GONE)}
+    found = {one.key: one.problem for one in planned.made.give_up(planned.made.keys, GONE)}
     assert found == {(1, 1): None, (2, 1): GONE, (3, 1): GONE}
     assert planned.made.over
     with pytest.raises(worklist.BadWorkList):
@@ -124,3 +127,27 @@ def test_files_that_are_nobodys_report_are_passed_over(planned):
     (planned.made.folder / worklist.REPORTS / "1.json").mkdir()
     planned.report(1)
     assert [found.key for found in planned.made.collect()] == [(1, 1)]
+
+
+def test_who_did_not_hear_that_an_allocation_is_to_end_is_told_again_and_its_ranks_know_it_already(planned):
+    planned.made.started.hears = False
+    for number in (1, 2, 3):
+        planned.made.stop((number, 1))
+    assert len(list((planned.made.folder / worklist.STOPS).iterdir())) == 3
+    planned.made.started.hears = True
+    planned.made.insist()
+    planned.made.insist()
+    assert planned.made.started.cancelled == 2
+
+
+def test_some_may_be_given_up_alone(planned):
+    assert [found.key for found in planned.made.give_up([(2, 1)], GONE)] == [(2, 1)]
+    assert planned.made.keys == [(1, 1), (3, 1)]
+
+
+def test_no_rank_begins_in_one_that_is_closed_on_a_full_disk(planned):
+    (planned.made.folder / record.RECORD).unlink()
+    (planned.made.folder / record.RECORD).mkdir()  # so that it cannot be written
+    planned.made.close()
+    assert record.read(planned.made.folder) is None
+    assert not (planned.made.folder / worklist.NAME).exists()

@@ -161,3 +161,12 @@ def test_what_was_never_submitted_never_will_be(theirs):
     assert theirs.launching.resume(folder, lambda *_: None) is None
     assert record.read(folder).stage is Stage.OVER
     assert theirs.plugin.batch.taken == {}
+
+
+def test_when_a_plugin_breaks_while_it_submits_no_rank_begins(theirs):
+    theirs.plugin.batch.taken = None
+    with pytest.raises(TypeError):
+        theirs.begin()
+    assert not list(theirs.folder.glob(f"allocation-*/{NAME}"))
+    (folder,) = record.allocations(theirs.folder)
+    assert record.read(folder).stage is Stage.OVER

@@ -33,7 +33,7 @@ def test_a_launcher_is_ended_with_what_it_has_started(tmp_path):
     ended = threading.Event()
     found = starting.Here(launch(tmp_path, "sleep", "600"), {"PATH": os.environ["PATH"]}, 1.0, ended.set)
     assert found.status().state is BatchState.RUNNING
-    found.cancel()
+    assert found.cancel()
     assert ended.wait(20)
     assert found.status().words == "the launcher ended with signal 15"
 
@@ -91,5 +91,22 @@ def test_a_batch_system_that_does_not_answer_changes_nothing():
     assert found.status().state is BatchState.RUNNING
     batch.answer = AWAY
     assert found.status().state is BatchState.RUNNING
-    found.cancel()
+    assert not found.cancel()
     assert batch.cancelled == ["12"]
+
+
+def test_of_a_launcher_that_floods_its_output_only_the_end_is_read(tmp_path):
+    ended = threading.Event()
+    script = "truncate -s 20G launcher.err; echo the end >> launcher.err"
+    found = starting.Here(launch(tmp_path, "sh", "-c", script), {"PATH": os.environ["PATH"]}, 1.0, ended.set)
+    assert ended.wait(20)
+    assert found.status().words.endswith("the end")
+
+
+def test_a_launcher_that_hangs_is_ended_when_the_time_of_its_ranks_is_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(starting, "LAST_REPORTS", 0.1)
+    ended, short = threading.Event(), SHAPE._replace(wall_time=0.2)
+    hangs = Launch("compass-1", ("sleep", "600"), short, tmp_path)
+    found = starting.Here(hangs, {"PATH": os.environ["PATH"]}, 0.1, ended.set)
+    assert ended.wait(20)
+    assert found.status().state is BatchState.TIMED_OUT
