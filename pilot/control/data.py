@@ -104,6 +104,7 @@ class DataControl:
         spec = work.job.spec
         place = workdir.of(self._base, spec)
         with self._occupied.doing(work) as cancel:
+            self._doors.verification.check_outputs(spec, work.site.queue, place.root)
             self._engine(work).stage_out(
                 spec,
                 _not_yet(spec.outputs, work.job.stored),
@@ -149,8 +150,10 @@ class DataControl:
     def clean(self, work: Work) -> None:
         """Forget a job that has ended, and remove its directory."""
         self._occupied.forget(work.key)
+        place = workdir.of(self._base, work.job.spec)
+        workdir.forget_secrets(place)
         leave = workdir.keep if self._keep_workdir or work.keep else workdir.remove
-        leave(workdir.of(self._base, work.job.spec))
+        leave(place)
 
     def _engine(self, work: Work) -> Engine:
         from pilot.copytool.engine import Engine
@@ -184,9 +187,10 @@ class DataControl:
     def _verify(self, work: Work) -> None:
         for file in work.job.spec.inputs:
             # Linked, the original itself would be overwritten.
-            if file.lfn in (*workdir.OWN_NAMES, PILOT_LOG, bundle.REPLAY, naming.SECRETS_FILE):
-                taken = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
-                raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, taken)
+            taken = (*workdir.OWN_NAMES, PILOT_LOG, bundle.REPLAY, naming.SECRETS_FILE)
+            if file.lfn in taken or file.lfn.startswith(workdir.OWN_BEGINNING):
+                words = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
+                raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
         self._doors.verification.check(work.job.spec, work.site.queue, self._base)
 
     def _left_out(self, work: Work) -> list[str]:

@@ -84,7 +84,10 @@ def move_all(source: Path, base: Path) -> int:
 def _move_each(source: Path, target: Path, keys: Sequence[tuple[int, int]]) -> None:
     failures = []
     for key in keys:
+        place = workdir.Workdir(source / naming.workdir(*key))
         try:
+            if not workdir.is_allocated(place):  # no payload runs there any more
+                workdir.forget_secrets(place)
             move_job(source, target, key)
         except JournalUnusable as wrong:  # most often there is no room for its outputs
             failures.append(wrong)

@@ -100,6 +100,10 @@ class Verification:
             if objection is not None:
                 raise JobFailed(objection.code, objection.detail)
 
+    def check_outputs(self, spec: JobSpec, queue: QueueData, folder: Path) -> None:
+        """Look at what lies in a job's directory and is to be stored; raises as `Containers.check_outputs` does."""
+        self._place.containers.check_outputs(spec, queue, folder)
+
     def _objections(self, spec: JobSpec, queue: QueueData, folder: Path) -> Iterator[Optional[Problem]]:
         yield requirements.complete(spec)
         yield self._fresh(spec)

@@ -30,6 +30,8 @@ ALLOCATED = ".compass-allocation.json"
 #: The payload's temporary files go here; they are not kept in the log.
 TEMPORARY = "tmp"
 STDOUT, STDERR = "payload.stdout", "payload.stderr"
+#: How the names of the pilot's own notes in a job's directory begin; what they say is believed.
+OWN_BEGINNING = ".compass-"
 #: What stands in a job's directory beside the job's own files.
 OWN_NAMES = (LOCK_FILE, TEMPORARY, STDOUT, STDERR)
 #: When a tree is too deep for Python, it is removed in parts of so many folders above each other.
@@ -182,6 +184,12 @@ def read_own(path: Path, most: int) -> bytes:
         if not stat.S_ISREG(found.st_mode) or found.st_size > most:
             raise ValueError(f"{path}: no file, or one of more than {most} bytes")
         return file.read(most)
+
+
+def forget_secrets(workdir: Workdir) -> None:
+    """Remove what only a payload was to know, once it has ended: others may come to see its directory."""
+    with contextlib.suppress(OSError):
+        clear(workdir.root / naming.SECRETS_FILE)
 
 
 def clear(path: Path) -> None:

@@ -207,3 +207,20 @@ def test_a_search_runs_each_of_its_programs_in_the_container(site):
     assert site.run()[0] == 0
     assert [(site.storage / f"loss.txt_{number}").read_text() for number in (0, 1)] == ["busybox\n", "busybox\n"]
     assert "hpoIterations=2" in site.final()["job_metrics"]
+
+
+def test_no_output_is_a_link_by_which_a_payload_has_the_pilot_store_what_it_cannot_see_itself(site, tmp_path):
+    (tmp_path / "token").write_text("not for jobs\n")
+    script = f"test ! -e {tmp_path}/token && echo mine > real && ln -s {tmp_path}/token out.txt"
+    site.dispatcher.jobs = [shell(script, outputs=["out.txt"], container="image")]
+    site.run()
+    final = site.final()
+    assert final["pilot_error_code"] == ErrorCode.CONTAINER_NOT_PERMITTED, final
+    assert f"out.txt: it is a link to {tmp_path}/token" in final["pilot_error_diag"]
+    assert not (site.storage / "out.txt").exists()
+
+
+def test_an_output_that_is_a_link_to_another_file_of_its_job_is_stored(site):
+    site.dispatcher.jobs = [shell("echo mine > real; ln -s real out.txt", outputs=["out.txt"], container="image")]
+    assert site.run()[0] == 0
+    assert (site.storage / "out.txt").read_text() == "mine\n"

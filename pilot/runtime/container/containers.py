@@ -61,6 +61,18 @@ class Containers:
             return Problem(failure.code, failure.detail)
         return None
 
+    def check_outputs(self, spec: JobSpec, queue: QueueData, folder: Path) -> None:
+        """Refuse outputs in a job's directory that are links to what its payload could not see.
+
+        Raises:
+            JobFailed: there is one (CONTAINER_NOT_PERMITTED).
+        """
+        names = [file.lfn for file in spec.outputs if (folder / file.lfn).is_symlink()]
+        if names and (chosen := self.choose(spec, queue)) is not None:
+            from pilot.runtime.container import links
+
+            links.check(chosen, folder, names)
+
     def runtime(self, queue: QueueData) -> str:
         """Answer the program that a queue's containers are started with here, or "" for a queue without containers.
 

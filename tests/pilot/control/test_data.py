@@ -72,7 +72,7 @@ def test_a_transformation_by_address_is_fetched_before_the_inputs_and_can_be_run
     assert (bench.base / "PanDA_Pilot-7-1" / "out.txt").read_text() == "hello\n"
 
 
-@pytest.mark.parametrize("name", ["payload.stdout", "pilotlog.txt", "tmp"])
+@pytest.mark.parametrize("name", ["payload.stdout", "pilotlog.txt", "tmp", ".compass-allocation.json", ".compass-kept"])
 def test_an_input_under_a_name_of_the_pilots_own_is_refused(bench, name):
     spec = bench.spec(inputs=(FileSpec(name, Role.INPUT),))
     with pytest.raises(JobFailed, match=f"{name} is the name of a file that the pilot writes"):
@@ -201,8 +201,10 @@ def test_a_log_that_cannot_be_stored_fails_with_a_code(bench):
 def test_a_jobs_directory_is_removed_unless_the_site_or_the_server_wants_it_kept(bench, site, server):
     spec = bench.spec()
     place = bench.make(spec)
+    (place / "panda_secrets.json").write_text("{}")
     bench.data(keep_workdir=site).clean(bench.work(Effect.CLEAN, spec)._replace(keep=server))
     assert place.exists() is (site or server)
+    assert not (place / "panda_secrets.json").exists(), "it was for the payload alone"
     assert list(moving.places(bench.base)) == [], "no other pilot looks at it"
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pilot.contract.naming import SECRETS_FILE
 from pilot.control import moving
 from pilot.control.journal import JOURNAL, Journal, JournalUnusable, Record
 from pilot.control.moving import complete, drop_arriving, move_all, move_job, places
-from pilot.runtime.workdir import FOLDER
+from pilot.runtime.workdir import ALLOCATED, FOLDER
 from tests.pilot.killing import watch
 
 RECORD = Record(7, 1, "server", "Q", "staging-out", 1e9)
@@ -156,6 +157,18 @@ def test_all_jobs_of_a_pilot_go_to_one_new_folder(folders):
     (made,) = (target.parent / "base").iterdir()
     assert made.name.startswith(FOLDER)
     assert has_job(made)
+
+
+@pytest.mark.parametrize("allocated", [True, False])
+def test_what_a_payload_alone_was_to_know_is_moved_only_where_that_may_still_run(folders, allocated):
+    source, target = folders
+    prepare(source, target)
+    (source / PLACE / SECRETS_FILE).write_text("{}")
+    if allocated:
+        (source / PLACE / ALLOCATED).write_text("{}")
+    assert move_all(source, target) == 1
+    (moved,) = target.glob(f"{FOLDER}*/{PLACE}")
+    assert (moved / SECRETS_FILE).exists() is allocated
 
 
 def test_the_directory_of_a_job_is_known_by_its_name():
