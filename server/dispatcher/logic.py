@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pilot.contract.codec import ContractError
@@ -66,6 +67,7 @@ def report(update: JobUpdate, *, progress: Progress | None, shown: str | None = 
     """
     if shown:
         taskbuffer.was_shown(update.job_id, attempt_of(update), [shown], update.stdout or "nothing")
+        update = replace(update, stdout=None)  # these are not the payload's last lines
     answer = taskbuffer.apply_update(update, by=by, progress=progress)
     if shown is None and (looks := taskbuffer.looks_in(answer.command)):
         taskbuffer.was_shown(update.job_id, attempt_of(update), looks)

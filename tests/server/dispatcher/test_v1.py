@@ -207,10 +207,11 @@ def test_a_look_is_told_to_a_pilot_of_ours_until_it_has_shown_it(queue, manager,
     ours, body = {CONTRACT_HEADER: "1"}, update(number, JobState.RUNNING)
     told = "debug,tail -n 5 'a b',ls"
     assert [pilot.v1(UPDATE, body, **ours)["data"]["command"] for _ in range(2)] == [told] * 2
+    pilot.v1(UPDATE, {**body, "stdout": "event 7"}, **ours)
     answer = pilot.v1(UPDATE, {**body, "stdout": "the end"}, **ours, **{SHOWN: "tail%20-n%205%20%27a%20b%27"})
     assert answer["data"]["command"] == "debug,ls"
     assert pilot.v1(UPDATE, body, **ours, **{SHOWN: "ls"})["data"]["command"] == "debug"
-    assert queries.live_tail(number) == "the end"
+    assert queries.live_tail(number) == "event 7", "what was shown is not what the payload prints"
     assert queries.live_shown(number) == "$ tail -n 5 'a b'\nthe end\n$ ls\nnothing\n"
     manager.v1(COMMAND, {"job_id": number, "command": "debugoff"})
     assert queries.live_shown(number) != ""

@@ -145,6 +145,7 @@ def test_a_description_of_nothing_is_refused(client, ask, given):
 
 def test_what_a_pilot_was_asked_to_show_is_answered(ask, queue):
     (job_id,) = jobs.submit()
+    taskbuffer.command(job_id, "ls")
     jobs.claim()
     taskbuffer.was_shown(job_id, 1, ["ls"], "payload.stdout")
     assert ask("get_shown", job_id=job_id)["data"] == {"text": "$ ls\npayload.stdout\n"}
