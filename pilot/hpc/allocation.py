@@ -127,15 +127,11 @@ class Allocation:
 
     def give_up(self, keys: Iterable[Key], problem: Problem) -> Iterator[Found]:
         """Answer that nothing more will come of jobs; what is there already counts. No rank begins any more."""
-        self._withdraw()
+        worklist.withdraw(self.folder)
         yield from self.collect()
         for key in keys:
             if self._open.pop(self._lines[key], None) is not None:
                 yield Found(key, problem=problem)
-
-    def _withdraw(self) -> None:
-        with contextlib.suppress(OSError):
-            (self.folder / worklist.NAME).unlink()
 
     def lost(self) -> Problem:
         """Say why a payload has no report, from how the allocation has ended."""
@@ -170,7 +166,7 @@ class Allocation:
             with contextlib.suppress(OSError):
                 os.write(self._pipe, _END)
             self._pipe = -1
-        self._withdraw()
+        worklist.withdraw(self.folder)
         with contextlib.suppress(OSError):
             self.write_down(stage=Stage.OVER)
         shutil.rmtree(self.folder / worklist.ENVIRONMENTS, ignore_errors=True)

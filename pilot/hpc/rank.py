@@ -34,6 +34,8 @@ from pilot.runtime.workdir import STDERR, STDOUT
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGHUP)
 #: So much of the end of a payload's output goes into its report, in bytes.
 WORDS = 16384
+#: Seconds in which a shared disk shows a work list, and between two looks for it: at first, and at most.
+LATE, PAUSE, LONGEST_PAUSE = 60.0, 0.1, 2.0
 #: The exit status of a rank that could not do its work.
 USELESS = 3
 #: How a rank is started: in an interpreter without site-packages, from the folder or the zip in which the pilot lies.
@@ -55,7 +57,7 @@ def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     words: queue.SimpleQueue[Any] = queue.SimpleQueue()
     signals.hear(ENDING, words)
     try:
-        works = WorkList(Path(argv[0]).absolute())
+        works = _look_for(Path(argv[0]).absolute(), words)
     except BadWorkList as wrong:  # the pilot takes it away when it has given the allocation up
         return _say(f"nothing to do: {wrong}", USELESS)
     here, head = place.of(environment), works.head
@@ -65,6 +67,20 @@ def main(argv: Sequence[str], environment: Mapping[str, str]) -> int:
     if here.ranks is None and head.turns:
         return _say(f"{here.launcher} does not tell the number of ranks, so that none can take turns", USELESS)
     return Rank(works, here, environment, words).run(worklist.lines_of(here.rank, here.ranks or head.lines, head))
+
+
+def _look_for(path: Path, words: queue.SimpleQueue[Any]) -> WorkList:
+    """Open a work list; a shared disk may show it some time after the launcher has started us.
+
+    Raises:
+        BadWorkList: it is not there, or not whole.
+    """
+    end, pause = time.monotonic() + LATE, PAUSE
+    while worklist.may_come(path) and time.monotonic() < end:
+        with contextlib.suppress(queue.Empty):
+            raise BadWorkList(f"{path} had not come when {signal.Signals(words.get(timeout=pause)).name} came")
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return WorkList(path)
 
 
 def _fits(ranks: int, head: worklist.Head) -> bool:
@@ -80,7 +96,8 @@ def _refuse(works: WorkList, here: Optional[place.Place]) -> int:
     for number in range(first, works.head.lines, max(1, step)):
         with contextlib.suppress(BadWorkList, OSError):
             line = works.line(number)
-            _leave(works, number, _failed(line, number, first, problem))
+            if works.begin(number):
+                _leave(works, number, _failed(line, number, first, problem))
     return _say(problem.detail, USELESS)
 
 
@@ -132,18 +149,25 @@ class Rank:
             given = self._node.enter()
         except JobFailed as failed:
             self._ended, given = Problem(ErrorCode(failed.code), failed.detail), {}
+        status = 0
         try:
             for number in lines:
                 try:
-                    line = self._works.line(number)
-                    _leave(self._works, number, self._turn(line, number, given))
+                    made = self._turn(self._works.line(number), number, given)
                 except (BadWorkList, OSError) as wrong:  # no report: the pilot sees that the rank is lost
                     return _say(str(wrong), USELESS)
+                if made is None:
+                    status = _say(f"line {number} was begun before, by another rank or launch; not again", USELESS)
+                else:
+                    _leave(self._works, number, made)
         finally:
             self._node.leave()
-        return 0
+        return status
 
-    def _turn(self, line: Line, number: int, given: Mapping[str, str]) -> RankReport:
+    def _turn(self, line: Line, number: int, given: Mapping[str, str]) -> Optional[RankReport]:
+        """Run a payload to its end; ``None`` for one that has begun before, and may have ended."""
+        if not self._works.begin(number):
+            return None
         if self._ended is None and self._works.is_to_stop(number):
             problem: Optional[Problem] = Problem(ErrorCode.ORDERED_STOP, "the job was stopped before its payload began")
         else:

@@ -6,6 +6,7 @@ ranks reads its own and no other. Environments are files of their own (mode 0600
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Sequence
@@ -17,6 +18,10 @@ from pilot.runtime.workdir import write_new
 NAME = "worklist"
 REPORTS = "reports"
 STOPS = "stops"
+#: Here stands which lines were begun: a rank that is started twice runs nothing the second time.
+BEGUN = "begun"
+#: What the pilot makes of a work list that it takes away.
+WITHDRAWN = "worklist.withdrawn"
 ENVIRONMENTS = "environments"
 #: Through it ranks of the pilot's own node say at once that a report is there.
 POKE = "poke"
@@ -67,7 +72,7 @@ def write(folder: Path, head: Head, lines: Sequence[Line], environments: Sequenc
     Raises:
         OSError: it cannot be written.
     """
-    for name in (REPORTS, STOPS, ENVIRONMENTS):
+    for name in (REPORTS, STOPS, BEGUN, ENVIRONMENTS):
         (folder / name).mkdir(mode=0o700)
     for number, environment in enumerate(environments):
         with write_new(folder / ENVIRONMENTS / f"{number}.json") as file:
@@ -130,9 +135,32 @@ class WorkList:
             raise BadWorkList(f"{path}: {wrong}") from wrong
         return found
 
+    def begin(self, number: int) -> bool:
+        """Say that a payload begins; False when somebody has said so before.
+
+        Raises:
+            OSError: it cannot be said.
+        """
+        try:
+            os.close(os.open(self.folder / BEGUN / str(number), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            return False
+        return True
+
     def is_to_stop(self, number: int) -> bool:
         """Whether somebody wants this payload ended."""
         return os.path.lexists(self.folder / STOPS / str(number))
+
+
+def withdraw(folder: Path) -> None:
+    """Take a work list away: no rank begins any more."""
+    with contextlib.suppress(OSError):
+        (folder / NAME).rename(folder / WITHDRAWN)
+
+
+def may_come(path: Path) -> bool:
+    """Whether a work list that is not there is only not to be seen yet, on a shared disk."""
+    return not path.exists() and not (path.parent / WITHDRAWN).exists()
 
 
 def lines_of(rank: int, ranks: int, head: Head) -> range:

@@ -113,7 +113,8 @@ def test_one_that_is_closed_keeps_its_reports_and_no_environment(planned):
     planned.made.close()
     planned.made.close()
     assert record.read(planned.made.folder).stage is Stage.OVER
-    assert sorted(path.name for path in planned.made.folder.iterdir()) == ["allocation.json", "reports", "stops"]
+    left = ["allocation.json", "begun", "reports", "stops", worklist.WITHDRAWN]
+    assert sorted(path.name for path in planned.made.folder.iterdir()) == left
 
 
 def test_a_loss_is_told_as_the_allocation_ended(planned):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -82,11 +83,45 @@ def test_a_program_that_no_launcher_has_started_runs_nothing(tmp_path):
 @pytest.mark.parametrize("text", [None, "", "not a work list\n", '{"name": "x"}\n'])
 def test_a_rank_without_a_work_list_does_nothing(tmp_path, text):
     allocation = Allocation(tmp_path, "touch ran")
-    allocation.path.unlink()
+    worklist.withdraw(allocation.folder)
     if text is not None:
         allocation.path.write_text(text)
     status, said = allocation.run()
     assert (status, "nothing to do" in said) == (USELESS, True)
+
+
+def test_a_work_list_that_a_shared_disk_shows_late_is_waited_for(tmp_path):
+    allocation = Allocation(tmp_path, "exit 4")
+    unseen = allocation.path.rename(tmp_path / "unseen")
+    with allocation.start() as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        unseen.rename(allocation.path)
+        process.communicate(timeout=30)
+    assert allocation.report(0).status == 4
+
+
+def test_a_rank_that_waits_for_a_work_list_ends_when_it_is_told_to(tmp_path):
+    allocation = Allocation(tmp_path, "exit 4")
+    allocation.path.unlink()
+    with allocation.start() as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, "SIGTERM" in said) == (USELESS, True)
+
+
+def test_no_payload_runs_twice_whoever_starts_its_rank_again(tmp_path):
+    allocation = Allocation(tmp_path, "echo run >> ran; exit 5", "exit 6", turns=True)
+    worklist.WorkList(allocation.path).begin(1)  # by a rank that is no more
+    for _ in range(2):
+        status, said = allocation.run()
+        assert (status, "was begun before" in said) == (USELESS, True)
+    assert allocation.run(0, 3)[0] == USELESS  # not even when ranks and lines do not fit any more
+    assert (allocation.places[0] / "ran").read_text() == "run\n"
+    assert allocation.report(0).status == 5
+    assert allocation.report(1) is None
 
 
 def test_where_they_take_turns_a_rank_runs_each_so_many_th_line(tmp_path):
