@@ -204,10 +204,10 @@ class Agent:
         many = settings.job.at_once
         occupied, containers = Occupied(), self._make_containers()
         tools, sites = copytools(parts.plugins), recovery.Sites(parts.server, settings.queue)
-        ranges = FineGrained(settings, parts.server, tools, sites, self._left)
+        ranges = FineGrained(settings, parts.server, tools, sites, self._left, parts.own, tell)
         payloads = self._make_payloads(occupied, containers, ranges.way(occupied))
         data = self._make_data(occupied, containers, tools)
-        jobs = JobControl(tell, parts.server, self._wanted(), learn=self._secrets.learn)
+        jobs = JobControl(tell, parts.server, self._wanted(), learn=self._secrets.learn, before=ranges.tell_rest)
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
         monitor = MonitorControl(Newest(of_look), self._budget(), tell, parts.plugins, parts.own)
         checks = CheckLane(Newest(of_look), self._budget(), lambda: self._make_checking(payloads))

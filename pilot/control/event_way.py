@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pilot.contract.codes import ErrorCode
 from pilot.control import adoption
 from pilot.control.lanes import Occupied
+from pilot.control.news import Measured
 from pilot.control.running import Run
 from pilot.copytool.base import Cancel, CopyTool
 from pilot.copytool.engine import Engine
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pilot.contract.queue import QueueData, StorageEndpoint
     from pilot.control.journal import Record
+    from pilot.control.lanes import Tell
     from pilot.control.news import Work
     from pilot.control.recovery import Sites
     from pilot.eventservice.errands import Server, Storing
@@ -52,8 +54,8 @@ def settle(record: Record, folder: Path, around: Around, sites: Sites, *, store:
 class EventWay:
     """Runs payloads that work on event ranges, and those that merge what ranges have made."""
 
-    def __init__(self, occupied: Occupied, around: Around) -> None:
-        self._occupied, self._around = occupied, around
+    def __init__(self, occupied: Occupied, around: Around, tell: Tell) -> None:
+        self._occupied, self._around, self._tell = occupied, around, tell
 
     def takes(self, work: Work) -> bool:
         """Whether a job's work comes in event ranges, or is to merge them."""
@@ -82,6 +84,7 @@ class EventWay:
             Cancel() if run.cancelled is None else run.cancelled,
             stops_by,
             start,
+            lambda figures: self._tell(Measured(work.key, metrics=figures)),
         )
         found = way.run(ordered, self._around)
         findings.metrics.update(found.metrics)

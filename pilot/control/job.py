@@ -24,6 +24,7 @@ from pilot.job import Problem
 
 if TYPE_CHECKING:
     from pilot.api.communicator import Communicator, Report
+    from pilot.contract.job import JobSpec
     from pilot.control.reports import Facts
     from pilot.settings import Queue
 
@@ -93,7 +94,8 @@ class Asker(Component):
 class JobControl:
     """Two lanes, one for asking and one for reporting; what they share is thread-safe.
 
-    ``learn`` takes what the server gives with jobs for the pilot's own use; it goes nowhere else.
+    ``learn`` takes what the server gives with jobs for the pilot's own use; it goes nowhere else. ``before`` tells the
+    server what it would not take of a job that has ended.
     """
 
     def __init__(
@@ -103,7 +105,9 @@ class JobControl:
         wanted: Wanted,
         clock: Callable[[], float] = time.monotonic,
         learn: Callable[[Secrets], None] = lambda _: None,
+        before: Callable[[JobSpec], None] = lambda _: None,
     ) -> None:
+        self._before = before
         self._tell, self._server, self._wanted, self._clock, self._learn = tell, server, wanted, clock, learn
         self._site: Optional[Site] = None
         self._fetched = 0.0
@@ -176,6 +180,7 @@ class JobControl:
 
     def _final(self, work: Work, report: Report) -> None:
         try:
+            self._before(work.job.spec)
             answer = self._server.report(report)
         except Refused as error:
             log.error("job %d.%d: the final report is refused: %s", *work.key, error)

@@ -103,6 +103,7 @@ def running(
         sub_status=job.phase.value,
         pilot_timing=timing(course),
         stdout=stdout or None,
+        events=_whole(job.metrics.get("nEvents")),
         **({"metrics": _metrics(job.usage, metrics)} if metrics else {}),
     )
 

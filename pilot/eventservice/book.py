@@ -8,6 +8,7 @@ from typing import Any, Callable, Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.events import Archive, EventRange, RangeEnd, RangeStatus
+from pilot.contract.job_wire import checked_lfn
 from pilot.eventservice.ranges import Failure, Held, Move, State, advance
 
 Note = Callable[[Mapping[str, Any]], None]
@@ -26,6 +27,7 @@ class Book:
         self._came: dict[str, int] = {}
         # A job may have many thousands of ranges, and each message about one asks how many are in some state.
         self._in: dict[State, dict[str, None]] = {state: {} for state in State}
+        self._events = dict.fromkeys(State, 0)
         self._inside: dict[str, list[str]] = {}
         self.archives: dict[str, Archive] = {}
 
@@ -45,6 +47,10 @@ class Book:
         ids = [range_id for state in states for range_id in self._in[state]]
         return [self._held[range_id] for range_id in sorted(ids, key=self._came.__getitem__)]
 
+    def first(self, state: State) -> Optional[Held]:
+        """Answer the range that has been in a state for longest."""
+        return next((self._held[range_id] for range_id in self._in[state]), None)
+
     def count(self, *states: State) -> int:
         """Answer how many ranges are in some states."""
         return sum(len(self._in[state]) for state in states)
@@ -63,7 +69,9 @@ class Book:
         before = self._held.get(held.id)
         if before is not None:
             del self._in[before.state][held.id]
+            self._events[before.state] -= before.range.events or 1
         self._in[held.state][held.id] = None
+        self._events[held.state] += held.range.events or 1
         self._held[held.id] = held
 
     def give(self, count: int) -> list[Held]:
@@ -123,7 +131,7 @@ class Book:
 
     def events(self, *states: State) -> int:
         """Answer how many events the ranges in some states have; a range of which nobody said counts as one."""
-        return sum(held.range.events or 1 for held in self.all(*states))
+        return sum(self._events[state] for state in states)
 
 
 def _line(move: Move, new: Sequence[Held], archive: Optional[Archive]) -> dict[str, Any]:
@@ -153,9 +161,16 @@ def read(lines: Iterable[Mapping[str, Any]]) -> Book:
 
 
 def _facts(line: Mapping[str, Any]) -> dict[str, Any]:
-    facts: dict[str, Any] = {name: line[name] for name in ("output", "cpu_time", "wall_time") if name in line}
+    """Read what goes with a move; its payload may have written it, and nothing outside the job's directory is meant."""
+    facts: dict[str, Any] = {}
+    if "output" in line:
+        facts["output"] = str(line["output"])
+        facts.update((name, float(line[name])) for name in ("cpu_time", "wall_time"))
     if "archive" in line:
-        facts["archive"] = Archive(**line["archive"])
+        said = line["archive"]
+        texts = (str(said[name]) for name in ("url", "endpoint", "guid"))
+        numbers = int(said["size"]), str(said["checksum"]), int(said["storage"])
+        facts["archive"] = Archive(checked_lfn(str(said["lfn"]), "lfn"), *numbers, *texts)
     if "code" in line:
         facts["failure"] = Failure(ErrorCode(line["code"]), str(line["words"]), bool(line["fatal"]))
     return facts

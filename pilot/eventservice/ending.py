@@ -47,10 +47,10 @@ def problem_of(book: Book) -> Optional[Problem]:
 
 
 def metrics(book: Book) -> Mapping[str, int]:
-    """Answer the figures for the job's report: events that came, and events whose output was stored and reported."""
-    begun = tuple(state for state in State if state not in (State.READY, State.LEFT))
+    """Answer the figures for the job's reports: events that were done, and those that were stored and reported."""
+    ended = tuple(state for state in State if state not in (State.READY, State.GIVEN, State.LEFT))
     return {
-        "nEvents": book.events(*begun),
+        "nEvents": book.events(*ended),
         "nEventsW": book.events(State.REPORTED),
         "nRanges": book.count(State.REPORTED),
         "nRangesFailed": book.count(State.FAILED, State.TOLD, State.REFUSED),

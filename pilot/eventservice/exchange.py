@@ -21,7 +21,7 @@ from pilot.errors import JobFailed
 from pilot.eventservice import messages
 from pilot.eventservice.book import Book
 from pilot.eventservice.door import Gone, Line, Worker
-from pilot.eventservice.ending import problem_of, settle
+from pilot.eventservice.ending import metrics, problem_of, settle
 from pilot.eventservice.errands import Broke, Came, NotCame
 from pilot.eventservice.handing import Handing
 from pilot.eventservice.outgoing import NEWS as OUTGOING
@@ -75,7 +75,7 @@ class Place(NamedTuple):
 
 
 class Exchange:
-    """``stop`` ends the payload; ``closed`` tells the asker that no more ranges are wanted."""
+    """``stop`` ends the payload; ``seen`` is told the figures of `metrics` whenever they have changed."""
 
     def __init__(  # noqa: PLR0913
         self,
@@ -88,11 +88,13 @@ class Exchange:
         *,
         stop: Callable[[], None],
         cancelled: Cancel,
+        seen: Callable[[Mapping[str, int]], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._book, self._place, self._asking, self._outgoing = book, place, asking, outgoing
         self._rules, self._inbox, self._stop, self._cancelled, self._clock = rules, inbox, stop, cancelled, clock
         self._handing = Handing(book, clock)
+        self._seen, self._figures = seen, metrics(book)
         self._failed_in_a_row = self._refused = 0
         self._stop_at = NEVER
         self._running = True
@@ -139,6 +141,9 @@ class Exchange:
 
     def _handle(self, news: Any) -> None:
         self._handlers[type(news)](news)
+        if (figures := metrics(self._book)) != self._figures:
+            self._figures = figures
+            self._seen(figures)
 
     def _go_on(self) -> None:
         if self._running:

@@ -6,6 +6,7 @@ payload could write there too, and so nothing in it is taken for more than this 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ from typing import IO, Any
 from pilot.contract.codes import ErrorCode
 from pilot.contract.events import JOURNAL_FILE
 from pilot.errors import JobFailed
-from pilot.runtime.workdir import read_own, write_new
+from pilot.runtime.workdir import clear, read_own, write_new
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def lines(folder: Path) -> Iterator[Mapping[str, Any]]:
     for line in read_own(folder / JOURNAL_FILE, LARGEST).split(b"\n"):
         try:
             found = json.loads(line) if line else None
-        except ValueError:
+        except (ValueError, RecursionError):
             log.warning("%s: %r is passed over", folder / JOURNAL_FILE, line[:100])
             continue
         if isinstance(found, Mapping):
@@ -77,5 +78,6 @@ def lines(folder: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def forget(folder: Path) -> None:
-    """Remove a journal that has no more to say."""
-    (folder / JOURNAL_FILE).unlink(missing_ok=True)
+    """Remove a journal that has no more to say, or whatever a payload has put in its place."""
+    with contextlib.suppress(OSError):  # read again, it says no more than before
+        clear(folder / JOURNAL_FILE)

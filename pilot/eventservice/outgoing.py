@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 NEVER = float("inf")
 #: Of the server's commands, in answer to a report, those that want no more ranges done.
 _ENOUGH = (Command.KILL.value, Command.SOFT_KILL.value)
-_UNSTORED, _UNTOLD = (State.DONE, State.PACKED), (State.STORED, State.FAILED)
+_UNSTORED = (State.DONE, State.PACKED)
+#: What the server is to be told of.
+UNTOLD = (State.STORED, State.FAILED)
 
 
 class Pace(NamedTuple):
@@ -81,7 +83,7 @@ class Outgoing:
         """Whether nothing is done, and nothing is left to be done."""
         if self._storing or self._telling or self._book.count(*_UNSTORED):
             return False
-        return self._mute or not self._book.count(*_UNTOLD)
+        return self._mute or not self._book.count(*UNTOLD)
 
     def has(self, path: str) -> str:
         """Answer the range whose output lies in a file, or ""."""
@@ -121,8 +123,8 @@ class Outgoing:
 
     def _begin(self) -> None:
         self._storing = True
-        if packed := self._book.all(State.PACKED):
-            self._doing.store(self._book.archives[packed[0].archive])
+        if (packed := self._book.first(State.PACKED)) is not None:
+            self._doing.store(self._book.archives[packed.archive])
         else:
             done = self._book.all(State.DONE)[: self._pace.per_archive or None]
             self._doing.pack([Output(held.id, held.output) for held in done])
@@ -180,9 +182,9 @@ class Outgoing:
 def next_report(job_id: int, book: Book) -> Optional[EventReport]:
     """Answer what is to be reported next: all ranges that failed, or those of one archive; ``None``: nothing is."""
     ranges, archive = book.all(State.FAILED), None
-    if not ranges and (stored := book.all(State.STORED)):
-        lfn = stored[0].archive
-        ranges, archive = [held for held in stored if held.archive == lfn], book.archives[lfn]
+    if not ranges and (stored := book.first(State.STORED)) is not None:
+        archive = book.archives[stored.archive]
+        ranges = [held for held in book.inside(archive.lfn) if held.state is State.STORED]
     if not ranges:
         return None
     return EventReport(job_id, tuple(book.end_of(held) for held in ranges), archive)

@@ -25,8 +25,8 @@ from pilot.eventservice.door import Door
 from pilot.eventservice.ending import metrics
 from pilot.eventservice.errands import Errands, Server, Store, Storing, Talk
 from pilot.eventservice.exchange import AskedToEnd, Ended, Exchange, Look, Place, Rules
-from pilot.eventservice.journal import Journal
-from pilot.eventservice.outgoing import Doing, Outgoing, Pace
+from pilot.eventservice.journal import Journal, forget
+from pilot.eventservice.outgoing import UNTOLD, Doing, Outgoing, Pace
 from pilot.runtime.workdir import clear, write_new
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Ordered(NamedTuple):
 
     ``cancelled`` is asked for when the job has to end. ``stops_by`` is told how what is done before the payload runs is
     ended, and asked to end. ``plain`` runs a command as a payload; it gives the running one to a function that answers
-    how that is asked to end.
+    how that is asked to end. ``seen`` is told the figures for the reports while the job runs.
     """
 
     spec: JobSpec
@@ -91,6 +91,7 @@ class Ordered(NamedTuple):
     cancelled: Cancel
     stops_by: Callable[[Callable[[], None], Ask], None]
     plain: Callable[[PayloadCommand, Callable[[Running], Ask]], PayloadOutcome]
+    seen: Callable[[Mapping[str, int]], None] = lambda _: None
 
 
 class Found(NamedTuple):
@@ -118,6 +119,8 @@ def run(ordered: Ordered, around: Around) -> Found:
         opened.enter_context(_client(ordered.folder / CLIENT_FILE))
         ended = opened.enter_context(_beside(ordered, around.settings, inbox, payload))
         exchange.run()
+        if not book.count(*UNTOLD):
+            forget(ordered.folder)
     return Found(ended.result(), metrics(book), exchange.problem)
 
 
@@ -236,6 +239,7 @@ def _exchange(
         inbox,
         stop=payload.stop,
         cancelled=ordered.cancelled,
+        seen=ordered.seen,
     )
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pilot.api.communicator import Communicator
+from pilot.api.replies import Unreachable
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
 from pilot.contract.messages import JobUpdate
@@ -199,3 +200,21 @@ def test_a_directory_can_be_kept_by_the_answer_to_the_final_report_and_nothing_e
     bench.control.report(work(bench, Effect.FINAL_REPORT, JobState.FAILED))
     assert bench.told[0] == Commanded((7, 1), Commands(keep=True))
     assert [told.event for told in bench.told[1:]] == [Event.TAKEN]
+
+
+def test_what_the_server_takes_of_a_job_that_goes_on_only_is_told_before_its_end(bench):
+    told = []
+
+    def tell(spec):
+        told.append(spec.id)
+        if len(told) == 1:
+            raise Unreachable("away")
+
+    control = JobControl(bench.told.append, bench.server, wanted(), before=tell)
+    report = bench.server.compose(JobUpdate(job_id=7, state=JobState.FAILED, attempt=1), None)
+    work = Work(Job(JobSpec(7, 1, "x")), Effect.FINAL_REPORT, Site(QueueData(QUEUE)), report=report)
+    control.report(work)
+    assert (bench.told[-1].event, bench.dispatcher.updates) == (Event.NOT_TAKEN, [])
+    control.report(work)
+    assert (bench.told[-1].event, len(bench.dispatcher.updates)) == (Event.TAKEN, 1)
+    assert told == [7, 7]

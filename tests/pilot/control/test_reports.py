@@ -30,6 +30,11 @@ def test_cores_are_those_that_an_allocation_gives_each_payload_where_there_is_on
     assert reports.running(Job(SPEC), COURSE, FACTS, 1e9).cores == 4
 
 
+def test_events_that_are_done_are_told_while_the_job_runs():
+    assert reports.running(Job(SPEC, metrics={"nEvents": 8}), COURSE, FACTS, 1e9).events == 8
+    assert reports.running(Job(SPEC), COURSE, FACTS, 1e9).events is None
+
+
 def outcome(**more):
     return PayloadOutcome(
         **{

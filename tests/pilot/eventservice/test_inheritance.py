@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pilot.api.replies import Refused, Unreachable
@@ -98,3 +100,36 @@ def test_a_journal_that_cannot_be_read_keeps_no_job_back(left):
     settle(7, left, server, None)
     assert server.reports == []
     assert not (left / JOURNAL_FILE).exists()
+
+
+def archive(**more):
+    return {**ARCHIVE._asdict(), **more}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"move": "pack", "ids": ["a"], "archive": archive(lfn="../../token")},
+        {"move": "pack", "ids": ["a"], "archive": archive(lfn=5)},
+        {"move": "pack", "ids": ["a"], "archive": archive(size="much")},
+        {"move": "pack", "ids": ["a"], "archive": "x.tar"},
+        {"move": "pack", "ids": [["a"]], "archive": archive()},
+        {"move": "leave", "ids": 5},
+        {"came": 5},
+        {"came": ["b"]},
+    ],
+)
+def test_what_a_payload_wrote_into_a_journal_leads_nowhere_else_and_stops_nobody(tmp_path, said):
+    done = [{"came": [{"eventRangeID": "a"}]}, {"move": "give", "ids": ["a"]}]
+    done.append({"move": "done", "ids": ["a"], "output": "out", "cpu_time": 0, "wall_time": 0})
+    (tmp_path / JOURNAL_FILE).write_text("".join(json.dumps(line) + "\n" for line in [*done, said]) + "[" * 100_000)
+    server, stored = Server(), []
+    settle(7, tmp_path, server, stored.append)
+    assert (stored, server.reports) == ([], [])
+    assert not (tmp_path / JOURNAL_FILE).exists()
+
+
+def test_a_folder_in_the_place_of_a_journal_stops_nobody(tmp_path):
+    (tmp_path / JOURNAL_FILE / "full").mkdir(parents=True)
+    settle(7, tmp_path, Server(), None)
+    assert not (tmp_path / JOURNAL_FILE).exists()

@@ -163,6 +163,38 @@ def test_peer_defect_14_a_kill_ends_a_payload_of_event_ranges_and_is_told_as_wha
     assert ranges.failed == []
 
 
+def test_heartbeats_tell_the_events_that_are_done(stage):
+    stage.has(3)
+    stage.offer("11=hold")
+    pilot = stage.start(monitor__heartbeat=0.1, events__per_archive=1)
+    stage.dispatcher.wait_for(
+        lambda: any("nEventsW=10" in said.get("job_metrics", "") for said in stage.dispatcher.updates)
+    )
+    said = stage.dispatcher.updates[-1]
+    assert (said["job_status"], said["n_events"]) == ("running", 10), "the range in hand does not count"
+    release(stage)
+    pilot.communicate(timeout=30)
+    assert stage.final()["n_events"] == 30
+
+
+def test_what_a_killed_job_has_stored_is_reported_before_its_end_when_the_server_was_away_meanwhile(stage):
+    ranges = stage.has(3)
+    log = stage.storage / "job.log.tgz"
+    stage.dispatcher.misbehave = lambda path, count: (
+        (503, b"down") if "vent" in path and not log.exists() and down else None
+    )
+    down = []
+    stage.offer("11=hold")
+    pilot = stage.start(monitor__heartbeat=0.1, events__per_archive=1, server__report_wait=0.05)
+    stage.reached()
+    down.append(True)
+    stage.dispatcher.wait_for(lambda: list(stage.objects.rglob("EventService_premerge_*")))
+    stage.dispatcher.commands[7] = "tobekilled"
+    _, said = pilot.communicate(timeout=30)
+    assert stage.final()["pilot_error_code"] == ErrorCode.KILLED_BY_SERVER, said
+    assert ranges.finished == names(0), said
+
+
 def test_a_command_in_the_answer_to_a_report_of_ranges_stops_the_asking(stage):
     ranges = stage.has(30)
     ranges.command = "softkill"
