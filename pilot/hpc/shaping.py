@@ -75,6 +75,9 @@ def _wall_time(payloads: Sequence[Wanted], turns: int, wishes: Wishes, room: Roo
         seconds, reason = wishes.wall_time, "as long as the site gives at most"
     else:
         seconds, reason = longest * turns + reserve, "as long as the longest payload may take"
-    if room.seconds < seconds:
+    if room.seconds == AMPLE.seconds:
+        # Batch systems count whole minutes, and its ranks are to count with no more than they have.
+        seconds = max(1.0, min(-(-seconds // 60), wishes.wall_time // 60)) * 60
+    elif room.seconds < seconds:
         seconds, reason = room.seconds, "as long as there is time left"
     return seconds, f"{seconds:.0f} s of wall time: {reason}"
