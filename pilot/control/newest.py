@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any, Callable, Optional
 
@@ -20,13 +21,20 @@ class Newest(queue.Queue[Any]):
         super().__init__()
         self._about = about
 
-    def _put(self, item: Any) -> None:  # as the library's own kinds of queues have it; under the queue's lock
+    # As the library's own kinds of queues have it; each is called under the queue's lock.
+
+    def _init(self, maxsize: int) -> None:
+        self._waiting: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def _qsize(self) -> int:
+        return len(self._waiting)
+
+    def _put(self, item: Any) -> None:
         about = self._about(item)
-        for at, waiting in enumerate(self.queue):
-            if about is not None and self._about(waiting) == about:
-                self.queue[at] = item
-                return
-        super()._put(item)
+        self._waiting[object() if about is None else about] = item  # where the older one was
+
+    def _get(self) -> Any:
+        return self._waiting.popitem(last=False)[1]
 
 
 def of_report(item: Any) -> Optional[Hashable]:
