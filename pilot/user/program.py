@@ -65,18 +65,19 @@ def _what_else(file: Path) -> str:
 def _script(file: Path, where: Where) -> str:
     """Make a file of the job's directory executable, and refuse one that the kernel would not know how to run."""
     try:
+        with open(file, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as opened:  # or a pipe
+            first = opened.readline(256)
+        # Before it is copied: what a program that ran before has put here may be a link to what it cannot see itself.
+        if why := _unknown(first, where.image):
+            raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{file.name}: {why}")
         if not os.access(file, os.X_OK):
             _own(file)
             file.chmod(file.stat().st_mode | stat.S_IXUSR)
-        with file.open("rb") as opened:
-            first = opened.readline(256)
     except FileNotFoundError as wrong:
         raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{file.name}: not in the job's directory") from wrong
     except OSError as wrong:
         words = f"{file.name}: cannot be made executable: {wrong.strerror}"
         raise JobFailed(ErrorCode.CHMOD_TRF, words) from wrong
-    if why := _unknown(first, where.image):
-        raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{file.name}: {why}")
     return str(file)
 
 

@@ -31,6 +31,8 @@ NEVER = frozenset(
         *("--cgroup-manager", "--cgroup-parent", "--cgroups"),
     ]
 )
+#: Of these the last one counts: where queue or site have said one, a job has that.
+_ONCE = ("--userns", "--ipc", "--pid", "--uts", "--network", "--memory", "--pids-limit", "--shm-size")
 #: What these may be: never the node's, nor another container's.
 _VALUES = {
     "--userns": ("", "keep-id", "nomap", "auto"),
@@ -77,6 +79,19 @@ def read_asked(words: Sequence[str], runtime: Runtime, site: sections.Container)
             raise _refused(f"{name}={value} is not one of {_list(_VALUES[name])}")
         passed.append(f"{name}={value}" if value else name)
     return Asked(tuple(binds), tuple(passed), environment)
+
+
+def check_said(said: Sequence[str], asked: Asked) -> None:
+    """Hold what a job asks for against the words that queue and site have said.
+
+    Raises:
+        JobFailed: it would undo one of them (CONTAINER_NOT_PERMITTED).
+    """
+    settled = {name: word for word in said if (name := word.partition("=")[0]) in _ONCE}
+    for word in asked.words:
+        there = settled.get(word.partition("=")[0], word)
+        if there != word:
+            raise _refused(f"{word} is not for jobs here: queue or site say {there}")
 
 
 def check_lists(site: sections.Container) -> None:

@@ -9,7 +9,7 @@ from pilot.contract import catchall
 from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.runtime.container import options
-from pilot.runtime.container.asked import NOTHING, Asked, read_asked
+from pilot.runtime.container.asked import NOTHING, Asked, check_said, read_asked
 from pilot.runtime.container.values import Container, Runtime
 
 if TYPE_CHECKING:
@@ -61,10 +61,12 @@ def container_of(
     """Answer the container that site, queue and job describe, with an image; what is said later wins.
 
     Raises:
-        JobFailed: options or binds cannot be meant (BAD_QUEUE_CONFIGURATION).
+        JobFailed: options or binds cannot be meant (BAD_QUEUE_CONFIGURATION), or the job would have it otherwise than
+            queue or site have said (CONTAINER_NOT_PERMITTED).
     """
     from_queue = options_of(queue, runtime)
     from_site = options.read_words(site.options, runtime, "container.options")
+    check_said([*from_site.words, *from_queue.words], asked)
     binds = (options.read_bind(text, "container.binds") for text in site.binds)
     return Container(
         runtime=runtime,

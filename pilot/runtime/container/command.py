@@ -2,7 +2,8 @@
 
 Values of variables never stand on a command line, where every user of the node could read them, and no shell ever
 looks at them: Apptainer takes them from variables of its own environment with a beginning of their own, podman from
-those that ``--env NAME`` names. The few whose names would disturb podman itself are paths, and are written out.
+those that ``--env NAME`` names. The few whose names would disturb podman itself are paths, and are written out: a job,
+too, may name variables, and podman, and what it starts outside of the container, are not to be led by them.
 """
 
 from __future__ import annotations
@@ -29,15 +30,20 @@ OF_THE_NODE = frozenset(
 )
 #: Said by the runtime itself.
 _OF_THE_RUNTIME = frozenset(["PWD", "HOME"])
-#: With these podman itself would look for its programs, libraries, storage or configuration elsewhere.
+#: With these podman itself, or what it starts (conmon, runc, netavark, iptables, gpg), would look for its programs,
+#: libraries, storage or configuration elsewhere, or be given other options.
 _DISTURBING = frozenset(
     [
         *("PATH", "TMPDIR", "GODEBUG", "NOTIFY_SOCKET", "DBUS_SESSION_BUS_ADDRESS", "DOCKER_CONFIG", "DOCKER_HOST"),
         *("CONTAINER_HOST", "CONTAINER_CONNECTION", "CONTAINER_SSHKEY", "REGISTRY_AUTH_FILE"),
-        *("STORAGE_DRIVER", "STORAGE_OPTS"),
+        *("GCONV_PATH", "LOCPATH", "NLSPATH", "GLIBC_TUNABLES", "GETCONF_DIR", "HOSTALIASES", "RES_OPTIONS", "ENV"),
+        *("GNUPGHOME", "IFS", "STORAGE_DRIVER", "STORAGE_OPTS", "PODMAN_USERNS", "PODMAN_CONNECTIONS_CONF"),
     ]
 )
-_DISTURBING_BEGINNINGS = ("LD_", "XDG_", "CONTAINERS_", "_CONTAINERS_")
+_DISTURBING_BEGINNINGS = (
+    *("LD_", "XDG_", "CONTAINERS_", "_CONTAINERS_", "_LIBCONTAINER_", "_PODMAN_", "_OCI_", "BUILDAH_", "NETAVARK_"),
+    *("CNI_", "XTABLES_", "OPENSSL_", "SSL_CERT_", "GNUTLS_", "GIO_", "LISTEN_", "MALLOC_", "BASH_", "PYTHON", "PERL"),
+)
 _GPU = {
     "apptainer": {"none": (), "nvidia": ("--nv",), "amd": ("--rocm",)},
     "podman": {

@@ -30,7 +30,7 @@ _TAIL = 16384
 class Containers:
     """Containers of one pilot. ``site`` is the admin's section of settings, ``own`` the pilot's own environment.
 
-    ``hidden`` answers the files and folders that no bind of a job's choice may show.
+    ``hidden`` answers the files and folders that no image, and no bind of a job's choice, may show.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Containers:
         return put_in(chosen, inside, self._own, command.workdir / TEMPORARY, self._hidden_from(chosen))
 
     def _hidden_from(self, chosen: Container) -> Sequence[str]:
-        return self._hidden() if any(bind.within for bind in chosen.binds) else ()
+        return self._hidden() if not chosen.is_address or any(bind.within for bind in chosen.binds) else ()
 
     @contextlib.contextmanager
     def leaving_nothing(self, chosen: Optional[Container], temporary: Path) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pilot.errors import JobFailed
 from pilot.runtime.container.command import Found
 from pilot.runtime.container.podman import Owner
 from pilot.runtime.container.values import Bind, Container, Runtime
+from pilot.runtime.workdir import FOLDER
 
 #: What a runtime gets of the pilot's environment for itself; its payload gets none of it.
 _FOR_THE_RUNTIME = (
@@ -21,6 +23,8 @@ _FOR_THE_RUNTIME = (
     *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF"),
     *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 )
+#: A pilot's folder; see `workdir.claimed`.
+_OF_A_PILOT = re.compile(rf"\.?{FOLDER}[0-9]+-")
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 #: Apptainer took over from Singularity, and both install both names.
 _PROGRAMS = {
@@ -40,7 +44,7 @@ def look(container: Container, own: Mapping[str, str], hidden: Sequence[str] = (
     Args:
         container: As it was chosen.
         own: The pilot's own environment.
-        hidden: Files and folders that no bind of a job's choice may show, such as the pilot's token.
+        hidden: Files and folders that no image, and no bind of a job's choice, may show, such as the pilot's token.
 
     Raises:
         JobFailed: the runtime (APPTAINER_NOT_INSTALLED), the image (IMAGE_NOT_FOUND) or something that is to be bound
@@ -50,7 +54,7 @@ def look(container: Container, own: Mapping[str, str], hidden: Sequence[str] = (
     program, environment = program_of(container, own)
     if wants := missing_namespaces(container):
         raise JobFailed(ErrorCode.NO_USER_NAMESPACES, wants)
-    _check_image(container)
+    _check_image(container, hidden)
     for bind in container.binds:
         if not Path(bind.source).exists():
             words = f"{bind.source}, which is to be bound into the container at {bind.target}, is not on the node"
@@ -75,9 +79,16 @@ def _check_asked(bind: Bind, hidden: Sequence[str]) -> None:
     if source != folder and folder not in source.parents:
         words = f"{bind.source}: it leads to {source}, out of what jobs may bind here ({bind.within})"
         raise JobFailed(ErrorCode.CONTAINER_NOT_PERMITTED, words)
-    for path in (Path(name).resolve() for name in hidden if name):
+    _check_hidden(source, hidden, bind.source)
+
+
+def _check_hidden(source: Path, hidden: Sequence[str], name: str) -> None:
+    """Refuse what holds files of a pilot's own, or lies among them."""
+    for path in (Path(word).resolve() for word in hidden if word):
         if path == source or source in path.parents or path in source.parents:
-            raise JobFailed(ErrorCode.CONTAINER_NOT_PERMITTED, f"{bind.source}: files of the pilot's own lie there")
+            raise JobFailed(ErrorCode.CONTAINER_NOT_PERMITTED, f"{name}: files of the pilot's own lie there")
+    if any(_OF_A_PILOT.match(part) for part in source.parts):
+        raise JobFailed(ErrorCode.CONTAINER_NOT_PERMITTED, f"{name}: it is the folder of another pilot")
 
 
 def program_of(container: Container, own: Mapping[str, str]) -> tuple[str, dict[str, str]]:
@@ -114,7 +125,7 @@ def missing_namespaces(container: Container) -> Optional[str]:
     return None
 
 
-def _check_image(container: Container) -> None:
+def _check_image(container: Container, hidden: Sequence[str]) -> None:
     if container.is_address:
         return
     image = Path(container.image)
@@ -123,3 +134,5 @@ def _check_image(container: Container) -> None:
     if container.runtime is Runtime.PODMAN and not image.is_dir():
         words = f"image {container.image} is a file; podman runs unpacked images (folders) and addresses"
         raise JobFailed(ErrorCode.IMAGE_NOT_FOUND, words)
+    if hidden and image.is_dir():  # a folder as the image shows all of it, / the whole node
+        _check_hidden(image.resolve(), hidden, f"image {container.image}")

@@ -71,6 +71,23 @@ def test_a_script_that_the_kernel_cannot_run_is_refused_with_the_reason(tmp_path
     assert caught.value.code is ErrorCode.PAYLOAD_NOT_STARTED
 
 
+def test_what_a_link_leads_to_is_not_copied_for_a_job_unless_it_is_a_program(tmp_path):
+    folder = tmp_path / "job"
+    folder.mkdir()
+    made(tmp_path, "token", "secret\n")
+    (folder / "run.sh").symlink_to(tmp_path / "token")
+    with pytest.raises(JobFailed, match="neither a program nor a script"):
+        found(folder, "./run.sh", image="/images/el9")
+    assert (folder / "run.sh").is_symlink()
+    assert [path.name for path in folder.iterdir()] == ["run.sh"]
+
+
+def test_a_pipe_in_a_scripts_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "run.sh")
+    with pytest.raises(JobFailed, match="neither a program nor a script"):
+        found(tmp_path, "./run.sh")
+
+
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [

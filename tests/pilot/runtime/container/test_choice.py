@@ -155,3 +155,19 @@ def test_a_job_that_asks_for_too_much_gets_no_container():
     code, words = refused(replace(job("/i"), container_options=("-B", "/:/host")), READY, Container())
     assert code is ErrorCode.CONTAINER_NOT_PERMITTED
     assert "/ is not below what jobs may bind here" in words
+
+
+@pytest.mark.parametrize("asked", ["--network=private", "--memory=64g", "--pids-limit=0", "--ipc=private"])
+def test_what_site_and_queue_have_said_is_not_undone_by_a_job(asked):
+    site = Container(options=("--network=none", "--pids-limit=100"))
+    queue = QueueData("Q", container_type="podman:pilot", container_options="--memory=2g --ipc=none --cap-drop=NET_RAW")
+    code, words = refused(replace(job("/i"), container_options=(asked,)), queue, site)
+    assert code is ErrorCode.CONTAINER_NOT_PERMITTED
+    assert f"{asked} is not for jobs here: queue or site say --" in words
+
+
+def test_a_job_may_say_the_same_as_its_queue_and_add_to_it():
+    queue = QueueData("Q", container_type="podman:pilot", container_options="--network=none --cap-drop=NET_RAW")
+    words = ("--network=none", "--cap-drop=SETUID", "--memory=1g")
+    spec = JobSpec(id=7, attempt=1, transformation="true", container="/i", container_options=words)
+    assert choose(spec, queue, Container()).options == ("--network=none", "--cap-drop=NET_RAW", *words)

@@ -103,6 +103,13 @@ def test_what_would_disturb_podman_itself_is_written_out():
     assert wrapped.environment["PATH"] == "/bin"
 
 
+@pytest.mark.parametrize("name", ["PODMAN_USERNS", "XTABLES_LIBDIR", "GCONV_PATH", "OPENSSL_CONF", "LD_PRELOAD"])
+def test_no_variable_of_a_jobs_choice_leads_podman_or_what_it_starts_outside_of_the_container(name):
+    wrapped = wrap(COMMAND, replace(FOLDER, environment=((name, "/job/evil"),)), PODMAN)
+    assert f"--env={name}=/job/evil" in wrapped.argv
+    assert name not in wrapped.environment
+
+
 @pytest.mark.parametrize("name", ["DOCKER_PASSWORD", "STORAGE_KEY", "CONTAINER_TOKEN", "http_proxy"])
 def test_nothing_that_might_be_a_secret_is_written_out(name):
     command = replace(COMMAND, environment={name: SECRET})

@@ -109,3 +109,9 @@ def test_an_output_that_is_gone_explains_nothing(tmp_path):
     gone = outcome(tmp_path, 255)
     gone.stderr.unlink()
     assert Containers(sections.Container(), {}).explain(CHOSEN, gone) is None
+
+
+def test_a_job_that_names_the_node_itself_as_its_image_is_refused(tmp_path):
+    (tmp_path / "apptainer").touch(0o755)
+    containers = Containers(sections.Container(), {"PATH": str(tmp_path)}, lambda: [str(tmp_path / "token")])
+    assert containers.check(job("/"), QUEUE).code is ErrorCode.CONTAINER_NOT_PERMITTED

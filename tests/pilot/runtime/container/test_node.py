@@ -9,6 +9,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.errors import JobFailed
 from pilot.runtime.container import node
 from pilot.runtime.container.values import Bind, Container, Runtime
+from pilot.runtime.workdir import FOLDER
 
 
 @pytest.fixture
@@ -140,3 +141,25 @@ def test_no_job_binds_what_holds_the_pilots_own_files_or_lies_among_them(place, 
         node.look(container(place, binds=(bind,)), {"PATH": str(place)}, [str(lent / hidden)])
     assert caught.value.code is ErrorCode.CONTAINER_NOT_PERMITTED
     assert node.look(container(place, binds=(bind,)), {"PATH": str(place)}, ["", str(place / "other")]).program
+
+
+@pytest.mark.parametrize("hidden", ["image/token", "image", ""])
+def test_no_image_shows_the_pilots_own_files(place, hidden):
+    with pytest.raises(JobFailed, match="image .*: files of the pilot's own lie there") as caught:
+        node.look(container(place), {"PATH": str(place)}, [str(place / hidden)])
+    assert caught.value.code is ErrorCode.CONTAINER_NOT_PERMITTED
+    assert node.look(container(place), {"PATH": str(place)}, [str(place / "token")]).program
+    (place / "root").symlink_to("/")
+    with pytest.raises(JobFailed, match="files of the pilot's own lie there"):
+        node.look(container(place, image=str(place / "root")), {"PATH": str(place)}, [str(place / "token")])
+
+
+def test_neither_image_nor_bind_shows_another_pilots_folder(place):
+    other = place / f"{FOLDER}77-abc" / "PanDA_Pilot-7-1"
+    other.mkdir(parents=True)
+    bound = container(place, binds=(Bind(str(other), "/x", read_only=True, within=str(place)),))
+    for chosen in (container(place, image=str(other)), bound):
+        with pytest.raises(JobFailed, match="the folder of another pilot"):
+            node.look(chosen, {"PATH": str(place)}, [str(place / "own")])
+    (place / f"{FOLDER}images").mkdir()
+    assert node.look(container(place, image=str(place / f"{FOLDER}images")), {"PATH": str(place)}, ["/own"]).program
