@@ -49,7 +49,11 @@ class Book:
 
     def first(self, state: State) -> Optional[Held]:
         """Answer the range that has been in a state for longest."""
-        return next((self._held[range_id] for range_id in self._in[state]), None)
+        return next(iter(self.longest(state, 1)), None)
+
+    def longest(self, state: State, count: Optional[int]) -> list[Held]:
+        """Answer up to so many ranges (``None``: all), those first that have been in a state for longest."""
+        return [self._held[range_id] for range_id in islice(self._in[state], count)]
 
     def count(self, *states: State) -> int:
         """Answer how many ranges are in some states."""

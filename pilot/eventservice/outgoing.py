@@ -126,7 +126,7 @@ class Outgoing:
         if (packed := self._book.first(State.PACKED)) is not None:
             self._doing.store(self._book.archives[packed.archive])
         else:
-            done = self._book.all(State.DONE)[: self._pace.per_archive or None]
+            done = self._book.longest(State.DONE, self._pace.per_archive or None)
             self._doing.pack([Output(held.id, held.output) for held in done])
 
     def _packed(self, packed: Packed) -> None:

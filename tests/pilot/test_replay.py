@@ -127,6 +127,13 @@ def test_what_the_command_names_of_its_directory_comes_from_the_archive(tmp_path
     assert played(tmp_path, unpacked)[0] == SAME
 
 
+def test_a_job_of_event_ranges_finds_none_and_that_is_told(tmp_path, archive):
+    command, spec = {"argv": ["/bin/sh", "-c", "exit 0"]}, {"eventService": "True"}
+    code, said = played(tmp_path, edited(tmp_path, archive, command=command, spec=spec))
+    assert said[1] == "different: nobody hands out event ranges here; what the job ran is run once, and finds none"
+    assert code == WELL, "what it would have made of them is not looked for"
+
+
 def test_a_masked_variable_is_told_and_left_out(tmp_path, archive):
     command = {"environment": {"PATH": "/usr/bin:/bin", "SITE_TOKEN": "***"}, "masked": ["SITE_TOKEN"]}
     command["argv"] = ["/bin/sh", "-c", "exit ${SITE_TOKEN:+9}3"]
