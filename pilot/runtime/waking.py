@@ -53,7 +53,7 @@ class Waking(Inbox):
         return [by_number[number] for number, _ in ready if number in by_number]
 
     def close(self) -> None:
-        """Give the descriptors back. Their numbers are soon those of others' files, so nothing is done to them again."""
+        """Give the descriptors back; their numbers may at once be those of others' files."""
         with self.mutex:
             reading, writing = self._read, self._write
             self._read = self._write = -1
