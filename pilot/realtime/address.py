@@ -22,6 +22,8 @@ ALSO = {"ssl": "tls", "google": "google-cloud-logging", "google_cloud_logging": 
 GOOGLE = "logging.googleapis.com"
 
 _EXPECTED = "type;protocol://host:port is expected, such as logstash;tls://logs.example.org:5000"
+#: What may hold a password does not belong there, and is not shown; what kind of service it is may be.
+_LOGIN = re.compile(r"^\s*([\w-]*).*(?=@)", re.DOTALL)
 _SAID = re.compile(r"(?P<kind>[\w-]+);(?P<protocol>\w+)://(?P<rest>.*)")
 _PLACE = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?(?P<path>/[^\s?#]*)?")
 
@@ -60,6 +62,7 @@ def read_address(text: str, where: str) -> Address:
     """
     said = _SAID.fullmatch(text.strip())
     kind, protocol, rest = said.groups() if said else _short(text.strip())
+    text = _LOGIN.sub(r"\1...", text)  # from here on it is only shown
     kind, protocol = ALSO.get(kind, kind), ALSO.get(protocol, protocol)
     if kind not in TYPES:
         raise ConfigError(f"{where}: {text!r} is no log service that is known here; there are {', '.join(TYPES)}")

@@ -123,7 +123,7 @@ def _whole(content: bytes, *, ended: bool) -> bytes:
     """Answer the lines that are whole, not too many; of one that does not end, what there is of it."""
     end = content.rfind(_NEWLINE) + 1
     if not end and (ended or len(content) >= READ):
-        end = len(content) if ended else _letter_end(content)
+        end = len(content) if len(content) < READ else _letter_end(content)
     elif ended and len(content) < READ:
         end = len(content)
     whole = content[:end]
@@ -139,7 +139,8 @@ def _letter_end(content: bytes) -> int:
     for back in range(1, 5):
         byte = content[-back]
         if byte >= 0xC0:
-            return len(content) - back
+            whole = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return len(content) - back if back < whole else len(content)
         if byte < 0x80:
             break
     return len(content)

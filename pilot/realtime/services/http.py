@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Of the answers that find a fault with the request, those that may be other ones later.
 _PASSING = (401, 403, 404, 408, 429)
+#: Of an answer so many bytes are read; after a longer one the connection is made anew.
+_SHORT = 4096
 
 
 class Poster:
@@ -26,8 +30,8 @@ class Poster:
         self._access = access
         self._session: Optional[requests.Session] = None
 
-    def post(self, url: str, content: Any, timeout: float, headers: Optional[Mapping[str, str]] = None) -> bytes:
-        """Post; answer what was answered. No answer's text is in an error: it may repeat what was sent.
+    def post(self, url: str, content: Any, timeout: float, headers: Optional[Mapping[str, str]] = None) -> None:
+        """Post. What is answered beside the status counts for nothing, and is in no error: it may repeat what was sent.
 
         Raises:
             NotSent: no answer, or one that may be another one later.
@@ -36,14 +40,16 @@ class Poster:
         import requests
 
         try:
-            answer = self._opened().post(url, json=content, timeout=timeout, headers=headers, allow_redirects=False)
+            answer = self._opened().post(
+                url, json=content, timeout=timeout, headers=headers, allow_redirects=False, stream=True
+            )
         except (requests.RequestException, OSError) as wrong:  # OSError: a file of certificates that is not there
             raise NotSent(f"{type(wrong).__name__}: {_innermost(wrong)}") from wrong
+        _let_go(answer, time.monotonic() + timeout)
         if 400 <= answer.status_code < 500 and answer.status_code not in _PASSING:
             raise Unwanted(f"HTTP {answer.status_code}")
         if not 200 <= answer.status_code < 300:
             raise NotSent(f"HTTP {answer.status_code}")
-        return answer.content
 
     def _opened(self) -> requests.Session:
         if self._session is None:
@@ -62,6 +68,17 @@ class Poster:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+def _let_go(answer: requests.Response, until: float) -> None:
+    """Read a short answer to its end, so that its connection can be used again; end that of a long or slow one."""
+    import requests
+
+    with contextlib.suppress(requests.RequestException, OSError):
+        for count, _ in enumerate(answer.iter_content(1)):
+            if count >= _SHORT or time.monotonic() > until:
+                break
+    answer.close()
 
 
 def _innermost(wrong: BaseException) -> str:

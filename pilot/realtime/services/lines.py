@@ -75,14 +75,17 @@ class JsonFile:
     def send(self, records: Sequence[Record], timeout: float) -> None:
         """Add them, in one write, so that several pilots may use one file."""
         content = b"".join(as_line(record) + b"\n" for record in records)
+        how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # of a pipe no reader is waited for
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, how, 0o600)
             try:
-                os.write(descriptor, content)
+                written = os.write(descriptor, content)
             finally:
                 os.close(descriptor)
         except OSError as wrong:
             raise NotSent(f"{self._path}: {wrong.strerror}") from wrong
+        if written < len(content):
+            raise NotSent(f"{self._path}: there is room for {written} of {len(content)} bytes")
 
     def close(self) -> None:
         """There is nothing to let go."""

@@ -47,6 +47,22 @@ def test_what_is_no_address_is_named_with_where_it_stands(text, words):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "logstash;tls://user:sesame@logs",
+        "logstash:user:ses/same@logs:5000",
+        "user:sesame@logs",
+        "loki;http://a:same@b@c",
+    ],
+)
+def test_a_password_in_an_address_is_not_shown(text):
+    with pytest.raises(ConfigError) as caught:
+        read_address(text, "realtime.server")
+    assert "same" not in str(caught.value)
+    assert "...@" in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("catchall", "found"),
     [
         ("", (None, ())),

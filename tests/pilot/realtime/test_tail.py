@@ -104,6 +104,17 @@ def test_a_line_without_an_end_is_told_in_parts_and_no_letter_is_cut(path):
     assert set("".join(read(odd) + read(odd, ended=True))) == {"a", "é"}
 
 
+def test_what_a_payload_left_in_one_long_line_is_told_with_no_letter_cut(path):
+    path.write_bytes(b"a" + "é".encode() * READ)
+    parts = read(tail_of(path, behind=10**7), ended=True)
+    assert "".join(parts) == "a" + "é" * READ
+
+
+def test_a_last_letter_that_is_whole_is_told_with_its_line(path):
+    path.write_bytes("é".encode() * (READ // 2))
+    assert read(tail_of(path, behind=10**7), ended=True) == ["é" * (READ // 2)]
+
+
 def test_a_file_that_is_far_ahead_loses_older_lines_and_they_are_counted(path):
     path.write_text("".join(f"line {number}\n" for number in range(1, 100_001)))
     tail = tail_of(path, behind=100_000)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+import time
 
 import pytest
 
@@ -11,7 +13,7 @@ from pilot.realtime.address import read_address
 from pilot.realtime.records import Lines, Origin, records_of
 from pilot.realtime.services import make_service
 from pilot.realtime.services.base import Access, NotSent, Unwanted
-from tests.pilot.realtime.services.standing_in import over_http
+from tests.pilot.realtime.services.standing_in import over_http, over_tcp
 from tests.services.authority import Authority
 
 RECORDS = records_of(Origin(7, 1, 3), Lines("payload.stdout", 1, ["one", "two é"]), 1.5e9)
@@ -61,6 +63,42 @@ def test_an_answer_says_whether_it_is_worth_trying_again(status, kind):
         service(f"loki;http://127.0.0.1:{port}").send(RECORDS, 5)
     assert type(caught.value) is kind
     assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("piece", "pause"), [(b"x" * 10**6, 0.0), (b"x", 0.05)])
+def test_an_answer_without_an_end_is_not_read_to_its_end(piece, pause):
+    sent = []
+
+    def serve(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
+        while len(sent) < 1000:
+            connection.sendall(piece)
+            sent.append(len(piece))
+            threading.Event().wait(pause)
+
+    with over_tcp(serve) as port:
+        began = time.monotonic()
+        service(f"loki;http://127.0.0.1:{port}").send(RECORDS, 0.3)
+        assert time.monotonic() - began < 3
+    assert sum(sent) < 10**8
+
+
+def test_one_connection_serves_for_many_records():
+    requests = []
+
+    def serve(connection):
+        while content := connection.recv(65536):
+            if b"POST" in content:
+                requests.append(content)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    with over_tcp(serve) as port:  # it serves one connection after the other: a second one would wait
+        made = service(f"loki;http://127.0.0.1:{port}")
+        for _ in range(3):
+            made.send(RECORDS, 2)
+        made.close()
+    assert len(requests) == 3
 
 
 def test_authorities_that_are_not_there_are_told():

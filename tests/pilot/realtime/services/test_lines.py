@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +20,7 @@ from pilot.realtime.services.base import Access, NotSent
 from tests.pilot.realtime.services.standing_in import over_tcp
 from tests.services.authority import Authority
 
+ROOT = Path(__file__).parents[4]
 RECORDS = records_of(Origin(7, 1, 3), Lines("payload.stdout", 1, ["one", "two é\u2028", "x" * LONGEST]), 1.5e9)
 
 
@@ -101,6 +106,30 @@ def test_a_file_gets_a_line_for_each_record_and_is_its_owners_alone(tmp_path):
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(NotSent, match=f"{tmp_path}/none/x: No such file"):
         service(f"file;file://{tmp_path}/none/x").send(RECORDS, 5)
+
+
+def test_a_file_without_room_for_all_of_it_has_not_taken_it(tmp_path):
+    script = (
+        "import resource, signal, sys\n"
+        "from pilot.realtime.address import read_address\n"
+        "from pilot.realtime.services import base, make_service\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try:\n"
+        "    made = make_service(read_address('file;file://' + sys.argv[1], 'x'), base.Access('x'))\n"
+        "    made.send([{'message': 'x' * 1000}], 5)\n"
+        "except base.NotSent as wrong:\n"
+        "    print(wrong)\n"
+    )
+    words = [sys.executable, "-c", script, str(tmp_path / "lines.jsonl")]
+    told = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True, cwd=ROOT).stdout
+    assert told == f"{tmp_path}/lines.jsonl: there is room for 100 of 1015 bytes\n"
+
+
+def test_nobody_is_waited_for_at_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(NotSent, match="pipe: No such device"):
+        service(f"file;file://{tmp_path}/pipe").send(RECORDS, 5)
 
 
 def test_no_password_goes_unencrypted_to_another_machine():
