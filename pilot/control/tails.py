@@ -70,10 +70,19 @@ def masking(secrets: Callable[[], Sequence[str]]) -> Callable[[str], str]:
 
 
 def _without_parts(text: str, secret: str) -> str:
-    """Mask the part of a secret that is being written just now, or whose beginning was not read."""
-    for size in range(len(secret) - 1, PART - 1, -1):
-        if text.endswith(secret[:size]):
-            text = text[:-size] + STARS
-        if text.startswith(secret[-size:]):
-            text = STARS + text[size:]
-    return text
+    """Mask the part of a secret that is being written just now, or whose beginning was not read.
+
+    The longest that there is. Secrets may be long and lines many: only where a part can begin or end is one looked for.
+    """
+    if len(secret) <= PART:
+        return text
+    end = text.find(secret[:PART], max(0, len(text) - len(secret) + 1))
+    while end >= 0 and not secret.startswith(text[end:]):
+        end = text.find(secret[:PART], end + 1)
+    begin = text.rfind(secret[-PART:], 0, len(secret) - 1)
+    while begin >= 0 and not secret.endswith(text[: begin + PART]):
+        begin = text.rfind(secret[-PART:], 0, begin + PART - 1)
+    if begin >= 0 and 0 <= end <= begin + PART:
+        return STARS
+    text = text if end < 0 else text[:end] + STARS
+    return text if begin < 0 else STARS + text[begin + PART :]

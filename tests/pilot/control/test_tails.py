@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -49,7 +50,23 @@ def test_secrets_are_masked_also_those_that_are_learnt_later():
         ("fghijklmno is it", "******** is it"),
         ("nop is the end", "nop is the end"),
         ("abcdefghij klmnop", "abcdefghij klmnop"),
+        ("hijklmno, abcdefgh", "********, ********"),
+        ("abcdefghabcdefghi", "abcdefgh********"),
+        ("fghijklmnoabcdefgh", "********"),
     ],
 )
 def test_the_part_of_a_secret_with_which_a_text_begins_or_ends_is_masked(text, shown):
     assert masking(lambda: ["abcdefghijklmno"])(text) == shown
+
+
+def test_where_two_parts_of_a_secret_overlap_neither_is_shown():
+    secret = "abababab-middle-abababab"
+    assert masking(lambda: [secret])("middle-abababab-mid") == "********"
+
+
+def test_a_long_secret_costs_little_in_each_of_many_lines():
+    secrets = ["".join(map(str, range(20_000)))]
+    mask, began = masking(lambda: secrets), time.process_time()
+    for number in range(1000):
+        assert mask(f"event {number} of the run") == f"event {number} of the run"
+    assert time.process_time() - began < 5  # 100 s and more where every length of a part is tried
