@@ -20,6 +20,12 @@ FEW = {"prefetch-count": "10", "activemq.prefetchSize": "10"}
 PATIENCE = 2.0
 #: Ours come so much earlier than was agreed: some brokers know no patience.
 EARLY = 0.75
+#: Of what a broker says of an error, so many characters are told.
+TOLD = 200
+#: What has come is read in so many turns before it is looked at: more may come than anybody can hold.
+TURNS = 64
+#: Signs of life that are further apart are none, in seconds.
+SELDOM = 86400
 
 
 class Lost(Exception):
@@ -58,7 +64,7 @@ class Link:
 
     def _agree(self, offered: str) -> None:
         try:
-            gives, wants = (max(0, int(part)) / 1000 for part in offered.split(","))
+            gives, wants = (min(max(0, int(part)), SELDOM * 1000) / 1000 for part in offered.split(","))
         except ValueError:
             raise Lost(f"no heart-beat: {offered[:20]!r}") from None
         self._gives = max(self._place.beat, wants) * EARLY if wants else 0.0
@@ -71,7 +77,7 @@ class Link:
         while True:
             while self._early:
                 frame = self._early.pop(0)
-                _refuse_error(frame)
+                self._refuse_error(frame)
                 if frame.command == command:
                     self._early = [*kept, *self._early]
                     return frame
@@ -100,16 +106,20 @@ class Link:
         """
         frames, self._early = [*self._early, *self._arrived()], []
         for frame in frames:
-            _refuse_error(frame)
+            self._refuse_error(frame)
         return [frame for frame in frames if frame.command == "MESSAGE"]
 
     def _arrived(self) -> list[Frame]:
         frames: list[Frame] = []
         self._socket.settimeout(0)
         try:
-            while content := self._socket.recv(65536):
+            for _ in range(TURNS):
+                if not (content := self._socket.recv(65536)):
+                    break
                 self._heard = self._clock()
                 frames += self._reader.feed(content)
+            else:
+                return frames  # of what is still to be read the kernel tells
         except BlockingIOError:
             return frames
         except NotStomp as wrong:
@@ -160,6 +170,14 @@ class Link:
             raise Lost(f"{type(wrong).__name__}: {wrong}") from wrong
         self._said = self._clock()
 
+    def _refuse_error(self, frame: Frame) -> None:
+        """End the connection at an error, as the protocol wants it."""
+        if frame.command == "ERROR":
+            words = frame.headers.get("message") or frame.body[: 4 * TOLD].decode("utf-8", "replace")
+            if self._place.login.password:  # some repeat what they were told
+                words = words.replace(self._place.login.password, "***")
+            raise Lost(f"the broker says: {' '.join(words.split())[:TOLD]}")
+
     def close(self) -> None:
         """Say goodbye, if that can be said at once, and let go."""
         with contextlib.suppress(OSError):
@@ -167,13 +185,6 @@ class Link:
             self._socket.sendall(write(Frame("DISCONNECT")))
         with contextlib.suppress(OSError):
             self._socket.close()
-
-
-def _refuse_error(frame: Frame) -> None:
-    """End the connection at an error, as the protocol wants it."""
-    if frame.command == "ERROR":
-        words = frame.headers.get("message") or frame.body[:200].decode("utf-8", "replace")
-        raise Lost(f"the broker says: {words}")
 
 
 def connect(place: Place, clock: Callable[[], float]) -> Link:

@@ -150,6 +150,47 @@ def test_a_peer_that_is_no_broker_is_left(answers, words):
         connect(place(port, timeout=0.3), time.monotonic)
 
 
+def test_what_a_broker_says_of_an_error_is_told_in_short_and_without_the_password():
+    said = write(Frame("ERROR", {"message": f"no {PASSWORD}\n{'x' * 10_000}"}))
+    with peer(said) as (port, _), pytest.raises(Lost) as caught:
+        connect(place(port), time.monotonic)
+    words = str(caught.value)
+    assert words.startswith("the broker says: no *** xxx")
+    assert len(words) < 300
+
+
+@pytest.mark.parametrize("beats", ["9" * 400, "9" * 12])
+def test_signs_of_life_that_come_once_in_a_lifetime_are_waited_for_by_nobody(beats):
+    strange = peer(write(Frame("CONNECTED", {"heart-beat": f"{beats},{beats}"})), RECEIPT)
+    with strange as (port, _), contextlib.closing(connect(place(port), lambda: 0.0)) as link:
+        assert link.next_beat() <= 2 * 86400
+
+
+def test_a_broker_that_never_stops_speaking_is_listened_to_in_turns():
+    message = write(Frame("MESSAGE", {"ack": "1"}, b"x" * 60_000))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            connection.recv(4096)
+            connection.sendall(CONNECTED + RECEIPT)
+            with contextlib.suppress(OSError):
+                for _ in range(20_000):
+                    connection.sendall(message)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        link = connect(place(listening.getsockname()[1]), time.monotonic)
+        counts = []
+        while sum(counts) < 100:
+            assert select.select([link], [], [], 10)[0]
+            counts.append(len(link.messages()))
+        assert max(counts) <= 100
+        link.close()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
 def test_a_broker_that_closes_the_connection_is_lost():
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
