@@ -153,15 +153,18 @@ def bring_back(place: Workdir, number: int) -> None:
                 path.rename(place.root / path.name)
 
 
-def written(outputs: Sequence[FileSpec], folder: Path) -> tuple[FileSpec, ...]:
+def written(outputs: Sequence[FileSpec], folder: Path, others: Sequence[FileSpec] = ()) -> tuple[FileSpec, ...]:
     """Answer the outputs that a search has written: each ``<name>_<n>`` in the place of the name, as PanDA has it.
 
-    An output is kept under its own name where there is such a file, and left out where there is neither.
+    An output is kept under its own name where there is such a file, and left out where there is neither. What is
+    another output's own name, or that of one of the job's ``others``, such as an input, is no iteration's.
     """
+    own = {file.lfn for file in (*outputs, *others)}
     names = sorted(path.name for path in folder.iterdir())
     found: list[FileSpec] = []
     for file in outputs:
-        numbered = [name for name in names if re.fullmatch(rf"{re.escape(file.lfn)}_[0-9]+", name)]
+        pattern = re.compile(rf"{re.escape(file.lfn)}_[0-9]+")
+        numbered = [name for name in names if pattern.fullmatch(name) and name not in own]
         found.extend(file.evolve(lfn=name, guid="") for name in sorted(numbered, key=_number))
         if not numbered and file.lfn in names:
             found.append(file)

@@ -170,7 +170,7 @@ class PayloadControl:
             problem,
             outcome=outcome,
             metrics={**ended.whole.metrics, iterations.METRIC: ended.done},
-            outputs=iterations.written(spec.outputs, place.root),
+            outputs=iterations.written(spec.outputs, place.root, spec.files),
         )
 
     def _once(

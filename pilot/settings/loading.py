@@ -83,7 +83,7 @@ _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", st
 
 def _checked(value: Any, spec: Any, where: str) -> Any:
     kind = type(spec.default)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 1e300:
         value = float(value)
     if kind is tuple and isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = tuple(value)
@@ -141,7 +141,7 @@ def _parse(text: str, where: str) -> Any:
 
     try:
         return yaml.load(text, Once)  # noqa: S506 # it is a safe one
-    except yaml.YAMLError as wrong:
+    except (yaml.YAMLError, ValueError, RecursionError) as wrong:  # the latter two of a date that is none, and of depth
         mark = getattr(wrong, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{where}{line}: not YAML: {getattr(wrong, 'problem', None) or wrong}") from wrong

@@ -122,6 +122,14 @@ def test_what_cannot_be_put_aside_fails_the_job_with_a_code(tmp_path):
     assert caught.value.code is ErrorCode.FILE_HANDLING
 
 
+def test_an_input_or_another_output_with_a_number_is_no_iterations(tmp_path):
+    for name in ("data_0", "data_1", "data_7", "data_1_0"):
+        (tmp_path / name).touch()
+    ordered = [FileSpec("data", Role.OUTPUT), FileSpec("data_1", Role.OUTPUT)]
+    found = written(ordered, tmp_path, [FileSpec("data_7", Role.INPUT)])
+    assert [file.lfn for file in found] == ["data_0", "data_1_0"]
+
+
 def test_numbered_outputs_stand_for_the_ordered_one_in_the_order_of_their_numbers(tmp_path):
     for name in ("metrics.tgz_10", "metrics.tgz_9", "metrics.tgz_x", "metrics.tgz", "model.h5", "metricsxtgz_1"):
         (tmp_path / name).touch()
