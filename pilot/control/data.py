@@ -179,7 +179,7 @@ class DataControl:
         if text := self._handed(work.key):
             try:
                 with workdir.write_new(folder / naming.SECRETS_FILE) as file:
-                    file.write(text.encode())
+                    file.write(text.encode("utf-8", "replace"))
             except OSError as wrong:
                 words = f"{folder / naming.SECRETS_FILE}: {wrong.strerror}"
                 raise JobFailed(ErrorCode.FILE_HANDLING, words) from wrong

@@ -62,8 +62,8 @@ class JobSecrets:
 
     def see(self, secret: str) -> None:
         """Note a text that no log may hold."""
-        if secret:
-            self._seen[secret] = None
+        if writable := secret.encode("utf-8", "ignore").decode():  # JSON may hold halves of characters, files do not
+            self._seen[writable] = None
 
     def seen(self) -> tuple[str, ...]:
         """Answer every such text so far."""

@@ -27,3 +27,11 @@ def test_a_payload_finds_its_owners_secrets_and_nobody_else_does(stage: Stage, w
             if member.isfile():
                 assert b"hush-hush-7" not in packed.extractfile(member).read(), member.name
     assert "hush-hush-7" not in json.dumps(stage.dispatcher.updates)
+
+
+def test_half_a_character_in_an_owners_secrets_fails_no_job(stage: Stage):
+    one = to_panda(shell("cp panda_secrets.json out.txt", outputs=["out.txt"]))
+    stage.dispatcher.raw_jobs = [{**one, "secrets": "plain \ud800 words"}]
+    assert stage.run()[0] == 0
+    assert (stage.storage / "out.txt").read_text() == "plain ? words"
+    assert stage.dispatcher.finals()[0]["job_status"] == "finished"

@@ -33,3 +33,9 @@ def test_that_there_are_none_for_the_payload_stars_nothing_out():
     secrets = JobSecrets()
     secrets.learn({KEY: {SECRETS_FILE: "{}"}})
     assert (secrets.handed(KEY), secrets.seen()) == ("{}", ())
+
+
+def test_halves_of_characters_in_one_jobs_secrets_hold_up_no_log():
+    secrets = JobSecrets()
+    secrets.learn({KEY: {SECRETS_FILE: r'{"key": "hush-\ud800", "other": "tok-\udc00en"}'}, (8, 1): {"p": "\ud800"}})
+    assert {text.encode() for text in secrets.seen()[1:]} == {b"hush-", b"tok-en"}
