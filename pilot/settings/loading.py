@@ -32,8 +32,9 @@ class Loaded(NamedTuple):
 
     def lines(self) -> list[str]:
         """Write each value with its origin, one line each."""
+        read = self.settings.evolve()  # a copy: to be printed is not to be mentioned
         return [
-            f"{section}.{spec.name} = {_shown(getattr(getattr(self.settings, section), spec.name))}"
+            f"{section}.{spec.name} = {_shown(getattr(getattr(read, section), spec.name))}"
             f"  # {self.origins.get((section, spec.name), 'default')}"
             for section, kind in SECTIONS.items()
             for spec in fields(kind)

@@ -22,6 +22,13 @@ def test_every_setting_is_printed():
     assert len(load([]).lines()) == sum(len(fields(kind)) for kind in SECTIONS.values())
 
 
+def test_what_is_only_printed_is_not_taken_for_mentioned():
+    loaded = load([("site.yaml", {"monitor": {"heartbeat": 900}})])
+    assert "realtime.use = False  # default" in loaded.lines()
+    assert loaded.settings.mentions("monitor")
+    assert not loaded.settings.mentions("realtime")
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
