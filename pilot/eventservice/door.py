@@ -13,6 +13,9 @@ import selectors
 import socket
 import struct
 import threading
+import time
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -78,6 +81,7 @@ class Door:
         self._ready = selectors.DefaultSelector()
         self._heard: dict[socket.socket, tuple[Worker, bytearray]] = {}
         self._crowded = self._closing = False
+        self._after: deque[object] = deque()
         self._room = threading.Semaphore(MOST_AHEAD)
         self._thread = threading.Thread(target=self._serve, name="events", daemon=True)
 
@@ -85,14 +89,19 @@ class Door:
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._listen()
+            self._end, self._ended = os.pipe()
         except OSError as wrong:
             self._listening.close()
             raise JobFailed(ErrorCode.MESSAGE_FAILURE, f"{self.path}: no socket can be made: {wrong}") from wrong
-        self._end, self._ended = os.pipe()
         self._ready.register(self._listening, selectors.EVENT_READ)
         self._ready.register(self._end, selectors.EVENT_READ)
         self._thread.start()
         return self
+
+    def after(self, news: object) -> None:
+        """Tell something as soon as all that was said before it has been told. In any thread, while this is open."""
+        self._after.append(news)
+        os.write(self._ended, b"x")
 
     def _listen(self) -> None:
         clear(self.path)
@@ -122,13 +131,28 @@ class Door:
             ready = self._ready.select(TRY_AGAIN if self._crowded and not full else None)
             if not ready:
                 self._listen_again()
-            for key, _ in ready:
-                if key.fd == self._end:
+            self._attend(ready)
+            if any(key.fd == self._end for key, _ in ready):
+                if not os.read(self._end, 1):
                     return
-                if key.fileobj is self._listening:
-                    self._take()
-                elif isinstance(key.fileobj, socket.socket):
-                    self._hear(key.fileobj)
+                self._hear_out()
+                self._tell(self._after.popleft())
+
+    def _attend(self, ready: Sequence[tuple[selectors.SelectorKey, int]]) -> None:
+        for key, _ in ready:
+            if key.fileobj is self._listening:
+                self._take()
+            elif isinstance(key.fileobj, socket.socket):
+                self._hear(key.fileobj)
+
+    def _hear_out(self) -> None:
+        """Hear what is there already; somebody who talks on and on is not waited for."""
+        until = time.monotonic() + DEAF_AFTER
+        while time.monotonic() < until and not self._closing:
+            ready = [found for found in self._ready.select(0) if found[0].fd != self._end]
+            if not ready:
+                return
+            self._attend(ready)
 
     def _take(self) -> None:
         try:

@@ -115,9 +115,9 @@ def run(ordered: Ordered, around: Around) -> Found:
         book, payload = Book(journal.note), _Payload(around.settings.payload.grace)
         exchange = _exchange(ordered, around, book, inbox, payload, opened)
         exchange.begin()
-        opened.enter_context(Door(ordered.folder, inbox.put))
+        door = opened.enter_context(Door(ordered.folder, inbox.put))
         opened.enter_context(_client(ordered.folder / CLIENT_FILE))
-        ended = opened.enter_context(_beside(ordered, around.settings, inbox, payload))
+        ended = opened.enter_context(_beside(ordered, around.settings, door, inbox, payload))
         exchange.run()
         if not book.count(*UNTOLD):
             forget(ordered.folder)
@@ -157,7 +157,7 @@ class _Payload:
 
 @contextlib.contextmanager
 def _beside(
-    ordered: Ordered, settings: Settings, inbox: queue.Queue[Any], payload: _Payload
+    ordered: Ordered, settings: Settings, door: Door, inbox: queue.Queue[Any], payload: _Payload
 ) -> Iterator[Future[PayloadOutcome]]:
     """Run the payload in a thread of its own; in the end it is gone, whatever has happened."""
 
@@ -168,7 +168,7 @@ def _beside(
     def has_ended(how: Future[PayloadOutcome]) -> None:
         # From here on it is the storing that may have to end: an archive may wait for a storage that is away.
         ordered.stops_by(lambda: inbox.put(Look()), lambda seconds: None)
-        inbox.put(Ended(how))
+        door.after(Ended(how))  # what it said last, without waiting for an answer, counts
 
     with ThreadPoolExecutor(1, "events-payload") as pool:
         ended = pool.submit(ordered.plain, _command(ordered, settings), hold)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import resource
 import socket
+import threading
 
 import pytest
 
@@ -158,3 +160,35 @@ def test_a_payload_that_floods_keeps_no_pilot_from_ending(tmp_path, heard):
                 line.sendall(b"word\n" * 1_000_000)
     for line in floods:
         line.close()
+
+
+def test_what_comes_after_all_that_was_said_is_told_after_it(door, heard):
+    lines = [connect(str(door.path)) for _ in range(100)]
+    for line in lines:
+        line.sendall(b"word\n" * 3)
+        line.close()
+    door.after("the end")
+    told = [hear(heard) for _ in range(401)]
+    assert told[-1] == "the end"
+    assert [type(one) for one in told].count(Line) == 300
+
+
+def test_who_talks_on_and_on_is_not_waited_for(tmp_path, heard, monkeypatch):
+    monkeypatch.setattr(doors, "DEAF_AFTER", 1)
+    ended = threading.Event()
+
+    def talk(path):
+        with connect(path) as line, contextlib.suppress(OSError):
+            while not ended.is_set():
+                line.sendall(b"word\n" * 100)
+
+    with Door(tmp_path, heard.put) as door:
+        talking = threading.Thread(target=talk, args=[str(door.path)])
+        talking.start()
+        hear(heard).worker.heard()
+        door.after("the end")
+        while (news := hear(heard)) != "the end":
+            news.worker.heard()
+        ended.set()
+    talking.join(10)
+    assert not talking.is_alive()

@@ -401,3 +401,18 @@ def test_a_flood_of_requests_is_bounded(scene):
     scene.run(payload)
     assert heard[2] == b"Refused: too many have asked for ranges, and wait for them\n"
     assert len(heard) == 2 + 1 + 10_000
+
+
+def test_what_a_payload_says_right_before_its_end_counts(tmp_path):
+    for number in range(20):
+        (folder := tmp_path / str(number)).mkdir()
+        scene = Scene(folder, 1)
+
+        def payload(address, folder=folder):
+            with connect(address) as line, line.makefile("r") as answers:
+                line.sendall(b"Ready for events\n")
+                name = answers.readline().partition('eventRangeID": "')[2].partition('"')[0]
+                line.sendall(f"{write(folder, name)},ID:{name},CPU:1,WALL:1\n".encode())
+
+        scene.run(payload)
+        assert scene.told == [("1-7-2-0-3", "finished", 0)]
