@@ -152,6 +152,8 @@ class Launching:
                 allocation.status = Status(BatchState.UNKNOWN, "it was not submitted before its pilot died")
         except (JobFailed, OSError) as wrong:
             log.warning("allocation %s: %s", allocation.record.name, wrong)
+            if isinstance(wrong, JobFailed) and wrong.code is ErrorCode.BAD_CONFIGURATION:  # nobody will ever know
+                allocation.status = Status(BatchState.UNKNOWN, wrong.detail)
         return allocation.status.state
 
     def _room(self, chosen: Hpc) -> shaping.Room:

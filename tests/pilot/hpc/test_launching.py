@@ -170,3 +170,14 @@ def test_when_a_plugin_breaks_while_it_submits_no_rank_begins(theirs):
     assert not list(theirs.folder.glob(f"allocation-*/{NAME}"))
     (folder,) = record.allocations(theirs.folder)
     assert record.read(folder).stage is Stage.OVER
+
+
+def test_an_allocation_of_a_batch_system_that_was_taken_out_of_the_settings_is_unknown(tmp_path):
+    bench = Bench(tmp_path)
+    folder = tmp_path / "allocation-x"
+    folder.mkdir()
+    record.write(folder, Record("x", Stage.SUBMITTED, 1.0, ((1, 1),), "12", batch="resource:gone"))
+    made = bench.launching.resume(folder, lambda *_: None)
+    assert bench.launching.state(made) is BatchState.UNKNOWN
+    assert "gone" in made.status.words
+    made.close()
