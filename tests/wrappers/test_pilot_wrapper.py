@@ -68,6 +68,16 @@ def place(tmp_path, shell):
     return Place(tmp_path, shell)
 
 
+#: Starts a program that hears every signal, whatever these tests were started under: nohup ignores SIGHUP, and a shell
+#: cannot hear what was ignored when it began.
+HEARING = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
 class Place:
     def __init__(self, root, shell):
         self.root, self.shell = root, shell
@@ -92,7 +102,8 @@ class Place:
 
     def start(self, *words, **changes):
         argv = self.argv(*words, **changes)
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=self.environment(), cwd=self.root)
+        command = [sys.executable, "-c", HEARING, *argv]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.environment(), cwd=self.root)
 
 
 def test_the_wrapper_is_tested_in_every_shell_that_nodes_have():
