@@ -16,7 +16,7 @@ from pilot.hpc import ends, record, worklist
 from pilot.hpc.record import Note, Record, Stage
 from pilot.hpc.report import RankReport
 from pilot.hpc.values import BatchState, Launch, Shape, Status
-from pilot.hpc.worklist import Head, Line
+from pilot.hpc.worklist import Command, Head, Line
 from pilot.job import PayloadCommand, Problem
 from pilot.runtime.limits import Limits
 
@@ -169,7 +169,7 @@ class Allocation:
         worklist.withdraw(self.folder)
         with contextlib.suppress(OSError):
             self.write_down(stage=Stage.OVER)
-        shutil.rmtree(self.folder / worklist.ENVIRONMENTS, ignore_errors=True)
+        shutil.rmtree(self.folder / worklist.COMMANDS, ignore_errors=True)
 
 
 _END = b"end\n"
@@ -223,7 +223,8 @@ def plan(
         orders.services,
     )
     lines = [_line(payload, orders.grace) for payload in payloads]
-    worklist.write(folder, head, lines, [dict(payload.command.environment) for payload in payloads])
+    commands = [Command(payload.command.argv, dict(payload.command.environment)) for payload in payloads]
+    worklist.write(folder, head, lines, commands)
     return Allocation(folder, written, poked)
 
 
@@ -231,7 +232,6 @@ def _line(payload: Payload, grace: float) -> Line:
     return Line(
         *payload.key,
         str(payload.command.workdir),
-        payload.command.argv,
         payload.limits._asdict(),
         payload.seconds,
         grace,

@@ -175,7 +175,8 @@ class Rank:
         if problem is not None:
             return _failed(line, number, self._rank, problem)
         started = time.time()
-        command = PayloadCommand(line.argv, {**given, **self._works.environment(number)}, Path(line.folder))
+        argv, environment = self._works.command(number)
+        command = PayloadCommand(argv, {**given, **environment}, Path(line.folder))
         rows = tuple((number, soft, hard) for number, soft, hard in line.limits.get("resources", ()))
         bounds = Limits(**{**line.limits, "resources": rows})
         try:

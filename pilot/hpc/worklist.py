@@ -1,7 +1,8 @@
 """The work list of an allocation: what each rank runs. Written by the pilot, read by the ranks.
 
 One file: a head, then one line per payload. All lines are as long as the longest one, so that each of ten thousand
-ranks reads its own and no other. Environments are files of their own (mode 0600, as all is).
+ranks reads its own and no other. Arguments and environments, which may be long, are files of their own (mode 0600, as
+all is).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ STOPS = "stops"
 BEGUN = "begun"
 #: What the pilot makes of a work list that it takes away.
 WITHDRAWN = "worklist.withdrawn"
-ENVIRONMENTS = "environments"
+COMMANDS = "commands"
 #: Through it ranks of the pilot's own node say at once that a report is there.
 POKE = "poke"
 #: No head and no line is longer, in bytes.
@@ -56,27 +57,33 @@ class Line(NamedTuple):
     job: int
     attempt: int
     folder: str
-    argv: tuple[str, ...]
     limits: dict[str, Any]
     seconds: float
     grace: float
+
+
+class Command(NamedTuple):
+    """What a payload is started with."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
 
 
 class BadWorkList(Exception):
     """It cannot be read, or is not whole."""
 
 
-def write(folder: Path, head: Head, lines: Sequence[Line], environments: Sequence[dict[str, str]]) -> Path:
+def write(folder: Path, head: Head, lines: Sequence[Line], commands: Sequence[Command]) -> Path:
     """Write a work list and all that belongs to it into an allocation's folder; answer its path.
 
     Raises:
         OSError: it cannot be written.
     """
-    for name in (REPORTS, STOPS, BEGUN, ENVIRONMENTS):
+    for name in (REPORTS, STOPS, BEGUN, COMMANDS):
         (folder / name).mkdir(mode=0o700)
-    for number, environment in enumerate(environments):
-        with write_new(folder / ENVIRONMENTS / f"{number}.json") as file:
-            file.write(json.dumps(environment).encode())
+    for number, command in enumerate(commands):
+        with write_new(folder / COMMANDS / f"{number}.json") as file:
+            file.write(json.dumps(command._asdict()).encode())
     rows = [json.dumps(line._asdict()).encode() for line in lines]
     width = max(map(len, rows)) + 1
     path, new = folder / NAME, folder / f"{NAME}.new"
@@ -121,19 +128,18 @@ class WorkList:
         try:
             with self.path.open("rb") as file:
                 file.seek(self._begin + number * self.head.width)
-                found = json.loads(file.read(self.head.width))
-            return Line(**{**found, "argv": tuple(found["argv"])})
-        except (OSError, ValueError, TypeError, KeyError) as wrong:
+                return Line(**json.loads(file.read(self.head.width)))
+        except (OSError, ValueError, TypeError) as wrong:
             raise BadWorkList(f"{self.path}, line {number}: {wrong}") from wrong
 
-    def environment(self, number: int) -> dict[str, str]:
-        """Read the environment of one payload, likewise."""
-        path = self.folder / ENVIRONMENTS / f"{number}.json"
+    def command(self, number: int) -> Command:
+        """Read what one payload is started with, likewise."""
+        path = self.folder / COMMANDS / f"{number}.json"
         try:
-            found: dict[str, str] = json.loads(path.read_bytes())
-        except (OSError, ValueError) as wrong:
+            found = json.loads(path.read_bytes())
+            return Command(tuple(found["argv"]), found["environment"])
+        except (OSError, ValueError, TypeError, KeyError) as wrong:
             raise BadWorkList(f"{path}: {wrong}") from wrong
-        return found
 
     def begin(self, number: int) -> bool:
         """Say that a payload begins; False when somebody has said so before.

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from pilot.hpc import local, rank, report, worklist
-from pilot.hpc.worklist import Head, Line
+from pilot.hpc.worklist import Command, Head, Line
 
 SHELL = "/bin/sh"
 
@@ -33,13 +33,13 @@ class Allocation:
         self.folder.mkdir(mode=0o700)
         seconds, grace = more.pop("seconds", 0.0), more.pop("grace", 1.0)
         self.places = [folder / f"job-{number}" for number in range(len(scripts))]
-        lines = []
+        environment = {"PATH": "/usr/bin:/bin", "OWN": "from the job"}
+        lines, commands = [], []
         for number, script in enumerate(scripts):
             self.places[number].mkdir(mode=0o700)
-            argv = (SHELL, "-c", script)
-            lines.append(Line(number + 1, 1, str(self.places[number]), argv, {}, seconds, grace))
-        environment = {"PATH": "/usr/bin:/bin", "OWN": "from the job"}
-        self.path = worklist.write(self.folder, head(**more), lines, [environment] * len(lines))
+            commands.append(Command((SHELL, "-c", script), environment))
+            lines.append(Line(number + 1, 1, str(self.places[number]), {}, seconds, grace))
+        self.path = worklist.write(self.folder, head(**more), lines, commands)
 
     def report(self, number):
         return report.read(self.folder / worklist.REPORTS / f"{number}.json", (number + 1, 1))

@@ -6,52 +6,59 @@ import stat
 
 import pytest
 
-from pilot.hpc.worklist import ENVIRONMENTS, BadWorkList, Line, WorkList, lines_of, write
+from pilot.hpc.worklist import COMMANDS, BadWorkList, Command, Line, WorkList, lines_of, write
 from tests.pilot.hpc.lists import head
 
+LONG = "x" * 100_000
 
-def line(number, *arguments):
-    return Line(number, 1, f"/jobs/{number}", ("program", *arguments), {"memory": 3}, 5.0, 1.0)
+
+def line(number):
+    return Line(number, 1, f"/jobs/{'ü' * number}", {"memory": 3}, 5.0, 1.0)
 
 
 @pytest.fixture
 def written(tmp_path):
-    lines = [line(1), line(2, "x" * 3000, "ü\n"), line(3)]
-    return write(tmp_path, head(), lines, [{"A": str(number)} for number in range(3)]), lines
+    lines = [line(1), line(200), line(3)]
+    commands = [Command((f"program-{number}", LONG, "ü\n"), {"A": str(number)}) for number in range(3)]
+    return write(tmp_path, head(), lines, commands), lines, commands
 
 
-def test_each_line_and_environment_is_read_as_it_was_written(written):
-    path, lines = written
+def test_each_line_and_command_is_read_as_it_was_written(written):
+    path, lines, commands = written
     works = WorkList(path)
     assert works.head.lines == 3
     assert [works.line(number) for number in range(3)] == lines
-    assert [works.environment(number) for number in range(3)] == [{"A": "0"}, {"A": "1"}, {"A": "2"}]
+    assert [works.command(number) for number in range(3)] == commands
+
+
+def test_no_arguments_make_the_list_long(written):
+    assert written[0].stat().st_size < len(LONG)
 
 
 def test_nobody_else_can_read_it(written):
-    path, _ = written
-    for each in (path, *(path.parent / ENVIRONMENTS).iterdir()):
+    path, *_ = written
+    for each in (path, *(path.parent / COMMANDS).iterdir()):
         assert stat.S_IMODE(each.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("cut", [1, 100, 10_000_000])
 def test_one_that_is_not_whole_is_refused(written, cut):
-    path, _ = written
+    path, *_ = written
     path.write_bytes(path.read_bytes()[:-cut])
     with pytest.raises(BadWorkList):
         WorkList(path)
 
 
 def test_one_of_another_version_is_refused(tmp_path):
-    path = write(tmp_path, head(version=99), [line(1)], [{}])
+    path = write(tmp_path, head(version=99), [line(1)], [])
     with pytest.raises(BadWorkList, match="another version"):
         WorkList(path)
 
 
-def test_a_line_or_an_environment_that_is_not_there_is_refused(written):
-    path, _ = written
+def test_a_line_or_a_command_that_is_not_there_is_refused(written):
+    path, *_ = written
     works = WorkList(path)
-    for read in (works.line, works.environment):
+    for read in (works.line, works.command):
         with pytest.raises(BadWorkList):
             read(7)
 
