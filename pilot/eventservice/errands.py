@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Protocol
+from typing import Any, Callable, NamedTuple, Optional, Protocol
 
 from pilot.api.replies import NotYet, Refused, ServerError
 from pilot.contract.codes import ErrorCode
@@ -210,10 +210,21 @@ class Store:
 
     def store(self, archive: Archive) -> object:
         """Store an archive; one that lies there already, as it is, counts as stored."""
+        changed = Problem(ErrorCode.PUT_ADLER_MISMATCH, f"{archive.lfn} is not what it was when it was packed")
+        if not outputs.is_whole(self._folder / archive.lfn, archive.size):
+            return NotStored(archive.lfn, changed)
         file = FileSpec(archive.lfn, Role.ZIP, scope=TRANSIENT)
         try:
             (there,) = self._storing.stage_out(self._spec, (file,), self._folder, Deadline(self._seconds), self._cancel)
         except JobFailed as failed:
             return NotStored(archive.lfn, Problem(failed.code, failed.detail))
+        if not _agree(archive.checksum, there.checksum):
+            return NotStored(archive.lfn, changed)
         number = self._number_of(there.endpoint)
         return Stored(archive._replace(storage=number, url=there.url, endpoint=there.endpoint, guid=there.guid))
+
+
+def _agree(ours: str, theirs: Optional[str]) -> bool:
+    """Say whether two checksums may be of one file; those of two kinds tell nothing."""
+    kind = ours.partition(":")[0]
+    return theirs is None or theirs.partition(":")[0] != kind or theirs == ours

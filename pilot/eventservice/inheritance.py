@@ -15,6 +15,7 @@ from pilot.eventservice import book, journal
 from pilot.eventservice.book import Book
 from pilot.eventservice.errands import NotStored, Server
 from pilot.eventservice.outgoing import next_report, take
+from pilot.eventservice.outputs import is_whole
 from pilot.eventservice.ranges import IllegalMove, Move, State
 
 log = logging.getLogger(__name__)
@@ -70,8 +71,7 @@ def _settle(job_id: int, folder: Path, found: Book, server: Server, storing: Opt
 
 def _store(folder: Path, found: Book, archive: Archive, storing: Optional[Storing]) -> None:
     """Store an archive, whole as it was noted; what was stored already, before its pilot died, is found there."""
-    path = folder / archive.lfn
-    whole = path.is_file() and not path.is_symlink() and path.stat().st_size == archive.size
+    whole = is_whole(folder / archive.lfn, archive.size)
     answer = storing(archive) if storing is not None and whole else None
     if isinstance(answer, NotStored):
         log.warning("%s of a dead pilot is not stored: %s", archive.lfn, answer.problem.detail)

@@ -152,6 +152,15 @@ def facts(archive: Path) -> tuple[int, str]:
     return archive.stat().st_size, checksum.of_file(archive, checksum.ADLER32, Deadline(_PATIENCE))
 
 
+def is_whole(archive: Path, size: int) -> bool:
+    """Say whether an archive is still a file of so many bytes: its payload could put something else there."""
+    try:
+        found = archive.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size
+
+
 def drop(paths: Sequence[str], folder: Path) -> None:
     """Remove what has been stored, from the job's directory or below."""
     for path in paths:

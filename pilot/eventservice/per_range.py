@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,11 +72,16 @@ class Starter:
         ids = [str(one["eventRangeID"]) for one in ranges]
         outputs = [str(self._folder / f"{range_id}.out") for range_id in ids]
         listed = self._folder / f"{ids[0]}.json"
-        listed.write_text(json.dumps([{**one, OUTPUT: output} for one, output in zip(ranges, outputs)]))
         began = time.monotonic()
-        words = self._failure(filled(self._argv, ranges, outputs, str(listed)))
+        try:
+            listed.write_text(json.dumps([{**one, OUTPUT: output} for one, output in zip(ranges, outputs)]))
+        except OSError as wrong:
+            words = f"{listed}: {wrong.strerror}"
+        else:
+            words = self._failure(filled(self._argv, ranges, outputs, str(listed)))
+        with suppress(OSError):
+            listed.unlink()
         seconds = (time.monotonic() - began) / len(ids)
-        listed.unlink()
         for range_id, output in zip(ids, outputs):
             self._tell(line, range_id, output, words, seconds)
 
@@ -83,6 +89,8 @@ class Starter:
     def _tell(line: Events, range_id: str, output: str, words: str, seconds: float) -> None:
         try:
             if words:
+                with suppress(OSError):
+                    Path(output).unlink()  # nobody wants it, and the next ranges need its room
                 line.failed(range_id, words)
             elif not Path(output).exists():
                 line.failed(range_id, "the program ended well and left no output for this range")

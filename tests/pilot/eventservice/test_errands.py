@@ -24,7 +24,7 @@ from pilot.eventservice.errands import (
     Talk,
     Told,
 )
-from pilot.eventservice.outputs import Output
+from pilot.eventservice.outputs import Output, facts
 
 REPORT = EventReport(7, (RangeEnd("a", RangeStatus.FINISHED),))
 ANSWER = EventAnswer((True,))
@@ -120,7 +120,8 @@ class Storing:
         self.files += files
         if self.failure:
             raise self.failure
-        return (SimpleNamespace(endpoint="OBJECTS", url="file:///o/x", guid="G"),)
+        checksum = facts(folder / files[0].lfn)[1]
+        return (SimpleNamespace(endpoint="OBJECTS", url="file:///o/x", guid="G", checksum=checksum),)
 
 
 def store(folder, storing):
@@ -155,3 +156,21 @@ def test_what_cannot_be_packed_or_stored_has_a_code(tmp_path):
     made = store(tmp_path, Storing(JobFailed(ErrorCode.NO_REMOTE_SPACE, "full")))
     archive = made.pack([Output("a", str(tmp_path / "out"))]).archive
     assert made.store(archive) == NotStored(archive.lfn, failed.problem.__class__(ErrorCode.NO_REMOTE_SPACE, "full"))
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_an_archive_that_its_payload_has_changed_is_not_taken_for_stored(tmp_path, when):
+    (tmp_path / "out").write_text("x")
+    (tmp_path / "token").write_text("secret")
+    storing = Storing()
+    made = store(tmp_path, storing)
+    archive = made.pack([Output("a", str(tmp_path / "out"))]).archive
+    path = tmp_path / archive.lfn
+    if when == "before":
+        path.unlink()
+        path.symlink_to(tmp_path / "token")
+    else:
+        path.write_bytes(b"y" * archive.size)
+    answer = made.store(archive)
+    assert answer.problem.code is ErrorCode.PUT_ADLER_MISMATCH
+    assert len(storing.files) == (when == "meanwhile"), "what a link leads to is never copied"

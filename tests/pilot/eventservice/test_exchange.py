@@ -16,6 +16,7 @@ from pilot.contract.job import JobSpec
 from pilot.copytool.base import Cancel
 from pilot.errors import JobFailed
 from pilot.eventservice import way
+from pilot.eventservice.outputs import facts
 from pilot.job import PayloadCommand, PayloadOutcome
 from pilot.settings import Settings
 from pilot.settings.events import Events as Chosen
@@ -45,7 +46,8 @@ class Scene:
 
     def stage_out(self, spec, files, folder, deadline, cancel):
         self.stored.append(files[0].lfn)
-        return (SimpleNamespace(endpoint="OBJECTS", url="file:///o", guid="G"),)
+        checksum = facts(folder / files[0].lfn)[1]
+        return (SimpleNamespace(endpoint="OBJECTS", url="file:///o", guid="G", checksum=checksum),)
 
     def stops_by(self, stop, ask):
         self.end = stop

@@ -86,6 +86,18 @@ def test_why_a_program_did_not_do_its_range_is_told(tmp_path, argv, words):
     assert words in told
 
 
+def test_what_a_failed_program_has_written_of_its_output_takes_no_room(tmp_path):
+    (told,) = run(tmp_path, 1, "/bin/sh", "-c", "echo half > {output}; exit 3")
+    assert "status 3" in told
+    assert list((tmp_path / "events").iterdir()) == []
+
+
+def test_a_program_that_removes_the_folder_of_outputs_fails_its_ranges_in_words(tmp_path):
+    told = run(tmp_path, 2, "/bin/rm", "-r", str(tmp_path / "events"))
+    assert "left no output" in told[0]
+    assert "No such file or directory" in told[1]
+
+
 def test_a_worker_ends_when_the_pilot_is_gone(tmp_path, capsys):
     assert main([str(tmp_path / "none"), str(tmp_path), "2", "1", "/bin/true"]) == 0
     assert "No such file" in capsys.readouterr().err
