@@ -199,7 +199,6 @@ def _exchange(
     opened.callback(closed.ask)
     opened.push(_giving_up(ordered.cancelled))
     job = EventJob(spec.id, spec.jobset_id or 0, spec.task_id)
-    waits = (settings.server.report_wait, settings.server.report_wait_most)
     talk = Talk(
         around.server,
         job,
@@ -207,7 +206,7 @@ def _exchange(
         closed,
         patience=events.ask_for,
         wait=events.ask_wait,
-        waits=waits,
+        waits=(settings.server.report_wait, settings.server.report_wait_most),
     )
     store = store_of(spec, ordered.site, ordered.folder, ordered.cancelled, around)
     asking = Asking(
