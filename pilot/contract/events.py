@@ -233,5 +233,5 @@ def _unpacked(found: Any, name: str) -> Any:
         return found
     try:
         return json.loads(found)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise ContractError(f"{name}: {shown(found)} is not JSON", field_name=name) from wrong

@@ -44,7 +44,7 @@ def test_ranges_come_as_a_list_or_as_the_text_of_one(found):
     assert [one.id for one in read_ranges(found)] == ["1-7-2-0-3"]
 
 
-@pytest.mark.parametrize("found", ["{}", None, "no", 5, [5], [RAW, RAW], [{}]])
+@pytest.mark.parametrize("found", ["{}", None, "no", 5, [5], [RAW, RAW], [{}], "[" * 100_000])
 def test_what_is_no_list_of_ranges_is_refused(found):
     with pytest.raises(ContractError):
         read_ranges(found)
