@@ -66,8 +66,10 @@ class BrokerLane(Component):
 
     def take(self) -> Any:
         item = self._next()
-        if item is END and self._link is not None:
-            self._link.close()
+        if item is END:
+            if self._link is not None:
+                self._link.close()
+            self._waking.close()
         return item
 
     def _next(self) -> Any:

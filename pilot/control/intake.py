@@ -23,6 +23,9 @@ from pilot.job import Phase, Problem
 
 log = logging.getLogger(__name__)
 
+#: However many messages call, so much lies between two requests that follow them, in seconds.
+CALLED_AGAIN = 1.0
+
 
 class Intake:
     """``jobs`` is the conductor's own dictionary; it is only read here. ``ask`` is where requests go."""
@@ -105,8 +108,10 @@ class Intake:
             return True
         now = self._means.clock()
         at = self.asking.next(now, self._means.luck())
-        if at is not None and self._calls:  # whatever was waited for
-            at, self._ask_at = now, None
+        if at is not None and self._calls and not self.asking.failures:  # a server in trouble is not pressed
+            soon = min(at, max(now, self._asked_at + CALLED_AGAIN) if self._called else now)
+            if self._ask_at is None or soon < self._ask_at:  # whatever was waited for
+                at, self._ask_at = soon, None
         if at is not None and self._ask_at is None:
             if (opening := self._opening()) is None:
                 self.asking = self.asking.full()

@@ -67,6 +67,7 @@ class RealtimeLane(Component):
         item = self._next()
         if item is END:
             self._follower.finish()
+            self._waking.close()
         return item
 
     def _next(self) -> Any:

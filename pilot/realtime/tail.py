@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import IO, Callable, NamedTuple, Optional
@@ -104,14 +105,27 @@ class Tail:
     def _content(self, at: int, most: int) -> bytes:
         return os.pread(self._file.fileno(), most, at) if self._file else b""
 
+    def _past_hole(self, to: int) -> int:
+        """Answer where there is something to read, from where we are on; to read through a hole may take hours."""
+        try:
+            return min(os.lseek(self._file.fileno(), self._at, os.SEEK_DATA), to) if self._file else to
+        except OSError as wrong:
+            return to if wrong.errno == errno.ENXIO else self._at  # nothing more; or holes are not known here
+
     def _skip(self, to: int) -> None:
-        """Leave out what is older, up to the end of a line; count it."""
-        dropped = 0
-        while self._at < to and (content := self._content(self._at, 1 << 20)):
-            if self._at + len(content) > to:
-                content = content[: content.find(_NEWLINE, to - self._at) + 1] or content
-            dropped += content.count(_NEWLINE)
-            self._at += len(content)
+        """Leave out what is older, up to the end of a line; count it, and a line that is begun as one."""
+        dropped, begun = 0, False
+        while self._at < to:
+            if (past := self._past_hole(to)) > self._at:
+                self._at, begun = past, True
+            elif content := self._content(self._at, 1 << 20):
+                if self._at + len(content) > to:
+                    content = content[: content.find(_NEWLINE, to - self._at) + 1 or to - self._at]
+                dropped, begun = dropped + content.count(_NEWLINE), not content.endswith(_NEWLINE)
+                self._at += len(content)
+            else:
+                break
+        dropped += begun
         self._sequence, self._dropped, self.lost = (
             self._sequence + dropped,
             self._dropped + dropped,

@@ -77,6 +77,30 @@ def test_a_call_while_it_asks_already_is_followed_by_one_more_request(scene):
     assert scene.asked() == []
 
 
+def test_however_often_it_is_called_a_pilot_asks_once_a_second(scene):
+    scene.say(news.Listening(True))
+    requests, began = 0, scene.world.now
+    while scene.world.now < began + 10:
+        scene.say(news.Called())
+        for ask in scene.asked():
+            requests += 1
+            scene.offer(ask)
+        scene.pass_time(0.05)
+    assert 9 <= requests <= 12
+
+
+def test_calls_do_not_press_a_server_that_does_not_answer(scene):
+    scene.say(news.Listening(True))
+    assert len(scene.asked()) == 1
+    scene.say(news.NoOffer(Problem(ErrorCode.COMMUNICATION_FAILURE, "no answer")))
+    for _ in range(5):
+        scene.say(news.Called())
+    assert scene.asked() == []
+    scene.pass_time(100)
+    (again,) = scene.asked()
+    assert again.called
+
+
 def test_a_called_pilot_without_room_asks_when_there_is_some(scene):
     scene.say(news.Listening(True))
     (first,) = scene.asked()

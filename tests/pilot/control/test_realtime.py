@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,15 @@ def out(tmp_path):
 @pytest.fixture
 def bench(tmp_path, out):
     return Bench(tmp_path / "base", server=f"file;file://{out}", wait=0.05)
+
+
+def held():
+    """Name everything that is open in this process."""
+    found = set()
+    for descriptor in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            found.add(str(descriptor.readlink()))
+    return found
 
 
 def lines_of(out, count=None):
@@ -182,6 +193,16 @@ def test_a_service_that_takes_nothing_holds_the_end_up_for_one_wait_only(tmp_pat
         began = time.monotonic()
         bench.end()
         assert time.monotonic() - began < 2
+
+
+def test_a_lane_that_has_ended_holds_no_descriptor(bench, out):
+    bench.write("one\n")
+    bench.move(debug=True)
+    lines_of(out, 1)
+    its = {str(bench.place.stdout), str(Path(f"/proc/self/fd/{bench.lane._waking._read}").readlink())}
+    assert its <= held()
+    bench.end()
+    assert not its & held()
 
 
 def test_a_lane_that_follows_a_silent_payload_uses_no_processor(bench, out):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,22 @@ def test_a_file_that_is_far_ahead_loses_older_lines_and_they_are_counted(path):
     assert piece.lines.texts[0] == f"line {piece.lines.first}"
     tail.sent(piece)
     assert tail.read().lines.dropped == 0
+
+
+def test_of_a_line_without_an_end_it_is_told_that_its_beginning_was_left_out(path):
+    path.write_bytes(b"a" * 1_000_000)
+    tail = tail_of(path, behind=200_000)
+    piece = tail.read(ended=True)
+    assert (piece.lines.dropped, piece.lines.first, tail.lost) == (1, 2, 1)
+
+
+def test_a_hole_in_a_file_is_not_read_through(path):
+    path.write_bytes(b"one\n")
+    tail = tail_of(path, behind=200_000)
+    assert read(tail) == ["one"]
+    os.truncate(path, 1 << 42)  # to read so much takes a quarter of an hour
+    piece = tail.read(ended=True)
+    assert (piece.lines.dropped, piece.end) == (1, 1 << 42)
 
 
 def test_what_a_service_refuses_is_counted_too(path):
