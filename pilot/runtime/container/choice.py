@@ -51,6 +51,10 @@ def choose(spec: JobSpec, queue: QueueData, site: sections.Container) -> Optiona
             words = "container_name: the job names no image, and this site runs nothing without (container.required)"
             raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)
         return None
+    if spec.container_script and spec.programs and (site.required or site.image):
+        words = f"{', '.join(spec.programs)}: beside containerOptions.containerExec they would run on the node itself, "
+        words += "where this site runs nothing of a job's (container.required, container.image)"
+        raise JobFailed(ErrorCode.CONTAINER_NOT_PERMITTED, words)
     image = image_of(name, queue, site, runtime)
     return container_of(runtime, image, queue, site, read_asked(spec.container_options, runtime, site))
 

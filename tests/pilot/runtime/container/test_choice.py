@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import JobSpec
+from pilot.contract.job import JobSpec, Program
 from pilot.contract.queue import QueueData
 from pilot.errors import JobFailed
 from pilot.runtime.container.choice import choose, image_base, image_of, runtime_of
@@ -58,6 +58,18 @@ def test_a_site_may_refuse_to_run_anything_without_a_container():
     assert code is ErrorCode.BAD_JOB_DEFINITION
     assert "container_name" in words
     assert choose(job(), READY, Container(required=True, image="/i")).image == "/i"
+
+
+@pytest.mark.parametrize("site", [Container(required=True), Container(image="/images/default")])
+def test_where_nothing_of_a_job_runs_on_the_node_neither_does_what_goes_with_a_line_for_its_container(site):
+    lined = replace(job("/i"), container_script="run.sh")
+    assert choose(lined, READY, site).image == "/i"
+    before = replace(lined, preprocess=Program("/bin/sh", ("-c", "cat token")))
+    assert choose(before, READY, Container()).image == "/i"
+    code, words = refused(before, READY, site)
+    assert code is ErrorCode.CONTAINER_NOT_PERMITTED
+    assert words.startswith("preprocess: beside containerOptions.containerExec they would run on the node itself")
+    assert choose(replace(before, container_script=""), READY, site).image == "/i"  # all of it in the container
 
 
 def test_what_site_and_queue_say_is_put_together():
