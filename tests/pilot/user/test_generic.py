@@ -77,7 +77,7 @@ def test_an_absolute_path_is_taken_as_it_is():
     [
         ("no-such-program", ErrorCode.PAYLOAD_NOT_STARTED, r"no such program on the payload's PATH \(/bin\)"),
         ("/no/such/program", ErrorCode.PAYLOAD_NOT_STARTED, "/no/such/program: there is no such program$"),
-        ("/etc/passwd", ErrorCode.PAYLOAD_NOT_STARTED, "there is no such program"),
+        ("/etc/passwd", ErrorCode.PAYLOAD_NOT_STARTED, "/etc/passwd: the pilot's user may not execute it"),
         ("bin/sh", ErrorCode.BAD_JOB_DEFINITION, "transformation: 'bin/sh' is neither"),
         ("../sh", ErrorCode.BAD_JOB_DEFINITION, "transformation: '../sh' is neither"),
     ],
