@@ -58,34 +58,37 @@ class Reader:
             NotStomp: this is no STOMP, or a frame that is too large.
         """
         self._left += content
-        frames = []
-        while (found := self._take()) is not None:
-            frames.append(found)
+        frames, at = [], 0
+        while (found := self._take(at)) is not None:
+            frame, at = found
+            frames.append(frame)
+        self._left = self._left[at:].lstrip(b"\r\n")
         if len(self._left) > LARGEST:
             raise NotStomp(f"a frame of more than {LARGEST} bytes")
         return frames
 
-    def _take(self) -> Frame | None:
-        self._left = self._left.lstrip(b"\r\n")
-        head, blank, rest = self._left.partition(b"\n\n")
-        crlf_head, crlf, crlf_rest = self._left.partition(b"\r\n\r\n")
-        if crlf and len(crlf_head) < len(head):
-            head, blank, rest = crlf_head, crlf, crlf_rest
-        if not blank:
-            if b"\0" in head:
+    def _take(self, at: int) -> tuple[Frame, int] | None:
+        """Answer the frame that begins here, and where it is over; ``None``: it is not whole yet."""
+        left = self._left
+        while left[at : at + 1] in (b"\r", b"\n"):
+            at += 1
+        plain = left.find(b"\n\n", at)
+        other = left.find(b"\r\n\r\n", at, plain + 3 if plain >= 0 else len(left))
+        end, begin = (other, other + 4) if other >= 0 else (plain, plain + 2)
+        if end < 0:
+            if left.find(b"\0", at) >= 0:
                 raise NotStomp("a frame without the blank line that ends its headers")
             return None
-        command, headers = _head(head)
+        command, headers = _head(left[at:end])
         length = headers.get("content-length")
-        size = rest.find(b"\0") if length is None else _number(length)
-        if size > LARGEST:
-            raise NotStomp(f"a frame of {size} bytes")
-        if size < 0 or len(rest) <= size:
+        over = left.find(b"\0", begin) if length is None else begin + _number(length)
+        if over - begin > LARGEST:
+            raise NotStomp(f"a frame of {over - begin} bytes")
+        if over < 0 or len(left) <= over:
             return None
-        if rest[size : size + 1] != b"\0":
+        if left[over] != 0:
             raise NotStomp("a frame that does not end where it says")
-        self._left = rest[size + 1 :]
-        return Frame(command, headers, rest[:size])
+        return Frame(command, headers, left[begin:over]), over + 1
 
 
 def _number(text: str) -> int:
