@@ -135,8 +135,11 @@ class GatheringLane(Component):
             if allocation is None:
                 return self._bring(key, Brought(problem=_LOST))
             self._follow_from_now(allocation)
+        allocation = self._following[folder].allocation
+        if not allocation.holds(key):  # the payload may have forged the note
+            return self._bring(key, Brought(problem=_LOST))
         if key in self._early:
-            self._following[folder].allocation.stop(key)
+            allocation.stop(key)
         return None
 
     def _stop(self, item: Stop) -> None:

@@ -13,8 +13,9 @@ from pilot.control.gathering import Gathering, Tick
 from pilot.control.lifecycle import Effect
 from pilot.control.news import Measured, Progress
 from pilot.errors import JobFailed, PluginFailed
-from pilot.hpc import report, worklist
+from pilot.hpc import record, report, worklist
 from pilot.hpc.allocation import Orders, plan
+from pilot.hpc.record import Stage
 from pilot.hpc.report import RankReport
 from pilot.hpc.shaping import Wanted, shape
 from pilot.hpc.values import BatchState, Status, Wishes
@@ -211,6 +212,18 @@ def test_a_report_counts_that_a_shared_disk_shows_after_the_allocations_end_and_
     assert lane.ended() == {1: None, 2: ErrorCode.RANK_LOST}
     lane.go_on(10)
     assert lane.ended() == {1: None, 2: ErrorCode.RANK_LOST, 3: ErrorCode.RANK_LOST}
+
+
+def test_who_names_an_allocation_that_does_not_have_him_is_lost(lane):
+    lane.gather(1)
+    lane.go_on(5)
+    spec = lane.bench.spec("true", id=9)
+    place = lane.bench.make(spec)
+    record.write(lane.launching.made[0].folder, lane.launching.made[0].record._replace(stage=Stage.SUBMITTED))
+    record.write_note(place, record.Note(lane.launching.made[0].folder, 0))
+    lane.control.run(lane.bench.work(Effect.RUN_PAYLOAD, spec))
+    lane.go_on()
+    assert lane.ended() == {9: ErrorCode.PILOT_LOST}
 
 
 def test_an_allocation_is_cancelled_again_when_that_was_not_heard(lane):
