@@ -53,7 +53,8 @@ class Room:
 
     @contextmanager
     def running(self, container: Container, script: str):
-        """Begin a command and wait until it says so by opening ``up``; answer it and all processes there are."""
+        """Begin a command and wait until it says so by opening ``up``; answer it and all processes there are of it."""
+        before = psutil.Process().children(recursive=True)
         fifo = self.folder / "up"
         os.mkfifo(fifo)
         listening = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
@@ -61,7 +62,8 @@ class Room:
             payload = self.start(container, script)
             assert select.select([listening], [], [], 20)[0], (self.folder / "err").read_text()
             try:
-                yield payload, psutil.Process().children(recursive=True)
+                # Services of other tests may run for as long as all tests do.
+                yield payload, [one for one in psutil.Process().children(recursive=True) if one not in before]
             except BaseException:
                 payload.stop(0)
                 payload.wait()
