@@ -36,7 +36,7 @@ def test_the_program_of_the_page_measures_what_it_says(tmp_path):
     done = subprocess.run(
         argv, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30
     )
-    assert (re.sub(r"largest: 5\d MB", "largest: 57 MB", done.stdout), done.stderr) == (expected, "")
+    assert (re.sub(r"largest: [56]\d MB", "largest: 57 MB", done.stdout), done.stderr) == (expected, "")
 
 
 def test_a_process_is_measured_once(holding):
