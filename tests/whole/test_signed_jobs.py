@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -30,7 +31,7 @@ def system(tmp_path_factory):
 
 def alter(system, job, change):
     """Change a job in the database, past the server."""
-    with sqlite3.connect(system.home / "db.sqlite3", timeout=30) as database:
+    with closing(sqlite3.connect(system.home / "db.sqlite3", timeout=30)) as database, database:
         ((text,),) = database.execute("SELECT panda FROM taskbuffer_jobparameters WHERE job_id = ?", (job,)).fetchall()
         changed = json.dumps(change(json.loads(text)))
         database.execute("UPDATE taskbuffer_jobparameters SET panda = ? WHERE job_id = ?", (changed, job))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_lost_token_is_replaced(home):
     (home / "admin.token").unlink()
     assert "admin.token" in command(home, "init").stdout
     assert (home / "admin.token").read_text() != old
-    with sqlite3.connect(home / "db.sqlite3") as database:
+    with closing(sqlite3.connect(home / "db.sqlite3")) as database, database:
         assert database.execute("SELECT count(*) FROM accounts_token").fetchone() == (3,)
 
 

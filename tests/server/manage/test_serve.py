@@ -11,6 +11,7 @@ import sys
 import threading
 import uuid
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ class Watch:
 
 def audit(home: Path, ids: list[int], given: list[str]) -> None:
     """Nothing was given twice, nothing was lost, every chain of moves is whole."""
-    with sqlite3.connect(home / "db.sqlite3") as database:
+    with closing(sqlite3.connect(home / "db.sqlite3")) as database, database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
         states = Counter(row[0] for row in database.execute("SELECT state FROM taskbuffer_job"))
