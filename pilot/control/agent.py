@@ -37,6 +37,7 @@ from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
 from pilot.control.times import Times
 from pilot.control.worker import WorkerLane
+from pilot.copytool.toolbox import Toolbox
 from pilot.errors import JobFailed, PilotError
 from pilot.job import Job, Problem
 from pilot.plugins import call
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from pilot.control.checking import Checking
     from pilot.control.credentials import CredentialReader
     from pilot.control.running import Way
-    from pilot.copytool.base import CopyTool
     from pilot.settings import Settings
     from pilot.site.node import Node
 
@@ -203,10 +203,10 @@ class Agent:
         parts, settings, tell = self._parts, self._parts.settings, self._news.put
         many = settings.job.at_once
         occupied, containers = Occupied(), self._make_containers()
-        tools, sites = copytools(parts.plugins), recovery.Sites(parts.server, settings.queue)
-        ranges = FineGrained(settings, parts.server, tools, sites, self._left, parts.own, tell)
+        toolbox, sites = Toolbox(copytools(parts.plugins), settings), recovery.Sites(parts.server, settings.queue)
+        ranges = FineGrained(settings, parts.server, toolbox, sites, self._left, parts.own, tell)
         payloads = self._make_payloads(occupied, containers, ranges.way(occupied))
-        data = self._make_data(occupied, containers, tools)
+        data = self._make_data(occupied, containers, toolbox)
         jobs = JobControl(tell, parts.server, self._wanted(), learn=self._secrets.learn, before=ranges.tell_rest)
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
         monitor = MonitorControl(Newest(of_look), self._budget(), tell, parts.plugins, parts.own)
@@ -247,15 +247,14 @@ class Agent:
             follow=Followers(parts, self._secrets, self._begin_lane),
         )
 
-    def _make_data(self, occupied: Occupied, containers: Containers, tools: Mapping[str, CopyTool]) -> DataControl:
+    def _make_data(self, occupied: Occupied, containers: Containers, toolbox: Toolbox) -> DataControl:
         parts, settings = self._parts, self._parts.settings
         return DataControl(
             self._news.put,
             parts.plugins,
             occupied,
             parts.own,
-            tools,
-            settings.copy.attempts,
+            toolbox,
             self._doors(containers),
             free_disk_at_start=settings.monitor.free_disk_at_start,
             keep_workdir=settings.job.keep_workdir,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from pilot.control.verification import Addresses, Verification
     from pilot.copytool.engine import Engine
+    from pilot.copytool.toolbox import Toolbox
 
 PILOT_LOG = "pilotlog.txt"
 
@@ -46,10 +47,10 @@ class Doors(NamedTuple):
     addresses: Addresses
 
 
-def copytools(plugins: pluggy.PluginManager) -> dict[str, CopyTool]:
-    """Make one of each copy tool that plugins offer, by name; a plugin that was registered later wins."""
+def copytools(plugins: pluggy.PluginManager) -> dict[str, type[CopyTool]]:
+    """Answer the copy tools that plugins offer, by name; a plugin that was registered later wins."""
     offered: Sequence[Sequence[type[CopyTool]]] = call(plugins, "register_copytools")
-    return {kind.name: kind() for kinds in reversed(offered) for kind in kinds}
+    return {kind.name: kind for kinds in reversed(offered) for kind in kinds}
 
 
 class Logs(NamedTuple):
@@ -69,8 +70,7 @@ class DataControl:
         plugins: pluggy.PluginManager,
         occupied: Occupied,
         base: Path,
-        tools: Mapping[str, CopyTool],
-        attempts: int,
+        toolbox: Toolbox,
         doors: Doors,
         *,
         free_disk_at_start: int = 0,
@@ -79,7 +79,7 @@ class DataControl:
         handed: Callable[[Key], str] = lambda _: "",
     ) -> None:
         self._tell, self._plugins, self._occupied, self._base = tell, plugins, occupied, base
-        self._tools, self._attempts, self._logs = tools, attempts, logs
+        self._toolbox, self._logs = toolbox, logs
         self._free_disk_at_start, self._keep_workdir = free_disk_at_start, keep_workdir
         self._doors, self._handed = doors, handed
 
@@ -156,9 +156,7 @@ class DataControl:
         leave(place)
 
     def _engine(self, work: Work) -> Engine:
-        from pilot.copytool.engine import Engine
-
-        return Engine(self._tools, work.site.storages, work.site.queue, attempts=self._attempts)
+        return self._toolbox.engine(work.site.queue, work.site.storages)
 
     def _check_room(self, folder: Path) -> None:
         free = free_disk(folder)

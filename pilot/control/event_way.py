@@ -10,8 +10,7 @@ from pilot.control import adoption
 from pilot.control.lanes import Occupied
 from pilot.control.news import Measured
 from pilot.control.running import Run
-from pilot.copytool.base import Cancel, CopyTool
-from pilot.copytool.engine import Engine
+from pilot.copytool.base import Cancel
 from pilot.eventservice import inheritance, merging, way
 
 if TYPE_CHECKING:
@@ -23,17 +22,18 @@ if TYPE_CHECKING:
     from pilot.control.lanes import Tell
     from pilot.control.news import Work
     from pilot.control.recovery import Sites
+    from pilot.copytool.toolbox import Toolbox
     from pilot.eventservice.errands import Server, Storing
     from pilot.eventservice.way import Around, Ask, Running
     from pilot.job import PayloadCommand, PayloadOutcome
     from pilot.settings import Settings
 
 
-def around_of(settings: Settings, server: Server, tools: Mapping[str, CopyTool], left: Callable[[], float]) -> Around:
+def around_of(settings: Settings, server: Server, toolbox: Toolbox, left: Callable[[], float]) -> Around:
     """Collect what all jobs of event ranges are run with; ``left`` answers the seconds until the pilot has to go."""
 
     def storing(queue: QueueData, storages: Mapping[str, StorageEndpoint]) -> Storing:
-        return Engine(tools, storages, queue, attempts=settings.copy.attempts)
+        return toolbox.engine(queue, storages)
 
     return way.Around(settings, server, storing, left)
 

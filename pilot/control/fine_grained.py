@@ -6,7 +6,6 @@ What does either is loaded with the first such job.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from pilot.control.lanes import Occupied, Tell
     from pilot.control.recovery import Sites
     from pilot.control.running import Way
-    from pilot.copytool.base import CopyTool
+    from pilot.copytool.toolbox import Toolbox
     from pilot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,14 +38,14 @@ class FineGrained:
         self,
         settings: Settings,
         server: Communicator,
-        tools: Mapping[str, CopyTool],
+        toolbox: Toolbox,
         sites: Sites,
         left: Callable[[], float],
         own: Path,
         tell: Tell,
     ) -> None:
         self._own, self._tell, self._tries = own, tell, dict[int, int]()
-        self._settings, self._server, self._tools, self._sites, self._left = settings, server, tools, sites, left
+        self._settings, self._server, self._toolbox, self._sites, self._left = settings, server, toolbox, sites, left
 
     def way(self, occupied: Occupied) -> Way:
         """Answer the way of jobs whose work comes in event ranges, and of those that merge what they stored."""
@@ -54,7 +53,7 @@ class FineGrained:
         def make() -> Way:
             from pilot.control.event_way import EventWay, around_of
 
-            return EventWay(occupied, around_of(self._settings, self._server, self._tools, self._left), self._tell)
+            return EventWay(occupied, around_of(self._settings, self._server, self._toolbox, self._left), self._tell)
 
         return OnDemand(lambda work: work.job.spec.events or work.job.spec.merges_events, make)
 
@@ -87,5 +86,5 @@ class FineGrained:
         """
         from pilot.control.event_way import around_of, settle
 
-        around = around_of(self._settings, self._server, self._tools, self._left)
+        around = around_of(self._settings, self._server, self._toolbox, self._left)
         settle(record, place, around, self._sites, store=self._settings.recovery.outputs == "store")

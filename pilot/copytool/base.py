@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import ClassVar, Optional
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 
 from pilot.contract.frozen import Frozen
 from pilot.contract.named import NamedTuple
+
+if TYPE_CHECKING:
+    from pilot.settings.everything import Settings
 
 
 class FailureKind(str, Enum):
@@ -42,11 +48,32 @@ class Cancel:
     """A word that one thread gives and the threads that copy look for, or wait on. It cannot be taken back."""
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._event, self._lock = threading.Event(), threading.Lock()
+        self._acts: list[Callable[[], object]] = []
 
     def ask(self) -> None:
         """Ask whoever holds this token to give up."""
-        self._event.set()
+        with self._lock:
+            self._event.set()
+            acts = list(self._acts)
+        for act in acts:
+            act()
+
+    @contextlib.contextmanager
+    def doing(self, act: Callable[[], object]) -> Iterator[None]:
+        """Have ``act`` called, in the thread that asks, should that happen meanwhile; at once if it has happened."""
+        with self._lock:
+            asked = self._event.is_set()
+            if not asked:
+                self._acts.append(act)
+        if asked:
+            act()
+        try:
+            yield
+        finally:
+            if not asked:
+                with self._lock:
+                    self._acts.remove(act)
 
     def __bool__(self) -> bool:
         return self._event.is_set()
@@ -71,7 +98,8 @@ class Transfer(Frozen):
     """One file to move: ``source`` and ``target`` are URLs (``file:///path`` for local ones).
 
     ``size`` in bytes and ``checksum`` (``adler32:...``) are what was registered, ``None`` when nothing was. Folders
-    are made below ``root`` only, the URL of the target's storage: one that is not there is not mounted.
+    are made below ``root`` only, the URL of the target's storage: one that is not there is not mounted. The rest is
+    for tools that know files by more than their URL: Rucio's ``scope`` and ``dataset``, and the storage's name (RSE).
     """
 
     lfn: str
@@ -80,6 +108,10 @@ class Transfer(Frozen):
     size: Optional[int] = None
     checksum: Optional[str] = None
     root: str = ""
+    scope: str = ""
+    dataset: str = ""
+    guid: str = ""
+    endpoint: str = ""
 
 
 class FileFacts(NamedTuple):
@@ -90,7 +122,11 @@ class FileFacts(NamedTuple):
 
 
 class CopyTool(ABC):
-    """Moves one file at a time. Tools hold no state between calls and are called from several threads."""
+    """Moves one file at a time. Tools hold no state between calls and are called from several threads.
+
+    ``settings`` are the pilot's, where each tool that needs some has a section. ``says`` is what the queue has on the
+    tool (its entry in ``copytools``); ``setup`` there names a script that is sourced before the tool's programs run.
+    """
 
     name: ClassVar[str]
     schemes: ClassVar[tuple[str, ...]]
@@ -100,6 +136,25 @@ class CopyTool(ABC):
     programs: ClassVar[tuple[str, ...]] = ()
     #: Whether what it makes takes space of its own; a link does not.
     takes_space: ClassVar[bool] = True
+    #: Whether a file that it stores has its name only when it is whole, so that no other name is needed meanwhile.
+    whole: ClassVar[bool] = False
+
+    def __init__(self, settings: Optional[Settings] = None, says: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self._given, self._says = settings, says
+
+    @property
+    def settings(self) -> Settings:
+        """The pilot's settings; all as declared when it was made without any."""
+        if self._given is None:
+            from pilot.settings.everything import Settings
+
+            self._given = Settings()
+        return self._given
+
+    @property
+    def setup(self) -> str:
+        """The script to be sourced before its programs run, as the queue says; "" for none."""
+        return str(self._says.get("setup") or "")
 
     @abstractmethod
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:

@@ -18,6 +18,7 @@ from pilot.control.news import Site, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.requirements import Room
 from pilot.control.verification import Addresses, Place, Verification
+from pilot.copytool.toolbox import Toolbox
 from pilot.job import Job
 from pilot.runtime import workdir
 from pilot.runtime.container.containers import Containers
@@ -70,9 +71,9 @@ class Bench:
         return Doors(Verification(verify, place, self.plugins), addresses)
 
     def data(self, doors=None, **more):
-        tools = copytools(self.plugins)
+        toolbox = Toolbox(copytools(self.plugins), Settings(copy=sections.Copy(attempts=1)))
         doors = doors or self.doors()
-        return DataControl(self.told.append, self.plugins, self.occupied, self.base, tools, 1, doors, **more)
+        return DataControl(self.told.append, self.plugins, self.occupied, self.base, toolbox, doors, **more)
 
     def payload(self, grace=1.0, also=(), container=None, payload=None, limits=None, ways=(), **iterations):
         own = dict(os.environ)

@@ -217,6 +217,6 @@ def test_a_copy_tool_that_was_registered_later_replaces_one_of_the_same_name(ben
         def register_copytools(self):
             return [Mine]
 
-    assert type(copytools(bench.plugins)["local"]) is Local
+    assert copytools(bench.plugins)["local"] is Local
     bench.plugins.register(Offering())
-    assert type(copytools(bench.plugins)["local"]) is Mine
+    assert copytools(bench.plugins)["local"] is Mine

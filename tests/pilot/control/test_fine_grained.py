@@ -10,6 +10,7 @@ from pilot.contract.events import Archive, EventAnswer, EventRange
 from pilot.contract.job import JobSpec
 from pilot.control.fine_grained import MOST_TRIES, FineGrained
 from pilot.control.recovery import Sites
+from pilot.copytool.toolbox import Toolbox
 from pilot.eventservice.book import Book
 from pilot.eventservice.journal import Journal
 from pilot.runtime import workdir
@@ -36,7 +37,15 @@ def server():
 
 @pytest.fixture
 def ranges(tmp_path, server):
-    return FineGrained(Settings(), server, {}, Sites(server, Settings().queue), lambda: 0.0, tmp_path, lambda _: None)
+    return FineGrained(
+        Settings(),
+        server,
+        Toolbox({}, Settings()),
+        Sites(server, Settings().queue),
+        lambda: 0.0,
+        tmp_path,
+        lambda _: None,
+    )
 
 
 @pytest.fixture

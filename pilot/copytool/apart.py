@@ -1,0 +1,209 @@
+"""Does in a Python process apart what cannot be interrupted here: libraries that ignore their own time-outs.
+
+A child imports one module and calls its functions, one at a time, until it has had nothing to do for a while. It is
+killed when a call's time is up, or when that is asked for, and ends when the pilot does. What goes between the two is
+one line of JSON each way. The child may be another Python than the pilot's, as old as 3.9, with no library but the
+tool's: a tool's module for it imports nothing of the pilot but `pilot.copytool.base`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Any, Optional, cast
+
+from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind
+from pilot.copytool.last_words import kind_of, last_of
+from pilot.copytool.program import PATIENCE, SOURCE, kill
+
+#: Seconds without work after which a child ends.
+IDLE = 30.0
+#: Children that are kept for the next call, of each kind.
+MOST_KEPT = 4
+_ROOT = str(Path(__file__).resolve().parents[2])  # a folder, or the bundle
+_CHILD = "import sys; sys.path.append(sys.argv[1]); from pilot.copytool import apart; apart.main(sys.argv[2])"
+
+
+class Apart:
+    """Children for one module; may be used from several threads, each of which gets a child of its own meanwhile."""
+
+    def __init__(
+        self,
+        module: str,
+        *,
+        python: str = "",
+        environment: Mapping[str, str] = MappingProxyType({}),
+        setup: str = "",
+    ) -> None:
+        """Say what the children are.
+
+        Args:
+            module: Whose functions are called: with JSON's values by name, answering one.
+            python: The interpreter that runs them; the pilot's own when left out.
+            environment: Variables beside the pilot's own. Never a secret.
+            setup: A script that is sourced before.
+        """
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        sourced = ["/bin/sh", "-c", SOURCE, setup] if setup else []
+        self._command = ["env", *variables, *sourced, python or sys.executable, "-c", _CHILD, _ROOT, module]
+        self._lock, self._kept = threading.Lock(), list[_Child]()
+
+    def call(
+        self, function: str, arguments: Mapping[str, Any], deadline: Deadline, cancel: Optional[Cancel] = None
+    ) -> Any:
+        """Call a function there.
+
+        Raises:
+            CopyFailed: it said so; or its time is up (TIMEOUT), or its process died.
+            CopyCancelled: it was given up.
+        """
+        cancel = Cancel() if cancel is None else cancel  # one that was not asked for is false
+        if cancel:
+            raise CopyCancelled
+        if not deadline.left():
+            raise CopyFailed(FailureKind.TIMEOUT, f"{function} was not begun: its time is up")
+        answer = self._ask(json.dumps({"function": function, "arguments": dict(arguments)}), deadline, cancel)
+        if answer is None:
+            raise CopyFailed(FailureKind.TIMEOUT, f"{function} did not end within its time")
+        if "words" in answer:
+            raise CopyFailed(FailureKind(answer["kind"]) if answer["kind"] else None, answer["words"])
+        return answer["value"]
+
+    def _ask(self, request: str, deadline: Deadline, cancel: Cancel) -> Optional[Mapping[str, Any]]:
+        """Answer what a child says; ``None`` when it had no time to."""
+        while True:
+            child, fresh = self._take()
+            with cancel.doing(child.kill):
+                answer = child.ask(request, deadline)
+            if cancel:
+                child.end()
+                raise CopyCancelled
+            if answer is not None:
+                self._keep(child)
+                return answer
+            late, words = not deadline.left(), child.end()
+            if late:
+                return None
+            if fresh:  # one that was kept may have ended just now for want of work
+                raise CopyFailed(kind_of(words), words or "the process of the copy has died")
+
+    def close(self) -> None:
+        """End the children that wait for work."""
+        with self._lock:
+            kept, self._kept = self._kept, []
+        for child in kept:
+            child.end()
+
+    def _take(self) -> tuple[_Child, bool]:
+        with self._lock:
+            if self._kept:
+                return self._kept.pop(), False
+        return _Child(self._command), True
+
+    def _keep(self, child: _Child) -> None:
+        with self._lock:
+            if len(self._kept) < MOST_KEPT:
+                self._kept.append(child)
+                return
+        child.end()
+
+
+@functools.cache
+def shared(module: str, python: str = "", environment: tuple[tuple[str, str], ...] = (), setup: str = "") -> Apart:
+    """Answer the children that all who want the same share; they outlive the tools, which are made for each job."""
+    return Apart(module, python=python, environment=dict(environment), setup=setup)
+
+
+class _Child:
+    def __init__(self, command: list[str]) -> None:
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed when the child has ended
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                encoding="utf-8",
+                start_new_session=True,
+                cwd="/",
+            )
+        except OSError as wrong:
+            self._errors.close()
+            raise CopyFailed(None, f"{command[0]} cannot be run: {wrong.strerror}") from wrong
+
+        self._requests, self._answers = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
+
+    def ask(self, request: str, deadline: Deadline) -> Optional[Mapping[str, Any]]:
+        """Answer what the child says; ``None`` when it died, or was killed because its time was up."""
+        timer = threading.Timer(deadline.left(), self.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            self._requests.write(request + "\n")
+            self._requests.flush()
+            line = self._answers.readline()
+            return json.loads(line) if line else None
+        except (OSError, ValueError):  # the pipe is broken, or the line cut off
+            return None
+        finally:
+            timer.cancel()
+
+    def kill(self) -> None:
+        """Kill it, with what it has started; `ask` then answers."""
+        kill(self._process)
+
+    def end(self) -> str:
+        """Have it gone, and answer its last words."""
+        self.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE)
+        for pipe in (self._requests, self._answers):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        with self._errors as errors:
+            errors.seek(0)
+            return last_of(errors.read()[-4000:].decode("utf-8", "replace"))
+
+
+def main(name: str) -> None:
+    """Serve as a child: calls of functions of one module, until stdin ends or nothing has come for a while."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # libraries may print what they like
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    module = import_module(name)
+    while True:
+        try:
+            request = json.loads(requests.get(timeout=IDLE))
+        except queue.Empty:
+            os._exit(0)
+        answers.write(json.dumps(_answer(module, request)) + "\n")
+        answers.flush()
+
+
+def _listen(requests: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)  # the pilot has ended, whatever is going on here
+
+
+def _answer(module: Any, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return {"value": getattr(module, request["function"])(**request["arguments"])}
+    except CopyFailed as failed:
+        return {"kind": failed.kind.value if failed.kind else None, "words": failed.words}
+    except Exception as wrong:  # noqa: BLE001  whatever a library raises is told to whoever asked
+        words = last_of(f"{type(wrong).__name__}: {wrong}")
+        kind = kind_of(words)
+        return {"kind": kind.value if kind else None, "words": words}

@@ -1,0 +1,117 @@
+"""Runs one program of other people's for a copy: in its own session, killed when its time is up or when that is asked.
+
+It ends with the pilot, also when that is killed, where ``setpriv`` is to be had (util-linux).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Optional
+
+from pilot.contract.named import NamedTuple
+from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind
+from pilot.copytool.last_words import kind_of, last_of
+
+#: Seconds for a killed program to be gone; one that hangs in the kernel does not hold the copy.
+PATIENCE = 5.0
+#: Sources a script, then becomes the program: the words of both are arguments, never part of the shell's text.
+SOURCE = '. "$0" >&2 && exec "$@"'
+
+
+class Ran(NamedTuple):
+    """How a program ended: its exit status (negative for a signal), and what it wrote."""
+
+    status: int
+    output: str
+    errors: str
+
+    def failure(self) -> CopyFailed:
+        """Answer what its last words tell."""
+        words = last_of(self.errors) or last_of(self.output) or f"it ended with status {self.status} and said nothing"
+        return CopyFailed(kind_of(words), words)
+
+
+def run(
+    arguments: Sequence[str],
+    deadline: Deadline,
+    cancel: Optional[Cancel] = None,
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    setup: str = "",
+) -> Ran:
+    """Run a program to its end; whatever its exit status, that is for the caller to judge.
+
+    Args:
+        arguments: The program, found on the PATH (after ``setup``, which may set that), and its arguments.
+        deadline: When it is killed, with what it has started in its session.
+        cancel: The same, as soon as this is asked for.
+        environment: Variables beside the pilot's own. Never a secret: they can be seen in the list of processes.
+        setup: A script that is sourced before.
+
+    Raises:
+        CopyFailed: its time is up (TIMEOUT), or it could not be started.
+        CopyCancelled: it was given up.
+    """
+    cancel = Cancel() if cancel is None else cancel  # one that was not asked for is false
+    if cancel:
+        raise CopyCancelled
+    if not deadline.left():
+        raise CopyFailed(FailureKind.TIMEOUT, f"{arguments[0]} was not begun: its time is up")
+    variables = [f"{name}={value}" for name, value in environment.items()]
+    sourced = ["/bin/sh", "-c", SOURCE, setup] if setup else []
+    process = _start([*tied(), "env", *variables, *sourced, *arguments])
+    with cancel.doing(lambda: kill(process)):
+        output, errors, late = _read(process, deadline)
+    if cancel:
+        raise CopyCancelled
+    if late:
+        words = f"{arguments[0]} did not end within its time; {last_of(errors) or last_of(output) or 'it said nothing'}"
+        raise CopyFailed(FailureKind.TIMEOUT, words)
+    return Ran(process.returncode, output, errors)
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as wrong:
+        raise CopyFailed(None, f"{command[0]} cannot be run: {wrong.strerror}") from wrong
+
+
+def _read(process: subprocess.Popen[str], deadline: Deadline) -> tuple[str, str, bool]:
+    """Answer what it wrote, and whether it had to be killed."""
+    try:
+        return (*process.communicate(timeout=deadline.left()), False)
+    except subprocess.TimeoutExpired:
+        kill(process)
+    try:
+        return (*process.communicate(timeout=PATIENCE), True)
+    except subprocess.TimeoutExpired:
+        return "", "it cannot even be killed", True
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process that leads a session, and what it has started there."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@functools.cache
+def tied() -> Sequence[str]:
+    """Answer the words before a command that tie its life to that of the thread which starts it."""
+    return ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
