@@ -53,6 +53,8 @@ fill() { # <folder> <lock> <program>: an environment with what the lock holds an
     touch "$mark"
 }
 
+again="not campaign" # what of the suite is run: beside another Python, not what needs no second one
+
 run() { # <suite or smoke> <version> <words for pytest>: 4 when that Python is not here
     local what=$1 version=$2 program status=0
     shift 2
@@ -64,7 +66,7 @@ run() { # <suite or smoke> <version> <words for pytest>: 4 when that Python is n
         return "$status"
     fi
     if [ "$what" = suite ]; then
-        fill ".venv-$version" test "$program" && ".venv-$version/bin/python" -m pytest --dist loadfile "$@"
+        fill ".venv-$version" test "$program" && ".venv-$version/bin/python" -m pytest --dist loadfile -m "$again" "$@"
     else
         fill ".venv-$version" smoke39 "$program" && ".venv-$version/bin/python" -m pytest --dist loadfile "$@" @tests/smoke.txt
     fi
@@ -72,6 +74,7 @@ run() { # <suite or smoke> <version> <words for pytest>: 4 when that Python is n
 
 others() { # <version that was tested already> <words for pytest>
     local own=$1 each version status failed=0 told=("Python $1: the whole suite was run")
+    again="not campaign and not one_python"
     shift
     for each in suite:3.11 suite:3.13 smoke:3.9; do
         version=${each#*:} status=0
@@ -79,7 +82,7 @@ others() { # <version that was tested already> <words for pytest>
         echo "== ${each%:*} on Python $version"
         run "${each%:*}" "$version" "$@" || status=$?
         case $status in
-        0) told+=("Python $version: the ${each%:*} was run") ;;
+        0) told+=("Python $version: the ${each%:*} was run (what is marked one_python, on Python $own only)") ;;
         4) told+=("Python $version: NOT TESTED, there is none here (PYTHON${version//./} names one)") ;;
         *) told+=("Python $version: the ${each%:*} FAILED") failed=1 ;;
         esac
