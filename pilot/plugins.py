@@ -22,7 +22,7 @@ GROUP = "compass_pilot.plugins"
 #: the metadata of every installed package, which costs more time than all the rest of the start.
 BUILT_IN = {"generic": "pilot.user.generic", "compass": "pilot.user.compass"}
 #: Registered first, so that every other plugin may overrule them.
-ALWAYS = ("pilot.copytool.local", "pilot.user.generic")
+ALWAYS = ("pilot.user.generic",)
 
 
 def load(user: str, also: Iterable[str] = (), *, always: Sequence[str] = ALWAYS) -> pluggy.PluginManager:

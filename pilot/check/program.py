@@ -14,13 +14,13 @@ from pilot.check.finding import Finding, bad, doubtful, good, lines, status_of
 from pilot.check.probes import PATIENCE, Subject
 from pilot.check.service import Contact
 from pilot.contract.codes import ErrorCode
+from pilot.control.data import copytools
 from pilot.errors import ConfigError, PilotError
 from pilot.runtime.transformation import Allowed
 from pilot.site.cvmfs import in_time
 from pilot.usage import Parser
 
 if TYPE_CHECKING:
-    from pilot.copytool.base import CopyTool
     from pilot.settings import Settings
 
 
@@ -67,17 +67,13 @@ def _prepare(found: options.Given, kept: _Kept) -> Iterator[Finding]:
         yield doubtful("settings", line, "leave it out")
     yield good("settings", "valid", "pilot settings shows them")
     try:
-        kept.tools = {kind.name: kind.programs for kind in _offered(chosen)}
+        known = copytools(plugins.load(chosen.plugins.user, chosen.plugins.also))
+        kept.tools = {name: kind.programs for name, kind in known.items()}
     except PilotError as wrong:
         yield bad("plugins", wrong.detail, ErrorCode(wrong.code))
     else:
         yield good("plugins", chosen.plugins.user)
     kept.settings = chosen
-
-
-def _offered(chosen: Settings) -> Iterator[type[CopyTool]]:
-    for kinds in plugins.call(plugins.load(chosen.plugins.user, chosen.plugins.also), "register_copytools"):
-        yield from kinds
 
 
 def _look(chosen: Settings, tools: Mapping[str, Sequence[str]], patience: float) -> Iterator[Finding]:

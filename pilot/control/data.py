@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -17,6 +17,7 @@ from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
 from pilot.control.news import Key, Stored, Work
 from pilot.copytool.base import Cancel, CopyTool, Deadline
+from pilot.copytool.known import Known
 from pilot.errors import JobFailed
 from pilot.plugins import call
 from pilot.runtime import bundle, workdir
@@ -47,10 +48,10 @@ class Doors(NamedTuple):
     addresses: Addresses
 
 
-def copytools(plugins: pluggy.PluginManager) -> dict[str, type[CopyTool]]:
-    """Answer the copy tools that plugins offer, by name; a plugin that was registered later wins."""
+def copytools(plugins: pluggy.PluginManager) -> Mapping[str, type[CopyTool]]:
+    """Answer the copy tools that there are, by name; of two plugins that offer one, the one registered later wins."""
     offered: Sequence[Sequence[type[CopyTool]]] = call(plugins, "register_copytools")
-    return {kind.name: kind for kinds in reversed(offered) for kind in kinds}
+    return Known({kind.name: kind for kinds in reversed(offered) for kind in kinds})
 
 
 class Logs(NamedTuple):

@@ -6,14 +6,12 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Optional
 
 from pilot.copytool import checksum
 from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Transfer
 from pilot.copytool.system_errors import told
-from pilot.hookspecs import hookimpl
 
 _FICLONE = 0x40049409  # ioctl: make this file share that file's blocks (btrfs, xfs, bcachefs)
 
@@ -126,12 +124,6 @@ class Move(Link):
 
     name = "mv"
     reads_with = "symlink"
-
-
-@hookimpl
-def register_copytools() -> Sequence[type[CopyTool]]:
-    """Offer the tools of this module."""
-    return [Local, Copy, Link, SymbolicLink, Move]
 
 
 def path_of(url: str) -> Path:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+
+from pilot.copytool.base import CopyTool
 
 if TYPE_CHECKING:
     from pilot.contract.queue import QueueData, StorageEndpoint
-    from pilot.copytool.base import CopyTool
     from pilot.copytool.engine import Engine
     from pilot.settings import Settings
+
+
+class Tools(Mapping[str, CopyTool]):
+    """One of each tool, made when it is asked for, with what the queue says of it."""
+
+    def __init__(self, kinds: Mapping[str, type[CopyTool]], settings: Settings, queue: QueueData) -> None:
+        self._kinds, self._settings, self._queue = kinds, settings, queue
+
+    def __getitem__(self, name: str) -> CopyTool:
+        return self._kinds[name](self._settings, self._queue.copytools.get(name) or {})
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._kinds
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
 
 
 class Toolbox:
@@ -19,8 +39,8 @@ class Toolbox:
         self.kinds, self._settings = kinds, settings
 
     def tools(self, queue: QueueData) -> Mapping[str, CopyTool]:
-        """Make one of each tool, with what the queue says of it."""
-        return {name: kind(self._settings, queue.copytools.get(name) or {}) for name, kind in self.kinds.items()}
+        """Answer the tools as a queue has them."""
+        return Tools(self.kinds, self._settings, queue)
 
     def engine(self, queue: QueueData, storages: Mapping[str, StorageEndpoint]) -> Engine:
         """Make the engine that stages files for the jobs of a queue."""
