@@ -50,6 +50,12 @@ class Bench:
         with self.place.stdout.open("a") as file:
             file.write(text)
 
+    def follow_none(self):
+        until = time.monotonic() + 10
+        while self.lane._follower.followed():
+            assert time.monotonic() < until
+            threading.Event().wait(0.01)
+
     def end(self):
         self.lane.inbox.put(END)
         self.thread.join(20)
@@ -104,6 +110,7 @@ def test_debug_mode_begins_it_and_ends_it(bench, out):
     bench.move(debug=True)
     assert [record["message"] for record in lines_of(out, 1)] == ["before"]
     bench.move(debug=False)
+    bench.follow_none()  # what is written before the lane has heard of it may still be sent
     bench.write("after\n")
     bench.end()
     assert len(lines_of(out)) == 1
