@@ -1,10 +1,11 @@
-"""An authority that issues certificates for tests' own servers and clients, by the openssl program."""
+"""An authority that issues certificates, and proxies, for tests' own servers and clients, by the openssl program."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
+_PROXY = "proxyCertInfo=critical,language:id-ppl-inheritAll\nkeyUsage=critical,digitalSignature\n"
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 
@@ -12,7 +13,7 @@ class Authority:
     """``file`` is its own certificate. Everything it makes is PEM, in ``folder``, and good for a day."""
 
     def __init__(self, folder: Path, name: str = "tests") -> None:
-        self.folder, self.file, self._key = folder, folder / "ca.pem", folder / "ca.key"
+        self.name, self.folder, self.file, self._key = name, folder, folder / "ca.pem", folder / "ca.key"
         folder.mkdir(parents=True)
         own = ("-days", "1", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # which Python 3.13 wants to see
         _openssl("req", "-x509", *_KEY, *own, "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.file)
@@ -30,6 +31,31 @@ class Authority:
         file.chmod(0o600)
         return file
 
+    def proxy(self, person: Path, days: int = 1) -> Path:
+        """Answer a file with a proxy (RFC 3820) of whom it has issued a file; -1 day makes one that has expired."""
+        request, wanted, key, file = (person.with_suffix(f".{days}.{end}") for end in ("csr", "ext", "key", "pem"))
+        wanted.write_text(_PROXY)
+        _openssl("req", "-new", *_KEY, "-subj", f"/CN={person.stem}/CN=1", "-keyout", key, "-out", request)
+        own = ("-CA", person, "-CAkey", person, "-set_serial", "1", "-days", str(days), "-extfile", wanted)
+        _openssl("x509", "-req", "-in", request, *own, "-out", file)
+        file.write_text(file.read_text() + key.read_text() + person.read_text())
+        file.chmod(0o600)
+        return file
 
-def _openssl(*words: str | Path) -> None:
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    def hashed(self) -> Path:
+        """Answer a folder with its certificate, where programs of the grid look for it (``X509_CERT_DIR``)."""
+        folder = self.folder / "certificates"
+        if not folder.is_dir():
+            folder.mkdir()
+            name = _openssl("x509", "-in", self.file, "-noout", "-hash").decode().strip()
+            (folder / f"{name}.0").write_bytes(self.file.read_bytes())
+            subject = f"/CN={self.name}"
+            (folder / f"{name}.signing_policy").write_text(
+                f"access_id_CA X509 '{subject}'\npos_rights globus CA:sign\ncond_subjects globus '\"*\"'\n"
+            )
+        return folder
+
+
+def _openssl(*words: str | Path) -> bytes:
+    argv = ["openssl", *map(str, words)]
+    return subprocess.run(argv, check=True, capture_output=True, stdin=subprocess.DEVNULL).stdout
