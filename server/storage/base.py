@@ -120,10 +120,13 @@ class Tape(Storage):
     """A storage with tapes behind its disk. What is written to its disk goes to tape by itself: `look` tells when."""
 
     @abstractmethod
-    def recall(self, paths: Sequence[str], *, lifetime: float) -> Ticket:
+    def recall(self, paths: Sequence[str], *, lifetime: float, request: str) -> Ticket:
         """Ask for files to be brought to disk, and kept there for ``lifetime`` seconds after they came.
 
-        A file that the storage does not have is refused, and never looks accepted.
+        A file that the storage does not have is refused, and never looks accepted. ``request`` is the caller's own
+        number: it is called again with the same number and files when the caller died before it could note the
+        ticket. A storage that remembers numbers answers the first ticket; another one takes the files again, which
+        must not read a tape twice.
         """
 
     @abstractmethod
