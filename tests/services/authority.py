@@ -7,6 +7,7 @@ from pathlib import Path
 
 _PROXY = "proxyCertInfo=critical,language:id-ppl-inheritAll\nkeyUsage=critical,digitalSignature\n"
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+_OLD_KEY = ("-newkey", "rsa:2048", "-nodes")  # the kind that Globus can delegate
 
 
 class Authority:
@@ -35,10 +36,11 @@ class Authority:
         """Answer a file with a proxy (RFC 3820) of whom it has issued a file; -1 day makes one that has expired."""
         request, wanted, key, file = (person.with_suffix(f".{days}.{end}") for end in ("csr", "ext", "key", "pem"))
         wanted.write_text(_PROXY)
-        _openssl("req", "-new", *_KEY, "-subj", f"/CN={person.stem}/CN=1", "-keyout", key, "-out", request)
+        _openssl("req", "-new", *_OLD_KEY, "-subj", f"/CN={person.stem}/CN=1", "-keyout", key, "-out", request)
         own = ("-CA", person, "-CAkey", person, "-set_serial", "1", "-days", str(days), "-extfile", wanted)
         _openssl("x509", "-req", "-in", request, *own, "-out", file)
-        file.write_text(file.read_text() + key.read_text() + person.read_text())
+        issuer = person.read_text().partition("-----BEGIN PRIVATE KEY")[0]
+        file.write_text(file.read_text() + key.read_text() + issuer)
         file.chmod(0o600)
         return file
 
