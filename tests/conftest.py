@@ -1,4 +1,4 @@
-"""What every test run has: the table of time budgets, and the mark for tests that need programs."""
+"""What every test run has: the table of time budgets, the mark for tests that need programs, and a real XRootD."""
 
 from __future__ import annotations
 
@@ -34,3 +34,21 @@ def _programs_are_there(request: pytest.FixtureRequest) -> None:
             pytest.fail(f"missing here: {', '.join(missing)}")
         if missing:
             pytest.skip(f"not tested, missing here: {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def xrootd():
+    """A real XRootD with a certificate, which is the session's: use folders of your own there."""
+    from tests.services import xrootd
+
+    with xrootd.running(tls=True) as server:
+        yield server
+
+
+@pytest.fixture
+def xrootd_client(monkeypatch):
+    """Put xrdcp and xrdfs on the PATH."""
+    from tests.services import xrootd
+
+    for name, value in xrootd.client().items():
+        monkeypatch.setenv(name, value)

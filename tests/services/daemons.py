@@ -76,6 +76,16 @@ class Daemons:
             each.kill()
             each.wait()
 
+    def kill(self, name: str) -> None:
+        """End one as a power failure would."""
+        each = self._running.pop(name)
+        each.kill()
+        each.wait()
+
+    def pid(self, name: str) -> int:
+        """Answer the number of one that runs."""
+        return self._running[name].pid
+
     def close(self) -> None:
         """End all, the last one first."""
         for name in reversed(list(self._running)):
