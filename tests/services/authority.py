@@ -19,13 +19,17 @@ class Authority:
         own = ("-days", "1", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # which Python 3.13 wants to see
         _openssl("req", "-x509", *_KEY, *own, "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.file)
 
-    def issue(self, name: str) -> Path:
-        """Answer a file with a certificate for a host, or a person, and its key; a host's is good for 127.0.0.1 too."""
+    def issue(self, name: str, *, delegates: bool = False) -> Path:
+        """Answer a file with a certificate for a host, or a person, and its key; a host's is good for 127.0.0.1 too.
+
+        ``delegates``: proxies of it are for Globus.
+        """
         request, wanted, file = (self.folder / f"{name}.{end}" for end in ("csr", "ext", "pem"))
         key = self.folder / f"{name}.key"
         keys = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
         wanted.write_text(f"subjectAltName=DNS:{name},IP:127.0.0.1\nbasicConstraints=CA:FALSE\n{keys}")
-        _openssl("req", "-new", *_KEY, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        kind = _OLD_KEY if delegates else _KEY
+        _openssl("req", "-new", *kind, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         own = ("-CA", self.file, "-CAkey", self._key, "-CAcreateserial")
         _openssl("x509", "-req", "-in", request, *own, "-days", "1", "-extfile", wanted, "-out", file)
         file.write_text(file.read_text() + key.read_text())
