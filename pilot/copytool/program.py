@@ -1,6 +1,7 @@
 """Runs one program of other people's for a copy: in its own session, killed when its time is up or when that is asked.
 
-It ends with the pilot, also when that is killed, where ``setpriv`` is to be had (util-linux).
+It ends with the pilot, also when that is killed, where ``setpriv`` is to be had (util-linux). What it leaves running
+behind it in its session is killed too, and what it writes takes no memory: a file has it, of which the end is read.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Optional
+from typing import IO, Any, Optional
 
 from pilot.contract.named import NamedTuple
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind
@@ -21,6 +24,10 @@ from pilot.copytool.last_words import kind_of, last_of
 
 #: Seconds for a killed program to be gone; one that hangs in the kernel does not hold the copy.
 PATIENCE = 5.0
+#: Bytes of what a program has written that are read, from its end.
+MOST_READ = 4 * 2**20
+#: Exit statuses of a shell, and of ``env``, for a program that is not there or cannot be run.
+CANNOT_RUN = (126, 127)
 #: Sources a script, then becomes the program: the words of both are arguments, never part of the shell's text.
 SOURCE = '. "$0" >&2 && exec "$@"'
 
@@ -35,7 +42,8 @@ class Ran(NamedTuple):
     def failure(self) -> CopyFailed:
         """Answer what its last words tell."""
         words = last_of(self.errors) or last_of(self.output) or f"it ended with status {self.status} and said nothing"
-        return CopyFailed(kind_of(words), words)
+        # That a program is not there says nothing of the file that it was to copy.
+        return CopyFailed(None if self.status in CANNOT_RUN else kind_of(words), words)
 
 
 def run(
@@ -66,9 +74,11 @@ def run(
         raise CopyFailed(FailureKind.TIMEOUT, f"{arguments[0]} was not begun: its time is up")
     variables = [f"{name}={value}" for name, value in environment.items()]
     sourced = ["/bin/sh", "-c", SOURCE, setup] if setup else []
-    process = _start([*tied(), "env", *variables, *sourced, *arguments])
-    with cancel.doing(lambda: kill(process)):
-        output, errors, late = _read(process, deadline)
+    with tempfile.TemporaryFile() as written, tempfile.TemporaryFile() as told:
+        process = _start([*tied(), "env", *variables, *sourced, *arguments], written, told)
+        with cancel.doing(lambda: kill(process)):
+            late = not _ended(process, deadline)
+        output, errors = _end_of(written), _end_of(told)
     if cancel:
         raise CopyCancelled
     if late:
@@ -77,36 +87,40 @@ def run(
     return Ran(process.returncode, output, errors)
 
 
-def _start(command: Sequence[str]) -> subprocess.Popen[str]:
+def _start(command: Sequence[str], output: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True)
     except OSError as wrong:
         raise CopyFailed(None, f"{command[0]} cannot be run: {wrong.strerror}") from wrong
 
 
-def _read(process: subprocess.Popen[str], deadline: Deadline) -> tuple[str, str, bool]:
-    """Answer what it wrote, and whether it had to be killed."""
-    try:
-        return (*process.communicate(timeout=deadline.left()), False)
-    except subprocess.TimeoutExpired:
+def _ended(process: subprocess.Popen[bytes], deadline: Deadline) -> bool:
+    """Wait for its end; false when it had to be killed."""
+    gone = threading.Event()
+    threading.Thread(target=_watch, args=(process, gone), daemon=True).start()
+    in_time = gone.wait(deadline.left())
+    if not in_time:
         kill(process)
-    try:
-        return (*process.communicate(timeout=PATIENCE), True)
-    except subprocess.TimeoutExpired:
-        return "", "it cannot even be killed", True
+    if gone.wait(PATIENCE):
+        process.wait()  # which it does at once
+    return in_time
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    """Kill a process that leads a session, and what it has started there."""
-    if process.poll() is None:
+def _watch(process: subprocess.Popen[bytes], gone: threading.Event) -> None:
+    # While it is not reaped its number is nobody else's, so that what it has left behind can be ended by it.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    kill(process)
+    gone.set()
+
+
+def _end_of(file: IO[bytes]) -> str:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_READ))
+    return file.read().decode("utf-8", "replace")
+
+
+def kill(process: subprocess.Popen[Any]) -> None:
+    """Kill a process that leads a session, and what it has started there, unless it was waited for."""
+    if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 

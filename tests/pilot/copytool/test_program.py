@@ -53,6 +53,25 @@ def test_a_program_that_is_not_there_is_told(tmp_path):
     assert "compass-no-such-program" in ran.failure().words
 
 
+def test_that_a_program_is_not_there_says_nothing_of_the_file():
+    assert program.run(["compass-no-such-program"], Deadline(10)).failure().kind is None
+
+
+def test_what_a_program_leaves_running_is_ended_and_not_waited_for(tmp_path):
+    begun = time.monotonic()
+    ran = program.run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/child; echo done"], Deadline(30))
+    assert (ran.status, ran.output) == (0, "done\n")
+    assert time.monotonic() - begun < 5
+    assert gone(int((tmp_path / "child").read_text()))
+
+
+def test_of_what_a_program_writes_without_end_the_end_is_read():
+    ran = program.run(["sh", "-c", "yes junk | head -c 9000000; echo; echo last"], Deadline(30))
+    assert ran.status == 0
+    assert len(ran.output) == program.MOST_READ
+    assert ran.output.endswith("last\n")
+
+
 def test_at_its_deadline_a_program_is_killed_with_what_it_started(tmp_path):
     begun = time.monotonic()
     with pytest.raises(CopyFailed) as caught:
