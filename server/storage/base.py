@@ -10,10 +10,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from server.storage.place import Place
 
 
 class StorageUnavailable(Exception):
     """The service did not answer, or not within its time; ask again later."""
+
+
+class StorageMisconfigured(ValueError):
+    """A storage cannot be opened as it is described; the words name the storage, the field and the remedy."""
 
 
 class Locality(str, Enum):
@@ -97,7 +105,25 @@ class Space:
 
 
 class Storage(ABC):
-    """One storage. Files are named by their path below its root; all methods may be called from several threads."""
+    """One storage. Files are named by their path below its root; all methods may be called from several threads.
+
+    Plugins are classes of these, offered by the hook `register_storages`; each has a ``name`` of its own.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def open(cls, place: Place) -> Self:
+        """Make one of what is said of it; nothing is asked of the service yet.
+
+        Raises:
+            StorageMisconfigured: its root or one of its options cannot be so.
+        """
+
+    @abstractmethod
+    def url(self, path: str) -> str:
+        """Answer the address of a file, as movers and other programs take it."""
 
     @abstractmethod
     def look(self, paths: Sequence[str], *, checksums: bool = False) -> Mapping[str, Found | Fault]:

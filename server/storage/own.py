@@ -1,0 +1,12 @@
+"""The storages that come with the server, offered by the same hook as those of others."""
+
+from __future__ import annotations
+
+from server.lib.hookspecs import hookimpl
+from server.storage.base import Storage
+from server.storage.local import LocalStorage
+
+
+@hookimpl
+def register_storages() -> list[type[Storage]]:
+    return [LocalStorage]
