@@ -28,6 +28,8 @@ class FileSpec(Frozen):
     """A file as it was ordered. A spec is never written to: see `messages.StoredFile` for what became of it.
 
     ``size`` is in bytes; ``checksum`` is ``adler32:xxxxxxxx`` or ``md5:...``; both are ``None`` when not known yet.
+    ``urls`` are addresses of an input that is known to lie there; no job on the wire names any. ``copied``: the input
+    is brought to the payload even where others are read remotely (PanDA's ``prodDBlockToken`` is ``local``).
     """
 
     lfn: str
@@ -38,6 +40,8 @@ class FileSpec(Frozen):
     checksum: Optional[str] = None
     endpoint: str = ""
     guid: str = ""
+    urls: tuple[str, ...] = ()
+    copied: bool = False
 
     def evolve(self, **changes: Any) -> FileSpec:
         """Answer a copy with some fields changed."""
@@ -94,6 +98,8 @@ class JobSpec(Frozen):
     jobset_id: Optional[int] = None  # of the event ranges
     input_lists: tuple[InputList, ...] = ()  # wanted as files by a job that merges
     iterative: bool = False  # all three and the payload again and again, until the preprocess says that it is enough
+    direct: bool = False  # inputs may be read where they lie (PanDA's transferType)
+    alternative_storage: Optional[bool] = None  # whether outputs may go to another one (altStageOut); None: queue says
     resource_type: str = ""  # PanDA's word for cores and memory together, such as MCORE_HIMEM
 
     @property

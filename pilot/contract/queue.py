@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from types import MappingProxyType
 from typing import Any, Optional
 
 from pilot.contract.codec import (
@@ -66,6 +67,8 @@ class StorageEndpoint(Frozen):
     def from_wire(cls, name: str, data: Mapping[str, Any]) -> StorageEndpoint:
         """Read one entry of ``ddmendpoints.json``.
 
+        A protocol of an activity (``arprotocols``) may be named by its ``id`` alone, and is then one of ``rprotocols``.
+
         Raises:
             ContractError: a protocol entry lacks its endpoint or path.
         """
@@ -74,16 +77,29 @@ class StorageEndpoint(Frozen):
         def get(key: str, kind: Kind, default: Any) -> Any:
             return read(data[key], kind, f"{name}.{key}") if says_something(data.get(key)) else default
 
-        protocols = {}
-        for activity, entries in get("arprotocols", OBJECT, {}).items():
-            where = f"{name}.arprotocols.{activity}"
-            protocols[activity] = tuple(_protocol(entry, where) for entry in _sequence(entries, where))
+        known = get("rprotocols", OBJECT, {})
+        protocols = _protocols(get("arprotocols", OBJECT, {}), f"{name}.arprotocols", known)
         state, number = get("state", TEXT, "ACTIVE"), get("id", INTEGER, 0)
         return cls(name, get("is_deterministic", TRUTH, True), protocols, state, number)
 
 
-def _protocol(entry: Any, where: str) -> Protocol:
+def _protocols(
+    data: Mapping[str, Any], name: str, known: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, tuple[Protocol, ...]]:
+    """Read protocols by activity; ``known`` are those that may be named by their number alone."""
+    protocols = {}
+    for activity, entries in data.items():
+        where = f"{name}.{activity}"
+        protocols[activity] = tuple(_protocol(entry, where, known) for entry in _sequence(entries, where))
+    return protocols
+
+
+def _protocol(entry: Any, where: str, known: Mapping[str, Any]) -> Protocol:
+    if isinstance(entry, (list, tuple)) and len(entry) > 1:  # as queues have them: address, storage, path
+        entry = {"endpoint": entry[0], "path": entry[-1]}
     found = read(entry, OBJECT, where)
+    if "endpoint" not in found and (other := known.get(str(found.get("id")))):
+        found = {**read(other, OBJECT, where), **found}
     endpoint, path = found.get("endpoint"), found.get("path")
     if not isinstance(endpoint, str) or "://" not in endpoint:
         raise ContractError(f"{where}: endpoint: {shown(endpoint)} is not an address like file://", field_name=where)
@@ -123,6 +139,12 @@ class QueueData(Frozen):
     copytools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     acopytools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     astorages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    acopytools_schemas: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    aprotocols: Mapping[str, tuple[Protocol, ...]] = field(default_factory=dict)
+    allow_lan: bool = True
+    allow_wan: bool = False
+    direct_access_lan: bool = False
+    direct_access_wan: bool = False
     params: Mapping[str, Any] = field(default_factory=dict)
     event_gap: int = EVENT_GAP
 
@@ -144,6 +166,31 @@ class QueueData(Frozen):
             if found := self.astorages.get(activity):
                 return found
         return ()
+
+    @property
+    def far_storages(self) -> tuple[str, ...]:
+        """The names of the storages that are read over the wide network; none where the queue does not allow that."""
+        return self.astorages.get("read_wan", ()) if self.allow_wan else ()
+
+    def schemas_for(self, tool: str, *activities: str) -> tuple[str, ...]:
+        """Answer the URL schemes that a copy tool is to use, best first; none when the queue leaves it to the tool."""
+        for activity in (*activities, "default"):
+            if found := self.acopytools_schemas.get(activity):
+                return found.get(tool) or found.get("default") or ()
+        return ()
+
+    def protocols_for(self, *activities: str) -> tuple[Protocol, ...]:
+        """Answer the queue's own protocols, for storages that have none for these activities."""
+        for activity in activities:
+            if found := self.aprotocols.get(activity):
+                return found
+        return ()
+
+    @property
+    def alternative_storage(self) -> Optional[bool]:
+        """Whether outputs may go to another storage when theirs does not take them; ``None``: the queue has no say."""
+        said = self.params.get("allow_altstageout")
+        return None if not says_something(said) else read(said, TRUTH, "params.allow_altstageout")
 
     def grace(self, name: str) -> Optional[float]:
         """Answer how many times a limit may be taken, by one of the parameters that PanDA writes in percent.
@@ -194,6 +241,12 @@ class QueueData(Frozen):
             },
             acopytools=_lists(get("acopytools", OBJECT, {}), "acopytools"),
             astorages=_lists(get("astorages", OBJECT, {}), "astorages"),
+            acopytools_schemas=_schemas(get("acopytools_schemas", OBJECT, {})),
+            aprotocols=_protocols(get("aprotocols", OBJECT, {}), "aprotocols"),
+            allow_lan=get("allow_lan", TRUTH, True),
+            allow_wan=get("allow_wan", TRUTH, False),
+            direct_access_lan=get("direct_access_lan", TRUTH, False),
+            direct_access_wan=get("direct_access_wan", TRUTH, False),
             params=get("params", OBJECT, {}),
             event_gap=max(0, get("zip_time_gap", INTEGER, 0)) or _event_gap(get("pledgedcpu", NUMBER, 0)),
         )
@@ -208,6 +261,15 @@ def _lists(data: Mapping[str, Any], name: str) -> dict[str, tuple[str, ...]]:
         key: tuple(read(item, TEXT, f"{name}.{key}") for item in _sequence(value, f"{name}.{key}"))
         for key, value in data.items()
     }
+
+
+def _schemas(data: Mapping[str, Any]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Read schemes by activity: a list for every copy tool, or lists by the tools' names."""
+    found = {}
+    for activity, said in data.items():
+        by_tool = said if isinstance(said, Mapping) else {"default": said}
+        found[activity] = _lists(by_tool, f"acopytools_schemas.{activity}")
+    return found
 
 
 def local_storage(name: str, folder: str, activities: Optional[tuple[str, ...]] = None) -> dict[str, Any]:

@@ -115,10 +115,19 @@ class Transfer(Frozen):
 
 
 class FileFacts(NamedTuple):
-    """What a storage says of a file; the size in bytes."""
+    """What a storage says of a file; the size in bytes.
+
+    ``url`` and ``endpoint`` tell where it lies, or came from, when the tool has chosen that itself; "" otherwise.
+    """
 
     size: int
     checksum: Optional[str] = None
+    url: str = ""
+    endpoint: str = ""
+
+
+#: Stands among a tool's schemes when it does not mind how a storage is reached.
+ANY_SCHEME = "*"
 
 
 class CopyTool(ABC):
@@ -138,6 +147,9 @@ class CopyTool(ABC):
     takes_space: ClassVar[bool] = True
     #: Whether a file that it stores has its name only when it is whole, so that no other name is needed meanwhile.
     whole: ClassVar[bool] = False
+    #: Whether it finds inputs by scope and name, wherever they lie: it is then also asked for files that no storage of
+    #: the queue has, with ``<name of the tool>:<scope>:<lfn>`` for a source, and tells where they came from.
+    catalogue: ClassVar[bool] = False
 
     def __init__(self, settings: Optional[Settings] = None, says: Mapping[str, Any] = MappingProxyType({})) -> None:
         self._given, self._says = settings, says
@@ -155,6 +167,11 @@ class CopyTool(ABC):
     def setup(self) -> str:
         """The script to be sourced before its programs run, as the queue says; "" for none."""
         return str(self._says.get("setup") or "")
+
+    @classmethod
+    def reaches(cls, scheme: str) -> bool:
+        """Say whether it can work with addresses of this scheme."""
+        return scheme in cls.schemes or ANY_SCHEME in cls.schemes
 
     @abstractmethod
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:

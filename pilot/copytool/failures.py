@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Optional
 
@@ -60,3 +60,18 @@ def job_failure(failure: CopyFailed, direction: Direction, file: FileSpec, **fac
     if code is ErrorCode.GET_ADLER_MISMATCH and (file.checksum or "").startswith("md5:"):
         code = ErrorCode.GET_MD5_MISMATCH
     return JobFailed(code, f"{file.lfn}: {failure.words}", lfn=file.lfn, **facts)
+
+
+def together(failures: Sequence[JobFailed], count: int) -> JobFailed:
+    """Answer the failure of a job of whose ``count`` files some failed: by the first one's code, naming all of them.
+
+    A copy that was given up because the job was to end says nothing of its file; it counts when there is no other.
+    """
+    telling = [failure for failure in failures if failure.code is not ErrorCode.COPY_CANCELLED] or list(failures)
+    first = telling[0]
+    if len(failures) == 1:
+        return first
+    names = ", ".join(str(failure.facts.get("lfn")) for failure in telling[1:])
+    words = f"{first.detail}; {len(failures)} of {count} files failed" + (f", also {names}" if names else "")
+    lfns = tuple(failure.facts.get("lfn") for failure in failures)
+    return JobFailed(first.code, words, **{**first.facts, "lfns": lfns})

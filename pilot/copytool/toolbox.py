@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable, Optional
 
 from pilot.copytool.base import CopyTool
 
 if TYPE_CHECKING:
     from pilot.contract.queue import QueueData, StorageEndpoint
     from pilot.copytool.engine import Engine
+    from pilot.copytool.room import Room
+    from pilot.copytool.together import Turns
+    from pilot.copytool.trace import Trace
     from pilot.settings import Settings
 
 
@@ -33,17 +37,45 @@ class Tools(Mapping[str, CopyTool]):
 
 
 class Toolbox:
-    """``kinds`` are the classes of tools by name."""
+    """``kinds`` are the classes of tools by name. What the engines that it makes share is made with the first one."""
 
     def __init__(self, kinds: Mapping[str, type[CopyTool]], settings: Settings) -> None:
         self.kinds, self._settings = kinds, settings
+        self._lock = threading.Lock()
+        self._shared: Optional[tuple[Turns, Room]] = None
 
     def tools(self, queue: QueueData) -> Mapping[str, CopyTool]:
         """Answer the tools as a queue has them."""
         return Tools(self.kinds, self._settings, queue)
 
-    def engine(self, queue: QueueData, storages: Mapping[str, StorageEndpoint]) -> Engine:
-        """Make the engine that stages files for the jobs of a queue."""
-        from pilot.copytool.engine import Engine
+    def engine(
+        self,
+        queue: QueueData,
+        storages: Mapping[str, StorageEndpoint],
+        on_trace: Optional[Callable[[Trace], object]] = None,
+    ) -> Engine:
+        """Make the engine that stages files for the jobs of a queue; ``on_trace`` is told of each try of each file."""
+        from pilot.copytool.attempts import Policy
+        from pilot.copytool.engine import Engine, nobody
 
-        return Engine(self.tools(queue), storages, queue, attempts=self._settings.copy.attempts)
+        copy = self._settings.copy
+        turns, room = self._in_common()
+        return Engine(
+            self.tools(queue),
+            storages,
+            queue,
+            policy=Policy(copy.attempts, base_time=copy.base_time, rate=copy.rate),
+            turns=turns,
+            room=room,
+            on_trace=on_trace or nobody,
+        )
+
+    def _in_common(self) -> tuple[Turns, Room]:
+        """Answer what all engines of a pilot share: the turns to copy, and the room on its disks."""
+        from pilot.copytool.room import Room
+        from pilot.copytool.together import Turns
+
+        with self._lock:
+            if self._shared is None:
+                self._shared = (Turns(self._settings.copy.at_once), Room())
+            return self._shared

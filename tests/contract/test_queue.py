@@ -4,7 +4,7 @@ import pytest
 
 from pilot.contract.codec import ContractError
 from pilot.contract.job import PANDA_MB
-from pilot.contract.queue import ONLINE, QueueData, StorageEndpoint, local_storage
+from pilot.contract.queue import ONLINE, Protocol, QueueData, StorageEndpoint, local_storage
 
 
 def test_a_name_is_all_that_a_queue_needs():
@@ -113,3 +113,62 @@ def test_a_grace_is_in_percent(said, factor):
 
 def test_a_grace_that_the_queue_does_not_name_is_none():
     assert QueueData("Q").grace("pilot_walltime_grace") is None
+
+
+def test_what_a_queue_says_of_copying_is_read():
+    queue = QueueData.from_wire(
+        {
+            "nickname": "Q",
+            "acopytools_schemas": {"pr": ["root", "davs"], "pw": {"lsm": ["root"], "default": ["davs"]}},
+            "aprotocols": {"pr": [["root://h:1094", "DISK", "/data"], {"endpoint": "file://", "path": "/x"}]},
+            "allow_lan": "False",
+            "allow_wan": True,
+            "direct_access_lan": 1,
+            "direct_access_wan": "true",
+            "astorages": {"read_wan": ["FAR"]},
+        }
+    )
+    assert queue.schemas_for("lsm", "pw") == ("root",)
+    assert queue.schemas_for("gfal", "write_lan", "pw") == ("davs",)
+    assert queue.schemas_for("gfal", "pr") == ("root", "davs")
+    assert queue.schemas_for("gfal", "pl") == ()
+    assert [(one.scheme, one.path) for one in queue.protocols_for("read_lan", "pr")] == [
+        ("root", "/data"),
+        ("file", "/x"),
+    ]
+    assert queue.protocols_for("pw") == ()
+    assert (queue.allow_lan, queue.allow_wan, queue.direct_access_lan, queue.direct_access_wan) == (
+        False,
+        True,
+        True,
+        True,
+    )
+    assert queue.far_storages == ("FAR",)
+    assert QueueData("Q", astorages={"read_wan": ("FAR",)}).far_storages == ()
+
+
+@pytest.mark.parametrize(("said", "meant"), [({}, None), ("off", False), ("True", True), (None, None), (0, False)])
+def test_a_queue_may_leave_it_open_whether_outputs_go_elsewhere(said, meant):
+    params = {} if said == {} else {"allow_altstageout": said}
+    assert QueueData("Q", params=params).alternative_storage is meant
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"acopytools_schemas": {"pr": "root"}}, "acopytools_schemas.pr.default: 'root' is not a list"),
+        ({"aprotocols": {"pr": [["root://h"]]}}, r"aprotocols.pr: \['root://h'\] is not a JSON object"),
+        ({"allow_wan": "perhaps"}, "allow_wan: 'perhaps' is not"),
+    ],
+)
+def test_a_wrong_word_on_copying_is_refused_by_key(said, words):
+    with pytest.raises(ContractError, match=f"^{words}"):
+        QueueData.from_wire({"nickname": "Q", **said})
+
+
+def test_a_protocol_may_be_named_by_its_number():
+    known = {"7": {"endpoint": "root://h", "path": "/data", "settings": {}}}
+    storage = StorageEndpoint.from_wire("DISK", {"rprotocols": known, "arprotocols": {"r": [{"id": 7}]}})
+    assert storage.protocols_for("r")[0] == Protocol("root://h", "/data")
+    with pytest.raises(ContractError, match="endpoint: None"):
+        StorageEndpoint.from_wire("DISK", {"rprotocols": known, "arprotocols": {"r": [{"id": 8}]}})

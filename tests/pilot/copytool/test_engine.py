@@ -12,9 +12,12 @@ import pytest
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.queue import Protocol, QueueData, StorageEndpoint
+from pilot.copytool.attempts import Policy
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, FileFacts
-from pilot.copytool.engine import Engine, _shown
+from pilot.copytool.engine import Engine
 from pilot.copytool.local import Link, Local, Move, SymbolicLink, path_of
+from pilot.copytool.together import Turns
+from pilot.copytool.trace import shown
 from pilot.errors import JobFailed
 
 CONTENT = b"events " * 500
@@ -37,9 +40,12 @@ class Place:
         endpoint = StorageEndpoint("S", False, {"r": where, "w": where})
         about = QueueData("Q", copytools={use: {}}, astorages={"default": ("S",)}, **queue)
         made = {tool.name: tool if isinstance(tool, Local) else tool() for tool in tools}
-        self.engine = Engine(made, {"S": endpoint}, about, attempts=3, backoff=0.001)
+        self.engine = Engine(made, {"S": endpoint}, about, policy=Policy(3, 0.001), turns=Turns(2))
         self.cancel = Cancel()
         self.told = []
+
+    def slow_down(self):
+        self.engine._attempts.policy = Policy(3, 600)
 
     def put(self, lfn, content=CONTENT):
         path = self.storage / "in" / lfn
@@ -429,7 +435,7 @@ def test_the_next_way_is_taken_when_one_fails(tmp_path):
 def test_waiting_for_another_try_ends_when_the_job_does(tmp_path):
     tool = Moody(PASSING, PASSING, PASSING)
     place = Place(tmp_path, tools=(tool,))
-    place.engine._backoff = 600
+    place.slow_down()
     place.put("a.raw")
     threading.Timer(0.05, place.cancel.ask).start()
     fails(ErrorCode.COPY_CANCELLED, place.stage_in, given(), deadline=3600.0)
@@ -439,7 +445,7 @@ def test_waiting_for_another_try_ends_when_the_job_does(tmp_path):
 def test_no_other_try_is_begun_for_which_there_is_no_time(tmp_path):
     tool = Moody(PASSING, PASSING)
     place = Place(tmp_path, tools=(tool,))
-    place.engine._backoff = 600
+    place.slow_down()
     place.put("a.raw")
     fails(ErrorCode.UNREACHABLE_NETWORK, place.stage_in, given(), deadline=5.0)
     assert tool.calls == 1
@@ -472,4 +478,179 @@ def test_each_copy_is_told_in_the_log_with_the_words_of_those_that_failed(tmp_pa
 
 
 def test_no_secret_of_an_address_is_told_in_the_log():
-    assert _shown("https://user:p@ss@storage/x?signature=s3cret") == "https://***@storage/x"
+    assert shown("https://user:p@ss@storage/x?signature=s3cret") == "https://***@storage/x"
+
+
+# What a tool is told, and tools that keep their own order.
+
+
+class Told(Local):
+    """Keeps what it was told."""
+
+    name = "told"
+
+    def __init__(self):
+        self.transfers = []
+
+    def copy(self, transfer, deadline, cancel):
+        self.transfers.append(transfer)
+        return super().copy(transfer, deadline, cancel)
+
+
+def test_a_tool_is_told_all_that_a_file_is_known_by(tmp_path):
+    tool = Told()
+    place = Place(tmp_path, tools=(tool,), use="told")
+    place.put("a.raw")
+    place.stage_in(given(scope="in.scope", guid="G", size=len(CONTENT), checksum=adler(CONTENT)))
+    (place.folder / "a").write_bytes(CONTENT)
+    (stored,) = place.stage_out(made("a", scope="out.scope"))
+    came, went = tool.transfers
+    assert (came.scope, came.dataset, came.guid, came.endpoint) == ("in.scope", "in", "G", "S")
+    assert (came.size, came.checksum, came.root) == (len(CONTENT), adler(CONTENT), "")
+    assert (went.scope, went.dataset, went.guid, went.endpoint) == ("out.scope", "out", stored.guid, "S")
+    assert (went.size, went.root, went.lfn) == (len(CONTENT), f"file://{place.storage}", "a")
+
+
+class Whole(Moody):
+    """Stores like an object store: under the name itself, which is there when the file is whole."""
+
+    name = "whole"
+    whole = True
+
+
+def test_what_is_whole_when_it_has_its_name_is_stored_under_it(tmp_path):
+    tool = Whole(lambda transfer, facts: (seen.append(transfer.target), facts)[1])
+    seen = []
+    place = Place(tmp_path, tools=(tool,), use="whole")
+    (place.folder / "a").write_bytes(CONTENT)
+    (stored,) = place.stage_out(made("a"))
+    assert seen == [f"file://{place.storage}/out/a"] == [stored.url]
+    assert place.stage_out(made("a"))[0].checksum == stored.checksum
+    assert tool.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("mood", "code"), [(truncates, ErrorCode.OUTPUT_SIZE_MISMATCH), (garbles, ErrorCode.PUT_ADLER_MISMATCH)]
+)
+def test_what_is_stored_wrong_under_its_name_is_removed(tmp_path, mood, code):
+    place = Place(tmp_path, tools=(Whole(mood, mood, mood),), use="whole")
+    (place.folder / "a").write_bytes(CONTENT)
+    fails(code, place.stage_out, made("a"))
+    assert place.stored() == []
+
+
+def test_somebody_elses_file_is_left_alone_by_tools_that_store_under_the_name(tmp_path):
+    place = Place(tmp_path, tools=(Whole(),), use="whole")
+    (place.folder / "a").write_bytes(CONTENT)
+    (place.storage / "out").mkdir()
+    (place.storage / "out" / "a").write_bytes(b"theirs")
+    fails(ErrorCode.FILE_EXISTS, place.stage_out, made("a"))
+    assert (place.storage / "out" / "a").read_bytes() == b"theirs"
+    place.stage_out(made("a"), attempt=2)
+    assert (place.storage / "out" / "a").read_bytes() == CONTENT
+
+
+def test_a_tool_that_chose_the_place_says_where_it_is(tmp_path):
+    tool = Moody(*[lambda transfer, facts: facts._replace(url="root://far//a", endpoint="FAR")] * 2)
+    place = Place(tmp_path, tools=(tool,))
+    place.put("a.raw")
+    (arrived,) = place.stage_in(given())
+    assert (arrived.url, arrived.endpoint) == ("root://far//a", "FAR")
+
+
+# Many files, and storages that are not there.
+
+
+def test_all_that_can_be_delivered_is_delivered(tmp_path):
+    place = Place(tmp_path)
+    names = [f"f{number:03}" for number in range(200)]
+    for number, name in enumerate(names):
+        place.put(name, CONTENT if number % 20 else CONTENT[:-1])
+    arrived = []
+    spec = JobSpec(7, 2, "true", inputs=tuple(given(name, size=len(CONTENT)) for name in names))
+    with pytest.raises(JobFailed) as caught:
+        place.engine.stage_in(spec, place.folder, Deadline(30), place.cancel, arrived.append)
+    assert caught.value.code is ErrorCode.INPUT_SIZE_MISMATCH
+    assert caught.value.detail.startswith("f000: ")
+    assert "10 of 200 files failed, also f020, f040" in caught.value.detail
+    bad = set(names[::20])
+    assert set(caught.value.facts["lfns"]) == bad
+    assert sorted(file.lfn for file in arrived) == sorted(set(names) - bad)
+    assert sorted(path.name for path in place.folder.iterdir()) == sorted(set(names) - bad)
+
+
+def test_outputs_that_can_be_stored_are_although_others_cannot(tmp_path):
+    class Picky(Local):
+        def copy(self, transfer, deadline, cancel):
+            if int(transfer.lfn[1:]) % 20 == 0:
+                raise LASTING
+            return super().copy(transfer, deadline, cancel)
+
+    place = Place(tmp_path, tools=(Picky(),))
+    names = [f"f{number:03}" for number in range(200)]
+    for name in names:
+        (place.folder / name).write_bytes(CONTENT)
+    failed = fails(ErrorCode.STORAGE_PERMISSION, place.stage_out, *map(made, names), match="10 of 200 files failed")
+    good = sorted(set(names) - set(names[::20]))
+    assert sorted(file.lfn for file in place.told) == good
+    assert place.stored() == [f"out/{name}" for name in good]
+    assert len(failed.facts["lfns"]) == 10
+
+
+def replicas(place, count=3):
+    """Answer the storages of an input that lies in the first one's folder, and those of its copies."""
+    found = {}
+    for number in range(count):
+        root = place.storage.parent / f"replica{number}"
+        found[f"R{number}"] = StorageEndpoint(f"R{number}", False, {"r": (Protocol("file://", str(root)),)})
+        (root / "in").mkdir(parents=True, exist_ok=True)
+        (root / "in" / "a.raw").write_bytes(CONTENT)
+    return found
+
+
+@pytest.mark.parametrize("wrong", [b"", CONTENT[:-1], CONTENT[:-1] + b"#", None])
+def test_an_input_comes_from_the_next_storage_when_one_has_it_not_or_not_as_it_is_registered(tmp_path, wrong):
+    place, traces = Place(tmp_path), []
+    storages = replicas(place)
+    first = tmp_path / "replica0" / "in" / "a.raw"
+    first.unlink()
+    if wrong is not None:
+        first.write_bytes(wrong)
+    queue = QueueData("Q", copytools={"local": {}}, astorages={"read_lan": tuple(storages)})
+    place.engine = Engine({"local": Local()}, storages, queue, policy=Policy(3, 0.001), on_trace=traces.append)
+    (arrived,) = place.stage_in(given(size=len(CONTENT), checksum=adler(CONTENT)))
+    assert arrived.endpoint == "R1"
+    assert [(trace.endpoint, trace.well) for trace in traces] == [("R0", False), ("R1", True)]
+    assert traces[1].size == len(CONTENT)
+
+
+def elsewhere(tmp_path, *, said=None, first=None):
+    place = Place(tmp_path)
+    storages = {}
+    for name in "AB":
+        root = tmp_path / name
+        root.mkdir()
+        storages[name] = StorageEndpoint(name, False, {"w": (Protocol("file://", str(root)),)})
+    queue = QueueData("Q", copytools={"local": {}}, astorages={"write_lan": ("A", "B")})
+    place.engine = Engine({"local": Local()}, storages, queue, policy=Policy(2, 0.001))
+    (tmp_path / "A").rmdir()  # it is not mounted
+    (place.folder / "a").write_bytes(CONTENT)
+    spec = JobSpec(7, 1, "true", outputs=(made("a"),), alternative_storage=said)
+    return place.engine.stage_out(spec, spec.outputs, place.folder, Deadline(30), Cancel())
+
+
+def test_an_output_goes_to_another_storage_where_that_may_be(tmp_path):
+    (stored,) = elsewhere(tmp_path, said=True)
+    assert (stored.endpoint, stored.url) == ("B", f"file://{tmp_path}/B/out/a")
+
+
+def test_an_output_goes_to_no_other_storage_where_that_may_not_be(tmp_path):
+    fails(ErrorCode.UNREACHABLE_NETWORK, elsewhere, tmp_path, match="mounted")
+
+
+def test_a_job_that_ends_is_told_as_such_and_hides_no_failure(place):
+    for name in "ab":
+        (place.folder / name).write_bytes(CONTENT)
+    place.cancel.ask()
+    failed = fails(ErrorCode.COPY_CANCELLED, place.stage_out, made("a"), made("b"), match="2 of 2 files failed")
+    assert failed.facts["lfns"] == ("a", "b")
