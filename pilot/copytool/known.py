@@ -16,6 +16,7 @@ OWN: Mapping[str, tuple[str, str]] = {
     "link": ("local", "Link"),
     "symlink": ("local", "SymbolicLink"),
     "mv": ("local", "Move"),
+    "lsm": ("lsm", "Lsm"),
 }
 
 
