@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pilot.settings.harvester import Harvester
     from pilot.settings.hpc import Hpc
     from pilot.settings.iterations import Iterations
+    from pilot.settings.lsm import Lsm
     from pilot.settings.realtime import Realtime
+    from pilot.settings.s3 import S3
+    from pilot.settings.scp import Scp
     from pilot.settings.sections import (
         Container,
         Copy,
@@ -85,6 +88,9 @@ class Settings(Section):
     chirp: Chirp = _in("chirp")
     iterations: Iterations = _in("iterations")
     stager: Stager = _in("stager")
+    lsm: Lsm = _in("lsm")
+    scp: Scp = _in("scp")
+    s3: S3 = _in("s3")
     log: Log = _in("sections")
 
     @property
