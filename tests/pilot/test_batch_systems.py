@@ -22,6 +22,8 @@ from pilot.contract.exit_codes import ExitCode
 from pilot.contract.job import FileSpec, JobSpec, Role
 from tests.pilot.dispatcher import QUEUE, serving
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[2]
 #: Seconds until a batch job has to be what a test waits for, and between two questions.
 PATIENCE, LOOK = 40.0, 0.2

@@ -18,6 +18,8 @@ from pilot.hpc.values import BatchState, Launch, Shape
 from tests.pilot.dispatcher import QUEUE
 from tests.pilot.hpc.conftest import job
 
+pytestmark = pytest.mark.one_python
+
 #: Seconds until a batch job has to be what a test waits for, and between two questions.
 PATIENCE, LOOK = 30.0, 0.15
 METRIC = re.compile(r"HPCJobId=(\d+)")
