@@ -122,6 +122,8 @@ SETTING_OPTIONS: tuple[tuple[tuple[str, ...], str, str, Any], ...] = (
     (("--es-executor-type",), "events", "executor", str),
     (("-y", "--notokenrenewal"), "credentials", "token_key_file", without_key),
     (("--pod",), "stop", "preemption", preempted),
+    (("--use-rucio-traces",), "rucio", "send_traces", truth),
+    (("--rucio-host",), "rucio", "host", str),
     (("-d", "--debug"), "log", "debug", truth),
 )
 
@@ -136,8 +138,6 @@ OBSOLETE: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("--use-https",), True, "the address (--url) says it"),
     (("--no-pilot-log",), False, "the log is a file in the pilot's folder, and nowhere else"),
     (("--redirect-stdout",), True, "the pilot prints nothing but its last line"),
-    (("--use-rucio-traces",), True, "no traces are sent"),
-    (("--rucio-host",), True, "no traces are sent"),
 )
 
 

@@ -52,3 +52,12 @@ def xrootd_client(monkeypatch):
 
     for name, value in xrootd.client().items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def rucio(xrootd):
+    """A real Rucio, with a storage on that XRootD."""
+    from tests.services import rucio
+
+    with rucio.running(xrootd) as server:
+        yield server

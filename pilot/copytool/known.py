@@ -17,6 +17,7 @@ OWN: Mapping[str, tuple[str, str]] = {
     "symlink": ("local", "SymbolicLink"),
     "mv": ("local", "Move"),
     "lsm": ("lsm", "Lsm"),
+    "rucio": ("rucio", "Rucio"),
 }
 
 

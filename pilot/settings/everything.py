@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pilot.settings.iterations import Iterations
     from pilot.settings.lsm import Lsm
     from pilot.settings.realtime import Realtime
+    from pilot.settings.rucio import Rucio
     from pilot.settings.s3 import S3
     from pilot.settings.scp import Scp
     from pilot.settings.sections import (
@@ -91,6 +92,7 @@ class Settings(Section):
     lsm: Lsm = _in("lsm")
     scp: Scp = _in("scp")
     s3: S3 = _in("s3")
+    rucio: Rucio = _in("rucio")
     log: Log = _in("sections")
 
     @property

@@ -46,6 +46,8 @@ def settings_of(*argv):
         (["--hpc-mode", "never"], "hpc", "mode", "never"),
         (["--hpc-resource", "titan"], "hpc", "resource", "titan"),
         (["--es-executor-type", "generic"], "events", "executor", "generic"),
+        (["--use-rucio-traces", "False"], "rucio", "send_traces", False),
+        (["--rucio-host", "https://rucio:443"], "rucio", "host", "https://rucio:443"),
         (["-y"], "credentials", "token_key_file", ""),
         (["--notokenrenewal"], "credentials", "token_key_file", ""),
         (["--pod"], "stop", "preemption", ("SIGTERM",)),
@@ -65,7 +67,6 @@ def test_what_is_not_given_is_not_said():
     [
         (["-r", "R"], "-r has no effect: the queue (-q) says it"),
         (["--use-https", "True"], "--use-https has no"),
-        (["--use-rucio-traces", "False"], "--use-rucio-traces has no effect: no traces are sent"),
     ],
 )
 def test_an_option_of_old_is_taken_and_explained(argv, line):

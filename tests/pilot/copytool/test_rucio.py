@@ -1,0 +1,217 @@
+"""Tests of copying by Rucio's clients, against a real Rucio and its storages."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+import zlib
+from pathlib import Path
+
+import pytest
+
+from pilot.copytool import apart
+from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, Transfer
+from pilot.copytool.rucio import Rucio
+from pilot.settings.everything import Settings
+from pilot.settings.rucio import Rucio as Section
+from tests.services.rucio import ACCOUNT, DISK, PASSWORD, ROOT, SCOPE
+
+pytestmark = pytest.mark.one_python
+
+CONTENT = b"COMPASS " * 1000
+SUM = f"adler32:{zlib.adler32(CONTENT):08x}"
+
+
+@pytest.fixture(autouse=True)
+def _programs(xrootd_client):
+    """What Rucio's protocols run."""
+
+
+def tool_of(server, **said):
+    said = {"home": str(server.home), **said}
+    return Rucio(Settings(rucio=Section(**said)))
+
+
+@pytest.fixture
+def tool(rucio):
+    return tool_of(rucio)
+
+
+@pytest.fixture
+def name():
+    return f"mDST-{uuid.uuid4().hex}.root"
+
+
+def path_of(name):
+    """Where Rucio puts a file below a storage's root."""
+    import hashlib
+
+    digest = hashlib.md5(f"{SCOPE}:{name}".encode()).hexdigest()
+    return f"{SCOPE}/{digest[:2]}/{digest[2:4]}/{name}"
+
+
+def url_of(server, xrootd, storage, name):
+    if storage == DISK:
+        return f"file://{server.disk}/{path_of(name)}"
+    return f"root://127.0.0.1:{xrootd.ports[0]}//rucio/{path_of(name)}"
+
+
+def root_of(url, name):
+    return url[: -len(path_of(name)) - 1]
+
+
+@pytest.fixture
+def store(rucio, xrootd, tmp_path):
+    """Store a file by a tool; answer its address."""
+
+    def store(tool, name, storage=DISK, content=CONTENT, seconds=60, **more):
+        (tmp_path / name).write_bytes(content)
+        url = url_of(rucio, xrootd, storage, name)
+        target = more.pop("target", url)
+        more = {"scope": SCOPE, "endpoint": storage, "root": root_of(url, name), **more}
+        store.facts = tool.copy(
+            Transfer(name, f"file://{tmp_path / name}", target, **more), Deadline(seconds), Cancel()
+        )
+        return url
+
+    return store
+
+
+@pytest.fixture
+def fetch(tmp_path):
+    """Fetch a file by a tool; the answer is in ``facts``."""
+
+    def fetch(tool, name, source="", seconds=60, **more):
+        target = tmp_path / "here" / name
+        target.parent.mkdir(exist_ok=True)
+        source, more = source or f"rucio:{SCOPE}:{name}", {"scope": SCOPE, **more}
+        fetch.facts = tool.copy(Transfer(name, source, f"file://{target}", **more), Deadline(seconds), Cancel())
+        assert [each.name for each in target.parent.iterdir()] == [name]
+        return target.read_bytes()
+
+    return fetch
+
+
+@pytest.mark.parametrize("storage", [DISK, ROOT])
+def test_a_file_is_stored_under_its_final_name_and_fetched_by_its_address(tool, store, fetch, name, storage):
+    url = store(tool, name, storage)
+    assert store.facts == (len(CONTENT), SUM, "", "")
+    assert fetch(tool, name, url, endpoint=storage, checksum=SUM) == CONTENT
+    assert fetch.facts == (len(CONTENT), SUM, "", "")
+
+
+def test_a_file_that_is_not_registered_is_not_known_to_rucio(tool, store, fetch, name):
+    store(tool, name)
+    with pytest.raises(CopyFailed, match=f"{SCOPE}:{name} at any storage: No available sources") as caught:
+        fetch(tool, name)
+    assert caught.value.kind is FailureKind.NO_SUCH_FILE
+
+
+@pytest.mark.parametrize("storage", [DISK, ROOT])
+def test_what_is_registered_is_in_its_dataset_and_is_found_wherever_it_lies(rucio, store, fetch, name, storage):
+    tool = tool_of(rucio, register=True)
+    url = store(tool, name, storage, dataset=f"set-{name}", guid="A1B2C3D4-0000-4000-8000-0123456789AB")
+    assert fetch(tool, name) == CONTENT
+    assert fetch.facts.endpoint == storage
+    assert fetch.facts.url.replace("localhost", "") == url
+    assert fetch.facts.checksum == SUM
+    found = apart.shared("tests.pilot.copytool.asking_rucio", "", (("RUCIO_HOME", str(rucio.home)),)).call(
+        "look", {"scope": SCOPE, "name": name, "dataset": f"set-{name}"}, Deadline(30)
+    )
+    assert found == {
+        "bytes": len(CONTENT),
+        "adler32": SUM[8:],
+        "guid": "a1b2c3d40000400080000123456789ab",
+        "in": [name],
+    }
+
+
+def test_a_missing_file_is_told_as_such(tool, rucio, xrootd, fetch, name):
+    for storage in (DISK, ROOT):
+        with pytest.raises(CopyFailed) as caught:
+            fetch(tool, name, url_of(rucio, xrootd, storage, name), endpoint=storage)
+        assert caught.value.kind is FailureKind.NO_SUCH_FILE, caught.value.words
+
+
+def test_a_byte_that_has_flipped_on_the_disk_of_a_storage_is_found(rucio, store, fetch, name):
+    tool = tool_of(rucio, register=True)
+    url = store(tool, name)
+    path = Path(url.removeprefix("file://"))
+    path.write_bytes(b"c" + CONTENT[1:])
+    for source, more in (("", {}), (url, {"endpoint": DISK, "checksum": SUM})):
+        with pytest.raises(CopyFailed, match="Checksum validation failed") as caught:
+            fetch(tool, name, source, **more)
+        assert caught.value.kind is FailureKind.CHECKSUM
+
+
+def test_what_lies_there_already_is_left_alone(tool, store, name):
+    store(tool, name)
+    with pytest.raises(CopyFailed) as caught:
+        store(tool, name, content=b"other")
+    assert caught.value.kind is FailureKind.EXISTS
+
+
+def test_a_wrong_password_is_told_as_such_also_after_a_right_one(rucio, tool, store, name):
+    store(tool, name)
+    home = rucio.make_home("wrong", auth_type="userpass", username=ACCOUNT, password=f"{PASSWORD}!")
+    with pytest.raises(CopyFailed) as caught:
+        store(tool_of(rucio, home=str(home)), f"another-{name}")
+    assert caught.value.kind is FailureKind.AUTHENTICATION
+
+
+def test_a_certificate_is_shown_instead_of_a_password(rucio, store, fetch, name):
+    shown = str(rucio.certificate)
+    home = rucio.make_home("x509", auth_type="x509", client_cert=shown, client_key=shown)
+    tool = tool_of(rucio, home=str(home), register=True)
+    store(tool, name)
+    assert fetch(tool, name) == CONTENT
+
+
+def test_a_storage_that_rucio_does_not_know_is_no_missing_file(tool, store, fetch, name):
+    with pytest.raises(CopyFailed, match="NOWHERE") as caught:
+        store(tool, name, endpoint="NOWHERE")
+    assert caught.value.kind is None
+    with pytest.raises(CopyFailed, match="NOWHERE") as caught:
+        fetch(tool, name, "file:///nowhere/a", endpoint="NOWHERE")
+    assert caught.value.kind is None
+
+
+def test_what_rucio_does_not_take_up_does_not_stay_on_the_storage(rucio, store, name):
+    url = store(tool_of(rucio, register=True), name, DISK)
+    Path(url.removeprefix("file://")).unlink()
+    with pytest.raises(CopyFailed, match="was not registered: Local checksum .* does not match remote checksum"):
+        store(tool_of(rucio, register=True), name, ROOT, content=b"other")
+    with pytest.raises(CopyFailed, match="was not registered: .*Scope"):
+        store(tool_of(rucio, register=True), f"another-{name}", scope="nobodys")
+    assert not Path(url.removeprefix("file://")).exists()
+
+
+def test_a_server_that_hangs_costs_no_more_than_the_time_there_is(rucio, tool, fetch, name):
+    with rucio.frozen(), pytest.raises(CopyFailed) as caught:
+        fetch(tool, name, seconds=2)
+    assert caught.value.kind is FailureKind.TIMEOUT
+
+
+def test_a_storage_that_hangs_costs_no_more_than_the_time_there_is(xrootd, tool, store, fetch, name):
+    url = store(tool, name, ROOT)
+    with xrootd.frozen(), pytest.raises(CopyFailed) as caught:
+        fetch(tool, name, url, endpoint=ROOT, seconds=3)
+    assert caught.value.kind is FailureKind.TIMEOUT
+
+
+def test_a_server_that_is_not_there_is_told_as_such(rucio, fetch, name):
+    with pytest.raises(CopyFailed) as caught:
+        fetch(tool_of(rucio, host="https://localhost:1"), name)
+    assert caught.value.kind is FailureKind.UNREACHABLE
+
+
+def test_another_python_may_have_the_clients(rucio, store, fetch, name):
+    tool = tool_of(rucio, python=str(rucio.python), register=True)
+    store(tool, name)
+    assert fetch(tool, name) == CONTENT
+
+
+def test_a_python_without_the_clients_says_what_to_do(rucio, store, name):
+    bare = tool_of(rucio, python=sys._base_executable)
+    with pytest.raises(CopyFailed, match=r"no rucio-clients .*compass-pilot\[rucio\].*rucio\.python"):
+        store(bare, name)
