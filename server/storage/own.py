@@ -5,8 +5,9 @@ from __future__ import annotations
 from server.lib.hookspecs import hookimpl
 from server.storage.base import Storage
 from server.storage.local import LocalStorage
+from server.storage.xrootd import XrootdStorage
 
 
 @hookimpl
 def register_storages() -> list[type[Storage]]:
-    return [LocalStorage]
+    return [LocalStorage, XrootdStorage]
