@@ -16,7 +16,9 @@ OWN: Mapping[str, tuple[str, str]] = {
     "link": ("local", "Link"),
     "symlink": ("local", "SymbolicLink"),
     "mv": ("local", "Move"),
+    "xrdcp": ("xrdcp", "Xrdcp"),
     "lsm": ("lsm", "Lsm"),
+    "scp": ("scp", "Scp"),
     "rucio": ("rucio", "Rucio"),
 }
 

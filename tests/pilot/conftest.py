@@ -64,3 +64,12 @@ def _syslog_ng():
 
     with syslog_ng.running() as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="session", name="sshd")
+def _sshd():
+    """A real OpenSSH server."""
+    from tests.services import sshd
+
+    with sshd.running() as server:
+        yield server
