@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Verify,
     )
     from pilot.settings.stager import Stager
+    from pilot.settings.xrdcp import Xrdcp
 
 
 class _Place:
@@ -92,6 +93,7 @@ class Settings(Section):
     lsm: Lsm = _in("lsm")
     scp: Scp = _in("scp")
     s3: S3 = _in("s3")
+    xrdcp: Xrdcp = _in("xrdcp")
     rucio: Rucio = _in("rucio")
     log: Log = _in("sections")
 

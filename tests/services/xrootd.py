@@ -57,6 +57,11 @@ xrd.protocol http:{ports[1]} libXrdHttp.so
 http.listingdeny no
 http.selfhttps2http no
 """
+PROXIES = """
+xrootd.seclib libXrdSec.so
+sec.protocol gsi -certdir:{authorities} -cert:{certificate} -key:{certificate} -crl:0 -gmapopt:10
+sec.protbind * only gsi
+"""
 TLS = """
 xrd.tls {certificate}
 xrd.tlsca certdir {authorities}
@@ -102,14 +107,15 @@ class XRootD:
         """What it has said."""
         return (self.folder / "xrootd.out").read_text(errors="replace")
 
-    def write_configuration(self, more: str) -> None:
+    def write_configuration(self, proxies: bool, more: str) -> None:
         text = CONFIGURATION.format(folder=self.folder, data=self.data, ports=self.ports, programs=self._programs)
         if self.authority is not None:
             certificate = self.folder / "host.pem"
-            shutil.copyfile(self.authority.issue("localhost"), certificate)
+            shutil.copyfile(self.authority.issue("localhost", delegates=proxies), certificate)
             certificate.chmod(0o600)
             self._give(certificate)
             text += TLS.format(certificate=certificate, authorities=self.authority.hashed())
+            text += PROXIES.format(certificate=certificate, authorities=self.authority.hashed()) if proxies else ""
         if self._tape:
             text += f"ofs.preplib libXrdOfsPrepGPI.so -admit all -run {self._robot()}\n"
         (self.folder / "xrootd.cfg").write_text(text + more)
@@ -207,6 +213,7 @@ def running(
     data: Path | None = None,
     authority: Authority | None = None,
     tls: bool = False,
+    proxies: bool = False,
     tape: Sequence[str] = (),
     more: str = "",
 ) -> Iterator[XRootD]:
@@ -216,6 +223,8 @@ def running(
         data: A folder for what it has, which becomes the server's own; one that is made and goes with it if left out.
         authority: Whose certificate it shows; one of its own when ``tls`` is true and this is left out.
         tls: Whether it has a certificate, and with it ``roots``, ``davs`` and third-party copies by HTTP.
+        proxies: Whether clients of ``root`` have to show a proxy (``server.authority.proxy(...)``, of somebody who was
+            issued a certificate that delegates), and call it localhost.
         tape: A program and its arguments, run for each request by the server's user, with these words after its own:
             ``-p 0 -- <id> stage /a /b`` (priority first), ``-- <id> query /a`` (what it writes is the answer),
             ``-- * evict /a``, ``-- <id> cancel``. A path need not exist. A request is answered before it ends.
@@ -224,12 +233,12 @@ def running(
     programs = install("xrootd")
     with contextlib.ExitStack() as stack:
         folder = _folder(stack)
-        if tls and authority is None:
+        if (tls or proxies) and authority is None:
             authority = Authority(_folder(stack) / "authority")
         daemons = Daemons(folder)
         stack.callback(daemons.close)
         server = XRootD(programs, folder, daemons, data, authority, tape)
-        server.write_configuration(more)
+        server.write_configuration(proxies, more)
         try:
             server.start()
         except TimeoutError as wrong:

@@ -1,0 +1,76 @@
+"""What XRootD's programs say: of files, of checksums, and of what went wrong. Reading only; nothing is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pilot.copytool import checksum
+from pilot.copytool.base import CopyFailed, FailureKind, FileFacts
+from pilot.copytool.last_words import kind_of, last_of
+from pilot.copytool.program import CANNOT_RUN, Ran
+
+#: What servers say with a number. Source: XRootD protocol 5, section "Server response codes" (XErrorCode).
+_NUMBERS: Mapping[str, FailureKind] = {
+    "3009": FailureKind.NO_SPACE,
+    "3010": FailureKind.PERMISSION,
+    "3011": FailureKind.NO_SUCH_FILE,
+    "3014": FailureKind.UNREACHABLE,
+    "3015": FailureKind.NO_SUCH_FILE,  # not a file
+    "3016": FailureKind.NO_SUCH_FILE,  # a folder
+    "3018": FailureKind.EXISTS,
+    "3019": FailureKind.CHECKSUM,
+    "3021": FailureKind.NO_SPACE,  # over quota
+    "3024": FailureKind.UNREACHABLE,  # overloaded
+    "3025": FailureKind.PERMISSION,  # read-only
+    "3028": FailureKind.AUTHENTICATION,  # wants TLS
+    "3029": FailureKind.NO_SUCH_FILE,  # no replicas
+    "3030": FailureKind.AUTHENTICATION,
+    "3034": FailureKind.TIMEOUT,
+    "3035": FailureKind.TIMEOUT,
+}
+#: The clients' exit status for whatever befalls a connection.
+_CONNECTION = 51
+#: Hex digits of a checksum; the clients leave out zeros at its beginning.
+_DIGITS = {checksum.ADLER32: 8, checksum.MD5: 32}
+
+
+def found(said: str, url: str) -> FileFacts:
+    """Read what ``xrdfs stat`` tells of a file."""
+    size = re.search(r"^Size:\s+(\d+)$", said, re.MULTILINE)
+    if size is None:
+        raise CopyFailed(None, f"xrdfs tells no size of {url}: {last_of(said) or 'it says nothing'}")
+    if re.search(r"^Flags:.*\bIsDir\b", said, re.MULTILINE):
+        raise CopyFailed(FailureKind.EXISTS, f"{url} is there, but is not a file")
+    return FileFacts(int(size[1]))
+
+
+def summed(said: str, algorithm: str, url: str) -> str:
+    """Read what ``xrdfs query checksum`` tells: algorithm and value."""
+    kind, _, value = said.strip().partition(" ")
+    if kind != algorithm or not value:
+        raise CopyFailed(None, f"the storage tells no {algorithm} of {url}: {last_of(said) or 'it says nothing'}")
+    return _sum(algorithm, value)
+
+
+def copied(said: str, algorithm: str) -> FileFacts:
+    """Read what xrdcp prints of a checksum: algorithm, value, file and bytes."""
+    found = re.search(rf"^{algorithm}: ([0-9a-fA-F]+) .* (\d+)$", said, re.MULTILINE)
+    if found is None:
+        raise CopyFailed(None, f"xrdcp tells no {algorithm} of what it copied: {last_of(said) or 'it said nothing'}")
+    return FileFacts(int(found[2]), _sum(algorithm, found[1]))
+
+
+def failure(ran: Ran, url: str) -> CopyFailed:
+    """Read what went wrong with a file of a server."""
+    said = re.sub(r"\0|^Run: |\[(ERROR|FATAL)\] ", "", ran.errors or ran.output, flags=re.MULTILINE)
+    words = f"{url.partition('?')[0]}: {last_of(said) or f'it ended with status {ran.status} and said nothing'}"
+    if ran.status in CANNOT_RUN:
+        return CopyFailed(None, words)
+    number = re.search(r"error: \[(3\d{3})\]", said)
+    by_status = FailureKind.UNREACHABLE if ran.status == _CONNECTION else None
+    return CopyFailed((_NUMBERS.get(number[1]) if number else None) or kind_of(said) or by_status, words)
+
+
+def _sum(algorithm: str, value: str) -> str:
+    return f"{algorithm}:{value.strip().lower().zfill(_DIGITS.get(algorithm, 0))}"

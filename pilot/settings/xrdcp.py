@@ -1,0 +1,14 @@
+"""Settings of the copy tool ``xrdcp``: XRootD's clients."""
+
+from __future__ import annotations
+
+from pilot.settings.declaring import Section, key
+
+
+class Xrdcp(Section):
+    """Storages that are reached by XRootD's ``xrdcp`` and ``xrdfs``."""
+
+    streams: int = key(1, low=1, high=15, help="Connections that share the bytes of one file; more help on long ways.")
+    connect: float = key(30.0, "s", low=1, help="The longest that a connection may take to be made.")
+    silence: float = key(60.0, "s", low=1, help="A server that says nothing for so long is given up.")
+    options: tuple[str, ...] = key((), help="Further options of xrdcp, such as --tlsnodata.")
