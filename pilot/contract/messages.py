@@ -234,6 +234,8 @@ class JobUpdate(Frozen):
     source_site: Optional[str] = wire(text(36), "source_site")
     destination_site: Optional[str] = wire(text(36), "destination_site")
     timeout: Optional[int] = wire(INTEGER, "timeout")
+    # Ours alone: the tries to copy files, as JSON; said only to a server that has announced our contract.
+    transfers: Optional[str] = wire(JSON_TEXT, "compassTransfers", "compass_transfers")
 
 
 #: In ``/api/v1`` no command is ``null``; in the legacy dialect the word ``NULL`` is always there.

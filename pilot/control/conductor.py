@@ -69,6 +69,7 @@ class Conductor(Component):
             news.Shown: self._shown,
             news.Commanded: self._commanded,
             news.Measured: self._measured,
+            news.Transferred: self._transferred,
             news.Heard: self._heard,
             news.Offer: self._offer,
             news.NoOffer: self.intake.refused,
@@ -169,6 +170,10 @@ class Conductor(Component):
     def _measured(self, measured: news.Measured) -> None:
         if (slot := self.jobs.get(measured.key)) is not None:
             slot.job = measured.onto(slot.job)
+
+    def _transferred(self, transferred: news.Transferred) -> None:
+        if (slot := self.jobs.get(transferred.key)) is not None:
+            slot.tries = transferred.tries
 
     def _heard(self, heard: news.Heard) -> None:
         if (slot := self.jobs.get(heard.key)) is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -15,7 +16,7 @@ from pilot.contract.named import NamedTuple
 from pilot.control import requirements
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
-from pilot.control.news import Key, Stored, Work
+from pilot.control.news import Key, Stored, Transferred, Work
 from pilot.copytool.base import Cancel, CopyTool, Deadline
 from pilot.copytool.known import Known
 from pilot.errors import JobFailed
@@ -28,11 +29,15 @@ from pilot.site.node import free_disk
 if TYPE_CHECKING:
     import pluggy
 
+    from pilot.contract.queue import QueueData
     from pilot.control.verification import Addresses, Verification
     from pilot.copytool.engine import Engine
     from pilot.copytool.toolbox import Toolbox
+    from pilot.copytool.trace import Trace
 
 PILOT_LOG = "pilotlog.txt"
+#: Told of each try to copy a file, in the thread that has tried: the job, its queue, and how it went.
+OnTry = Callable[["JobSpec", "QueueData", "Trace"], object]
 
 
 def _not_yet(files: Sequence[FileSpec], stored: Sequence[StoredFile]) -> list[FileSpec]:
@@ -63,7 +68,10 @@ class Logs(NamedTuple):
 
 
 class DataControl:
-    """``base`` is the folder of the jobs' directories; ``handed`` answers what a payload alone is to know, or ""."""
+    """``base`` is the folder of the jobs' directories; ``handed`` answers what a payload alone is to know, or "".
+
+    ``on_try`` is for whoever else wants to know of each try to copy a file.
+    """
 
     def __init__(  # noqa: PLR0913
         self,
@@ -78,11 +86,12 @@ class DataControl:
         keep_workdir: bool = False,
         logs: Logs = Logs(),  # noqa: B008 a frozen value
         handed: Callable[[Key], str] = lambda _: "",
+        on_try: OnTry = lambda *_: None,
     ) -> None:
         self._tell, self._plugins, self._occupied, self._base = tell, plugins, occupied, base
         self._toolbox, self._logs = toolbox, logs
         self._free_disk_at_start, self._keep_workdir = free_disk_at_start, keep_workdir
-        self._doors, self._handed = doors, handed
+        self._doors, self._handed, self._on_try = doors, handed, on_try
 
     def stage_in(self, work: Work) -> None:
         """Make a job's directory and bring its inputs there."""
@@ -96,7 +105,8 @@ class DataControl:
             deadline = Deadline(work.seconds)
             self._hand_over(work, place.root)
             self._fetch_transformation(spec, place.root, deadline, cancel)
-            arrived = self._engine(work).stage_in(spec, place.root, deadline, cancel)
+            with self._engine(work, place.root) as engine:
+                arrived = engine.stage_in(spec, place.root, deadline, cancel)
         bundle.note_inputs(place.root, arrived)
         self._tell(work.answer(Event.INPUT_READY))
 
@@ -106,26 +116,29 @@ class DataControl:
         place = workdir.of(self._base, spec)
         with self._occupied.doing(work) as cancel:
             self._doors.verification.check_outputs(spec, work.site.queue, place.root)
-            self._engine(work).stage_out(
-                spec,
-                _not_yet(spec.outputs, work.job.stored),
-                place.root,
-                Deadline(work.seconds),
-                cancel,
-                lambda file: self._tell(Stored(work.key, file)),
-            )
+            with self._engine(work, place.root) as engine:
+                engine.stage_out(
+                    spec,
+                    _not_yet(spec.outputs, work.job.stored),
+                    place.root,
+                    Deadline(work.seconds),
+                    cancel,
+                    lambda file: self._tell(Stored(work.key, file)),
+                )
         self._tell(work.answer(Event.OUTPUT_STORED))
 
     def stage_log(self, work: Work) -> None:
         """Pack what is left in a job's directory, with the pilot's log so far, and store it."""
         spec, log = work.job.spec, work.job.spec.log
         if log is not None:
+            from pilot.control import transfers
             from pilot.runtime import log_archive
 
             place = workdir.of(self._base, spec)
             if not place.root.is_dir():
                 place = workdir.create(self._base, spec)
             self._add_pilot_log(place.root)
+            transfers.add_to_log(place.root)
             chosen = self._logs.chosen
             if work.job.problem is not None and chosen.failure_bundle:
                 bundle.write(place.root, work.job, work.site.queue.name, self._logs.user, node.describe()._asdict())
@@ -138,14 +151,15 @@ class DataControl:
                 compression=chosen.compression,
                 secrets=self._logs.secrets(),
             )
-            self._engine(work).stage_out(
-                spec,
-                (log,),
-                place.root,
-                Deadline(work.seconds),
-                Cancel(),
-                lambda file: self._tell(Stored(work.key, file)),
-            )
+            with self._engine(work, place.root) as engine:
+                engine.stage_out(
+                    spec,
+                    (log,),
+                    place.root,
+                    Deadline(work.seconds),
+                    Cancel(),
+                    lambda file: self._tell(Stored(work.key, file)),
+                )
         self._tell(work.answer(Event.LOG_STORED))
 
     def clean(self, work: Work) -> None:
@@ -156,8 +170,20 @@ class DataControl:
         leave = workdir.keep if self._keep_workdir or work.keep else workdir.remove
         leave(place)
 
-    def _engine(self, work: Work) -> Engine:
-        return self._toolbox.engine(work.site.queue, work.site.storages)
+    @contextlib.contextmanager
+    def _engine(self, work: Work, folder: Path) -> Iterator[Engine]:
+        """Answer what copies a job's files; each try is noted, and all of them are told when it is over."""
+        from pilot.control import transfers  # not before the first job
+
+        def on_trace(trace: Trace) -> None:
+            transfers.note(folder, trace)
+            self._on_try(work.job.spec, work.site.queue, trace)
+
+        try:
+            yield self._toolbox.engine(work.site.queue, work.site.storages, on_trace)
+        finally:
+            if tries := transfers.noted(folder):
+                self._tell(Transferred(work.key, tries))
 
     def _check_room(self, folder: Path) -> None:
         free = free_disk(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Optional, Union
@@ -81,6 +81,13 @@ class Commanded(NamedTuple):
 
     key: Key
     commands: Commands
+
+
+class Transferred(NamedTuple):
+    """All tries so far to copy a job's files; see `pilot.control.transfers`."""
+
+    key: Key
+    tries: Sequence[Mapping[str, Any]]
 
 
 class Measured(NamedTuple):
@@ -194,6 +201,7 @@ News = Union[
     Stored,
     Progress,
     Measured,
+    Transferred,
     Shown,
     Commanded,
     Heard,

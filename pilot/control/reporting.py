@@ -36,6 +36,10 @@ class Reporting:
                 job = job.evolve(problem=replace(job.problem, detail=means.mask(job.problem.detail)))
             facts, theirs = means.facts.of(slot.node), not means.announced()
             update = reports.final(job, self._course(slot), facts, means.now(), words, negative=theirs)
+            if slot.tries:
+                from pilot.control import transfers
+
+                update = transfers.onto(update, slot.tries, means.mask, ours=means.announced())
             slot.final = means.compose(update, None).text
 
     def of(self, slot: Slot, effect: Effect) -> Optional[Report]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Optional
+from typing import Any, Optional
 
 from pilot.contract.job_wire import to_panda
 from pilot.control.journal import Record, figures_of
@@ -50,6 +51,7 @@ class Slot:
     queue: str = ""
     spec_text: str = ""
     node: str = ""  # on which its payload was to run
+    tries: Sequence[Mapping[str, Any]] = ()  # to copy its files
 
     def __post_init__(self) -> None:
         self.heard = self.since

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -88,14 +88,15 @@ def descriptions(numbers: Iterable[int]) -> list[dict[str, Any]]:
     files: dict[int, list[JobFile]] = {}
     for file in taskbuffer.files_of([job.pk for job in found]):
         files.setdefault(file.job_id, []).append(file)
-    return [_description(job, files.get(job.pk, [])) for job in found]
+    tries = taskbuffer.transfers_of([job.pk for job in found])
+    return [_description(job, files.get(job.pk, []), tries) for job in found]
 
 
-def _description(job: Job, files: list[JobFile]) -> dict[str, Any]:
+def _description(job: Job, files: list[JobFile], tries: Mapping[int, list[dict[str, Any]]]) -> dict[str, Any]:
     return {
         **{name: _plain(getattr(job, field)) for name, field in _COLUMNS.items()},
         "Files": [_file(file) for file in files],
-        "attempts": [_attempt(attempt) for attempt in job.attempts.all()],
+        "attempts": [_attempt(attempt, tries.get(attempt.pk, [])) for attempt in job.attempts.all()],
         "moves": [_move(event) for event in job.moves.all()],
     }
 
@@ -113,10 +114,10 @@ def _file(file: JobFile) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempt, tries: list[dict[str, Any]]) -> dict[str, Any]:
     names = ("number", "state", "node", "batch_id", "sent_at", "started_at", "ended_at", "exit_status")
     errors = ("pilot_error", "pilot_error_words", "payload_error", "payload_error_words", "server_error_words")
-    return {name: _plain(getattr(attempt, name)) for name in (*names, *errors)}
+    return {**{name: _plain(getattr(attempt, name)) for name in (*names, *errors)}, "transfers": tries}
 
 
 def _move(event: JobEvent) -> dict[str, Any]:

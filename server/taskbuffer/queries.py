@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, Max
 
-from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, Live, Ready
+from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobReport, Live, Ready
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,23 @@ def counts_of_task(task_id: int) -> dict[str, int]:
 def files_of(job_ids: Sequence[int]) -> list[JobFile]:
     """Answer the files of these jobs, inputs first as they were ordered."""
     return list(JobFile.objects.filter(job__in=job_ids).order_by("job", "pk"))
+
+
+def transfers_of(job_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """Answer the tries to copy files of these jobs' attempts, as their pilots have told them, by the attempt's key."""
+    rows = JobReport.objects.filter(attempt__job__in=job_ids, report__contains=f'"{_TRANSFERS}"')
+    return {key: _tries(report) for key, report in rows.values_list("attempt_id", "report")}
+
+
+_TRANSFERS = "compass_transfers"
+
+
+def _tries(report: str) -> list[dict[str, Any]]:
+    try:
+        said = json.loads(json.loads(report)[_TRANSFERS])
+    except (ValueError, TypeError, RecursionError):  # a pilot may report anything
+        return []
+    return [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
 
 
 def moves_after(event_id: int, *, limit: int = 1000) -> list[JobEvent]:

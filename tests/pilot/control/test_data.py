@@ -12,7 +12,7 @@ from pilot.contract.messages import StoredFile
 from pilot.control import moving
 from pilot.control.data import PILOT_LOG, Logs, copytools
 from pilot.control.lifecycle import Effect, Event
-from pilot.control.news import Stored
+from pilot.control.news import Stored, Transferred
 from pilot.copytool.local import Local
 from pilot.errors import JobFailed
 from pilot.hookspecs import hookimpl
@@ -34,7 +34,7 @@ def stored(bench):
 def test_inputs_arrive_in_a_directory_made_for_the_job(stored):
     spec = stored.spec(inputs=(IN,))
     stored.data().stage_in(stored.work(Effect.STAGE_IN, spec))
-    assert [answer.event for answer in stored.told] == [Event.INPUT_READY]
+    assert stored.told[-1].event is Event.INPUT_READY
     assert (stored.base / "PanDA_Pilot-7-1" / "in.txt").read_text() == "hello"
 
 
@@ -91,7 +91,8 @@ def test_each_output_is_told_as_soon_as_it_is_stored(bench):
     spec = bench.spec(outputs=(OUT,))
     (bench.make(spec) / "out.txt").write_text("result")
     bench.data().stage_out(bench.work(Effect.STAGE_OUT, spec))
-    first, last = bench.told
+    first, tried, last = bench.told
+    assert [(one["lfn"], one["direction"], one["size"]) for one in tried.tries] == [("out.txt", "out", 6)]
     assert isinstance(first, Stored)
     assert (first.file.lfn, first.file.size, last.event) == ("out.txt", 6, Event.OUTPUT_STORED)
     assert (bench.storage / "ds" / "out.txt").read_text() == "result"
@@ -124,7 +125,7 @@ def test_the_log_holds_what_is_left_and_the_pilots_log_but_no_inputs_or_outputs(
     (bench.base / PILOT_LOG).write_text("the pilot says")
     bench.data().stage_log(bench.work(Effect.STAGE_LOG, spec))
     assert members(bench) == {"payload.stdout", PILOT_LOG}
-    assert [type(item).__name__ for item in bench.told] == ["Stored", "Answer"]
+    assert [type(item).__name__ for item in bench.told] == ["Stored", "Transferred", "Answer"]
 
 
 def test_the_pilots_log_is_not_written_through_a_link_that_a_payload_has_made(bench, tmp_path):
@@ -220,3 +221,30 @@ def test_a_copy_tool_that_was_registered_later_replaces_one_of_the_same_name(ben
     assert copytools(bench.plugins)["local"] is Local
     bench.plugins.register(Offering())
     assert copytools(bench.plugins)["local"] is Mine
+
+
+# Each try to copy a file.
+
+
+def test_the_tries_that_failed_are_told_before_the_failure(bench):
+    spec = bench.spec(inputs=(IN,))
+    with pytest.raises(JobFailed):
+        bench.data().stage_in(bench.work(Effect.STAGE_IN, spec))
+    (told,) = bench.told
+    assert isinstance(told, Transferred)
+    assert [(one["lfn"], one["kind"]) for one in told.tries] == [("in.txt", "no such file")]
+
+
+def test_the_log_holds_the_tries_and_they_are_told_to_whoever_wants_to_know(stored):
+    spec = stored.spec(inputs=(IN,))
+    seen = []
+    data = stored.data(on_try=lambda *told: seen.append(told))
+    data.stage_in(stored.work(Effect.STAGE_IN, spec))
+    data.stage_log(stored.work(Effect.STAGE_LOG, spec))
+    assert "transfers.json" in members(stored)
+    assert [(job.id, queue.name, trace.lfn) for job, queue, trace in seen] == [
+        (7, "TEST", "in.txt"),
+        (7, "TEST", "job.log.tgz"),
+    ]
+    tries = [item for item in stored.told if isinstance(item, Transferred)][-1].tries
+    assert [(one["lfn"], one["direction"]) for one in tries] == [("in.txt", "in"), ("job.log.tgz", "out")]

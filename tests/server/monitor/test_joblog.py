@@ -135,6 +135,23 @@ def test_jobs_are_described_by_pandas_names(ask, finished):
     assert [move["after"] for move in known["moves"]] == ["activated", "sent", "finished"]
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ('[{"lfn": "a", "tool": "cp"}, 3]', [{"lfn": "a", "tool": "cp"}]),
+        (None, []),
+        ("{}", []),
+        ("no JSON", []),
+    ],
+)
+def test_the_tries_to_copy_files_are_described_as_the_pilot_has_told_them(ask, tasks, pilot, told, shown):
+    submit.submit_chunks()
+    job = pilot.claim()
+    pilot.report(job, JobState.FAILED, pilot_error=1099, transfers=told)
+    (known,) = ask("get_description", job_ids=[job.id])["data"]
+    assert known["attempts"][0]["transfers"] == shown
+
+
 @pytest.mark.parametrize("given", [[], ["x"], [True]])
 def test_a_description_of_nothing_is_refused(client, ask, given):
     headers = {"Authorization": f"Bearer {create_token('other', Role.READER)}"}
