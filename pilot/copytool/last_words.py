@@ -30,6 +30,16 @@ _SAYINGS: tuple[tuple[FailureKind, tuple[str, ...]], ...] = (
             r"invalid token",
             r"permission denied \((publickey|password|gssapi)",
             r"host key verification failed",
+            r"certificate verif(y|ication) failed",
+            r"could not verify credential",
+            r"credentials? could not be found",
+            r"credential failure",
+            r"could not open the user cert",
+            r"expired \d+ minutes ago",
+            r"gridmap lookup failure",
+            r"login incorrect",
+            r"must perform GSSAPI authentication",
+            r"HTTP 401",
         ),
     ),
     (FailureKind.TIMEOUT, (r"timed? ?out", r"time-out", r"operation expired", r"deadline exceeded", r"ETIMEDOUT")),
@@ -48,18 +58,25 @@ _SAYINGS: tuple[tuple[FailureKind, tuple[str, ...]], ...] = (
             r"service unavailable",
             r"bad gateway",
             r"lost connection",
-            r"globus_xio",
         ),
     ),
     (
         FailureKind.PERMISSION,
-        (r"permission denied", r"not authorized", r"access denied", r"forbidden", r"not permitted", r"read-only file"),
+        (
+            r"permission (denied|refused)",
+            r"not authorized",
+            r"access denied",
+            r"forbidden",
+            r"not permitted",
+            r"read-only file",
+        ),
     ),
     (FailureKind.EXISTS, (r"file exists", r"already exists")),
     (
         FailureKind.NO_SUCH_FILE,
         (r"no such (file|key|object|did)", r"not found", r"does not exist", r"unable to (stat|locate)", r"ENOENT"),
     ),
+    (FailureKind.UNREACHABLE, (r"globus_xio",)),  # which it writes before whatever it says
 )
 _COMPILED = tuple((kind, re.compile("|".join(sayings), re.IGNORECASE)) for kind, sayings in _SAYINGS)
 

@@ -17,6 +17,22 @@ from pilot.copytool.last_words import kind_of, last_of
         ("ssh: Could not resolve hostname nowhere: Name or service not known", FailureKind.UNREACHABLE),
         ("cannot overwrite: File exists", FailureKind.EXISTS),
         ("stat: No such file or directory", FailureKind.NO_SUCH_FILE),
+        (
+            "globus_credential: Error with credential: The proxy credential: /p expired 1440 minutes ago.",
+            FailureKind.AUTHENTICATION,
+        ),
+        ("530-globus_gsi_callback_module: Could not verify credential", FailureKind.AUTHENTICATION),
+        ("globus_credential: Valid credentials could not be found in any of the possible", FailureKind.AUTHENTICATION),
+        (
+            "530-Login incorrect. : globus_gss_assist: Gridmap lookup failure: Could not map /CN=a",
+            FailureKind.AUTHENTICATION,
+        ),
+        ("Result (Neon): Server certificate verification failed: issuer is not trusted", FailureKind.AUTHENTICATION),
+        ("500-globus_xio: System error in open: Permission denied", FailureKind.PERMISSION),
+        ("Copy failed (streamed). Last attempt: HTTP 403 : Permission refused", FailureKind.PERMISSION),
+        ("500-globus_xio: System error in open: No such file or directory", FailureKind.NO_SUCH_FILE),
+        ("globus_xio: Unable to connect to localhost:1", FailureKind.UNREACHABLE),
+        ("globus_xio: An end of file occurred", FailureKind.UNREACHABLE),
         ("something else altogether", None),
     ],
 )
