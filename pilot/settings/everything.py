@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pilot.settings.broker import Broker
     from pilot.settings.chirp import Chirp
     from pilot.settings.events import Events
+    from pilot.settings.gfal import Gfal
+    from pilot.settings.gridftp import Gridftp
     from pilot.settings.harvester import Harvester
     from pilot.settings.hpc import Hpc
     from pilot.settings.iterations import Iterations
@@ -92,6 +94,8 @@ class Settings(Section):
     stager: Stager = _in("stager")
     lsm: Lsm = _in("lsm")
     scp: Scp = _in("scp")
+    gfal: Gfal = _in("gfal")
+    gridftp: Gridftp = _in("gridftp")
     s3: S3 = _in("s3")
     xrdcp: Xrdcp = _in("xrdcp")
     rucio: Rucio = _in("rucio")
