@@ -32,7 +32,8 @@ class GridFTP:
     def __init__(self, programs: Path, folder: Path, daemons: Daemons) -> None:
         self.copy_program, self.folder, self._daemons = programs / "usr/bin/globus-url-copy", folder, daemons
         self._server = programs / "usr/sbin/globus-gridftp-server"
-        self.storage = folder / "storage"
+        self.storage, self._mapped = folder / "storage", folder / "grid-mapfile"
+        self._user = USER if os.geteuid() == 0 else getpass.getuser()
         self._ports = dict(zip(("secure", "plain"), free_ports(2), strict=True))
         self.authority = Authority(folder / "authority")
         self._host = self.authority.issue("localhost")
@@ -51,17 +52,18 @@ class GridFTP:
         """Answer the variables by which a client uses a proxy."""
         return {"X509_CERT_DIR": str(self.authority.hashed()), "X509_USER_PROXY": str(proxy)}
 
-    def start(self) -> None:
-        """Start both, and wait until they listen."""
+    def prepare(self) -> None:
+        """Make what both need."""
         for folder in (self.folder, self.authority.folder, self.authority.hashed()):
             folder.chmod(0o755)
         self.storage.mkdir()
         self.storage.chmod(0o777)
-        user = USER if os.geteuid() == 0 else getpass.getuser()
-        shutil.chown(self._host, user)
-        mapped = self.folder / "grid-mapfile"
-        mapped.write_text(f'"/CN={self.person.stem}" {user}\n')
-        files = {"X509_USER_CERT": self._host, "X509_USER_KEY": self._host, "GRIDMAP": mapped}
+        shutil.chown(self._host, self._user)
+        self._mapped.write_text(f'"/CN={self.person.stem}" {self._user}\n')
+
+    def start(self) -> None:
+        """Start both, and wait until they listen."""
+        files = {"X509_USER_CERT": self._host, "X509_USER_KEY": self._host, "GRIDMAP": self._mapped}
         known = {name: str(file) for name, file in files.items()}
         self._start("secure", ["-auth-level", "7"], {**known, "X509_CERT_DIR": str(self.authority.hashed())})
         self._start("plain", ["-allow-anonymous"], {})
@@ -69,19 +71,42 @@ class GridFTP:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Have both hang for a while: whoever connects gets no answer."""
-        for name in self._ports:
-            os.kill(self._daemons.pid(name), signal.SIGSTOP)
+        """Have both hang for a while (SIGSTOP), with the process that each connection has."""
+        self._signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            for name in self._ports:
-                os.kill(self._daemons.pid(name), signal.SIGCONT)
+            self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End both, and what serves connections, as a power failure would."""
+        self._signal(signal.SIGKILL)
+        for name in self._ports:
+            self._daemons.kill(name)
+
+    def put(self, name: str, content: bytes) -> Path:
+        """Let a file lie there which is the server's own; answer where."""
+        path = self.storage / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        for each in (path, *path.parents):
+            if each == self.storage:
+                break
+            shutil.chown(each, self._user)
+        return path
+
+    def files(self) -> Sequence[str]:
+        """Answer the names of all files that lie there, in order."""
+        return sorted(str(path.relative_to(self.storage)) for path in self.storage.rglob("*") if not path.is_dir())
 
     def empty(self) -> None:
         """Remove all that lies there."""
         for path in self.storage.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for name in self._ports:
+            os.killpg(self._daemons.pid(name), number)
 
     def _start(self, name: str, words: Sequence[str], environment: Mapping[str, str]) -> None:
         local = ["-control-interface", "127.0.0.1", "-data-interface", "127.0.0.1", "-hostname", "localhost"]
@@ -105,6 +130,7 @@ def running() -> Iterator[GridFTP]:
     daemons = Daemons(folder)
     try:
         server = GridFTP(programs, folder, daemons)
+        server.prepare()
         try:
             server.start()
         except TimeoutError as wrong:
