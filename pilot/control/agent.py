@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from pilot.api.copytools import copytools
 from pilot.contract.codes import ErrorCode
 from pilot.contract.named import NamedTuple
 from pilot.control import recovery, verification
 from pilot.control.asking import Asking, Limits
 from pilot.control.component import Budget, Component
 from pilot.control.conductor import Conductor
-from pilot.control.data import DataControl, Doors, Logs, copytools
+from pilot.control.data import DataControl, Doors, Logs
 from pilot.control.ends import first, known_ends, remaining, working_end
 from pilot.control.fine_grained import FineGrained
 from pilot.control.job import Asker, JobControl, Wanted
@@ -32,7 +33,7 @@ from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.readiness import Readiness
 from pilot.control.reports import Facts
-from pilot.control.side_lanes import Followers, broker_lanes, called_limits
+from pilot.control.side_lanes import Followers, broker_lanes, called_limits, tracer
 from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
 from pilot.control.times import Times
@@ -260,6 +261,7 @@ class Agent:
             keep_workdir=settings.job.keep_workdir,
             logs=Logs(settings.log, settings.plugins.user, parts.secrets),
             handed=self._secrets.handed,
+            on_try=tracer(parts, self._begin_lane),
         )
 
     def _left(self) -> float:

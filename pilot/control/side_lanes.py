@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 if TYPE_CHECKING:
     from pilot.control.agent import Parts
     from pilot.control.component import Component
+    from pilot.control.data import OnTry
     from pilot.control.job_secrets import JobSecrets
     from pilot.control.lanes import Tell
     from pilot.control.news import Follow
@@ -56,6 +57,17 @@ class Followers:
         else:
             self._lane = lane
             self._add(lane)
+
+
+def tracer(parts: Parts, add: Add) -> OnTry:
+    """Answer who is to be told of each try to copy a file: Rucio, when the settings say where it takes traces."""
+    settings = parts.settings
+    if not (settings.mentions("rucio") and settings.rucio.traces and settings.rucio.send_traces):
+        return lambda *_: None
+    from pilot.control.tails import masking
+    from pilot.control.tracing import Tracing
+
+    return Tracing(settings, add, masking(parts.secrets))
 
 
 def broker_lanes(parts: Parts, secrets: JobSecrets, tell: Tell) -> list[Component]:

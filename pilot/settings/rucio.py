@@ -21,5 +21,5 @@ class Rucio(Section):
         help="Address that a trace of each copy is sent to, as https://rucio.example/traces/; none if left out.",
     )
     send_traces: bool = key(True, help="Send traces, where traces says whereto.")
-    trace_timeout: float = key(10.0, "s", low=0.1, help="Longest wait for Rucio to take a trace.")
-    trace_wait: float = key(5.0, "s", low=0, help="Longest wait for the last traces to be taken when the pilot ends.")
+    trace_timeout: float = key(5.0, "s", low=0.1, high=60, help="Longest wait for Rucio to take a trace.")
+    trace_pause: float = key(60.0, "s", low=0, help="When Rucio has not taken a trace, none is sent for so long.")
