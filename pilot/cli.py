@@ -13,6 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
+#: Commands that print what they have to say: module and function.
+PRINTING = {
+    "check": ("pilot.check.program", "main"),
+    "test": ("pilot.trial", "main"),
+    "replay": ("pilot.replay", "main"),
+    "stage-in": ("pilot.stage", "stage_in"),
+    "stage-out": ("pilot.stage", "stage_out"),
+}
+
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the pilot, or one of its further commands; answer the shell status."""
@@ -55,27 +64,20 @@ def carry_out(words: Sequence[str]) -> int:
 def begin(words: Sequence[str]) -> int:
     """Run one of the further commands, or be a pilot, which does not come back."""
     name, argv = words[:1], words[1:]
+    if name and name[0] in PRINTING:
+        from importlib import import_module
+
+        module, function = PRINTING[name[0]]
+        return int(getattr(import_module(module), function)(argv, print))
     if name == ["settings"]:
         return show_settings(argv)
     if name == ["environment"]:
         return show_environment(argv)
-    if name == ["check"]:
-        from pilot.check import program
-
-        return program.main(argv, print)
-    if name == ["test"]:
-        from pilot import trial
-
-        return trial.main(argv, print)
     if name == ["rank"]:
         from pilot.hpc import rank
         from pilot.settings import environment
 
         return rank.main(argv, environment())
-    if name == ["replay"]:
-        from pilot import replay
-
-        return replay.main(argv, print)
     if name == ["events"]:
         from pilot.api import event_client
 

@@ -64,14 +64,14 @@ def _words(spec: Any, kind: Any) -> str:
     return f"{words} Default: {default}.".replace("%", "%%")
 
 
-def make_parser() -> Parser:
-    """Declare every option."""
+def make_parser(prog: str = "pilot", description: str = "Ask a server for work, run it, report.") -> Parser:
+    """Declare every option of a pilot; ``prog`` may be a command that has further ones."""
     parser = Parser(
-        prog="pilot",
-        description="Ask a server for work, run it, report.",
+        prog=prog,
+        description=description,
         epilog="Further: 'pilot settings' shows what may be tuned, 'pilot environment' the node; 'pilot check' says "
         "whether it fits a queue; 'pilot test' runs trivial jobs without a server; 'pilot replay' runs a failed job "
-        "again.",
+        "again; 'pilot stage-in' and 'pilot stage-out' move files as the pilot of a queue does.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=PRODUCT)
@@ -91,6 +91,11 @@ def parse(argv: Sequence[str]) -> Given:
     found, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(f"{unknown[0]} is not an option{parser.nearest(unknown[0])}")
+    return given(found)
+
+
+def given(found: Any) -> Given:
+    """Answer the options of a pilot, of what was parsed."""
     told = {(section, key): getattr(found, f"{section}.{key}") for _, section, key, _ in SETTING_OPTIONS}
     values = {setting: value for setting, value in told.items() if value is not None}
     return Given(values, found.config, tuple(found.obsolete or ()))

@@ -224,7 +224,7 @@ class Communicator(EventCalls):
         Raises:
             replies.ServerError: there is no such queue, or its description cannot be had or read.
         """
-        found = self._describe(source or routes.QUEUE_DATA.format(queue=quote(name, safe="")))
+        found = self.description(source or routes.QUEUE_DATA.format(queue=quote(name, safe="")))
         try:
             # Files of several queues are a dictionary by name.
             queue = QueueData.from_wire(found[name] if isinstance(found.get(name), Mapping) else found)
@@ -236,13 +236,14 @@ class Communicator(EventCalls):
 
     def storages(self, source: str = "") -> Mapping[str, StorageEndpoint]:
         """Fetch the description of all storages, by name, likewise."""
-        found = self._describe(source or routes.STORAGE_DATA)
+        found = self.description(source or routes.STORAGE_DATA)
         try:
             return {name: StorageEndpoint.from_wire(name, entry) for name, entry in found.items()}
         except (ContractError, AttributeError) as wrong:
             raise replies.BadQueueData(f"storages: {wrong}") from wrong
 
-    def _describe(self, source: str) -> Mapping[str, Any]:
+    def description(self, source: str) -> Mapping[str, Any]:
+        """Read the JSON of a queue or of storages: at an address, or in a file; raises likewise."""
         if source.startswith(("http://", "https://", "/cache/")):
             url = self._base + source if source.startswith("/cache/") else source
             return replies.described(self._exchange("GET", url), source)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
 from pilot import command_line, options, plugins, settings
+from pilot.api.copytools import copytools
 from pilot.check import probes
 from pilot.check.finding import Finding, bad, doubtful, good, lines, status_of
 from pilot.check.probes import PATIENCE, Subject
 from pilot.check.service import Contact
 from pilot.contract.codes import ErrorCode
-from pilot.control.data import copytools
 from pilot.errors import ConfigError, PilotError
 from pilot.runtime.transformation import Allowed
 from pilot.site.cvmfs import in_time

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from pilot import plugins
+from pilot.api.copytools import copytools
 from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.queue import QueueData, StorageEndpoint, local_storage
-from pilot.control.data import DataControl, Doors, copytools
+from pilot.control.data import DataControl, Doors
 from pilot.control.lanes import Occupied
 from pilot.control.lifecycle import Effect
 from pilot.control.news import Site, Work

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from pilot.api.copytools import copytools
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, Role
 from pilot.contract.messages import StoredFile
 from pilot.control import moving
-from pilot.control.data import PILOT_LOG, Logs, copytools
+from pilot.control.data import PILOT_LOG, Logs
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.news import Stored, Transferred
 from pilot.copytool.local import Local
