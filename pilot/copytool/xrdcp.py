@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Optional
 
 from pilot.copytool import checksum
@@ -12,7 +14,10 @@ from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureK
 from pilot.copytool.local import path_of
 from pilot.copytool.program import Ran, run
 from pilot.copytool.system_errors import told
-from pilot.copytool.xrdcp_words import copied, failure, found, summed
+from pilot.copytool.xrdcp_words import copied, cut_short, failure, found, free_bytes, summed
+
+#: Seconds; the clients take no time-out without an end.
+_LONGEST = 7 * 86400.0
 
 
 class Xrdcp(CopyTool):
@@ -27,7 +32,9 @@ class Xrdcp(CopyTool):
         if transfer.target.startswith("file:"):
             target = path_of(transfer.target)
             try:
-                return self._copy(f"{algorithm}:print", _source(transfer), str(target), deadline, cancel)
+                facts = self._copy(f"{algorithm}:print", _source(transfer), str(target), deadline, cancel)
+                _see_to_all_of_it(target, facts.size)
+                return facts
             except CopyFailed:
                 with contextlib.suppress(OSError):
                     target.unlink()
@@ -38,7 +45,10 @@ class Xrdcp(CopyTool):
                 raise CopyFailed(FailureKind.NO_SUCH_FILE, f"{source} is not a file")
         if transfer.root:
             self._look_for_root(transfer.root, deadline)
-        return self._copy(f"{algorithm}:source", str(source), _named(transfer.target), deadline, cancel)
+        url = _named(transfer.target)
+        facts = self._copy(f"{algorithm}:source", str(source), url, deadline, cancel)
+        self._see_to_all_of_it(url, facts.size, deadline)
+        return facts
 
     def _copy(self, sum_: str, source: str, target: str, deadline: Deadline, cancel: Cancel) -> FileFacts:
         streams, options = self.settings.xrdcp.streams, self.settings.xrdcp.options
@@ -59,7 +69,7 @@ class Xrdcp(CopyTool):
         return found(said, url)
 
     def checksum(self, url: str, algorithm: str, deadline: Deadline) -> str:
-        said = self._ask(url, ["query", "checksum"], deadline, more=f"?cks.type={algorithm}", silence=deadline.left())
+        said = self._ask(url, ["query", "checksum"], deadline, more=f"?cks.type={algorithm}", silence=_LONGEST)
         return summed(said, algorithm, url)
 
     def rename(self, source: str, target: str, deadline: Deadline) -> None:
@@ -85,6 +95,16 @@ class Xrdcp(CopyTool):
             words = f"{root}: the storage's folder is not there; mounted?"
             raise CopyFailed(FailureKind.UNREACHABLE, words) from failed
 
+    def _see_to_all_of_it(self, url: str, size: int, deadline: Deadline) -> None:
+        """See to it that a server has all bytes: one whose disk is full may take a write for whole that is not."""
+        stored = self.stat(url, deadline)
+        there = 0 if stored is None else stored.size
+        if there != size:
+            said = ""
+            with contextlib.suppress(CopyFailed):  # not every server tells
+                said = self._ask(url, ["query", "space"], deadline)
+            raise cut_short(url, there, size, free_bytes(said))
+
     def _ask(
         self,
         url: str,
@@ -108,7 +128,7 @@ class Xrdcp(CopyTool):
         cancel: Optional[Cancel] = None,
         silence: Optional[float] = None,
     ) -> Ran:
-        settings, left = self.settings.xrdcp, deadline.left()
+        settings, left = self.settings.xrdcp, min(deadline.left(), _LONGEST)
         seconds = {
             "XRD_TIMEOUTRESOLUTION": 1.0,
             "XRD_CONNECTIONWINDOW": min(settings.connect, left),
@@ -119,6 +139,14 @@ class Xrdcp(CopyTool):
         environment = {name: str(math.ceil(value) or 1) for name, value in seconds.items()}
         environment["XRD_CONNECTIONRETRY"] = "1"  # the engine tries again, maybe elsewhere
         return run(arguments, deadline, cancel, environment=environment, setup=self.setup)
+
+
+def _see_to_all_of_it(target: Path, size: int) -> None:
+    """See to it that all bytes were written: xrdcp takes a write that a full disk cuts short for a whole one."""
+    with told(target, "looked at"):
+        there = target.stat().st_size
+        if there != size:
+            raise cut_short(str(target), there, size, shutil.disk_usage(target.parent).free)
 
 
 def _parts(url: str) -> tuple[str, str]:

@@ -31,6 +31,8 @@ _NUMBERS: Mapping[str, FailureKind] = {
 }
 #: The clients' exit status for whatever befalls a connection.
 _CONNECTION = 51
+#: What they say of one that was there, and is not any more, in the middle of their work.
+_GONE = "Initialization error"
 #: Hex digits of a checksum; the clients leave out zeros at its beginning.
 _DIGITS = {checksum.ADLER32: 8, checksum.MD5: 32}
 
@@ -61,15 +63,28 @@ def copied(said: str, algorithm: str) -> FileFacts:
     return FileFacts(int(found[2]), _sum(algorithm, found[1]))
 
 
+def free_bytes(said: str) -> int:
+    """Read what ``xrdfs query space`` tells of the largest file that there is room for; 0 when it tells nothing."""
+    free = re.search(r"\boss\.maxf=(\d+)", said)
+    return int(free[1]) if free else 0
+
+
+def cut_short(of: str, there: int, size: int, free: int) -> CopyFailed:
+    """Tell that not all bytes were written, and whether for want of room."""
+    kind = FailureKind.NO_SPACE if free < size - there else FailureKind.SIZE
+    return CopyFailed(kind, f"{of}: {there} of {size} bytes were written, there is room for {free} more")
+
+
 def failure(ran: Ran, url: str) -> CopyFailed:
     """Read what went wrong with a file of a server."""
     said = re.sub(r"\0|^Run: |\[(ERROR|FATAL)\] ", "", ran.errors or ran.output, flags=re.MULTILINE)
+    said = said.partition("\nUsage:")[0]  # of many lines, after an option that it does not know
     words = f"{url.partition('?')[0]}: {last_of(said) or f'it ended with status {ran.status} and said nothing'}"
     if ran.status in CANNOT_RUN:
         return CopyFailed(None, words)
     number = re.search(r"error: \[(3\d{3})\]", said)
-    by_status = FailureKind.UNREACHABLE if ran.status == _CONNECTION else None
-    return CopyFailed((_NUMBERS.get(number[1]) if number else None) or kind_of(said) or by_status, words)
+    cut_off = FailureKind.UNREACHABLE if ran.status == _CONNECTION or _GONE in said else None
+    return CopyFailed((_NUMBERS.get(number[1]) if number else None) or kind_of(said) or cut_off, words)
 
 
 def _sum(algorithm: str, value: str) -> str:

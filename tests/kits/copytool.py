@@ -408,7 +408,7 @@ class ServedCopyToolKit(CopyToolKit):
             assert storing.is_alive()
             cancel.ask()
         failed = storing.end()
-        assert getattr(failed, "kind", failed.__class__) is (CopyCancelled if cancel else FailureKind.TIMEOUT)
+        assert getattr(failed, "kind", failed.__class__) is (CopyCancelled if cancel else FailureKind.TIMEOUT), failed
         self.clean(tool, storage, [])
 
     def begun(self, storage: Any) -> bool:
@@ -436,7 +436,7 @@ class ServedCopyToolKit(CopyToolKit):
         finally:
             self.restart(storage)
         assert isinstance(failed, CopyFailed)
-        assert failed.kind in (FailureKind.UNREACHABLE, FailureKind.TIMEOUT)
+        assert failed.kind in (FailureKind.UNREACHABLE, FailureKind.TIMEOUT), failed.words
         assert failed.words
         self.clean(tool, storage, ["a"] if way == "in" else [])
 

@@ -8,7 +8,7 @@ One server for all tests of a session is the fixture ``xrootd`` (with TLS, so th
         run("xrdcp", f"{xrootd.root}/folder/a", ...)     # also xrootd.roots, .http, .davs
         with xrootd.frozen(): ...                        # it hangs (SIGSTOP), and goes on afterwards
 
-    with running(tape=[sys.executable, "robot.py"]) as tape, running(data=small_disk) as full: ...
+    with running(tape=[sys.executable, "robot.py"]) as tape, running(disk=65536) as full: ...
 
 A file is named as its URL has it after the root, ``folder/a``; on the disk it is ``server.data / "folder/a"``.
 Of a server with TLS, clients trust ``server.authority.file``, or the folder ``server.authority.hashed()``.
@@ -24,10 +24,14 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.services.authority import Authority
 from tests.services.containers import install, missing
@@ -113,16 +117,16 @@ class XRootD:
             certificate = self.folder / "host.pem"
             shutil.copyfile(self.authority.issue("localhost", delegates=proxies), certificate)
             certificate.chmod(0o600)
-            self._give(certificate)
+            self.give(certificate)
             text += TLS.format(certificate=certificate, authorities=self.authority.hashed())
             text += PROXIES.format(certificate=certificate, authorities=self.authority.hashed()) if proxies else ""
         if self._tape:
-            text += f"ofs.preplib libXrdOfsPrepGPI.so -admit all -run {self._robot()}\n"
+            text += f"ofs.preplib libXrdOfsPrepGPI.so -admit all -cgi -maxfiles 1024 -run {self._robot()}\n"
         (self.folder / "xrootd.cfg").write_text(text + more)
         for name in (self.data, self.folder / "admin"):
             name.mkdir(exist_ok=True)
-            self._give(name)
-        self._give(self.folder)
+            self.give(name)
+        self.give(self.folder)
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
@@ -169,22 +173,14 @@ class XRootD:
         for folder in [*reversed(path.relative_to(self.data).parents)][1:]:
             if not (self.data / folder).is_dir():
                 (self.data / folder).mkdir()
-                self._give(self.data / folder)
+                self.give(self.data / folder)
         path.write_bytes(content)
-        self._give(path)
+        self.give(path)
         return path
 
     def files(self) -> Sequence[str]:
         """Answer the names of all files that lie there, in order."""
         return sorted(str(path.relative_to(self.data)) for path in self.data.rglob("*") if not path.is_dir())
-
-    def empty(self) -> None:
-        """Remove all that lies there."""
-        for path in self.data.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
     def _robot(self) -> Path:
         """Write a program that runs the tape's with its arguments: the plug-in takes no blanks within one."""
@@ -193,7 +189,7 @@ class XRootD:
         program.chmod(0o755)
         return program
 
-    def _give(self, path: Path) -> None:
+    def give(self, path: Path) -> None:
         """Make a file or a folder the server's own."""
         if os.geteuid() == 0:
             user = pwd.getpwnam(USER)
@@ -207,10 +203,37 @@ class XRootD:
         return True
 
 
+class Part:
+    """A folder of a server that a test has for itself; ``root`` begins the URLs of its files."""
+
+    def __init__(self, server: XRootD) -> None:
+        self.server, self.name = server, f"tests/{uuid.uuid4().hex}"
+        self.root, self.folder = f"{server.root}/{self.name}", server.data / self.name
+        self.put("made", b"").unlink()
+
+    def put(self, name: str, content: bytes) -> Path:
+        return self.server.put(f"{self.name}/{name}", content)
+
+    def names(self) -> Sequence[str]:
+        return [name[len(self.name) + 1 :] for name in self.server.files() if name.startswith(f"{self.name}/")]
+
+
+def flip_a_bit(path: Path) -> None:
+    """Change a file as a bad disk does: in its middle, and without a trace of when."""
+    times = path.stat()
+    with path.open("r+b") as file:
+        file.seek(times.st_size // 2)
+        (byte,) = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 @contextmanager
 def running(
     *,
     data: Path | None = None,
+    disk: int = 0,
     authority: Authority | None = None,
     tls: bool = False,
     proxies: bool = False,
@@ -221,6 +244,7 @@ def running(
 
     Args:
         data: A folder for what it has, which becomes the server's own; one that is made and goes with it if left out.
+        disk: Bytes of a disk of its own, for what it has; where mounting is not permitted, the test is skipped.
         authority: Whose certificate it shows; one of its own when ``tls`` is true and this is left out.
         tls: Whether it has a certificate, and with it ``roots``, ``davs`` and third-party copies by HTTP.
         proxies: Whether clients of ``root`` have to show a proxy (``server.authority.proxy(...)``, of somebody who was
@@ -237,6 +261,8 @@ def running(
             authority = Authority(_folder(stack) / "authority")
         daemons = Daemons(folder)
         stack.callback(daemons.close)
+        if disk:
+            data = _mount(stack, disk)
         server = XRootD(programs, folder, daemons, data, authority, tape)
         server.write_configuration(proxies, more)
         try:
@@ -248,6 +274,16 @@ def running(
         finally:
             with contextlib.suppress(KeyError):
                 server.thaw()  # what is stopped cannot be ended
+
+
+def _mount(stack: contextlib.ExitStack, size: int) -> Path:
+    folder = _folder(stack)
+    argv = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(folder)]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"not tested: no small disk can be mounted here: {done.stderr.strip()}")
+    stack.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
+    return folder
 
 
 def client() -> Mapping[str, str]:
