@@ -19,6 +19,7 @@ OWN: Mapping[str, tuple[str, str]] = {
     "xrdcp": ("xrdcp", "Xrdcp"),
     "lsm": ("lsm", "Lsm"),
     "scp": ("scp", "Scp"),
+    "s3": ("s3", "S3"),
     "rucio": ("rucio", "Rucio"),
 }
 

@@ -73,3 +73,12 @@ def _sshd():
 
     with sshd.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session", name="object_storage")
+def _object_storage():
+    """What stands in for an object storage."""
+    from tests.services import object_storage
+
+    with object_storage.running() as server:
+        yield server
