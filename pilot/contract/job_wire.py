@@ -103,7 +103,7 @@ def to_panda(spec: JobSpec) -> dict[str, Any]:
         "maxCpuCount": spec.max_cpu_time,
         "minRamCount": _mb(spec.memory),
         "maxDiskCount": _mb(spec.disk),
-        "transferType": NULL,
+        "transferType": "direct" if spec.direct else NULL,
         "cloud": NULL,
         "nucleus": NULL,
         "sourceSite": NULL,
@@ -113,7 +113,7 @@ def to_panda(spec: JobSpec) -> dict[str, Any]:
         "ioIntensity": 0,
         "ioIntensityUnit": NULL,
         "prodDBlocks": _listed(spec.inputs, "dataset"),
-        "prodDBlockToken": ",".join(NULL for _ in spec.inputs),
+        "prodDBlockToken": ",".join("local" if file.copied else NULL for file in spec.inputs),
         "dispatchDblock": NULL,
         "dispatchDBlockToken": NULL,
         "dispatchDBlockTokenForOut": ",".join(NULL for _ in stored),
@@ -158,6 +158,7 @@ def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
         ("eventService", spec.events, "True"),
         ("eventServiceMerge", spec.merges_events, "True"),
         ("allowNoOutput", spec.allow_no_output, ",".join(spec.allow_no_output)),
+        ("altStageOut", spec.alternative_storage is not None, "on" if spec.alternative_storage else "off"),
     )
     rare.update({name: value for name, says_so, value in said if says_so})
     for name, program in spec.programs.items():
@@ -220,6 +221,8 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         input_lists=read_lists(reader.text("writeToFile")) if merges else (),
         jobset_id=reader.optional("jobsetID", INTEGER) if events else None,
         resource_type=reader.text("resource_type"),
+        direct=reader.text("transferType") == "direct",
+        alternative_storage=reader.optional("altStageOut", TRUTH),
     )
 
 
@@ -310,6 +313,8 @@ class _Reader:
             key: self.column(key, len(names))
             for key in ("GUID", "fsize", "checksum", "scopeIn", "realDatasetsIn", "ddmEndPointIn")
         }
+        tokens = self.listed("prodDBlockToken")
+        columns["prodDBlockToken"] = tokens if len(tokens) == len(names) else [""] * len(names)
         files: dict[str, FileSpec] = {}
         for at, name in enumerate(names):
             if not name:
@@ -334,6 +339,7 @@ class _Reader:
             checksum=checksum_from_panda(said["checksum"]),
             endpoint=said["ddmEndPointIn"],
             guid=said["GUID"],
+            copied=said["prodDBlockToken"] == "local",
         )
 
     def stored(self, log_name: str) -> list[FileSpec]:

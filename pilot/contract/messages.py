@@ -123,7 +123,10 @@ class WorkRequest(Frozen):
 
 
 class StoredFile(Frozen):
-    """What became of one output or log: ``size`` in bytes, ``checksum`` as ``adler32:...``, ``url`` where it lies."""
+    """What became of one file: ``size`` in bytes, ``checksum`` as ``adler32:...``, ``url`` where it lies, or came from.
+
+    ``direct``: an input that was not copied; no report says so.
+    """
 
     lfn: str
     size: int
@@ -131,6 +134,7 @@ class StoredFile(Frozen):
     guid: str = ""
     url: str = ""
     endpoint: str = ""
+    direct: bool = False
 
 
 _CHECKSUMS = (("adler32", "ad"), ("md5sum", "md"), ("md5", "md"))

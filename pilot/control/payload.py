@@ -239,6 +239,10 @@ class PayloadControl:
         argv = call(self._plugins, "payload_command", **words)
         if not argv:
             raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, f"no plugin knows how to run {spec.transformation!r}")
+        if addresses := bundle.read_remotely(place.root) if spec.inputs else None:
+            from pilot.copytool.direct import with_addresses
+
+            argv = (argv[0], *with_addresses(argv[1:], addresses))
         command = PayloadCommand(tuple(argv), whole, place.root)
         wrapped: Optional[PayloadCommand] = call(self._plugins, "wrap_command", spec=spec, queue=queue, command=command)
         return wrapped if wrapped is not None else self._contained(container, command)

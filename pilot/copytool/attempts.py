@@ -27,13 +27,15 @@ class Policy(NamedTuple):
     """How long, and how often, a copy is tried.
 
     ``backoff`` is the seconds before the second try, doubled for each further one; ``base_time`` what any try may
-    take, ``rate`` the slowest copy that is waited for beyond that, in bytes per second.
+    take, ``rate`` the slowest copy that is waited for beyond that, in bytes per second; ``open_time`` what may pass
+    until an input that is not copied is seen to be there.
     """
 
     attempts: int = 3
     backoff: float = 1.0
     base_time: float = 400.0
     rate: float = 1e6
+    open_time: float = 180.0
 
     def seconds_for(self, size: Optional[int]) -> float:
         """Answer how long one try may take; for a file of unknown size, as long as there is."""
@@ -72,12 +74,13 @@ class Try(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """A file that is to come or to go, and how large it is, if that is known."""
+    """A file that is to come or to go, and the seconds that one try may take; ``direct``: it is only looked at."""
 
     spec: JobSpec
     file: FileSpec
     direction: Direction
-    size: Optional[int]
+    seconds: float
+    direct: bool = False
 
 
 class Standing:
@@ -186,7 +189,7 @@ class Attempts:
         where = f"{way} {shown(route.url)} by {route.tool.name}"
         with self._turns.one(deadline, cancel):
             began, watch = time.time(), Watch()
-            mine = Deadline(min(deadline.left(), self.policy.seconds_for(wish.size)))
+            mine = Deadline(min(deadline.left(), wish.seconds))
             try:
                 file = once(Try(route, mine, cancel, watch))
             except (CopyFailed, CopyCancelled) as raised:
@@ -234,6 +237,7 @@ def _trace(
         attempt=number,
         kind=_kind(failure),
         error=failure.words[:WORDS] if failure else "",
+        direct=wish.direct,
     )
 
 

@@ -14,8 +14,9 @@ from typing import Callable, Optional, Union
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.messages import StoredFile
+from pilot.contract.named import NamedTuple
 from pilot.contract.queue import QueueData, StorageEndpoint
-from pilot.copytool import inward, outward
+from pilot.copytool import direct, inward, outward
 from pilot.copytool.attempts import Attempts, OnTrace, Policy, Wish
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, CopyTool, Deadline, FailureKind
 from pilot.copytool.failures import Direction, job_failure, together
@@ -31,6 +32,14 @@ Fate = Union[StoredFile, JobFailed]
 
 def nobody(_: object) -> None:
     """Forget what is told."""
+
+
+class Input(NamedTuple):
+    """An input, the ways to it, and those by which the payload reads it where it lies; without, it is copied."""
+
+    file: FileSpec
+    routes: Sequence[Route]
+    remote: Sequence[Route] = ()
 
 
 class Engine:
@@ -73,21 +82,25 @@ class Engine:
     ) -> tuple[StoredFile, ...]:
         """Bring a job's inputs into ``folder`` under their names, and say what arrived.
 
-        ``on_arrived`` is told of each as soon as it is there, one at a time.
+        What the payload reads where it lies is looked for there, and is marked in the answer. ``on_arrived`` is told of
+        each file as soon as it is there, one at a time.
 
         Raises:
             JobFailed: an input did not arrive as it is registered; what has arrived stays in ``folder``.
         """
-        ways = [(file, self._routes(spec, file)) for file in spec.inputs]
-        self._check_size(ways)
+        inputs = [self._input(spec, file) for file in _once_each(spec.inputs)]
+        copied = [one for one in inputs if not one.remote]
+        self._check_size(copied)
         tell = self._one_at_a_time(on_arrived)
 
-        def fetch(way: tuple[FileSpec, Sequence[Route]]) -> Fate:
-            return _fate(lambda: self._fetch(spec, *way, folder, deadline, cancel), tell)
+        def bring(one: Input) -> Fate:
+            if one.remote:
+                return _fate(lambda: self._open(spec, one, deadline, cancel), tell)
+            return _fate(lambda: self._fetch(spec, one, folder, deadline, cancel), tell)
 
-        taking = {folder / file.lfn: file.size or 0 for file, routes in ways if routes[0].tool.takes_space}
+        taking = {folder / one.file.lfn: one.file.size or 0 for one in copied if one.routes[0].tool.takes_space}
         with self._room.promised(folder, taking):
-            return _all_of(each(ways, fetch, self._turns.count))
+            return _all_of(each(inputs, bring, self._turns.count))
 
     def stage_out(
         self,
@@ -134,24 +147,33 @@ class Engine:
     def _routes(self, spec: JobSpec, file: FileSpec) -> tuple[Route, ...]:
         return routes_for(spec, file, self._queue, self._storages, self._tools)
 
-    def _check_size(self, ways: Sequence[tuple[FileSpec, Sequence[Route]]]) -> None:
-        total = sum(file.size or 0 for file, _ in ways)
+    def _input(self, spec: JobSpec, file: FileSpec) -> Input:
+        routes = self._routes(spec, file)
+        return Input(file, routes, direct.ways(spec, file, self._queue, routes))
+
+    def _check_size(self, inputs: Sequence[Input]) -> None:
+        total = sum(one.file.size or 0 for one in inputs)
         if total > self._queue.max_input_size > 0:
             words = f"the inputs have {total} bytes, queue {self._queue.name} allows {self._queue.max_input_size}"
             raise JobFailed(ErrorCode.SIZE_TOO_LARGE, words)
 
-    def _fetch(
-        self,
-        spec: JobSpec,
-        file: FileSpec,
-        routes: Sequence[Route],
-        folder: Path,
-        deadline: Deadline,
-        cancel: Cancel,
-    ) -> StoredFile:
-        wish, target = Wish(spec, file, Direction.IN, file.size), folder / file.lfn
+    def _open(self, spec: JobSpec, wanted: Input, deadline: Deadline, cancel: Cancel) -> StoredFile:
+        file = wanted.file
+        wish = Wish(spec, file, Direction.IN, self._attempts.policy.open_time, direct=True)
         try:
-            return self._attempts.take(wish, routes, lambda one: inward.fetch(file, target, one), deadline, cancel)
+            return self._attempts.take(wish, wanted.remote, lambda one: direct.opened(file, one), deadline, cancel)
+        except CopyFailed as failed:
+            raise direct.not_opened(failed, file) from failed
+        except CopyCancelled as given_up:
+            raise JobFailed(ErrorCode.COPY_CANCELLED, f"{file.lfn} was not looked for", lfn=file.lfn) from given_up
+
+    def _fetch(self, spec: JobSpec, wanted: Input, folder: Path, deadline: Deadline, cancel: Cancel) -> StoredFile:
+        file, target = wanted.file, folder / wanted.file.lfn
+        wish = Wish(spec, file, Direction.IN, self._attempts.policy.seconds_for(file.size))
+        try:
+            return self._attempts.take(
+                wish, wanted.routes, lambda one: inward.fetch(file, target, one), deadline, cancel
+            )
         except CopyFailed as failed:
             facts = {"needed": file.size, "free": free_on(folder)} if failed.kind is FailureKind.NO_SPACE else {}
             raise job_failure(failed, Direction.IN, file, **facts) from failed
@@ -159,7 +181,8 @@ class Engine:
             raise JobFailed(ErrorCode.COPY_CANCELLED, f"{file.lfn} was not fetched", lfn=file.lfn) from given_up
 
     def _store(self, spec: JobSpec, output: outward.Output, deadline: Deadline, cancel: Cancel) -> StoredFile:
-        file, wish = output.file, Wish(spec, output.file, Direction.OUT, output.size)
+        file = output.file
+        wish = Wish(spec, file, Direction.OUT, self._attempts.policy.seconds_for(output.size))
         guid = file.guid or outward.new_guid()
 
         def by(routes: Sequence[Route]) -> StoredFile:
@@ -179,6 +202,20 @@ class Engine:
             raise job_failure(failed, Direction.OUT, file, needed=output.size) from failed
         except CopyCancelled as given_up:
             raise JobFailed(ErrorCode.COPY_CANCELLED, f"{file.lfn} was not stored", lfn=file.lfn) from given_up
+
+
+def _once_each(files: Sequence[FileSpec]) -> list[FileSpec]:
+    """Leave out what is named again, because several datasets hold it.
+
+    Raises:
+        JobFailed: two files would have one name.
+    """
+    found: dict[str, FileSpec] = {}
+    for file in files:
+        if found.setdefault(file.lfn, file).scope != file.scope:
+            words = f"{file.lfn} is wanted of scope {found[file.lfn].scope} and of scope {file.scope}"
+            raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words, lfn=file.lfn)
+    return list(found.values())
 
 
 def _fate(move: Callable[[], StoredFile], tell: Callable[[StoredFile], object]) -> Fate:

@@ -64,7 +64,7 @@ class Toolbox:
             self.tools(queue),
             storages,
             queue,
-            policy=Policy(copy.attempts, base_time=copy.base_time, rate=copy.rate),
+            policy=Policy(copy.attempts, base_time=copy.base_time, rate=copy.rate, open_time=copy.open_time),
             turns=turns,
             room=room,
             on_trace=on_trace or nobody,

@@ -69,6 +69,13 @@ def note_inputs(folder: Path, inputs: Sequence[StoredFile]) -> None:
     _note(folder / _INPUTS, [asdict(file) for file in inputs])
 
 
+def read_remotely(folder: Path) -> Mapping[str, str]:
+    """Answer the addresses of the inputs that were not copied, by their names."""
+    noted = _noted(folder / _INPUTS)
+    files = [file for file in noted if isinstance(file, dict)] if isinstance(noted, list) else []
+    return {str(file.get("lfn")): str(file.get("url")) for file in files if file.get("direct")}
+
+
 def note_command(folder: Path, command: PayloadCommand, limits: Mapping[str, Any]) -> None:
     """Note what is run, in which environment and under which limits.
 

@@ -259,3 +259,28 @@ def test_a_name_that_could_lead_elsewhere_or_hide_is_refused(name):
 def test_a_name_that_programs_misunderstand_is_refused_with_the_reason(name, words):
     with pytest.raises(ContractError, match=f"^lfn: .*{words}"):
         checked_lfn(name, "lfn")
+
+
+@pytest.mark.parametrize(("said", "meant"), [("on", True), ("off", False), ("NULL", None), (None, None)])
+def test_a_job_may_say_whether_its_outputs_go_elsewhere(said, meant):
+    spec = from_panda({"PandaID": 1, "transformation": "t", "altStageOut": said})
+    assert spec.alternative_storage is meant
+    assert from_panda(to_panda(spec)) == spec
+    assert ("altStageOut" in to_panda(spec)) is (meant is not None)
+
+
+def test_a_job_says_whether_its_inputs_are_read_where_they_lie_and_which_are_copied_all_the_same():
+    said = {
+        "PandaID": 1,
+        "transformation": "t",
+        "transferType": "direct",
+        "inFiles": "a,b",
+        "prodDBlockToken": "local,NULL",
+    }
+    spec = from_panda(said)
+    assert spec.direct
+    assert [file.copied for file in spec.inputs] == [True, False]
+    assert from_panda(to_panda(spec)) == spec
+    assert to_panda(spec)["prodDBlockToken"] == "local,NULL"
+    assert [file.copied for file in from_panda({**said, "prodDBlockToken": "local"}).inputs] == [False, False]
+    assert not from_panda({**said, "transferType": "fax"}).direct

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.job import Program
+from pilot.contract.job import FileSpec, Program, Role
 from pilot.control.lifecycle import Effect, Event
 from pilot.errors import JobFailed, PluginFailed
 from pilot.hookspecs import hookimpl
@@ -380,3 +380,18 @@ def test_what_a_payload_writes_of_itself_is_kept_with_how_it_ended(bench):
     answer = run(bench, "/bin/sh", "-c", """echo '{"events": 5}' > jobReport.json; exit 3""")
     assert json.loads(answer.outcome.report) == {"events": 5}
     assert run(bench, "true", id=8).outcome.report == ""
+
+
+def test_the_payload_is_told_the_addresses_of_inputs_that_it_reads_where_they_lie(bench):
+    (bench.storage / "ds").mkdir()
+    for name in ("a.root", "b.raw"):
+        (bench.storage / "ds" / name).write_text("hello")
+    bench.queue = {"direct_access_lan": True}
+    inputs = tuple(FileSpec(name, Role.INPUT, dataset="ds") for name in ("a.root", "b.raw"))
+    spec = bench.spec("echo", "--in=a.root,b.raw", inputs=inputs, direct=True)
+    bench.data().stage_in(bench.work(Effect.STAGE_IN, spec))
+    bench.payload().run(bench.work(Effect.RUN_PAYLOAD, spec))
+    outcome = bench.told[-1].outcome
+    assert outcome.stdout.read_text() == f"--in=file://{bench.storage}/ds/a.root,b.raw\n"
+    assert (outcome.workdir / "b.raw").exists()
+    assert not (outcome.workdir / "a.root").exists()

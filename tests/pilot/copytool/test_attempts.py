@@ -21,7 +21,7 @@ NEAR, FAR, SAME = (
 )
 FILE = FileSpec("f", Role.INPUT, "scope", "data/set", guid="G")
 QUICK = Policy(3, 0.001)
-WISH = Wish(JobSpec(id=7, attempt=1, transformation="true"), FILE, Direction.IN, 10)
+WISH = Wish(JobSpec(id=7, attempt=1, transformation="true"), FILE, Direction.IN, 6.0)
 
 
 def failed(kind, words="no"):
@@ -117,10 +117,10 @@ def test_the_waits_grow_and_are_never_the_same_for_all():
 
 
 def test_each_try_has_its_own_time_and_no_more_than_there_is():
-    scene = Scene({"A/local": [failed(None), None]}, Policy(3, 0.001, base_time=5, rate=10))
+    scene = Scene({"A/local": [failed(None), None]})
     scene.take(NEAR, seconds=100)
     assert all(5 < seconds <= 6 for seconds in scene.deadlines)
-    scene = Scene({"A/local": [None]}, Policy(3, 0.001, base_time=5, rate=10))
+    scene = Scene({"A/local": [None]})
     scene.take(NEAR, seconds=2)
     assert scene.deadlines[0] <= 2
 
