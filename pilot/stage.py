@@ -150,6 +150,7 @@ def _watch(staging: Staging, heard: queue.SimpleQueue[Any], say: Optional[Callab
             line.clear()
             if say is not None:
                 say(line_of(word))
+                sys.stdout.flush()  # a pipe's reader sees it at once, too
         elif number is None:
             number = word
             staging.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -17,8 +17,7 @@ from pilot.control import requirements
 from pilot.control.lanes import Occupied, Tell
 from pilot.control.lifecycle import Event
 from pilot.control.news import Key, Stored, Transferred, Work
-from pilot.copytool.base import Cancel, CopyTool, Deadline
-from pilot.copytool.known import Known
+from pilot.copytool.base import Cancel, Deadline
 from pilot.errors import JobFailed
 from pilot.plugins import call
 from pilot.runtime import bundle, workdir
@@ -51,12 +50,6 @@ class Doors(NamedTuple):
 
     verification: Verification
     addresses: Addresses
-
-
-def copytools(plugins: pluggy.PluginManager) -> Mapping[str, type[CopyTool]]:
-    """Answer the copy tools that there are, by name; of two plugins that offer one, the one registered later wins."""
-    offered: Sequence[Sequence[type[CopyTool]]] = call(plugins, "register_copytools")
-    return Known({kind.name: kind for kinds in reversed(offered) for kind in kinds})
 
 
 class Logs(NamedTuple):

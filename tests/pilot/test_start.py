@@ -42,9 +42,11 @@ sys.exit(main())
 LATER = """
     argparse asyncio concurrent difflib multiprocessing platform psutil secrets sqlite3 statistics subprocess tarfile
     unittest uuid xml yaml zipfile
-    pilot.api.analytics pilot.api.container pilot.api.environment pilot.api.event_client pilot.api.event_files
-    pilot.api.exchange pilot.api.harvester pilot.api.images pilot.api.job_files pilot.api.offline
-    pilot.api.pool_catalog pilot.api.services pilot.api.shared_files pilot.api.worker
+    pilot.api.analytics pilot.api.container pilot.api.data pilot.api.descriptions pilot.api.environment
+    pilot.api.event_client pilot.api.event_files
+    pilot.api.exchange pilot.api.file_lists pilot.api.harvester pilot.api.images pilot.api.job_files pilot.api.offline
+    pilot.api.pool_catalog pilot.api.services pilot.api.shared_files pilot.api.staged pilot.api.staging pilot.api.tries
+    pilot.api.worker
     pilot.broker pilot.check
     pilot.contract.catchall pilot.contract.events pilot.contract.order pilot.contract.payload_codes
     pilot.contract.processing pilot.contract.resource_types pilot.contract.server_codes pilot.contract.signature
@@ -54,7 +56,8 @@ LATER = """
     pilot.control.iterations pilot.control.lending pilot.control.observing pilot.control.realtime
     pilot.control.resuming pilot.control.utilities pilot.control.verdicts
     pilot.copytool.engine pilot.copytool.failures pilot.copytool.routes
-    pilot.eventservice pilot.hpc pilot.realtime pilot.replay pilot.trial pilot.usage
+    pilot.common pilot.eventservice pilot.hpc pilot.info pilot.progress_line pilot.realtime pilot.replay pilot.stage
+    pilot.trial pilot.usage
     pilot.runtime.compression pilot.runtime.container.asked pilot.runtime.container.choice
     pilot.runtime.container.command pilot.runtime.container.diagnosis pilot.runtime.container.node
     pilot.runtime.container.options pilot.runtime.container.podman pilot.runtime.container.values

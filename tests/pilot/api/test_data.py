@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -20,9 +21,15 @@ from pilot.contract.job import FileSpec, Role
 from pilot.contract.queue import QueueData, local_storage
 from pilot.errors import ConfigError
 from tests.pilot.api.staging_site import Site
+from tests.pilot.api.test_public import ROOT
+from tests.pilot.api.test_public import run as run_page
 
 CONTENT = b"a muon on its way\n" * 100
 SUM = f"adler32:{zlib.adler32(CONTENT):08x}"
+
+
+def with_path():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 @pytest.fixture
@@ -182,7 +189,7 @@ def test_bytes_on_their_way_count(site, tmp_path):
 def test_a_full_disk_fails_what_has_no_room_and_leaves_the_rest(site, small_disk):
     site.has("small", b"x" * 1000)
     site.has("large", b"x" * 100_000)
-    results = stage_in(site).run(["large", "small"], small_disk / "in")
+    results = stage_in(site, at_once=1).run(["large", "small"], small_disk / "in")
     assert [result.code for result in results] == [1098, 0]
     assert [path.name for path in (small_disk / "in").iterdir()] == ["small"]
 
@@ -287,3 +294,41 @@ def test_a_program_that_ends_in_the_middle_of_a_block_leaves_nothing_half(site, 
     )
     assert done.returncode == 3
     assert list((tmp_path / "in").iterdir()) == []
+
+
+def described(site):
+    (site.store.parent / "queue.json").write_text(json.dumps(site.queue))
+    (site.store.parent / "storages.json").write_text(json.dumps(site.storages))
+    return ("queue.json", "storages.json")
+
+
+def test_the_program_of_the_page_brings_files_and_tells_how_far_it_is(site, tmp_path):
+    site.has("mDST-278473-1-7.root", b"a muon on its way")
+    done = run_page("howto/stage-files.md", *described(site), "mDST-278473-1-7.root", folder=tmp_path)
+    assert done.stderr == ""
+    (expected,) = re.findall(r"```text\n(.*?)```", (ROOT / "doc/howto/stage-files.md").read_text(), re.DOTALL)
+    assert done.stdout.splitlines() == expected.splitlines()
+
+
+def test_the_same_program_says_what_did_not_come_and_what_is_wrong(site, tmp_path):
+    done = run_page("howto/stage-files.md", *described(site), "gone.root", folder=tmp_path)
+    assert done.stdout.splitlines()[-1] == "gone.root: error 1331 after 1 tries by local"
+    done = run_page("howto/stage-files.md", *described(site), "a", "a", folder=tmp_path)
+    assert (done.returncode, done.stderr.partition(":")[0]) == (1, "BAD_CONFIGURATION")
+
+
+def test_the_commands_of_the_page_say_what_it_shows(site, tmp_path):
+    site.has("mDST-278473-1-7.root", b"a muon on its way")
+    described(site)
+    text = (ROOT / "doc/howto/stage-files.md").read_text()
+    (shown,) = re.findall(r"```console\n\$ pilot (stage-in .*?)```", text, re.DOTALL)
+    command, *expected = shown.splitlines()
+    words = [sys.executable, "-m", "pilot", *command.split()]
+    done = subprocess.run(words, cwd=tmp_path, env=with_path(), capture_output=True, text=True, timeout=60)
+    assert str(done.returncode) == expected[-1]
+    said = done.stdout.replace(str(site.store), "/storage").replace(str(tmp_path), "/data")
+    assert timeless(said.splitlines()) == timeless(expected[:-2])
+
+
+def timeless(lines):
+    return sorted(re.sub(r"\d\.\d+ s", "", line) for line in lines)
