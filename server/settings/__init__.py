@@ -27,6 +27,7 @@ COMPASS_APPS = [
     "server.services",
     "server.pilots",
     "server.factory",
+    "server.dataservice",
     "server.production",
     "server.monitor",
 ]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Max
 
+from pilot.contract.states import FINAL, JobState
 from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobReport, Live, Ready
+
+#: After these moves a job's files, or what it waits for, may be others than before.
+_TURNS = frozenset({state.value for state in (*FINAL, JobState.ACTIVATED)})
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,39 @@ def _tries(report: str) -> list[dict[str, Any]]:
     except (ValueError, TypeError, RecursionError):  # a pilot may report anything
         return []
     return [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the owners of a job's files have to know of it; ``events`` as its last report said."""
+
+    state: JobState
+    attempt: int
+    events: int | None
+
+
+def standings(job_ids: Iterable[int]) -> dict[int, Standing]:
+    """Answer how each of these jobs stands that there is."""
+    rows = Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "state", "attempt", "events")
+    return {pk: Standing(JobState(state), attempt, events) for pk, state, attempt, events in rows}
+
+
+def turns_after(event_id: int, *, limit: int, until: datetime | None = None) -> tuple[list[int], int]:
+    """Answer the jobs that were born, queued or ended after an event, and the number of the last event looked at.
+
+    Args:
+        event_id: The event.
+        limit: Most events to be looked at.
+        until: Events after this time are left for later.
+    """
+    moves = JobEvent.objects.filter(pk__gt=event_id)
+    rows = list(moves.order_by("pk").values_list("pk", "job_id", "before", "after", "at")[:limit])
+    seen = [row for row in rows if until is None or row[4] <= until]
+    if len(seen) < len(rows):  # what comes after the first one that is too young is left, too
+        first = next(at for at, row in enumerate(rows) if until is not None and row[4] > until)
+        seen = rows[:first]
+    turning = {job for _, job, before, after, _ in seen if not before or after in _TURNS}
+    return sorted(turning), (seen[-1][0] if seen else event_id)
 
 
 def moves_after(event_id: int, *, limit: int = 1000) -> list[JobEvent]:

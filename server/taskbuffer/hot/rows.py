@@ -161,10 +161,6 @@ def fail_files(cursor: CursorWrapper, job_id: int) -> None:
     )
 
 
-def inputs_ready(cursor: CursorWrapper, job_id: int) -> None:
-    cursor.execute("UPDATE taskbuffer_jobfile SET state = 'ready' WHERE job_id = %s AND role = 'input'", (job_id,))
-
-
 def again(cursor: CursorWrapper, job: Standing, at: datetime, by: str, detail: str) -> None:
     """Queue a job for its next attempt, which may be one more than it was ordered with."""
     attempt, priority = job.attempt + 1, job.priority - RETRY_PENALTY

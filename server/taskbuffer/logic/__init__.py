@@ -6,7 +6,7 @@ from server.taskbuffer.logic.command import command, looks_in, was_shown
 from server.taskbuffer.logic.end import KillOutcome, kill
 from server.taskbuffer.logic.lost import Limits, Reaped, reap_lost
 from server.taskbuffer.logic.pilot import apply_update, claim
-from server.taskbuffer.logic.queue import activate, retry
+from server.taskbuffer.logic.queue import activate, fail_waiting, place, retry
 from server.taskbuffer.logic.submit import submit
 
 __all__ = [
@@ -17,8 +17,10 @@ __all__ = [
     "apply_update",
     "claim",
     "command",
+    "fail_waiting",
     "kill",
     "looks_in",
+    "place",
     "reap_lost",
     "retry",
     "was_shown",

@@ -1,0 +1,39 @@
+"""What others may ask of the data service, one module per subject."""
+
+from __future__ import annotations
+
+from server.dataservice.logic.datasets import (
+    DatasetRefused,
+    NewFile,
+    add_files,
+    close,
+    freeze,
+    register_dataset,
+    reopen,
+)
+from server.dataservice.logic.requests import (
+    RequestRefused,
+    release,
+    request_archive,
+    request_delete,
+    request_prestage,
+    request_replicate,
+    try_again,
+)
+
+__all__ = [
+    "DatasetRefused",
+    "NewFile",
+    "RequestRefused",
+    "add_files",
+    "close",
+    "freeze",
+    "register_dataset",
+    "release",
+    "reopen",
+    "request_archive",
+    "request_delete",
+    "request_prestage",
+    "request_replicate",
+    "try_again",
+]

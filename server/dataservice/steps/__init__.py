@@ -1,0 +1,1 @@
+"""The steps of the data service. Each is one idempotent function and one periodic service."""

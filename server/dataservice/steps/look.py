@@ -1,0 +1,121 @@
+"""Step: what storages say has come, or is on tape, is looked at; what is right goes on, what is wrong is told apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from server.dataservice import door
+from server.dataservice.door import Step
+from server.dataservice.limits import limits
+from server.dataservice.logic.files import move_replicas
+from server.dataservice.models import Transfer
+from server.dataservice.states import TO_BE_LOOKED_AT, ReplicaState, TransferKind, TransferState, values
+from server.dataservice.steps.contact import Silent, ask
+from server.dataservice.steps.tries import again, expected_of, follow_failures, paths_of, seconds
+from server.dataservice.truth import Expected, Looked, Then, Wanted, follow, judge
+from server.dataservice.where import Rims
+from server.storage.base import Fault, FaultKind, Found
+
+SERVICE = "dataservice.look"
+K, S = TransferKind, TransferState
+
+#: Where bytes should be, and whether checksums are compared, by what is looked at.
+_LOOKS = {
+    (K.PRESTAGE, S.ON_DISK): (Wanted.DISK, False),
+    (K.REPLICATE, S.ON_DISK): (Wanted.DISK, True),
+    (K.ARCHIVE, S.ON_DISK): (Wanted.TAPE, False),
+    (K.ARCHIVE, S.ON_TAPE): (Wanted.TAPE, True),
+}
+_NEXT = {
+    (K.PRESTAGE, S.ON_DISK): S.PINNED,
+    (K.REPLICATE, S.ON_DISK): S.VERIFIED,
+    (K.ARCHIVE, S.ON_DISK): S.ON_TAPE,
+    (K.ARCHIVE, S.ON_TAPE): S.VERIFIED,
+}
+
+
+def look(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
+    """Look at files that are said to be there; answer how many have moved."""
+    moved, silent, most = 0, set[str](), limits().calls_per_cycle
+    while most:
+        most -= 1
+        keep()
+        group = _next_group(now, silent)
+        if not group:
+            break
+        try:
+            moved += _look_at(group, rims, now)
+        except Silent:
+            silent.add(group[0].endpoint)
+    return moved
+
+
+def _next_group(now: datetime, silent: set[str]) -> list[Transfer]:
+    """Answer the files of one look: of one kind and state, at one storage."""
+    due = Transfer.objects.filter(state__in=values(TO_BE_LOOKED_AT), due__lte=now).exclude(endpoint__in=silent)
+    first = due.order_by("due", "pk").first()
+    if first is None:
+        return []
+    alike = due.filter(kind=first.kind, state=first.state, endpoint=first.endpoint)
+    return list(alike.order_by("due", "pk")[: limits(first.kind).bulk])
+
+
+def _look_at(transfers: Sequence[Transfer], rims: Rims, now: datetime) -> int:
+    """Look at some files and write down what was found.
+
+    Raises:
+        Silent: the storage did not answer.
+    """
+    first = transfers[0]
+    wanted, checksums = _LOOKS[K(first.kind), S(first.state)]
+    paths, expected = paths_of(transfers), expected_of(transfers)
+    storage = ask(first.endpoint, lambda: rims.storage_of(first.endpoint), now)
+    found = ask(first.endpoint, lambda: storage.look(list(paths.values()), checksums=checksums), now)
+    nowhere = Fault(FaultKind.ABSENT, "the storage says nothing of it")
+    with transaction.atomic():
+        steps = []
+        for one in door.locked([each.pk for each in transfers], [S(first.state)]):
+            said: Found | Fault = found.get(paths.get(one.pk, ""), nowhere)
+            steps.append(_step(one, _judged(expected[one.pk], said, wanted, checksums), now))
+        door.move_all(steps, by=SERVICE, now=now)
+        follow_failures(steps, now)
+        _tell_catalogue(steps, now)
+    return sum(step.after is not None for step in steps)
+
+
+def _judged(expected: Expected, said: Found | Fault, wanted: Wanted, checksums: bool) -> Looked:
+    return judge(expected, said, wanted=wanted, checksums=checksums)
+
+
+def _step(transfer: Transfer, looked: Looked, now: datetime) -> Step:
+    bounds = limits(transfer.kind)
+    since = transfer.answer_since if transfer.answer == looked.answer and transfer.answer_since else now
+    told = {"answer": looked.answer.value, "answer_since": since}
+    then = follow(looked.answer, now - since, bounds)
+    if then is Then.WAIT:
+        return Step(transfer, None, looked.words, {**told, "due": now + seconds(bounds.look_every)})
+    if then is Then.AGAIN:
+        return again(transfer, looked.words, now, answer=looked.answer)
+    after = _NEXT[K(transfer.kind), S(transfer.state)]
+    # A pin that is lost later begins anew, with as many tries as at first.
+    more = {"allowed": transfer.tries + bounds.tries} if after is S.PINNED else {}
+    return Step(transfer, after, "", {**told, "due": now, **more})
+
+
+def _tell_catalogue(steps: Sequence[Step], now: datetime) -> None:
+    """Let replicas be what was seen; files and jobs follow."""
+    alike: dict[tuple[str, ReplicaState, datetime | None], list[int]] = defaultdict(list)
+    for step in steps:
+        one = step.transfer
+        if step.after is S.PINNED:
+            alike[one.endpoint, ReplicaState.AVAILABLE, one.pinned_until].append(one.file_id)
+        elif step.after is S.VERIFIED:
+            state = ReplicaState.ON_TAPE if one.kind == K.ARCHIVE else ReplicaState.AVAILABLE
+            alike[one.endpoint, state, None].append(one.file_id)
+    for (endpoint, state, pinned_until), files in alike.items():
+        on_tape = None if state is ReplicaState.AVAILABLE else True
+        move_replicas(files, endpoint, state, now=now, pinned_until=pinned_until, on_tape=on_tape)

@@ -1,0 +1,136 @@
+"""Step: what is requested is said to storages and movers, in bulk. How it goes on is asked elsewhere: see poll."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from server.dataservice import door
+from server.dataservice.door import Step
+from server.dataservice.limits import limits
+from server.dataservice.models import Submission, Transfer
+from server.dataservice.states import Answer, SubmissionState, TransferKind, TransferState
+from server.dataservice.steps.calls import SERVICE, begin, call
+from server.dataservice.steps.contact import Silent, ask
+from server.dataservice.steps.tries import expected_of, paths_of
+from server.dataservice.truth import Wanted, judge
+from server.dataservice.where import Rims
+
+CALLED = (TransferKind.PRESTAGE, TransferKind.ARCHIVE, TransferKind.REPLICATE)
+
+
+@dataclass(frozen=True)
+class Group:
+    """What goes into one call."""
+
+    kind: str
+    endpoint: str
+    source: str
+    lifetime: float
+
+
+def submit(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
+    """Say to storages what is requested of them; answer how many files that were.
+
+    What an earlier run has only begun is said again first. A storage that is silent is left alone for this run.
+    """
+    silent: set[str] = set()
+    said = _recover(rims, now, keep, silent)
+    most = limits().calls_per_cycle
+    for group in _groups(now):
+        while most and group.endpoint not in silent:
+            keep()
+            most -= 1
+            submitted = _submit_some(group, rims, now, silent)
+            said += submitted
+            if not submitted:
+                break
+    return said
+
+
+def _recover(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[str]) -> int:
+    """Make again the calls of which nobody knows whether they were heard."""
+    count = 0
+    begun = Submission.objects.filter(state=SubmissionState.BEGUN).exclude(kind=TransferKind.DELETE)
+    for submission in begun.order_by("pk"):
+        if submission.endpoint in silent:
+            continue
+        keep()
+        try:
+            call(submission, rims, now)
+        except Silent:
+            silent.add(submission.endpoint)
+        else:
+            count += 1
+    return count
+
+
+def _groups(now: datetime) -> list[Group]:
+    """Answer what calls there are to make, the oldest wishes first."""
+    rows = _due(now).order_by("pk").values_list("kind", "endpoint", "source", "request__lifetime")
+    return [Group(*row) for row in dict.fromkeys(rows.distinct())]
+
+
+def _due(now: datetime):  # type: ignore[no-untyped-def]
+    rows = Transfer.objects.filter(state=TransferState.REQUESTED, submission=None, due__lte=now, kind__in=CALLED)
+    return rows.filter(wanted_until=None) | rows.filter(wanted_until__gt=now)
+
+
+def _submit_some(group: Group, rims: Rims, now: datetime, silent: set[str]) -> int:
+    """Make one call; answer how many files it was for."""
+    bounds = limits(group.kind)
+    with transaction.atomic():
+        rows = _due(now).filter(kind=group.kind, endpoint=group.endpoint, source=group.source)
+        keys = list(
+            rows.filter(request__lifetime=group.lifetime).order_by("pk").values_list("pk", flat=True)[: bounds.bulk]
+        )
+        transfers = [one for one in door.locked(keys, [TransferState.REQUESTED]) if one.submission_id is None]
+        if not transfers:
+            return 0
+        if group.kind == TransferKind.ARCHIVE and not group.source:
+            _watch(transfers, now)
+            return len(transfers)
+        submission = begin(transfers, lifetime=min(group.lifetime, bounds.pin), now=now)
+    try:
+        if group.kind != TransferKind.PRESTAGE:
+            _make_room(submission, rims, now)
+        call(submission, rims, now)
+    except Silent:
+        silent.add(group.endpoint)
+    return len(transfers)
+
+
+def _watch(transfers: list[Transfer], now: datetime) -> None:
+    """Go on with files that lie at the tape system's storage already: they only have to be looked at."""
+    steps = [Step(one, TransferState.ON_DISK, "", {"tries": one.tries + 1, "due": now}) for one in transfers]
+    door.move_all(steps, by=SERVICE, now=now)
+
+
+def _make_room(submission: Submission, rims: Rims, now: datetime) -> None:
+    """Look at the targets of copies: what lies there and is right is not copied again, what is wrong is removed.
+
+    Only before the call is made for the first time: later the mover may be writing there.
+
+    Raises:
+        Silent: the storage did not answer.
+    """
+    transfers = list(Transfer.objects.filter(submission=submission).order_by("pk"))
+    paths, expected = paths_of(transfers), expected_of(transfers)
+    storage = ask(submission.endpoint, lambda: rims.storage_of(submission.endpoint), now)
+    found = ask(submission.endpoint, lambda: storage.look(list(paths.values())), now)
+    right, wrong = [], []
+    for one in transfers:
+        looked = judge(expected[one.pk], found[paths[one.pk]], wanted=Wanted.ANYWHERE).answer
+        if looked is Answer.RIGHT and one.answer != Answer.CHECKSUM:
+            right.append(one.pk)
+        elif looked not in (Answer.ABSENT, Answer.DELETED, Answer.REFUSED):
+            wrong.append(paths[one.pk])
+    if wrong:
+        ask(submission.endpoint, lambda: storage.remove(wrong), now)
+    with transaction.atomic():
+        there = door.locked(right, [TransferState.REQUESTED])
+        steps = [Step(one, TransferState.ON_DISK, "it lies there already", {"due": now}) for one in there]
+        door.move_all(steps, by=SERVICE, now=now)
