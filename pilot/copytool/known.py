@@ -19,6 +19,8 @@ OWN: Mapping[str, tuple[str, str]] = {
     "xrdcp": ("xrdcp", "Xrdcp"),
     "lsm": ("lsm", "Lsm"),
     "scp": ("scp", "Scp"),
+    "gfal": ("gfal", "Gfal"),
+    "gfalcopy": ("gfal", "Gfal"),
     "s3": ("s3", "S3"),
     "rucio": ("rucio", "Rucio"),
 }

@@ -1,0 +1,139 @@
+"""Copy by gfal2: WebDAV, XRootD, GridFTP, SFTP and whatever else it has plugins for, by its module or its programs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any, Optional, Protocol
+from urllib.parse import quote
+
+from pilot.copytool import grid
+from pilot.copytool.apart import shared
+from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Transfer
+from pilot.copytool.checksum import ADLER32
+from pilot.copytool.gfal_words import explained
+from pilot.copytool.local import path_of
+
+MODULE = "pilot.copytool.gfal_apart"
+#: Protocols in whose addresses what is no letter of a URL has to be encoded.
+_ENCODED = ("davs", "dav", "https", "http", "gsiftp", "root", "roots")
+_UNRESERVED = "/:@!$&'()*+,;=~"
+#: Protocols whose client computes a checksum while it copies.
+_ONE_PASS = ("root", "roots")
+
+
+class _Way(Protocol):
+    def call(
+        self, function: str, arguments: Mapping[str, Any], deadline: Deadline, cancel: Optional[Cancel] = None
+    ) -> Any: ...
+
+
+class Gfal(CopyTool):
+    """Both ends' checksums are compared by gfal2; one process each for copies that go on at the same time."""
+
+    name = "gfal"
+    schemes = ("davs", "dav", "https", "http", "root", "roots", "gsiftp", "sftp", "srm", "file")
+
+    def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
+        local, far = sorted((transfer.source, transfer.target), key=lambda url: not url.startswith("file:"))
+        algorithm, _, value = (transfer.checksum or f"{ADLER32}:").partition(":")
+        verify = f"{algorithm.upper()}:{value.lower()}" if self._computes(far) else ""
+        streams = self.settings.gfal.streams
+        self._ask(
+            "copy",
+            far,
+            deadline,
+            cancel,
+            source=_address(transfer.source, far),
+            target=_address(transfer.target, far),
+            root=_address(transfer.root, far),
+            verify=verify,
+            streams=streams,
+        )
+        return FileFacts(path_of(local).stat().st_size, self._verified(far, verify, deadline))
+
+    def _computes(self, url: str) -> bool:
+        """Say whether gfal2 computes a checksum while it copies; for other protocols it reads the file once more."""
+        return self.settings.gfal.verify and url.partition(":")[0] in _ONE_PASS
+
+    def _verified(self, url: str, verify: str, deadline: Deadline) -> Optional[str]:
+        """Answer the checksum that both ends have."""
+        if not verify:
+            return None
+        algorithm, _, value = verify.lower().partition(":")
+        return f"{algorithm}:{value}" if value else self.checksum(url, algorithm, deadline)
+
+    def stat(self, url: str, deadline: Deadline) -> Optional[FileFacts]:
+        found = self._ask("stat", url, deadline, url=_address(url, url))
+        if found is None:
+            return None
+        if not found["file"]:
+            raise CopyFailed(FailureKind.EXISTS, f"{url} is there, but is not a file")
+        return FileFacts(found["size"])
+
+    def checksum(self, url: str, algorithm: str, deadline: Deadline) -> str:
+        return f"{algorithm}:{self._ask('checksum', url, deadline, url=_address(url, url), algorithm=algorithm)}"
+
+    def rename(self, source: str, target: str, deadline: Deadline) -> None:
+        """Give a file another name. Servers replace what has it, and are not asked to when something has."""
+        if self.stat(target, deadline) is not None:
+            raise CopyFailed(FailureKind.EXISTS, f"{target} exists")
+        try:
+            self._ask("rename", source, deadline, source=_address(source, source), target=_address(target, target))
+        except CopyFailed as failed:
+            # Globus's server says no more than that its arguments were invalid.
+            if failed.kind is None and self.stat(source, deadline) is None:
+                raise CopyFailed(FailureKind.NO_SUCH_FILE, failed.words) from failed
+            raise
+        if _address(target, target) != target and self.stat(target, deadline) is None:
+            # Some WebDAV servers take the new name as it was encoded for them.
+            raise CopyFailed(None, f"{source} has another name now, and not {target}")
+
+    def remove(self, url: str, deadline: Deadline) -> None:
+        try:
+            self._ask("remove", url, deadline, url=_address(url, url))
+        except CopyFailed as failed:
+            if failed.kind is not FailureKind.NO_SUCH_FILE:
+                raise
+
+    def _ask(
+        self, function: str, about: str, deadline: Deadline, cancel: Optional[Cancel] = None, **arguments: Any
+    ) -> Any:
+        settings, paths = self.settings.gfal, dict(grid.credentials(self.settings))
+        token_file = settings.token_file or paths.get(grid.TOKEN, "")
+        # gfal2 passes these on to nobody; without them XRootD's client tries a dead server for twenty minutes.
+        window = {"XRD_CONNECTIONWINDOW": str(int(settings.connect)), "XRD_CONNECTIONRETRY": "1"}
+        way = self._way(tuple({**paths, **window}.items()), deadline)
+        common = {"seconds": deadline.left(), "settings": {"options": settings.options, "token_file": token_file}}
+        try:
+            return way.call(function, {**arguments, **common}, deadline, cancel)
+        except CopyFailed as failed:
+            raise explained(failed, about, paths) from failed
+
+    def _way(self, environment: tuple[tuple[str, str], ...], deadline: Deadline) -> _Way:
+        settings = self.settings.gfal
+        if settings.use == "bindings" or (
+            settings.use == "auto" and _has_module(settings.python, environment, self.setup)
+        ):
+            return shared(MODULE, settings.python, environment, self.setup)
+        from pilot.copytool.gfal_programs import Programs
+
+        return Programs(dict(environment), self.setup)
+
+
+@functools.cache
+def _has_module(python: str, environment: tuple[tuple[str, str], ...], setup: str) -> bool:
+    try:
+        shared(MODULE, python, environment, setup).call("version", {}, Deadline(60))
+    except CopyFailed as failed:
+        return failed.kind is FailureKind.TIMEOUT  # the disk that it lies on hangs: not a sign that it is not there
+    return True
+
+
+def _address(url: str, far: str) -> str:
+    """Write a URL, in which nothing is encoded, as gfal2 wants it for what concerns the storage ``far``."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    if far.partition(":")[0] not in _ENCODED or (scheme == "file" and far.partition(":")[0] not in _ONE_PASS):
+        return url
+    return f"{scheme}://{host}{slash}{quote(path, safe=_UNRESERVED)}" if url else ""
