@@ -624,7 +624,61 @@ def test_an_input_comes_from_the_next_storage_when_one_has_it_not_or_not_as_it_i
     assert traces[1].size == len(CONTENT)
 
 
-def elsewhere(tmp_path, *, said=None, first=None):
+def test_a_storage_that_hangs_costs_the_time_of_one_try_and_not_of_one_for_each_file(tmp_path):
+    class Hangs(Local):
+        def copy(self, transfer, deadline, cancel):
+            if "replica0" in transfer.source:
+                cancel.wait(deadline.left())
+                raise CopyFailed(FailureKind.TIMEOUT, "no answer")
+            return super().copy(transfer, deadline, cancel)
+
+    place, traces = Place(tmp_path), []
+    storages = replicas(place)
+    names = [f"{number}.raw" for number in range(20)]
+    for name in names:
+        (tmp_path / "replica2" / "in" / name).write_bytes(CONTENT)
+    queue = QueueData("Q", copytools={"local": {}}, astorages={"read_lan": tuple(storages)})
+    policy = Policy(2, 0.001, base_time=0.2, rate=1e9)
+    place.engine = Engine({"local": Hangs()}, storages, queue, policy=policy, on_trace=traces.append)
+    assert len(place.stage_in(*(given(name, size=len(CONTENT)) for name in names))) == 20
+    assert [trace.kind for trace in traces if trace.endpoint == "R0"] == ["time-out"]
+    assert [trace.endpoint for trace in traces[:3]] == ["R0", "R1", "R2"]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_no_more_copies_run_at_once_than_is_said_whichever_job_they_are_of(tmp_path, count):
+    class Counts(Local):
+        running = most = 0
+        lock = threading.Lock()
+
+        def copy(self, transfer, deadline, cancel):
+            with self.lock:
+                Counts.running += 1
+                Counts.most = max(Counts.most, Counts.running)
+            cancel.wait(0.002)
+            facts = super().copy(transfer, deadline, cancel)
+            with self.lock:
+                Counts.running -= 1
+            return facts
+
+    turns, places = Turns(count), []
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        places.append(place := Place(tmp_path / str(number), tools=(Counts,)))
+        about = QueueData("Q", copytools={"local": {}}, astorages={"default": ("S",)})
+        place.engine = Engine({"local": Counts()}, place.engine._storages, about, turns=turns)
+        for name in "abcdefgh":
+            place.put(name)
+    threads = [threading.Thread(target=place.stage_in, args=[given(name) for name in "abcdefgh"]) for place in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [len(list(place.folder.iterdir())) for place in places] == [8, 8]
+    assert Counts.most == count
+
+
+def elsewhere(tmp_path, *, said=None):
     place = Place(tmp_path)
     storages = {}
     for name in "AB":
