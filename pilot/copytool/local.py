@@ -148,6 +148,7 @@ def _open_source(path: Path) -> IO[bytes]:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise CopyFailed(FailureKind.NO_SUCH_FILE, f"{path} is not a file")
+    checksum.read_ahead(descriptor)
     return os.fdopen(descriptor, "rb", 0)
 
 
