@@ -26,6 +26,7 @@ _NUMBERS: Mapping[str, FailureKind] = {
     "3028": FailureKind.AUTHENTICATION,  # wants TLS
     "3029": FailureKind.NO_SUCH_FILE,  # no replicas
     "3030": FailureKind.AUTHENTICATION,
+    "3033": FailureKind.CHECKSUM,  # of pages on their way, when a server has died and come back
     "3034": FailureKind.TIMEOUT,
     "3035": FailureKind.TIMEOUT,
 }

@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, CopyTool, Deadline, FailureKind, Transfer
+from pilot.errors import JobFailed
 
 CONTENT = b"COMPASS " * 1000
 SUM = f"adler32:{zlib.adler32(CONTENT):08x}"
@@ -47,7 +48,7 @@ class Doing(threading.Thread):
     def __init__(self, act: Callable[..., object], *arguments: Any) -> None:
         super().__init__(daemon=True)
         self._act, self._arguments = act, arguments
-        self.failure: CopyFailed | CopyCancelled | None = None
+        self.failure: CopyFailed | CopyCancelled | JobFailed | None = None
         self.took = 0.0
         self.start()
 
@@ -55,11 +56,11 @@ class Doing(threading.Thread):
         begun = time.monotonic()
         try:
             self._act(*self._arguments)
-        except (CopyFailed, CopyCancelled) as failed:
+        except (CopyFailed, CopyCancelled, JobFailed) as failed:
             self.failure = failed
         self.took = time.monotonic() - begun
 
-    def end(self, seconds: float = PATIENCE) -> CopyFailed | CopyCancelled | None:
+    def end(self, seconds: float = PATIENCE) -> CopyFailed | CopyCancelled | JobFailed | None:
         self.join(seconds)
         assert not self.is_alive(), "it goes on"
         return self.failure
