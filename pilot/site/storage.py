@@ -6,6 +6,9 @@ from pilot.contract import naming
 from pilot.contract.job import FileSpec
 from pilot.contract.queue import Protocol, StorageEndpoint
 
+#: The names of the xroot protocol, with and without TLS.
+XROOT = ("root", "roots", "xroot", "xroots")
+
 
 def url_of(file: FileSpec, storage: StorageEndpoint, protocol: Protocol) -> str:
     """Build a file's URL on a storage, such as ``root://host:1094//data/compass/mDST.chunks/mDST-1-2.root``.
@@ -22,4 +25,4 @@ def root_of(protocol: Protocol) -> str:
     host = protocol.endpoint if protocol.endpoint.endswith("://") else protocol.endpoint.rstrip("/")
     path = protocol.path.rstrip("/")
     # The xroot protocol wants an absolute path after the slash that ends its host.
-    return f"{host}//{path.lstrip('/')}" if protocol.scheme in ("root", "roots") else host + path
+    return f"{host}//{path.lstrip('/')}" if protocol.scheme in XROOT else host + path

@@ -19,6 +19,7 @@ FILE = FileSpec("mDST-1-2.root", Role.OUTPUT, scope="compass.prod", dataset="201
         ("file://localhost", "/data/", "file://localhost/data/2016/P07/mDST.chunks/mDST-1-2.root"),
         ("root://eos:1094", "/eos/c", "root://eos:1094//eos/c/2016/P07/mDST.chunks/mDST-1-2.root"),
         ("root://eos:1094/", "//eos/c", "root://eos:1094//eos/c/2016/P07/mDST.chunks/mDST-1-2.root"),
+        ("xroots://eos:1094", "/eos/c", "xroots://eos:1094//eos/c/2016/P07/mDST.chunks/mDST-1-2.root"),
         ("davs://host:443/", "/webdav", "davs://host:443/webdav/2016/P07/mDST.chunks/mDST-1-2.root"),
     ],
 )
