@@ -79,6 +79,9 @@ class Rucio(CopyTool):
         source, register = path_of(transfer.source), self.settings.rucio.register
         if not source.is_file():
             raise CopyFailed(FailureKind.NO_SUCH_FILE, f"{source} is not there")
+        if not source.stat().st_size:
+            # Its clients want a checksum that they cannot compute, and go on trying for minutes.
+            raise CopyFailed(FailureKind.SIZE, f"{source} is empty; Rucio stores no such file")
         found = self._ask(
             "store",
             {

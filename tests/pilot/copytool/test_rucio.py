@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import uuid
-import zlib
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,10 @@ from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, Trans
 from pilot.copytool.rucio import Rucio
 from pilot.settings.everything import Settings
 from pilot.settings.rucio import Rucio as Section
+from tests.kits.copytool import CONTENT, SUM, CopyToolKit
 from tests.services.rucio import ACCOUNT, DISK, PASSWORD, ROOT, SCOPE
 
 pytestmark = pytest.mark.one_python
-
-CONTENT = b"COMPASS " * 1000
-SUM = f"adler32:{zlib.adler32(CONTENT):08x}"
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +89,35 @@ def fetch(tmp_path):
     return fetch
 
 
+class TestRucio(CopyToolKit):
+    CANNOT = {
+        "test_a_name_is_taken_as_it_is": "Rucio's names have letters, digits, dots, hyphens and underscores",
+        "test_what_an_earlier_try_left_on_the_storage_is_replaced": "Rucio replaces nothing; the engine has removed it",
+        "test_an_empty_file_is_stored": "Rucio's clients compute no checksum of an empty file",
+    }
+
+    @pytest.fixture
+    def tool(self, rucio):
+        self.disk = rucio.disk
+        return tool_of(rucio)
+
+    @pytest.fixture
+    def storage(self, rucio, name):
+        folder = rucio.disk / name
+        folder.mkdir()
+        return folder
+
+    def fetch(self, tool, source, target, deadline=None, cancel=None):
+        return self.move(tool, source.rpartition("/")[2], source, f"file://{target}", deadline, cancel)
+
+    def store(self, tool, source, target, deadline=None, cancel=None):
+        return self.move(tool, source.name, f"file://{source}", target, deadline, cancel, root=f"file://{self.disk}")
+
+    def move(self, tool, name, source, target, deadline, cancel, **more):
+        transfer = Transfer(name, source, target, scope=SCOPE, endpoint=DISK, **more)
+        return tool.copy(transfer, deadline or Deadline(30), Cancel() if cancel is None else cancel)
+
+
 @pytest.mark.parametrize("storage", [DISK, ROOT])
 def test_a_file_is_stored_under_its_final_name_and_fetched_by_its_address(tool, store, fetch, name, storage):
     url = store(tool, name, storage)
@@ -105,6 +131,12 @@ def test_a_file_that_is_not_registered_is_not_known_to_rucio(tool, store, fetch,
     with pytest.raises(CopyFailed, match=f"{SCOPE}:{name} at any storage: No available sources") as caught:
         fetch(tool, name)
     assert caught.value.kind is FailureKind.NO_SUCH_FILE
+
+
+def test_an_empty_file_is_refused_at_once(tool, store, name):
+    with pytest.raises(CopyFailed, match="is empty; Rucio stores no such file") as caught:
+        store(tool, name, content=b"")
+    assert caught.value.kind is FailureKind.SIZE
 
 
 @pytest.mark.parametrize("storage", [DISK, ROOT])
