@@ -38,18 +38,9 @@ class Gfal(CopyTool):
         local, far = sorted((transfer.source, transfer.target), key=lambda url: not url.startswith("file:"))
         algorithm, _, value = (transfer.checksum or f"{ADLER32}:").partition(":")
         verify = f"{algorithm.upper()}:{value.lower()}" if self._computes(far) else ""
-        streams = self.settings.gfal.streams
-        self._ask(
-            "copy",
-            far,
-            deadline,
-            cancel,
-            source=_address(transfer.source, far),
-            target=_address(transfer.target, far),
-            root=_address(transfer.root, far),
-            verify=verify,
-            streams=streams,
-        )
+        self.make_folder(transfer.target.rpartition("/")[0], transfer.root, deadline, cancel)
+        ends = {"source": _address(transfer.source, far), "target": _address(transfer.target, far)}
+        self._ask("copy", far, deadline, cancel, **ends, verify=verify, streams=self.settings.gfal.streams)
         return FileFacts(path_of(local).stat().st_size, self._verified(far, verify, deadline))
 
     def _computes(self, url: str) -> bool:
@@ -62,6 +53,11 @@ class Gfal(CopyTool):
             return None
         algorithm, _, value = verify.lower().partition(":")
         return f"{algorithm}:{value}" if value else self.checksum(url, algorithm, deadline)
+
+    def make_folder(self, folder: str, root: str, deadline: Deadline, cancel: Optional[Cancel] = None) -> None:
+        """Make a folder that is not there, below ``root``, which has to be there unless it is ""."""
+        ways = {"folder": _address(folder, folder), "root": _address(root, folder)}
+        self._ask("make_folder", folder, deadline, cancel, **ways)
 
     def stat(self, url: str, deadline: Deadline) -> Optional[FileFacts]:
         found = self._ask("stat", url, deadline, url=_address(url, url))

@@ -73,15 +73,23 @@ def version() -> str:
 
 
 @_asked
-def copy(
-    source: str, target: str, root: str, verify: str, streams: int, seconds: float, settings: Mapping[str, Any]
-) -> None:
-    """Copy a file, in a folder that is made below ``root``.
+def make_folder(folder: str, root: str, seconds: float, settings: Mapping[str, Any]) -> None:
+    """Make a folder that is not there, and what is above it; not ``root``, which has to be there, unless it is ""."""
+    context = _context(seconds, (folder,), settings)
+    if _stat(context, folder) is not None:
+        return
+    if root and _stat(context, root) is None:
+        raise CopyFailed(FailureKind.UNREACHABLE, f"{root}: the storage's folder is not there")
+    context.mkdir_rec(folder, 0o755)
+
+
+@_asked
+def copy(source: str, target: str, verify: str, streams: int, seconds: float, settings: Mapping[str, Any]) -> None:
+    """Copy a file into a folder that is there.
 
     Args:
         source: Its URL.
         target: Its URL; what lies there is replaced.
-        root: URL of a folder that is not made, and must be there; "" for none.
         verify: ``ALGORITHM:value``, or just ``ALGORITHM:``, compared at both ends by gfal2; "" for nothing.
         streams: Connections; 0 as gfal2 has it.
         seconds: How long it may take.
@@ -90,7 +98,6 @@ def copy(
     import gfal2
 
     context = _context(seconds, (source, target), settings)
-    _make_folder(context, target.rpartition("/")[0], root)
     wanted = context.transfer_parameters()
     wanted.overwrite, wanted.create_parent, wanted.timeout = True, False, max(1, int(seconds))
     if streams:
@@ -123,14 +130,6 @@ def rename(source: str, target: str, seconds: float, settings: Mapping[str, Any]
 def remove(url: str, seconds: float, settings: Mapping[str, Any]) -> None:
     """Remove a file."""
     _context(seconds, (url,), settings).unlink(url)
-
-
-def _make_folder(context: Any, folder: str, root: str) -> None:
-    if _stat(context, folder) is not None:
-        return
-    if root and _stat(context, root) is None:
-        raise CopyFailed(FailureKind.UNREACHABLE, f"{root}: the storage's folder is not there")
-    context.mkdir_rec(folder, 0o755)
 
 
 def _stat(context: Any, url: str) -> Any:

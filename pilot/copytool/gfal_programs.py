@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind
-from pilot.copytool.program import Ran, run
+from pilot.copytool.program import CANNOT_RUN, Ran, run
 
 _SIZE = re.compile(r"^\s*Size:\s*(\d+)\s+(.*)$", re.MULTILINE)
 _ABSENT = 2
@@ -40,9 +40,16 @@ class _Run:
         self._environment, self._setup, self._given = environment, setup, arguments
         self._deadline, self._cancel = deadline, cancel
 
+    def make_folder(self) -> None:
+        folder, root = self._given["folder"], self._given["root"]
+        if self._stat(folder) is not None:
+            return
+        if root and self._stat(root) is None:
+            raise CopyFailed(FailureKind.UNREACHABLE, f"{root}: the storage's folder is not there")
+        self._do("gfal-mkdir", "--parents", folder)
+
     def copy(self) -> None:
         given = self._given
-        self._make_folder(given["target"].rpartition("/")[0], given["root"])
         words = ["--force", "--transfer-timeout", self._seconds()]
         if given["streams"]:
             words += ["--nbstreams", str(given["streams"])]
@@ -66,13 +73,6 @@ class _Run:
         if ran.status:
             raise ran.failure()
 
-    def _make_folder(self, folder: str, root: str) -> None:
-        if self._stat(folder) is not None:
-            return
-        if root and self._stat(root) is None:
-            raise CopyFailed(FailureKind.UNREACHABLE, f"{root}: the storage's folder is not there")
-        self._do("gfal-mkdir", "--parents", folder)
-
     def _stat(self, url: str) -> Optional[dict[str, Any]]:
         ran = self._run("gfal-stat", url)
         if ran.status == _ABSENT and "error: 2 " in ran.errors:
@@ -94,7 +94,11 @@ class _Run:
         argv: Sequence[str] = [program, "--timeout", self._seconds(), *options, *words]
         if settings["token_file"]:
             argv = ["/bin/sh", "-c", _SHOWING, settings["token_file"], *argv]
-        return run(argv, self._deadline, self._cancel, environment=self._environment, setup=self._setup)
+        ran = run(argv, self._deadline, self._cancel, environment=self._environment, setup=self._setup)
+        if ran.status in CANNOT_RUN:
+            why = f"neither gfal2's Python module (gfal.python) nor {program} is to be had: {ran.failure().words}"
+            raise CopyFailed(None, why)
+        return ran
 
     def _seconds(self) -> str:
         return str(max(1, int(self._deadline.left())))

@@ -21,6 +21,7 @@ OWN: Mapping[str, tuple[str, str]] = {
     "scp": ("scp", "Scp"),
     "gfal": ("gfal", "Gfal"),
     "gfalcopy": ("gfal", "Gfal"),
+    "gridftp": ("gridftp", "Gridftp"),
     "s3": ("s3", "S3"),
     "rucio": ("rucio", "Rucio"),
 }

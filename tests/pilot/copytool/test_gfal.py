@@ -10,15 +10,10 @@ from pilot.copytool.gfal import Gfal
 from pilot.settings.everything import Settings
 from pilot.settings.gfal import Gfal as Section
 from tests.kits.copytool import ServedCopyToolKit
-from tests.services import gfal, gridftp, xrootd
+from tests.pilot.copytool.on_gridftp import OnGridFTP
+from tests.services import xrootd
 
 pytestmark = pytest.mark.one_python
-
-
-@pytest.fixture(scope="module")
-def grid():
-    with gridftp.running() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +21,6 @@ def storages(grid):
     """An XRootD server that clients trust who trust the GridFTP server."""
     with xrootd.running(authority=grid.authority) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def programs():
-    return gfal.programs()
-
-
-@pytest.fixture
-def trusting(monkeypatch, grid):
-    for name, value in grid.environment.items():
-        monkeypatch.setenv(name, value)
 
 
 def tool_with(programs, **given):
@@ -107,43 +91,7 @@ class TestXRoot(OnXRootD):
         return f"root://127.0.0.1:1//{name}"
 
 
-class TestGridFTP(ServedCopyToolKit):
+class TestGridFTP(OnGridFTP):
     @pytest.fixture
     def tool(self, programs, trusting):
         return tool_with(programs)
-
-    @pytest.fixture
-    def storage(self, grid):
-        yield grid
-        grid.empty()
-
-    def url(self, storage, name):
-        return f"{storage.secure}/{name}"
-
-    def put(self, storage, name, content):
-        storage.put(name, content)
-
-    def get(self, storage, name):
-        return (storage.storage / name).read_bytes()
-
-    def names(self, storage):
-        return storage.files()
-
-    def frozen(self, storage):
-        return storage.frozen()
-
-    def kill(self, storage):
-        storage.kill()
-
-    def restart(self, storage):
-        storage.start()
-
-    def put_endless(self, storage, name):
-        os.truncate(storage.put(name, b""), self.ENDLESS)
-
-    def forbidden(self, storage, name):
-        (storage.storage / "closed").mkdir(mode=0o755, exist_ok=True)
-        return self.url(storage, f"closed/{name}")
-
-    def unreachable(self, storage, name):
-        return f"gsiftp://localhost:1/{name}"
