@@ -8,6 +8,8 @@ from typing import IO, Optional
 from pilot.api.staged import FileResult, Progress, Results, State
 
 BAR = 20
+#: Columns of a terminal that does not know how wide it is.
+WIDTH = 80
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -20,7 +22,7 @@ class ProgressLine:
 
     def show(self, progress: Progress) -> None:
         """Draw how far it is, if that is something new."""
-        width = self._width or shutil.get_terminal_size().columns
+        width = self._width or shutil.get_terminal_size().columns or WIDTH
         text = drawn(progress, width - 1)
         if self.is_seen and text != self._drawn:
             self._write(f"\r\x1b[K{text}")

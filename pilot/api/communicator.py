@@ -226,8 +226,7 @@ class Communicator(EventCalls):
         """
         found = self.description(source or routes.QUEUE_DATA.format(queue=quote(name, safe="")))
         try:
-            # Files of several queues are a dictionary by name.
-            queue = QueueData.from_wire(found[name] if isinstance(found.get(name), Mapping) else found)
+            queue = QueueData.from_wire(replies.queue_named(name, found))
         except ContractError as wrong:
             raise replies.BadQueueData(f"queue {name}: {wrong}") from wrong
         if self._server.ip_version == AUTO and queue.params.get("internet_protocol_version") == "IPv4":

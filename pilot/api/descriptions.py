@@ -22,9 +22,6 @@ QueueLike = Union[QueueData, Mapping[str, Any], str, Path]
 #: Storages, likewise: by name, the JSON of all, an address, a file.
 StoragesLike = Union[Mapping[str, Any], str, Path]
 
-#: How the JSON of one queue is told from that of several, which is by name.
-_OF_ONE = ("nickname", "panda_resource", "copytools", "acopytools", "astorages")
-
 
 def names_a_file(given: Union[str, Path]) -> bool:
     """Tell a file, or an address, from the name of a queue."""
@@ -83,21 +80,12 @@ class Descriptions:
             raise ConfigError(f"{what}: nobody is known who describes it; give a file, or set {setting} or server.url")
 
     def _queue_from(self, said: Mapping[str, Any], where: str) -> QueueData:
-        if not any(key in said for key in _OF_ONE):
-            said = self._chosen(said, where)
+        name = self._settings.queue.name
+        only = next(iter(said)) if len(said) == 1 else name
         try:
-            return QueueData.from_wire(said)
+            return QueueData.from_wire(replies.queue_named(name if name in said else only, said))
         except ContractError as wrong:
             raise replies.BadQueueData(f"{where}: {wrong}") from wrong
-
-    def _chosen(self, said: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-        """Answer the one queue that is meant of several, which are by name."""
-        wanted = self._settings.queue.name
-        names = [wanted] if wanted in said else list(said)
-        if len(names) != 1 or not isinstance(said[names[0]], Mapping):
-            words = f"{len(said)} queues" if said else "no queue"
-            raise replies.BadQueueData(f"{where} holds {words}; give one of one queue, or say which by queue.name")
-        return {"nickname": names[0], **said[names[0]]}
 
     @cached_property
     def _reader(self) -> Communicator:

@@ -347,3 +347,17 @@ def described(said: Raw, source: str) -> Mapping[str, Any]:
     if said[0] == NOT_FOUND:
         raise BadQueueData(f"{source}: the server knows none")
     return _content(said)
+
+
+def queue_named(name: str, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Answer one queue's description: all that was said, or what was said of it where several are, by their names.
+
+    Raises:
+        BadQueueData: several are, and it is not among them.
+    """
+    if isinstance(said.get(name), Mapping):
+        return {"nickname": name, **said[name]}
+    if "copytools" in said or not all(isinstance(one, Mapping) for one in said.values()):
+        return said
+    words = f"queue {name} is not among those that are described" if name else "it is not said which queue is meant"
+    raise BadQueueData(f"{words}; there are {', '.join(sorted(said)[:20]) or 'none'}")

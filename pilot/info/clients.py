@@ -70,7 +70,7 @@ class StagingClient:
             infosys_instance: Knows the queue; the shared `infosys` when left out.
             acopytools: Names of copy tools by activity, or for every activity; the queue's when left out.
             logger: Told of each file.
-            default_copytools: Used where neither ``acopytools`` nor the queue names any.
+            default_copytools: Used for activities that ``acopytools`` does not name, or where the queue names none.
             trace_report: Not used: the pilot's own traces are sent, when its settings say so.
             ipv: Not used: the setting ``server.ip_version`` says it.
             workdir: The folder of files that name none.
@@ -91,8 +91,11 @@ class StagingClient:
         self._queue: Optional[QueueData] = self.infosys.queuedata
         self._extinfo = self.infosys.extinfo
         self._confinfo = self.infosys.confinfo or PilotConfigProvider()
-        self.acopytools = _by_activity(acopytools) or _of_queue(self._queue)
-        self.acopytools.setdefault("default", _listed(default_copytools))
+        self.acopytools = _by_activity(acopytools)
+        if self.acopytools or self._queue is None or not (self._queue.copytools or self._queue.acopytools):
+            self.acopytools.setdefault("default", _listed(default_copytools))
+        else:  # where it names none for an activity, the engine goes by those that it has
+            self.acopytools = _by_activity(self._queue.acopytools)
 
     def transfer(
         self, files: Sequence[Any], activity: Names = "default", raise_exception: bool = True, **_: Any
@@ -106,7 +109,7 @@ class StagingClient:
 
         Args:
             files: `FileSpec` objects; or dictionaries with ``scope``, ``name`` and ``destination``, which get
-                ``errno`` and ``status`` instead.
+                ``errno`` and ``status`` instead, and are told of by no exception.
             activity: By which copy tools are chosen; the first that has any.
             raise_exception: Whether to raise the first failure, when all files have been tried.
 
@@ -126,7 +129,8 @@ class StagingClient:
             else:
                 failures = [failure for file, result in zip(waiting, results) if (failure := self._note(file, result))]
         answered = [_answer(file, spec) for file, spec in zip(files, specs)]
-        if failures and raise_exception:
+        # Who gives dictionaries looks for the errno in them, and does not expect an exception.
+        if failures and raise_exception and all(file is spec for file, spec in zip(files, specs)):
             raise failures[0]
         return answered
 
@@ -231,12 +235,6 @@ def _by_activity(acopytools: Union[Mapping[str, Names], Names]) -> dict[str, lis
     if isinstance(acopytools, Mapping):
         return {activity: _listed(names) for activity, names in acopytools.items()}
     return {"default": _listed(acopytools)} if acopytools else {}
-
-
-def _of_queue(queue: Optional[QueueData]) -> dict[str, list[str]]:
-    if queue is None:
-        return {}
-    return _by_activity(queue.acopytools) or _by_activity(list(queue.copytools))
 
 
 def _of_dictionary(file: Mapping[str, Any]) -> FileSpec:

@@ -34,15 +34,17 @@ def test_of_several_queues_the_one_is_taken_that_is_named_or_the_only_one(tmp_pa
     several = {"A": {"corecount": 2}, "B": {"corecount": 3}}
     assert reading(name="B").queue(several).cores == 3
     assert reading().queue({"A": {"corecount": 2}}).name == "A"
-    with pytest.raises(BadQueueData, match="queue holds 2 queues; give one of one queue, or say which"):
+    with pytest.raises(BadQueueData, match="it is not said which queue is meant; there are A, B"):
         reading().queue(several)
-    with pytest.raises(BadQueueData, match="holds no queue"):
+    with pytest.raises(BadQueueData, match="it is not said which queue is meant; there are none"):
         reading().queue({})
 
 
 def test_a_name_is_looked_up_where_the_settings_say(tmp_path):
     (tmp_path / "queues").write_text(json.dumps({"Q": ONE, "R": {"nickname": "R"}}))
     assert reading(data_url=str(tmp_path / "queues")).queue("Q").cores == 4
+    with pytest.raises(BadQueueData, match="queue S is not among those that are described; there are Q, R"):
+        reading(data_url=str(tmp_path / "queues")).queue("S")
 
 
 def test_a_name_is_asked_of_the_server(tmp_path):

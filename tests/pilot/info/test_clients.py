@@ -132,8 +132,15 @@ def test_copy_tools_may_be_given_by_activity_or_for_all(site, infosys, tools):
 
 def test_without_any_those_of_the_queue_are_taken(site, infosys):
     has(site, "a")
-    assert data.StageInClient(infosys).acopytools == {"pr": ["local"], "default": ["rucio"]}
-    assert data.StageInClient(infosys).transfer([wanted(site, "a")], activity="pr")[0].status_code == 0
+    assert data.StageInClient(infosys).acopytools == {"pr": ["local"]}
+    assert data.StageInClient(infosys).transfer([wanted(site, "a")])[0].status_code == 0
+
+
+def test_without_a_queue_the_default_ones_are(site):
+    assert data.StageInClient(InfoService()).acopytools == {"default": ["rucio"]}
+    assert data.StageInClient(InfoService(), default_copytools=["a", "b"]).acopytools == {"default": ["a", "b"]}
+    given = data.StageInClient(InfoService(), {"pr": "xrdcp"}, None, "local")
+    assert given.acopytools == {"pr": ["xrdcp"], "default": ["local"]}
 
 
 def test_an_unknown_copy_tool_is_told_and_stands_on_the_files(site, infosys):
@@ -179,7 +186,7 @@ def test_a_client_keeps_the_queue_of_the_thread_that_made_it(site, infosys):
 def test_the_first_clients_of_pilot_two_took_a_site_and_dictionaries(site):
     has(site, "a")
     files = [{"scope": "s", "name": name, "destination": str(site / "in")} for name in ("a", "gone")]
-    answered = data.StageInClient(site="Q").transfer(files, raise_exception=False, activity="pr")
+    answered = data.StageInClient(site="Q").transfer(files)
     assert answered == files
     assert [file["errno"] for file in answered] == [0, 1331]
     assert [file["status"] for file in answered] == ["transferred", "failed"]
