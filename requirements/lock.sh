@@ -24,3 +24,7 @@ resolve 3.9 smoke39.txt requirements/smoke.in --constraints requirements/pilot.t
 resolve 3.11 demo.txt requirements/build.in --extra server --extra client --extra mc
 # The tests run what the demo runs.
 resolve 3.11 test.txt requirements/build.in --all-extras --constraints requirements/demo.txt
+# A server of its own, which the tests talk to: one machine's, and one package has to be built.
+"$tools/venv/bin/uv" pip compile requirements/rucio-server.in \
+    --quiet --no-config --no-header --no-annotate --no-python-downloads --generate-hashes --upgrade \
+    --python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file requirements/rucio-server.txt
