@@ -8,11 +8,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
+from django.utils import timezone
 
+from pilot.contract.states import JobState
+from server.dataservice import queries as dataservice
 from server.taskbuffer import queries as taskbuffer
 
 if TYPE_CHECKING:
     from server.taskbuffer.models import Attempt, Job, JobEvent, JobFile
+
+#: A job in one of these is not queued yet.
+BEFORE_QUEUE = {state.value for state in (JobState.PENDING, JobState.DEFINED, JobState.WAITING, JobState.ASSIGNED)}
 
 #: Jobs in one call, as PanDA has it.
 MOST_JOBS = 5500
@@ -83,13 +89,19 @@ def _number(value: Any) -> int:
 
 
 def descriptions(numbers: Iterable[int]) -> list[dict[str, Any]]:
-    """Describe those of these jobs that there are, in a fixed number of queries."""
+    """Describe those of these jobs that there are, in a fixed number of queries.
+
+    A job that is described alone says what it waits for, too.
+    """
     found = taskbuffer.jobs(set(numbers))
     files: dict[int, list[JobFile]] = {}
     for file in taskbuffer.files_of([job.pk for job in found]):
         files.setdefault(file.job_id, []).append(file)
     tries = taskbuffer.transfers_of([job.pk for job in found])
-    return [_description(job, files.get(job.pk, []), tries) for job in found]
+    described = [_description(job, files.get(job.pk, []), tries) for job in found]
+    if len(found) == 1:
+        described[0]["waitsFor"] = waits_for(found[0])
+    return described
 
 
 def _description(job: Job, files: list[JobFile], tries: Mapping[int, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -99,6 +111,14 @@ def _description(job: Job, files: list[JobFile], tries: Mapping[int, list[dict[s
         "attempts": [_attempt(attempt, tries.get(attempt.pk, [])) for attempt in job.attempts.all()],
         "moves": [_move(event) for event in job.moves.all()],
     }
+
+
+def waits_for(job: Job) -> list[str]:
+    """Say why a job is not queued yet; nothing for one that is, or was."""
+    if job.state not in BEFORE_QUEUE:
+        return []
+    said = dataservice.why_waiting(job.pk, now=timezone.now())
+    return said or ["whoever submitted it has not let it go yet; no dataset is named for its inputs"]
 
 
 def _file(file: JobFile) -> dict[str, Any]:

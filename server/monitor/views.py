@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -16,6 +13,7 @@ from server.monitor.access import READERS, readable, wants_json
 from server.monitor.joblog import MOST, job_log
 from server.monitor.jobs import descriptions, is_job_number, job_ids_of
 from server.monitor.overview import event_lines, overview
+from server.monitor.paging import page
 from server.production import queries as production
 from server.taskbuffer import queries as taskbuffer
 
@@ -30,7 +28,7 @@ def show_overview(request: HttpRequest) -> HttpResponse:
     found = overview(timezone.now())
     if wants_json(request):
         return envelope(found.as_json())
-    return _page(request, "overview", {**vars(found), "page": "overview"})
+    return page(request, "overview", {**vars(found), "page": "overview"})
 
 
 @readable
@@ -39,7 +37,7 @@ def show_task(request: HttpRequest, name: str) -> HttpResponse:
     """Show a task: its steps, run by run, the evidence of its cross-checks, its outputs and its history."""
     task = production.find_task(name)
     if task is None:
-        return _page(request, "missing", {"name": name}, status=404)
+        return page(request, "missing", {"what": "task", "name": name}, status=404)
     if wants_json(request):
         return envelope(production.task_json(task))
     (line,) = production.task_lines([task])
@@ -51,7 +49,7 @@ def show_task(request: HttpRequest, name: str) -> HttpResponse:
         "children": production.children_of(task),
         "events": event_lines(production.recent_events(task, most=50)),
     }
-    return _page(request, "task", context)
+    return page(request, "task", context)
 
 
 @allow(*READERS)
@@ -94,12 +92,3 @@ def get_shown(request: HttpRequest, identity: Identity) -> HttpResponse:
     if not is_job_number(number):
         return refusal(request, f"job_id: {number!r} is not the number of a job")
     return envelope({"text": taskbuffer.live_shown(int(number))})
-
-
-def _page(request: HttpRequest, name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    context.setdefault("now", timezone.now())
-    answer = render(request, f"monitor/{name}.html", context, status=status)
-    # Everything comes from this server; a page that was tampered with loads nothing from elsewhere.
-    answer["Content-Security-Policy"] = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
-    answer["Cache-Control"] = "no-store"
-    return answer

@@ -126,6 +126,10 @@ def _taken(submission: Submission, ticket: Ticket, paths: Mapping[int, str], now
     ]
     door.move_all(steps, by=SERVICE, now=now)
     follow_failures(steps, now)
+    prolonged = [step.transfer.file_id for step in steps if "pins" in step.columns]
+    until = now + seconds(submission.lifetime)
+    for batch in door.batches(prolonged):
+        Replica.objects.filter(file_id__in=batch, endpoint=submission.endpoint).update(pinned_until=until)
 
 
 def _step(transfer: Transfer, fault: Fault | None, submission: Submission, now: datetime) -> Step:

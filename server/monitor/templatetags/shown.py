@@ -39,3 +39,18 @@ def since(moment: datetime | None) -> str:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit} ago"
     return f"{max(seconds, 0):.0f} s ago"
+
+
+@register.filter
+def words(state: str) -> str:
+    """Show a stored state as people say it."""
+    return state.replace("_", " ")
+
+
+@register.filter
+def duration(seconds: float) -> str:
+    """Show a duration in its largest unit."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -73,8 +73,8 @@ def fail_waiting(words: Mapping[int, str], *, by: str, now: datetime | None = No
             columns = {"data_error": int(DataServiceCode.SETUP), "server_error_words": alike, "ended_at": at}
             _move(some, JobState.FAILED, at, by, detail=said, **columns)
         numbers = [job.pk for job in jobs]
-        files = JobFile.objects.filter(job__in=numbers, state__in=(FileState.PENDING.value, FileState.UNKNOWN.value))
-        files.update(state=FileState.FAILED.value)
+        unwritten = JobFile.objects.filter(job__in=numbers, state=FileState.UNKNOWN.value)
+        unwritten.update(state=FileState.FAILED.value)
         failed += numbers
     return failed
 

@@ -208,7 +208,7 @@ def test_a_job_whose_input_is_lost_fails_and_says_why(world):
     row = Job.objects.get(pk=job)
     assert (row.state, row.data_error) == ("failed", 100)
     assert row.server_error_words == "input cdr00000-1.raw is lost: no storage has it any more"
-    assert jobs.file_states(job) == {"cdr00000-1.raw": "failed", "out.root": "failed", "job.log.tgz": "failed"}
+    assert jobs.file_states(job) == {"cdr00000-1.raw": "pending", "out.root": "failed", "job.log.tgz": "failed"}
     assert not WaitingJob.objects.exists()
     jobs.audit()
     audit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.dataservice import logic
-from server.dataservice.models import Contact, DatasetFile, Submission, Transfer, TransferRequest
+from server.dataservice.models import Contact, DatasetFile, Replica, Submission, Transfer, TransferRequest
 from server.storage.base import Fault, FaultKind, Found, Locality, Recall
 from tests.server.dataservice.conftest import DAY, audit, filled, history, replicas, states, words
 
@@ -67,6 +67,7 @@ def test_a_pin_is_prolonged_before_its_end_as_long_as_the_file_is_wanted(world):
     one = Transfer.objects.get()
     assert one.tries == 1
     assert one.pins >= 2
+    assert Replica.objects.get().pinned_until == one.pinned_until
     assert max(world.tape.lifetimes) == DAY
     world.later(hours=2).turn()
     assert states(request) == ["expired"]

@@ -1,0 +1,94 @@
+"""Why a job waits, in words for a person: what it lacks, and what is being done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from server.dataservice.models import Contact, DatasetFile, Replica, Transfer, Wait, WaitingJob
+from server.dataservice.states import LIVING, FileState, ReplicaState, TransferKind, TransferState, values
+
+#: Files that are told one by one.
+MOST = 20
+
+
+def why_waiting(job: int, *, now: datetime) -> list[str]:
+    """Say why a job waits for files, the most telling words first; nothing when it does not.
+
+    A fixed number of queries, however many files those are.
+    """
+    waiting = WaitingJob.objects.filter(pk=job).first()
+    if waiting is None:
+        return []
+    lacking = Wait.objects.filter(job=waiting, ready=False).select_related("file__dataset").order_by("pk")
+    waits = list(lacking[:MOST])
+    if not waits:
+        return ["all its inputs are ready: it enters the queue at the next turn of dataservice.activate"]
+    found = [waiting.hopeless] if waiting.hopeless else []
+    found += _told(waits, now)
+    more = waiting.missing - len(waits)
+    return [*found, f"and {more} more files"] if more > 0 else found
+
+
+def _told(waits: Sequence[Wait], now: datetime) -> list[str]:
+    files = [wait.file_id for wait in waits]
+    replicas = list(Replica.objects.filter(file__in=files).order_by("pk"))
+    living = Transfer.objects.filter(file__in=files, state__in=values(LIVING))
+    transfers = list(living.exclude(kind=TransferKind.DELETE).order_by("-pk"))
+    silent = {row.endpoint: row for row in Contact.objects.filter(silent_since__isnull=False)}
+    return [
+        f"{wait.file.lfn}: "
+        + _one(
+            wait,
+            [row for row in replicas if row.file_id == wait.file_id],
+            [row for row in transfers if row.file_id == wait.file_id],
+            silent,
+            now,
+        )
+        for wait in waits
+    ]
+
+
+def _one(
+    wait: Wait, replicas: Sequence[Replica], transfers: Sequence[Transfer], silent: dict[str, Contact], now: datetime
+) -> str:
+    if transfers:
+        return _under_way(transfers[0], silent, now)
+    readable = [row.endpoint for row in replicas if row.state == ReplicaState.AVAILABLE]
+    if readable:
+        return f"it lies at {readable[0]}, and the job wants it at {wait.endpoint}; nobody has asked for a copy"
+    on_tape = [row.endpoint for row in replicas if row.state == ReplicaState.ON_TAPE]
+    if on_tape:
+        return f"it lies on tape at {on_tape[0]}, and nobody has asked for it"
+    return _nowhere(wait.file)
+
+
+def _under_way(transfer: Transfer, silent: dict[str, Contact], now: datetime) -> str:
+    state = TransferState(transfer.state).label
+    words = f"{transfer.kind} {transfer.request_id} at {transfer.endpoint}: {state} for {age(now - transfer.since)}"
+    words += f", try {max(transfer.tries, 1)} of {transfer.allowed}"
+    if transfer.words:
+        words += f"; last: {transfer.words}"
+    contact = silent.get(transfer.endpoint)
+    if contact is not None and contact.silent_since is not None:
+        words += f"; {transfer.endpoint} has not answered for {age(now - contact.silent_since)}: {contact.words}"
+    return words
+
+
+def _nowhere(file: DatasetFile) -> str:
+    if file.state == FileState.EXPECTED and file.job is not None:
+        return f"job {file.job} is to write it"
+    if file.state == FileState.ABSENT:
+        return f"job {file.job} was to write it and has ended without it"
+    if file.state == FileState.EXPECTED:
+        return f"nobody has registered it in dataset {file.dataset}"
+    return f"it is {FileState(file.state).label}: no storage has it"
+
+
+def age(duration: timedelta) -> str:
+    """Write a duration in its largest unit; the days count, too."""
+    seconds = max(duration.total_seconds(), 0.0)
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,71 @@
+"""The pages on data: requests and datasets, one request, one dataset; and the page of one job."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from server.lib.http import envelope
+from server.monitor import data
+from server.monitor.access import readable, wants_json
+from server.monitor.jobs import descriptions
+from server.monitor.paging import page
+from server.taskbuffer import queries as taskbuffer
+
+
+@readable
+@require_safe
+def show_data(request: HttpRequest) -> HttpResponse:
+    """Show what is asked of storages, which of them are silent, and the latest datasets."""
+    found = data.contents()
+    return envelope(found.as_json()) if wants_json(request) else page(request, "data", {**vars(found), "page": "data"})
+
+
+@readable
+@require_safe
+def show_request(request: HttpRequest, number: int) -> HttpResponse:
+    """Show one request: its files, how far each is and what went wrong."""
+    found = data.request_page(number)
+    if found is None:
+        return _missing(request, f"request {number}")
+    if wants_json(request):
+        return envelope(found.as_json())
+    return page(request, "request", {**vars(found), "one": found.request, "page": "data"})
+
+
+@readable
+@require_safe
+def show_dataset(request: HttpRequest, number: int) -> HttpResponse:
+    """Show one dataset: its files and where they lie."""
+    found = data.dataset_page(number, all_files=wants_json(request))
+    if found is None:
+        return _missing(request, f"dataset {number}")
+    return (
+        envelope(found.as_json()) if wants_json(request) else page(request, "dataset", {**vars(found), "page": "data"})
+    )
+
+
+@readable
+@require_safe
+def show_job(request: HttpRequest, number: int) -> HttpResponse:
+    """Show one job: how it stands, what it waits for, its files, attempts and moves."""
+    found = taskbuffer.jobs([number])
+    if not found:
+        return _missing(request, f"job {number}")
+    (described,) = descriptions([number])
+    if wants_json(request):
+        return envelope(described)
+    context = {
+        "job": found[0],
+        "attempts": list(found[0].attempts.all()),
+        "moves": list(found[0].moves.all()),
+        "files": taskbuffer.files_of([number]),
+        "waits_for": described["waitsFor"],
+        "now": timezone.now(),
+    }
+    return page(request, "job", context)
+
+
+def _missing(request: HttpRequest, what: str) -> HttpResponse:
+    return page(request, "missing", {"what": what.partition(" ")[0], "name": what}, status=404)
