@@ -109,6 +109,13 @@ def test_the_options_of_a_pilot_are_this_commands_too(site):
     assert " bytes from file://" in done.stderr
 
 
+def status_of(words):
+    try:
+        return main(words)
+    except SystemExit as left:  # so does argparse
+        return left.code
+
+
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [
@@ -131,10 +138,7 @@ def test_the_options_of_a_pilot_are_this_commands_too(site):
 def test_a_slip_is_named_with_its_remedy_and_nothing_is_begun(site, words, status, told, monkeypatch, capsys):
     (site / "broken").write_text("{: [")
     monkeypatch.chdir(site)
-    try:
-        assert main(["stage-in", *words, "--storagedata-url", "storages.json"]) == status
-    except SystemExit as left:  # so does argparse
-        assert left.code == status
+    assert status_of(["stage-in", *words, "--storagedata-url", "storages.json"]) == status
     said = capsys.readouterr()
     assert told in said.err
     assert said.out == ""
