@@ -112,6 +112,7 @@ campaign: $(VENV)/.ready-test ## Run the tests that take minutes: everything is 
 .PHONY: bench
 bench: $(VENV)/.ready-test ## Measure pilot and dispatcher beside their bare baselines; a quiet machine helps
 	@for each in pilot_overhead pilot_life checks dispatch; do $(BIN)/python -m benchmarks.$$each; done
+	@$(BIN)/python -m benchmarks.copytools --small 200 --each 5 --medium 1 --large 200 --rounds 3
 
 ##@ Deliver
 .PHONY: bundle

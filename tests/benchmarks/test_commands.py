@@ -30,6 +30,15 @@ COMMANDS = {
             "cold: largest resident size",
         },
     ),
+    "copytools": (
+        ["--rounds", "1", "--small", "3", "--each", "1", "--medium", "0", "--large", "8"],
+        {
+            "local in, small: engine adds",
+            "local out, large: engine / bare",
+            "copy and adler32 in one pass / one after the other",
+            "largest memory beyond what was there",
+        },
+    ),
     "pilot_life": (
         ["--rounds", "1", "--watch", "2"],
         {

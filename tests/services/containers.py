@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -39,7 +40,7 @@ def install(name: str) -> Path:
     return folder
 
 
-def missing(name: str, why: str) -> None:
+def missing(name: str, why: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{name} could not be installed: {why}")
     pytest.skip(f"not tested, {name} could not be installed: {why}")
