@@ -23,6 +23,7 @@ class Phase(str, Enum):
 
     ACCEPTED = "accepted"
     STAGING_IN = "staging-in"
+    READY = "ready"  # its inputs are there, and others have the cores
     RUNNING = "running"
     STAGING_OUT = "staging-out"
     STOPPING = "stopping"
@@ -36,6 +37,7 @@ class Phase(str, Enum):
 STATE_OF: Mapping[Phase, JobState] = {
     Phase.ACCEPTED: JobState.STARTING,
     Phase.STAGING_IN: JobState.STARTING,
+    Phase.READY: JobState.STARTING,
     Phase.RUNNING: JobState.RUNNING,
     Phase.STAGING_OUT: JobState.RUNNING,
     Phase.STOPPING: JobState.RUNNING,

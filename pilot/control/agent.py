@@ -24,7 +24,7 @@ from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.job_secrets import JobSecrets
 from pilot.control.journal import JOURNAL, Journal, Record
 from pilot.control.lanes import Lane, Occupied, Sharded
-from pilot.control.ledger import UNCOUNTED, Amount, Ledger
+from pilot.control.ledger import UNCOUNTED, Ahead, Amount, Ledger
 from pilot.control.lifecycle import Effect
 from pilot.control.means import Means, Outbox, Ways
 from pilot.control.monitor import CheckLane, Looks, MonitorControl
@@ -364,7 +364,7 @@ class Agent:
         means = Means(
             journal=Journal(own / JOURNAL),
             times=Times(parts.settings),
-            ledger=Ledger(job.at_once, self._shared()),
+            ledger=Ledger(job.at_once, self._shared(), Ahead(job.prefetch, job.prefetch_disk)),
             facts=parts.facts,
             compose=parts.server.compose,
             new_request_id=lambda: os.urandom(16).hex(),  # importing uuid takes 2 ms
@@ -372,6 +372,7 @@ class Agent:
             queue=name,
             end=first(self._ends),
             mask=masking(parts.secrets),
+            free=lambda: free_disk(own),
             announced=lambda: parts.server.announced,
             lent=job.lends,
             handed_over=bool(parts.settings.recovery.folder) and parts.settings.recovery.outputs == "store",

@@ -128,7 +128,8 @@ class Conductor(Component):
             # Of a payload that was stopped, or of a time that was not needed: in the course of things.
             log.debug("late answer of job %d.%d, step %d: %s", *answer.key, answer.step, answer.event.value)
             return
-        self._move(slot, answer.event, answer.problem)
+        waits = answer.event is Event.INPUT_READY and not self.means.ledger.holds(answer.key)
+        self._move(slot, Event.FETCHED if waits else answer.event, answer.problem)
 
     def _order(self, order: Order) -> None:
         if order.key is None:
@@ -382,7 +383,10 @@ class Conductor(Component):
     def _go_on(self) -> None:
         """Begin jobs that have waited for room, ask for more, or end."""
         for key in self.intake.begin():
-            self._move(self.jobs[key], Event.BEGIN)
+            if self.jobs[key].job.phase is not Phase.STAGING_IN:  # else its inputs are on their way already
+                self._move(self.jobs[key], Event.BEGIN)
+        for key in self.intake.fetch():
+            self._move(self.jobs[key], Event.FETCH)
         if not self.intake.go_on() and not self.jobs and not (self._end_at == NEVER and self.settling.more()):
             self._end()
 

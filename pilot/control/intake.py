@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 CALLED_AGAIN = 1.0
 
 
+#: Phases in which a job may be that waits for others to end.
+BEFORE_IT_RUNS = (Phase.ACCEPTED, Phase.STAGING_IN, Phase.READY)
+
+
 class Intake:
     """``jobs`` is the conductor's own dictionary; it is only read here. ``ask`` is where requests go."""
 
@@ -126,8 +130,16 @@ class Intake:
         """Answer the jobs that have waited and may begin now."""
         return self._means.ledger.begin(self._waiting(), self._means.clock())
 
+    def fetch(self) -> list[news.Key]:
+        """Answer the jobs that still wait, and whose inputs may come meanwhile."""
+        return self._means.ledger.fetch(self._waiting(), self._means.free)
+
     def _waiting(self) -> list[Waiting]:
-        return [slot.waiting() for slot in self._jobs.values() if slot.job.phase is Phase.ACCEPTED]
+        return [slot.waiting() for slot in self._jobs.values() if self._waits(slot)]
+
+    def _waits(self, slot: Slot) -> bool:
+        """Say whether a job has no cores yet; its inputs may be there, or on their way."""
+        return slot.job.phase in BEFORE_IT_RUNS and not self._means.ledger.holds(slot.job.key)
 
     def _opening(self) -> Optional[news.Opening]:
         return self._means.ledger.opening(self._waiting(), self._means.clock())

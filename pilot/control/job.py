@@ -64,7 +64,7 @@ class Wanted(NamedTuple):
             node=self.facts.node,
             scheduler_id=self.facts.scheduler_id,
             computing_element=queue.name,
-            remaining_time=max(0.0, round(min(self.remaining(), free.seconds))),
+            remaining_time=max(0.0, round(min(self.remaining() - free.after, free.seconds))),
             resource_type=queue.resource_type,
             job_type=queue.job_type,
             working_group=queue.working_group,

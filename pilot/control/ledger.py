@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Optional
+from typing import Callable, Optional
 
 from pilot.contract.named import NamedTuple
 from pilot.control.news import Key, Opening
@@ -35,12 +35,24 @@ UNCOUNTED = Amount()
 
 
 class Waiting(NamedTuple):
-    """A job that has not begun. ``seconds`` is the longest time it may run (infinite: nobody knows)."""
+    """A job that has not begun. ``seconds`` is the longest time it may run (infinite: nobody knows).
+
+    ``inputs`` are their bytes (``None``: nobody knows); ``fetched``: they are there, or on their way.
+    """
 
     key: Key
     amount: Amount
     seconds: float = math.inf
     since: float = 0.0
+    inputs: Optional[int] = None
+    fetched: bool = False
+
+
+class Ahead(NamedTuple):
+    """How much may be fetched for jobs that wait: inputs of so many jobs, and so many bytes of them together."""
+
+    jobs: int = 0
+    inputs: int = 0
 
 
 class _Held(NamedTuple):
@@ -55,8 +67,8 @@ class Ledger:
     often a slot's, not a machine's.
     """
 
-    def __init__(self, places: int, total: Amount = UNCOUNTED) -> None:
-        self._places, self._total = places, total
+    def __init__(self, places: int, total: Amount = UNCOUNTED, ahead: Ahead = Ahead()) -> None:  # noqa: B008  frozen
+        self._places, self._total, self._ahead = places, total, ahead
         self._held: dict[Key, _Held] = {}
 
     def begin(self, waiting: Sequence[Waiting], now: float) -> list[Key]:
@@ -77,6 +89,27 @@ class Ledger:
                 first = first or one
         return begun
 
+    def holds(self, key: Key) -> bool:
+        """Say whether a job has what it needs to run."""
+        return key in self._held
+
+    def fetch(self, waiting: Sequence[Waiting], free: Callable[[], int]) -> list[Key]:
+        """Answer which of the jobs that wait may have their inputs brought now, in their order.
+
+        ``free`` answers the bytes on the node's disk; what the jobs that run have asked for is left to them.
+        """
+        jobs = self._ahead.jobs - sum(one.fetched for one in waiting)
+        if jobs <= 0 or all(one.fetched for one in waiting):
+            return []
+        room = self._ahead.inputs - sum(one.inputs or 0 for one in waiting if one.fetched)
+        room = min(room, free() - sum(held.amount.disk for held in self._held.values()))
+        found: list[Key] = []
+        for one in waiting:
+            if not one.fetched and one.inputs is not None and one.inputs <= room and len(found) < jobs:
+                found.append(one.key)
+                room -= one.inputs
+        return found
+
     def give_back(self, key: Key) -> None:
         """Take back what a job had, if it had anything."""
         self._held.pop(key, None)
@@ -87,6 +120,8 @@ class Ledger:
         Where cores are counted that is one job at a time: of several, each could want all that is free.
         """
         places = self._places - len(self._held) - len(waiting)
+        if places <= 0:
+            return self._opening_ahead(waiting, now)
         free, seconds = self._free(), math.inf
         if waiting and now >= waiting[0].since + PATIENCE:
             at, left = self._start_of(waiting[0])
@@ -94,10 +129,22 @@ class Ledger:
                 free = left
             else:
                 seconds = at - now
-        if places <= 0 or seconds < SHORTEST or any(total and part <= 0 for total, part in zip(self._total, free)):
-            return None
+        if seconds < SHORTEST or any(total and part <= 0 for total, part in zip(self._total, free)):
+            return self._opening_ahead(waiting, now)
         cores, memory, disk = (part if total else None for total, part in zip(self._total, free))
         return Opening(1 if self._total.cores else places, cores, memory, disk, seconds)
+
+    def _opening_ahead(self, waiting: Sequence[Waiting], now: float) -> Optional[Opening]:
+        """Answer for what job the inputs may be fetched: one that begins when the first of those that run has ended."""
+        if not self._held or len(waiting) >= self._ahead.jobs:
+            return None
+        first = min(self._held.values(), key=lambda held: held.until)
+        free = self._free().plus(first.amount)
+        if any(total and part <= 0 for total, part in zip(self._total, free)):
+            return None
+        cores, memory, disk = (part if total else None for total, part in zip(self._total, free))
+        after = max(0.0, first.until - now) if first.until < math.inf else 0.0
+        return Opening(1, cores, memory, disk, after=after)
 
     def _may_overtake(self, one: Waiting, first: Optional[Waiting], now: float) -> bool:
         if first is None or now < first.since + PATIENCE:

@@ -14,6 +14,8 @@ class Event(str, Enum):
 
     # Answers: what a component was asked for. Bound to a step; late ones are dropped.
     BEGIN = "begin"
+    FETCH = "fetch"  # its inputs, while others have the cores
+    FETCHED = "fetched"  # and they still have them
     INPUT_READY = "input ready"
     PAYLOAD_OK = "payload ok"
     OUTPUT_STORED = "output stored"
@@ -58,6 +60,9 @@ TOO_LATE = frozenset({Phase.STAGING_LOG, Phase.REPORTING})
 
 _STRAIGHT: dict[tuple[Phase, Event], Row] = {
     (Phase.ACCEPTED, Event.BEGIN): (Phase.STAGING_IN, (Effect.REPORT, Effect.STAGE_IN)),
+    (Phase.ACCEPTED, Event.FETCH): (Phase.STAGING_IN, (Effect.REPORT, Effect.STAGE_IN)),
+    (Phase.STAGING_IN, Event.FETCHED): (Phase.READY, ()),
+    (Phase.READY, Event.BEGIN): (Phase.RUNNING, (Effect.REPORT, Effect.RUN_PAYLOAD)),
     (Phase.STAGING_IN, Event.INPUT_READY): (Phase.RUNNING, (Effect.REPORT, Effect.RUN_PAYLOAD)),
     (Phase.RUNNING, Event.PAYLOAD_OK): (Phase.STAGING_OUT, (Effect.STAGE_OUT,)),
     (Phase.RUNNING, Event.ENOUGH): (Phase.RUNNING, (Effect.ASK_PAYLOAD,)),
@@ -77,6 +82,7 @@ _STRAIGHT: dict[tuple[Phase, Event], Row] = {
 _TO_REST: dict[Phase, Row] = {
     Phase.ACCEPTED: (Phase.STAGING_LOG, (Effect.STAGE_LOG,)),
     Phase.STAGING_IN: (Phase.STOPPING, (Effect.CANCEL_COPIES,)),
+    Phase.READY: (Phase.STAGING_LOG, (Effect.STAGE_LOG,)),
     Phase.RUNNING: (Phase.STOPPING, (Effect.STOP_PAYLOAD,)),
     Phase.STAGING_OUT: (Phase.STOPPING, (Effect.CANCEL_COPIES,)),
     # What does not come to rest in its time is left alone: the report must not wait for it.
@@ -105,6 +111,7 @@ _NOTHING_TO_STOP = {(phase, order): (phase, ()) for phase in (Phase.STOPPING, *s
 _SOFTLY: dict[tuple[Phase, Event], Row] = {
     (Phase.ACCEPTED, Event.SOFT_KILL): _TO_REST[Phase.ACCEPTED],
     (Phase.STAGING_IN, Event.SOFT_KILL): _TO_REST[Phase.STAGING_IN],
+    (Phase.READY, Event.SOFT_KILL): _TO_REST[Phase.READY],
     (Phase.RUNNING, Event.SOFT_KILL): (Phase.RUNNING, (Effect.ASK_PAYLOAD,)),
     **{(phase, Event.SOFT_KILL): (phase, ()) for phase in (Phase.STAGING_OUT, Phase.STOPPING, *sorted(TOO_LATE))},
 }

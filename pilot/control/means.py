@@ -52,8 +52,9 @@ class Means(NamedTuple):
     """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970.
 
     Jobs run until ``work_until`` on its clock, so that everything is over at ``end``. ``mask`` overwrites secrets in a
-    text; ``announced`` says whether the server knows what we add to PanDA's messages. ``handed_over``: what a pilot
-    that has to go leaves undone is found by others. ``lent``: jobs are not run, but lent to somebody.
+    text; ``free`` answers the free bytes of the disk; ``announced`` says whether the server knows what we add to
+    PanDA's messages. ``handed_over``: what a pilot that has to go leaves undone is found by others. ``lent``: jobs are
+    not run, but lent to somebody.
     """
 
     journal: Journal
@@ -67,6 +68,7 @@ class Means(NamedTuple):
     end: Optional[End] = None
     work_until: float = NEVER
     mask: Callable[[str], str] = str
+    free: Callable[[], int] = int
     announced: Callable[[], bool] = bool
     handed_over: bool = False
     lent: bool = False

@@ -259,7 +259,7 @@ class Follow(NamedTuple):
 class Opening(NamedTuple):
     """What there is room for: so many jobs, and what is free for them (``None``: not counted).
 
-    ``memory`` and ``disk`` are bytes; ``seconds`` is how long it stays free.
+    ``memory`` and ``disk`` are bytes; ``seconds`` is how long it stays free, and it may be so only ``after`` seconds.
     """
 
     jobs: int
@@ -267,6 +267,7 @@ class Opening(NamedTuple):
     memory: Optional[int] = None
     disk: Optional[int] = None
     seconds: float = float("inf")
+    after: float = 0.0
 
 
 class Ask(NamedTuple):

@@ -80,7 +80,15 @@ class Slot:
         """Answer what the job needs to begin."""
         spec = self.job.spec
         seconds = float(spec.max_walltime or self.site.queue.max_time or "inf")
-        return Waiting(spec.key, Amount(spec.cores, spec.memory, spec.disk), seconds, self.since)
+        sizes = [file.size for file in spec.inputs]
+        return Waiting(
+            spec.key,
+            Amount(spec.cores, spec.memory, spec.disk),
+            seconds,
+            self.since,
+            None if None in sizes else sum(size or 0 for size in sizes),
+            fetched=self.job.phase is not Phase.ACCEPTED,
+        )
 
     def course(self, queue: str, now: float) -> Course:
         """Answer how the job has gone in time until now."""

@@ -62,6 +62,10 @@ class Job(Section):
         "hpc: gather jobs for allocations of a supercomputer; see hpc.",
     )
     at_once: int = key(1, "jobs", low=1, high=1000, help="Jobs at the same time.")
+    prefetch: int = key(0, "jobs", low=0, high=100, help="Further jobs whose inputs are brought while these run.")
+    prefetch_disk: int = key(
+        10**10, "bytes", low=0, help="Inputs brought ahead, in all; those of a size that is not registered are not."
+    )
     cores: int = key(0, "cores", low=0, help="Cores that the jobs share; 0: the node's, or one per job if more.")
     memory: int = key(0, "bytes", low=0, help="Memory that the jobs share; 0: the node's, or its group's.")
     requests: int = key(2, "requests", low=1, help="Requests without a job after which the pilot ends.")

@@ -19,7 +19,7 @@ from pilot.control.component import Budget
 from pilot.control.conductor import Conductor
 from pilot.control.ends import End
 from pilot.control.journal import Journal
-from pilot.control.ledger import UNCOUNTED, Amount, Ledger
+from pilot.control.ledger import UNCOUNTED, Ahead, Amount, Ledger
 from pilot.control.lifecycle import ORDERS, Effect, Event
 from pilot.control.means import Means, Ways
 from pilot.control.news import Order, Site
@@ -57,6 +57,7 @@ class World:
         jobs: int = 3,
         at_once: int = 1,
         total: Amount = UNCOUNTED,
+        ahead: Ahead = Ahead(),  # noqa: B008  a frozen value
         crash_after: int | None = None,
         end: End | None = None,
         work_until: float = NEVER,
@@ -77,7 +78,8 @@ class World:
         means = Means(
             journal=self.journal,
             times=Times(settings),
-            ledger=Ledger(at_once, total),
+            ledger=Ledger(at_once, total, ahead),
+            free=lambda: 10**12,
             facts=Facts("here"),
             compose=SERVER.compose,
             new_request_id=lambda: f"request-{self.luck.random()}",
@@ -219,7 +221,7 @@ class Crowd(World):
     def moved(self, job: Any) -> None:
         super().moved(job)
         slots = self.conductor.jobs.values()
-        used = [slot.job.spec.cores for slot in slots if Phase.STAGING_IN in self.phases.get(slot.job.key, ())]
+        used = [slot.job.spec.cores for slot in slots if Phase.RUNNING in self.phases.get(slot.job.key, ())]
         assert len(used) < 2 or sum(used) <= self.cores, "no core is given twice"
 
     def play(self) -> None:

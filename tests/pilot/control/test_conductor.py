@@ -18,7 +18,7 @@ from pilot.control.adoption import Plan, adoption
 from pilot.control.commands import Commands
 from pilot.control.ends import End
 from pilot.control.journal import Record
-from pilot.control.ledger import Amount
+from pilot.control.ledger import Ahead, Amount
 from pilot.control.lifecycle import Effect, Event
 from pilot.control.recovery import FOLDER, JOURNAL, Recovery, Sites
 from pilot.control.reports import Facts
@@ -48,7 +48,8 @@ def test_whatever_goes_wrong_a_job_gets_one_final_report_and_the_conductor_ends_
 
 @pytest.mark.parametrize("seed", range(100))
 def test_whatever_crosses_each_of_several_jobs_has_one_end_and_nothing_is_begun_after_it(seed, tmp_path):
-    crowd = Crowd(seed, tmp_path / "journal", jobs=8, at_once=(2, 4, 8)[seed % 3], cores=(4, 8)[seed % 2])
+    ahead = Ahead(seed % 4, 10**9)
+    crowd = Crowd(seed, tmp_path / "journal", jobs=8, at_once=(2, 4, 8)[seed % 3], cores=(4, 8)[seed % 2], ahead=ahead)
     crowd.run()
     kept = {(record.id, record.attempt) for record in crowd.journal.records()}
     for key in crowd.given:
@@ -57,6 +58,19 @@ def test_whatever_crosses_each_of_several_jobs_has_one_end_and_nothing_is_begun_
         assert key in crowd.taken or key in kept
     assert crowd.conductor.means.ledger.opening((), crowd.now).cores == crowd.cores, "all is given back"
     assert crowd.ends == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_of_jobs_whose_inputs_are_brought_ahead_each_has_one_end_too(seed, tmp_path):
+    crowd = Crowd(seed, tmp_path / "journal", jobs=8, at_once=1, cores=0, ahead=Ahead(1 + seed % 3, 10**9))
+    crowd.run()
+    kept = {(record.id, record.attempt) for record in crowd.journal.records()}
+    for key in crowd.given:
+        assert (Effect.CLEAN in crowd.done[key]) != (key in kept), "ended, or left to the next pilot"
+        assert len(set(crowd.taken.get(key, ()))) == (1 if key in crowd.taken else 0), "the same words each time"
+    running = [key for key in crowd.given if Phase.RUNNING in crowd.phases[key]]
+    order = [key for key in crowd.given if Effect.RUN_PAYLOAD in crowd.done[key]]
+    assert set(running) == set(order)
 
 
 class TakesAll:

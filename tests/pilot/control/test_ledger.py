@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from pilot.control.ledger import PATIENCE, Amount, Ledger, Waiting
+from pilot.control.ledger import PATIENCE, UNCOUNTED, Ahead, Amount, Ledger, Waiting
 from pilot.control.news import Opening
 
 GB = 10**9
@@ -146,3 +146,62 @@ def test_whatever_comes_nothing_is_given_twice_and_every_job_begins(seed):
         assert len(held) <= 1 or all(sum(amount[part] for amount in held) <= total[part] for part in range(3))
     assert len(begun_at) == 40
     assert max(begun_at.values()) < 20_000
+
+
+# What may be brought ahead.
+
+
+def ahead(jobs=1, inputs=100, *, places=1, total=UNCOUNTED):
+    ledger = Ledger(places, total, Ahead(jobs, inputs))
+    begun(ledger, job(1, cores=4, seconds=500.0, disk=7))
+    return ledger
+
+
+def wants(number, inputs=10, **more):
+    return job(number, 4)._replace(inputs=inputs, **more)
+
+
+def fetched(ledger, *waiting, free=10**6):
+    return [number for number, _ in ledger.fetch(waiting, lambda: free)]
+
+
+def test_work_is_asked_for_ahead_as_long_as_too_few_jobs_wait():
+    assert ahead().opening((), 100.0) == Opening(1, after=400.0)
+    assert ahead(2).opening((wants(2),), 0.0) == Opening(1, after=500.0)
+    assert ahead().opening((wants(2),), 0.0) is None
+    assert ahead(0).opening((), 0.0) is None
+
+
+def test_ahead_is_asked_for_what_is_free_when_the_first_job_has_ended():
+    ledger = ahead(places=2, total=Amount(cores=4, memory=GB))
+    assert ledger.opening((), 0.0) == Opening(1, cores=4, memory=GB, after=500.0)
+
+
+def test_nobody_knows_when_a_job_ends_that_asks_for_no_time():
+    ledger = Ledger(1, Amount(), Ahead(1, 1))
+    begun(ledger, job(1))
+    assert ledger.opening((), 0.0) == Opening(1)
+
+
+def test_inputs_come_ahead_in_the_order_of_the_jobs_and_within_their_room():
+    assert fetched(ahead(3), wants(2, 60), wants(3, 50), wants(4, 40)) == [2, 4]
+    assert fetched(ahead(3), wants(2, 60, fetched=True), wants(3, 50), wants(4, 40)) == [4]
+    assert fetched(ahead(1), wants(2), wants(3)) == [2]
+    assert fetched(ahead(1), wants(2, fetched=True), wants(3)) == []
+    assert fetched(ahead(1), wants(2, None)) == []
+
+
+def test_inputs_leave_to_the_jobs_that_run_what_these_have_asked_for():
+    assert fetched(ahead(), wants(2, 60), free=66) == []
+    assert fetched(ahead(), wants(2, 60), free=67) == [2]
+
+
+def test_the_disk_is_not_looked_at_when_nothing_is_to_be_brought():
+    assert ahead(0).fetch((wants(2),), lambda: 1 // 0) == []
+    assert ahead(1).fetch((), lambda: 1 // 0) == []
+
+
+def test_who_has_begun_holds_what_it_needs():
+    ledger = ahead()
+    assert ledger.holds((1, 1))
+    assert not ledger.holds((2, 1))
