@@ -117,6 +117,12 @@ class Gfal(CopyTool):
         return Programs(dict(environment), self.setup)
 
 
+class Gfalcopy(Gfal):
+    """The same under PanDA's other name for it."""
+
+    name = "gfalcopy"
+
+
 @functools.cache
 def _has_module(python: str, environment: tuple[tuple[str, str], ...], setup: str) -> bool:
     try:

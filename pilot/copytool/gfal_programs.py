@@ -96,8 +96,7 @@ class _Run:
             argv = ["/bin/sh", "-c", _SHOWING, settings["token_file"], *argv]
         ran = run(argv, self._deadline, self._cancel, environment=self._environment, setup=self._setup)
         if ran.status in CANNOT_RUN:
-            why = f"neither gfal2's Python module (gfal.python) nor {program} is to be had: {ran.failure().words}"
-            raise CopyFailed(None, why)
+            raise CopyFailed(None, f"gfal2 is not on this node: neither its Python module (gfal.python) nor {program}")
         return ran
 
     def _seconds(self) -> str:

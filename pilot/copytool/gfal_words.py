@@ -30,8 +30,17 @@ _NUMBERS: Mapping[int, FailureKind] = {
     errno.EILSEQ: FailureKind.CHECKSUM,
     errno.ETIMEDOUT: FailureKind.TIMEOUT,
     errno.EKEYEXPIRED: FailureKind.AUTHENTICATION,
+    errno.EBADE: FailureKind.AUTHENTICATION,  # XRootD's, when no way to log in was left
     **dict.fromkeys(
-        (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH),
+        (
+            errno.ENXIO,
+            errno.ECONNREFUSED,
+            errno.ECONNRESET,
+            errno.ENETRESET,
+            errno.EHOSTDOWN,
+            errno.EHOSTUNREACH,
+            errno.ENETUNREACH,
+        ),
         FailureKind.UNREACHABLE,
     ),
 }

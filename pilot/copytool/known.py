@@ -20,7 +20,7 @@ OWN: Mapping[str, tuple[str, str]] = {
     "lsm": ("lsm", "Lsm"),
     "scp": ("scp", "Scp"),
     "gfal": ("gfal", "Gfal"),
-    "gfalcopy": ("gfal", "Gfal"),
+    "gfalcopy": ("gfal", "Gfalcopy"),
     "gridftp": ("gridftp", "Gridftp"),
     "s3": ("s3", "S3"),
     "rucio": ("rucio", "Rucio"),

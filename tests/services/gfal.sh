@@ -21,7 +21,7 @@ install_programs() {
         libglobus-gsi-openssl-error0 libglobus-gsi-proxy-core0 libglobus-gsi-proxy-ssl1 libglobus-gsi-sysconfig1 \
         libglobus-gss-assist3 libglobus-gssapi-error2 libglobus-gssapi-gsi4 libglobus-io3 libglobus-openssl-module0 \
         libglobus-xio-gsi-driver libglobus-xio-popen-driver libglobus-xio0 libltdl7 \
-        libxrdcl3 libxrdposix3 libxrdutils3 libxrdxml3 \
+        libxrdcl3 libxrdposix3 libxrdutils3 libxrdxml3 xrootd-plugins libxrdcrypto2 libxrdcryptolite2 \
         libblkid1 libbrotli1 libcom-err2 libcurl4 libffi8 libgcrypt20 libglib2.0-0 libgmp10 libgnutls30 libgpg-error0 \
         libgssapi-krb5-2 libhogweed6 libicu72 libidn2-0 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 \
         libldap-2.5-0 liblzma5 libmount1 libnettle8 libnghttp2-14 libp11-kit0 libpcre2-8-0 libpsl5 librtmp1 \
