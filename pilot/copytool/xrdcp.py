@@ -16,8 +16,9 @@ from pilot.copytool.program import Ran, run
 from pilot.copytool.system_errors import told
 from pilot.copytool.xrdcp_words import copied, cut_short, failure, found, free_bytes, summed
 
-#: Seconds; the clients take no time-out without an end.
-_LONGEST = 7 * 86400.0
+#: Seconds: the longest time-out that the clients get, for they take none without an end, and by how much it is later
+#: than a deadline.
+_LONGEST, _MARGIN = 7 * 86400.0, 5.0
 
 
 class Xrdcp(CopyTool):
@@ -128,7 +129,9 @@ class Xrdcp(CopyTool):
         cancel: Optional[Cancel] = None,
         silence: Optional[float] = None,
     ) -> Ran:
-        settings, left = self.settings.xrdcp, min(deadline.left(), _LONGEST)
+        settings = self.settings.xrdcp
+        # Beyond the deadline: what is given up by then is killed, and told as late, rather than by what came of that.
+        left = min(deadline.left() + _MARGIN, _LONGEST)
         seconds = {
             "XRD_TIMEOUTRESOLUTION": 1.0,
             "XRD_CONNECTIONWINDOW": min(settings.connect, left),
@@ -136,7 +139,7 @@ class Xrdcp(CopyTool):
             "XRD_REQUESTTIMEOUT": left,  # a file may have to come from tape
             "XRD_CPINITTIMEOUT": left,
         }
-        environment = {name: str(math.ceil(value) or 1) for name, value in seconds.items()}
+        environment = {name: str(math.ceil(value)) for name, value in seconds.items()}
         environment["XRD_CONNECTIONRETRY"] = "1"  # the engine tries again, maybe elsewhere
         return run(arguments, deadline, cancel, environment=environment, setup=self.setup)
 
