@@ -109,29 +109,74 @@ def store(
         did not take that up.
     """
     scope, name, endpoint = file["scope"], file["name"], file["endpoint"]
-    item: dict[str, Any] = {"path": path, "rse": endpoint, "did_scope": scope, "did_name": name}
-    item.update(transfer_timeout=_whole(timeout), no_register=not register, **({"guid": guid} if guid else {}))
+    item: dict[str, Any] = {"path": path, "rse": endpoint, "did_scope": scope, "did_name": name, "pfn": url}
+    item.update(transfer_timeout=_whole(timeout), no_register=True, **({"guid": guid} if guid else {}))
     traces: list[dict[str, Any]] = []
     with _said(host, file) as (client, heard), tempfile.TemporaryDirectory() as folder:
         from rucio.client.uploadclient import UploadClient
         from rucio.common.exception import NoFilesUploaded, RucioException
 
-        if not (register and client.get_rse(endpoint)["deterministic"]):
-            item["pfn"] = url
         if register:
-            item.update(register_after_upload=True)
-            item.update(dict(zip(("dataset_scope", "dataset_name"), dataset)))
+            _check_place(client, file, url)
         uploads, summary = UploadClient(client, logger=heard, tracing=False), Path(folder, "summary")
         try:
             uploads.upload([item], summary_file_path=summary, traces_copy_out=traces)
-        except RucioException as wrong:
-            if traces and traces[-1].get("clientState") == "DONE":
-                return {"unregistered": "; ".join([*heard.lines[-3:], _plain(str(wrong))])}
-            if isinstance(wrong, NoFilesUploaded):
-                raise _failure(file, traces, heard.lines) from wrong
-            raise
+        except NoFilesUploaded as wrong:
+            raise _failure(file, traces, heard.lines) from wrong
         told = json.loads(summary.read_text())[f"{scope}:{name}"]
+        if register:
+            try:
+                _register(client, file, told, url, dataset)
+            except RucioException as wrong:
+                return {"unregistered": f"{type(wrong).__name__}: {_plain(str(wrong))}"}
     return {"checksum": f"adler32:{told['adler32']}"}
+
+
+def _check_place(client: Any, file: Mapping[str, str], url: str) -> None:
+    """Refuse an address at which Rucio would not look for the file."""
+    if not client.get_rse(file["endpoint"])["deterministic"]:
+        return
+    scheme, name = url.partition("://")[0], f"{file['scope']}:{file['name']}"
+    (expected,) = client.lfns2pfns(file["endpoint"], [name], operation="write", scheme=scheme).values()
+    if _path(expected) != _path(url):
+        words = f"Rucio looks for it at {expected}, and the queue's storage has it at {url}: correct one of them"
+        raise CopyFailed(None, f"{_shown(file)}: {words}")
+
+
+def _register(client: Any, file: Mapping[str, str], told: Mapping[str, Any], url: str, dataset: Sequence[str]) -> None:
+    """Tell Rucio of a file that lies there: with its dataset all at once or not at all, otherwise with a rule."""
+    from rucio.common.exception import DataIdentifierAlreadyExists, DataIdentifierNotFound, DuplicateRule
+
+    endpoint = file["endpoint"]
+    own = {"scope": file["scope"], "name": file["name"]}
+    said = {**own, "bytes": told["bytes"], "adler32": told["adler32"], "meta": {"guid": told["guid"]}}
+    if not client.get_rse(endpoint)["deterministic"]:
+        said["pfn"] = url
+    rule = {"copies": 1, "rse_expression": endpoint}
+    if not dataset:
+        _check_content(client, own, told)
+        client.add_replicas(endpoint, [said])
+        with contextlib.suppress(DuplicateRule):
+            client.add_replication_rule([own], **rule)
+        return
+    scope, name = dataset
+    try:
+        client.add_files_to_dataset(scope, name, [said], rse=endpoint)
+    except DataIdentifierNotFound:
+        with contextlib.suppress(DataIdentifierAlreadyExists):  # another job's pilot has made it
+            client.add_dataset(scope, name, rules=[{**rule, "account": client.account, "grouping": "DATASET"}])
+        client.add_files_to_dataset(scope, name, [said], rse=endpoint)
+
+
+def _check_content(client: Any, own: Mapping[str, str], told: Mapping[str, Any]) -> None:
+    """Refuse another content than is registered; of single files, Rucio does not look at that itself."""
+    from rucio.common.exception import DataIdentifierNotFound, FileConsistencyMismatch
+
+    with contextlib.suppress(DataIdentifierNotFound):
+        known = client.get_metadata(**own)
+        for each in ("bytes", "adler32"):
+            if known[each] != told[each]:
+                raise FileConsistencyMismatch(f"{each} {known[each]} is registered, {told[each]} was stored")
 
 
 class _Heard(logging.Logger):
@@ -198,6 +243,10 @@ def _shown(file: Mapping[str, str]) -> str:
 def _plain(words: str) -> str:
     """Leave out what Rucio puts before what somebody else has said."""
     return words.rpartition("Details: ")[2].strip() or words
+
+
+def _path(url: str) -> str:
+    return url.partition("://")[2].partition("/")[2].lstrip("/")
 
 
 def _whole(seconds: float) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from server.storage.base import FaultKind, StorageMisconfigured, StorageUnavailable
 
-#: Names in one call.
+#: Names in one call; Rucio's schema takes no more.
 BATCH = 1000
 #: Rules that are asked for one by one; of more, all that the account has are listed.
 FEW = 10
@@ -62,6 +62,14 @@ def attach(client: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> It
                 yield {"scope": one["scope"], "name": one["name"]}, words
 
 
+def shared_out(wanted: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """Share files of datasets out to calls that are no larger than Rucio takes."""
+    parts = [
+        {**one, "dids": one["dids"][at : at + BATCH]} for one in wanted for at in range(0, len(one["dids"]), BATCH)
+    ]
+    return _batches(parts, lambda one: len(one["dids"]))
+
+
 def close(client: Mapping[str, Any], names: Sequence[Name]) -> Iterator[tuple[Name, Words]]:
     """Close datasets, for which Rucio has no call for many; one that is closed is as good."""
     with _connected(client) as rucio:
@@ -96,11 +104,26 @@ def list_files(client: Mapping[str, Any], name: Name) -> Iterator[Mapping[str, A
 def add_replicas(
     client: Mapping[str, Any], endpoint: str, files: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[Name, Words]]:
-    """Register files that lie on a storage; one that is registered there already is as good."""
+    """Register files that lie on a storage; one that is registered there already is as good.
+
+    Rucio itself would take another content than is registered, and keep the size and the checksum that it had.
+    """
     with _connected(client) as rucio:
         for batch in _batches(files):
-            for one, words in _halved(batch, lambda some: rucio.add_replicas(endpoint, some)):
+            names = [{"scope": one["scope"], "name": one["name"]} for one in batch]
+            known = {_key(each): each for each in rucio.get_metadata_bulk(names)}
+            differ = {_key(one): words for one in batch if (words := _difference(one, known.get(_key(one))))}
+            yield from ((name, differ[_key(name)]) for name in names if _key(name) in differ)
+            same = [one for one in batch if _key(one) not in differ]
+            for one, words in _halved(same, lambda some: rucio.add_replicas(endpoint, some)):
                 yield {"scope": one["scope"], "name": one["name"]}, words
+
+
+def _difference(file: Mapping[str, Any], known: Mapping[str, Any] | None) -> Words:
+    for each in ("bytes", "adler32", "md5"):
+        if known and file.get(each) is not None and known.get(each) not in (None, file[each]):
+            return [FaultKind.FAILED.value, f"{each} {known[each]} is registered, {file[each]} is to be"]
+    return None
 
 
 def replicas(client: Mapping[str, Any], names: Sequence[Name]) -> Iterator[Mapping[str, Any]]:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 
-def look(scope, name, dataset):
+def look(scope, name):
     from rucio.client import Client
 
-    client = Client()
-    known = client.get_metadata(scope, name)
-    names = [each["name"] for each in client.list_content(scope, dataset)]
-    return {**{key: known[key] for key in ("bytes", "adler32", "guid")}, "in": names}
+    known = Client().get_metadata(scope, name)
+    return {key: known[key] for key in ("bytes", "adler32", "guid")}
+
+
+def content(scope, name):
+    from rucio.client import Client
+
+    return sorted(each["name"] for each in Client().list_content(scope, name))
+
+
+def rules(scope, name):
+    from rucio.client import Client
+
+    return [[rule["rse_expression"], rule["state"]] for rule in Client().list_did_rules(scope, name)]

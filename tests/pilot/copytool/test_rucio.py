@@ -14,7 +14,7 @@ from pilot.copytool.rucio import Rucio
 from pilot.settings.everything import Settings
 from pilot.settings.rucio import Rucio as Section
 from tests.kits.copytool import CONTENT, SUM, CopyToolKit
-from tests.services.rucio import ACCOUNT, DISK, PASSWORD, ROOT, SCOPE
+from tests.services.rucio import ACCOUNT, DISK, OTHER, PASSWORD, ROOT, SCOPE
 
 pytestmark = pytest.mark.one_python
 
@@ -45,6 +45,16 @@ def path_of(name):
 
     digest = hashlib.md5(f"{SCOPE}:{name}".encode()).hexdigest()
     return f"{SCOPE}/{digest[:2]}/{digest[2:4]}/{name}"
+
+
+def place_of(url):
+    return Path(url.removeprefix("file://"))
+
+
+def ask(server, function, **arguments):
+    """Ask Rucio for what it has registered."""
+    children = apart.shared("tests.pilot.copytool.asking_rucio", "", (("RUCIO_HOME", str(server.home)),))
+    return children.call(function, arguments, Deadline(30))
 
 
 def url_of(server, xrootd, storage, name):
@@ -147,14 +157,12 @@ def test_what_is_registered_is_in_its_dataset_and_is_found_wherever_it_lies(ruci
     assert fetch.facts.endpoint == storage
     assert fetch.facts.url.replace("localhost", "") == url
     assert fetch.facts.checksum == SUM
-    found = apart.shared("tests.pilot.copytool.asking_rucio", "", (("RUCIO_HOME", str(rucio.home)),)).call(
-        "look", {"scope": SCOPE, "name": name, "dataset": f"set-{name}"}, Deadline(30)
-    )
+    assert ask(rucio, "content", scope=SCOPE, name=f"set-{name}") == [name]
+    found = ask(rucio, "look", scope=SCOPE, name=name)
     assert found == {
         "bytes": len(CONTENT),
         "adler32": SUM[8:],
         "guid": "a1b2c3d40000400080000123456789ab",
-        "in": [name],
     }
 
 
@@ -168,7 +176,7 @@ def test_a_missing_file_is_told_as_such(tool, rucio, xrootd, fetch, name):
 def test_a_byte_that_has_flipped_on_the_disk_of_a_storage_is_found(rucio, store, fetch, name):
     tool = tool_of(rucio, register=True)
     url = store(tool, name)
-    path = Path(url.removeprefix("file://"))
+    path = place_of(url)
     path.write_bytes(b"c" + CONTENT[1:])
     for source, more in (("", {}), (url, {"endpoint": DISK, "checksum": SUM})):
         with pytest.raises(CopyFailed, match="Checksum validation failed") as caught:
@@ -209,13 +217,38 @@ def test_a_storage_that_rucio_does_not_know_is_no_missing_file(tool, store, fetc
 
 
 def test_what_rucio_does_not_take_up_does_not_stay_on_the_storage(rucio, store, name):
-    url = store(tool_of(rucio, register=True), name, DISK)
-    Path(url.removeprefix("file://")).unlink()
-    with pytest.raises(CopyFailed, match="was not registered: Local checksum .* does not match remote checksum"):
-        store(tool_of(rucio, register=True), name, ROOT, content=b"other")
-    with pytest.raises(CopyFailed, match="was not registered: .*Scope"):
-        store(tool_of(rucio, register=True), f"another-{name}", scope="nobodys")
-    assert not Path(url.removeprefix("file://")).exists()
+    tool = tool_of(rucio, register=True)
+    kept, given = store(tool, name, DISK), {"endpoint": OTHER, "root": f"file://{rucio.folder}/other"}
+    other = f"{given['root']}/{path_of(name)}"
+    with pytest.raises(
+        CopyFailed, match="was not registered: FileConsistencyMismatch: .* 8000 is registered, 5 was stored"
+    ):
+        store(tool, name, target=other, content=b"other", **given)
+    assert not place_of(other).exists()
+    assert place_of(kept).read_bytes() == CONTENT
+    with pytest.raises(CopyFailed, match="was not registered: ScopeNotFound") as caught:
+        store(tool, f"another-{name}", dataset="nobodys:set")
+    assert caught.value.kind is None
+    assert not place_of(url_of(rucio, None, DISK, f"another-{name}")).exists()
+
+
+def test_what_is_in_no_dataset_is_kept_by_a_rule_of_its_own(rucio, store, name):
+    store(tool_of(rucio, register=True), name)
+    assert ask(rucio, "rules", scope=SCOPE, name=name) == [[DISK, "OK"]]
+
+
+def test_a_dataset_that_is_made_has_a_rule_and_takes_more_files(rucio, store, name):
+    for number in range(2):
+        store(tool_of(rucio, register=True), f"{number}-{name}", dataset=f"{SCOPE}:set-{name}")
+    assert ask(rucio, "rules", scope=SCOPE, name=f"set-{name}") == [[DISK, "OK"]]
+    assert ask(rucio, "content", scope=SCOPE, name=f"set-{name}") == [f"0-{name}", f"1-{name}"]
+
+
+def test_what_rucio_would_look_for_elsewhere_is_not_stored(rucio, store, name):
+    target = f"file://{rucio.disk}/elsewhere/{name}"
+    with pytest.raises(CopyFailed, match="Rucio looks for it at .*, and the queue's storage has it at .*/elsewhere/"):
+        store(tool_of(rucio, register=True), name, target=target)
+    assert not place_of(target).exists()
 
 
 def test_a_server_that_hangs_costs_no_more_than_the_time_there_is(rucio, tool, fetch, name):

@@ -103,11 +103,36 @@ def test_replicas_are_registered_and_told_by_storage(rucio, asked, name, filled)
     assert answers[name(".none")].kind is FaultKind.ABSENT
 
 
-def test_files_of_more_than_one_batch_are_registered(asked, name):
-    dataset, files = name(".many"), files_of(name, rucio_apart.BATCH + 5)
-    asked.add_datasets([dataset])
-    assert asked.attach({dataset: files}, DISK) == {dataset: None}
-    assert len(list(asked.list_files(dataset))) == len(files)
+def test_another_content_is_not_registered_as_a_replica(asked, filled):
+    _, files = filled
+    larger, other = (
+        File(files[n].name, size, sum_) for n, size, sum_ in [(0, 99, files[0].checksum), (1, 11, "adler32:ff")]
+    )
+    answers = asked.add_replicas([larger, other, files[2]], OTHER)
+    assert answers == {
+        larger.name: Fault(FaultKind.FAILED, "bytes 10 is registered, 99 is to be"),
+        other.name: Fault(FaultKind.FAILED, "adler32 00000001 is registered, ff is to be"),
+        files[2].name: None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("sizes", "calls"),
+    [
+        ([], []),
+        ([3, 4], [[3, 4]]),
+        ([1000, 1], [[1000], [1]]),
+        ([2005], [[1000], [1000], [5]]),
+        ([600, 1400, 3], [[600], [1000], [400, 3]]),
+    ],
+)
+def test_no_call_has_more_files_than_rucio_takes(sizes, calls):
+    wanted = [{"name": str(n), "dids": [f"{n}.{m}" for m in range(size)]} for n, size in enumerate(sizes)]
+    found = list(rucio_apart.shared_out(wanted))
+    assert [[len(one["dids"]) for one in call] for call in found] == calls
+    assert [did for call in found for one in call for did in one["dids"]] == [
+        did for one in wanted for did in one["dids"]
+    ]
 
 
 def test_a_rule_is_ok_where_all_is_there_and_replicating_where_it_is_not(asked, filled):
