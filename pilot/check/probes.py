@@ -229,19 +229,24 @@ def _cvmfs(subject: Subject) -> Iterator[Finding]:
 
 def _storages(subject: Subject) -> Iterator[Finding]:
     if subject.queue is not None:
-        yield from service.copy_tools(subject.queue, _lacking(subject))
+        yield from service.copy_tools(subject.queue, _lacking(subject, subject.queue))
     there = list(service.folders(subject.contact))
     absent = _absent((path for *_, path in there), "-d")
     wrong = {(use, path): absent[path] or _folder_problem(path, writes) for use, _, writes, path in there}
     yield from service.storages(subject.contact, wrong)
 
 
-def _lacking(subject: Subject) -> Mapping[str, Sequence[str]]:
+def _lacking(subject: Subject, queue: QueueData) -> Mapping[str, Sequence[str]]:
+    """Look for the programs of copy tools, or for the queue's script that is to bring them."""
     path = subject.variables.get("PATH")
-    return {
-        tool: [program for program in programs if not shutil.which(program, path=path)]
-        for tool, programs in subject.tools.items()
-    }
+    lacking: dict[str, Sequence[str]] = {}
+    for tool, programs in subject.tools.items():
+        script = str((queue.copytools.get(tool) or {}).get("setup") or "")
+        if programs and script:
+            lacking[tool] = [] if Path(script).is_file() else [script]
+        else:
+            lacking[tool] = [program for program in programs if not shutil.which(program, path=path)]
+    return lacking
 
 
 def _folder_problem(path: str, writes: bool) -> str:

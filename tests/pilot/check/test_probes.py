@@ -154,6 +154,15 @@ def test_the_programs_of_copy_tools_are_looked_for_where_the_pilot_would_find_th
     assert by_name(probes._storages(asked))["copy tool pl"].level is OK
 
 
+def test_programs_that_a_script_of_the_queue_brings_are_not_looked_for_but_the_script_is(subject, tmp_path):
+    script = tmp_path / "setup.sh"
+    queue = QueueData("Q", copytools={"xrdcp": {"setup": str(script)}}, acopytools={"default": ("xrdcp",)})
+    asked = replace(subject, contact=Contact("http://a:1", queue=queue), tools={"xrdcp": ("xrdcp",)})
+    assert by_name(probes._storages(asked))["copy tool pl"].value == f"xrdcp: {script} not found on the PATH"
+    script.touch()
+    assert by_name(probes._storages(asked))["copy tool pl"].level is OK
+
+
 def test_a_server_is_met_without_taking_work_from_it(tmp_path):
     with serving(tmp_path) as dispatcher:
         settings = replace(Settings(), queue=sections.Queue(name=QUEUE))
