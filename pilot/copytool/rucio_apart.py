@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from pilot.copytool.base import CopyFailed, FailureKind
+from pilot.copytool.rucio_catalogue import check_place, register_file, shown
 
 #: Checksums that Rucio knows, the best first.
 ALGORITHMS = ("adler32", "md5")
@@ -117,7 +118,7 @@ def store(
         from rucio.common.exception import NoFilesUploaded, RucioException
 
         if register:
-            _check_place(client, file, url)
+            check_place(client, file, url)
         uploads, summary = UploadClient(client, logger=heard, tracing=False), Path(folder, "summary")
         try:
             uploads.upload([item], summary_file_path=summary, traces_copy_out=traces)
@@ -126,57 +127,10 @@ def store(
         told = json.loads(summary.read_text())[f"{scope}:{name}"]
         if register:
             try:
-                _register(client, file, told, url, dataset)
+                register_file(client, file, told, url, dataset)
             except RucioException as wrong:
                 return {"unregistered": f"{type(wrong).__name__}: {_plain(str(wrong))}"}
     return {"checksum": f"adler32:{told['adler32']}"}
-
-
-def _check_place(client: Any, file: Mapping[str, str], url: str) -> None:
-    """Refuse an address at which Rucio would not look for the file."""
-    if not client.get_rse(file["endpoint"])["deterministic"]:
-        return
-    scheme, name = url.partition("://")[0], f"{file['scope']}:{file['name']}"
-    (expected,) = client.lfns2pfns(file["endpoint"], [name], operation="write", scheme=scheme).values()
-    if _path(expected) != _path(url):
-        words = f"Rucio looks for it at {expected}, and the queue's storage has it at {url}: correct one of them"
-        raise CopyFailed(None, f"{_shown(file)}: {words}")
-
-
-def _register(client: Any, file: Mapping[str, str], told: Mapping[str, Any], url: str, dataset: Sequence[str]) -> None:
-    """Tell Rucio of a file that lies there: with its dataset all at once or not at all, otherwise with a rule."""
-    from rucio.common.exception import DataIdentifierAlreadyExists, DataIdentifierNotFound, DuplicateRule
-
-    endpoint = file["endpoint"]
-    own = {"scope": file["scope"], "name": file["name"]}
-    said = {**own, "bytes": told["bytes"], "adler32": told["adler32"], "meta": {"guid": told["guid"]}}
-    if not client.get_rse(endpoint)["deterministic"]:
-        said["pfn"] = url
-    rule = {"copies": 1, "rse_expression": endpoint}
-    if not dataset:
-        _check_content(client, own, told)
-        client.add_replicas(endpoint, [said])
-        with contextlib.suppress(DuplicateRule):
-            client.add_replication_rule([own], **rule)
-        return
-    scope, name = dataset
-    try:
-        client.add_files_to_dataset(scope, name, [said], rse=endpoint)
-    except DataIdentifierNotFound:
-        with contextlib.suppress(DataIdentifierAlreadyExists):  # another job's pilot has made it
-            client.add_dataset(scope, name, rules=[{**rule, "account": client.account, "grouping": "DATASET"}])
-        client.add_files_to_dataset(scope, name, [said], rse=endpoint)
-
-
-def _check_content(client: Any, own: Mapping[str, str], told: Mapping[str, Any]) -> None:
-    """Refuse another content than is registered; of single files, Rucio does not look at that itself."""
-    from rucio.common.exception import DataIdentifierNotFound, FileConsistencyMismatch
-
-    with contextlib.suppress(DataIdentifierNotFound):
-        known = client.get_metadata(**own)
-        for each in ("bytes", "adler32"):
-            if known[each] != told[each]:
-                raise FileConsistencyMismatch(f"{each} {known[each]} is registered, {told[each]} was stored")
 
 
 class _Heard(logging.Logger):
@@ -214,7 +168,7 @@ def _said(host: str, file: Mapping[str, str]) -> Iterator[tuple[Any, _Heard]]:
             name = type(wrong).__name__
             if name not in KINDS:
                 raise  # whoever has asked looks at the words
-            raise CopyFailed(KINDS[name], f"{_shown(file)}: {_plain(str(wrong))}") from wrong
+            raise CopyFailed(KINDS[name], f"{shown(file)}: {_plain(str(wrong))}") from wrong
 
 
 @functools.cache
@@ -232,21 +186,13 @@ def _failure(file: Mapping[str, str], traces: Sequence[Mapping[str, Any]], lines
     words = _plain(reasons[-1]) if reasons and reasons[-1] != "UNKNOWN" else "; ".join(lines[-3:])
     for saying, kind in SAYINGS.items():
         if saying in words:
-            return CopyFailed(kind, f"{_shown(file)}: {words}")
-    return RuntimeError(f"{_shown(file)}: {words or 'Rucio does not say why'}")
-
-
-def _shown(file: Mapping[str, str]) -> str:
-    return f"{file['scope']}:{file['name']} at {file['endpoint'] or 'any storage'}"
+            return CopyFailed(kind, f"{shown(file)}: {words}")
+    return RuntimeError(f"{shown(file)}: {words or 'Rucio does not say why'}")
 
 
 def _plain(words: str) -> str:
     """Leave out what Rucio puts before what somebody else has said."""
     return words.rpartition("Details: ")[2].strip() or words
-
-
-def _path(url: str) -> str:
-    return url.partition("://")[2].partition("/")[2].lstrip("/")
 
 
 def _whole(seconds: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -181,13 +182,15 @@ def test_a_missing_input_fails_its_job_with_its_code_and_leaves_a_trace(dispatch
     assert found[log, "put_sm"]["clientState"] == "DONE"
 
 
-def test_a_job_is_not_delayed_by_a_rucio_that_takes_no_traces(dispatcher, rucio, tmp_path):
+@pytest.mark.parametrize("how", ["refuses", "hangs"])
+def test_a_job_does_not_suffer_from_a_rucio_that_takes_no_traces(dispatcher, rucio, tmp_path, how):
     source, out, log = unique("in.txt"), unique("out.txt"), unique("log.tgz")
     lay(rucio, source, b"hello")
     dispatcher.jobs = [job_of(source, out, log)]
-    # An address that takes connections and answers nothing: the dispatcher's own, for a path it does not know.
-    nobody = f"{dispatcher.url}/no/such/page"
-    status, final = run_pilot(dispatcher, rucio, tmp_path, rucio__traces=nobody)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are taken, and nothing is answered
+        hangs = f"http://127.0.0.1:{silent.getsockname()[1]}/traces/"
+        nobody = hangs if how == "hangs" else f"{dispatcher.url}/no/such/page"
+        status, final = run_pilot(dispatcher, rucio, tmp_path, rucio__traces=nobody, rucio__trace_timeout=1)
     assert (status, final["job_status"]) == (0, "finished")
-    assert dispatcher.counts["/no/such/page"] == 1
+    assert dispatcher.counts.get("/no/such/page", 0) == (how == "refuses")
     assert traces_of(rucio, source, out, log) == {}
