@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from server.storage.base import FaultKind, StorageMisconfigured, StorageUnavailable
 
@@ -30,10 +30,10 @@ _FAULTS = {
 _IS_FOLDER = 2
 
 Fault = dict[str, str]
-Begin = Callable[[str, Callable[..., None]], Any]
+Asked = TypeVar("Asked")
 
 
-def _bindings() -> Any:
+def bindings() -> Any:
     try:
         from XRootD import client
     except ImportError as wrong:
@@ -45,17 +45,17 @@ def _bindings() -> Any:
 
 def look(host: str, base: str, paths: Sequence[str], patience: int) -> Iterator[Any]:
     """Yield ``[path, [size, flags]]`` or a fault for each path, some at a time."""
-    system = _bindings().FileSystem(host)
+    system = bindings().FileSystem(host)
 
     def begin(path: str, answer: Callable[..., None]) -> Any:
-        return system.stat(_below(base, path), timeout=patience, callback=answer)
+        return system.stat(below(base, path), timeout=patience, callback=answer)
 
-    yield from _together(_looked(path, status, found) for path, status, found in _each(paths, begin, patience))
+    yield from _together(_looked(path, status, found) for path, status, found in each(paths, begin, patience))
 
 
 def remove(host: str, base: str, paths: Sequence[str], patience: int) -> Iterator[Any]:
     """Yield ``[path, "gone"]`` or a fault. Folders are found out before: the service would remove an empty one."""
-    system = _bindings().FileSystem(host)
+    system = bindings().FileSystem(host)
     files: list[str] = []
     for pieces in look(host, base, paths, patience):
         for path, found in pieces:
@@ -65,43 +65,45 @@ def remove(host: str, base: str, paths: Sequence[str], patience: int) -> Iterato
                 yield [[path, "gone" if found["kind"] == FaultKind.ABSENT.value else found]]
 
     def begin(path: str, answer: Callable[..., None]) -> Any:
-        return system.rm(_below(base, path), timeout=patience, callback=answer)
+        return system.rm(below(base, path), timeout=patience, callback=answer)
 
-    for path, status, _ in _each(files, begin, patience):
-        fault = None if status.ok else _fault(status)
+    for path, status, _ in each(files, begin, patience):
+        fault = None if status.ok else fault_of(status)
         yield [[path, "gone" if fault is None or fault["kind"] == FaultKind.ABSENT.value else fault]]
 
 
 def checksums(host: str, base: str, paths: Sequence[str], patience: int, at_once: int) -> Iterator[Any]:
     """Yield ``[path, "adler32:..."]`` or a fault; the service reads the files, if it has not noted their checksums."""
-    client = _bindings()
+    client = bindings()
     system, code = client.FileSystem(host), client.flags.QueryCode.CHECKSUM
 
     def begin(path: str, answer: Callable[..., None]) -> Any:
-        return system.query(code, f"{_below(base, path)}?cks.type=adler32", timeout=patience, callback=answer)
+        return system.query(code, f"{below(base, path)}?cks.type=adler32", timeout=patience, callback=answer)
 
-    for path, status, found in _each(paths, begin, patience, window=at_once, needed=False):
-        words = bytes(found or b"").rstrip(b"\0").decode(errors="replace").split()
+    for path, status, found in each(paths, begin, patience, window=at_once, needed=False):
+        words = text_of(found).split()
         if status.ok and len(words) == 2 and words[0] == "adler32":
             yield [[path, f"adler32:{words[1].rjust(8, '0')}"]]
         else:
-            yield [[path, {"kind": FaultKind.FAILED.value, "words": " ".join(words)} if status.ok else _fault(status)]]
+            yield [
+                [path, {"kind": FaultKind.FAILED.value, "words": " ".join(words)} if status.ok else fault_of(status)]
+            ]
 
 
 def list_below(host: str, base: str, folder: str, patience: int, singly: bool) -> Iterator[Any]:
     """Yield ``[path, [size, flags]]`` of the files below a folder. ``singly``: each is asked for by itself."""
-    client = _bindings()
+    client = bindings()
     system = client.FileSystem(host)
     flags = client.flags.DirListFlags.NONE if singly else client.flags.DirListFlags.STAT
 
     def begin(path: str, answer: Callable[..., None]) -> Any:
-        return system.dirlist(_below(base, path), flags, timeout=patience, callback=answer)
+        return system.dirlist(below(base, path), flags, timeout=patience, callback=answer)
 
     level = [folder]
     while level:
         names: list[str] = []
         pieces: list[Any] = []
-        for path, status, found in _each(level, begin, patience, window=8):
+        for path, status, found in each(level, begin, patience, window=8):
             if not status.ok:
                 _refuse_to_guess(path, status)
                 continue
@@ -120,26 +122,31 @@ def list_below(host: str, base: str, folder: str, patience: int, singly: bool) -
 
 def space(host: str, base: str, patience: int) -> Iterator[Any]:
     """Yield what the service says of its space, as text."""
-    client = _bindings()
+    client = bindings()
     status, found = client.FileSystem(host).query(client.flags.QueryCode.SPACE, base or "/", timeout=patience)
     if not status.ok:
         _need_an_answer(status)
-    yield bytes(found or b"").rstrip(b"\0").decode(errors="replace") if status.ok else ""
+    yield text_of(found) if status.ok else ""
 
 
-def _below(base: str, path: str) -> str:
+def below(base: str, path: str) -> str:
     return f"{base}/{path}" if path else base or "/"
 
 
-def _each(
-    paths: Iterable[str], begin: Begin, patience: int, *, window: int = WINDOW, needed: bool = True
-) -> Iterator[tuple[str, Any, Any]]:
+def each(
+    paths: Iterable[Asked],
+    begin: Callable[[Asked, Callable[..., None]], Any],
+    patience: int,
+    *,
+    window: int = WINDOW,
+    needed: bool = True,
+) -> Iterator[tuple[Asked, Any, Any]]:
     """Begin something for each path, with so many on their way at a time, and yield what is answered, as it comes.
 
     Raises:
         StorageUnavailable: nothing was answered in time; or, where an answer is ``needed`` of each, one was not.
     """
-    answers: queue.SimpleQueue[tuple[str, Any, Any]] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[tuple[Asked, Any, Any]] = queue.SimpleQueue()
     waiting = 0
     left = iter(paths)
     while True:
@@ -160,39 +167,44 @@ def _each(
         yield path, status, found
 
 
-def _answering(path: str, answers: queue.SimpleQueue[tuple[str, Any, Any]]) -> Callable[..., None]:
+def _answering(path: Asked, answers: queue.SimpleQueue[tuple[Asked, Any, Any]]) -> Callable[..., None]:
     return lambda status, found, *_: answers.put((path, status, found))
 
 
 def _need_an_answer(status: Any) -> None:
     if not status.ok and status.code != _ERROR_OF_THE_SERVER:
-        raise StorageUnavailable(_words(status))
+        raise StorageUnavailable(words_of(status))
 
 
 def _looked(path: str, status: Any, found: Any) -> Any:
     if not status.ok:
-        return [path, _fault(status)]
+        return [path, fault_of(status)]
     if found.flags & _IS_FOLDER:
         return [path, {"kind": FaultKind.FAILED.value, "words": "it is a folder"}]
     return [path, [found.size, found.flags]]
 
 
-def _fault(status: Any) -> Fault:
-    words = _words(status)
+def fault_of(status: Any) -> Fault:
+    words = words_of(status)
     if status.code != _ERROR_OF_THE_SERVER:
         return {"kind": FaultKind.BUSY.value, "words": words}
     kind = FaultKind.ABSENT if "not a directory" in words.lower() else _FAULTS.get(status.errno, FaultKind.FAILED)
     return {"kind": kind.value, "words": words}
 
 
-def _words(status: Any) -> str:
+def text_of(found: Any) -> str:
+    """Answer what a query found, as far as it is meant: behind its end there may be a byte of anything."""
+    return bytes(found or b"").partition(b"\0")[0].decode(errors="replace")
+
+
+def words_of(status: Any) -> str:
     """Answer what was said, without what stands before it every time."""
     return str(status.message).removeprefix("[ERROR] ").removeprefix("Server responded with an error: ").strip()
 
 
 def _refuse_to_guess(path: str, status: Any) -> None:
     """A list with a hole in it would make its reader believe that files are gone."""
-    fault = _fault(status)
+    fault = fault_of(status)
     if fault["kind"] != FaultKind.ABSENT.value:
         raise StorageUnavailable(f"{path or 'the root'} could not be listed: {fault['words']}")
 

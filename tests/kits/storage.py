@@ -6,12 +6,25 @@ about in its own way are tested beside it.
 
 from __future__ import annotations
 
+import time
 import zlib
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import pytest
 
-from server.storage.base import Fault, FaultKind, Found, Locality, Storage, StorageUnavailable
+from server.storage.base import (
+    Fault,
+    FaultKind,
+    Found,
+    Locality,
+    Recall,
+    Recalled,
+    Storage,
+    StorageUnavailable,
+    Tape,
+    Ticket,
+)
 
 CONTENT = b"COMPASS " * 1000
 SUM = f"adler32:{zlib.adler32(CONTENT):08x}"
@@ -138,3 +151,106 @@ class StorageKit:
                 with pytest.raises(StorageUnavailable, match=r"\w"):
                     ask()
         assert storage.look(["a"])["a"].size == len(CONTENT)
+
+
+class TapeKit(StorageKit):
+    """Of a storage with tapes: inherit, and override what `StorageKit` wants, and `put_on_tape`.
+
+    Files that are put there anew stay away from tape while a test runs.
+    """
+
+    #: Seconds within which a file comes from tape.
+    patience = 30.0
+
+    def put_on_tape(self, path: str, content: bytes) -> None:
+        """Let a file lie on tape only."""
+        raise NotImplementedError
+
+    def wait(self, tape: Tape, ticket: Ticket, paths: Sequence[str], *states: Recall) -> Mapping[str, Recalled]:
+        """Ask until all files are in one of these states."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            found = tape.recalled(ticket.id, paths)
+            if {one.state for one in found.values()} <= set(states):
+                return found
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)  # tape systems are asked, they do not call
+
+    def test_a_file_that_is_on_tape_only_has_its_size_and_is_not_read_for_its_checksum(self, storage):
+        self.put_on_tape("raw/a", CONTENT)
+        assert storage.look(["raw/a"], checksums=True)["raw/a"] == Found(len(CONTENT), Locality.TAPE)
+        assert dict(storage.list_below("raw")) == {"raw/a": Found(len(CONTENT), Locality.TAPE)}
+
+    def test_a_recalled_file_comes_to_disk_and_stays_on_tape(self, storage):
+        self.put_on_tape("raw/a", CONTENT)
+        ticket = storage.recall(["raw/a"], lifetime=600, request="1")
+        assert ticket.refused == {}
+        self.wait(storage, ticket, ["raw/a"], Recall.ON_DISK)
+        assert storage.look(["raw/a"], checksums=True)["raw/a"] == Found(len(CONTENT), Locality.DISK_AND_TAPE, SUM)
+
+    def test_a_file_that_is_not_there_is_refused_and_does_not_keep_the_others(self, storage):
+        self.put_on_tape("raw/a", CONTENT)
+        paths = ["raw/a", "raw/gone", "../outside"]
+        ticket = storage.recall(paths, lifetime=600, request="2")
+        assert {path: fault.kind for path, fault in ticket.refused.items()} == {
+            "raw/gone": FaultKind.ABSENT,
+            "../outside": FaultKind.FORBIDDEN,
+        }
+        self.wait(storage, ticket, ["raw/a"], Recall.ON_DISK)
+
+    def test_where_nothing_can_be_brought_nothing_is_asked_for(self, storage):
+        ticket = storage.recall(["raw/gone"], lifetime=600, request="3")
+        assert ticket.refused["raw/gone"].kind is FaultKind.ABSENT
+        assert storage.recalled(ticket.id, ["raw/gone"])["raw/gone"].state in (Recall.UNKNOWN, Recall.FAILED)
+        storage.release(ticket.id, ["raw/gone"])
+
+    def test_hundreds_of_files_are_brought_by_one_call(self, storage):
+        paths = [f"raw/run{number % 5}/cdr{number}.raw" for number in range(200)]
+        for path in paths:
+            self.put_on_tape(path, path.encode())
+        ticket = storage.recall(paths, lifetime=600, request="4")
+        assert ticket.refused == {}
+        self.wait(storage, ticket, paths, Recall.ON_DISK)
+        assert {found.locality for found in storage.look(paths).values()} == {Locality.DISK_AND_TAPE}
+
+    def test_what_is_on_disk_already_is_there_at_once(self, storage):
+        self.put("new", CONTENT)
+        ticket = storage.recall(["new"], lifetime=600, request="5")
+        assert storage.recalled(ticket.id, ["new"])["new"].state is Recall.ON_DISK
+
+    def test_the_same_request_again_is_no_failure(self, storage):
+        self.put_on_tape("raw/a", CONTENT)
+        tickets = [storage.recall(["raw/a"], lifetime=600, request="6") for _ in range(2)]
+        for ticket in tickets:
+            assert ticket.refused == {}
+            self.wait(storage, ticket, ["raw/a"], Recall.ON_DISK)
+
+    def test_a_request_that_nobody_made_is_unknown(self, storage):
+        self.put_on_tape("raw/a", CONTENT)
+        assert storage.recalled("never-made", ["raw/a"])["raw/a"].state is Recall.UNKNOWN
+
+    def test_a_file_that_is_gone_from_a_request_is_told_as_failed(self, storage):
+        self.put_on_tape("raw/a", CONTENT)
+        ticket = storage.recall(["raw/a"], lifetime=600, request="7")
+        self.wait(storage, ticket, ["raw/a"], Recall.ON_DISK)
+        storage.remove(["raw/a"])
+        gone = storage.recalled(ticket.id, ["raw/a"])["raw/a"]
+        assert gone.state is Recall.FAILED
+        assert gone.words
+
+    def test_what_is_released_need_not_stay_on_disk(self, storage):
+        self.put_on_tape("raw/a", CONTENT)
+        ticket = storage.recall(["raw/a"], lifetime=600, request="8")
+        self.wait(storage, ticket, ["raw/a"], Recall.ON_DISK)
+        storage.release(ticket.id, ["raw/a"])
+        self.wait(storage, ticket, ["raw/a"], Recall.UNKNOWN)
+        assert storage.look(["raw/a"])["raw/a"] == Found(len(CONTENT), Locality.TAPE)
+        storage.release(ticket.id, ["raw/a"])
+
+    def test_a_service_that_does_not_answer_has_taken_nothing(self, storage):
+        self.put_on_tape("raw/a", CONTENT)
+        with self.unavailable():
+            with pytest.raises(StorageUnavailable):
+                storage.recall(["raw/a"], lifetime=600, request="9")
+            with pytest.raises(StorageUnavailable):
+                storage.recalled("some-request", ["raw/a"])

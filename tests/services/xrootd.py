@@ -121,7 +121,7 @@ class XRootD:
             text += TLS.format(certificate=certificate, authorities=self.authority.hashed())
             text += PROXIES.format(certificate=certificate, authorities=self.authority.hashed()) if proxies else ""
         if self._tape:
-            text += f"ofs.preplib libXrdOfsPrepGPI.so -admit all -cgi -maxfiles 1024 -run {self._robot()}\n"
+            text += f"ofs.preplib libXrdOfsPrepGPI.so -admit all -cgi -maxfiles 1024 -maxreq 64 -run {self._robot()}\n"
         (self.folder / "xrootd.cfg").write_text(text + more)
         for name in (self.data, self.folder / "admin"):
             name.mkdir(exist_ok=True)
