@@ -17,6 +17,7 @@ Of a server with TLS, clients trust ``server.authority.file``, or the folder ``s
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pwd
 import shlex
@@ -254,7 +255,7 @@ def running(
             ``-- * evict /a``, ``-- <id> cancel``. A path need not exist. A request is answered before it ends.
         more: Further lines of configuration.
     """
-    programs = install("xrootd")
+    programs = _programs()
     with contextlib.ExitStack() as stack:
         folder = _folder(stack)
         if (tls or proxies) and authority is None:
@@ -288,9 +289,14 @@ def _mount(stack: contextlib.ExitStack, size: int) -> Path:
 
 def client() -> Mapping[str, str]:
     """Answer what the environment of a process needs to find xrdcp and xrdfs, which then also know HTTP."""
-    programs = install("xrootd")
+    programs = _programs()
     path = f"{programs / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
     return {"PATH": path, "XRD_PLUGINCONFDIR": str(programs / "plugins")}
+
+
+@functools.cache
+def _programs() -> Path:
+    return install("xrootd")
 
 
 def _folder(stack: contextlib.ExitStack) -> Path:
