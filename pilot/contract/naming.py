@@ -96,6 +96,8 @@ KILL_FILE = "pilot_kill_payload"
 SECRETS_FILE = "panda_secrets.json"
 #: In a job's directory, what a payload writes of itself.
 JOB_REPORT = "jobReport.json"
+#: In a job's directory, the names of the outputs that a payload has finished while it runs, one in each line.
+FINISHED_OUTPUTS = "finished_outputs.txt"
 #: In a job's directory, what the iterations of a search for parameters have printed: a folder for each, by number.
 ITERATIONS = "iterations"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from pilot.api.copytools import copytools
+from pilot.api.keys import StorageKeys
 from pilot.contract.codes import ErrorCode
 from pilot.contract.named import NamedTuple
 from pilot.control import recovery, verification
@@ -24,7 +25,7 @@ from pilot.control.job import Asker, JobControl, Wanted
 from pilot.control.job_secrets import JobSecrets
 from pilot.control.journal import JOURNAL, Journal, Record
 from pilot.control.lanes import Lane, Occupied, Sharded
-from pilot.control.ledger import UNCOUNTED, Ahead, Amount, Ledger
+from pilot.control.ledger import Ahead, Ledger
 from pilot.control.lifecycle import Effect
 from pilot.control.means import Means, Outbox, Ways
 from pilot.control.monitor import CheckLane, Looks, MonitorControl
@@ -204,10 +205,15 @@ class Agent:
         parts, settings, tell = self._parts, self._parts.settings, self._news.put
         many = settings.job.at_once
         occupied, containers = Occupied(), self._make_containers()
-        toolbox, sites = Toolbox(copytools(parts.plugins), settings), recovery.Sites(parts.server, settings.queue)
+        toolbox = Toolbox(copytools(parts.plugins), settings, StorageKeys(parts.server, parts.own).added_to)
+        sites = recovery.Sites(parts.server, settings.queue)
         ranges = FineGrained(settings, parts.server, toolbox, sites, self._left, parts.own, tell)
         payloads = self._make_payloads(occupied, containers, ranges.way(occupied))
         data = self._make_data(occupied, containers, toolbox)
+        if settings.copy.early:
+            from pilot.control.early import Early
+
+            payloads.beside = Early(data.store_early).beside
         jobs = JobControl(tell, parts.server, self._wanted(), learn=self._secrets.learn, before=ranges.tell_rest)
         asker = Asker(queue.Queue(), self._budget(), tell, jobs)
         monitor = MonitorControl(Newest(of_look), self._budget(), tell, parts.plugins, parts.own)
@@ -347,16 +353,6 @@ class Agent:
 
         return CredentialReader(self._parts.settings, self._parts.token, self._parts.server)
 
-    def _shared(self) -> Amount:
-        """Answer what the jobs share. One job has the whole slot, unless the settings say how large that is."""
-        job, node = self._parts.settings.job, self._parts.node
-        if self._parts.settings.gathers:  # those of other nodes, which the allocation is shaped for
-            return UNCOUNTED
-        if job.at_once == 1:
-            return Amount(job.cores, job.memory)
-        memory = job.memory or verification.memory_of(node)
-        return Amount(job.cores or max(node.cores, job.at_once), memory, free_disk(self._parts.own))
-
     def _make_conductor(self, ways: Ways) -> Conductor:
         parts, job = self._parts, self._parts.settings.job
         name, own = parts.settings.queue.name, parts.own
@@ -364,7 +360,11 @@ class Agent:
         means = Means(
             journal=Journal(own / JOURNAL),
             times=Times(parts.settings),
-            ledger=Ledger(job.at_once, self._shared(), Ahead(job.prefetch, job.prefetch_disk)),
+            ledger=Ledger(
+                job.at_once,
+                verification.shared(parts.settings, parts.node, own),
+                Ahead(job.prefetch, job.prefetch_disk),
+            ),
             facts=parts.facts,
             compose=parts.server.compose,
             new_request_id=lambda: os.urandom(16).hex(),  # importing uuid takes 2 ms

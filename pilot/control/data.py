@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import stat
+import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, Optional
 
 from pilot.contract import naming
 from pilot.contract.codes import ErrorCode
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from pilot.copytool.trace import Trace
 
 PILOT_LOG = "pilotlog.txt"
+#: By which a change of a file is seen: its number, its size in bytes, and when it was last written to.
+Look = Optional[tuple[int, int, int]]
 #: Told of each try to copy a file, in the thread that has tried: the job, its queue, and how it went.
 OnTry = Callable[["JobSpec", "QueueData", "Trace"], object]
 
@@ -43,6 +49,21 @@ def _not_yet(files: Sequence[FileSpec], stored: Sequence[StoredFile]) -> list[Fi
     """Leave out what the pilot that had the job before has stored."""
     there = {file.lfn for file in stored}
     return [file for file in files if file.lfn not in there]
+
+
+def _linked(path: Path, link: Path) -> bool:
+    """Give a file a second name; False when it is not there, or is none: links are not followed."""
+    with contextlib.suppress(OSError):
+        os.link(path, link, follow_symlinks=False)
+        return stat.S_ISREG(link.lstat().st_mode)
+    return False
+
+
+def _look_of(path: Path) -> Look:
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+    return None
 
 
 class Doors(NamedTuple):
@@ -85,6 +106,7 @@ class DataControl:
         self._toolbox, self._logs = toolbox, logs
         self._free_disk_at_start, self._keep_workdir = free_disk_at_start, keep_workdir
         self._doors, self._handed, self._on_try = doors, handed, on_try
+        self._early: dict[tuple[Key, str], Look] = {}  # how outputs looked that were stored early
 
     def stage_in(self, work: Work) -> None:
         """Make a job's directory and bring its inputs there."""
@@ -112,13 +134,41 @@ class DataControl:
             with self._engine(work, place.root) as engine:
                 engine.stage_out(
                     spec,
-                    _not_yet(spec.outputs, work.job.stored),
+                    _not_yet(spec.outputs, self._stored(work, place.root)),
                     place.root,
                     Deadline(work.seconds),
                     cancel,
                     lambda file: self._tell(Stored(work.key, file)),
                 )
         self._tell(work.answer(Event.OUTPUT_STORED))
+
+    def store_early(self, work: Work, files: Sequence[FileSpec], cancel: Cancel) -> None:
+        """Store outputs that a running payload has finished; each is told as soon as it is stored.
+
+        They get a second name where no payload can reach: what is checked there is what is stored.
+
+        Raises:
+            JobFailed: one could not be stored; the payload may yet put that right.
+        """
+        spec, place = work.job.spec, workdir.of(self._base, work.job.spec)
+        self._doors.verification.check_outputs(replace(spec, outputs=tuple(files)), work.site.queue, place.root)
+        with tempfile.TemporaryDirectory(prefix=f"{workdir.EARLY}{place.root.name}-", dir=self._base) as aside:
+            found = [file for file in files if _linked(place.root / file.lfn, Path(aside) / file.lfn)]
+            looks = {file.lfn: _look_of(Path(aside) / file.lfn) for file in found}
+
+            def stored(file: StoredFile) -> None:
+                self._early[work.key, file.lfn] = looks[file.lfn]
+                self._tell(Stored(work.key, file))
+
+            with self._engine(work, place.root) as engine:
+                engine.stage_out(spec, found, Path(aside), Deadline(self._toolbox.longest), cancel, stored)
+
+    def _stored(self, work: Work, folder: Path) -> list[StoredFile]:
+        """Leave out what a payload has changed after it had called it finished."""
+        asked = {lfn: look for (key, lfn), look in self._early.items() if key == work.key}
+        return [
+            file for file in work.job.stored if file.lfn not in asked or _look_of(folder / file.lfn) == asked[file.lfn]
+        ]
 
     def stage_log(self, work: Work) -> None:
         """Pack what is left in a job's directory, with the pilot's log so far, and store it."""
@@ -131,6 +181,9 @@ class DataControl:
             if not place.root.is_dir():
                 place = workdir.create(self._base, spec)
             self._add_pilot_log(place.root)
+            if work.job.problem is not None and work.job.problem.code is ErrorCode.PILOT_LOST and self._toolbox.early:
+                with self._engine(work, place.root) as engine:
+                    engine.clear(spec, spec.outputs, Deadline(work.seconds / 4))
             transfers.add_to_log(place.root)
             chosen = self._logs.chosen
             if work.job.problem is not None and chosen.failure_bundle:
@@ -158,6 +211,8 @@ class DataControl:
     def clean(self, work: Work) -> None:
         """Forget a job that has ended, and remove its directory."""
         self._occupied.forget(work.key)
+        for known in [known for known in self._early if known[0] == work.key]:
+            del self._early[known]
         place = workdir.of(self._base, work.job.spec)
         workdir.forget_secrets(place)
         leave = workdir.keep if self._keep_workdir or work.keep else workdir.remove
@@ -205,7 +260,7 @@ class DataControl:
     def _verify(self, work: Work) -> None:
         for file in work.job.spec.inputs:
             # Linked, the original itself would be overwritten.
-            taken = (*workdir.OWN_NAMES, PILOT_LOG, bundle.REPLAY, naming.SECRETS_FILE)
+            taken = (*workdir.OWN_NAMES, PILOT_LOG, naming.FINISHED_OUTPUTS, bundle.REPLAY, naming.SECRETS_FILE)
             if file.lfn in taken or file.lfn.startswith(workdir.OWN_BEGINNING):
                 words = f"inFiles: {file.lfn} is the name of a file that the pilot writes; give it another"
                 raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words)

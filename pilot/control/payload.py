@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -73,6 +74,10 @@ def _with_report(outcome: PayloadOutcome, place: Workdir) -> PayloadOutcome:
     return replace(outcome, report=job_report.read(place.root))
 
 
+def _nothing(*_: object) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class PayloadControl:
     """Runs and stops payloads. ``base`` is the folder of the jobs' directories; ``ways``: see `running`."""
 
@@ -89,6 +94,8 @@ class PayloadControl:
         self._base, self._surroundings, self._grace = base, surroundings, surroundings.payload.grace
         #: Where the trees of running payloads hang, by job; read by the checks' thread.
         self.roots: dict[Key, Root] = {}
+        #: What happens beside each payload: its job, directory, and the token that is asked when it is to end.
+        self.beside: Callable[[Work, Path, Cancel], AbstractContextManager[None]] = _nothing
         #: By which payloads are run many at a time; they come back through it.
         self.gathering: Optional[Gathering] = None
         self._alone = Alone(occupied, self._grace, self.roots)
@@ -197,7 +204,8 @@ class PayloadControl:
             bundle.note_container(place.root, container)
         bundle.note_command(place.root, command, bounds._asdict())
         findings = Findings()
-        outcome = way.run(Run(work, command, place, bounds, utilities, cancelled, findings, self._alone.run))
+        with self.beside(work, place.root, cancelled):
+            outcome = way.run(Run(work, command, place, bounds, utilities, cancelled, findings, self._alone.run))
         call(self._plugins, "settle_outputs", spec=work.job.spec, outcome=outcome)
         outcome = _with_report(outcome, place)
         metrics = {**self._metrics(work, outcome), **findings.metrics}

@@ -226,7 +226,7 @@ class Recovery:
         return left
 
     def _clean(self, folder: Path, journal: Journal) -> None:
-        for place in (*moving.places(folder), *_parts(folder)):
+        for place in (*moving.places(folder), *_parts(folder), *folder.glob(f"{workdir.EARLY}*")):
             workdir.remove(workdir.Workdir(place))
         if journal.request_since() > self._now() - REQUEST_LIFE:
             return  # for a pilot of its queue to take over

@@ -21,6 +21,7 @@ from pilot.contract.named import NamedTuple
 from pilot.contract.queue import QueueData
 from pilot.control import requirements
 from pilot.control.journal import JOURNAL, LARGEST, record_name
+from pilot.control.ledger import UNCOUNTED, Amount
 from pilot.control.requirements import Room
 from pilot.errors import JobFailed
 from pilot.job import Problem
@@ -230,6 +231,16 @@ def room_of(settings: Settings, node: Node) -> Callable[[JobSpec, Path], Room]:
         return Room(memory, max(node.cores, settings.job.cores), free_disk(folder))
 
     return ask
+
+
+def shared(settings: Settings, node: Node, folder: Path) -> Amount:
+    """Answer what the jobs share. One job has the whole slot, unless the settings say how large that is."""
+    job = settings.job
+    if settings.gathers:  # those of other nodes, which the allocation is shaped for
+        return UNCOUNTED
+    if job.at_once == 1:
+        return Amount(job.cores, job.memory)
+    return Amount(job.cores or max(node.cores, job.at_once), job.memory or memory_of(node), free_disk(folder))
 
 
 def memory_of(node: Node) -> int:

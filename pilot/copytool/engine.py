@@ -6,6 +6,7 @@ is delivered, and the failure names the files that were not.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -136,6 +137,14 @@ class Engine:
             return _fate(lambda: self._store(spec, output, deadline, cancel), tell)
 
         return _all_of(each(outputs, store, self._turns.count))
+
+    def clear(self, spec: JobSpec, files: Sequence[FileSpec], deadline: Deadline) -> None:
+        """Remove what a pilot that died may have left of outputs that were on their way; what cannot be is left."""
+        for file in files:
+            with contextlib.suppress(JobFailed, CopyFailed):
+                for route in self._routes(spec, file):
+                    if not route.tool.whole:
+                        route.tool.remove(outward.part_at(spec, route), deadline)
 
     def _one_at_a_time(self, tell: Callable[..., object]) -> Callable[..., None]:
         def told(said: object) -> None:

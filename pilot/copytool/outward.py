@@ -13,6 +13,7 @@ from pilot.contract.named import NamedTuple
 from pilot.copytool import checksum
 from pilot.copytool.attempts import Try
 from pilot.copytool.base import CopyCancelled, CopyFailed, Deadline, FailureKind, FileFacts, Transfer
+from pilot.copytool.routes import Route
 from pilot.copytool.system_errors import told
 from pilot.errors import JobFailed
 
@@ -46,6 +47,11 @@ def found(spec: JobSpec, file: FileSpec, folder: Path) -> Optional[Output]:
     raise JobFailed(ErrorCode.OUTPUT_MISSING, f"{file.lfn} {what}", lfn=file.lfn)
 
 
+def part_at(spec: JobSpec, route: Route) -> str:
+    """Answer the address of an output that is on its way."""
+    return route.url if route.tool.whole else f"{route.url}.{spec.id}-{spec.attempt}.part"
+
+
 def store(spec: JobSpec, output: Output, guid: str, one: Try) -> StoredFile:
     """Try to store a file, and say what lies where.
 
@@ -54,7 +60,7 @@ def store(spec: JobSpec, output: Output, guid: str, one: Try) -> StoredFile:
         CopyCancelled: it was given up; the same.
     """
     route = one.route
-    part = route.url if route.tool.whole else f"{route.url}.{spec.id}-{spec.attempt}.part"
+    part = part_at(spec, route)
     there = route.tool.stat(route.url, one.deadline)
     if there is not None:
         if same := _same_content(output, there, one):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pilot.copytool.trace import Trace
     from pilot.settings import Settings
 
+    WithKeys = Callable[[Settings, QueueData, Mapping[str, StorageEndpoint]], Settings]
+
 
 class Tools(Mapping[str, CopyTool]):
     """One of each tool, made when it is asked for, with what the queue says of it."""
@@ -37,12 +39,27 @@ class Tools(Mapping[str, CopyTool]):
 
 
 class Toolbox:
-    """``kinds`` are the classes of tools by name. What the engines that it makes share is made with the first one."""
+    """``kinds`` are the classes of tools by name. What the engines that it makes share is made with the first one.
 
-    def __init__(self, kinds: Mapping[str, type[CopyTool]], settings: Settings) -> None:
-        self.kinds, self._settings = kinds, settings
+    ``with_keys`` adds to settings the keys that a queue's storages are reached by.
+    """
+
+    def __init__(
+        self, kinds: Mapping[str, type[CopyTool]], settings: Settings, with_keys: Optional[WithKeys] = None
+    ) -> None:
+        self.kinds, self._settings, self._with_keys = kinds, settings, with_keys
         self._lock = threading.Lock()
         self._shared: Optional[tuple[Turns, Room]] = None
+
+    @property
+    def longest(self) -> float:
+        """The seconds that files of a job may take together."""
+        return self._settings.copy.most_time
+
+    @property
+    def early(self) -> bool:
+        """Whether outputs may be stored while their payload runs."""
+        return self._settings.copy.early
 
     def tools(self, queue: QueueData) -> Mapping[str, CopyTool]:
         """Answer the tools as a queue has them."""
@@ -60,8 +77,9 @@ class Toolbox:
 
         copy = self._settings.copy
         turns, room = self._in_common()
+        settings = self._with_keys(self._settings, queue, storages) if self._with_keys else self._settings
         return Engine(
-            self.tools(queue),
+            Tools(self.kinds, settings, queue),
             storages,
             queue,
             policy=Policy(copy.attempts, base_time=copy.base_time, rate=copy.rate, open_time=copy.open_time),

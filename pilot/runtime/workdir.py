@@ -32,6 +32,8 @@ TEMPORARY = "tmp"
 STDOUT, STDERR = "payload.stdout", "payload.stderr"
 #: How the names of the pilot's own notes in a job's directory begin; what they say is believed.
 OWN_BEGINNING = ".compass-"
+#: How the folders begin, in a pilot's folder, in which outputs have a second name while their payload still runs.
+EARLY = ".early-"
 #: What stands in a job's directory beside the job's own files.
 OWN_NAMES = (LOCK_FILE, TEMPORARY, STDOUT, STDERR)
 #: When a tree is too deep for Python, it is removed in parts of so many folders above each other.

@@ -194,6 +194,9 @@ class Copy(Section):
     at_once: int = key(4, "files", low=1, high=64, help="Files copied at the same time, of all jobs together.")
     base_time: float = key(400.0, "s", low=1, help="Time that any one try may take.")
     rate: float = key(1e6, "bytes/s", low=1, help="Slowest copy that is waited for, beyond that time.")
+    early: bool = key(
+        False, help="Store outputs while the payload runs, as it names them in finished_outputs.txt of its directory."
+    )
     open_time: float = key(180.0, "s", low=1, help="Time until an input that is read remotely is seen to be there.")
     most_time: float = key(10800.0, "s", low=1, help="Longest time for one job's inputs, or for its outputs.")
     log_time: float = key(600.0, "s", low=1, help="Longest time for packing and storing a log.")

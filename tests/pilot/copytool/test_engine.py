@@ -708,3 +708,12 @@ def test_a_job_that_ends_is_told_as_such_and_hides_no_failure(place):
     place.cancel.ask()
     failed = fails(ErrorCode.COPY_CANCELLED, place.stage_out, made("a"), made("b"), match="2 of 2 files failed")
     assert failed.facts["lfns"] == ("a", "b")
+
+
+def test_what_a_dead_pilot_left_of_outputs_is_removed_and_nothing_else(place):
+    (place.storage / "out").mkdir()
+    for name in ("a", "a.7-1.part", "a.7-2.part", "b.7-1.part"):
+        (place.storage / "out" / name).write_bytes(b"half")
+    spec = JobSpec(7, 1, "true")
+    place.engine.clear(spec, (made("a"), made("b"), made("c"), made("d", endpoint="X")), Deadline(30))
+    assert place.stored() == ["out/a", "out/a.7-2.part"]

@@ -1,9 +1,10 @@
-"""A pilot that brings the inputs of its next job while a payload runs."""
+"""A pilot that copies while a payload runs: the inputs of its next job, and the outputs that are finished."""
 
 from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -82,3 +83,29 @@ def test_what_a_killed_pilot_had_brought_ahead_is_cleaned_up_and_its_job_is_told
     finals = {final["job_id"]: final["pilot_error_code"] for final in stage.dispatcher.finals()}
     assert finals == {7: int(ErrorCode.PILOT_LOST), 8: int(ErrorCode.PILOT_LOST)}
     assert list(stage.base.glob("*/PanDA_Pilot-*")) == []
+
+
+STORED = "n=0; while [ ! -e {0} ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; [ -e {0} ]"
+
+
+def test_an_output_is_stored_as_soon_as_the_payload_names_it(stage):
+    script = f"echo one > 7.txt; echo 7.txt > finished_outputs.txt; {STORED.format(stage.storage / '7.txt')}"
+    stage.dispatcher.jobs = [job(7, script)]
+    assert stage.run(copy__early=True)[0] == 0
+    assert set(json.loads(stage.final()["job_output_report"])) == {"7.txt", "7.log.tgz"}
+    assert list(stage.base.iterdir()) == []
+
+
+def test_a_pilot_that_is_killed_while_it_stores_early_leaves_nothing(stage):
+    first = job(7, "echo one > hold-7.txt; echo hold-7.txt > finished_outputs.txt; sleep 30")
+    stage.dispatcher.jobs = [replace(first, outputs=(FileSpec("hold-7.txt", Role.OUTPUT, dataset="ds"),))]
+    pilot = stage.start(copy__early=True)
+    stage.reached()
+    (stage.storage / "hold-7.txt.7-1.part").write_text("half")
+    pilot.kill()
+    pilot.communicate(timeout=60)
+    assert list(stage.base.glob("*/.early-*"))
+    stage.run(plugins__also="[]", copy__early=True)
+    assert stage.final()["pilot_error_code"] == int(ErrorCode.PILOT_LOST)
+    assert list(stage.base.glob("*/.early-*")) == list(stage.base.glob("*/PanDA_Pilot-*")) == []
+    assert {path.name for path in stage.storage.iterdir()} == {"in.txt", "7.log.tgz"}
