@@ -68,7 +68,7 @@ def _prepare(found: options.Given, kept: _Kept) -> Iterator[Finding]:
     yield good("settings", "valid", "pilot settings shows them")
     try:
         known = copytools(plugins.load(chosen.plugins.user, chosen.plugins.also))
-        kept.tools = {name: kind.programs for name, kind in known.items()}
+        kept.tools = {name: kind.needs(chosen) for name, kind in known.items()}
     except PilotError as wrong:
         yield bad("plugins", wrong.detail, ErrorCode(wrong.code))
     else:

@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
@@ -167,6 +167,11 @@ class CopyTool(ABC):
     def setup(self) -> str:
         """The script to be sourced before its programs run, as the queue says; "" for none."""
         return str(self._says.get("setup") or "")
+
+    @classmethod
+    def needs(cls, settings: Settings) -> Sequence[str]:
+        """Answer the programs, by name or path, without which it can do nothing where the settings are these."""
+        return cls.programs
 
     @classmethod
     def reaches(cls, scheme: str) -> bool:

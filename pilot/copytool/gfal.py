@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any, Optional, Protocol
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Optional, Protocol
 from urllib.parse import quote
 
 from pilot.copytool import grid
@@ -14,12 +15,15 @@ from pilot.copytool.checksum import ADLER32
 from pilot.copytool.gfal_words import explained
 from pilot.copytool.local import path_of
 
+if TYPE_CHECKING:
+    from pilot.settings import Settings
+
 MODULE = "pilot.copytool.gfal_apart"
-#: Protocols in whose addresses what is no letter of a URL has to be encoded.
-_ENCODED = ("davs", "dav", "https", "http", "gsiftp", "root", "roots")
-_UNRESERVED = "/:@!$&'()*+,;=~"
 #: Protocols whose client computes a checksum while it copies.
-_ONE_PASS = ("root", "roots")
+_ONE_PASS = ("root", "roots", "xroot", "xroots")
+#: Protocols in whose addresses what is no letter of a URL has to be encoded.
+_ENCODED = ("davs", "dav", "https", "http", "gsiftp", *_ONE_PASS)
+_UNRESERVED = "/:@!$&'()*+,;=~"
 
 
 class _Way(Protocol):
@@ -32,7 +36,16 @@ class Gfal(CopyTool):
     """Both ends' checksums are compared by gfal2; one process each for copies that go on at the same time."""
 
     name = "gfal"
-    schemes = ("davs", "dav", "https", "http", "root", "roots", "gsiftp", "sftp", "srm", "file")
+    schemes = ("davs", "dav", "https", "http", "root", "roots", "xroot", "xroots", "gsiftp", "sftp", "srm", "file")
+
+    @classmethod
+    def needs(cls, settings: Settings) -> Sequence[str]:
+        """Answer the Python with gfal2's module, or a program of gfal2's where there is none."""
+        if settings.gfal.python and settings.gfal.use != "programs":
+            return (settings.gfal.python,)
+        if settings.gfal.use == "bindings" or (settings.gfal.use == "auto" and find_spec("gfal2")):
+            return ()
+        return ("gfal-copy",)
 
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
         local, far = sorted((transfer.source, transfer.target), key=lambda url: not url.startswith("file:"))

@@ -12,6 +12,8 @@ from pilot.copytool.base import CopyFailed, FailureKind
 from pilot.copytool.last_words import kind_of, last_of
 
 _NUMBER = re.compile(r"\berror: (\d+) \(")
+#: What may be a secret in an address.
+_USER = re.compile(r"//[^/\s@]*@")
 #: What a server's end looks like from here that refuses a proxy and does not say so.
 _DROPPED = re.compile(r"connection reset|broken pipe|handshake|network dropped", re.IGNORECASE)
 #: What its libraries say when a server is gone in the midst of a copy.
@@ -52,7 +54,7 @@ def explained(failed: CopyFailed, url: str, paths: Mapping[str, str]) -> CopyFai
     """Answer a failure with the kind that gfal2's words and numbers tell, and what they leave out of a proxy."""
     if failed.kind is not None:
         return failed
-    kind, words = meaning(failed.words), f"{url}: {last_of(failed.words)}"
+    kind, words = meaning(failed.words), _USER.sub("//***@", f"{url}: {last_of(failed.words)}")
     if (kind in (None, FailureKind.UNREACHABLE)) and _DROPPED.search(words) and (wrong := grid.objection(paths)):
         kind, words = FailureKind.AUTHENTICATION, f"{wrong}; {words}"
     return CopyFailed(kind, words)

@@ -6,8 +6,9 @@ does it, as the settings of the tool `gfal` have it; for ``ftp``, which knows no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 from urllib.parse import quote
 
 from pilot.copytool import grid, plain_ftp
@@ -17,6 +18,9 @@ from pilot.copytool.last_words import kind_of, last_of
 from pilot.copytool.local import path_of
 from pilot.copytool.program import CANNOT_RUN, run
 from pilot.copytool.system_errors import told
+
+if TYPE_CHECKING:
+    from pilot.settings import Settings
 
 #: What is done to data on their way, as the program calls it.
 _PROTECTIONS = {"none": ["-nodcau"], "authenticate": [], "integrity": ["-dcsafe"], "privacy": ["-dcpriv"]}
@@ -29,6 +33,10 @@ class Gridftp(CopyTool):
     name = "gridftp"
     schemes = ("gsiftp", "ftp", "file")
     programs = ("globus-url-copy",)
+
+    @classmethod
+    def needs(cls, settings: Settings) -> Sequence[str]:
+        return (settings.gridftp.program,)
 
     @cached_property
     def _gfal(self) -> Gfal:
@@ -84,8 +92,5 @@ class Gridftp(CopyTool):
 
 def _address(url: str) -> str:
     """Write a URL, in which nothing is encoded, as Globus wants it."""
-    scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    if "@" in host:
-        raise CopyFailed(None, f"{scheme}://***@{host.rpartition('@')[2]}: no password may stand on a command line")
-    return f"{scheme}://{host}{slash}{quote(path, safe='/')}"
+    scheme, host = url.partition("://")[0], plain_ftp.server_of(url)
+    return f"{scheme}://{host}{quote(plain_ftp.path_of(url), safe='/')}"

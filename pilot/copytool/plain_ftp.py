@@ -66,6 +66,18 @@ def make_folder(folder: str, root: str, deadline: Deadline, cancel: Cancel) -> N
             raise
 
 
+def server_of(url: str) -> str:
+    """Answer the host of an address, with its port if it has one.
+
+    Raises:
+        CopyFailed: it names somebody, with a password perhaps; that would be seen on command lines and in reports.
+    """
+    _, at, host = url.partition("://")[2].partition("/")[0].rpartition("@")
+    if at:
+        raise CopyFailed(None, f"***@{host}: no user, and no password, may stand in the address of a storage")
+    return host
+
+
 def path_of(url: str) -> str:
     """Answer the path of an address."""
     return "/" + url.partition("://")[2].partition("/")[2]
@@ -89,16 +101,16 @@ def _facts(url: str, deadline: Deadline, cancel: Optional[Cancel] = None) -> Opt
 def _session(url: str, deadline: Deadline, cancel: Optional[Cancel] = None) -> Iterator[tuple[ftplib.FTP, str]]:
     """Speak with the server of an address, for as long as the deadline lets one wait for each answer."""
     cancel = Cancel() if cancel is None else cancel  # one that was not asked for is false
-    host, _, port = url.partition("://")[2].partition("/")[0].partition(":")
+    host, _, port = server_of(url).partition(":")
     if not deadline.left():
         raise CopyFailed(FailureKind.TIMEOUT, f"{url} was not asked for: its time is up")
     try:
+        session = ftplib.FTP(timeout=deadline.left(), encoding="utf-8")  # noqa: S321  nothing is secret
         # Its own way to end would wait for the server's good-bye.
-        with closing(ftplib.FTP(timeout=deadline.left(), encoding="utf-8")) as session:  # noqa: S321  nothing is secret
-            with cancel.doing(lambda: _hang_up(session)):
-                session.connect(host, int(port or PORT))
-                session.login()
-                yield session, path_of(url)
+        with closing(session), cancel.doing(lambda: _hang_up(session)):
+            session.connect(host, int(port or PORT))
+            session.login()
+            yield session, path_of(url)
     except (TimeoutError, socket.timeout) as late:  # one and the same since Python 3.10
         raise CopyFailed(FailureKind.TIMEOUT, f"{host} did not answer in time") from late
     except ftplib.all_errors as wrong:

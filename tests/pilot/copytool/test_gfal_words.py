@@ -58,6 +58,14 @@ def test_a_failure_names_the_address_and_one_whose_kind_is_known_stays_as_it_is(
     assert explained(late, "davs://h/a", {}) is late
 
 
+def test_a_password_in_an_address_is_not_told():
+    told = explained(
+        CopyFailed(None, "gfal2 error: 5 (Input/output error) - davs://me:secret@h/a"), "davs://me:secret@h/a", {}
+    )
+    assert "secret" not in told.words
+    assert told.words.count("davs://***@h/a") == 2
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("grid") / "authority")
@@ -71,7 +79,7 @@ def test_a_connection_that_is_dropped_is_the_proxys_fault_when_that_has_expired(
     assert told.words.startswith(f"the proxy {paths[grid.PROXY]} has expired")
     refused = CopyFailed(None, "gfal2 error: 112 (Host is down) - Could not connect to server")
     assert explained(refused, "davs://h/a", paths).kind is FailureKind.UNREACHABLE
-    there = {grid.PROXY: str(authority.proxy(person))}
+    there = {grid.PROXY: str(person)}
     assert explained(CopyFailed(None, RESET), "davs://h/a", there).kind is FailureKind.UNREACHABLE
     gone = explained(CopyFailed(None, RESET), "davs://h/a", {grid.PROXY: str(tmp_path / "gone")})
     assert gone.kind is FailureKind.AUTHENTICATION

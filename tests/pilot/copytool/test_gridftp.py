@@ -97,7 +97,15 @@ def test_a_program_that_is_not_there_says_nothing_of_the_file(source):
     assert caught.value.kind is None
 
 
-def test_a_password_does_not_get_onto_a_command_line(source):
-    with pytest.raises(CopyFailed, match=r"ftp://\*\*\*@h: no password") as caught:
-        Gridftp().copy(Transfer("a", "ftp://me:secret@h/a", f"file://{source}.2"), Deadline(30), Cancel())
+@pytest.mark.parametrize("step", ["copy", "stat", "remove", "checksum"])
+def test_a_password_gets_neither_onto_a_command_line_nor_into_a_report(source, step):
+    tool, url = Gridftp(), "ftp://me:secret@h/a"
+    steps = {
+        "copy": lambda: tool.copy(Transfer("a", url, f"file://{source}.2"), Deadline(30), Cancel()),
+        "stat": lambda: tool.stat(url, Deadline(30)),
+        "remove": lambda: tool.remove(url, Deadline(30)),
+        "checksum": lambda: tool.checksum(url, "adler32", Deadline(30)),
+    }
+    with pytest.raises(CopyFailed, match=r"\*\*\*@h: no user, and no password") as caught:
+        steps[step]()
     assert "secret" not in caught.value.words
