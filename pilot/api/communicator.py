@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from pilot.api import replies
 from pilot.api.event_ranges import EventCalls
+from pilot.api.keys import KeyCalls
 from pilot.api.report import Report, written
 from pilot.contract import routes
 from pilot.contract.codec import ContractError, Dialect, encode
@@ -62,7 +63,7 @@ def base_url(url: str, port: int) -> str:
     return f"{parts.scheme}://{host}:{own_port or port}{parts.path.rstrip('/')}"
 
 
-class Communicator(EventCalls):
+class Communicator(EventCalls, KeyCalls):
     """Thread-safe. Connections are kept and shared: each is used by one thread at a time.
 
     ``token`` is called before each request, so that a token that was renewed on the disk is used at once.
@@ -248,8 +249,8 @@ class Communicator(EventCalls):
             return replies.described(self._exchange("GET", url), source)
         try:
             return replies.described((replies.OK, Path(source).read_bytes()), source)
-        except (OSError, replies.BadAnswer) as wrong:
-            raise replies.BadQueueData(f"{source}: cannot be read: {wrong}") from wrong
+        except (OSError, ValueError, replies.BadAnswer) as wrong:  # a name may be none that a file can have
+            raise replies.BadQueueData(f"{source:.200}: cannot be read: {wrong}") from wrong
 
     def _post(
         self, dialect: Dialect, path: str, text: str, headers: Mapping[str, str], *, again: bool = True

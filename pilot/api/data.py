@@ -13,6 +13,7 @@ plugins: see `pilot.info.clients`. Everything else should use the former.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import time
 from abc import ABC, abstractmethod
@@ -106,9 +107,7 @@ class _Stage(ABC):
         self.settings: Settings = chosen
         self.queue: QueueData = _adapted(read.queue(queue), self._known(tools))
         self.storages: Mapping[str, StorageEndpoint] = read.storages(storages)
-        if storage and storage not in self.storages:
-            raise ConfigError(f"storage: {storage!r} is not known; there are {_listed(self.storages)}")
-        self._storage, self._label = storage, label
+        self._storage, self._label = self._stored(storage), _word(label)
 
     def run(
         self,
@@ -181,13 +180,18 @@ class _Stage(ABC):
                 return not_done(item, failed, time.monotonic() - began, made)
             return done(item, stored, time.monotonic() - began, made)
 
-    def _known(self, tools: Sequence[str]) -> tuple[str, ...]:
-        if isinstance(tools, str):
+    def _known(self, tools: object) -> tuple[str, ...]:
+        if not isinstance(tools, (list, tuple)):
             raise ConfigError(f"tools: {tools!r} is not a list of copy tools; put a single one into a list")
         for tool in tools:
-            if tool not in self._kinds:
+            if not isinstance(tool, str) or tool not in self._kinds:
                 raise ConfigError(f"tools: there is no copy tool {tool!r}; there are {_listed(self._kinds)}")
         return tuple(tools)
+
+    def _stored(self, storage: object) -> str:
+        if storage == "" or (isinstance(storage, str) and storage in self.storages):
+            return str(storage)
+        raise ConfigError(f"storage: {storage!r} is not known; there are {_listed(self.storages)}")
 
     @abstractmethod
     def _place(self, folder: Union[str, Path]) -> Path:
@@ -240,7 +244,7 @@ class StageOut(_Stage):
 
     def _place(self, folder: Union[str, Path]) -> Path:
         place = _path(folder)
-        if not place.is_dir():
+        if not os.path.isdir(place):  # noqa: PTH112  which takes a name that is too long for none
             raise ConfigError(f"folder: {place} is not a folder; give the one in which the files lie")
         return place
 
@@ -286,10 +290,19 @@ def _count(at_once: object) -> int:
     return at_once
 
 
+def _word(label: object) -> str:
+    if not isinstance(label, str):
+        raise ConfigError(f"label: {label!r} is not a kind of jobs; give a word such as managed or user")
+    return label
+
+
 def _path(folder: object) -> Path:
-    if not isinstance(folder, (str, Path)) or not str(folder) or "\0" in str(folder):
-        raise ConfigError(f"folder: {folder!r} is not the path of a folder")
-    return Path(folder).absolute()
+    try:
+        if isinstance(folder, (str, Path)) and str(folder) and b"\0" not in os.fsencode(folder):
+            return Path(folder).absolute()
+    except UnicodeEncodeError:
+        pass  # no file system has such a name
+    raise ConfigError(f"folder: {folder!r} is not the path of a folder")
 
 
 def _listed(names: Iterable[str]) -> str:

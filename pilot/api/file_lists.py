@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional, Union, cast
+from typing import Any, Optional, Union
 
 from pilot.contract import naming
 from pilot.contract.codec import INTEGER, TEXT, ContractError, read, says_something, shown
@@ -72,11 +72,11 @@ def _read(file: FileLike, role: Role, where: str, endpoint: str) -> FileSpec:
 
 
 def _spec(file: FileLike, role: Role) -> FileSpec:
-    if isinstance(file, FileSpec):
-        return file.evolve(role=role)
+    if isinstance(file, FileSpec):  # a value may have been made of anything
+        return _from_mapping({name: getattr(file, name) for name in _KEYS}, role).evolve(copied=file.copied)
     if isinstance(file, str):
         scope, _, lfn = file.rpartition(":")
-        return FileSpec(lfn, role, scope)
+        return _from_mapping({"lfn": lfn, "scope": scope}, role)
     if isinstance(file, Mapping):
         return _from_mapping(file, role)
     raise ContractError(f"{shown(file)} is no file; give its name, a dictionary or a FileSpec")
@@ -108,7 +108,10 @@ def _value(field: str, key: str, value: Any) -> Any:
         if not isinstance(listed, (list, tuple)) or not all(isinstance(url, str) and "://" in url for url in listed):
             raise ContractError(f"{key}: {shown(value)} is not an address such as root://host//path", field_name=key)
         return tuple(listed)
-    return read(value, INTEGER if field == "size" else TEXT, key)
+    found = read(value, INTEGER if field == "size" else TEXT, key)
+    if isinstance(value, str) and isinstance(found, str) and found != value:
+        raise ContractError(f"{key}: {shown(value)} holds what no name can", field_name=key)
+    return found
 
 
 def checksum_of(value: Any) -> Optional[str]:
@@ -124,12 +127,10 @@ def checksum_of(value: Any) -> Optional[str]:
 
 
 def _checked(file: FileSpec) -> FileSpec:
-    lfn, size = cast("object", file.lfn), cast("object", file.size)  # values are made by anybody, of anything
-    if not isinstance(lfn, str) or not lfn:
-        raise ContractError("lfn: missing; the name of the file is expected", field_name="lfn")
     naming.storage_path(file.lfn, scope=file.scope, dataset=file.dataset, deterministic=False)
-    if len(lfn.encode("utf-8", "surrogateescape")) > _LONGEST:
-        raise ContractError(f"lfn: {shown(lfn)} is longer than {_LONGEST} bytes", field_name="lfn")
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
-        raise ContractError(f"size: {shown(size)} is not a number of bytes", field_name="size")
-    return file if file.checksum is None else file.evolve(checksum=checksum_of(file.checksum))
+    naming.checked_folder(file.scope, "scope")
+    if len(file.lfn.encode("utf-8", "surrogateescape")) > _LONGEST:
+        raise ContractError(f"lfn: {shown(file.lfn)} is longer than {_LONGEST} bytes", field_name="lfn")
+    if file.size is not None and file.size < 0:
+        raise ContractError(f"size: {file.size} is not a number of bytes", field_name="size")
+    return file

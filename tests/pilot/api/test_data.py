@@ -211,7 +211,7 @@ def test_a_folder_that_nobody_may_write_to_is_told_by_each_file(site, tmp_path):
     assert "a.part" in result.words
 
 
-@pytest.mark.parametrize("folder", [None, 7, "", b"in", "in\0"])
+@pytest.mark.parametrize("folder", [None, 7, "", b"in", "in\0", "\ud800"])
 def test_what_is_no_folder_is_told(site, folder):
     site.has("a")
     with pytest.raises(ConfigError, match="folder: "):
@@ -236,6 +236,9 @@ def test_two_files_of_one_name_are_refused_before_anything_is_begun(site, tmp_pa
     [
         ({"tools": ["teleport"]}, "tools: there is no copy tool 'teleport'; there are cp, "),
         ({"tools": "local"}, "tools: 'local' is not a list"),
+        ({"tools": [["local"]]}, "tools: there is no copy tool ['local']"),
+        ({"label": 7}, "label: 7 is not a kind of jobs"),
+        ({"storage": None}, "storage: None is not known"),
         ({"storage": "TAPE"}, "storage: 'TAPE' is not known; there are DISK"),
         ({"at_once": 0}, "at_once: 0 is not a number of files from 1 to 64"),
         ({"at_once": True}, "at_once: True"),

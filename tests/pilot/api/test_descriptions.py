@@ -84,6 +84,12 @@ def test_a_missing_file_is_told_by_its_name(tmp_path):
         reading().storages(tmp_path / "gone.json")
 
 
+def test_a_name_that_no_file_can_have_is_told_as_one_that_cannot_be_read():
+    for name in ("/x\0", "/\ud800"):
+        with pytest.raises(BadQueueData, match="cannot be read"):
+            reading().queue(name)
+
+
 def test_storages_may_be_values_json_or_a_file(tmp_path):
     value = StorageEndpoint.from_wire("DISK", DISK)
     (tmp_path / "storages.json").write_text(json.dumps({"DISK": DISK}))

@@ -84,9 +84,12 @@ def test_a_storage_is_that_of_files_which_name_none():
         ([{"lfn": "a", "scope": ["s"]}], "scope: "),
         ([{"lfn": "a", "urls": "b"}], "urls: 'b' is not an address"),
         ([{"lfn": "a", "urls": [7]}], "urls: "),
-        ([FileSpec("a", IN, size="7")], "size: '7' is not a number of bytes"),
+        ([FileSpec("a", IN, size="many")], "size: 'many' is not"),
         ([FileSpec(None, IN)], "lfn: missing"),
         ([FileSpec("a", IN, checksum="nonsense")], "checksum: "),
+        ([FileSpec("a", IN, dataset=["x"])], "dataset: "),
+        ([FileSpec("a", IN, urls=7)], "urls: 7 is not an address"),
+        ([{"lfn": "a", "scope": ".."}], "scope: '..'"),
     ],
 )
 def test_what_is_no_file_is_told_by_its_number_and_field(files, words):
