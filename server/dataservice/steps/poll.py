@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from server.dataservice import door
 from server.dataservice.door import Step
 from server.dataservice.limits import limits
-from server.dataservice.models import Submission, Transfer
+from server.dataservice.models import Submission, Transfer, TransferRequest
 from server.dataservice.states import (
     AT_WORK,
     Answer,
@@ -65,7 +65,9 @@ def _poll_one(submission: Submission, rims: Rims, now: datetime) -> int:
     said = ask(submission.endpoint, lambda: _ask(submission, paths, rims), now) if paths else {}
     with transaction.atomic():
         here = [one for one in door.locked(paths, AT_WORK) if one.submission_id == submission.pk]
-        steps = [step for one in here if (step := _step(one, said[one.pk], submission, now)) is not None]
+        lifetimes = _lifetimes(here)
+        judged = (_step(one, said[one.pk], submission, lifetimes[one.request_id], now) for one in here)
+        steps = [step for step in judged if step is not None]
         door.move_all(steps, by=SERVICE, now=now)
         follow_failures(steps, now)
         Submission.objects.filter(pk=submission.pk).update(asked=now)
@@ -99,10 +101,18 @@ def _as_recalled(copied: Copied | None) -> Recalled:
     return UNKNOWN if copied is None else Recalled(_AS_RECALL[copied.state], copied.words)
 
 
-def _step(transfer: Transfer, said: Recalled, submission: Submission, now: datetime) -> Step | None:
+def _lifetimes(transfers: Sequence[Transfer]) -> dict[int, float]:
+    """Answer for how long the files of requests are wanted, by the number of the request."""
+    requests = TransferRequest.objects.filter(pk__in={one.request_id for one in transfers})
+    return dict(requests.values_list("pk", "lifetime"))
+
+
+def _step(transfer: Transfer, said: Recalled, submission: Submission, lifetime: float, now: datetime) -> Step | None:
     """Say what becomes of a file after what was said of it; nothing when that is no news."""
     if said.state is Recall.ON_DISK:
-        return Step(transfer, TransferState.ON_DISK, "", {"due": now, **_kept(transfer, said, submission, now)})
+        return Step(
+            transfer, TransferState.ON_DISK, "", {"due": now, **_kept(transfer, said, submission, lifetime, now)}
+        )
     if said.state is Recall.FAILED:
         return again(transfer, said.words or "the storage says no more than that it failed", now, answer=Answer.REFUSED)
     if said.state is Recall.UNKNOWN:
@@ -115,10 +125,12 @@ def _step(transfer: Transfer, said: Recalled, submission: Submission, now: datet
     return None
 
 
-def _kept(transfer: Transfer, said: Recalled, submission: Submission, now: datetime) -> dict[str, datetime | None]:
+def _kept(
+    transfer: Transfer, said: Recalled, submission: Submission, lifetime: float, now: datetime
+) -> dict[str, datetime | None]:
     """Say until when a file that has come is kept, and wanted; the first begins with the first arrival."""
     if transfer.kind != TransferKind.PRESTAGE:
         return {}
     told = None if said.pinned_until is None else datetime.fromtimestamp(said.pinned_until, tz=now.tzinfo)
-    wanted = transfer.wanted_until or now + seconds(transfer.request.lifetime)
+    wanted = transfer.wanted_until or now + seconds(lifetime)
     return {"pinned_until": told or now + seconds(submission.lifetime), "wanted_until": wanted}
