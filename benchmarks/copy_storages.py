@@ -126,7 +126,7 @@ def _lsm(folder: Path) -> Storage:
 
 def _scp(stack: ExitStack, folder: Path) -> Storage:
     server = stack.enter_context(sshd.running())
-    ways = Scp(identity=str(server.identity), known_hosts=str(server.known_hosts), config="none")
+    ways = Scp(identity_file=str(server.identity), known_hosts=str(server.known_hosts), config="none")
     options = ["-F", "none", "-P", str(server.port), "-i", str(server.identity)]
     options += ["-o", f"UserKnownHostsFile={server.known_hosts}", "-o", "BatchMode=yes"]
 
@@ -192,7 +192,7 @@ def _s3(stack: ExitStack) -> Storage:
         "s3",
         f"s3://{server.host}",
         f"/{bucket}",
-        Settings(s3=S3(credentials=str(server.keys), secure=False)),
+        Settings(s3=S3(credentials_file=str(server.keys), secure=False)),
         bare,
         lambda name: f"s3:{name}",
         lambda source, name: client.upload_file(str(source), bucket, name),

@@ -18,6 +18,7 @@ from pilot.api import exchange, pool_catalog, replies
 from pilot.api.communicator import Communicator, Report
 from pilot.api.event_files import EventFiles
 from pilot.api.job_files import STORAGE, JobFiles, read_jobs
+from pilot.api.keys import KeyPair
 from pilot.contract.codec import Dialect, encode
 from pilot.contract.messages import Command, JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import QueueData, StorageEndpoint, local_storage
@@ -207,6 +208,15 @@ class SharedFiles(EventFiles, Communicator):
             replies.Refused: always.
         """
         raise replies.Refused(f"{self.name}: no token can be asked for by files; Harvester renews it")
+
+    def key_pair(self, public: str, private: str) -> KeyPair:
+        """Harvester has no keys of storages.
+
+        Raises:
+            replies.Refused: always.
+        """
+        words = f"no keys ({public}, {private}) can be asked for by files; set s3.credentials_file"
+        raise replies.Refused(f"{self.name}: {words}")
 
     def withdraw(self) -> None:
         """Take back what only a living pilot wants: the request for jobs, and what was kept of the last answer."""

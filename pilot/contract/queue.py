@@ -32,11 +32,14 @@ EVENT_GAP, BORROWED_EVENT_GAP, BORROWED = 7200, 600, -1
 class Protocol(Frozen):
     """One way to reach a storage.
 
-    ``endpoint`` is scheme and host (``file://``, ``root://host:1094``), ``path`` begins with a slash.
+    ``endpoint`` is scheme and host (``file://``, ``root://host:1094``), ``path`` begins with a slash. ``public_key``
+    and ``private_key`` are the names by which the server knows an object storage's keys; "" where it has none.
     """
 
     endpoint: str
     path: str
+    public_key: str = ""
+    private_key: str = ""
 
     @property
     def scheme(self) -> str:
@@ -105,7 +108,9 @@ def _protocol(entry: Any, where: str, known: Mapping[str, Any]) -> Protocol:
         raise ContractError(f"{where}: endpoint: {shown(endpoint)} is not an address like file://", field_name=where)
     if not isinstance(path, str) or not path.startswith("/"):
         raise ContractError(f"{where}: path: {shown(path)} does not begin with a slash", field_name=where)
-    return Protocol(endpoint, path)
+    keys = read(found.get("settings") or {}, OBJECT, f"{where}.settings")
+    public, private = keys.get("access_key") or "", keys.get("secret_key") or ""
+    return Protocol(endpoint, path, *(read(name, TEXT, f"{where}.settings") for name in (public, private)))
 
 
 def _sequence(value: Any, where: str) -> tuple[Any, ...]:

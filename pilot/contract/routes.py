@@ -14,6 +14,7 @@ IS_ALIVE = f"{V1_BASE}/system/is_alive"
 
 #: New credentials for a pilot: PanDA's addresses in both dialects.
 NEW_PROXY, NEW_PROXY_V1 = f"{LEGACY_BASE}/getProxy", f"{V1_BASE}/creds/get_proxy"
+KEY_PAIR, KEY_PAIR_V1 = f"{LEGACY_BASE}/getKeyPair", f"{V1_BASE}/creds/get_key_pair"
 NEW_TOKEN, NEW_TOKEN_V1 = f"{LEGACY_BASE}/get_access_token", f"{V1_BASE}/creds/get_access_token"
 
 #: What jobs of each resource type may take.

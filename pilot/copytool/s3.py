@@ -90,7 +90,7 @@ class S3(CopyTool):
             "host": place.host or urlsplit(ways.endpoint).netloc,
             "bucket": place.bucket,
             "region": ways.region,
-            "credentials": ways.credentials,
+            "credentials": ways.credentials_file,
             "verify": ways.verify,
             "authorities": ways.authorities,
             "addressing": ways.addressing,

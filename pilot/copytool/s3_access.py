@@ -119,7 +119,8 @@ def keys_in(path: str, sections: tuple[str, ...]) -> dict[str, str]:
     with told(Path(path), "read"):
         text, mode = Path(path).read_text(encoding="utf-8"), Path(path).stat().st_mode
     if mode & (modes.S_IROTH | modes.S_IWOTH):
-        raise CopyFailed(FailureKind.AUTHENTICATION, f"{path} (s3.credentials) can be read by others; chmod 600 it")
+        words = f"{path} (s3.credentials_file) can be read by others; chmod 600 it"
+        raise CopyFailed(FailureKind.AUTHENTICATION, words)
     parser = configparser.RawConfigParser()
     with contextlib.suppress(configparser.Error):  # its words would hold a line of the file
         parser.read_string(text)
@@ -129,5 +130,5 @@ def keys_in(path: str, sections: tuple[str, ...]) -> dict[str, str]:
             found = {name: parser.get(section, name).strip() for name in names if parser.has_option(section, name)}
             if all(found.get(name) for name in names[:2]):
                 return found
-    words = f"{path} (s3.credentials) has no keys in [{'], ['.join(filter(None, sections))}]"
+    words = f"{path} (s3.credentials_file) has no keys in [{'], ['.join(filter(None, sections))}]"
     raise CopyFailed(FailureKind.AUTHENTICATION, words)

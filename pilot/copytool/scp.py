@@ -182,7 +182,7 @@ class Scp(CopyTool):
             "ForwardAgent": "no",
             "ForwardX11": "no",
             **({"UserKnownHostsFile": ways.known_hosts, "GlobalKnownHostsFile": "none"} if ways.known_hosts else {}),
-            **({"IdentityFile": ways.identity, "IdentitiesOnly": "yes"} if ways.identity else {}),
+            **({"IdentityFile": ways.identity_file, "IdentitiesOnly": "yes"} if ways.identity_file else {}),
         }
         config = ["-F", ways.config] if ways.config else []
         return [*config, *port, *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]

@@ -10,7 +10,7 @@ class S3(Section):
 
     endpoint: str = key("", help="Where buckets are whose URLs name no host: https://HOST:PORT; Amazon's if left out.")
     region: str = key("us-east-1", help="The region that requests are signed for.")
-    credentials: str = key(
+    credentials_file: str = key(
         "",
         help="An INI file of keys as AWS has it (aws_access_key_id, aws_secret_access_key, aws_session_token), sections"
         " named after a host:port or a bucket, or [default]. Others may not read it.",

@@ -9,7 +9,7 @@ class Scp(Section):
     """Storages that are reached by OpenSSH's ``scp`` and ``ssh``."""
 
     config: str = key("", help="A configuration file of OpenSSH that is read instead of the user's and the machine's.")
-    identity: str = key("", help="The file of the private key, which has no passphrase; no other one is then tried.")
+    identity_file: str = key("", help="File of the private key, without a passphrase; no other one is tried then.")
     known_hosts: str = key("", help="A file of the hosts' keys, instead of the user's and the machine's.")
     host_keys: str = choice(
         "strict", "new", "any", help="Hosts that are talked to: known ones; new ones too, which are noted; any."

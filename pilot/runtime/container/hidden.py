@@ -15,6 +15,9 @@ FILES = {
     "credentials": ("token_key_file",),
     "broker": ("credentials_file", "certificate"),
     "realtime": ("credentials_file", "certificate"),
+    "gfal": ("token_file",),
+    "s3": ("credentials_file",),
+    "scp": ("identity_file",),
 }
 #: The variables that name some.
 VARIABLES = ("X509_USER_PROXY", "BEARER_TOKEN_FILE")

@@ -75,7 +75,7 @@ class TestStandIn(ServedCopyToolKit):
 
     @pytest.fixture
     def ways(self, object_storage):
-        return {"credentials": str(object_storage.keys), "secure": False, "part": 5 * MIB, "streams": 2}
+        return {"credentials_file": str(object_storage.keys), "secure": False, "part": 5 * MIB, "streams": 2}
 
     @pytest.fixture
     def tool(self, ways):
@@ -231,7 +231,7 @@ class _Answer(BaseHTTPRequestHandler):
 def test_the_kind_of_a_failure_is_told_by_what_the_storage_answers(tmp_path, object_storage, status, code, kind):
     (tmp_path / "here").write_bytes(CONTENT)
     with Answering(status, code) as server:
-        tool = s3.S3(Settings(s3=settings.S3(secure=False, credentials=str(object_storage.keys))))
+        tool = s3.S3(Settings(s3=settings.S3(secure=False, credentials_file=str(object_storage.keys))))
         transfer = Transfer("f", f"file://{tmp_path / 'here'}", f"s3://{server.host}/{BUCKET}/a")
         with pytest.raises(CopyFailed, match=code) as caught:
             tool.copy(transfer, Deadline(30), Cancel())

@@ -99,7 +99,7 @@ def test_a_name_to_be_fetched_is_no_pattern(fake, tmp_path):
 
 
 def test_the_settings_are_options_and_hosts_have_to_be_known(fake):
-    tool = fake.tool("9.2p1", config="/c", identity="/i", known_hosts="/k", silence=30.0, connect=5.0)
+    tool = fake.tool("9.2p1", config="/c", identity_file="/i", known_hosts="/k", silence=30.0, connect=5.0)
     with pytest.raises(CopyFailed):
         tool.stat("scp://me@[::1]:22/a", Deadline(30))
     called = fake.called("ssh")
@@ -117,7 +117,7 @@ def test_other_hosts_are_talked_to_when_the_settings_say_so(fake, policy, word):
 
 
 def ways(sshd, **other):
-    given = {"identity": str(sshd.identity), "known_hosts": str(sshd.known_hosts), "config": "none"}
+    given = {"identity_file": str(sshd.identity), "known_hosts": str(sshd.known_hosts), "config": "none"}
     return Settings(scp=Ways(**{**given, **other}))
 
 
@@ -209,7 +209,7 @@ class TestSftp(Server, CopyToolKit):
 
     def test_a_key_that_is_not_known_is_an_authentication_failure(self, sshd, storage, tmp_path):
         (tmp_path / "key").write_text("nothing")
-        tool = scp.Scp(ways(sshd, identity=str(tmp_path / "key")))
+        tool = scp.Scp(ways(sshd, identity_file=str(tmp_path / "key")))
         with pytest.raises(CopyFailed) as caught:
             tool.stat(self.url(storage, "a"), Deadline(30))
         assert caught.value.kind is FailureKind.AUTHENTICATION

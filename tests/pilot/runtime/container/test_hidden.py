@@ -34,7 +34,7 @@ def test_sections_that_nobody_has_given_are_not_loaded_for_it():
 
 
 def test_every_setting_that_names_a_file_with_a_secret_is_known():
-    secret = re.compile(r".*(?:token|token_key|credentials)_file|certificate")
+    secret = re.compile(r".*(?:token|token_key|credentials|identity)_file|certificate")
     named = {
         (section, spec.name)
         for section in SECTIONS
