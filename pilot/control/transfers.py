@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from pilot.contract.messages import JobUpdate
+from pilot.copytool.base import FailureKind
 from pilot.copytool.trace import Trace, told
 from pilot.runtime.workdir import OWN_BEGINNING, read_own, write_new
 
@@ -30,6 +31,7 @@ LARGEST = 2**26
 #: Of more tries than these a report tells the last ones; all of them are in the log.
 MOST_TOLD = 500
 
+_CORRUPTED = (FailureKind.CHECKSUM.value, FailureKind.SIZE.value)
 #: A try as it is written down: the fields of `pilot.copytool.trace.Trace` that say something.
 Tries = Sequence[Mapping[str, Any]]
 
@@ -111,8 +113,16 @@ def onto(update: JobUpdate, tries: Tries, mask: Callable[[str], str], *, ours: b
         update,
         metrics=" ".join(filter(None, (update.metrics, summed))) or None,
         pilot_error_words=update.pilot_error_words or words,
+        corrupted_files=",".join(corrupted(tries)) or None,
         transfers=mask(json.dumps(tries[-MOST_TOLD:], separators=(",", ":"))) if ours else None,
     )
+
+
+def corrupted(tries: Tries) -> list[str]:
+    """Answer the inputs of which no replica was what is registered, for PanDA's ``corruptedFiles``."""
+    incoming = [one for one in tries if one["direction"] == "in"]
+    well = {one["lfn"] for one in incoming if not _failed(one)}
+    return sorted({one["lfn"] for one in incoming if one.get("kind") in _CORRUPTED} - well)
 
 
 def elsewhere(tries: Tries) -> str:

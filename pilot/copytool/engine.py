@@ -202,15 +202,23 @@ class Engine:
         try:
             try:
                 return by(self._routes(spec, file))
-            except CopyFailed:
+            except CopyFailed as failed:
                 others = alternatives_for(spec, file, self._queue, self._storages, self._tools)
-                if not others:
+                if not others or failed.kind is FailureKind.EXISTS:  # its name is taken, wherever it would lie
                     raise
-                return by(others)
+                return _or_as(failed, lambda: by(others))
         except CopyFailed as failed:
             raise job_failure(failed, Direction.OUT, file, needed=output.size) from failed
         except CopyCancelled as given_up:
             raise JobFailed(ErrorCode.COPY_CANCELLED, f"{file.lfn} was not stored", lfn=file.lfn) from given_up
+
+
+def _or_as(first: CopyFailed, move: Callable[[], StoredFile]) -> StoredFile:
+    """Store a file elsewhere; should that fail too, its own storage's failure is the one that counts."""
+    try:
+        return move()
+    except CopyFailed as failed:
+        raise CopyFailed(first.kind, f"{first.words}; and elsewhere: {failed.words}") from failed
 
 
 def _once_each(files: Sequence[FileSpec]) -> list[FileSpec]:

@@ -121,3 +121,10 @@ def test_an_output_that_went_elsewhere_is_told_in_words(tmp_path):
 
 def test_an_output_that_came_to_its_own_storage_at_last_is_not_elsewhere(tmp_path):
     assert report(Trace("x", "out", endpoint="A", kind="time-out"), OUT, folder=tmp_path).pilot_error_words == ""
+
+
+@pytest.mark.parametrize("kind", ["checksum", "size"])
+def test_an_input_of_which_no_replica_is_as_registered_is_named_as_pandas_server_wants_it(tmp_path, kind):
+    wrong = Trace("b", "in", kind=kind, error="wrong")
+    assert report(LOST, wrong, wrong, folder=tmp_path).corrupted_files == "b"
+    assert report(Trace("b", "in"), folder=tmp_path).corrupted_files is None

@@ -678,7 +678,7 @@ def test_no_more_copies_run_at_once_than_is_said_whichever_job_they_are_of(tmp_p
     assert Counts.most == count
 
 
-def elsewhere(tmp_path, *, said=None):
+def elsewhere(tmp_path, *, said=None, spoil=lambda tmp_path: (tmp_path / "A").rmdir()):
     place = Place(tmp_path)
     storages = {}
     for name in "AB":
@@ -687,7 +687,7 @@ def elsewhere(tmp_path, *, said=None):
         storages[name] = StorageEndpoint(name, False, {"w": (Protocol("file://", str(root)),)})
     queue = QueueData("Q", copytools={"local": {}}, astorages={"write_lan": ("A", "B")})
     place.engine = Engine({"local": Local()}, storages, queue, policy=Policy(2, 0.001))
-    (tmp_path / "A").rmdir()  # it is not mounted
+    spoil(tmp_path)
     (place.folder / "a").write_bytes(CONTENT)
     spec = JobSpec(7, 1, "true", outputs=(made("a"),), alternative_storage=said)
     return place.engine.stage_out(spec, spec.outputs, place.folder, Deadline(30), Cancel())
@@ -696,6 +696,24 @@ def elsewhere(tmp_path, *, said=None):
 def test_an_output_goes_to_another_storage_where_that_may_be(tmp_path):
     (stored,) = elsewhere(tmp_path, said=True)
     assert (stored.endpoint, stored.url) == ("B", f"file://{tmp_path}/B/out/a")
+
+
+def test_an_output_that_no_storage_takes_fails_as_its_own_storage_says(tmp_path):
+    def spoil(tmp_path):
+        (tmp_path / "A").rmdir()  # it is not mounted
+        (tmp_path / "B" / "out").write_bytes(b"")
+
+    failed = fails(ErrorCode.UNREACHABLE_NETWORK, elsewhere, tmp_path, said=True, spoil=spoil)
+    assert "A: the storage's folder is not there; mounted?; and elsewhere: " in failed.detail
+
+
+def test_an_output_whose_name_is_taken_goes_nowhere_else(tmp_path):
+    def spoil(tmp_path):
+        (tmp_path / "A" / "out").mkdir()
+        (tmp_path / "A" / "out" / "a").write_bytes(b"theirs")
+
+    fails(ErrorCode.FILE_EXISTS, elsewhere, tmp_path, said=True, spoil=spoil)
+    assert list((tmp_path / "B").iterdir()) == []
 
 
 def test_an_output_goes_to_no_other_storage_where_that_may_not_be(tmp_path):
