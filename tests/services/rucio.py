@@ -1,8 +1,9 @@
 """A real Rucio server for tests: REST and authentication by TLS, on the loopback, on a PostgreSQL of its own.
 
-One for all tests of a session is the fixture ``rucio``. Its storages are `DISK`, a folder of this machine, and, where
-an XRootD is given, `ROOT`. The account `ACCOUNT` may do what a production does; it shows the password `PASSWORD`, or
-the certificate ``rucio.certificate``. What a client needs is in ``rucio.home``, a folder for RUCIO_HOME.
+One for all tests of a session is the fixture ``rucio``. Its storages are `DISK` and `OTHER`, folders of this machine,
+and, where an XRootD with a certificate is given, `ROOT` and `DAVS`. The account `ACCOUNT` may do what a production does;
+it shows the password `PASSWORD`, or the certificate ``rucio.certificate``. What a client needs is in ``rucio.home``, a
+folder for RUCIO_HOME.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from tests.services.ports import free_ports
 from tests.services.xrootd import XRootD
 
 ACCOUNT, PASSWORD, SCOPE = "pilot", "of-rucio-1", "tests"
-#: Storages: a folder of this machine, a second one that nothing has been written to, and an XRootD.
-DISK, OTHER, ROOT = "TESTS_DISK", "TESTS_OTHER", "TESTS_ROOT"
+#: Storages: two folders of this machine, and an XRootD by two protocols.
+DISK, OTHER, ROOT, DAVS = "TESTS_DISK", "TESTS_OTHER", "TESTS_ROOT", "TESTS_DAVS"
 #: Seconds until it has to answer.
 PATIENCE = 60.0
 
@@ -158,7 +159,9 @@ class Rucio:
         self.address = f"https://localhost:{self._port}"
         self.traces_address = f"{self.address}/traces/"
         self.python = programs / "bin/python"
-        self.authority = Authority(folder / "authority")
+        # Rucio's clients trust whom X509_CERT_DIR names, and nobody else.
+        shared = None if xrootd is None else xrootd.authority
+        self.authority = shared or Authority(folder / "authority")
         self.certificate = self.authority.issue(ACCOUNT)
         self.disk = folder / "disk"
 
@@ -237,8 +240,11 @@ class Rucio:
         file = {"scheme": "file", "hostname": "localhost", "port": 0, "impl": "rucio.rse.protocols.posix.Default"}
         found = {DISK: {**file, "prefix": f"{self.disk}/"}, OTHER: {**file, "prefix": f"{self.folder / 'other'}/"}}
         if self._xrootd is not None:
-            root = {"scheme": "root", "hostname": "127.0.0.1", "port": self._xrootd.ports[0], "prefix": "//rucio/"}
-            found[ROOT] = {**root, "impl": "rucio.rse.protocols.xrootd.Default"}
+            root, http = self._xrootd.ports
+            by_root = {"scheme": "root", "hostname": "127.0.0.1", "port": root, "prefix": "//rucio/"}
+            by_davs = {"scheme": "davs", "hostname": "localhost", "port": http, "prefix": "/davs/"}
+            found[ROOT] = {**by_root, "impl": "rucio.rse.protocols.xrootd.Default"}
+            found[DAVS] = {**by_davs, "impl": "rucio.rse.protocols.gfal.Default"}
         return found
 
     def _run(self, words: Sequence[str], said: str = "") -> None:

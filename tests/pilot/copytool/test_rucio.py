@@ -11,10 +11,12 @@ import pytest
 from pilot.copytool import apart
 from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, Transfer
 from pilot.copytool.rucio import Rucio
+from pilot.settings import gfal as gfal_section
 from pilot.settings.everything import Settings
 from pilot.settings.rucio import Rucio as Section
 from tests.kits.copytool import CONTENT, SUM, CopyToolKit
-from tests.services.rucio import ACCOUNT, DISK, OTHER, PASSWORD, ROOT, SCOPE
+from tests.services import gfal
+from tests.services.rucio import ACCOUNT, DAVS, DISK, OTHER, PASSWORD, ROOT, SCOPE
 
 pytestmark = pytest.mark.one_python
 
@@ -268,6 +270,20 @@ def test_a_server_that_is_not_there_is_told_as_such(rucio, fetch, name):
     with pytest.raises(CopyFailed) as caught:
         fetch(tool_of(rucio, host="https://localhost:1"), name)
     assert caught.value.kind is FailureKind.UNREACHABLE
+
+
+def test_storages_by_davs_are_reached_with_gfal2(rucio, xrootd, store, fetch, name, monkeypatch):
+    packages = next((rucio.python.parents[1] / "lib").glob("python3*/site-packages"))
+    monkeypatch.setenv("PYTHONPATH", str(packages))  # for a Python that has gfal2, and not Rucio's clients
+    monkeypatch.setenv("X509_CERT_DIR", str(xrootd.authority.hashed()))
+    python = str(gfal.programs() / "python")
+    chosen = Section(home=str(rucio.home), python=python, register=True)
+    tool = Rucio(Settings(rucio=chosen, gfal=gfal_section.Gfal(python=python)))
+    url = f"{xrootd.davs}/davs/{path_of(name)}"
+    store(tool, name, DAVS, target=url)
+    assert (tool.stat(url, Deadline(30)).size, tool.checksum(url, "adler32", Deadline(30))) == (len(CONTENT), SUM)
+    assert fetch(tool, name) == CONTENT
+    assert fetch.facts == (len(CONTENT), SUM, url, DAVS)
 
 
 def test_another_python_may_have_the_clients(rucio, store, fetch, name):
