@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -296,6 +297,26 @@ def test_a_program_that_ends_in_the_middle_of_a_block_leaves_nothing_half(site, 
         words, cwd=tmp_path, timeout=60, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     )
     assert done.returncode == 3
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+def test_an_interrupt_gives_up_and_leaves_nothing_half(site, tmp_path):
+    with (site.store / "large").open("wb") as file:
+        file.truncate(2**36)
+    text = (
+        "import json, sys\n"
+        "from pilot.api.data import StageIn\n"
+        "stage = StageIn(*json.loads(sys.argv[1]))\n"
+        "stage.run(['large'], 'in', on_progress=lambda now: print(now.current, flush=True))\n"
+    )
+    words = [sys.executable, "-c", text, json.dumps([site.queue, site.storages])]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(words, cwd=tmp_path, env=with_path(), **pipes)
+    assert process.stdout.readline() == "('large',)\n"
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=30)[1]
+    assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+    assert errors.splitlines()[-1] == "KeyboardInterrupt"
     assert list((tmp_path / "in").iterdir()) == []
 
 
