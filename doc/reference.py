@@ -101,6 +101,34 @@ def numbers(kind: type[IntEnum]) -> str:
 # States
 
 
+def state_table(members: Iterable[Any], moves: Iterable[tuple[Any, Any]]) -> str:
+    """List states with those that each may become."""
+    legal = list(moves)
+    rows = []
+    for state in members:
+        after = sorted(f"`{b.value}`" for a, b in legal if a is state)
+        rows.append((f"`{state.value}`", state.label, ", ".join(after) or "—"))
+    return table(["state", "as pages show it", "may become"], rows)
+
+
+def data_states() -> str:
+    """The states of datasets, files, replicas and transfers, and every legal move between them."""
+    from server.dataservice import states as data
+
+    parts = ["# States of data\n", f"{first_sentence(data)} They are rows of the server's data service.\n"]
+    for words, members, moves in (
+        ("A dataset", data.DatasetState, data.DATASET_MOVES),
+        ("A file of a dataset", data.FileState, data.FILE_MOVES),
+        ("A replica", data.ReplicaState, data.REPLICA_MOVES),
+    ):
+        parts.append(f"## {words}\n\n{state_table(members, moves)}")
+    for kind in data.TransferKind:
+        moves = data.TRANSFER_MOVES[kind]
+        members = [state for state in data.TransferState if any(state in pair for pair in moves)]
+        parts.append(f"## A file of a request: {kind.label}\n\n{state_table(members, moves)}")
+    return "\n".join(parts)
+
+
 def job_states() -> str:
     """The states of a job and every legal move between them."""
     notes = {
@@ -257,6 +285,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "codes": codes,
     "hooks": hook_page,
     "states": job_states,
+    "data-states": data_states,
     "server": server_page,
     "settings": lambda: settings_page(Settings),
 }

@@ -79,6 +79,15 @@ def test_every_state_of_a_job_is_documented():
     }
 
 
+def test_every_move_of_data_is_documented_and_no_other():
+    from server.dataservice import states as data
+
+    tables = [data.DATASET_MOVES, data.FILE_MOVES, data.REPLICA_MOVES, *data.TRANSFER_MOVES.values()]
+    moves = sorted((before.value, after.value) for table in tables for before, after in table)
+    rows = [cells for cells in rows_of("data-states") if cells[0].startswith("`")]
+    assert sorted((cells[0].strip("`"), after) for cells in rows for after in re.findall(r"`(\w+)`", cells[2])) == moves
+
+
 def addresses_of(patterns: Iterable[Any], prefix: str = "/") -> Iterator[tuple[str, Any]]:
     for one in patterns:
         if isinstance(one, URLPattern):

@@ -80,7 +80,7 @@ class TransferAdmin(MachineTableAdmin):
 
 @admin.register(Submission)
 class SubmissionAdmin(MachineTableAdmin):
-    list_display = ("number", "kind", "endpoint", "source", "state", "ticket", "begun", "asked")
+    list_display = ("number", "kind", "endpoint", "source", "state", "begun", "asked")
     list_filter = ("state", "kind")
     search_fields = ("=number", "ticket")
 

@@ -135,7 +135,7 @@ class Submission(models.Model):
     source = _words(250)
     lifetime = models.FloatField(default=0, help_text="Seconds of the pin that is asked for.")
     state = _state(states.SubmissionState, states.SubmissionState.BEGUN)
-    ticket = models.CharField(max_length=250, default="", blank=True, help_text="The storage's own number for it.")
+    ticket = models.TextField(default="", blank=True, help_text="The storage's own number, or numbers, for it.")
     begun = models.DateTimeField()
     asked = models.DateTimeField(help_text="When the storage was last asked for it.")
 

@@ -114,7 +114,7 @@ def _taken(submission: Submission, ticket: Ticket, paths: Mapping[int, str], now
         SubmissionState.BEGUN,
         SubmissionState.TAKEN,
         moves=SUBMISSION_MOVES,
-        ticket=ticket.id[:250],
+        ticket=ticket.id,
         asked=now,
     ):
         return

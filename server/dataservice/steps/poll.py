@@ -116,7 +116,7 @@ def _step(transfer: Transfer, said: Recalled, submission: Submission, lifetime: 
     if said.state is Recall.FAILED:
         return again(transfer, said.words or "the storage says no more than that it failed", now, answer=Answer.REFUSED)
     if said.state is Recall.UNKNOWN:
-        return again(transfer, "the storage does not know the request any more", now)
+        return again(transfer, said.words or "the storage does not know the request any more", now)
     if now - submission.begun >= seconds(limits(transfer.kind).patience):
         days = (now - submission.begun).total_seconds() / 86400
         return again(transfer, f"given up: it was {transfer.state} for {days:.1f} days", now)
