@@ -1,9 +1,9 @@
 """A real Rucio server for tests: REST and authentication by TLS, on the loopback, on a PostgreSQL of its own.
 
 One for all tests of a session is the fixture ``rucio``. Its storages are `DISK` and `OTHER`, folders of this machine,
-and, where an XRootD with a certificate is given, `ROOT` and `DAVS`. The account `ACCOUNT` may do what a production does;
-it shows the password `PASSWORD`, or the certificate ``rucio.certificate``. What a client needs is in ``rucio.home``, a
-folder for RUCIO_HOME.
+and, where an XRootD with a certificate is given, `ROOT` and `DAVS`. The account `ACCOUNT` may do what a production
+does; it shows the password `PASSWORD`, or the certificate ``rucio.certificate``. What a client needs is in
+``rucio.home``, a folder for RUCIO_HOME.
 """
 
 from __future__ import annotations

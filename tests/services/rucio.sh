@@ -2,7 +2,7 @@
 # rucio.sh FOLDER: Rucio's server, with its clients, in a virtual environment, for tests. Safe to run twice, and side by side.
 #
 # What is installed is locked in requirements/rucio-server.txt. Nothing runs yet: rucio.py beside this file starts a
-# server with a configuration and a database of its own. The Python is 3.11, as the lock is made for.
+# server with a configuration and a database of its own. The Python is 3.11 where there is one, as the lock is made for.
 set -euo pipefail
 
 folder=$(realpath -m "${1:?usage: rucio.sh FOLDER}")
@@ -12,7 +12,7 @@ lock=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../requirements/rucio-server.
 pip=("$folder/bin/python" -m pip --quiet --disable-pip-version-check --no-input install --no-compile --no-deps --require-hashes)
 
 install_programs() {
-    "${PYTHON:-python3.11}" -m venv "$folder"
+    "$(command -v python3.11 || command -v python3)" -m venv "$folder"
     # One package has to be built, by tools that are locked too.
     "${pip[@]}" --only-binary :all: -r <(one_of setuptools; one_of wheel)
     "${pip[@]}" --no-build-isolation --only-binary :all: --no-binary docopt -r "$lock"
