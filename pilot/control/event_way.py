@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pilot.contract.codes import ErrorCode
-from pilot.control import adoption
+from pilot.control import adoption, transfers
 from pilot.control.lanes import Occupied
 from pilot.control.news import Measured
 from pilot.control.running import Run
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 def around_of(settings: Settings, server: Server, toolbox: Toolbox, left: Callable[[], float]) -> Around:
     """Collect what all jobs of event ranges are run with; ``left`` answers the seconds until the pilot has to go."""
 
-    def storing(queue: QueueData, storages: Mapping[str, StorageEndpoint]) -> Storing:
-        return toolbox.engine(queue, storages)
+    def storing(queue: QueueData, storages: Mapping[str, StorageEndpoint], folder: Path) -> Storing:
+        return toolbox.engine(queue, storages, partial(transfers.note, folder))
 
     return way.Around(settings, server, storing, left)
 

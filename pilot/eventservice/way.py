@@ -58,11 +58,14 @@ class Running(Protocol):
 
 
 class Around(NamedTuple):
-    """What jobs of event ranges are run with. ``left`` answers the seconds until the pilot has to be gone."""
+    """What jobs of event ranges are run with. ``left`` answers the seconds until the pilot has to be gone.
+
+    ``storing`` answers, for a queue and its storages, what stores files of a job's directory.
+    """
 
     settings: Settings
     server: Server
-    storing: Callable[[QueueData, Mapping[str, StorageEndpoint]], Storing]
+    storing: Callable[[QueueData, Mapping[str, StorageEndpoint], Path], Storing]
     left: Callable[[], float]
 
 
@@ -264,7 +267,7 @@ def store_of(spec: JobSpec, site: Site, folder: Path, cancelled: Cancel, around:
     def number_of(endpoint: str) -> int:
         return storages[endpoint].id if endpoint in storages else 0
 
-    storing = around.storing(site.queue, storages)
+    storing = around.storing(site.queue, storages, folder)
     return Store(spec, folder, storing, cancelled, around.settings.copy.most_time, number_of)
 
 

@@ -41,7 +41,9 @@ def test_every_range_is_asked_for_once_done_stored_and_reported(stage, dialect):
     assert stage.members() == written
     with tarfile.open(stage.storage / "job.log.tgz") as packed:
         kept = [name.partition("/")[2] for name in packed.getnames()]
-    assert sorted(kept) == ["payload.stderr", "payload.stdout", "pilotlog.txt"], "outputs have their own place"
+    own = ["payload.stderr", "payload.stdout", "pilotlog.txt", "transfers.json"]
+    assert sorted(kept) == own, "outputs have their own place"
+    assert archive["lfn"] in log_member(stage, "transfers.json")
 
 
 def test_a_job_without_ranges_fails_with_its_own_code_and_runs_no_payload(stage):
