@@ -54,7 +54,17 @@ class Gfal(CopyTool):
         self.make_folder(transfer.target.rpartition("/")[0], transfer.root, deadline, cancel)
         ends = {"source": _address(transfer.source, far), "target": _address(transfer.target, far)}
         self._ask("copy", far, deadline, cancel, **ends, verify=verify, streams=self.settings.gfal.streams)
-        return FileFacts(path_of(local).stat().st_size, self._verified(far, verify, deadline))
+        size, checksum = path_of(local).stat().st_size, self._verified(far, verify, deadline)
+        if checksum is None and transfer.size is None:
+            self._check_size(far, size, deadline)
+        return FileFacts(size, checksum)
+
+    def _check_size(self, url: str, size: int, deadline: Deadline) -> None:
+        """Look whether all of a file has come: by GridFTP the end of a server is the end of a file to gfal2."""
+        there = self.stat(url, deadline)
+        if there is None or there.size != size:
+            words = f"{size} bytes are here, {there.size if there else 0} at {url}"
+            raise CopyFailed(FailureKind.SIZE, words)
 
     def _computes(self, url: str) -> bool:
         """Say whether gfal2 computes a checksum while it copies; for other protocols it reads the file once more."""

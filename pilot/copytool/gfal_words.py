@@ -62,9 +62,9 @@ def explained(failed: CopyFailed, url: str, paths: Mapping[str, str]) -> CopyFai
 
 def meaning(words: str) -> Optional[FailureKind]:
     """Answer what kind of failure gfal2 tells of."""
-    if _LOST.search(words):
-        return FailureKind.UNREACHABLE
     told, number = kind_of(words), _NUMBER.search(words)
     if told in _BY_WORDS or number is None:
         return told
+    if _LOST.search(words):
+        return FailureKind.UNREACHABLE
     return _NUMBERS.get(int(number[1]), told)

@@ -31,6 +31,7 @@ _SAYINGS: tuple[tuple[FailureKind, tuple[str, ...]], ...] = (
             r"permission denied \((publickey|password|gssapi)",
             r"host key verification failed",
             r"certificate verif(y|ication) failed",
+            r"alert (unknown ca|bad certificate|certificate (unknown|required|revoked))",
             r"could not verify credential",
             r"credentials? could not be found",
             r"credential failure",

@@ -229,9 +229,7 @@ def test_the_programs_do_what_the_module_does(part, programs, trusting, monkeypa
     tool.remove(f"{base}/new/b", Deadline(30))
     for kind, failing in {
         FailureKind.NO_SUCH_FILE: lambda: fetch(tool, f"{base}/gone", tmp_path / "c"),
-        FailureKind.UNREACHABLE: lambda: store(tool, tmp_path / "a", f"{base}/no/a", root=f"{base}/no"),
         FailureKind.CHECKSUM: lambda: fetch(tool, f"{part.root}/a", tmp_path / "c", checksum="adler32:00000001"),
-        FailureKind.EXISTS: lambda: tool.stat(base, Deadline(30)),
     }.items():
         with pytest.raises(CopyFailed) as caught:
             failing()

@@ -28,6 +28,11 @@ RESET = (
         ("122 (Disk quota exceeded) - Failed", FailureKind.NO_SPACE),
         ("110 (Connection timed out) - Failed", FailureKind.TIMEOUT),
         ("112 (Host is down) - Server certificate verification failed: issuer", FailureKind.AUTHENTICATION),
+        (
+            "112 (Host is down) - (Neon): Could not read status line: SSL error: certificate expired",
+            FailureKind.AUTHENTICATION,
+        ),
+        ("6 (No such device) - (Neon): Could not read status line: SSL error: unexpected eof", FailureKind.UNREACHABLE),
         ("112 (Host is down) - Result Could not connect to server after 1 attempts", FailureKind.UNREACHABLE),
         ("70 (Communication error on send) - globus_xio: Unable to connect to a:1", FailureKind.UNREACHABLE),
         ("70 (Communication error on send) - GLOBUS_FTP_CLIENT_IDLE not allowed here", FailureKind.UNREACHABLE),

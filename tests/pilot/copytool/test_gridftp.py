@@ -25,6 +25,10 @@ class TestByProxy(OnGridFTP):
     def tool(self, grid, programs, trusting):
         return tool_with(grid, programs)
 
+    @pytest.mark.parametrize("name", ["a%20b"])  # the others by the same program below, where nothing is delegated
+    def test_a_name_is_taken_as_it_is(self, tool, storage, tmp_path, name):
+        super().test_a_name_is_taken_as_it_is(tool, storage, tmp_path, name)
+
 
 class TestForAnybody(OnGridFTP):
     """Nothing of gfal2 is used here."""

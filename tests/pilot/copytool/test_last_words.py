@@ -28,6 +28,8 @@ from pilot.copytool.last_words import kind_of, last_of
             FailureKind.AUTHENTICATION,
         ),
         ("Result (Neon): Server certificate verification failed: issuer is not trusted", FailureKind.AUTHENTICATION),
+        ("SSL error: sslv3 alert certificate expired after 1 attempts", FailureKind.AUTHENTICATION),
+        ("SSL error: tlsv1 alert unknown ca", FailureKind.AUTHENTICATION),
         ("500-globus_xio: System error in open: Permission denied", FailureKind.PERMISSION),
         ("Copy failed (streamed). Last attempt: HTTP 403 : Permission refused", FailureKind.PERMISSION),
         ("500-globus_xio: System error in open: No such file or directory", FailureKind.NO_SUCH_FILE),
