@@ -34,6 +34,7 @@ UsePAM no
 StrictModes no
 PermitRootLogin prohibit-password
 MaxStartups 100
+KexAlgorithms curve25519-sha256
 Subsystem sftp internal-sftp
 SetEnv PATH={path}
 """
