@@ -45,6 +45,8 @@ CODES: Mapping[tuple[Optional[FailureKind], Direction], ErrorCode] = {
     (None, _OUT): ErrorCode.STAGE_OUT_FAILED,
 }
 
+#: Of more files than these that failed, the number is told.
+NAMED = 20
 #: Worth another try by the same pilot, a little later.
 PASSING = frozenset([FailureKind.CHECKSUM, FailureKind.SIZE, FailureKind.TIMEOUT, FailureKind.UNREACHABLE, None])
 
@@ -71,7 +73,8 @@ def together(failures: Sequence[JobFailed], count: int) -> JobFailed:
     first = telling[0]
     if len(failures) == 1:
         return first
-    names = ", ".join(str(failure.facts.get("lfn")) for failure in telling[1:])
+    others = [str(failure.facts.get("lfn")) for failure in telling[1:]]
+    names = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
     words = f"{first.detail}; {len(failures)} of {count} files failed" + (f", also {names}" if names else "")
     lfns = tuple(failure.facts.get("lfn") for failure in failures)
     return JobFailed(first.code, words, **{**first.facts, "lfns": lfns})

@@ -87,3 +87,9 @@ def test_what_was_given_up_hides_no_failure():
     failed = together([lost("a", ErrorCode.COPY_CANCELLED), lost("b")], 2)
     assert failed.code is ErrorCode.MISSING_INPUT
     assert failed.detail == "b: gone; 2 of 2 files failed"
+
+
+def test_of_very_many_some_are_named():
+    failed = together([lost(str(number)) for number in range(100)], 100)
+    assert failed.detail.endswith("100 of 100 files failed, also " + ", ".join(map(str, range(1, 21))) + " and 79 more")
+    assert len(failed.facts["lfns"]) == 100
