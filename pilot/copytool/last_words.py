@@ -72,7 +72,7 @@ _SAYINGS: tuple[tuple[FailureKind, tuple[str, ...]], ...] = (
             r"read-only file",
         ),
     ),
-    (FailureKind.EXISTS, (r"file exists", r"already exists")),
+    (FailureKind.EXISTS, (r"file exists", r"already exists", r"is a directory")),
     (
         FailureKind.NO_SUCH_FILE,
         (r"no such (file|key|object|did)", r"not found", r"does not exist", r"unable to (stat|locate)", r"ENOENT"),

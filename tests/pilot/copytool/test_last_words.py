@@ -16,6 +16,8 @@ from pilot.copytool.last_words import kind_of, last_of
         ("ssh: connect to host x port 22: Connection refused", FailureKind.UNREACHABLE),
         ("ssh: Could not resolve hostname nowhere: Name or service not known", FailureKind.UNREACHABLE),
         ("cannot overwrite: File exists", FailureKind.EXISTS),
+        ("wc: 'standard input': Is a directory", FailureKind.EXISTS),
+        ("client_loop: send disconnect: Broken pipe scp: Connection closed", FailureKind.UNREACHABLE),
         ("stat: No such file or directory", FailureKind.NO_SUCH_FILE),
         (
             "globus_credential: Error with credential: The proxy credential: /p expired 1440 minutes ago.",
