@@ -203,7 +203,7 @@ class Mover(ABC):
 
     @abstractmethod
     def status(self, request: str) -> Mapping[str, Copied]:
-        """Say how far each copy of a request is, by its target."""
+        """Say how far each copy of a request is, by its target; nothing of a request that is not known any more."""
 
     @abstractmethod
     def cancel(self, request: str) -> None:
