@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Optional, Protocol
@@ -12,8 +11,10 @@ from pilot.copytool import grid
 from pilot.copytool.apart import shared
 from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Transfer
 from pilot.copytool.checksum import ADLER32
+from pilot.copytool.gfal_programs import Programs
 from pilot.copytool.gfal_words import explained
 from pilot.copytool.local import path_of
+from pilot.copytool.system_errors import told
 
 if TYPE_CHECKING:
     from pilot.settings import Settings
@@ -33,7 +34,7 @@ class _Way(Protocol):
 
 
 class Gfal(CopyTool):
-    """Both ends' checksums are compared by gfal2; one process each for copies that go on at the same time."""
+    """One process for each copy that goes on at the same time, which is used again; it is killed when it hangs."""
 
     name = "gfal"
     schemes = ("davs", "dav", "https", "http", "root", "roots", "xroot", "xroots", "gsiftp", "sftp", "srm", "file")
@@ -54,7 +55,9 @@ class Gfal(CopyTool):
         self.make_folder(transfer.target.rpartition("/")[0], transfer.root, deadline, cancel)
         ends = {"source": _address(transfer.source, far), "target": _address(transfer.target, far)}
         self._ask("copy", far, deadline, cancel, **ends, verify=verify, streams=self.settings.gfal.streams)
-        size, checksum = path_of(local).stat().st_size, self._verified(far, verify, deadline)
+        with told(path_of(local), "looked at"):
+            size = path_of(local).stat().st_size
+        checksum = self._verified(far, verify, deadline)
         if checksum is None and transfer.size is None:
             self._check_size(far, size, deadline)
         return FileFacts(size, checksum)
@@ -120,39 +123,35 @@ class Gfal(CopyTool):
     ) -> Any:
         settings, paths = self.settings.gfal, dict(grid.credentials(self.settings))
         token_file = settings.token_file or paths.get(grid.TOKEN, "")
-        # gfal2 passes these on to nobody; without them XRootD's client tries a dead server for twenty minutes.
+        # XRootD's client takes its times from there alone; by its own it tries a dead server for twenty minutes.
         window = {"XRD_CONNECTIONWINDOW": str(int(settings.connect)), "XRD_CONNECTIONRETRY": "1"}
-        way = self._way(tuple({**paths, **window}.items()), deadline)
+        way = self._way(tuple({**paths, **window}.items()), deadline, cancel)
         common = {"seconds": deadline.left(), "settings": {"options": settings.options, "token_file": token_file}}
         try:
             return way.call(function, {**arguments, **common}, deadline, cancel)
         except CopyFailed as failed:
             raise explained(failed, about, paths) from failed
 
-    def _way(self, environment: tuple[tuple[str, str], ...], deadline: Deadline) -> _Way:
+    def _way(self, environment: tuple[tuple[str, str], ...], deadline: Deadline, cancel: Optional[Cancel]) -> _Way:
         settings = self.settings.gfal
-        if settings.use == "bindings" or (
-            settings.use == "auto" and _has_module(settings.python, environment, self.setup)
-        ):
-            return shared(MODULE, settings.python, environment, self.setup)
-        from pilot.copytool.gfal_programs import Programs
-
-        return Programs(dict(environment), self.setup)
+        programs = Programs(dict(environment), self.setup)
+        if settings.use == "programs":
+            return programs
+        module = shared(MODULE, settings.python, environment, self.setup)
+        if settings.use == "auto":
+            try:
+                module.call("version", {}, deadline, cancel)
+            except CopyFailed as failed:
+                if failed.kind is FailureKind.TIMEOUT:
+                    raise
+                return programs
+        return module
 
 
 class Gfalcopy(Gfal):
     """The same under PanDA's other name for it."""
 
     name = "gfalcopy"
-
-
-@functools.cache
-def _has_module(python: str, environment: tuple[tuple[str, str], ...], setup: str) -> bool:
-    try:
-        shared(MODULE, python, environment, setup).call("version", {}, Deadline(60))
-    except CopyFailed as failed:
-        return failed.kind is FailureKind.TIMEOUT  # the disk that it lies on hangs: not a sign that it is not there
-    return True
 
 
 def _address(url: str, far: str) -> str:

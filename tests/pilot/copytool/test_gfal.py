@@ -191,6 +191,19 @@ def test_a_copy_by_the_xroot_protocol_brings_its_checksum(part, programs, trusti
     assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.parametrize("registered", [SUM, None])
+def test_a_bit_that_has_flipped_on_a_disk_is_found_though_the_server_does_not_know(
+    part, programs, trusting, tmp_path, registered
+):
+    path = part.put("flipped", CONTENT)
+    tool, url = tool_with(programs), f"{part.root}/flipped"
+    assert tool.checksum(url, "adler32", Deadline(30)) == SUM  # which the server keeps
+    xrootd.flip_a_bit(path)
+    with pytest.raises(CopyFailed) as caught:
+        fetch(tool, url, tmp_path / "a", checksum=registered)
+    assert caught.value.kind is FailureKind.CHECKSUM
+
+
 def test_a_full_storage_is_told_as_such(programs, trusting, tmp_path):
     (tmp_path / "a").write_bytes(b"x" * 8_000_000)
     with xrootd.running(disk=2**20) as server, pytest.raises(CopyFailed) as caught:
