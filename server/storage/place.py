@@ -25,7 +25,7 @@ Options = TypeVar("Options")
 
 #: The key of an entry that is for the server alone. Pilots pass it over.
 KEY = "compass_storage"
-_KEYS = ("plugin", "root", "options")
+_KEYS = ("plugin", "root", "options", "mover")
 #: Whose protocols say where the root is, best first: what the server does is removing, copying, and looking.
 ACTIVITIES = (
     "third_party_copy",
