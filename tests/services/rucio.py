@@ -234,7 +234,8 @@ class Rucio:
 
     @property
     def _environment(self) -> Mapping[str, str]:
-        return {"RUCIO_HOME": str(self.folder / "server"), "HOME": str(self.folder), "TMPDIR": str(self.folder)}
+        own = {"RUCIO_HOME": str(self.folder / "server"), "HOME": str(self.folder), "TMPDIR": str(self.folder)}
+        return {**own, "PYTHONDONTWRITEBYTECODE": ""}  # what the first start compiles is there for the next one
 
     def _storages(self) -> Mapping[str, Mapping[str, object]]:
         file = {"scheme": "file", "hostname": "localhost", "port": 0, "impl": "rucio.rse.protocols.posix.Default"}

@@ -16,8 +16,6 @@ install_programs() {
     # One package has to be built, by tools that are locked too.
     "${pip[@]}" --only-binary :all: -r <(one_of setuptools; one_of wheel)
     "${pip[@]}" --no-build-isolation --only-binary :all: --no-binary docopt -r "$lock"
-    # Otherwise the first start compiles it, while tests wait.
-    env -u PYTHONDONTWRITEBYTECODE "$folder/bin/python" -m compileall -q -j 0 "$folder/lib" >/dev/null || true
 }
 
 # one_of PACKAGE: what the lock says of it, with its hashes.
