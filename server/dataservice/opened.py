@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+
 from server.dataservice.where import Places, Rims
 from server.storage.base import Mover, Storage
+from server.storage.movers.opened import open_mover
 from server.storage.registry import registry
 
 
@@ -21,9 +24,11 @@ def mover_of(source: str, target: str) -> Mover:
     """Answer who copies from one endpoint to another.
 
     Raises:
-        LookupError: one of them is not known, or nobody copies between them.
+        LookupError: one of them is not known.
+        StorageMisconfigured: what the target's description says of its mover cannot be so.
     """
-    raise LookupError(f"nobody copies from {source} to {target}: there is no mover for these storages")
+    Places().data(source)
+    return open_mover(target, Places().data(target), settings.HOME / "mover")
 
 
 RIMS = Rims(storage_of, mover_of)
