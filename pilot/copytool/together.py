@@ -28,7 +28,7 @@ class Turns:
 
         Raises:
             CopyFailed: none came within the deadline.
-            CopyCancelled: it was given up meanwhile.
+            CopyCancelled: it was given up before it came.
         """
         self._take(deadline, cancel)
         try:
@@ -37,6 +37,8 @@ class Turns:
             self._give_back()
 
     def _take(self, deadline: Deadline, cancel: Cancel) -> None:
+        if cancel:
+            raise CopyCancelled
         mine = threading.Event()
         with self._lock:
             if self._free:

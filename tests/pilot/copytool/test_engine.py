@@ -735,3 +735,33 @@ def test_what_a_dead_pilot_left_of_outputs_is_removed_and_nothing_else(place):
     spec = JobSpec(7, 1, "true")
     place.engine.clear(spec, (made("a"), made("b"), made("c"), made("d", endpoint="X")), Deadline(30))
     assert place.stored() == ["out/a", "out/a.7-2.part"]
+
+
+def test_copies_of_a_job_that_ends_are_all_given_up_at_once_and_leave_nothing(tmp_path):
+    class Hangs(Local):
+        begun = threading.Barrier(5)
+
+        def copy(self, transfer, deadline, cancel):
+            path_of(transfer.target).parent.mkdir(exist_ok=True)
+            path_of(transfer.target).write_bytes(b"half")
+            self.begun.wait(10)
+            cancel.wait(60)
+            raise CopyCancelled
+
+    place = Place(tmp_path, tools=(Hangs,))
+    about = QueueData("Q", copytools={"local": {}}, astorages={"default": ("S",)})
+    place.engine = Engine({"local": Hangs()}, place.engine._storages, about, turns=Turns(4))
+    names = [f"f{number}" for number in range(20)]
+    for name in names:
+        (place.folder / name).write_bytes(CONTENT)
+
+    def stop():
+        Hangs.begun.wait(10)
+        place.cancel.ask()
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    failed = fails(ErrorCode.COPY_CANCELLED, place.stage_out, *map(made, names), match="20 of 20 files failed")
+    stopping.join(10)
+    assert len(failed.facts["lfns"]) == 20
+    assert place.stored() == []

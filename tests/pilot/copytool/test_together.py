@@ -62,6 +62,14 @@ def test_waiting_for_a_turn_ends_when_the_job_does():
     assert turns._free == 1
 
 
+def test_who_is_to_give_up_gets_no_turn_although_there_is_one():
+    turns, cancel = Turns(1), Cancel()
+    cancel.ask()
+    with pytest.raises(CopyCancelled), turns.one(Deadline(30), cancel):
+        pass
+    assert turns._free == 1
+
+
 @pytest.mark.parametrize("count", [1, 3, 50])
 def test_answers_come_in_the_order_of_the_items(count):
     assert each(list(range(20)), lambda number: number * number, count) == [n * n for n in range(20)]

@@ -309,3 +309,16 @@ def test_what_is_no_list_of_reports_is_refused(db, pilot, reports, words):
     answer = pilot.v1(BULK, {"job_list": reports})
     assert not answer["success"]
     assert words in answer["message"]
+
+
+@pytest.mark.parametrize("dialect", [Dialect.V1, Dialect.LEGACY])
+def test_the_tries_to_copy_files_are_kept_with_the_final_report(pilot, queue, dialect):
+    (number,) = jobs.submit()
+    jobs.claim()
+    tries = [{"lfn": "a", "tool": "cp", "error": "late"}]
+    said = JobUpdate(job_id=number, attempt=1, state=JobState.FAILED, pilot_error=1099, transfers=json.dumps(tries))
+    if dialect is Dialect.V1:
+        pilot.v1(UPDATE, encode(said, dialect))
+    else:
+        pilot.packed(UPDATE_JOB, encode(said, dialect))
+    assert list(queries.transfers_of([number]).values()) == [tries]
