@@ -108,6 +108,9 @@ def _queue(chosen: settings.Settings) -> str:
 
 def _files(found: Any) -> list[FileLike]:
     files: list[FileLike] = [*found.files, *(file for path in found.list for file in _listed(Path(path)))]
+    for name in found.files:
+        if "/" in name:
+            raise ConfigError(f"{name}: give the name of the file, its folder by --folder, a list of files by --list")
     if not files:
         raise ConfigError("no file is named; give names, or --list with a file that lists some")
     return [_with_dataset(file, found.dataset) for file in files] if found.dataset else files

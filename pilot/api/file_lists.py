@@ -26,7 +26,10 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "urls": ("urls", "url", "pfn"),
 }
 _FIELDS = {key: field for field, keys in _KEYS.items() for key in keys}
+#: Checksums by their own keys, as Rucio lists them; the first that says something is taken.
 _ALGORITHMS = ("adler32", "md5")
+#: What else stands in Rucio's lists, and matters to no copy.
+_PASSED_OVER = ("account", "did_type", "events", "parents", "pfns", "rses", "states", "type")
 #: Bytes of the longest name of a file, less what stands at its end while it is copied.
 _LONGEST = 255 - len(".part")
 
@@ -85,16 +88,15 @@ def _spec(file: FileLike, role: Role) -> FileSpec:
 def _from_mapping(said: Mapping[str, Any], role: Role) -> FileSpec:
     found: dict[str, Any] = {}
     for key, value in said.items():
-        field = _FIELDS.get(key)
-        if field is None and key not in _ALGORITHMS:
+        if key not in _FIELDS and key not in (*_ALGORITHMS, *_PASSED_OVER):
             raise ContractError(f"{shown(key)} is not a field of a file; there are {', '.join((*_KEYS, *_ALGORITHMS))}")
-        if not says_something(value):
-            continue
-        if field is None:
-            field, value = "checksum", {key: value}  # noqa: PLW2901  as Rucio lists files
-        if field in found:
-            raise ContractError(f"{key}: the {field} is given twice", field_name=key)
-        found[field] = _value(field, key, value)
+        if key in _FIELDS and says_something(value):
+            field = _FIELDS[key]
+            if field in found:
+                raise ContractError(f"{key}: the {field} is given twice", field_name=key)
+            found[field] = _value(field, key, value)
+    if sums := {name: said[name] for name in _ALGORITHMS if says_something(said.get(name))}:
+        found.setdefault("checksum", checksum_of(sums))
     if not found.get("lfn"):
         raise ContractError("lfn: missing; the name of the file is expected", field_name="lfn")
     return FileSpec(role=role, **found)

@@ -43,6 +43,21 @@ def test_a_checksum_is_read_however_it_is_written(said):
     assert read_files([{"lfn": "a", **said}], IN)[0].checksum == "adler32:0000abcd"
 
 
+def test_what_rucio_lists_is_taken_as_it_is():
+    listed = {
+        "scope": "s",
+        "name": "a",
+        "bytes": 7,
+        "adler32": "0000abcd",
+        "md5": "0" * 32,
+        "guid": None,
+        "events": None,
+    }
+    replicas = {"rses": {"DISK": []}, "pfns": {"root://h//a": {}}, "states": {"DISK": "AVAILABLE"}}
+    wanted = FileSpec("a", IN, "s", size=7, checksum="adler32:0000abcd")
+    assert read_files([listed, {**listed, **replicas}], IN) == (wanted, wanted)
+
+
 def test_what_says_nothing_is_left_out():
     assert read_files([{"lfn": "a", "size": None, "checksum": "NULL", "scope": ""}], IN) == (FileSpec("a", IN),)
 
