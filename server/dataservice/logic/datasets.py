@@ -107,7 +107,7 @@ def add_files(
     rows = [_merged(known.get(file.lfn), file, locked) for file in wanted]
     _save(rows, locked, has_replica=bool(endpoint), now=at)
     if endpoint:
-        _add_replicas(rows, locked, endpoint, on_tape=on_tape, now=at)
+        _add_replicas(rows, locked, endpoint, on_tape=on_tape)
     tell_waiting([row.pk for row in rows])
     transaction.on_commit(lambda: wake("dataservice.activate"))
     return [row.pk for row in rows]
@@ -164,9 +164,7 @@ def _save(rows: Sequence[DatasetFile], dataset: Dataset, *, has_replica: bool, n
     count(changes, now)
 
 
-def _add_replicas(
-    rows: Sequence[DatasetFile], dataset: Dataset, endpoint: str, *, on_tape: bool, now: datetime
-) -> None:
+def _add_replicas(rows: Sequence[DatasetFile], dataset: Dataset, endpoint: str, *, on_tape: bool) -> None:
     places = Places()
     state = ReplicaState.ON_TAPE if on_tape else ReplicaState.AVAILABLE
     try:
@@ -177,7 +175,6 @@ def _add_replicas(
                 state=state.value,
                 path=places.path(endpoint, lfn=row.lfn, scope=dataset.scope, dataset=dataset.name),
                 on_tape=on_tape,
-                seen=now,
             )
             for row in rows
         ]
@@ -192,7 +189,7 @@ def _add_replicas(
     for batch in batches(sorted(known)):
         gone = ~Q(state__in=(ReplicaState.AVAILABLE, ReplicaState.ON_TAPE, ReplicaState.REMOVING))
         rows_there = Replica.objects.filter(gone, file_id__in=batch, endpoint=endpoint)
-        rows_there.update(state=state.value, on_tape=on_tape, seen=now)
+        rows_there.update(state=state.value, on_tape=on_tape)
 
 
 def close(dataset: Dataset, *, by: str, words: str = "", now: datetime | None = None) -> bool:

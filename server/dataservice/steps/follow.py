@@ -20,7 +20,7 @@ from server.taskbuffer import queries as taskbuffer
 
 FOLLOW, SWEEP = "dataservice.follow", "dataservice.sweep"
 #: Events of one transaction: short, since pilots wait for it where the database has one writer.
-AT_ONCE = 200
+AT_ONCE = 100
 #: Most events of one run.
 MOST = 20_000
 #: No transaction of the task buffer lasts so long.
