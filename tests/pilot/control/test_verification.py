@@ -16,6 +16,7 @@ from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec, Program, Role
 from pilot.contract.queue import QueueData
 from pilot.control import verification
+from pilot.control.ledger import Amount
 from pilot.control.lifecycle import Effect
 from pilot.control.requirements import Room
 from pilot.control.verification import (
@@ -25,6 +26,7 @@ from pilot.control.verification import (
     elsewhere_on,
     level_of,
     room_of,
+    shared,
     verify_signature,
 )
 from pilot.errors import ConfigError, JobFailed
@@ -139,6 +141,17 @@ def test_the_room_is_what_node_and_group_give_unless_the_admin_knows_better(tmp_
     monkeypatch.setattr("pilot.control.verification.memory_limit", lambda: 0)
     assert room_of(Settings(), NODE)(ASKING, tmp_path).memory == NODE.memory
     assert room_of(Settings(), NODE)(ASKING, tmp_path).free_disk > 0
+
+
+def test_one_job_has_the_whole_slot_and_several_share_what_there_is(monkeypatch, tmp_path):
+    monkeypatch.setattr("pilot.control.verification.memory_limit", lambda: 2**30)
+    assert shared(Settings(), NODE, tmp_path) == Amount()
+    assert shared(Settings(job=Job(cores=3, memory=5)), NODE, tmp_path) == Amount(3, 5)
+    several = shared(Settings(job=Job(at_once=6)), NODE, tmp_path)
+    assert several[:2] == (6, 2**30)  # a core for each job at least
+    assert several.disk > 0
+    assert shared(Settings(job=Job(at_once=2, cores=3, memory=7)), NODE, tmp_path)[:2] == (3, 7)
+    assert shared(Settings(job=Job(workflow="hpc", at_once=9)), NODE, tmp_path) == Amount()
 
 
 def test_transformations_come_from_the_server_itself_unless_the_settings_say_otherwise():
