@@ -109,7 +109,7 @@ class StagingClient:
 
         Args:
             files: `FileSpec` objects; or dictionaries with ``scope``, ``name`` and ``destination``, which get
-                ``errno`` and ``status`` instead, and are told of by no exception.
+                ``errno``, ``errmsg`` and ``status`` instead, and are told of by no exception.
             activity: By which copy tools are chosen; the first that has any.
             raise_exception: Whether to raise the first failure, when all files have been tried.
 
@@ -124,7 +124,7 @@ class StagingClient:
                 results = self._staged(waiting, _listed(activity))
             except PilotException as wrong:  # nothing could be begun
                 for file in waiting:
-                    file.status, file.status_code = "failed", wrong.get_error_code()
+                    file.status, file.status_code, file.errmsg = "failed", wrong.get_error_code(), wrong.message
                 failures = [wrong]
             else:
                 failures = [failure for file, result in zip(waiting, results) if (failure := self._note(file, result))]
@@ -150,6 +150,7 @@ class StagingClient:
     def _note(self, file: FileSpec, result: FileResult) -> Optional[PilotException]:
         """Write on a file what became of it; answer its failure."""
         file.status, file.status_code = ("transferred" if result.well else "failed"), result.code
+        file.errmsg = result.words
         if not result.well:
             self.logger.warning("%s: error %d: %s", file.lfn, result.code, result.words)
             return PilotException(result.words, code=result.code)
@@ -246,7 +247,7 @@ def _of_dictionary(file: Mapping[str, Any]) -> FileSpec:
 
 def _answer(file: Any, spec: FileSpec) -> Any:
     if file is not spec:
-        file.update(errno=spec.status_code, status=spec.status, errmsg="" if not spec.status_code else "not staged")
+        file.update(errno=spec.status_code, errmsg=spec.errmsg, status=spec.status)
     return file
 
 

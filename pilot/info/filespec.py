@@ -16,7 +16,7 @@ _ROLES = {"input": Role.INPUT, "log": Role.LOG}
 
 
 class FileSpec:
-    """One file. ``status`` is ``None``, ``transferred`` or ``failed``; ``status_code`` 0 or an error code.
+    """One file, and what became of it: ``status`` (``None``, ``transferred``, ``failed``), ``status_code``, ``errmsg``.
 
     ``checksum`` is a dictionary by algorithm (``adler32``, ``md5``), ``filesize`` in bytes. Whatever else is given by
     name is kept under it, and means nothing.
@@ -29,7 +29,7 @@ class FileSpec:
         self.filesize = 0
         self.checksum: dict[str, str] = {}
         self.status: Optional[str] = None
-        self.status_code = 0
+        self.status_code, self.errmsg = 0, ""
         self.turl = self.surl = ""
         self.replicas: Optional[list[dict[str, Any]]] = None
         self.protocols: Optional[list[dict[str, Any]]] = None

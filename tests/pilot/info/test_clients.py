@@ -190,6 +190,8 @@ def test_the_first_clients_of_pilot_two_took_a_site_and_dictionaries(site):
     assert answered == files
     assert [file["errno"] for file in answered] == [0, 1331]
     assert [file["status"] for file in answered] == ["transferred", "failed"]
+    assert answered[0]["errmsg"] == ""
+    assert answered[1]["errmsg"].startswith("gone: ")
 
 
 def test_outputs_are_stored(site, infosys):
