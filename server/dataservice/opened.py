@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from django.conf import settings
 
 from server.dataservice.where import Places, Rims
@@ -21,14 +23,13 @@ def storage_of(endpoint: str) -> Storage:
 
 
 def mover_of(source: str, target: str) -> Mover:
-    """Answer who copies from one endpoint to another.
+    """Answer who copies from one endpoint to another: who the target names, or else our own.
 
     Raises:
-        LookupError: one of them is not known.
-        StorageMisconfigured: what the target's description says of its mover cannot be so.
+        LookupError: the target is not known.
+        StorageMisconfigured: what is said of its mover cannot be so.
     """
-    Places().data(source)
-    return open_mover(target, Places().data(target), settings.HOME / "mover")
+    return open_mover(target, Places().data(target), Path(settings.HOME) / "mover")
 
 
 RIMS = Rims(storage_of, mover_of)

@@ -184,7 +184,7 @@ def test_what_failed_is_tried_again_when_somebody_asks(world):
 def test_a_recall_that_fails_or_is_forgotten_is_begun_anew(world, state, told):
     request = prestage(world, filled(world))
     world.submit()
-    world.tape.work(state=state, words="drive broken")
+    world.tape.work(state=state, words="drive broken" if state is Recall.FAILED else "")
     world.later(seconds=30).poll()
     assert states(request) == ["requested"]
     assert words(request) == told
