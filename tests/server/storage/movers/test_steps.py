@@ -1,0 +1,71 @@
+"""One copy, step by step: what is compared, what is left, what is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.storage.movers.local import LocalTool
+from server.storage.movers.steps import carry_out, clean
+
+CONTENT = b"COMPASS " * 100
+
+
+class Lying(LocalTool):
+    """A storage that loses the end of what it writes, or tells no checksums."""
+
+    def __init__(self, *, loses=0, silent=False):
+        self.loses, self.silent = loses, silent
+
+    def copy(self, source, target):
+        yield from super().copy(source, target)
+        path = target.removeprefix("file://")
+        with open(path, "r+b") as file:  # noqa: PTH123
+            file.truncate(len(CONTENT) - self.loses)
+
+    def checksum(self, url):
+        return None if self.silent else super().checksum(url)
+
+
+@pytest.fixture
+def urls(tmp_path):
+    (tmp_path / "here").write_bytes(CONTENT)
+    return {name: f"file://{tmp_path / name}" for name in ("here", "there", "aside")}
+
+
+def carried(tool, urls, size=None, checksum=""):
+    return list(carry_out(tool, urls["here"], urls["there"], urls["aside"], size, checksum))
+
+
+def test_a_copy_tells_how_far_it_is_and_ends_with_what_was_verified(urls, tmp_path):
+    pieces = carried(LocalTool(), urls)
+    assert pieces[-1] == {"moved": len(CONTENT), "done": LocalTool().checksum(urls["here"])}
+    assert (tmp_path / "there").read_bytes() == CONTENT
+    assert not (tmp_path / "aside").exists()
+
+
+def test_what_an_earlier_try_left_aside_is_copied_over(urls, tmp_path):
+    (tmp_path / "aside").write_bytes(b"y" * 5000)
+    assert "done" in carried(LocalTool(), urls)[-1]
+
+
+def test_what_arrives_short_never_gets_its_name(urls, tmp_path):
+    (words,) = carried(Lying(loses=1), urls)[-1].values()
+    assert "what has arrived is not what was sent: 799 bytes instead of 800" in words
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here"]
+
+
+def test_a_copy_that_cannot_be_verified_is_not_begun(urls, tmp_path):
+    (words,) = carried(Lying(silent=True), urls)[-1].values()
+    assert "could not be verified" in words
+    assert not (tmp_path / "there").exists()
+
+
+def test_a_folder_is_no_file(urls, tmp_path):
+    (tmp_path / "there").mkdir()
+    assert "is a folder" in carried(LocalTool(), urls)[-1]["failed"]
+
+
+def test_what_cannot_be_written_is_told_and_what_cannot_be_removed_is_left(urls, tmp_path):
+    urls["aside"] = f"file://{tmp_path / 'here' / 'aside'}"
+    assert carried(LocalTool(), urls)[-1]["failed"]
+    clean(LocalTool(), urls["aside"])
