@@ -72,8 +72,9 @@ class Rucio(CopyTool):
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         known = found["checksum"].lower() or None
-        # What was chosen for us is told; what was asked for is known.
-        return FileFacts(size, known, found["url"], found["endpoint"]) if by_name else FileFacts(size, known)
+        if transfer.endpoint and not by_name:
+            return FileFacts(size, known)
+        return FileFacts(size, known, found["url"], found["endpoint"])  # Rucio has chosen
 
     def _store(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
         source, register = path_of(transfer.source), self.settings.rucio.register

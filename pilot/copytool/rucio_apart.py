@@ -98,7 +98,7 @@ def store(
     Args:
         file: Its ``scope`` and ``name``, and the ``endpoint`` (RSE) that it goes to.
         path: Where it lies.
-        url: Its address there, used where Rucio does not compute it.
+        url: Its address there.
         dataset: Scope and name of the dataset that it is attached to when it is registered; empty for none.
         guid: Its number; "" for one that Rucio makes.
         register: Whether Rucio is told of it.
@@ -175,9 +175,11 @@ def _said(host: str, file: Mapping[str, str]) -> Iterator[tuple[Any, _Heard]]:
 def _client(host: str) -> Any:
     """Answer a client, whose start takes half a second."""
     from rucio.client import Client
+    from rucio.common.config import config_set
 
-    address = {"rucio_host": host, "auth_host": host} if host else {}
-    return Client(user_agent="compass-pilot", **address)
+    if host:  # not only for this client: it makes others
+        config_set("client", "rucio_host", host)
+    return Client(user_agent="compass-pilot")
 
 
 def _failure(file: Mapping[str, str], traces: Sequence[Mapping[str, Any]], lines: Sequence[str]) -> Exception:

@@ -10,7 +10,7 @@ class Rucio(Section):
 
     python: str = key("", help="Python that has rucio-clients, on CVMFS for instance; the pilot's own when left out.")
     home: str = key("", help="Folder with etc/rucio.cfg (RUCIO_HOME); as the clients find it when left out.")
-    host: str = key("", help="Address of the server; as rucio.cfg says when left out.")
+    host: str = key("", help="Address of the server, if it is not rucio.cfg's; one logs in where that says.")
     account: str = key("", help="Account; as RUCIO_ACCOUNT or rucio.cfg say when left out.")
     register: bool = key(False, help="The pilot registers what it stores, in its dataset; otherwise the server does.")
     transfer_timeout: float = key(

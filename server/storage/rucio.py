@@ -124,7 +124,7 @@ class Rucio:
         Args:
             home: Folder with etc/rucio.cfg; as Rucio's clients find it when left out.
             account: As rucio.cfg says when left out.
-            host: Address of the server; likewise.
+            host: Address of the server, if it is not rucio.cfg's; one logs in where that says.
             patience: Seconds for which it may be silent.
         """
         chosen = {"RUCIO_HOME": home, "RUCIO_ACCOUNT": account}

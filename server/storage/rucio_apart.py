@@ -268,8 +268,7 @@ def _connected(client: Mapping[str, Any]) -> Iterator[Any]:
 def _client(host: str, timeout: float) -> Any:
     from rucio.client import Client
 
-    address = {"rucio_host": host, "auth_host": host} if host else {}
-    return Client(user_agent="compass-server", timeout=timeout, **address)
+    return Client(rucio_host=host or None, user_agent="compass-server", timeout=timeout)
 
 
 def _exceptions() -> Any:
