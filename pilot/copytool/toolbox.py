@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 
 class Tools(Mapping[str, CopyTool]):
-    """One of each tool, made when it is asked for, with what the queue says of it."""
+    """One of each tool, made when it is first asked for, with what the queue says of it."""
 
     def __init__(self, kinds: Mapping[str, type[CopyTool]], settings: Settings, queue: QueueData) -> None:
         self._kinds, self._settings, self._queue = kinds, settings, queue
+        self._made: dict[str, CopyTool] = {}
 
     def __getitem__(self, name: str) -> CopyTool:
-        return self._kinds[name](self._settings, self._queue.copytools.get(name) or {})
+        if name not in self._made:
+            made = self._kinds[name](self._settings, self._queue.copytools.get(name) or {})
+            self._made.setdefault(name, made)  # another thread may have been faster
+        return self._made[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._kinds
