@@ -212,6 +212,9 @@ class Replay:
 
     def _bring(self, file: StoredFile, say: Say) -> str:
         """Link one input into place; answer what is missing."""
+        if file.direct:
+            say(f"remote: input {file.lfn} is read from {file.url}")
+            return ""
         for source in (self.inputs / file.lfn if self.inputs else None, _local(file.url)):
             if source is not None and source.is_file():
                 (self.folder / file.lfn).symlink_to(source)

@@ -107,6 +107,13 @@ def test_everything_that_is_missing_is_named_and_nothing_is_run(tmp_path, archiv
     assert not (tmp_path / "new" / "run" / "payload.stdout").exists()
 
 
+def test_an_input_that_is_read_remotely_need_not_be_here(tmp_path, archive):
+    remote = {"lfn": "in.txt", "size": 6, "checksum": None, "url": "root://far/in.txt", "direct": True}
+    _, said = played(tmp_path, edited(tmp_path, archive, inputs=[remote]), "--dry-run")
+    assert "remote: input in.txt is read from root://far/in.txt" in said
+    assert not [line for line in said if line.startswith("missing")]
+
+
 def test_a_job_that_failed_before_its_payload_began_has_nothing_to_run(tmp_path, archive):
     code, said = played(tmp_path, edited(tmp_path, archive, command=None, inputs=None))
     assert code == MISSING
