@@ -16,6 +16,9 @@ from server.dataservice.models import Dataset, DatasetFile, Replica, Wait, Waiti
 from server.dataservice.states import FILE_MOVES, REPLICA_MOVES, THERE, FileState, ReplicaState, values
 from server.lib.moves import IllegalMove
 
+#: What a file is when its last replica went so.
+_GONE = {ReplicaState.LOST: FileState.LOST, ReplicaState.DELETED: FileState.DELETED}
+
 
 @dataclass(frozen=True)
 class Weight:
@@ -122,23 +125,24 @@ def move_replicas(
         )
         numbers = [file for _, file in found]
         changed += numbers
-        _follow(numbers, now)
+        _follow(numbers, after, now)
         tell_waiting(numbers)
     return changed
 
 
-def _follow(numbers: Sequence[int], now: datetime) -> None:
-    """Let files be what their replicas make them."""
-    there = Replica.objects.filter(file=OuterRef("pk"), state__in=values(THERE))
-    deleted = Replica.objects.filter(file=OuterRef("pk"), state=ReplicaState.DELETED)
-    lost = Replica.objects.filter(file=OuterRef("pk"), state=ReplicaState.LOST)
+def _follow(numbers: Sequence[int], after: ReplicaState, now: datetime) -> None:
+    """Let files be what their replicas make them: the last one to go says whether it was lost or deleted."""
+    replicas = Replica.objects.filter(file=OuterRef("pk"))
+    there = Exists(replicas.filter(state__in=values(THERE)))
+    still = Exists(replicas.filter(state__in=values((*THERE, ReplicaState.REMOVING))))
     rows = DatasetFile.objects.select_for_update().filter(pk__in=numbers).order_by("pk")
-    marked = list(rows.annotate(is_there=Exists(there), is_deleted=Exists(deleted), is_lost=Exists(lost)))
-    now_there = [file for file in marked if file.is_there and file.state != FileState.REPLACED]
-    move_files(now_there, FileState.AVAILABLE, now)
-    gone = [file for file in marked if not file.is_there and file.state == FileState.AVAILABLE]
-    move_files([file for file in gone if file.is_lost], FileState.LOST, now)
-    move_files([file for file in gone if not file.is_lost and file.is_deleted], FileState.DELETED, now)
+    marked = list(rows.annotate(is_there=there, is_still_there=still))
+    move_files(
+        [file for file in marked if file.is_there and file.state != FileState.REPLACED], FileState.AVAILABLE, now
+    )
+    gone = [file for file in marked if not file.is_still_there and file.state == FileState.AVAILABLE]
+    if after in _GONE:
+        move_files(gone, _GONE[after], now)
 
 
 @transaction.atomic

@@ -29,6 +29,8 @@ from server.lib.moves import move
 from server.services.wake import wake
 
 SUBMIT = "dataservice.submit"
+#: So begin the words of a file that somebody lets go before its time.
+RELEASED = "released by"
 
 
 class RequestRefused(ValueError):
@@ -256,7 +258,7 @@ def release(request: TransferRequest, *, by: str, now: datetime | None = None) -
     wanted = Transfer.objects.filter(request=request, kind=TransferKind.PRESTAGE, state__in=values(LIVING))
     keys = list(wanted.values_list("pk", flat=True))
     for batch in batches(keys):
-        Transfer.objects.filter(pk__in=batch).update(wanted_until=at, due=at)
+        Transfer.objects.filter(pk__in=batch).update(wanted_until=at, due=at, words=f"{RELEASED} {by}"[:500])
     wake("dataservice.pins")
     return len(keys)
 

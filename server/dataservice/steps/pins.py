@@ -12,6 +12,7 @@ from server.dataservice import door
 from server.dataservice.door import Step
 from server.dataservice.limits import limits
 from server.dataservice.logic.files import move_replicas
+from server.dataservice.logic.requests import RELEASED
 from server.dataservice.models import Submission, Transfer
 from server.dataservice.states import LIVING, ReplicaState, TransferKind, TransferState, values
 from server.dataservice.steps.calls import begin, call
@@ -61,11 +62,14 @@ def _release(submission: Submission, transfers: Sequence[Transfer], rims: Rims, 
 @transaction.atomic
 def _end(keys: Sequence[int], now: datetime) -> int:
     rows = door.locked(keys, LIVING)
-    door.move_all(
-        [Step(row, S.EXPIRED, "its time is over", {"pinned_until": None}) for row in rows], by=SERVICE, now=now
-    )
+    steps = [Step(row, S.EXPIRED, _why_over(row), {"pinned_until": None}) for row in rows]
+    door.move_all(steps, by=SERVICE, now=now)
     _no_longer_on_disk(rows, now)
     return len(rows)
+
+
+def _why_over(row: Transfer) -> str:
+    return row.words if row.words.startswith(RELEASED) else "its time is over"
 
 
 def _no_longer_on_disk(rows: Sequence[Transfer], now: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.dataservice import logic
-from server.dataservice.models import Replica, Submission, Transfer
+from server.dataservice.models import DatasetFile, Replica, Submission, Transfer
 from server.storage.base import Found, Locality
 from tests.server.dataservice.conftest import DAY, audit, filled, history, replicas, states, words
 
@@ -180,6 +180,11 @@ def test_a_copy_without_a_source_ends_after_its_tries_and_leaves_no_replica(worl
     assert words(request) == "after 5 tries: the source is not there"
     assert replicas("FAR") == ["lost"]
     assert replicas("DISK") == ["available"]
+    assert DatasetFile.objects.get().state == "available"
+    # A copy that never was does not make a file lost that somebody removes elsewhere.
+    logic.request_delete([DatasetFile.objects.get().pk], "DISK", "manager", now=world.now)
+    world.remove()
+    assert DatasetFile.objects.get().state == "deleted"
     audit()
 
 

@@ -105,6 +105,7 @@ def test_a_released_request_lets_go_of_what_came_and_of_what_did_not(world):
     assert logic.release(request, by="manager", now=world.now) == 2
     world.pins()
     assert states(request) == ["expired", "expired"]
+    assert words(request) == "released by manager"
     assert len(world.tape.released) == 2
     audit()
 
