@@ -204,8 +204,8 @@ class TapeKit(StorageKit):
         assert storage.recalled(ticket.id, ["raw/gone"])["raw/gone"].state in (Recall.UNKNOWN, Recall.FAILED)
         storage.release(ticket.id, ["raw/gone"])
 
-    def test_hundreds_of_files_are_brought_by_one_call(self, storage):
-        paths = [f"raw/run{number % 5}/cdr{number}.raw" for number in range(200)]
+    def test_a_hundred_files_are_brought_by_one_call(self, storage):
+        paths = [f"raw/run{number % 5}/cdr{number}.raw" for number in range(100)]
         for path in paths:
             self.put_on_tape(path, path.encode())
         ticket = storage.recall(paths, lifetime=600, request="4")

@@ -25,6 +25,12 @@ def robot():
         yield tape
 
 
+@pytest.fixture(scope="module")
+def shared(robot):
+    """One storage for all tests of the contract: its processes come up once."""
+    return opened(robot.root)
+
+
 @pytest.mark.one_python
 class TestTapeStorage(TapeKit):
     @pytest.fixture(autouse=True)
@@ -33,8 +39,8 @@ class TestTapeStorage(TapeKit):
         robot.empty()
 
     @pytest.fixture
-    def storage(self, robot):
-        return opened(robot.root)
+    def storage(self, shared):
+        return shared
 
     def put(self, path, content):
         self.tape.server.put(path, content)

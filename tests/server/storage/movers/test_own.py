@@ -52,7 +52,14 @@ class FoldersOfAServer(MoverKit):
     @pytest.fixture
     def mover(self, folder, monkeypatch):
         monkeypatch.setenv("X509_CERT_DIR", str(self.server.authority.hashed()))
-        return OwnMover(folder, at_once=2, patience=3)
+        return OwnMover(folder, at_once=2, patience=15)
+
+    @pytest.fixture
+    def impatient(self, mover):
+        """One that gives up soon; with a folder, and so with a service, of its own."""
+        with tempfile.TemporaryDirectory(prefix="mover-", ignore_cleanup_errors=True) as name:
+            yield OwnMover(Path(name), at_once=2, patience=3)
+            end_service(Path(name))
 
     def put(self, name, content):
         self.server.put(f"{self.base}/here/{name}", content)
@@ -72,11 +79,11 @@ class FoldersOfAServer(MoverKit):
     def target(self, name):
         return f"{self.address}/{self.base}/there/{name}"
 
-    def test_a_server_that_hangs_is_told_in_time_and_leaves_nothing(self, mover):
+    def test_a_server_that_hangs_is_told_in_time_and_leaves_nothing(self, impatient):
         self.put("a", CONTENT)
         with self.server.frozen():
-            request = mover.submit([self.copy("a")], request="hangs")
-            (found,) = self.wait(mover, request).values()
+            request = impatient.submit([self.copy("a")], request="hangs")
+            (found,) = self.wait(impatient, request).values()
         assert found.state is CopyState.FAILED
         assert found.words
         assert self.names() == []
