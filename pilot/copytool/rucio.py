@@ -7,6 +7,7 @@ has no words for files that its catalogue does not have.
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -107,7 +108,6 @@ class Rucio(CopyTool):
         timeout = min(own.transfer_timeout or deadline.left(), deadline.left())
         return {
             "file": {"scope": transfer.scope, "name": transfer.lfn, "endpoint": transfer.endpoint},
-            "host": own.host,
             "timeout": timeout,
         }
 
@@ -116,7 +116,12 @@ class Rucio(CopyTool):
         chosen = {"RUCIO_HOME": own.home, "RUCIO_ACCOUNT": own.account}
         variables = tuple((name, value) for name, value in chosen.items() if value)
         process = apart.shared("pilot.copytool.rucio_apart", own.python, variables, self.setup)
-        return process.call(function, arguments, deadline, cancel)
+        # Made here, so that it goes with the call also when the process is killed: tokens are kept there.
+        client = {"host": own.host, "folder": tempfile.mkdtemp(prefix="rucio-")}
+        try:
+            return process.call(function, {**arguments, "client": client}, deadline, cancel)
+        finally:
+            shutil.rmtree(client["folder"], ignore_errors=True)
 
     def _beside(self, url: str) -> CopyTool:
         """Make the tool that knows the scheme of an address."""

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -43,7 +42,7 @@ SAYINGS: Mapping[str, Optional[FailureKind]] = {
 
 
 def fetch(
-    file: Mapping[str, str], url: str, folder: str, checksum: str, host: str, timeout: float
+    file: Mapping[str, str], url: str, folder: str, checksum: str, client: Mapping[str, str], timeout: float
 ) -> Mapping[str, str]:
     """Bring a file into a folder; by its address, or from wherever Rucio has it.
 
@@ -52,7 +51,7 @@ def fetch(
         url: Its address there; "" for whatever Rucio knows.
         folder: Where to; it is made.
         checksum: What it should have (``adler32:...``); what Rucio has registered when this is "".
-        host: Rucio's address; "" for what rucio.cfg says.
+        client: Rucio's address as ``host``, "" for what rucio.cfg says; and ``folder``, an empty one for this call.
         timeout: Seconds for one try of Rucio's.
 
     Returns:
@@ -63,10 +62,10 @@ def fetch(
     item: dict[str, Any] = {"did": name, "base_dir": folder, "no_subdir": True, "transfer_timeout": _whole(timeout)}
     item.update({"rse": endpoint} if endpoint else {})
     traces: list[dict[str, Any]] = []
-    with _said(host, file) as (client, heard):
+    with _said(client, file) as (rucio, heard):
         from rucio.client.downloadclient import DownloadClient
 
-        downloads = DownloadClient(client, logger=heard, tracing=False)
+        downloads = DownloadClient(rucio, logger=heard, tracing=False)
         # Without an exception: "no files downloaded" does not say why, and the traces do.
         how: dict[str, Any] = {"traces_copy_out": traces, "deactivate_file_download_exceptions": True}
         if endpoint and url:
@@ -90,7 +89,7 @@ def store(
     dataset: Sequence[str],
     guid: str,
     register: bool,
-    host: str,
+    client: Mapping[str, str],
     timeout: float,
 ) -> Mapping[str, str]:
     """Store a file on a storage under its final address.
@@ -102,7 +101,7 @@ def store(
         dataset: Scope and name of the dataset that it is attached to when it is registered; empty for none.
         guid: Its number; "" for one that Rucio makes.
         register: Whether Rucio is told of it.
-        host: Rucio's address; "" for what rucio.cfg says.
+        client: Rucio's address as ``host``, "" for what rucio.cfg says; and ``folder``, an empty one for this call.
         timeout: Seconds for one try of Rucio's.
 
     Returns:
@@ -113,13 +112,13 @@ def store(
     item: dict[str, Any] = {"path": path, "rse": endpoint, "did_scope": scope, "did_name": name, "pfn": url}
     item.update(transfer_timeout=_whole(timeout), no_register=True, **({"guid": guid} if guid else {}))
     traces: list[dict[str, Any]] = []
-    with _said(host, file) as (client, heard), tempfile.TemporaryDirectory() as folder:
+    with _said(client, file) as (rucio, heard):
         from rucio.client.uploadclient import UploadClient
         from rucio.common.exception import NoFilesUploaded, RucioException
 
         if register:
-            check_place(client, file, url)
-        uploads, summary = UploadClient(client, logger=heard, tracing=False), Path(folder, "summary")
+            check_place(rucio, file, url)
+        uploads, summary = UploadClient(rucio, logger=heard, tracing=False), Path(client["folder"], "summary")
         try:
             uploads.upload([item], summary_file_path=summary, traces_copy_out=traces)
         except NoFilesUploaded as wrong:
@@ -127,7 +126,7 @@ def store(
         told = json.loads(summary.read_text())[f"{scope}:{name}"]
         if register:
             try:
-                register_file(client, file, told, url, dataset)
+                register_file(rucio, file, told, url, dataset)
             except RucioException as wrong:
                 return {"unregistered": f"{type(wrong).__name__}: {_plain(str(wrong))}"}
     return {"checksum": f"adler32:{told['adler32']}"}
@@ -149,7 +148,7 @@ class _Heard(logging.Logger):
 
 
 @contextlib.contextmanager
-def _said(host: str, file: Mapping[str, str]) -> Iterator[tuple[Any, _Heard]]:
+def _said(client: Mapping[str, str], file: Mapping[str, str]) -> Iterator[tuple[Any, _Heard]]:
     """Give a client, and what it says; tell Rucio's exceptions in our words."""
     try:
         from rucio.client.baseclient import BaseClient
@@ -158,17 +157,17 @@ def _said(host: str, file: Mapping[str, str]) -> Iterator[tuple[Any, _Heard]]:
         words = f"this Python has no rucio-clients ({wrong}): install compass-pilot[rucio], or name one in rucio.python"
         raise CopyFailed(None, words) from wrong
     # Rucio keeps tokens by account only: who shows something else for that account would be given the same one.
-    with tempfile.TemporaryDirectory(prefix="rucio-") as tokens:
-        BaseClient.TOKEN_PATH_PREFIX = f"{tokens}/"
-        try:
-            client = _client(host)
-            client.token_path, client.token_file = tokens, f"{tokens}/token"
-            yield client, _Heard()
-        except RucioException as wrong:
-            name = type(wrong).__name__
-            if name not in KINDS:
-                raise  # whoever has asked looks at the words
-            raise CopyFailed(KINDS[name], f"{shown(file)}: {_plain(str(wrong))}") from wrong
+    tokens = client["folder"]
+    BaseClient.TOKEN_PATH_PREFIX = f"{tokens}/"
+    try:
+        rucio = _client(client["host"])
+        rucio.token_path, rucio.token_file = tokens, f"{tokens}/token"
+        yield rucio, _Heard()
+    except RucioException as wrong:
+        name = type(wrong).__name__
+        if name not in KINDS:
+            raise  # whoever has asked looks at the words
+        raise CopyFailed(KINDS[name], f"{shown(file)}: {_plain(str(wrong))}") from wrong
 
 
 @functools.cache

@@ -6,6 +6,7 @@ and answered for each; what a name's answer does not say is raised for all (`Sto
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -219,7 +220,10 @@ class Rucio:
         return {number: _fault(words) for number, words in answers}
 
     def _ask(self, function: str, **arguments: Any) -> Iterator[Any]:
-        return self._apart.ask(function, {"client": self._client, **arguments}, patience=self._patience)
+        # Made here, so that it goes with the call also when the process is killed: tokens are kept there.
+        with tempfile.TemporaryDirectory(prefix="rucio-", ignore_cleanup_errors=True) as folder:
+            client = {**self._client, "folder": folder}
+            yield from self._apart.ask(function, {"client": client, **arguments}, patience=self._patience)
 
 
 def _wire(names: Iterable[Name]) -> list[dict[str, str]]:

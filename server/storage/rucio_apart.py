@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -250,18 +249,18 @@ def _connected(client: Mapping[str, Any]) -> Iterator[Any]:
     except ImportError as missing:
         raise StorageMisconfigured(f"Rucio's clients are not there ({missing}): install compass-pilot[rucio]") from None
     # Rucio keeps tokens by account only: who shows something else for that account would be given the same one.
-    with tempfile.TemporaryDirectory(prefix="rucio-") as tokens:
-        BaseClient.TOKEN_PATH_PREFIX = f"{tokens}/"
-        try:
-            made = _client(**client)
-            made.token_path, made.token_file = tokens, f"{tokens}/token"
-            yield made
-        except wrong_with_rucio as wrong:
-            name, said = type(wrong).__name__, " ".join(str(wrong).split())
-            refused = StorageMisconfigured if name in REFUSED else StorageUnavailable
-            raise refused(f"{name}: {said}") from wrong
-        except OSError as wrong:  # and what requests raises
-            raise StorageUnavailable(f"{type(wrong).__name__}: {wrong}") from wrong
+    tokens = client["folder"]
+    BaseClient.TOKEN_PATH_PREFIX = f"{tokens}/"
+    try:
+        made = _client(client["host"], client["timeout"])
+        made.token_path, made.token_file = tokens, f"{tokens}/token"
+        yield made
+    except wrong_with_rucio as wrong:
+        name, said = type(wrong).__name__, " ".join(str(wrong).split())
+        refused = StorageMisconfigured if name in REFUSED else StorageUnavailable
+        raise refused(f"{name}: {said}") from wrong
+    except OSError as wrong:  # and what requests raises
+        raise StorageUnavailable(f"{type(wrong).__name__}: {wrong}") from wrong
 
 
 @functools.cache

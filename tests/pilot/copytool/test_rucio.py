@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
 import pytest
 
 from pilot.copytool import apart
-from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, Transfer
+from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, FileFacts, Transfer
 from pilot.copytool.rucio import Rucio
 from pilot.settings import gfal as gfal_section
 from pilot.settings.everything import Settings
@@ -133,9 +134,9 @@ class TestRucio(CopyToolKit):
 @pytest.mark.parametrize("storage", [DISK, ROOT])
 def test_a_file_is_stored_under_its_final_name_and_fetched_by_its_address(tool, store, fetch, name, storage):
     url = store(tool, name, storage)
-    assert store.facts == (len(CONTENT), SUM, "", "")
+    assert store.facts == FileFacts(len(CONTENT), SUM)
     assert fetch(tool, name, url, endpoint=storage, checksum=SUM) == CONTENT
-    assert fetch.facts == (len(CONTENT), SUM, "", "")
+    assert fetch.facts == FileFacts(len(CONTENT), SUM)
 
 
 def test_a_file_that_is_not_registered_is_not_known_to_rucio(tool, store, fetch, name):
@@ -253,10 +254,13 @@ def test_what_rucio_would_look_for_elsewhere_is_not_stored(rucio, store, name):
     assert not place_of(target).exists()
 
 
-def test_a_server_that_hangs_costs_no_more_than_the_time_there_is(rucio, tool, fetch, name):
+def test_a_server_that_hangs_costs_no_more_than_the_time_there_is(rucio, tool, fetch, name, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     with rucio.frozen(), pytest.raises(CopyFailed) as caught:
         fetch(tool, name, seconds=2)
     assert caught.value.kind is FailureKind.TIMEOUT
+    assert list((tmp_path / "temporary").iterdir()) == []  # no token stays behind
 
 
 def test_a_storage_that_hangs_costs_no_more_than_the_time_there_is(xrootd, tool, store, fetch, name):
@@ -283,7 +287,7 @@ def test_storages_by_davs_are_reached_with_gfal2(rucio, xrootd, store, fetch, na
     store(tool, name, DAVS, target=url)
     assert (tool.stat(url, Deadline(30)).size, tool.checksum(url, "adler32", Deadline(30))) == (len(CONTENT), SUM)
     assert fetch(tool, name) == CONTENT
-    assert fetch.facts == (len(CONTENT), SUM, url, DAVS)
+    assert fetch.facts == FileFacts(len(CONTENT), SUM, url, DAVS)
 
 
 def test_another_python_may_have_the_clients(rucio, store, fetch, name):
