@@ -53,10 +53,10 @@ def _asked(act: Act) -> Act:
         try:
             answer = act(**arguments)
         except gfal2.GError as wrong:
-            if wrong.code not in _SETTLED:
-                if _Connections.kept:
-                    os._exit(0)
-                _Connections.broken = True
+            if wrong.code not in _SETTLED and _Connections.kept:
+                os._exit(0)
+            _Connections.broken = wrong.code not in _SETTLED
+            _Connections.kept = True
             words = f"gfal2 error: {wrong.code} ({os.strerror(wrong.code)}) - {wrong.message}"
             raise CopyFailed(None, words) from wrong
         _Connections.kept = True
@@ -150,8 +150,8 @@ def _context(seconds: float, urls: Sequence[str], settings: Mapping[str, Any]) -
         context.set_opt_integer(group, name, max(1, int(seconds)))
     if settings["token_file"]:
         token = Path(settings["token_file"]).read_text(encoding="ascii").strip()
-        for url in urls:
-            context.cred_set(url, context.cred_new("BEARER", token))
+        for host in {"/".join(url.split("/", 3)[:3]) for url in urls if not url.startswith("file:")}:
+            context.cred_set(host, context.cred_new("BEARER", token))
     return context
 
 

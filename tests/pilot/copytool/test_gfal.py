@@ -118,6 +118,16 @@ def fetch(tool, url, target, deadline=30.0, **more):
     return tool.copy(Transfer("a", url, f"file://{target}", **more), Deadline(deadline), Cancel())
 
 
+def test_a_connection_that_was_kept_is_made_anew_when_the_server_has_come_back(grid, programs, trusting):
+    own = Section(python=str(programs / "python"), connect=7.0)  # no other test's processes are used
+    tool = Gfal(Settings(gfal=own))
+    with pytest.raises(CopyFailed):  # nothing good is known of this connection
+        tool.checksum(f"{grid.secure}/gone", "adler32", Deadline(30))
+    grid.kill()
+    grid.start()
+    assert tool.stat(f"{grid.secure}/gone", Deadline(30)) is None
+
+
 @pytest.fixture(scope="module")
 def part(storages):
     found = xrootd.Part(storages)
