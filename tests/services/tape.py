@@ -44,7 +44,15 @@ class Tape:
 
     def robot_start(self) -> None:
         """Start the robot; it has begun when its pipe is read."""
-        argv = [sys.executable, "-m", "server.storage.simulator", "run", str(self.layout.folder)]
+        argv = [
+            sys.executable,
+            "-m",
+            "server.storage.simulator",
+            "run",
+            str(self.layout.folder),
+            "--master",
+            str(os.getpid()),
+        ]
         before: list[str] = []
         if os.geteuid() == 0:
             group = pwd.getpwnam(xrootd.USER).pw_gid

@@ -134,6 +134,8 @@ def main() -> None:
     """Be the service of a folder, unless somebody is."""
     folder, at_once, patience = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    if not folder.is_dir():
+        return  # it was removed while we came up
     orders = Orders(folder)
     with orders.lock.open("a") as lock:
         if not _is_free(lock.fileno()):

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for field in fields(RobotSettings):
         kind = {"float": float, "int": int}.get(str(field.type), str)
         made.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=argparse.SUPPRESS)
+    run.add_argument("--master", type=int, metavar="PID", help="end when this process does")
     drive.add_argument("number", type=int)
     drive.add_argument("state", choices=["up", "down"])
     given = parser.parse_args(arguments)
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.command == "make":
         _make(made, given)
     elif given.command == "run":
-        _run(layout)
+        _run(layout, given.master)
     else:
         _set_drive(layout, given.number, given.state == "down")
 
@@ -49,8 +50,8 @@ def _make(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         parser.error(str(wrong))
 
 
-def _run(layout: Layout) -> None:
-    robot = Robot(layout)
+def _run(layout: Layout, master: int | None) -> None:
+    robot = Robot(layout, master)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: robot.stop())
     robot.run()

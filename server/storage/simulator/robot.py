@@ -39,8 +39,14 @@ def choose(moves: Sequence[Move], mounted: int | None, elsewhere: frozenset[int]
 class Robot:
     """Runs until it is stopped. Killed at any moment, it goes on where it was when it is run again."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, master: int | None = None) -> None:
+        """Say which robot it is; with a ``master``, a process's number, it ends when that does.
+
+        Raises:
+            ProcessLookupError: there is no such process.
+        """
         self._layout, self._settings = layout, layout.read_settings()
+        self._master = [] if master is None else [os.pidfd_open(master)]
         self._disk = Path(self._settings.disk)
         self._stop, self._news = threading.Event(), threading.Condition()
         self._written: dict[str, float] = {}  # what is to go to tape, and when
@@ -70,7 +76,8 @@ class Robot:
             door.close()
             for thread in threads:
                 thread.join()
-            os.close(bell)
+            for held in (bell, *self._master):
+                os.close(held)
             state.close()
 
     def stop(self) -> None:
@@ -86,8 +93,11 @@ class Robot:
             dues = [due for path, due in self._written.items() if path not in self._moving and due > time.time()]
         ends = [*dues, *([end] if (end := state.next_end()) is not None else [])]
         timeout = max(0.0, min(ends) - time.time()) + 0.001 if ends else None
-        if select.select([bell], [], [], timeout)[0]:
+        found = select.select([bell, *self._master], [], [], timeout)[0]
+        if bell in found:
             self._listen(os.read(bell, 2**16).decode(errors="replace"))
+        elif found:
+            self._stop.set()
 
     def _listen(self, said: str) -> None:
         """Note what XRootD says has been written: ``WHO closew PATH``, or ``WHO mv OLD NEW``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 
@@ -72,6 +73,15 @@ def test_only_what_the_tape_has_leaves_the_disk(places):
     copy(places / "disk/a", places / "tape/a", places / "passing", 1e9, threading.Event())
     assert leave_on_tape(places / "disk/a", places / "tape/a", places / "passing")
     assert str((places / "disk/a").readlink()) == NOWHERE
+
+
+def test_a_robot_ends_with_its_master(tmp_path):
+    layout = make_robot(tmp_path / "robot", RobotSettings(disk=str(tmp_path / "disk")))
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as master:
+        running = threading.Thread(target=Robot(layout, master.pid).run)
+        running.start()
+    running.join(10)
+    assert not running.is_alive()
 
 
 def test_a_robot_that_is_told_to_stop_comes_back_with_all_its_threads(tmp_path):
