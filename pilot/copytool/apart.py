@@ -30,7 +30,7 @@ from pilot.copytool.program import PATIENCE, SOURCE, kill
 #: Seconds without work after which a child ends.
 IDLE = 30.0
 #: Children that are kept for the next call, of each kind.
-MOST_KEPT = 4
+MOST_KEPT = 8
 _ROOT = str(Path(__file__).resolve().parents[2])  # a folder, or the bundle
 _CHILD = "import sys; sys.path.append(sys.argv[1]); from pilot.copytool import apart; apart.main(sys.argv[2])"
 

@@ -118,12 +118,14 @@ class FileFacts(NamedTuple):
     """What a storage says of a file; the size in bytes.
 
     ``url`` and ``endpoint`` tell where it lies, or came from, when the tool has chosen that itself; "" otherwise.
+    ``seen``: after storing it the tool has asked the storage for the size, which is this; nobody needs to ask again.
     """
 
     size: int
     checksum: Optional[str] = None
     url: str = ""
     endpoint: str = ""
+    seen: bool = False
 
 
 #: Stands among a tool's schemes when it does not mind how a storage is reached.

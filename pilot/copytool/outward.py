@@ -130,7 +130,7 @@ def _transfer(output: Output, target: str, guid: str, one: Try) -> Transfer:
 
 def _verify(output: Output, url: str, facts: FileFacts, one: Try) -> str:
     """Compare what lies on the storage with what was to be stored, and answer the checksum of both."""
-    stored = one.route.tool.stat(url, one.deadline)
+    stored = facts if facts.seen else one.route.tool.stat(url, one.deadline)
     if stored is None or stored.size != output.size:
         words = f"{stored.size if stored else 0} of {output.size} bytes lie at {url}"
         raise CopyFailed(FailureKind.SIZE, words)

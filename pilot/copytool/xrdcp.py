@@ -1,100 +1,138 @@
-"""Copies by the xroot protocol with XRootD's programs ``xrdcp`` and ``xrdfs``; a process for each thing to do."""
+"""Copies by the xroot protocol with XRootD's own client: its Python module, or its programs ``xrdcp`` and ``xrdfs``."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import shutil
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Optional
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Optional, Protocol
 
-from pilot.copytool import checksum
+from pilot.copytool import checksum, grid
 from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Transfer
 from pilot.copytool.local import path_of
-from pilot.copytool.program import Ran, run
 from pilot.copytool.system_errors import told
-from pilot.copytool.xrdcp_words import copied, cut_short, failure, found, free_bytes, summed
+from pilot.copytool.xrdcp_words import Place, cut_short, free_bytes, named, place_of, summed
 
-#: Seconds: the longest time-out that the clients get, for they take none without an end, and by how much it is later
-#: than a deadline.
-_LONGEST, _MARGIN = 7 * 86400.0, 5.0
+if TYPE_CHECKING:
+    from pilot.settings import Settings
+
+PROGRAMS = ("xrdcp", "xrdfs")
+#: Seconds for which a storage's folder that was there is taken to be there.
+ROOT_HOLDS = 5.0
+
+
+class _Way(Protocol):
+    def copy(self, source: str, target: str, algorithm: str, deadline: Deadline, cancel: Cancel) -> FileFacts: ...
+    def stat(self, place: Place, deadline: Deadline) -> FileFacts: ...
+    def checksum(self, place: Place, algorithm: str, deadline: Deadline) -> str: ...
+    def space(self, place: Place, deadline: Deadline) -> str: ...
+    def rename(self, place: Place, path: str, deadline: Deadline) -> None: ...
+    def remove(self, place: Place, deadline: Deadline) -> None: ...
 
 
 class Xrdcp(CopyTool):
-    """Has a file's checksum computed while it is copied; a server keeps no half file for long (``--posc``)."""
+    """Has a file's checksum computed while it is copied; a server keeps no half file for long ("posc")."""
 
     name = "xrdcp"
     schemes = ("root", "roots", "xroot", "xroots")
-    programs = ("xrdcp", "xrdfs")
+
+    def __init__(self, settings: Optional[Settings] = None, says: Mapping[str, Any] = MappingProxyType({})) -> None:
+        super().__init__(settings, says)
+        self._roots: dict[str, float] = {}  # storages' folders, and when they were seen to be there
+
+    @classmethod
+    def needs(cls, settings: Settings) -> Sequence[str]:
+        """Answer the Python with XRootD's module, or the programs where there is none."""
+        own = settings.xrdcp
+        if own.way == "programs" or own.options:
+            return PROGRAMS
+        if own.python:
+            return (own.python,)
+        return () if own.way == "bindings" or find_spec("XRootD") else PROGRAMS
 
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
         algorithm = (transfer.checksum or checksum.ADLER32).partition(":")[0]
         if transfer.target.startswith("file:"):
-            target = path_of(transfer.target)
-            try:
-                facts = self._copy(f"{algorithm}:print", _source(transfer), str(target), deadline, cancel)
-                _see_to_all_of_it(target, facts.size)
-                return facts
-            except CopyFailed:
-                with contextlib.suppress(OSError):
-                    target.unlink()
-                raise
+            return self._fetch(_source(transfer), path_of(transfer.target), algorithm, deadline, cancel)
         source = path_of(transfer.source)
         with told(source, "read"):
             if not source.is_file():
                 raise CopyFailed(FailureKind.NO_SUCH_FILE, f"{source} is not a file")
         if transfer.root:
             self._look_for_root(transfer.root, deadline)
-        url = _named(transfer.target)
-        facts = self._copy(f"{algorithm}:source", str(source), url, deadline, cancel)
+        url = named(transfer.target)
+        facts = self._way().copy(str(source), url, algorithm, deadline, cancel)
         self._see_to_all_of_it(url, facts.size, deadline)
-        return facts
+        return FileFacts(facts.size, facts.checksum, seen=True)
 
-    def _copy(self, sum_: str, source: str, target: str, deadline: Deadline, cancel: Cancel) -> FileFacts:
-        streams, options = self.settings.xrdcp.streams, self.settings.xrdcp.options
-        several = ["--streams", str(streams)] if streams > 1 else []
-        words = ["--nopbar", "--force", "--posc", "--cksum", sum_, *several, *options]
-        ran = self._run(["xrdcp", *words, source, target], deadline, cancel)
-        if ran.status:
-            raise failure(ran, target if source.startswith("/") else source)
-        return copied(ran.output + ran.errors, sum_.partition(":")[0])
+    def _fetch(self, url: str, target: Path, algorithm: str, deadline: Deadline, cancel: Cancel) -> FileFacts:
+        try:
+            facts = self._way().copy(url, str(target), algorithm, deadline, cancel)
+            _see_to_all_of_it(target, facts.size)
+            return facts
+        except CopyFailed:
+            with contextlib.suppress(OSError):
+                target.unlink()
+            raise
 
     def stat(self, url: str, deadline: Deadline) -> Optional[FileFacts]:
         try:
-            said = self._ask(url, ["stat"], deadline)
+            return self._way().stat(place_of(url), deadline)
         except CopyFailed as failed:
             if failed.kind is FailureKind.NO_SUCH_FILE:
                 return None
             raise
-        return found(said, url)
 
     def checksum(self, url: str, algorithm: str, deadline: Deadline) -> str:
-        said = self._ask(url, ["query", "checksum"], deadline, more=f"?cks.type={algorithm}", silence=_LONGEST)
-        return summed(said, algorithm, url)
+        return summed(self._way().checksum(place_of(url), algorithm, deadline), algorithm, url)
 
     def rename(self, source: str, target: str, deadline: Deadline) -> None:
         """Give a file another name. XRootD replaces what has that name, so that is looked for before."""
         if self.stat(target, deadline) is not None:
             raise CopyFailed(FailureKind.EXISTS, f"{target} is there already")
-        self._ask(source, ["mv"], deadline, [_parts(target)[1]])
+        self._way().rename(place_of(source), place_of(target).path, deadline)
 
     def remove(self, url: str, deadline: Deadline) -> None:
         try:
-            self._ask(url, ["rm"], deadline)
+            self._way().remove(place_of(url), deadline)
         except CopyFailed as failed:
             if failed.kind is not FailureKind.NO_SUCH_FILE:
                 raise
 
+    def _way(self) -> _Way:
+        own, paths = self.settings.xrdcp, grid.credentials(self.settings)
+        if own.way == "bindings" and own.options:
+            given = " ".join(own.options)
+            words = f"xrdcp.options ({given}) are the program's: leave them out, or set xrdcp.way to programs"
+            raise CopyFailed(None, words)
+        if own.way != "programs" and not own.options:
+            from pilot.copytool.xrdcp_bindings import Bindings
+
+            bindings = Bindings(own, paths, self.setup)
+            if own.way == "bindings" or bindings.there():
+                return bindings
+        from pilot.copytool.xrdcp_programs import Programs
+
+        return Programs(own, paths, self.setup)
+
     def _look_for_root(self, root: str, deadline: Deadline) -> None:
-        """See to it that nothing is stored where the storage is not: xrdcp would make any folder."""
+        """See to it that nothing is stored where the storage is not: XRootD would make any folder."""
+        now = time.monotonic()
+        if now - self._roots.get(root, -ROOT_HOLDS) < ROOT_HOLDS:
+            return
         try:
-            self._ask(root, ["stat"], deadline)
+            self._way().stat(place_of(root), deadline)
         except CopyFailed as failed:
-            if failed.kind is not FailureKind.NO_SUCH_FILE:
+            if failed.kind is FailureKind.NO_SUCH_FILE:
+                words = f"{root}: the storage's folder is not there; mounted?"
+                raise CopyFailed(FailureKind.UNREACHABLE, words) from failed
+            if failed.kind is not FailureKind.EXISTS:  # as it is no file
                 raise
-            words = f"{root}: the storage's folder is not there; mounted?"
-            raise CopyFailed(FailureKind.UNREACHABLE, words) from failed
+        self._roots[root] = now
 
     def _see_to_all_of_it(self, url: str, size: int, deadline: Deadline) -> None:
         """See to it that a server has all bytes: one whose disk is full may take a write for whole that is not."""
@@ -103,68 +141,18 @@ class Xrdcp(CopyTool):
         if there != size:
             said = ""
             with contextlib.suppress(CopyFailed):  # not every server tells
-                said = self._ask(url, ["query", "space"], deadline)
+                said = self._way().space(place_of(url), deadline)
             raise cut_short(url, there, size, free_bytes(said))
-
-    def _ask(
-        self,
-        url: str,
-        words: Sequence[str],
-        deadline: Deadline,
-        further: Sequence[str] = (),
-        *,
-        more: str = "",
-        silence: Optional[float] = None,
-    ) -> str:
-        server, path = _parts(url)
-        ran = self._run(["xrdfs", server, *words, path + more, *further], deadline, silence=silence)
-        if ran.status:
-            raise failure(ran, url)
-        return ran.output
-
-    def _run(
-        self,
-        arguments: Sequence[str],
-        deadline: Deadline,
-        cancel: Optional[Cancel] = None,
-        silence: Optional[float] = None,
-    ) -> Ran:
-        settings = self.settings.xrdcp
-        # Beyond the deadline: what is given up by then is killed, and told as late, rather than by what came of that.
-        left = min(deadline.left() + _MARGIN, _LONGEST)
-        seconds = {
-            "XRD_TIMEOUTRESOLUTION": 1.0,
-            "XRD_CONNECTIONWINDOW": min(settings.connect, left),
-            "XRD_STREAMTIMEOUT": min(silence or settings.silence, left),
-            "XRD_REQUESTTIMEOUT": left,  # a file may have to come from tape
-            "XRD_CPINITTIMEOUT": left,
-        }
-        environment = {name: str(math.ceil(value)) for name, value in seconds.items()}
-        environment["XRD_CONNECTIONRETRY"] = "1"  # the engine tries again, maybe elsewhere
-        return run(arguments, deadline, cancel, environment=environment, setup=self.setup)
 
 
 def _see_to_all_of_it(target: Path, size: int) -> None:
-    """See to it that all bytes were written: xrdcp takes a write that a full disk cuts short for a whole one."""
+    """See to it that all bytes were written: XRootD takes a write that a full disk cuts short for a whole one."""
     with told(target, "looked at"):
         there = target.stat().st_size
         if there != size:
             raise cut_short(str(target), there, size, shutil.disk_usage(target.parent).free)
 
 
-def _parts(url: str) -> tuple[str, str]:
-    """Answer the server of a URL, and the path of a file there."""
-    scheme, _, rest = _named(url).partition("://")
-    host, _, path = rest.partition("/")
-    return f"{scheme}://{host}", "/" + path.lstrip("/")
-
-
 def _source(transfer: Transfer) -> str:
     """Answer where to read; a catalogue may have put words for the server after the name, as Castor wants them."""
-    return _named(transfer.source) if "?" in transfer.lfn else transfer.source
-
-
-def _named(url: str) -> str:
-    if "?" in url:
-        raise CopyFailed(None, f"{url}: what follows a question mark is no part of a file's name for XRootD; rename it")
-    return url
+    return named(transfer.source) if "?" in transfer.lfn else transfer.source

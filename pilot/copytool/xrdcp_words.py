@@ -1,15 +1,18 @@
-"""What XRootD's programs say: of files, of checksums, and of what went wrong. Reading only; nothing is run."""
+"""How XRootD's files are named, and what its client says of them and of what went wrong. Nothing is run here."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from pilot.contract.named import NamedTuple
 from pilot.copytool import checksum
 from pilot.copytool.base import CopyFailed, FailureKind, FileFacts
 from pilot.copytool.last_words import kind_of, last_of
 from pilot.copytool.program import CANNOT_RUN, Ran
 
+#: Seconds: the longest time-out that the client gets, for it takes none without an end.
+LONGEST = 7 * 86400.0
 #: What servers say with a number. Source: XRootD protocol 5, section "Server response codes" (XErrorCode).
 _NUMBERS: Mapping[str, FailureKind] = {
     "3009": FailureKind.NO_SPACE,
@@ -38,14 +41,41 @@ _GONE = "Initialization error"
 _DIGITS = {checksum.ADLER32: 8, checksum.MD5: 32}
 
 
+class Place(NamedTuple):
+    """Where a file is: its address, and the same as server and path."""
+
+    url: str
+    server: str
+    path: str
+
+
+def named(url: str) -> str:
+    """Answer an address that XRootD takes as it is."""
+    if "?" in url:
+        raise CopyFailed(None, f"{url}: what follows a question mark is no part of a file's name for XRootD; rename it")
+    return url
+
+
+def place_of(url: str) -> Place:
+    """Read an address."""
+    scheme, _, rest = named(url).partition("://")
+    host, _, path = rest.partition("/")
+    return Place(url, f"{scheme}://{host}", "/" + path.lstrip("/"))
+
+
 def found(said: str, url: str) -> FileFacts:
     """Read what ``xrdfs stat`` tells of a file."""
     size = re.search(r"^Size:\s+(\d+)$", said, re.MULTILINE)
     if size is None:
         raise CopyFailed(None, f"xrdfs tells no size of {url}: {last_of(said) or 'it says nothing'}")
     if re.search(r"^Flags:.*\bIsDir\b", said, re.MULTILINE):
-        raise CopyFailed(FailureKind.EXISTS, f"{url} is there, but is not a file")
+        raise no_file(url)
     return FileFacts(int(size[1]))
+
+
+def no_file(url: str) -> CopyFailed:
+    """Tell that what lies at an address is a folder."""
+    return CopyFailed(FailureKind.EXISTS, f"{url} is there, but is not a file")
 
 
 def summed(said: str, algorithm: str, url: str) -> str:
@@ -53,7 +83,7 @@ def summed(said: str, algorithm: str, url: str) -> str:
     kind, _, value = said.strip().partition(" ")
     if kind != algorithm or not value:
         raise CopyFailed(None, f"the storage tells no {algorithm} of {url}: {last_of(said) or 'it says nothing'}")
-    return _sum(algorithm, value)
+    return sum_of(algorithm, value)
 
 
 def copied(said: str, algorithm: str) -> FileFacts:
@@ -61,7 +91,7 @@ def copied(said: str, algorithm: str) -> FileFacts:
     found = re.search(rf"^{algorithm}: ([0-9a-fA-F]+) .* (\d+)$", said, re.MULTILINE)
     if found is None:
         raise CopyFailed(None, f"xrdcp tells no {algorithm} of what it copied: {last_of(said) or 'it said nothing'}")
-    return FileFacts(int(found[2]), _sum(algorithm, found[1]))
+    return FileFacts(int(found[2]), sum_of(algorithm, found[1]))
 
 
 def free_bytes(said: str) -> int:
@@ -88,5 +118,6 @@ def failure(ran: Ran, url: str) -> CopyFailed:
     return CopyFailed((_NUMBERS.get(number[1]) if number else None) or kind_of(said) or cut_off, words)
 
 
-def _sum(algorithm: str, value: str) -> str:
+def sum_of(algorithm: str, value: str) -> str:
+    """Write a checksum with all its digits."""
     return f"{algorithm}:{value.strip().lower().zfill(_DIGITS.get(algorithm, 0))}"

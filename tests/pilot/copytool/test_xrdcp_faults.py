@@ -25,9 +25,9 @@ from tests.services.xrootd import Part, flip_a_bit, running
 pytestmark = pytest.mark.one_python
 
 CONTENT = b"events " * 500
-#: Bytes of a file that takes more than a second at the rate below, which leaves time to do something meanwhile.
-LARGE = 64 * 2**20
-TOOL = section.Xrdcp(connect=5.0, silence=10.0, options=("--xrate", "48m"))
+#: Options by way, and bytes of a file whose copying leaves time then to do something meanwhile.
+OPTIONS = {"bindings": (), "programs": ("--xrate", "48m")}
+LARGE = {"bindings": 256 * 2**20, "programs": 64 * 2**20}
 TWICE = Policy(2, 0.01)
 
 
@@ -38,7 +38,7 @@ def adler(content):
 class Place:
     """A job's folder, and an engine that knows some storages by their names: S1, S2, ... ."""
 
-    def __init__(self, folder, *urls, policy=TWICE, turns=4):
+    def __init__(self, way, folder, *urls, policy=TWICE, turns=4):
         self.folder, self.cancel, self.told = folder / "job", Cancel(), []
         self.folder.mkdir()
         storages = {}
@@ -47,7 +47,8 @@ class Place:
             where = (Protocol(host, f"/{path}"),)
             storages[f"S{number}"] = StorageEndpoint(f"S{number}", False, {"r": where, "w": where})
         about = QueueData("Q", copytools={"xrdcp": {}}, astorages={"default": tuple(storages)})
-        tools = {"xrdcp": Xrdcp(Settings(xrdcp=TOOL))}
+        own = section.Xrdcp(way=way, connect=5.0, silence=10.0, options=OPTIONS[way])
+        tools = {"xrdcp": Xrdcp(Settings(xrdcp=own))}
         self.engine = Engine(tools, storages, about, policy=policy, turns=Turns(turns))
 
     def fetch(self, *files, deadline=60.0):
@@ -80,12 +81,17 @@ def part(xrootd, xrootd_client):
     return Part(xrootd)
 
 
+@pytest.fixture(params=["bindings", "programs"])
+def way(request):
+    return request.param
+
+
 def given(lfn="a", content=CONTENT, **facts):
     return FileSpec(lfn, Role.INPUT, dataset="in", **{"size": len(content), "checksum": adler(content), **facts})
 
 
-def large(lfn):
-    return given(lfn, size=LARGE, checksum=None)
+def large(lfn, way):
+    return given(lfn, size=LARGE[way], checksum=None)
 
 
 def nobody_there():
@@ -95,8 +101,8 @@ def nobody_there():
 # What goes well, once, so that the rest says something.
 
 
-def test_files_go_and_come_by_their_names_and_with_their_checksums(part, tmp_path):
-    place = Place(tmp_path, part.root)
+def test_files_go_and_come_by_their_names_and_with_their_checksums(way, part, tmp_path):
+    place = Place(way, tmp_path, part.root)
     stored = place.store(place.write("a.root"), place.write("b.root", b"b"))
     assert part.names() == ["out/a.root", "out/b.root"]
     assert [file.checksum for file in stored] == [adler(CONTENT), adler(b"b")]
@@ -110,11 +116,11 @@ def test_files_go_and_come_by_their_names_and_with_their_checksums(part, tmp_pat
 # Servers that die and servers that hang.
 
 
-def test_an_input_comes_whole_after_its_server_has_died_and_come_back(part, tmp_path):
-    os.truncate(part.put("in/large", b""), LARGE)
+def test_an_input_comes_whole_after_its_server_has_died_and_come_back(way, part, tmp_path):
+    os.truncate(part.put("in/large", b""), LARGE[way])
     part.put("in/a", CONTENT)
-    place = Place(tmp_path, part.root, policy=Policy(5, 0.2))
-    fetching = Doing(place.fetch, large("large"), given())
+    place = Place(way, tmp_path, part.root, policy=Policy(5, 0.2))
+    fetching = Doing(place.fetch, large("large", way), given())
     until(lambda: any(place.folder.glob("large*")) or not fetching.is_alive())
     part.server.kill()
     assert fetching.is_alive()
@@ -122,13 +128,13 @@ def test_an_input_comes_whole_after_its_server_has_died_and_come_back(part, tmp_
     assert fetching.end(60) is None
     assert place.arrived() == ["a", "large"]
     assert place.names() == ["a", "large"]
-    assert (place.folder / "large").stat().st_size == LARGE
+    assert (place.folder / "large").stat().st_size == LARGE[way]
 
 
-def test_an_input_whose_server_stays_dead_is_told_as_unreachable(part, tmp_path):
-    os.truncate(part.put("in/large", b""), LARGE)
-    place = Place(tmp_path, part.root)
-    fetching = Doing(place.fetch, large("large"))
+def test_an_input_whose_server_stays_dead_is_told_as_unreachable(way, part, tmp_path):
+    os.truncate(part.put("in/large", b""), LARGE[way])
+    place = Place(way, tmp_path, part.root)
+    fetching = Doing(place.fetch, large("large", way))
     until(lambda: any(place.folder.glob("large*")) or not fetching.is_alive())
     part.server.kill()
     try:
@@ -140,10 +146,10 @@ def test_an_input_whose_server_stays_dead_is_told_as_unreachable(part, tmp_path)
     assert place.names() == []
 
 
-def test_an_output_whose_server_dies_has_its_name_only_when_it_is_whole(part, tmp_path):
-    place = Place(tmp_path, part.root, policy=Policy(5, 0.2))
+def test_an_output_whose_server_dies_has_its_name_only_when_it_is_whole(way, part, tmp_path):
+    place = Place(way, tmp_path, part.root, policy=Policy(5, 0.2))
     output = place.write("large.root", b"")
-    os.truncate(place.folder / "large.root", LARGE)
+    os.truncate(place.folder / "large.root", LARGE[way])
     storing = Doing(place.store, output)
     until(lambda: part.names() or not storing.is_alive())
     assert part.names() == ["out/large.root.7-1.part"]
@@ -152,12 +158,12 @@ def test_an_output_whose_server_dies_has_its_name_only_when_it_is_whole(part, tm
     part.server.start()
     assert storing.end(60) is None
     assert part.names() == ["out/large.root"]
-    assert (part.folder / "out" / "large.root").stat().st_size == LARGE
+    assert (part.folder / "out" / "large.root").stat().st_size == LARGE[way]
 
 
-def test_a_server_that_hangs_costs_the_time_of_its_files_and_no_more(part, tmp_path):
+def test_a_server_that_hangs_costs_the_time_of_its_files_and_no_more(way, part, tmp_path):
     part.put("in/a", CONTENT)
-    place = Place(tmp_path, part.root, policy=Policy(1, 0.01, base_time=1.0))
+    place = Place(way, tmp_path, part.root, policy=Policy(1, 0.01, base_time=1.0))
     output = place.write("a.root")
     with part.server.frozen():
         place.fails(ErrorCode.STAGE_IN_TIMEOUT, place.fetch, given())
@@ -169,11 +175,13 @@ def test_a_server_that_hangs_costs_the_time_of_its_files_and_no_more(part, tmp_p
     assert place.names() == ["a.root"]
 
 
-def test_one_good_copy_of_three_is_enough(part, tmp_path, xrootd_client):
+def test_one_good_copy_of_three_is_enough(way, part, tmp_path, xrootd_client):
     with running() as hanging:
         for server in (hanging, part):
             server.put("in/a", CONTENT)
-        place = Place(tmp_path, nobody_there(), f"{hanging.root}/", part.root, policy=Policy(1, 0.01, base_time=2.0))
+        place = Place(
+            way, tmp_path, nobody_there(), f"{hanging.root}/", part.root, policy=Policy(1, 0.01, base_time=2.0)
+        )
         with hanging.frozen():
             (file,) = place.fetch(given())
     assert file.endpoint == "S3"
@@ -184,9 +192,11 @@ def test_one_good_copy_of_three_is_enough(part, tmp_path, xrootd_client):
 # Disks that are full, disks that lie, catalogues that err.
 
 
-def test_what_a_full_disk_does_not_take_is_told_and_the_rest_is_stored(xrootd_client, tmp_path):
+def test_what_a_full_disk_does_not_take_is_told_and_the_rest_is_stored(way, xrootd_client, tmp_path):
     with running(disk=2**20) as server:
-        place = Place(tmp_path, f"{server.root}/data", turns=1)  # at once, the large one would leave the others no room
+        place = Place(
+            way, tmp_path, f"{server.root}/data", turns=1
+        )  # at once, the large one would leave the others no room
         (server.data / "data").mkdir()
         server.give(server.data / "data")
         outputs = [place.write("a"), place.write("large", os.urandom(3 * 2**20)), place.write("b")]
@@ -196,10 +206,10 @@ def test_what_a_full_disk_does_not_take_is_told_and_the_rest_is_stored(xrootd_cl
     assert place.arrived() == ["a", "b"]
 
 
-def test_a_wrong_checksum_in_the_catalogue_is_told_and_the_rest_arrives(part, tmp_path):
+def test_a_wrong_checksum_in_the_catalogue_is_told_and_the_rest_arrives(way, part, tmp_path):
     for lfn in ("a", "b", "c"):
         part.put(f"in/{lfn}", CONTENT)
-    place = Place(tmp_path, part.root)
+    place = Place(way, tmp_path, part.root)
     files = (given("a"), given("b", checksum="adler32:00000001"), given("c", checksum="md5:" + "0" * 32))
     failed = place.fails(ErrorCode.GET_ADLER_MISMATCH, place.fetch, *files)
     assert failed.facts["lfns"] == ("b", "c")
@@ -207,9 +217,9 @@ def test_a_wrong_checksum_in_the_catalogue_is_told_and_the_rest_arrives(part, tm
     assert place.names() == ["a"]
 
 
-def test_a_bit_that_has_flipped_on_a_disk_is_found_though_the_server_does_not_know(part, tmp_path):
+def test_a_bit_that_has_flipped_on_a_disk_is_found_though_the_server_does_not_know(way, part, tmp_path):
     path = part.put("in/a", CONTENT)
-    place = Place(tmp_path, part.root)
+    place = Place(way, tmp_path, part.root)
     assert Xrdcp().checksum(f"{part.root}/in/a", "adler32", Deadline(30)) == adler(CONTENT)  # kept by the server
     flip_a_bit(path)
     assert Xrdcp().checksum(f"{part.root}/in/a", "adler32", Deadline(30)) == adler(CONTENT)
@@ -217,18 +227,18 @@ def test_a_bit_that_has_flipped_on_a_disk_is_found_though_the_server_does_not_kn
     assert place.names() == []
 
 
-def test_another_copy_is_taken_where_a_bit_has_flipped(part, xrootd, tmp_path):
+def test_another_copy_is_taken_where_a_bit_has_flipped(way, part, xrootd, tmp_path):
     other = Part(xrootd)
     flip_a_bit(part.put("in/a", CONTENT))
     other.put("in/a", CONTENT)
-    place = Place(tmp_path, part.root, other.root)
+    place = Place(way, tmp_path, part.root, other.root)
     (file,) = place.fetch(given())
     assert file.endpoint == "S2"
     assert (place.folder / "a").read_bytes() == CONTENT
 
 
-def test_of_two_hundred_files_those_that_can_be_delivered_are(part, tmp_path):
-    place, files, wrong = Place(tmp_path, part.root, policy=Policy(1, 0.01)), [], {}
+def test_of_two_hundred_files_those_that_can_be_delivered_are(way, part, tmp_path):
+    place, files, wrong = Place(way, tmp_path, part.root, policy=Policy(1, 0.01)), [], {}
     for number in range(200):
         lfn = f"f{number:03}"
         content = lfn.encode() * 100
