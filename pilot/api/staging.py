@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Callable, Optional
 
 from pilot.api.staged import FileResult, Progress, Results, State
+from pilot.api.telling import Teller
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec
 from pilot.contract.named import NamedTuple
@@ -58,13 +59,11 @@ class Staging:
         self._well, self._moved = 0, 0
         self._began = time.monotonic()
         self._total = _total(items)
+        self._process = os.getpid()
+        self._left = iter(range(len(items)))
         # A callback that takes its time holds up the other callbacks, and no copy.
-        self._teller = ThreadPoolExecutor(1, thread_name_prefix="stage-told")
-        self._told: list[Future[None]] = []
-        self._movers = ThreadPoolExecutor(min(at_once, len(items)), thread_name_prefix="stage")
-        for at in range(len(items)):
-            self._movers.submit(self._one, at).add_done_callback(partial(self._ended, at))
-        self._movers.shutdown(wait=False)
+        self._teller = Teller(nobody=on_progress is None and on_file is None)
+        self._begin(min(at_once, len(items)))
 
     def progress(self) -> Progress:
         """Say how far it is. That costs little: ask as often as you like."""
@@ -80,21 +79,27 @@ class Staging:
 
         Raises:
             TimeoutError: it is not over yet; it goes on.
+            RuntimeError: this process was forked from the one that moves the files.
             Exception: whatever a callback has raised first. The files have been staged nevertheless.
         """
+        self._need_process()
         until = None if timeout is None else time.monotonic() + timeout
         if not self._over.wait(timeout):
-            raise TimeoutError(f"{self._left()} of {len(self._items)} files are still on their way")
-        told = wait(self._told, None if until is None else max(0.0, until - time.monotonic()), FIRST_EXCEPTION)
-        for future in self._told:
-            if future in told.done:
-                future.result()
-        if told.not_done:
+            raise TimeoutError(f"{self._to_come()} of {len(self._items)} files are still on their way")
+        told = self._teller.wait(None if until is None else max(0.0, until - time.monotonic()))
+        if self._teller.wrong is not None:
+            raise self._teller.wrong
+        if not told:
             raise TimeoutError("all files have ended, a callback has not")
         return Results(self._results[at] for at in range(len(self._items)))
 
     def cancel(self) -> None:
-        """Ask all that is on its way to give up, and what has not begun not to begin. Returns at once."""
+        """Ask all that is on its way to give up, and what has not begun not to begin. Returns at once.
+
+        Raises:
+            RuntimeError: this process was forked from the one that moves the files.
+        """
+        self._need_process()
         self._cancel.ask()
 
     def __enter__(self) -> Staging:
@@ -103,9 +108,38 @@ class Staging:
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        if not self.done():
+        if not self.done() and os.getpid() == self._process:
             self.cancel()
             self._over.wait()
+
+    def _need_process(self) -> None:
+        """Keep a fork from waiting for threads that it does not have, and from killing copies that are not its own."""
+        if os.getpid() != self._process:
+            raise RuntimeError(f"these files are moved by process {self._process}, from which this one was forked")
+
+    def _begin(self, count: int) -> None:
+        # No executor: from one a program that ends in the middle would have no new calls. As many as can be started do.
+        movers = [threading.Thread(target=self._work, name="stage", daemon=False) for _ in range(count)]
+        try:
+            movers[0].start()
+        except RuntimeError:
+            self._teller.close()
+            raise
+        with contextlib.suppress(RuntimeError):
+            for mover in movers[1:]:
+                mover.start()
+
+    def _work(self) -> None:
+        while (at := self._next()) is not None:
+            try:
+                result = self._one(at)
+            except BaseException as broke:  # noqa: BLE001  whatever a copy tool raises is that file's failure
+                result = _broken(self._items[at].file, broke)
+            self._ended(at, result)
+
+    def _next(self) -> Optional[int]:
+        with self._lock:
+            return next(self._left, None)
 
     def _one(self, at: int) -> FileResult:
         item = self._items[at]
@@ -116,26 +150,21 @@ class Staging:
             self._tell_progress()
         return self._move(item, self._cancel)
 
-    def _ended(self, at: int, future: Future[FileResult]) -> None:
-        broke = future.exception()
-        result = future.result() if broke is None else _broken(self._items[at].file, broke)
+    def _ended(self, at: int, result: FileResult) -> None:
         with self._lock:
             self._moving.pop(at, None)
             self._results[at] = result
             self._well, self._moved = self._well + result.well, self._moved + result.size * result.well
             if self._on_file is not None:
-                self._tell(self._on_file, result)
+                self._teller.tell(self._on_file, result)
             self._tell_progress()
             if len(self._results) == len(self._items):
-                self._teller.shutdown(wait=False)
+                self._teller.close()
                 self._over.set()
 
     def _tell_progress(self) -> None:
         if self._on_progress is not None:
-            self._tell(self._on_progress, self._snapshot())
-
-    def _tell(self, callback: Callable[..., object], value: object) -> None:
-        self._told.append(self._teller.submit(callback, value))  # type: ignore[arg-type]
+            self._teller.tell(self._on_progress, self._snapshot())
 
     def _snapshot(self) -> Progress:
         moving = list(self._moving.values())
@@ -149,7 +178,7 @@ class Staging:
             seconds=time.monotonic() - self._began,
         )
 
-    def _left(self) -> int:
+    def _to_come(self) -> int:
         with self._lock:
             return len(self._items) - len(self._results)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -174,3 +176,85 @@ def test_no_more_files_than_were_asked_for_are_on_their_way():
     assert len(staging.progress().current) == 2
     held.gate.set()
     assert staging.result(30).well
+
+
+def program(words):
+    """Run a program that ends while its files are on their way; each takes a moment."""
+    first = """
+import os, sys, threading
+from pathlib import Path
+from pilot.api.staged import FileResult, State
+from pilot.api.staging import Item, Staging
+from pilot.contract.job import FileSpec, Role
+
+gate = threading.Event()
+items = [Item(FileSpec(name, Role.INPUT), Path("/here")) for name in "abc"]
+
+def move(item, cancel):
+    main = threading.main_thread()
+    main.join(30) if "fork" not in sys.argv else gate.wait(30)
+    print("moved", item.file.lfn, flush=True)
+    return FileResult(item.file, State.DONE)
+
+def tell(result):
+    print("told", result.file.lfn, flush=True)
+"""
+    return subprocess.run([sys.executable, "-c", first + words], capture_output=True, text=True, timeout=60)
+
+
+def test_a_program_that_ends_waits_for_its_files_and_tells_of_all():
+    done = program("Staging(items, move, at_once=1, on_file=tell, on_progress=lambda _: None)")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("moved")] == ["moved a", "moved b", "moved c"]
+    assert [line for line in lines if line.startswith("told")] == ["told a", "told b", "told c"]
+
+
+def test_a_thread_goes_on_when_the_main_thread_has_ended():
+    done = program("""
+def work():
+    threading.main_thread().join(30)
+    print(Staging(items, move, at_once=2, on_file=tell).result().well)
+
+threading.Thread(target=work).start()
+""")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "True"
+
+
+def test_a_fork_neither_waits_for_files_of_another_process_nor_gives_them_up():
+    done = program("""
+sys.argv.append("fork")
+with Staging(items, move, at_once=1) as staging:
+    child = os.fork()
+    if not child:
+        for ask in (staging.result, staging.cancel):
+            try:
+                ask()
+            except RuntimeError as wrong:
+                print(wrong, flush=True)
+        sys.exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    gate.set()
+    print(staging.result().well)
+""")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert ["from which this one was forked" in line for line in lines[:2]] == [True, True]
+    assert lines[2] == "7"
+    assert lines[-1] == "True"
+
+
+def test_files_are_moved_by_as_many_threads_as_there_can_be(monkeypatch):
+    start, begun = threading.Thread.start, []
+
+    def few(thread):
+        if len(begun) == 2:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    assert Staging(items(*"abcdef"), at_once, at_once=6).result(30).well
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Staging(items("a"), at_once, at_once=1)
