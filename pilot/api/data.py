@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Optional, Union
 
+from pilot.api import arriving
 from pilot.api.copytools import copytools
 from pilot.api.descriptions import Descriptions, QueueLike, StoragesLike
 from pilot.api.file_lists import FileLike, read_files, refuse_twins
@@ -31,7 +32,6 @@ from pilot.api.tries import Tries, done, not_done
 from pilot.contract.job import JobSpec, Role
 from pilot.contract.queue import QueueData, StorageEndpoint
 from pilot.copytool.base import Cancel, CopyTool, Deadline
-from pilot.copytool.room import part_of
 from pilot.copytool.toolbox import Toolbox
 from pilot.errors import ConfigError, JobFailed
 
@@ -161,10 +161,10 @@ class _Stage(ABC):
         job_id = random.SystemRandom().getrandbits(48)  # stands in the names of half files, which two may write at once
         spec = JobSpec(job_id, 1, "", label=self._label)
         return Staging(
-            [self._sized(item) for item in items],
+            [self._prepared(item) for item in items],
             lambda item, cancel: self._one(engine, spec, tries, item, cancel),
             at_once=self.settings.copy.at_once,
-            arriving=self._arriving,
+            arriving=arriving.arrived,
             on_progress=on_progress,
             on_file=on_file,
         )
@@ -197,12 +197,9 @@ class _Stage(ABC):
     def _place(self, folder: Union[str, Path]) -> Path:
         """Answer the folder, or refuse it."""
 
-    def _sized(self, item: Item) -> Item:
-        return item
-
-    def _arriving(self, item: Item) -> int:
-        """Answer how many bytes are there of a file that is on its way."""
-        return 0
+    @abstractmethod
+    def _prepared(self, item: Item) -> Item:
+        """Answer an item with what is known of it before it moves."""
 
     @abstractmethod
     def _move(self, engine: Engine, spec: JobSpec, item: Item, deadline: Deadline, cancel: Cancel) -> StoredFile:
@@ -224,14 +221,13 @@ class StageIn(_Stage):
             ) from wrong
         return place
 
-    def _arriving(self, item: Item) -> int:
-        with contextlib.suppress(OSError):
-            return part_of(item.folder / item.file.lfn).stat().st_size
-        return 0
+    def _prepared(self, item: Item) -> Item:
+        return item._replace(own=arriving.own_folder(item.folder))
 
     def _move(self, engine: Engine, spec: JobSpec, item: Item, deadline: Deadline, cancel: Cancel) -> StoredFile:
         file = item.file.evolve(copied=True)  # who asks for a file here wants it here
-        return engine.stage_in(replace(spec, inputs=(file,)), item.folder, deadline, cancel)[0]
+        with arriving.alone(item) as folder:
+            return engine.stage_in(replace(spec, inputs=(file,)), folder, deadline, cancel)[0]
 
 
 class StageOut(_Stage):
@@ -248,7 +244,7 @@ class StageOut(_Stage):
             raise ConfigError(f"folder: {place} is not a folder; give the one in which the files lie")
         return place
 
-    def _sized(self, item: Item) -> Item:
+    def _prepared(self, item: Item) -> Item:
         with contextlib.suppress(OSError):
             return item._replace(file=item.file.evolve(size=(item.folder / item.file.lfn).stat().st_size))
         return item._replace(file=item.file.evolve(size=0))

@@ -25,10 +25,11 @@ OnFile = Callable[[FileResult], object]
 
 
 class Item(NamedTuple):
-    """A file, and the folder of this machine that it comes to or lies in."""
+    """A file, and the folder of this machine that it comes to or lies in; ``own`` is where it is while it comes."""
 
     file: FileSpec
     folder: Path
+    own: Optional[Path] = None
 
 
 #: Moves one file, and answers how that went. What it raises is a fault of the copy tool or of the pilot.

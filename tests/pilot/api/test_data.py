@@ -203,13 +203,16 @@ def test_a_storage_without_room_is_told_by_its_own_code(site, tmp_path, small_di
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_folder_that_nobody_may_write_to_is_told_by_each_file(site, tmp_path):
+def test_a_place_that_cannot_be_written_to_is_told_by_each_file(site, tmp_path):
     site.has("a", CONTENT)
-    folder = tmp_path / "in"
-    (folder / "a.part").mkdir(parents=True)
-    (result,) = stage_in(site).run(["a"], folder)
-    assert result.state is State.FAILED
-    assert "a.part" in result.words
+    (result,) = stage_in(site).run(["a"], "/proc")  # where not even root may
+    assert (result.state, result.code) == (State.FAILED, 1199)
+    assert result.words.startswith("/proc takes no file: ")
+    (tmp_path / "in" / "a" / "b").mkdir(parents=True)
+    (result,) = stage_in(site).run(["a"], tmp_path / "in")
+    assert (result.state, result.code) == (State.FAILED, 1221)
+    assert f"{tmp_path}/in/a could not be made: Is a directory" in result.words
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a"]
 
 
 @pytest.mark.parametrize("folder", [None, 7, "", b"in", "in\0", "\ud800"])
