@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,18 +22,22 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, Optional, cast
+from typing import IO, Any, NoReturn, Optional, cast
 
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind
 from pilot.copytool.last_words import kind_of, last_of
-from pilot.copytool.program import PATIENCE, SOURCE, kill
+from pilot.copytool.program import CANNOT_RUN, PATIENCE, SOURCE, kill
 
 #: Seconds without work after which a child ends.
 IDLE = 30.0
 #: Children that are kept for the next call, of each kind.
 MOST_KEPT = 8
 _ROOT = str(Path(__file__).resolve().parents[2])  # a folder, or the bundle
-_CHILD = "import sys; sys.path.append(sys.argv[1]); from pilot.copytool import apart; apart.main(sys.argv[2])"
+#: Takes this `pilot` and no other that its PYTHONPATH may have; what lies beside it is found after all else.
+_CHILD = (
+    "import sys; sys.path.insert(0, sys.argv[1]); import pilot; sys.path.append(sys.path.pop(0));"
+    " from pilot.copytool import apart; apart.main(sys.argv[2])"
+)
 
 
 class Apart:
@@ -96,7 +101,9 @@ class Apart:
             if late:
                 return None
             if fresh:  # one that was kept may have ended just now for want of work
-                raise CopyFailed(kind_of(words), words or "the process of the copy has died")
+                # That a Python is not there says nothing of the file that it was to copy.
+                kind = None if child.status in CANNOT_RUN else kind_of(words)
+                raise CopyFailed(kind, words or f"the process of the copy has died ({child.status})")
 
     def close(self) -> None:
         """End the children that wait for work."""
@@ -159,6 +166,11 @@ class _Child:
         finally:
             timer.cancel()
 
+    @property
+    def status(self) -> Optional[int]:
+        """How it ended; ``None`` as long as that is not known."""
+        return self._process.returncode
+
     def kill(self) -> None:
         """Kill it, with what it has started; `ask` then answers."""
         kill(self._process)
@@ -172,30 +184,39 @@ class _Child:
             with contextlib.suppress(OSError):
                 pipe.close()
         with self._errors as errors:
-            errors.seek(0)
-            return last_of(errors.read()[-4000:].decode("utf-8", "replace"))
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4000))
+            return last_of(errors.read().decode("utf-8", "replace"))
 
 
 def main(name: str) -> None:
     """Serve as a child: calls of functions of one module, until stdin ends or nothing has come for a while."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries may print what they like
+    asked, nothing = os.fdopen(os.dup(0), encoding="utf-8"), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)  # and what they start may read: it finds the end, and no request
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
     module = import_module(name)
     while True:
         try:
             request = json.loads(requests.get(timeout=IDLE))
         except queue.Empty:
-            os._exit(0)
+            _end()
         answers.write(json.dumps(_answer(module, request)) + "\n")
         answers.flush()
 
 
-def _listen(requests: queue.SimpleQueue[str]) -> None:
-    for line in sys.stdin:
+def _listen(asked: IO[str], requests: queue.SimpleQueue[str]) -> None:
+    for line in asked:
         requests.put(line)
-    os._exit(0)  # the pilot has ended, whatever is going on here
+    _end()  # the pilot has ended, whatever is going on here
+
+
+def _end() -> NoReturn:
+    """End at once, with what was started here."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
 
 
 def _answer(module: Any, request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -96,7 +96,8 @@ class _Run:
             argv = ["/bin/sh", "-c", _SHOWING, settings["token_file"], *argv]
         ran = run(argv, self._deadline, self._cancel, environment=self._environment, setup=self._setup)
         if ran.status in CANNOT_RUN:
-            raise CopyFailed(None, f"gfal2 is not on this node: neither its Python module (gfal.python) nor {program}")
+            neither = f"neither its Python module (gfal.python) nor {program}"
+            raise CopyFailed(None, f"gfal2 is not on this node, {neither}: {ran.failure().words}")
         return ran
 
     def _seconds(self) -> str:

@@ -28,8 +28,9 @@ PATIENCE = 5.0
 MOST_READ = 4 * 2**20
 #: Exit statuses of a shell, and of ``env``, for a program that is not there or cannot be run.
 CANNOT_RUN = (126, 127)
-#: Sources a script, then becomes the program: the words of both are arguments, never part of the shell's text.
-SOURCE = '. "$0" >&2 && exec "$@"'
+#: Sources a script, then becomes the program: the words of both are arguments, never part of the shell's text. A script
+#: that fails or is not there (``command``: the shell goes on) is told as a program that cannot be run.
+SOURCE = 'command . "$0" >&2 </dev/null || exit 126; exec "$@"'
 
 
 class Ran(NamedTuple):

@@ -25,6 +25,7 @@ def hang(folder):
     time.sleep(60)
 def die(): sys.stderr.write("library: out of luck\\n"); sys.stderr.flush(); os._exit(3)
 def variable(name): return os.environ.get(name)
+def read(): return subprocess.run(["cat"], stdout=subprocess.PIPE).stdout.decode()
 """
 
 
@@ -117,19 +118,52 @@ def test_several_threads_have_a_child_each(apart):
     assert len(set(found)) == 2
 
 
-def test_a_child_ends_with_its_pilot_even_in_the_midst_of_a_call(apart, tmp_path):
+def test_a_child_ends_with_its_pilot_even_in_the_midst_of_a_call_and_so_does_what_it_started(apart, tmp_path):
     code = (
         "from pilot.copytool.apart import Apart; from pilot.copytool.base import Deadline\n"
         f"Apart('done_apart', environment={{'PYTHONPATH': {str(tmp_path / 'modules')!r}}})"
         f".call('hang', {{'folder': {str(tmp_path)!r}}}, Deadline(60))"
     )
     pilot = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
-    child, _ = pids(tmp_path)
+    child, started = pids(tmp_path)
     pilot.kill()
     pilot.wait()
     assert gone(child)
+    assert gone(started)
 
 
 def test_a_python_that_is_not_there_is_told():
     with pytest.raises(CopyFailed, match="no-such-python"):
         Apart("done_apart", python="/no-such-python").call("pid", {}, Deadline(20))
+
+
+def test_what_a_library_starts_finds_nothing_to_read(apart):
+    assert apart.call("read", {}, Deadline(20)) == ""
+    assert apart.call("add", {"a": 1, "b": 2}, Deadline(20)) == {"sum": 3}
+
+
+def test_a_setup_script_takes_no_request_from_the_child(apart, tmp_path):
+    (tmp_path / "setup.sh").write_text("cat\nexport COMPASS_B=set\n")
+    own = Apart("done_apart", environment={"PYTHONPATH": f"{tmp_path}/modules"}, setup=f"{tmp_path}/setup.sh")
+    try:
+        assert own.call("variable", {"name": "COMPASS_B"}, Deadline(20)) == "set"
+    finally:
+        own.close()
+
+
+@pytest.mark.parametrize("given", [{"python": "/nowhere/python"}, {"setup": "/nowhere/setup.sh"}])
+def test_that_a_python_or_its_setup_is_not_there_says_nothing_of_the_file(given):
+    with pytest.raises(CopyFailed, match="/nowhere/") as caught:
+        Apart("done_apart", **given).call("add", {"a": 1, "b": 2}, Deadline(20))
+    assert caught.value.kind is None
+
+
+def test_another_pilot_on_the_path_of_modules_is_not_taken(tmp_path):
+    (tmp_path / "pilot").mkdir()
+    (tmp_path / "pilot" / "__init__.py").write_text("raise SystemExit('another pilot')")
+    (tmp_path / "done_apart.py").write_text(MODULE)
+    own = Apart("done_apart", environment={"PYTHONPATH": str(tmp_path)})
+    try:
+        assert own.call("add", {"a": 1, "b": 2}, Deadline(20)) == {"sum": 3}
+    finally:
+        own.close()

@@ -57,6 +57,14 @@ def test_that_a_program_is_not_there_says_nothing_of_the_file():
     assert program.run(["compass-no-such-program"], Deadline(10)).failure().kind is None
 
 
+def test_that_a_setup_script_is_not_there_or_fails_says_nothing_of_the_file(tmp_path):
+    (tmp_path / "fails.sh").write_text("ls /nowhere\n")
+    for script in (tmp_path / "absent.sh", tmp_path / "fails.sh"):
+        failure = program.run(["echo", "ran"], Deadline(10), setup=str(script)).failure()
+        assert failure.kind is None
+        assert "No such file" in failure.words
+
+
 def test_what_a_program_leaves_running_is_ended_and_not_waited_for(tmp_path):
     begun = time.monotonic()
     ran = program.run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/child; echo done"], Deadline(30))
