@@ -20,6 +20,7 @@ from pilot.api.event_ranges import EventCalls
 from pilot.api.keys import KeyCalls
 from pilot.api.report import Report, written
 from pilot.contract import routes
+from pilot.contract.addresses import cleaned
 from pilot.contract.codec import ContractError, Dialect, encode
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import QueueData, StorageEndpoint
@@ -246,7 +247,7 @@ class Communicator(EventCalls, KeyCalls):
         """Read the JSON of a queue or of storages: at an address, or in a file; raises likewise."""
         if source.startswith(("http://", "https://", "/cache/")):
             url = self._base + source if source.startswith("/cache/") else source
-            return replies.described(self._exchange("GET", url), source)
+            return replies.described(self._exchange("GET", url), cleaned(source))
         try:
             return replies.described((replies.OK, Path(source).read_bytes()), source)
         except (OSError, ValueError, replies.BadAnswer) as wrong:  # a name may be none that a file can have
@@ -284,14 +285,14 @@ class Communicator(EventCalls, KeyCalls):
             return self._once(session or self._connect(), method, url, body, headers or {})
         except requests.ConnectionError as wrong:
             if session is None:
-                raise replies.Unreachable(f"{method} {url}: {replies.cause(wrong)}") from wrong
+                raise _unreachable(method, url, wrong) from wrong
             self._idle.clear()
         except OSError as wrong:  # every error of requests is one; so is a certificate that is not there
-            raise replies.Unreachable(f"{method} {url}: {replies.cause(wrong)}") from wrong
+            raise _unreachable(method, url, wrong) from wrong
         try:
             return self._once(self._connect(), method, url, body, headers or {})
         except OSError as wrong:
-            raise replies.Unreachable(f"{method} {url}: {replies.cause(wrong)}") from wrong
+            raise _unreachable(method, url, wrong) from wrong
 
     def _once(
         self, session: requests.Session, method: str, url: str, body: Optional[bytes], headers: Mapping[str, str]
@@ -309,8 +310,8 @@ class Communicator(EventCalls, KeyCalls):
         ) as answer:
             content = self._read(answer, given)
             if answer.is_redirect:
-                leads = f"it leads on to {answer.headers['location']}, and is not followed; server.url has to name that"
-                content = leads.encode()
+                there = cleaned(answer.headers["location"])
+                content = f"it leads on to {there}, and is not followed; server.url has to name that".encode()
             self._dated = answer.headers.get("Date", ""), time.time()
             if url.startswith(self._base + "/") and routes.CONTRACT_HEADER in answer.headers:
                 self._announced = True
@@ -367,3 +368,7 @@ class Communicator(EventCalls, KeyCalls):
         if self._server.certificate:
             session.cert = self._server.certificate
         return session
+
+
+def _unreachable(method: str, url: str, wrong: OSError) -> replies.Unreachable:
+    return replies.Unreachable(cleaned(f"{method} {url}: {replies.cause(wrong)}"))

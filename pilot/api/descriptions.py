@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from pilot.api import replies
+from pilot.contract.addresses import cleaned
 from pilot.contract.codec import ContractError, shown
 from pilot.contract.queue import QueueData, StorageEndpoint
 from pilot.errors import ConfigError
@@ -50,7 +51,7 @@ class Descriptions:
                 f"queue: {shown(given)} is none; give its name, a file, an address, its JSON or QueueData"
             )
         if names_a_file(given):
-            return self._queue_from(self._reader.description(str(given)), str(given))
+            return self._queue_from(self._reader.description(str(given)), cleaned(str(given)))
         source = self._settings.queue.data_url
         self._need_server(source, f"queue: {given}", "queue.data_url (--queuedata-url)")
         return self._reader.queue_data(str(given), source)

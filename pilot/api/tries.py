@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pilot.api.staged import FileResult, State
+from pilot.contract.addresses import shown
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import Role
 
@@ -37,8 +38,6 @@ class Tries:
 
 def done(item: Item, stored: StoredFile, seconds: float, tries: Sequence[Trace]) -> FileResult:
     """Answer what became of a file that is where it should be."""
-    from pilot.copytool.trace import shown
-
     here, there = str(item.folder / item.file.lfn), shown(stored.url)
     incoming = item.file.role is Role.INPUT
     return FileResult(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Callable, Optional
 
+from pilot.contract.addresses import shown
 from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.messages import StoredFile
 from pilot.contract.named import NamedTuple
@@ -15,7 +16,7 @@ from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, Fai
 from pilot.copytool.failures import Direction, passes
 from pilot.copytool.routes import Route
 from pilot.copytool.together import Turns
-from pilot.copytool.trace import WORDS, Trace, shown
+from pilot.copytool.trace import WORDS, Trace
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
 
+from pilot.contract.addresses import cleaned
 from pilot.contract.frozen import Frozen
 from pilot.contract.named import NamedTuple
 
@@ -33,11 +34,14 @@ class FailureKind(str, Enum):
 
 
 class CopyFailed(Exception):
-    """A copy did not happen. ``words`` are the tool's last ones; ``kind`` is ``None`` when they tell nothing."""
+    """A copy did not happen. ``words`` are the tool's last ones; ``kind`` is ``None`` when they tell nothing.
+
+    Addresses in its words lose what may be a secret: they go into logs, reports and traces.
+    """
 
     def __init__(self, kind: Optional[FailureKind], words: str) -> None:
-        super().__init__(words)
-        self.kind, self.words = kind, words
+        self.kind, self.words = kind, cleaned(words)
+        super().__init__(self.words)
 
 
 class CopyCancelled(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -46,11 +45,6 @@ class Trace(Frozen):
     def well(self) -> bool:
         """Whether the file arrived, or was stored, and is as it should be."""
         return not self.kind and not self.error
-
-
-def shown(url: str) -> str:
-    """Write an address without what may be a secret in it: a password, a signature."""
-    return re.sub(r"//[^/\s]*@", "//***@", url.partition("?")[0])
 
 
 def told(trace: Trace) -> Mapping[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Optional
 
+from pilot.contract.addresses import cleaned
 from pilot.contract.named import NamedTuple
 from pilot.errors import ConfigError
 from pilot.settings.declaring import LONGEST
@@ -42,8 +42,8 @@ class Loaded(NamedTuple):
 
 
 def _shown(value: Any) -> str:
-    """Write a value without the name and password that an address may hold: it goes into logs."""
-    return re.sub(r"//[^/\s'\"]*@", "//***@", repr(value))
+    """Write a value without the secrets that an address may hold: it goes into logs."""
+    return cleaned(repr(value))
 
 
 def load(layers: Iterable[Layer]) -> Loaded:

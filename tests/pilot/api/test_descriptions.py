@@ -6,7 +6,7 @@ import pytest
 
 from pilot import settings
 from pilot.api.descriptions import Descriptions
-from pilot.api.replies import BadQueueData
+from pilot.api.replies import BadQueueData, Unreachable
 from pilot.contract.queue import QueueData, StorageEndpoint, local_storage
 from pilot.errors import ConfigError
 from tests.pilot.dispatcher import QUEUE, serving
@@ -82,6 +82,17 @@ def test_a_missing_file_is_told_by_its_name(tmp_path):
         reading().queue(tmp_path / "gone.json")
     with pytest.raises(BadQueueData, match="gone.json: cannot be read"):
         reading().storages(tmp_path / "gone.json")
+
+
+def test_an_address_is_told_without_its_secrets(tmp_path):
+    with serving(tmp_path) as server:
+        with_secrets = server.url.replace("://", "://me:s3cret@") + "/gone.json?sig=s3cret"
+        with pytest.raises(BadQueueData, match=r"//\*\*\*@127.0.0.1:\d+/gone.json\?\*\*\*: ") as wrong:
+            reading().queue(with_secrets)
+        assert "s3cret" not in str(wrong.value)
+    with pytest.raises(Unreachable, match=r"GET http://\*\*\*@127.0.0.1:1/gone.json\?\*\*\*") as wrong:
+        reading().storages("http://me:s3cret@127.0.0.1:1/gone.json?sig=s3cret")
+    assert "s3cret" not in str(wrong.value)
 
 
 def test_a_name_that_no_file_can_have_is_told_as_one_that_cannot_be_read():

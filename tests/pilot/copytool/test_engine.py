@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pilot.contract.addresses import shown
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.queue import Protocol, QueueData, StorageEndpoint
@@ -17,7 +18,6 @@ from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, Fai
 from pilot.copytool.engine import Engine
 from pilot.copytool.local import Link, Local, Move, SymbolicLink, path_of
 from pilot.copytool.together import Turns
-from pilot.copytool.trace import shown
 from pilot.errors import JobFailed
 
 CONTENT = b"events " * 500

@@ -93,3 +93,9 @@ def test_of_very_many_some_are_named():
     failed = together([lost(str(number)) for number in range(100)], 100)
     assert failed.detail.endswith("100 of 100 files failed, also " + ", ".join(map(str, range(1, 21))) + " and 79 more")
     assert len(failed.facts["lfns"]) == 100
+
+
+def test_what_a_tool_says_loses_the_secrets_of_addresses():
+    failed = CopyFailed(None, "https://me:s3cret@storage/a?X-Amz-Signature=s3cret refused it")
+    assert failed.words == str(failed) == "https://***@storage/a?*** refused it"
+    assert "s3cret" not in str(job_failure(failed, Direction.OUT, FILE))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from pilot.copytool.trace import Trace, shown, told
+from pilot.copytool.trace import Trace, told
 
 
 def test_what_says_nothing_is_left_out():
@@ -24,15 +22,3 @@ def test_what_says_nothing_is_left_out():
 def test_a_trace_without_an_error_ended_well():
     assert Trace("a", "in").well
     assert not Trace("a", "in", kind="unknown").well
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("https://user:p@ss@storage/x?signature=s3cret", "https://***@storage/x"),
-        ("file:///data/a", "file:///data/a"),
-        ("rucio:scope:lfn", "rucio:scope:lfn"),
-    ],
-)
-def test_no_secret_of_an_address_is_shown(url, words):
-    assert shown(url) == words
