@@ -62,7 +62,10 @@ class Apart:
         variables = [f"{name}={value}" for name, value in environment.items()]
         sourced = ["/bin/sh", "-c", SOURCE, setup] if setup else []
         self._command = ["env", *variables, *sourced, python or sys.executable, "-c", _CHILD, _ROOT, module]
-        self._lock, self._kept = threading.Lock(), list[_Child]()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process, self._lock, self._kept = os.getpid(), threading.Lock(), list[_Child]()
 
     def call(
         self, function: str, arguments: Mapping[str, Any], deadline: Deadline, cancel: Optional[Cancel] = None
@@ -113,6 +116,8 @@ class Apart:
             child.end()
 
     def _take(self) -> tuple[_Child, bool]:
+        if self._process != os.getpid():  # a fork: two that speak with one child would get each other's answers
+            self._begin()
         with self._lock:
             if self._kept:
                 return self._kept.pop(), False

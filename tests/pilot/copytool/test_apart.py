@@ -167,3 +167,22 @@ def test_another_pilot_on_the_path_of_modules_is_not_taken(tmp_path):
         assert own.call("add", {"a": 1, "b": 2}, Deadline(20)) == {"sum": 3}
     finally:
         own.close()
+
+
+def test_a_fork_has_children_of_its_own(apart):
+    """With one child for both, one process would get the answer that the other one waits for."""
+    before = apart.call("pid", {}, Deadline(30))
+    reading, writing = os.pipe()
+    fork = os.fork()
+    if not fork:
+        try:
+            os.write(writing, str(apart.call("pid", {}, Deadline(30))).encode())
+            apart.close()
+        finally:
+            os._exit(0)
+    assert os.waitpid(fork, 0)[1] == 0
+    told = int(os.read(reading, 100))
+    os.close(reading)
+    os.close(writing)
+    assert told != before
+    assert apart.call("pid", {}, Deadline(30)) == before
