@@ -119,9 +119,10 @@ REPLICA_MOVES = frozenset(
         (R.AVAILABLE, R.ON_TAPE),
         (R.ON_TAPE, R.AVAILABLE),
         *((before, after) for before in _THERE for after in (R.LOST, R.REMOVING)),
-        (R.LOST, R.REMOVING),
         # It could not be removed, and is what it was before.
         *((R.REMOVING, after) for after in (*_THERE, R.LOST, R.DELETED)),
+        # What is lost stays so until it is known to be gone.
+        (R.LOST, R.DELETED),
         *((before, after) for before in (R.LOST, R.DELETED) for after in (*_THERE, R.COPYING)),
     }
 )

@@ -227,7 +227,7 @@ def _sources(order: _Order, found: Mapping[int, DatasetFile], replicas: Mapping[
 def _prepare_replicas(order: _Order, found: Mapping[int, DatasetFile], replicas: Mapping[int, list[Replica]]) -> None:
     """Write down the replicas that copies will make, or those that are on their way out."""
     if order.kind is TransferKind.DELETE:
-        move_replicas(found, order.endpoint, ReplicaState.REMOVING, now=order.now)
+        move_replicas(found, order.endpoint, ReplicaState.REMOVING, now=order.now, only=THERE)
         return
     if order.kind is TransferKind.PRESTAGE:
         return
@@ -296,6 +296,9 @@ def try_again(request: TransferRequest, *, by: str, now: datetime | None = None)
                 for one in failed
             ]
             door.move_all(steps, by=by, now=at)
+            if request.kind == TransferKind.DELETE:
+                files = [one.file_id for one in failed]
+                move_replicas(files, request.endpoint, ReplicaState.REMOVING, now=at, only=THERE)
     except IntegrityError as busy:
         raise RequestRefused(f"{request}: something else is being done with one of its files; wait for it") from busy
     move(

@@ -23,7 +23,7 @@ from server.dataservice.states import (
     TransferKind,
     TransferState,
 )
-from server.dataservice.steps.contact import ask
+from server.dataservice.steps.contact import ask, checked
 from server.dataservice.steps.tries import again, follow_failures, paths_of, seconds
 from server.dataservice.where import Rims
 from server.lib.moves import move
@@ -85,7 +85,9 @@ def _say(submission: Submission, paths: Mapping[int, str], transfers: Sequence[T
         tape = rims.storage_of(submission.endpoint)
         if not isinstance(tape, Tape):
             raise LookupError(f"storage {submission.endpoint!r} has no tapes")
-        return tape.recall(names, lifetime=submission.lifetime, request=submission.number)
+        ticket = tape.recall(names, lifetime=submission.lifetime, request=submission.number)
+        checked(ticket.refused, Fault)
+        return Ticket(str(ticket.id), ticket.refused)
     mover = rims.mover_of(submission.source, submission.endpoint)
     return Ticket(mover.submit(_copies(submission, transfers, paths, rims), request=submission.number), {})
 

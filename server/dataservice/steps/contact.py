@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.db.models import F, Value
+from django.db import DatabaseError
+from django.db.models import Case, F, IntegerField, Value, When
 from django.db.models.functions import Coalesce
 
 from server.dataservice.models import Contact
 from server.storage.base import StorageMisconfigured, StorageUnavailable
+
+log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -23,18 +27,42 @@ class Silent(Exception):
 
 
 def ask(endpoint: str, question: Callable[[], Answer], now: datetime) -> Answer:
-    """Ask a storage, and write down whether it answered.
+    """Ask a storage, and write down whether it answered. Opening it belongs into the question: that is no answer yet.
 
     Raises:
-        Silent: it did not.
+        Silent: it did not, or its plugin failed: what is wrong with one storage must not stop the others.
     """
     try:
         answer = question()
     except (StorageUnavailable, StorageMisconfigured, LookupError) as why:
         _silent(endpoint, str(why) or type(why).__name__, now)
         raise Silent(f"{endpoint}: {why}") from why
+    except DatabaseError:  # ours, and no word of the storage's
+        raise
+    except Exception as why:
+        log.exception("the plugin of storage %s failed", endpoint)
+        _silent(endpoint, f"its plugin failed: {type(why).__name__}: {why}", now)
+        raise Silent(f"{endpoint}: {why}") from why
     _answered(endpoint, now)
     return answer
+
+
+def checked(answer: Mapping[str, Answer], *kinds: type) -> Mapping[str, Answer]:
+    """Answer what a storage said of files, if it is of these kinds.
+
+    Raises:
+        StorageUnavailable: it is something else.
+    """
+    said: Any = answer
+    if not isinstance(said, Mapping) or not all(isinstance(one, kinds) for one in said.values()):
+        raise StorageUnavailable(f"it answers nonsense: {str(said)[:200]}")
+    return answer
+
+
+def silent_last() -> Case:
+    """Order rows with an endpoint so that those of storages that were silent last time come last."""
+    known = list(Contact.objects.filter(silent_since__isnull=False).values_list("endpoint", flat=True))
+    return Case(When(endpoint__in=known, then=Value(1)), default=Value(0), output_field=IntegerField())
 
 
 def _silent(endpoint: str, words: str, now: datetime) -> None:

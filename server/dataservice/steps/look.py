@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -14,8 +14,8 @@ from server.dataservice.limits import limits
 from server.dataservice.logic.files import move_replicas
 from server.dataservice.models import Transfer
 from server.dataservice.states import TO_BE_LOOKED_AT, ReplicaState, TransferKind, TransferState, values
-from server.dataservice.steps.contact import Silent, ask
-from server.dataservice.steps.tries import again, expected_of, follow_failures, paths_of, seconds
+from server.dataservice.steps.contact import Silent, ask, checked, silent_last
+from server.dataservice.steps.tries import again, expected_of, follow_failures, not_after, paths_of, seconds
 from server.dataservice.truth import Expected, Looked, Then, Wanted, follow, judge
 from server.dataservice.where import Rims
 from server.storage.base import Fault, FaultKind, Found
@@ -56,12 +56,15 @@ def look(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
 
 def _next_group(now: datetime, silent: set[str]) -> list[Transfer]:
     """Answer the files of one look: of one kind and state, at one storage."""
-    due = Transfer.objects.filter(state__in=values(TO_BE_LOOKED_AT), due__lte=now).exclude(endpoint__in=silent)
-    first = due.order_by("due", "pk").first()
+    due = Transfer.objects.filter(not_after("due", now), state__in=values(TO_BE_LOOKED_AT))
+    first = due.exclude(endpoint__in=silent).order_by(silent_last(), "due", "pk").first()
     if first is None:
         return []
     alike = due.filter(kind=first.kind, state=first.state, endpoint=first.endpoint)
-    return list(alike.order_by("due", "pk")[: limits(first.kind).bulk])
+    _, checksums = _LOOKS[K(first.kind), S(first.state)]
+    bulk = limits(first.kind).bulk
+    # To tell a checksum many storages read the file: fewer at once, so that there is a sign of life between.
+    return list(alike.order_by("due", "pk")[: max(bulk // 10, 1) if checksums else bulk])
 
 
 def _look_at(transfers: Sequence[Transfer], rims: Rims, now: datetime) -> int:
@@ -73,8 +76,12 @@ def _look_at(transfers: Sequence[Transfer], rims: Rims, now: datetime) -> int:
     first = transfers[0]
     wanted, checksums = _LOOKS[K(first.kind), S(first.state)]
     paths, expected = paths_of(transfers), expected_of(transfers)
-    storage = ask(first.endpoint, lambda: rims.storage_of(first.endpoint), now)
-    found = ask(first.endpoint, lambda: storage.look(list(paths.values()), checksums=checksums), now)
+    names = list(paths.values())
+
+    def question() -> Mapping[str, Found | Fault]:
+        return checked(rims.storage_of(first.endpoint).look(names, checksums=checksums), Found, Fault)
+
+    found = ask(first.endpoint, question, now)
     nowhere = Fault(FaultKind.ABSENT, "the storage says nothing of it")
     with transaction.atomic():
         steps = []
@@ -93,7 +100,7 @@ def _judged(expected: Expected, said: Found | Fault, wanted: Wanted, checksums: 
 
 def _step(transfer: Transfer, looked: Looked, now: datetime) -> Step:
     bounds = limits(transfer.kind)
-    since = transfer.answer_since if transfer.answer == looked.answer and transfer.answer_since else now
+    since = min(transfer.answer_since, now) if transfer.answer == looked.answer and transfer.answer_since else now
     told = {"answer": looked.answer.value, "answer_since": since}
     then = follow(looked.answer, now - since, bounds)
     if then is Then.WAIT:

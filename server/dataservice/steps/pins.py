@@ -17,7 +17,7 @@ from server.dataservice.models import Submission, Transfer
 from server.dataservice.states import LIVING, ReplicaState, TransferKind, TransferState, values
 from server.dataservice.steps.calls import begin, call
 from server.dataservice.steps.contact import Silent, ask
-from server.dataservice.steps.tries import paths_of, seconds
+from server.dataservice.steps.tries import not_after, paths_of, seconds
 from server.dataservice.where import Rims
 from server.storage.base import Tape
 
@@ -54,9 +54,14 @@ def release_unwanted(rims: Rims, now: datetime, keep: Callable[[], None], silent
 
 def _release(submission: Submission, transfers: Sequence[Transfer], rims: Rims, now: datetime) -> None:
     paths = list(paths_of(transfers).values())
-    tape = ask(submission.endpoint, lambda: rims.storage_of(submission.endpoint), now)
-    if isinstance(tape, Tape) and submission.ticket:
-        ask(submission.endpoint, lambda: tape.release(submission.ticket, paths), now)
+    if submission.ticket:
+        ask(submission.endpoint, lambda: _give_back(submission, paths, rims), now)
+
+
+def _give_back(submission: Submission, paths: Sequence[str], rims: Rims) -> None:
+    tape = rims.storage_of(submission.endpoint)
+    if isinstance(tape, Tape):
+        tape.release(submission.ticket, paths)
 
 
 @transaction.atomic
@@ -91,7 +96,7 @@ def prolong(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[str
     for _ in range(bounds.calls_per_cycle):
         keep()
         ending = Transfer.objects.filter(**PRESTAGES, state=S.PINNED, pinned_until__lte=soon, pinned_until__gt=now)
-        ending = ending.filter(wanted_until__gt=F("pinned_until"), due__lte=now).exclude(endpoint__in=silent)
+        ending = ending.filter(not_after("due", now), wanted_until__gt=F("pinned_until")).exclude(endpoint__in=silent)
         first = ending.order_by("pinned_until", "pk").first()
         if first is None or first.wanted_until is None:
             break

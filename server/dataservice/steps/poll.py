@@ -20,8 +20,8 @@ from server.dataservice.states import (
     TransferState,
     values,
 )
-from server.dataservice.steps.contact import Silent, ask
-from server.dataservice.steps.tries import again, follow_failures, paths_of, seconds
+from server.dataservice.steps.contact import Silent, ask, checked, silent_last
+from server.dataservice.steps.tries import again, follow_failures, not_after, paths_of, seconds
 from server.dataservice.where import Rims
 from server.storage.base import Copied, CopyState, Recall, Recalled, Tape
 
@@ -41,11 +41,12 @@ def poll(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
     """Ask how far requests are; answer how many files have moved. A silent storage is left alone for this run."""
     bounds, moved, silent = limits(), 0, set[str]()
     close_those_over()
-    taken = Submission.objects.filter(state=SubmissionState.TAKEN, asked__lte=now - seconds(bounds.poll_every))
-    taken = taken.filter(Exists(_files_in(AT_WORK)))
-    for submission in list(taken.order_by("asked", "pk")[: bounds.calls_per_cycle]):
-        if submission.endpoint in silent:
-            continue
+    taken = Submission.objects.filter(not_after("asked", now - seconds(bounds.poll_every)), state=SubmissionState.TAKEN)
+    taken = taken.filter(Exists(_files_in(AT_WORK))).order_by(silent_last(), "asked", "pk")
+    for _ in range(bounds.calls_per_cycle):
+        submission = taken.exclude(endpoint__in=silent).first()
+        if submission is None:
+            break
         keep()
         try:
             moved += _poll_one(submission, rims, now)
@@ -90,10 +91,11 @@ def _ask(submission: Submission, paths: Mapping[int, str], rims: Rims) -> dict[i
         tape = rims.storage_of(submission.endpoint)
         if not isinstance(tape, Tape):
             raise LookupError(f"storage {submission.endpoint!r} has no tapes")
-        told = tape.recalled(submission.ticket, list(paths.values()))
+        told = checked(tape.recalled(submission.ticket, list(paths.values())), Recalled)
         return {key: told.get(path, UNKNOWN) for key, path in paths.items()}
     storage = rims.storage_of(submission.endpoint)
-    copied = rims.mover_of(submission.source, submission.endpoint).status(submission.ticket)
+    mover = rims.mover_of(submission.source, submission.endpoint)
+    copied = checked(mover.status(submission.ticket), Copied)
     return {key: _as_recalled(copied.get(storage.url(path))) for key, path in paths.items()}
 
 
@@ -117,8 +119,9 @@ def _step(transfer: Transfer, said: Recalled, submission: Submission, lifetime: 
         return again(transfer, said.words or "the storage says no more than that it failed", now, answer=Answer.REFUSED)
     if said.state is Recall.UNKNOWN:
         return again(transfer, said.words or "the storage does not know the request any more", now)
-    if now - submission.begun >= seconds(limits(transfer.kind).patience):
-        days = (now - submission.begun).total_seconds() / 86400
+    age = abs(now - submission.begun)  # begun far in the future: by a clock that was wrong
+    if age >= seconds(limits(transfer.kind).patience):
+        days = age.total_seconds() / 86400
         return again(transfer, f"given up: it was {transfer.state} for {days:.1f} days", now)
     if said.state is Recall.ACTIVE and transfer.state == TransferState.QUEUED:
         return Step(transfer, TransferState.ACTIVE)
@@ -131,6 +134,15 @@ def _kept(
     """Say until when a file that has come is kept, and wanted; the first begins with the first arrival."""
     if transfer.kind != TransferKind.PRESTAGE:
         return {}
-    told = None if said.pinned_until is None else datetime.fromtimestamp(said.pinned_until, tz=now.tzinfo)
     wanted = transfer.wanted_until or now + seconds(lifetime)
-    return {"pinned_until": told or now + seconds(submission.lifetime), "wanted_until": wanted}
+    return {
+        "pinned_until": _pinned_until(said.pinned_until, now + seconds(submission.lifetime)),
+        "wanted_until": wanted,
+    }
+
+
+def _pinned_until(told: float | None, asked: datetime) -> datetime:
+    """Believe a storage that keeps a file shorter than it was asked to; a longer time, or none, is what was asked."""
+    if told is None or not told > 0:
+        return asked
+    return datetime.fromtimestamp(min(told, asked.timestamp()), tz=asked.tzinfo)

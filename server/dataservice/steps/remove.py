@@ -21,8 +21,8 @@ from server.dataservice.states import (
     TransferState,
 )
 from server.dataservice.steps.calls import begin
-from server.dataservice.steps.contact import Silent, ask
-from server.dataservice.steps.tries import again, follow_failures, paths_of
+from server.dataservice.steps.contact import Silent, ask, checked
+from server.dataservice.steps.tries import again, follow_failures, not_after, paths_of
 from server.dataservice.where import Rims
 from server.lib.moves import move
 from server.storage.base import Fault, FaultKind
@@ -50,7 +50,7 @@ def remove(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
 
 @transaction.atomic
 def _begin_some(now: datetime, silent: set[str]) -> Submission | None:
-    due = Transfer.objects.filter(kind=TransferKind.DELETE, state=S.REQUESTED, due__lte=now)
+    due = Transfer.objects.filter(kind=TransferKind.DELETE, state=S.REQUESTED).filter(not_after("due", now))
     first = due.exclude(endpoint__in=silent).order_by("pk").first()
     if first is None:
         return None
@@ -70,12 +70,15 @@ def _call(submission: Submission, rims: Rims, now: datetime, silent: set[str]) -
     transfers = list(Transfer.objects.filter(submission=submission, state=S.ACTIVE).order_by("pk"))
     paths = paths_of(transfers)
     try:
-        storage = ask(submission.endpoint, lambda: rims.storage_of(submission.endpoint), now)
-        said = ask(submission.endpoint, lambda: storage.remove(list(paths.values())), now) if paths else {}
+        said = ask(submission.endpoint, lambda: _say(submission.endpoint, paths, rims), now) if paths else {}
     except Silent:
         silent.add(submission.endpoint)
         return 0
     return _done(submission, transfers, paths, said, now)
+
+
+def _say(endpoint: str, paths: Mapping[int, str], rims: Rims) -> Mapping[str, Fault | None]:
+    return checked(rims.storage_of(endpoint).remove(list(paths.values())), Fault, type(None))
 
 
 @transaction.atomic
@@ -86,7 +89,8 @@ def _done(
     said: Mapping[str, Fault | None],
     now: datetime,
 ) -> int:
-    rows = door.locked([one.pk for one in transfers], [S.ACTIVE])
+    locked = door.locked([one.pk for one in transfers], [S.ACTIVE])
+    rows = [row for row in locked if row.submission_id == submission.pk]
     steps = [_step(row, said.get(paths.get(row.pk, ""), NOTHING_SAID), now) for row in rows]
     door.move_all(steps, by=SERVICE, now=now)
     follow_failures(steps, now)

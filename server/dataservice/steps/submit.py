@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Min
 
 from server.dataservice import door
 from server.dataservice.door import Step
@@ -14,11 +15,13 @@ from server.dataservice.limits import limits
 from server.dataservice.models import Submission, Transfer
 from server.dataservice.states import Answer, SubmissionState, TransferKind, TransferState
 from server.dataservice.steps.calls import SERVICE, begin, call
-from server.dataservice.steps.contact import Silent, ask
-from server.dataservice.steps.tries import expected_of, paths_of
+from server.dataservice.steps.contact import Silent, ask, checked
+from server.dataservice.steps.tries import expected_of, not_after, paths_of
 from server.dataservice.truth import Wanted, judge
 from server.dataservice.where import Rims
+from server.storage.base import Fault, FaultKind, Found
 
+NOTHING_SAID = Fault(FaultKind.FAILED, "the storage says nothing of it")
 CALLED = (TransferKind.PRESTAGE, TransferKind.ARCHIVE, TransferKind.REPLICATE)
 
 
@@ -44,7 +47,7 @@ def submit(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
         while most and group.endpoint not in silent:
             keep()
             most -= 1
-            submitted = _submit_some(group, rims, now, silent)
+            submitted = _submit_some(group, rims, now, silent, keep)
             said += submitted
             if not submitted:
                 break
@@ -70,16 +73,17 @@ def _recover(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[st
 
 def _groups(now: datetime) -> list[Group]:
     """Answer what calls there are to make, the oldest wishes first."""
-    rows = _due(now).order_by("pk").values_list("kind", "endpoint", "source", "request__lifetime")
-    return [Group(*row) for row in dict.fromkeys(rows.distinct())]
+    rows = _due(now).order_by().values_list("kind", "endpoint", "source", "request__lifetime")
+    return [Group(*row[:4]) for row in rows.annotate(oldest=Min("pk")).order_by("oldest")]
 
 
 def _due(now: datetime):  # type: ignore[no-untyped-def]
-    rows = Transfer.objects.filter(state=TransferState.REQUESTED, submission=None, due__lte=now, kind__in=CALLED)
+    rows = Transfer.objects.filter(state=TransferState.REQUESTED, submission=None, kind__in=CALLED)
+    rows = rows.filter(not_after("due", now))
     return rows.filter(wanted_until=None) | rows.filter(wanted_until__gt=now)
 
 
-def _submit_some(group: Group, rims: Rims, now: datetime, silent: set[str]) -> int:
+def _submit_some(group: Group, rims: Rims, now: datetime, silent: set[str], keep: Callable[[], None]) -> int:
     """Make one call; answer how many files it was for."""
     bounds = limits(group.kind)
     with transaction.atomic():
@@ -96,7 +100,7 @@ def _submit_some(group: Group, rims: Rims, now: datetime, silent: set[str]) -> i
         submission = begin(transfers, lifetime=min(group.lifetime, bounds.pin), now=now)
     try:
         if group.kind != TransferKind.PRESTAGE:
-            _make_room(submission, rims, now)
+            _make_room(submission, rims, now, keep)
         call(submission, rims, now)
     except Silent:
         silent.add(group.endpoint)
@@ -109,7 +113,7 @@ def _watch(transfers: list[Transfer], now: datetime) -> None:
     door.move_all(steps, by=SERVICE, now=now)
 
 
-def _make_room(submission: Submission, rims: Rims, now: datetime) -> None:
+def _make_room(submission: Submission, rims: Rims, now: datetime, keep: Callable[[], None]) -> None:
     """Look at the targets of copies: what lies there and is right is not copied again, what is wrong is removed.
 
     Only before the call is made for the first time: later the mover may be writing there.
@@ -119,17 +123,23 @@ def _make_room(submission: Submission, rims: Rims, now: datetime) -> None:
     """
     transfers = list(Transfer.objects.filter(submission=submission).order_by("pk"))
     paths, expected = paths_of(transfers), expected_of(transfers)
-    storage = ask(submission.endpoint, lambda: rims.storage_of(submission.endpoint), now)
-    found = ask(submission.endpoint, lambda: storage.look(list(paths.values())), now)
+    names = list(paths.values())
+
+    def question() -> Mapping[str, Found | Fault]:
+        return checked(rims.storage_of(submission.endpoint).look(names), Found, Fault)
+
+    found = ask(submission.endpoint, question, now)
     right, wrong = [], []
     for one in transfers:
-        looked = judge(expected[one.pk], found[paths[one.pk]], wanted=Wanted.ANYWHERE).answer
+        said = found.get(paths.get(one.pk, ""), NOTHING_SAID)
+        looked = judge(expected[one.pk], said, wanted=Wanted.ANYWHERE).answer
         if looked is Answer.RIGHT and one.answer != Answer.CHECKSUM:
             right.append(one.pk)
         elif looked not in (Answer.ABSENT, Answer.DELETED, Answer.REFUSED):
             wrong.append(paths[one.pk])
     if wrong:
-        ask(submission.endpoint, lambda: storage.remove(wrong), now)
+        keep()  # whoever took over meanwhile may have begun to copy: then nothing is removed
+        ask(submission.endpoint, lambda: rims.storage_of(submission.endpoint).remove(wrong), now)
     with transaction.atomic():
         there = door.locked(right, [TransferState.REQUESTED])
         steps = [Step(one, TransferState.ON_DISK, "it lies there already", {"due": now}) for one in there]

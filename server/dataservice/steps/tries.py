@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from server.dataservice.door import Step, batches
-from server.dataservice.limits import limits
+from server.dataservice.limits import DAY, HOUR, limits
 from server.dataservice.logic.files import give_up, move_replicas
 from server.dataservice.models import DatasetFile, Replica, Transfer
 from server.dataservice.states import LIVING, Answer, ReplicaState, TransferKind, TransferState, values
@@ -26,6 +28,12 @@ def again(transfer: Transfer, words: str, now: datetime, *, answer: Answer | Non
 
 def seconds(number: float) -> timedelta:
     return timedelta(seconds=number)
+
+
+def not_after(column: str, moment: datetime) -> Q:
+    """Say that a time has come; one that lies further ahead than anything is put off was set by a wrong clock."""
+    farthest = seconds(max(DAY, limits().look_every) + HOUR)
+    return Q(**{f"{column}__lte": moment}) | Q(**{f"{column}__gt": moment + farthest})
 
 
 def paths_of(transfers: Iterable[Transfer]) -> dict[int, str]:
@@ -78,7 +86,7 @@ def _delete_failed(transfer: Transfer, now: datetime) -> None:
     row = Replica.objects.filter(file=transfer.file_id, endpoint=transfer.endpoint).first()
     if row is not None:
         after = ReplicaState.ON_TAPE if row.on_tape else ReplicaState.AVAILABLE
-        move_replicas([transfer.file_id], transfer.endpoint, after, now=now)
+        move_replicas([transfer.file_id], transfer.endpoint, after, now=now, only=[ReplicaState.REMOVING])
 
 
 _FOLLOW = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from server.dataservice import logic
+from server.dataservice.logic.files import move_replicas
 from server.dataservice.models import DatasetFile, Submission
+from server.dataservice.states import ReplicaState
 from server.dataservice.steps import remove
 from server.storage.base import Fault, FaultKind
 from tests.server.dataservice.conftest import audit, filled, history, replicas, states, words
@@ -50,6 +52,38 @@ def test_what_cannot_be_removed_is_what_it_was(world):
     assert states(request) == ["failed"]
     assert words(request) == "after 5 tries: forbidden: read only"
     assert replicas("DISK") == ["available"]
+    audit()
+
+
+def test_what_could_not_be_removed_and_is_removed_later_is_deleted(world):
+    request = delete(world, filled(world, at="DISK"))
+    world.disk.refuses["raw/cdr00000-1.raw"] = Fault(FaultKind.FORBIDDEN, "read only")
+    for _ in range(5):
+        world.later(days=1).remove()
+    world.disk.refuses.clear()
+    assert logic.try_again(request, by="manager", now=world.now) == 1
+    assert replicas("DISK") == ["removing"]
+    world.remove()
+    assert world.disk.files == {}
+    assert replicas("DISK") == ["deleted"]
+    assert DatasetFile.objects.get().state == "deleted"
+    audit()
+
+
+def test_a_lost_file_that_cannot_be_removed_is_lost_still(world):
+    files = filled(world, at="DISK")
+    move_replicas(files, "DISK", ReplicaState.LOST, now=world.now)
+    request = delete(world, files)
+    assert replicas("DISK") == ["lost"]
+    world.disk.refuses["raw/cdr00000-1.raw"] = Fault(FaultKind.FORBIDDEN, "read only")
+    for _ in range(5):
+        world.later(days=1).remove()
+    assert states(request) == ["failed"]
+    assert (replicas("DISK"), DatasetFile.objects.get().state) == (["lost"], "lost")
+    world.disk.refuses.clear()
+    logic.try_again(request, by="manager", now=world.now)
+    world.remove()
+    assert replicas("DISK") == ["deleted"]
     audit()
 
 

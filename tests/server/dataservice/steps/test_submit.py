@@ -1,0 +1,53 @@
+"""What is requested goes out in calls, one for all that is alike."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from server.dataservice import logic
+from server.dataservice.models import Contact
+from server.dataservice.steps import submit
+from server.services.lease import LeaseLost
+from tests.server.dataservice.conftest import audit, filled, nothing, states
+
+
+def test_the_kinds_of_calls_are_read_and_not_each_file(world):
+    logic.request_prestage(filled(world, 50), "TAPE", 3600, "manager", now=world.now)
+    with CaptureQueriesContext(connection) as asked:
+        groups = submit._groups(world.now)
+    assert [(group.kind, group.endpoint, group.lifetime) for group in groups] == [("prestage", "TAPE", 3600.0)]
+    with connection.cursor() as cursor:
+        cursor.execute(asked[0]["sql"])
+        assert len(cursor.fetchall()) == 1
+
+
+def test_a_target_that_says_nothing_of_a_file_is_copied_to(world, monkeypatch):
+    request = logic.request_replicate(filled(world, at="DISK"), "FAR", "manager", now=world.now)
+    with monkeypatch.context() as strange:
+        strange.setattr(world.far, "look", lambda paths, checksums=False: {})
+        world.submit()
+    assert states(request) == ["queued"]
+    assert Contact.objects.get(endpoint="FAR").silent_since is None
+    world.porter.work()
+    world.later(seconds=30).poll()
+    world.look()
+    assert states(request) == ["verified"]
+    audit()
+
+
+def test_whoever_lost_its_lease_while_a_storage_hung_removes_nothing(world):
+    logic.request_replicate(filled(world, at="DISK"), "FAR", "manager", now=world.now)
+    world.far.put("raw/cdr00000-1.raw", size=3)  # another worker has begun to copy
+    signs = iter([nothing])
+
+    def keep():
+        next(signs, lost)()
+
+    def lost():
+        raise LeaseLost("dataservice.submit: taken over")
+
+    with pytest.raises(LeaseLost):
+        submit.submit(world.rims, now=world.now, keep=keep)
+    assert "raw/cdr00000-1.raw" in world.far.files
