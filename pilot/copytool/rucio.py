@@ -6,6 +6,7 @@ has no words for files that its catalogue does not have.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -13,7 +14,17 @@ from pathlib import Path
 from typing import Any, Optional
 
 from pilot.copytool import apart
-from pilot.copytool.base import ANY_SCHEME, Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Transfer
+from pilot.copytool.base import (
+    ANY_SCHEME,
+    Cancel,
+    CopyCancelled,
+    CopyFailed,
+    CopyTool,
+    Deadline,
+    FailureKind,
+    FileFacts,
+    Transfer,
+)
 from pilot.copytool.local import path_of
 from pilot.copytool.system_errors import told
 
@@ -22,6 +33,8 @@ BESIDE: Mapping[str, str] = {"file": "local", "root": "xrdcp", "roots": "xrdcp",
 OTHERWISE = "gfal"
 #: Seconds for removing what Rucio has left.
 CLEARING = 30.0
+#: What Rucio writes after a file's name while it stores it.
+HALF = ".rucio.upload"
 
 
 class Rucio(CopyTool):
@@ -84,19 +97,21 @@ class Rucio(CopyTool):
         if not source.stat().st_size:
             # Its clients want a checksum that they cannot compute, and go on trying for minutes.
             raise CopyFailed(FailureKind.SIZE, f"{source} is empty; Rucio stores no such file")
-        found = self._ask(
-            "store",
-            {
-                **self._both(transfer, deadline),
-                "path": str(source),
-                "url": transfer.target,
-                "dataset": _dataset(transfer),
-                "guid": transfer.guid,
-                "register": register,
-            },
-            deadline,
-            cancel,
-        )
+        asked = {
+            **self._both(transfer, deadline),
+            "path": str(source),
+            "url": transfer.target,
+            "dataset": _dataset(transfer),
+            "guid": transfer.guid,
+            "register": register,
+        }
+        try:
+            found = self._ask("store", asked, deadline, cancel)
+        except (CopyFailed, CopyCancelled) as failed:
+            if isinstance(failed, CopyCancelled) or failed.kind is FailureKind.TIMEOUT:  # killed in the midst of it
+                with contextlib.suppress(CopyFailed):
+                    self.remove(f"{transfer.target}{HALF}", Deadline(CLEARING))
+            raise
         if "unregistered" in found:
             # Left there, it would count as stored the next time.
             self.remove(transfer.target, Deadline(CLEARING))

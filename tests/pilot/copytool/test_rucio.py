@@ -300,3 +300,18 @@ def test_a_python_without_the_clients_says_what_to_do(rucio, store, name):
     bare = tool_of(rucio, python=sys._base_executable)
     with pytest.raises(CopyFailed, match=r"no rucio-clients .*compass-pilot\[rucio\].*rucio\.python"):
         store(bare, name)
+
+
+def test_nothing_of_an_upload_that_was_killed_stays(tmp_path):
+    """Without a Rucio: what runs in its place has begun to store a file, and hangs."""
+    (tmp_path / "storage").mkdir()
+    (tmp_path / "file").write_bytes(CONTENT)
+    target, python = tmp_path / "storage" / "file", tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho half >{target}.rucio.upload\nexec sleep 60\n")
+    python.chmod(0o700)
+    tool = Rucio(Settings(rucio=Section(python=str(python))))
+    ends = {"source": f"file://{tmp_path}/file", "target": f"file://{target}", "root": f"file://{tmp_path}/storage"}
+    with pytest.raises(CopyFailed) as caught:
+        tool.copy(Transfer("file", **ends, scope=SCOPE, endpoint=DISK), Deadline(2), Cancel())
+    assert caught.value.kind is FailureKind.TIMEOUT
+    assert list((tmp_path / "storage").iterdir()) == []
