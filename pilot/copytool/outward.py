@@ -103,7 +103,16 @@ def _put_whole(output: Output, url: str, guid: str, one: Try, *, there: bool) ->
     tool = one.route.tool
     if there:
         tool.remove(url, one.deadline)
-    facts = tool.copy(_transfer(output, url, guid, one), one.deadline, one.cancel)
+    try:
+        facts = tool.copy(_transfer(output, url, guid, one), one.deadline, one.cancel)
+    except (CopyFailed, CopyCancelled) as failed:
+        # What was killed could not clear up: a half file would count as somebody else's the next time. Where a
+        # catalogue may know it already, the tool sees to that.
+        killed = isinstance(failed, CopyCancelled) or failed.kind is FailureKind.TIMEOUT
+        if killed and not tool.catalogue:
+            with contextlib.suppress(CopyFailed):
+                tool.remove(url, Deadline(CLEARING))
+        raise
     one.watch.copied(facts.size)
     try:
         return _verify(output, facts.url or url, facts, one), facts

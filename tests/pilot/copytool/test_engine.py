@@ -539,6 +539,35 @@ def test_what_is_stored_wrong_under_its_name_is_removed(tmp_path, mood, code):
     assert place.stored() == []
 
 
+def stops_halfway(failure):
+    def half(transfer, facts):
+        path_of(transfer.target).write_bytes(CONTENT[:100])
+        raise failure
+
+    return half
+
+
+def test_what_a_killed_program_has_left_under_the_name_is_removed_and_not_taken_for_somebody_elses(tmp_path):
+    place = Place(tmp_path, tools=(Whole(stops_halfway(CopyFailed(FailureKind.TIMEOUT, "killed"))),), use="whole")
+    (place.folder / "a").write_bytes(CONTENT)
+    place.stage_out(made("a"))
+    assert (place.storage / "out" / "a").read_bytes() == CONTENT
+
+
+def test_a_stop_leaves_nothing_half_under_the_name(tmp_path):
+    place = Place(tmp_path, tools=(Whole(stops_halfway(CopyCancelled())),), use="whole")
+    (place.folder / "a").write_bytes(CONTENT)
+    fails(ErrorCode.COPY_CANCELLED, place.stage_out, made("a"))
+    assert place.stored() == []
+
+
+def test_what_somebody_else_stores_at_the_same_moment_stays(tmp_path):
+    place = Place(tmp_path, tools=(Whole(stops_halfway(CopyFailed(FailureKind.EXISTS, "it is there"))),), use="whole")
+    (place.folder / "a").write_bytes(CONTENT)
+    fails(ErrorCode.FILE_EXISTS, place.stage_out, made("a"))
+    assert place.stored() == ["out/a"]
+
+
 def test_somebody_elses_file_is_left_alone_by_tools_that_store_under_the_name(tmp_path):
     place = Place(tmp_path, tools=(Whole(),), use="whole")
     (place.folder / "a").write_bytes(CONTENT)
