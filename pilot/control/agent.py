@@ -235,7 +235,7 @@ class Agent:
         self._components += [asker, monitor, checks, recover]
         return Ways(
             work={
-                Effect.STAGE_IN: self._lane("stage-in", data.stage_in, copies),
+                Effect.STAGE_IN: self._lane("stage-in", data.stage_in, min(many + settings.job.prefetch, MOST_COPIES)),
                 Effect.RUN_PAYLOAD: running,
                 Effect.STAGE_OUT: self._lane("stage-out", data.stage_out, copies),
                 Effect.STAGE_LOG: logs,
@@ -372,7 +372,7 @@ class Agent:
             queue=name,
             end=first(self._ends),
             mask=masking(parts.secrets),
-            free=lambda: free_disk(own),
+            free=verification.spare(parts.settings, own),
             announced=lambda: parts.server.announced,
             lent=job.lends,
             handed_over=bool(parts.settings.recovery.folder) and parts.settings.recovery.outputs == "store",

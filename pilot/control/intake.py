@@ -14,7 +14,7 @@ from pilot.contract.job import JobSpec
 from pilot.control import news
 from pilot.control.asking import Asking
 from pilot.control.journal import JournalUnusable
-from pilot.control.ledger import Waiting
+from pilot.control.ledger import SHORTEST, Waiting
 from pilot.control.means import Means, Outbox
 from pilot.control.news import Due, Matter
 from pilot.control.slot import Slot
@@ -132,7 +132,12 @@ class Intake:
 
     def fetch(self) -> list[news.Key]:
         """Answer the jobs that still wait, and whose inputs may come meanwhile."""
-        return self._means.ledger.fetch(self._waiting(), self._means.free)
+        return self._means.ledger.fetch(self._waiting(), lambda: self._means.free() - self._on_their_way())
+
+    def _on_their_way(self) -> int:
+        """Answer the bytes of inputs that are coming; what is there of them already is counted all the same."""
+        coming = (slot.waiting().inputs for slot in self._jobs.values() if slot.job.phase is Phase.STAGING_IN)
+        return sum(size or 0 for size in coming)
 
     def _waiting(self) -> list[Waiting]:
         return [slot.waiting() for slot in self._jobs.values() if self._waits(slot)]
@@ -142,7 +147,11 @@ class Intake:
         return slot.job.phase in BEFORE_IT_RUNS and not self._means.ledger.holds(slot.job.key)
 
     def _opening(self) -> Optional[news.Opening]:
-        return self._means.ledger.opening(self._waiting(), self._means.clock())
+        now = self._means.clock()
+        found = self._means.ledger.opening(self._waiting(), now)
+        if found is not None and found.after and now + found.after + SHORTEST > self._means.work_until:
+            return None  # what comes after the first job that runs could not end in time
+        return found
 
     def _ask(self, opening: news.Opening) -> bool:
         """Ask; False when it cannot be written down that somebody asks."""

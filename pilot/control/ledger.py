@@ -96,18 +96,21 @@ class Ledger:
     def fetch(self, waiting: Sequence[Waiting], free: Callable[[], int]) -> list[Key]:
         """Answer which of the jobs that wait may have their inputs brought now, in their order.
 
-        ``free`` answers the bytes on the node's disk; what the jobs that run have asked for is left to them.
+        ``free`` answers the bytes that are to be had on the node's disk; what the jobs that run have asked for is left
+        to them. A job that asks for more disk than there is would fail of that now, and may find it later.
         """
         jobs = self._ahead.jobs - sum(one.fetched for one in waiting)
         if jobs <= 0 or all(one.fetched for one in waiting):
             return []
         room = self._ahead.inputs - sum(one.inputs or 0 for one in waiting if one.fetched)
-        room = min(room, free() - sum(held.amount.disk for held in self._held.values()))
+        there = free()
+        room = min(room, there - sum(held.amount.disk for held in self._held.values()))
         found: list[Key] = []
         for one in waiting:
-            if not one.fetched and one.inputs is not None and one.inputs <= room and len(found) < jobs:
-                found.append(one.key)
-                room -= one.inputs
+            if one.fetched or one.inputs is None or one.inputs > room or one.amount.disk > there or len(found) >= jobs:
+                continue
+            found.append(one.key)
+            room, there = room - one.inputs, there - one.inputs
         return found
 
     def give_back(self, key: Key) -> None:

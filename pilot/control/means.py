@@ -52,9 +52,9 @@ class Means(NamedTuple):
     """What the conductor works with. ``compose`` writes a report as it is sent; ``now`` answers seconds since 1970.
 
     Jobs run until ``work_until`` on its clock, so that everything is over at ``end``. ``mask`` overwrites secrets in a
-    text; ``free`` answers the free bytes of the disk; ``announced`` says whether the server knows what we add to
-    PanDA's messages. ``handed_over``: what a pilot that has to go leaves undone is found by others. ``lent``: jobs are
-    not run, but lent to somebody.
+    text; ``free`` answers the bytes of the disk that inputs may take which come before their job's turn; ``announced``
+    says whether the server knows what we add to PanDA's messages. ``handed_over``: what a pilot that has to go leaves
+    undone is found by others. ``lent``: jobs are not run, but lent to somebody.
     """
 
     journal: Journal

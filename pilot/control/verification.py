@@ -243,6 +243,17 @@ def shared(settings: Settings, node: Node, folder: Path) -> Amount:
     return Amount(job.cores or max(node.cores, job.at_once), job.memory or memory_of(node), free_disk(folder))
 
 
+def spare(settings: Settings, folder: Path) -> Callable[[], int]:
+    """Answer how to ask for the bytes on a disk beyond those that a job needs to begin; -1 when nobody can tell."""
+
+    def ask() -> int:
+        with contextlib.suppress(OSError):
+            return free_disk(folder) - settings.monitor.free_disk_at_start
+        return -1
+
+    return ask
+
+
 def memory_of(node: Node) -> int:
     """Answer the memory that jobs may have here, in bytes: the node's, or that of the group that the pilot runs in."""
     return min((size for size in (node.memory, memory_limit()) if size), default=0)

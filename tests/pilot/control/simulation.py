@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import queue
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class World:
         at_once: int = 1,
         total: Amount = UNCOUNTED,
         ahead: Ahead = Ahead(),  # noqa: B008  a frozen value
+        free: Callable[[], int] = lambda: 10**12,
         crash_after: int | None = None,
         end: End | None = None,
         work_until: float = NEVER,
@@ -79,7 +81,7 @@ class World:
             journal=self.journal,
             times=Times(settings),
             ledger=Ledger(at_once, total, ahead),
-            free=lambda: 10**12,
+            free=free,
             facts=Facts("here"),
             compose=SERVER.compose,
             new_request_id=lambda: f"request-{self.luck.random()}",

@@ -15,9 +15,9 @@ from pilot.job import Phase
 from tests.pilot.control.test_conductor import KILL, Scene
 
 
-def two(tmp_path, *sizes, ahead=1):
+def two(tmp_path, *sizes, ahead=1, **more):
     """One job that runs, and further ones with inputs of these sizes."""
-    scene = Scene(tmp_path, ahead=Ahead(ahead, 100))
+    scene = Scene(tmp_path, ahead=Ahead(ahead, 100), **more)
     scene.conductor.begin()
     scene.offer(JobSpec(1, 1, "true"))
     scene.answer(Event.INPUT_READY, id=1)
@@ -64,6 +64,23 @@ def test_inputs_that_are_on_their_way_when_the_cores_are_free_lead_to_the_payloa
 def test_inputs_that_are_too_large_or_of_unknown_size_wait_for_their_turn(tmp_path, size):
     scene = two(tmp_path, size)
     assert scene.job(2).phase is Phase.ACCEPTED
+
+
+def test_inputs_that_are_on_their_way_have_their_room_though_it_is_not_taken_yet(tmp_path):
+    scene = two(tmp_path, 40, 30, ahead=2, free=lambda: 60)
+    assert scene.job(2).phase is Phase.STAGING_IN
+    assert scene.job(3).phase is Phase.ACCEPTED
+    scene.answer(Event.INPUT_READY, id=2)
+    assert scene.job(3).phase is Phase.STAGING_IN
+
+
+def test_nothing_is_asked_for_that_could_begin_only_when_the_pilot_has_to_go(tmp_path):
+    for limit, asked in ((100, 1), (900, 0)):
+        (tmp_path / str(limit)).mkdir()
+        scene = Scene(tmp_path / str(limit), ahead=Ahead(1, 100), work_until=500.0)
+        scene.conductor.begin()
+        scene.offer(JobSpec(1, 1, "true", max_walltime=limit))
+        assert len([item for item in scene.work if isinstance(item, news.Ask)]) == asked
 
 
 @pytest.mark.parametrize("event", [Event.KILL, Event.SHUTDOWN, Event.LEASE_LOST])

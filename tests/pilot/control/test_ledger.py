@@ -196,6 +196,13 @@ def test_inputs_leave_to_the_jobs_that_run_what_these_have_asked_for():
     assert fetched(ahead(), wants(2, 60), free=67) == [2]
 
 
+def test_a_job_that_would_find_too_little_disk_now_waits_for_its_turn():
+    larger = wants(2, 10)._replace(amount=Amount(4, disk=200))
+    assert fetched(ahead(), larger, free=199) == []
+    assert fetched(ahead(), larger, free=200) == [2]
+    assert fetched(ahead(2), wants(3, 10), larger, free=209) == [3]
+
+
 def test_the_disk_is_not_looked_at_when_nothing_is_to_be_brought():
     assert ahead(0).fetch((wants(2),), lambda: 1 // 0) == []
     assert ahead(1).fetch((), lambda: 1 // 0) == []

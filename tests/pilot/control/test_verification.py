@@ -27,6 +27,7 @@ from pilot.control.verification import (
     level_of,
     room_of,
     shared,
+    spare,
     verify_signature,
 )
 from pilot.errors import ConfigError, JobFailed
@@ -34,7 +35,7 @@ from pilot.hookspecs import hookimpl
 from pilot.job import Problem
 from pilot.runtime.container.containers import Containers
 from pilot.settings import Settings, Verify
-from pilot.settings.sections import Container, Job
+from pilot.settings.sections import Container, Job, Monitor
 from pilot.site.node import Node
 
 QUEUE = QueueData("Q")
@@ -152,6 +153,12 @@ def test_one_job_has_the_whole_slot_and_several_share_what_there_is(monkeypatch,
     assert several.disk > 0
     assert shared(Settings(job=Job(at_once=2, cores=3, memory=7)), NODE, tmp_path)[:2] == (3, 7)
     assert shared(Settings(job=Job(workflow="hpc", at_once=9)), NODE, tmp_path) == Amount()
+
+
+def test_inputs_that_come_early_leave_what_a_job_needs_to_begin(tmp_path):
+    assert spare(Settings(monitor=Monitor(free_disk_at_start=0)), tmp_path)() > 0
+    assert spare(Settings(monitor=Monitor(free_disk_at_start=10**18)), tmp_path)() < 0
+    assert spare(Settings(), tmp_path / "gone")() == -1
 
 
 def test_transformations_come_from_the_server_itself_unless_the_settings_say_otherwise():
