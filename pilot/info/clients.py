@@ -71,7 +71,7 @@ class StagingClient:
             acopytools: Names of copy tools by activity, or for every activity; the queue's when left out.
             logger: Told of each file.
             default_copytools: Used for activities that ``acopytools`` does not name, or where the queue names none.
-            trace_report: Not used: the pilot's own traces are sent, when its settings say so.
+            trace_report: Not used: traces are sent of the pilot's own jobs only.
             ipv: Not used: the setting ``server.ip_version`` says it.
             workdir: The folder of files that name none.
             further: ``site``: a queue, for which `infosys` is initialised first, as Pilot 2's first clients did.
@@ -118,23 +118,35 @@ class StagingClient:
         """
         specs = [file if isinstance(file, FileSpec) else _of_dictionary(file) for file in files]
         waiting = [file for file in specs if file.require_transfer()]
-        failures: list[PilotException] = []
-        if waiting:
-            try:
-                results = self._staged(waiting, _listed(activity))
-            except PilotException as wrong:  # nothing could be begun
-                for file in waiting:
-                    file.status, file.status_code, file.errmsg = "failed", wrong.get_error_code(), wrong.message
-                failures = [wrong]
-            else:
-                failures = [failure for file, result in zip(waiting, results) if (failure := self._note(file, result))]
+        failures = [wrong for wrong in self._tried(waiting, _listed(activity)) if wrong is not None]
         answered = [_answer(file, spec) for file, spec in zip(files, specs)]
         # Who gives dictionaries looks for the errno in them, and does not expect an exception.
         if failures and raise_exception and all(file is spec for file, spec in zip(files, specs)):
             raise failures[0]
         return answered
 
-    def _staged(self, files: Sequence[FileSpec], activities: Sequence[str]) -> Sequence[FileResult]:
+    def _tried(self, files: Sequence[FileSpec], activities: Sequence[str]) -> list[Optional[PilotException]]:
+        """Stage those that can be, note on each what became of it, and answer the failure of each."""
+        fates: list[Union[Item, FileResult, PilotException]] = [self._item(file) for file in files]
+        items = {at: fate for at, fate in enumerate(fates) if isinstance(fate, Item)}
+        if items:
+            try:
+                found: Sequence[Union[FileResult, PilotException]] = self._staged(list(items.values()), activities)
+            except PilotException as wrong:  # nothing could be begun
+                found = [wrong] * len(items)
+            for at, fate in zip(items, found):
+                fates[at] = fate
+        return [self._note(file, cast("Union[FileResult, PilotException]", fate)) for file, fate in zip(files, fates)]
+
+    def _item(self, file: FileSpec) -> Union[Item, PilotException]:
+        """Read one file; what is wrong with it is said of it alone."""
+        try:
+            with told_as_pilot_exception():
+                return Item(file.ordered(self._role(file)), self._folder(file))
+        except PilotException as wrong:
+            return wrong
+
+    def _staged(self, items: Sequence[Item], activities: Sequence[str]) -> Sequence[FileResult]:
         tools = next((found for name in (*activities, "default") if (found := self.acopytools.get(name))), [])
         with told_as_pilot_exception():
             stage = self._stage(
@@ -143,25 +155,29 @@ class StagingClient:
                 settings=self._confinfo.settings,
                 tools=tools,
             )
-            items = [Item(file.ordered(self._role(file)), self._folder(file)) for file in files]
             with stage.start_items(items) as staging:
                 return staging.result()
 
-    def _note(self, file: FileSpec, result: FileResult) -> Optional[PilotException]:
+    def _note(self, file: FileSpec, fate: Union[FileResult, PilotException]) -> Optional[PilotException]:
         """Write on a file what became of it; answer its failure."""
-        file.status, file.status_code = ("transferred" if result.well else "failed"), result.code
-        file.errmsg = result.words
-        if not result.well:
-            self.logger.warning("%s: error %d: %s", file.lfn, result.code, result.words)
-            return PilotException(result.words, code=result.code)
-        there = result.source if self.mode == "stage-in" else result.target
+        if isinstance(fate, PilotException):
+            return self._failed(file, fate)
+        if not fate.well:
+            return self._failed(file, PilotException(fate.words, code=fate.code))
+        file.status, file.status_code, file.errmsg = "transferred", 0, ""
+        there = fate.source if self.mode == "stage-in" else fate.target
         file.turl = file.surl = there
-        file.ddmendpoint = result.endpoint or file.ddmendpoint
-        file.filesize, file.guid = result.size, result.guid or file.guid
-        algorithm, _, value = result.checksum.partition(":")
+        file.ddmendpoint = fate.endpoint or file.ddmendpoint
+        file.filesize, file.guid = fate.size, fate.guid or file.guid
+        algorithm, _, value = fate.checksum.partition(":")
         file.checksum = {**file.checksum, algorithm: value} if value else file.checksum
-        self.logger.info("%s: %d bytes by %s, %s", file.lfn, result.size, result.tool, there)
+        self.logger.info("%s: %d bytes by %s, %s", file.lfn, fate.size, fate.tool, there)
         return None
+
+    def _failed(self, file: FileSpec, wrong: PilotException) -> PilotException:
+        file.status, file.status_code, file.errmsg = "failed", wrong.get_error_code(), wrong.message
+        self.logger.warning("%s: error %d: %s", file.lfn, wrong.get_error_code(), wrong.message)
+        return wrong
 
     def _role(self, file: FileSpec) -> Optional[Role]:
         return None

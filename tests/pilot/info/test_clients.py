@@ -281,3 +281,25 @@ def test_a_program_of_several_threads_goes_by_the_shared_object(site):
     assert done.stderr == ""
     assert done.stdout == f"{['transferred'] * 5} {ErrorCodes._error_messages[1331]} True\n"
     assert sorted(path.name for path in (site / "in").iterdir()) == names
+
+
+def test_a_file_that_is_none_keeps_no_other_from_its_place(site, infosys, tmp_path):
+    for name in "ab":
+        has(site, name)
+    (tmp_path / "taken").touch()
+    into = {"workdir": str(tmp_path / "in")}
+    files = [
+        FileSpec(lfn="a", **into),
+        FileSpec(lfn="..", **into),
+        FileSpec(lfn="x", workdir=str(tmp_path / "taken" / "in")),
+        FileSpec(lfn="b", **into),
+        FileSpec(lfn="y", checksum="nonsense", **into),
+    ]
+    assert data.StageInClient(infosys).transfer(files, raise_exception=False) == files
+    assert [file.status for file in files] == ["transferred", "failed", "failed", "transferred", "failed"]
+    assert [file.status_code for file in files] == [0, 1900, 1199, 0, 1900]
+    assert "lfn: '..'" in files[1].errmsg
+    assert "taken/in" in files[2].errmsg
+    assert "checksum" in files[4].errmsg
+    with pytest.raises(PilotException, match="lfn: '..'"):
+        data.StageInClient(infosys).transfer(files)
