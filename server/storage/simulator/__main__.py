@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,32 +34,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
     drive.add_argument("state", choices=["up", "down"])
     given = parser.parse_args(arguments)
     layout = Layout(given.folder.absolute())
-    if given.command == "make":
-        _make(made, given)
-    elif given.command == "run":
-        _run(layout, given.master)
-    else:
-        _set_drive(layout, given.number, given.state == "down")
+    try:
+        if given.command == "make":
+            _make(given)
+        elif given.command == "run":
+            _run(layout, given.master)
+        else:
+            _set_drive(layout, given.number, given.state == "down")
+    except (ValueError, OSError) as wrong:
+        commands.choices[given.command].error(str(wrong))
 
 
-def _make(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+def _make(given: argparse.Namespace) -> None:
     said = {name: value for name, value in vars(given).items() if name not in ("command", "folder")}
     if "disk" not in said:
-        parser.error("--disk: missing; the root of the XRootD server is expected")
-    try:
-        sys.stdout.write(configuration(make_robot(given.folder, RobotSettings(**said))))
-    except ValueError as wrong:
-        parser.error(str(wrong))
+        raise ValueError("--disk: missing; the root of the XRootD server is expected")
+    said["disk"] = str(Path(said["disk"]).absolute())
+    sys.stdout.write(configuration(make_robot(given.folder, RobotSettings(**said))))
 
 
 def _run(layout: Layout, master: int | None) -> None:
-    robot = Robot(layout, master)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: robot.stop())
-    robot.run()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        robot = Robot(layout, master)
+    except ProcessLookupError as wrong:
+        raise ValueError(f"--master: there is no process {master}") from wrong
+    with layout.lock.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as wrong:
+            raise ValueError(f"{layout.folder}: its robot runs already") from wrong
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: robot.stop())
+        robot.run()
 
 
 def _set_drive(layout: Layout, number: int, down: bool) -> None:
+    drives = layout.read_settings().drives
+    if not 0 <= number < drives:
+        raise ValueError(f"number: there is no drive {number}; there are 0 to {drives - 1}")
     state = State(layout.state)
     state.put_down(number, down)
     state.close()

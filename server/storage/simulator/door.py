@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import math
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -18,10 +21,14 @@ from urllib.parse import parse_qs
 from server.storage.simulator.settings import Layout, RobotSettings
 from server.storage.simulator.state import ACTIVE, FAILED, ON_DISK, QUEUED, Recall, State
 
+log = logging.getLogger(__name__)
+
 #: Seconds that somebody may take to say what he wants.
 PATIENCE = 10.0
 #: What a path may say of how long the file is to be kept on disk, in seconds.
 PIN = "pin"
+#: The longest that a file is kept, in seconds: whoever asks for more is given this.
+LONGEST = 10 * 365 * 86400.0
 
 
 class Door:
@@ -43,9 +50,17 @@ class Door:
                 one = self._accept()
                 with one, contextlib.suppress(OSError):  # who has gone away needs no answer
                     one.settimeout(PATIENCE)
-                    words = b"".join(iter(partial(one.recv, 2**16), b"")).decode().split("\n")
-                    request, what, *paths = words[words.index("--") + 1 :]
-                    one.sendall(self.answer(state, request, what, paths).encode())
+                    self._serve_one(state, one)
+
+    def _serve_one(self, state: State, one: socket.socket) -> None:
+        """Answer one request; nothing to what is none, for the next one is to be answered too."""
+        said = b"".join(iter(partial(one.recv, 2**16), b""))
+        try:
+            words = said.decode().split("\n")
+            request, what, *paths = words[words.index("--") + 1 :]
+            one.sendall(self.answer(state, request, what, paths).encode())
+        except (ValueError, sqlite3.Error) as wrong:
+            log.warning("a request was not taken: %s: %.200r", wrong, said)
 
     def close(self) -> None:
         """Have `serve` come back."""
@@ -96,12 +111,21 @@ def describe(layout: Layout, settings: RobotSettings, state: State, request: str
 def _recall(layout: Layout, settings: RobotSettings, request: str, asked: str) -> Recall:
     path, _, said = asked.partition("?")
     now = time.time()
-    lifetime = float(parse_qs(said).get(PIN, [settings.pin])[0])
+    lifetime = lifetime_of(said, settings.pin)
     if is_on_disk(settings, path):
         return Recall(request, path, ON_DISK, "", now, lifetime, now + lifetime)
     if is_on_tape(layout, path):
         return Recall(request, path, QUEUED, "", now, lifetime, 0.0)
     return Recall(request, path, FAILED, "no such file", now, lifetime, 0.0)
+
+
+def lifetime_of(said: str, usual: float) -> float:
+    """Read how many seconds a file is to be kept from what stands behind its path; ``usual`` where it is no number."""
+    try:
+        seconds = float(parse_qs(said)[PIN][0])
+    except (KeyError, ValueError):
+        return usual
+    return usual if math.isnan(seconds) else min(max(0.0, seconds), LONGEST)
 
 
 def is_on_disk(settings: RobotSettings, path: str) -> bool:

@@ -62,6 +62,6 @@ def is_same(disk: Path, tape: Path) -> bool:
     """Say whether a file on disk is the one on tape: it is written anew under its old name when it is not."""
     try:
         here, there = disk.stat(), tape.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return (here.st_size, here.st_mtime_ns) == (there.st_size, there.st_mtime_ns)

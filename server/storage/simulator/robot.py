@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import os
 import random
+import re
 import select
 import threading
 import time
@@ -17,6 +18,11 @@ from server.storage.simulator.door import Door, ring
 from server.storage.simulator.files import Interrupted, copy, is_same, leave_on_tape
 from server.storage.simulator.settings import Layout
 from server.storage.simulator.state import ACTIVE, FAILED, ON_DISK, QUEUED, State
+
+log = logging.getLogger(__name__)
+
+#: The longest sleep, in seconds: no system waits for any number.
+_DAY = 86400.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Robot:
             self._news.notify_all()
             dues = [due for path, due in self._written.items() if path not in self._moving and due > time.time()]
         ends = [*dues, *([end] if (end := state.next_end()) is not None else [])]
-        timeout = max(0.0, min(ends) - time.time()) + 0.001 if ends else None
+        timeout = min(_DAY, max(0.0, min(ends) - time.time()) + 0.001) if ends else None
         found = select.select([bell, *self._master], [], [], timeout)[0]
         if bell in found:
             self._listen(os.read(bell, 2**16).decode(errors="replace"))
@@ -100,16 +106,21 @@ class Robot:
             self._stop.set()
 
     def _listen(self, said: str) -> None:
-        """Note what XRootD says has been written: ``WHO closew PATH``, or ``WHO mv OLD NEW``."""
-        for line in said.splitlines():
-            words = line.split(" ")
-            if len(words) > 2 and words[1] in ("closew", "mv"):
-                self._note_written(words[-1])
+        """Note what XRootD says has been written: ``WHO closew PATH``, or ``WHO mv OLD NEW``.
+
+        Names may have blanks, so where the last one begins is not to be seen: each that could be meant is looked for.
+        """
+        for line in said.split("\n"):
+            _, word, names = [*line.split(" ", 2), "", ""][:3]
+            if word in ("closew", "mv"):
+                for found in re.finditer(r"(?:^| )(?=/)", names):
+                    self._note_written(names[found.end() :])
 
     def _find_written(self) -> None:
         for file in self._disk.rglob("*"):
             if file.is_file():
-                self._note_written(f"/{file.relative_to(self._disk)}")
+                name = os.fsencode(file.relative_to(self._disk))
+                self._note_written(f"/{name.decode(errors='replace')}")
 
     def _note_written(self, path: str) -> None:
         disk, tape = self._files(path)
@@ -118,7 +129,10 @@ class Robot:
                 self._written[path] = time.time() + self._settings.migrate_after
 
     def _evict(self, path: str) -> None:
-        leave_on_tape(*self._files(path), self._layout.passing)
+        try:
+            leave_on_tape(*self._files(path), self._layout.passing)
+        except OSError as wrong:
+            log.warning("%s stays on disk: %s", path, wrong)
 
     def _files(self, path: str) -> tuple[Path, Path]:
         return self._disk / path.lstrip("/"), self._layout.tapes / path.lstrip("/")
@@ -199,8 +213,13 @@ class Robot:
 
     def _write(self, state: State, path: str) -> None:
         disk, tape = self._files(path)
-        with contextlib.suppress(FileNotFoundError):  # it was removed before it went to tape
+        try:
             copy(disk, tape, self._layout.passing, self._settings.rate, self._stop)
+        except FileNotFoundError:
+            pass  # it was removed before it went to tape
+        except OSError as wrong:  # the next try may go better
+            log.warning("%s was not written to tape: %s", path, wrong)
+            self._sleep(self._settings.repair)
         with self._news:
             self._written.pop(path, None)
         if is_same(disk, tape):

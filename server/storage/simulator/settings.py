@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,24 @@ class RobotSettings:
     keep: float = 3600.0
     pin: float = 86400.0
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what no robot can be.
+
+        Raises:
+            ValueError: naming the setting and its value.
+        """
+        for name in ("drives", "cartridges"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is less than 1")
+        for name in ("unreadable", "jammed"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is no share from 0 to 1")
+        for name in ("mount", "repair", "migrate_after", "keep", "pin"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}: {getattr(self, name)} is no time in seconds")
+        if not 0 < self.rate < math.inf:
+            raise ValueError(f"rate: {self.rate} is no number of bytes per second above 0")
 
 
 @dataclass(frozen=True)
@@ -66,6 +85,11 @@ class Layout:
         return self.folder / "door"
 
     @property
+    def lock(self) -> Path:
+        """Held by the robot that runs."""
+        return self.folder / "lock"
+
+    @property
     def prepare(self) -> Path:
         """The program that XRootD runs for each request on tapes."""
         return self.folder / "prepare"
@@ -76,8 +100,17 @@ class Layout:
         return self.folder / "remote"
 
     def read_settings(self) -> RobotSettings:
-        """Read what `write_settings` wrote."""
-        return RobotSettings(**json.loads(self.settings.read_text()))
+        """Read what `write_settings` wrote.
+
+        Raises:
+            ValueError: it wrote nothing there, or something else was written there since.
+        """
+        try:
+            return RobotSettings(**json.loads(self.settings.read_text()))
+        except FileNotFoundError:
+            raise ValueError(f"{self.folder}: no robot's folder; the command `make` makes it one") from None
+        except (TypeError, ValueError) as wrong:
+            raise ValueError(f"{self.settings}: {wrong}") from wrong
 
     def write_settings(self, settings: RobotSettings) -> None:
         self.settings.write_text(json.dumps(dataclasses.asdict(settings), indent=2) + "\n")

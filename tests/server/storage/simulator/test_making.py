@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 
 import pytest
@@ -82,10 +83,59 @@ def test_the_command_makes_a_robot_and_takes_a_drive_out_of_service(tmp_path, ca
     state.close()
 
 
-@pytest.mark.parametrize(("words", "said"), [([], "--disk: missing"), (["--disk", "/a b"], "blank")])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "--disk: missing"),
+        (["--disk", "/a b"], "blank"),
+        (["--disk", "d", "--drives", "0"], "drives: 0 is less than 1"),
+        (["--disk", "d", "--rate", "0"], "rate: 0.0 is no number of bytes per second"),
+        (["--disk", "d", "--unreadable", "3"], "unreadable: 3.0 is no share from 0 to 1"),
+        (["--disk", "d", "--keep", "inf"], "keep: inf is no time in seconds"),
+        (["--disk", "/proc/no"], "/proc/no"),
+    ],
+)
 def test_the_command_says_what_it_misses(tmp_path, capsys, words, said, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = [word.replace("/a b", str(tmp_path / "a b")) for word in words]
     with pytest.raises(SystemExit):
         main(["make", str(tmp_path / "r"), *words])
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "nothing"], "nothing: no robot's folder; the command `make` makes it one"),
+        (["drive", "nothing", "0", "down"], "nothing: no robot's folder"),
+        (["drive", "robot", "2", "down"], "number: there is no drive 2; there are 0 to 1"),
+        (["run", "robot", "--master", str(2**22 + 1)], "--master: there is no process"),
+    ],
+)
+def test_what_cannot_be_done_with_a_robot_is_told(layout, tmp_path, capsys, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(words)
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_settings_that_somebody_has_spoilt_are_told(layout, capsys):
+    layout.settings.write_text('{"disk": ')
+    with pytest.raises(SystemExit):
+        main(["run", str(layout.folder)])
+    assert "robot.json: Expecting" in capsys.readouterr().err
+
+
+def test_a_folder_has_one_robot_at_a_time(layout, capsys):
+    with layout.lock.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit):
+            main(["run", str(layout.folder)])
+    assert "its robot runs already" in capsys.readouterr().err
+
+
+def test_the_disk_may_be_named_from_where_one_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main(["make", "r", "--disk", "d"])
+    assert Layout(tmp_path / "r").read_settings().disk == str(tmp_path / "d")
