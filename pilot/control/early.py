@@ -97,8 +97,8 @@ class _Watch:
         if files:
             try:
                 self._store(files)
-            except PilotError as failed:  # they are stored with the others, or the job fails of them then
-                log.warning("job %d.%d: not stored ahead: %s", *self._key, failed.detail)
+            except (PilotError, OSError) as failed:  # they are stored with the others, or the job fails of them then
+                log.warning("job %d.%d: not stored ahead: %s", *self._key, failed)
 
     def _read(self) -> bytes:
         with contextlib.suppress(OSError), open_file(self._path) as file:

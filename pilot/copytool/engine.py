@@ -21,7 +21,7 @@ from pilot.copytool import direct, inward, outward
 from pilot.copytool.attempts import Attempts, OnTrace, Policy, Wish
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, CopyTool, Deadline, FailureKind
 from pilot.copytool.failures import Direction, job_failure, together
-from pilot.copytool.room import Room, free_on
+from pilot.copytool.room import Room, free_on, part_of
 from pilot.copytool.routes import Route, alternatives_for, routes_for
 from pilot.copytool.together import Turns, each
 from pilot.errors import JobFailed
@@ -91,6 +91,7 @@ class Engine:
         """
         inputs = [self._input(spec, file) for file in _once_each(spec.inputs)]
         copied = [one for one in inputs if not one.remote]
+        _check_names([one.file.lfn for one in copied])
         self._check_size(copied)
         tell = self._one_at_a_time(on_arrived)
 
@@ -141,10 +142,11 @@ class Engine:
     def clear(self, spec: JobSpec, files: Sequence[FileSpec], deadline: Deadline) -> None:
         """Remove what a pilot that died may have left of outputs that were on their way; what cannot be is left."""
         for file in files:
-            with contextlib.suppress(JobFailed, CopyFailed):
+            with contextlib.suppress(JobFailed):
                 for route in self._routes(spec, file):
                     if not route.tool.whole:
-                        route.tool.remove(outward.part_at(spec, route), deadline)
+                        with contextlib.suppress(CopyFailed):
+                            route.tool.remove(outward.part_at(spec, route), deadline)
 
     def _one_at_a_time(self, tell: Callable[..., object]) -> Callable[..., None]:
         def told(said: object) -> None:
@@ -233,6 +235,19 @@ def _once_each(files: Sequence[FileSpec]) -> list[FileSpec]:
             words = f"{file.lfn} is wanted of scope {found[file.lfn].scope} and of scope {file.scope}"
             raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words, lfn=file.lfn)
     return list(found.values())
+
+
+def _check_names(lfns: Sequence[str]) -> None:
+    """Look whether a file would be in the way of another one that is coming.
+
+    Raises:
+        JobFailed: it would (BAD_JOB_DEFINITION).
+    """
+    names = set(lfns)
+    for lfn in lfns:
+        if (part := part_of(Path(lfn)).name) in names:
+            words = f"{part} is an input, and what {lfn} is called until it is whole; give it another name"
+            raise JobFailed(ErrorCode.BAD_JOB_DEFINITION, words, lfn=part)
 
 
 def _fate(move: Callable[[], StoredFile], tell: Callable[[StoredFile], object]) -> Fate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from pathlib import Path
 
@@ -129,6 +131,24 @@ def test_a_list_that_is_a_link_is_not_read(bench):
     with scene.running():
         (scene.folder / LIST).symlink_to("elsewhere")
     assert scene.asked == []
+
+
+def test_what_finds_no_room_for_its_second_name_is_left_to_the_end_and_what_is_named_later_is_not(bench, monkeypatch):
+    scene = Scene(bench)
+
+    def full(**_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with scene.running():
+        scene.write("a.txt", "one")
+        with monkeypatch.context() as disk:
+            disk.setattr("tempfile.TemporaryDirectory", full)
+            scene.write(LIST, "a.txt\n")
+            scene.wait()
+        scene.write("b.txt", "two")
+        scene.write(LIST, "a.txt\nb.txt\n")
+        scene.wait()
+    assert scene.stored() == {"b.txt": "two"}
 
 
 @pytest.mark.parametrize("how", ["ends", "is stopped"])

@@ -88,6 +88,14 @@ def fails(code, call, *arguments, match=None, **options):
 # Into the job's directory.
 
 
+def test_an_input_that_is_called_as_another_one_on_its_way_is_refused_and_not_lost(place):
+    for name in ("a.raw", "a.raw.part"):
+        place.put(name)
+    match = r"a\.raw\.part is an input, and what a\.raw is called"
+    fails(ErrorCode.BAD_JOB_DEFINITION, place.stage_in, given("a.raw.part"), given("a.raw"), match=match)
+    assert [file.lfn for file in place.stage_in(given("a.raw.part"))] == ["a.raw.part"]
+
+
 @pytest.mark.parametrize("use", ["local", "link", "mv", "symlink"])
 @pytest.mark.parametrize("registered", [{}, {"size": len(CONTENT)}, {"size": len(CONTENT), "checksum": adler(CONTENT)}])
 def test_an_input_arrives_under_its_name(tmp_path, use, registered):
@@ -764,6 +772,20 @@ def test_what_a_dead_pilot_left_of_outputs_is_removed_and_nothing_else(place):
     spec = JobSpec(7, 1, "true")
     place.engine.clear(spec, (made("a"), made("b"), made("c"), made("d", endpoint="X")), Deadline(30))
     assert place.stored() == ["out/a", "out/a.7-2.part"]
+
+
+def test_what_cannot_be_removed_by_one_way_is_removed_by_the_next(tmp_path):
+    class Refuses(Local):
+        name = "refuses"
+
+        def remove(self, url, deadline):
+            raise CopyFailed(FailureKind.UNREACHABLE, "nobody is there")
+
+    place = Place(tmp_path, tools=(Refuses, Local), acopytools={"default": ("refuses", "local")})
+    (place.storage / "out").mkdir()
+    (place.storage / "out" / "a.7-1.part").write_bytes(b"half")
+    place.engine.clear(JobSpec(7, 1, "true"), (made("a"),), Deadline(30))
+    assert place.stored() == []
 
 
 def test_copies_of_a_job_that_ends_are_all_given_up_at_once_and_leave_nothing(tmp_path):
