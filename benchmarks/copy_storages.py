@@ -16,6 +16,7 @@ from pilot.settings import Settings
 from pilot.settings.lsm import Lsm
 from pilot.settings.s3 import S3
 from pilot.settings.scp import Scp
+from pilot.settings.xrdcp import Xrdcp
 from tests.services import sshd, xrootd
 
 #: A site's own programs, as short as they can be.
@@ -25,7 +26,7 @@ LSM_PUT = (
     'mkdir -p "$(dirname "${2#site://}")" && exec cp "$1" "${2#site://}"\n'
 )
 #: Those that there are storages for here.
-TOOLS = ("local", "lsm", "scp", "xrdcp", "s3")
+TOOLS = ("local", "lsm", "scp", "xrdcp", "xrdcp by its module", "s3")
 Bare = Callable[[str, str], None]
 
 
@@ -47,6 +48,12 @@ class Storage:
     remove: Callable[[str], None]
     processes: bool = True
     what_is_bare: str = ""
+    way: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its tool, and by which way that works when it has several."""
+        return f"{self.tool} {self.way}".rstrip()
 
 
 @dataclass
@@ -146,7 +153,7 @@ def _scp(stack: ExitStack, folder: Path) -> Storage:
     )
 
 
-def _xrdcp(stack: ExitStack) -> Storage:
+def _xrdcp(stack: ExitStack, *, module: bool) -> Storage:
     os.environ.update(xrootd.client())
     server = stack.enter_context(xrootd.running())
 
@@ -164,12 +171,14 @@ def _xrdcp(stack: ExitStack) -> Storage:
         "xrdcp",
         f"root://127.0.0.1:{server.ports[0]}",
         "/",
-        Settings(),
+        Settings(xrdcp=Xrdcp(way="bindings" if module else "programs")),
         bare,
         lambda name: f"{server.root}/{name}",
         put,
         remove,
+        processes=not module,
         what_is_bare="xrdcp",
+        way="by its module" if module else "",
     )
 
 
@@ -214,7 +223,8 @@ def storages(folder: Path, wanted: Sequence[str]) -> Iterator[Found]:
         "local": lambda _, place: _local(place),
         "lsm": lambda _, place: _lsm(place),
         "scp": _scp,
-        "xrdcp": lambda stack, _: _xrdcp(stack),
+        "xrdcp": lambda stack, _: _xrdcp(stack, module=False),
+        "xrdcp by its module": lambda stack, _: _xrdcp(stack, module=True),
         "s3": lambda stack, _: _s3(stack),
     }
     found = Found()

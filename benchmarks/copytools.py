@@ -67,8 +67,8 @@ class Bench:
         for kind in self.kinds:
             for way, act in (("in", self.fetch), ("out", self.store)):
                 bare, through = act(kind, files[kind.name])
-                noted.add(f"{self.storage.tool} {way}, {kind.name}: bare", bare)
-                noted.add(f"{self.storage.tool} {way}, {kind.name}: engine", through)
+                noted.add(f"{self.storage.title} {way}, {kind.name}: bare", bare)
+                noted.add(f"{self.storage.title} {way}, {kind.name}: engine", through)
 
     def specs(self, kind: Kind, role: Role, source: Path) -> tuple[FileSpec, ...]:
         sum_ = checksum.of_file(source, checksum.ADLER32, Deadline(LIMIT))
@@ -189,7 +189,7 @@ def figures(benches: Sequence[Bench], readings: Readings) -> list[Figure]:
 
 
 def _of_kind(storage: Storage, way: str, kind: Kind, readings: Readings) -> list[Figure]:
-    title = f"{storage.tool} {way}, {kind.name}"
+    title = f"{storage.title} {way}, {kind.name}"
     bare, through = readings.of(f"{title}: bare"), readings.of(f"{title}: engine")
     if kind.name == "small":
         added = tuple(max(0.0, b - a) / kind.count * 1000 for a, b in zip(bare, through, strict=True))
@@ -226,7 +226,9 @@ def measure(options: argparse.Namespace) -> list[Figure]:
         folder.chmod(0o755)
         with storages(folder / "storages", TOOLS) as found:
             files = sources(folder / "sources", {"small": KB, "medium": 50 * MB, "large": options.large * MB})
-            benches = [Bench(storage, folder / "work" / storage.tool, kinds_for(storage)) for storage in found.storages]
+            benches = [
+                Bench(storage, folder / "work" / storage.title, kinds_for(storage)) for storage in found.storages
+            ]
             for turn in range(options.rounds + 1):
                 noted = readings if turn else Readings()
                 for bench in benches:
@@ -235,7 +237,7 @@ def measure(options: argparse.Namespace) -> list[Figure]:
                 noted.add("two passes", two)
                 noted.add("one pass", once)
             for storage in found.storages:
-                print(f"{storage.tool}: the baseline is {storage.what_is_bare}")
+                print(f"{storage.title}: the baseline is {storage.what_is_bare}")
             for name, why in found.missing.items():
                 print(f"{name}: not measured, its server is not here: {why}")
             print("gfal, gridftp, rucio: not measured by this benchmark")
