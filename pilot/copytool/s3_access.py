@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pilot.copytool.base import CopyFailed, FailureKind
-from pilot.copytool.system_errors import told
 
 #: What errors of S3, of its library and of HTTP mean; the first name that stands here counts.
 _KINDS: Mapping[FailureKind, str] = {
@@ -73,10 +72,20 @@ def failures(bucket: str, key: str) -> Iterator[None]:
         raise CopyFailed(kind, f"{bucket}/{key}: {wrong}") from wrong
 
 
+@contextlib.contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Tell what the system says of the file of keys: that it is not there says nothing of any object."""
+    try:
+        yield
+    except OSError as wrong:
+        words = f"{path} (s3.credentials_file) could not be read: {wrong.strerror}"
+        raise CopyFailed(FailureKind.AUTHENTICATION, words) from wrong
+
+
 def client_for(access: Mapping[str, Any]) -> Any:
     """Answer the client of a storage; it is shared by all calls, as long as its keys stay the same."""
     path = access["credentials"]
-    with told(Path(path), "read"):
+    with _reading(path):
         changed = Path(path).stat().st_mtime_ns if path else 0
     return _connect(tuple(sorted(access.items())), changed)
 
@@ -116,7 +125,7 @@ def keys_in(path: str, sections: tuple[str, ...]) -> dict[str, str]:
     """
     if not path:
         return {}
-    with told(Path(path), "read"):
+    with _reading(path):
         text, mode = Path(path).read_text(encoding="utf-8"), Path(path).stat().st_mode
     if mode & (modes.S_IROTH | modes.S_IWOTH):
         words = f"{path} (s3.credentials_file) can be read by others; chmod 600 it"

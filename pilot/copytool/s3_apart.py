@@ -117,6 +117,9 @@ def fetch(bucket: str, key: str, target: str, access: Mapping[str, Any]) -> dict
                 for block in _ranges(client, (bucket, key), head, int(access["part"]), int(access["streams"])):
                     adler = zlib.adler32(block, adler)
                     size += file.write(block)
+        if size != int(head["ContentLength"]):
+            words = f"{bucket}/{key}: {size} of {head['ContentLength']} bytes have come"
+            raise CopyFailed(FailureKind.SIZE, words)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -237,3 +237,29 @@ def test_the_kind_of_a_failure_is_told_by_what_the_storage_answers(tmp_path, obj
             tool.copy(transfer, Deadline(30), Cancel())
     assert caught.value.kind is kind
     assert f"{BUCKET}/a" in caught.value.words
+
+
+class _Whole(_Answer):
+    """Answers a request for a range with all there is, as a proxy may that knows of none."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("ETag", '"of-it"')
+        self.send_header("Content-Length", str(6 * MIB))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(bytes(6 * MIB))
+
+    do_GET = do_HEAD  # noqa: N815
+
+
+@pytest.mark.one_python
+def test_more_or_less_than_there_is_does_not_count_as_fetched(tmp_path, object_storage):
+    with Answering(200, "") as server:
+        server.RequestHandlerClass = _Whole
+        ways = settings.S3(secure=False, credentials_file=str(object_storage.keys), part=5 * MIB)
+        transfer = Transfer("f", f"s3://{server.host}/{BUCKET}/a", f"file://{tmp_path}/here")
+        with pytest.raises(CopyFailed, match=f"a: {12 * MIB} of {6 * MIB} bytes have come") as caught:
+            s3.S3(Settings(s3=ways)).copy(transfer, Deadline(30), Cancel())
+    assert caught.value.kind is FailureKind.SIZE
+    assert not (tmp_path / "here").exists()

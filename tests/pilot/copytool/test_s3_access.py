@@ -59,6 +59,8 @@ def test_a_file_without_the_keys_is_refused_and_none_of_it_is_told(keys, content
     assert "secret-word" not in caught.value.words
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(CopyFailed, match="gone could not be read"):
-        s3_access.keys_in(str(tmp_path / "gone"), ("default",))
+def test_that_the_file_is_not_there_is_told_and_says_nothing_of_an_object(tmp_path):
+    for look in (s3_access.keys_in, lambda path, _: s3_access.client_for({"credentials": path})):
+        with pytest.raises(CopyFailed, match="gone .s3.credentials_file. could not be read") as caught:
+            look(str(tmp_path / "gone"), ("default",))
+        assert caught.value.kind is FailureKind.AUTHENTICATION
