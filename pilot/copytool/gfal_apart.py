@@ -149,10 +149,19 @@ def _context(seconds: float, urls: Sequence[str], settings: Mapping[str, Any]) -
     for group, name in _TIMES:
         context.set_opt_integer(group, name, max(1, int(seconds)))
     if settings["token_file"]:
-        token = Path(settings["token_file"]).read_text(encoding="ascii").strip()
+        token = _token_in(settings["token_file"])
         for host in {"/".join(url.split("/", 3)[:3]) for url in urls if not url.startswith("file:")}:
             context.cred_set(host, context.cred_new("BEARER", token))
     return context
+
+
+def _token_in(path: str) -> str:
+    """Read a token. That its file is not there says nothing of what it is to be shown for."""
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as wrong:
+        words = f"no token can be read from {path}: {getattr(wrong, 'strerror', None) or 'not ASCII'}"
+        raise CopyFailed(FailureKind.AUTHENTICATION, words) from wrong
 
 
 @functools.lru_cache(maxsize=1)

@@ -12,7 +12,9 @@ from pilot.copytool.program import CANNOT_RUN, Ran, run
 _SIZE = re.compile(r"^\s*Size:\s*(\d+)\s+(.*)$", re.MULTILINE)
 _ABSENT = 2
 #: Puts a token where gfal2 looks for one, without its standing on a command line.
-_SHOWING = 'BEARER_TOKEN=$(cat "$0") && export BEARER_TOKEN && exec "$@"'
+_SHOWING = """
+[ -r "$0" ] || { echo "authentication failed: no token can be read from $0" >&2; exit 1; }
+BEARER_TOKEN=$(cat "$0") && export BEARER_TOKEN && exec "$@\""""
 
 
 class Programs:

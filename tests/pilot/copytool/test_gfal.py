@@ -315,6 +315,16 @@ def test_a_token_is_shown_from_its_file(bearers, programs, monkeypatch, tmp_path
     assert tool_with(programs, use=use).stat(f"{bearers}/a", Deadline(30)) == FileFacts(len(CONTENT))
 
 
+@pytest.mark.parametrize("use", ["bindings", "programs"])
+def test_a_token_that_is_not_there_is_no_missing_file(programs, monkeypatch, tmp_path, use):
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    tool = tool_with(programs, use=use, token_file=str(tmp_path / "gone"))
+    for ask in (tool.stat, tool.remove):
+        with pytest.raises(CopyFailed, match="no token can be read from .*gone") as caught:
+            ask("davs://localhost:1/a", Deadline(30))
+        assert caught.value.kind is FailureKind.AUTHENTICATION
+
+
 def test_options_reach_gfal2(programs, tmp_path):
     options = ("HTTP PLUGIN:INSECURE=true", "CORE:COPY_BUFFERSIZE=65536", "X509:CERT=/none")
     (tmp_path / "a").write_bytes(CONTENT)
