@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from typing import IO, Optional
 
 from pilot.api.staged import FileResult, Progress, Results, State
@@ -22,8 +22,7 @@ class ProgressLine:
 
     def show(self, progress: Progress) -> None:
         """Draw how far it is, if that is something new."""
-        width = self._width or shutil.get_terminal_size().columns or WIDTH
-        text = drawn(progress, width - 1)
+        text = drawn(progress, self._columns() - 1) if self.is_seen else ""
         if self.is_seen and text != self._drawn:
             self._write(f"\r\x1b[K{text}")
             self._drawn = text
@@ -33,6 +32,12 @@ class ProgressLine:
         if self._drawn:
             self._write("\r\x1b[K")
             self._drawn = ""
+
+    def _columns(self) -> int:
+        try:
+            return self._width or os.get_terminal_size(self._stream.fileno()).columns or WIDTH
+        except OSError:
+            return WIDTH
 
     def _write(self, text: str) -> None:
         try:

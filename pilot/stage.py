@@ -120,7 +120,7 @@ def _with_dataset(file: FileLike, dataset: str) -> FileLike:
     if isinstance(file, str):
         scope, _, lfn = file.rpartition(":")
         return {"lfn": lfn, "scope": scope, "dataset": dataset}
-    return {"dataset": dataset, **file} if isinstance(file, Mapping) else file
+    return {**file, "dataset": file.get("dataset") or dataset} if isinstance(file, Mapping) else file
 
 
 def _listed(path: Path) -> Iterator[FileLike]:
@@ -158,6 +158,7 @@ def _watch(staging: Staging, heard: queue.SimpleQueue[Any], say: Optional[Callab
             number = word
             staging.cancel()
         else:
+            line.clear()
             _leave(word)
     line.clear()
     return number

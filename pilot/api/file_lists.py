@@ -103,6 +103,8 @@ def _from_mapping(said: Mapping[str, Any], role: Role) -> FileSpec:
 
 
 def _value(field: str, key: str, value: Any) -> Any:
+    if field not in ("size", "urls"):
+        _need_text(key, value)
     if field == "checksum":
         return checksum_of(value)
     if field == "urls":
@@ -116,6 +118,12 @@ def _value(field: str, key: str, value: Any) -> Any:
     return found
 
 
+def _need_text(key: str, value: Any) -> None:
+    """Refuse a number: of 00112233, which YAML takes for one, only 38043 is left."""
+    if isinstance(value, (int, float)):
+        raise ContractError(f"{key}: {shown(value)} is a number; text is expected, in quotes", field_name=key)
+
+
 def checksum_of(value: Any) -> Optional[str]:
     """Read a checksum: ``ad:hex``, ``adler32:hex``, hex digits alone, or a dictionary by algorithm.
 
@@ -123,6 +131,8 @@ def checksum_of(value: Any) -> Optional[str]:
         ContractError: it is none.
     """
     if isinstance(value, Mapping):
+        for name in _ALGORITHMS:
+            _need_text(name, value.get(name))
         known = [f"{name}:{value[name]}" for name in _ALGORITHMS if value.get(name)]
         return checksum_from_panda(known[0]) if known else None
     return checksum_from_panda(read(value, TEXT, "checksum"))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 
 def ensure() -> None:
-    """Open the null device where a stream is closed: else a file or connection of the pilot would take its number."""
+    """Open the null device where a stream is closed: else a file or connection of the pilot would take its number.
+
+    Whatever is printed can be.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -17,6 +21,8 @@ def ensure() -> None:
         if getattr(sys, name) is None:
             mode = "w" if number else "r"
             setattr(sys, name, open(number, mode, encoding="utf-8", errors="replace", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # as of stderr: a name may hold what its encoding does not
 
 
 def tell(words: str) -> None:

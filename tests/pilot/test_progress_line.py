@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
+import struct
+import termios
 
 import pytest
 
@@ -31,6 +36,15 @@ def test_at_the_end_it_is_full_though_a_file_failed():
 
 def test_more_than_was_registered_makes_it_no_longer():
     assert drawn(Progress(2, 0, 0, 10, 500, ("a",), 1.0), 80).startswith("[####################]")
+
+
+def test_it_goes_by_the_terminal_that_it_is_drawn_on():
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+    with os.fdopen(theirs, "w") as stream:
+        ProgressLine(stream).show(HALF)
+        assert os.read(ours, 1000).decode() == f"\r\x1b[K{drawn(HALF, 29)}"
+    os.close(ours)
 
 
 @pytest.mark.parametrize("width", [0, 1, 20, 40])

@@ -93,6 +93,17 @@ def test_files_are_stored(site):
     assert (site / "store" / "ds" / "new").read_bytes() == CONTENT
 
 
+def test_a_dataset_is_that_of_files_which_name_none(site):
+    (site / "out").mkdir()
+    for name in "xyz":
+        (site / "out" / name).write_bytes(CONTENT)
+    (site / "list").write_text("- {lfn: x, dataset: null}\n- {lfn: y, dataset: ''}\n- {lfn: z, dataset: own}\n")
+    words = ("--queue", "queue.json", "--list", "list", "--folder", "out", "--dataset", "ds")
+    assert run(site, "stage-out", *words).returncode == 0
+    stored = sorted(str(path.relative_to(site / "store")) for path in (site / "store").glob("*/*"))
+    assert stored == ["ds/x", "ds/y", "own/z"]
+
+
 def test_storage_and_tool_may_be_named(site):
     (site / "other").mkdir()
     (site / "other" / "d").write_bytes(CONTENT)

@@ -105,6 +105,10 @@ def test_a_storage_is_that_of_files_which_name_none():
         ([FileSpec("a", IN, dataset=["x"])], "dataset: "),
         ([FileSpec("a", IN, urls=7)], "urls: 7 is not an address"),
         ([{"lfn": "a", "scope": ".."}], "scope: '..'"),
+        ([{"lfn": 83}], "lfn: 83 is a number; text is expected, in quotes"),
+        ([{"lfn": "a", "checksum": 38043}], "checksum: 38043 is a number"),
+        ([{"lfn": "a", "adler32": 38043}], "adler32: 38043 is a number"),
+        ([{"lfn": "a", "checksum": {"md5": 1e31}}], "md5: 1e+31 is a number"),
     ],
 )
 def test_what_is_no_file_is_told_by_its_number_and_field(files, words):

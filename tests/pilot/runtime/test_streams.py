@@ -32,6 +32,16 @@ def test_no_file_takes_the_number_of_a_closed_stream(numbers, tmp_path):
     assert (tmp_path / "mine").read_text() == ""
 
 
+@pytest.mark.parametrize(
+    ("encoding", "told"), [("ascii", b"m\\xfc\n"), ("latin-1", b"m\xfc\n"), ("utf-8", b"m\xc3\xbc\n")]
+)
+def test_a_name_that_the_encoding_does_not_have_can_be_printed(encoding, told):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    script = [sys.executable, "-c", TELL + "print('m\u00fc')"]
+    done = subprocess.run(script, cwd=ROOT, env=environment, timeout=30, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, told, b"")
+
+
 def test_children_inherit_the_stream_that_was_put_in_place():
     script = "import subprocess; sys.exit(subprocess.run(['sh', '-c', 'echo there >&1']).returncode)"
     assert run(script, preexec_fn=closing(1)).returncode == 0
