@@ -102,9 +102,8 @@ class StorageKeys:
             return settings
         with self._lock:
             new = {_host(protocol): pair for protocol in named if (pair := self._pair(protocol)) is not None}
-            if not new.items() <= self._hosts.items():
-                self._hosts.update(new)
-                self._write()
+            if not new.items() <= self._hosts.items() and not self._written({**self._hosts, **new}):
+                return settings
         if not self._hosts:
             return settings
         from dataclasses import replace
@@ -121,9 +120,19 @@ class StorageKeys:
                 return None
         return self._pairs[names]
 
-    def _write(self) -> None:
+    def _written(self, hosts: dict[str, KeyPair]) -> bool:
+        """Have these keys in the file, or tell why not; the next job's files try again."""
+        try:
+            self._write(hosts)
+        except OSError as wrong:
+            log.warning("the keys of %s could not be kept in %s: %s", ", ".join(hosts), self._path, wrong.strerror)
+            return False
+        self._hosts = hosts
+        return True
+
+    def _write(self, hosts: Mapping[str, KeyPair]) -> None:
         lines = []
-        for host, pair in self._hosts.items():
+        for host, pair in hosts.items():
             lines += [f"[{host}]", f"aws_access_key_id = {pair.public}", f"aws_secret_access_key = {pair.private}", ""]
         new = self._path.with_suffix(".new")
         new.unlink(missing_ok=True)

@@ -168,6 +168,17 @@ def test_a_server_that_gives_none_is_told_in_the_log_and_asked_again(tmp_path, c
     assert kept.added_to(settings, QUEUE, {"S": storage()}).s3.credentials_file
 
 
+def test_keys_that_cannot_be_kept_are_told_in_the_log_and_kept_when_they_can_be(tmp_path, caplog):
+    settings, kept = Settings(), StorageKeys(Asked(), tmp_path / "later")
+    with caplog.at_level(logging.WARNING):
+        assert kept.added_to(settings, QUEUE, {"S": storage()}) is settings
+    assert "the keys of objects:9000 could not be kept in" in caplog.text
+    assert "the-secret" not in caplog.text
+    (tmp_path / "later").mkdir()
+    assert kept.added_to(settings, QUEUE, {"S": storage()}).s3.credentials_file
+    assert "the-secret" in (tmp_path / "later" / keys.KEYS).read_text()
+
+
 @pytest.mark.one_python
 def test_an_output_is_stored_by_keys_of_the_server(tmp_path, object_storage):
     from tests.services.object_storage import ACCESS_KEY, BUCKET, SECRET_KEY
