@@ -62,7 +62,8 @@ def hear(numbers: Iterable[int], words: queue.SimpleQueue[Any]) -> int:
 
     A handler of Python's would not do: of two signals at once the kernel gives the second one to another thread, and
     the main thread, which waits for words, would run its handler when it wakes for another reason. SIGHUP is left alone
-    where it is ignored: started by nohup, a program outlives its terminal.
+    where it is ignored: started by nohup, a program outlives its terminal. That SIGCHLD is ignored, as some who start
+    pilots leave it, is undone: no program's exit status would be known.
 
     Returns:
         The descriptor that signals are written to; when it is closed, the hearing ends.
@@ -72,6 +73,8 @@ def hear(numbers: Iterable[int], words: queue.SimpleQueue[Any]) -> int:
     wanted = {int(number) for number in numbers}
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         wanted.discard(signal.SIGHUP)
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def pass_on() -> None:
         with os.fdopen(reading, "rb", 0) as pipe:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -46,6 +48,16 @@ def test_a_signal_that_another_thread_gets_is_heard_while_the_main_thread_waits(
     assert words.get(timeout=5) == signal.SIGUSR2
     over.set()
     other.join(5)
+
+
+def test_how_programs_end_is_known_also_where_whoever_began_this_one_did_not_want_to_know():
+    code = (
+        "import queue, signal, subprocess; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "from pilot.runtime.signals import hear; hear([signal.SIGUSR1], queue.SimpleQueue())\n"
+        "print(subprocess.call(['sh', '-c', 'exit 3']))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    assert ran.stdout == "3\n"
 
 
 def test_a_hangup_that_is_ignored_stays_so():
