@@ -48,6 +48,13 @@ class FileSpec(Frozen):
         return replace(self, **changes)
 
 
+class Archive(NamedTuple):
+    """Outputs that are stored in one archive; it is an output itself. See `contract.archives`."""
+
+    name: str
+    members: tuple[str, ...]
+
+
 class Program(Frozen):
     """A program that goes with the payload, and its arguments; ``command`` is what a transformation may be."""
 
@@ -100,6 +107,7 @@ class JobSpec(Frozen):
     iterative: bool = False  # all three and the payload again and again, until the preprocess says that it is enough
     direct: bool = False  # inputs may be read where they lie (PanDA's transferType)
     alternative_storage: Optional[bool] = None  # whether outputs may go to another one (altStageOut); None: queue says
+    archives: tuple[Archive, ...] = ()  # what of the outputs is stored together
     resource_type: str = ""  # PanDA's word for cores and memory together, such as MCORE_HIMEM
 
     @property

@@ -7,11 +7,10 @@ from typing import Any
 
 from pilot.contract.codec import ContractError, says_something, shown
 
-#: Words among a job's parameters by which PanDA's pilots change what they know of queue and storages, or pack outputs.
+#: Words among a job's parameters by which PanDA's pilots change what they know of queue and storages.
 WORDS = {
     "--overwriteQueueData": "no job changes its queue",
     "--overwriteStorageData": "no job changes a storage",
-    "<ZIP_MAP>": "outputs are stored as they are",
 }
 FIELDS = {"writeToFile": "only jobs that merge have lists of inputs in files; name the inputs among the arguments"}
 #: How a field says that nothing is asked for.

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
+from pilot.contract.archives import input_name, read_archives, take_archives, write_archives
 from pilot.contract.codec import (
     INTEGER,
     NOTHING,
@@ -93,7 +95,7 @@ def to_panda(spec: JobSpec) -> dict[str, Any]:
         "prodUserID": spec.user or NULL,
         "workingGroup": spec.working_group or NULL,
         "transformation": spec.transformation,
-        "jobPars": _joined(spec.arguments),
+        "jobPars": _joined((*spec.arguments, *write_archives(spec.archives))),
         "swRelease": spec.release or NULL,
         "homepackage": spec.home_package or NULL,
         "cmtConfig": spec.platform or NULL,
@@ -180,9 +182,10 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
     inputs, stored = reader.inputs(), reader.stored(reader.text("logFile"))
     _refuse_doubles([*inputs, *stored])
     refuse(job)
-    arguments, image = take_image(reader.arguments())
+    words, archives = take_archives(reader.arguments())
+    arguments, image = take_image(words)
     container = read_container(reader.text("container_name"), job.get("containerOptions"), image)
-    return JobSpec(
+    spec = JobSpec(
         id=reader.required("PandaID", INTEGER, lowest=1),
         attempt=reader.number("attemptNr", lowest=0),
         transformation=reader.required("transformation", TEXT),
@@ -224,6 +227,7 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         direct=reader.text("transferType") == "direct",
         alternative_storage=reader.optional("altStageOut", TRUTH),
     )
+    return replace(spec, archives=read_archives(archives, spec)) if archives else spec
 
 
 def _refuse_doubles(files: Sequence[FileSpec]) -> None:
@@ -308,7 +312,8 @@ class _Reader:
 
     def inputs(self) -> tuple[FileSpec, ...]:
         """Read the inputs; PanDA names a file again when several datasets hold it, and then says the same of it."""
-        names = self.listed("inFiles")
+        merges = self.truth("eventServiceMerge", False)
+        names = [input_name(name, merges=merges) for name in self.listed("inFiles")]
         columns = {
             key: self.column(key, len(names))
             for key in ("GUID", "fsize", "checksum", "scopeIn", "realDatasetsIn", "ddmEndPointIn")

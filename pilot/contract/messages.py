@@ -168,7 +168,9 @@ def _read_file(lfn: str, entry: Any) -> StoredFile:
 def _write_files(files: tuple[StoredFile, ...], dialect: Dialect) -> Any:
     report = {}
     for file in files:
-        entry: dict[str, Any] = {"guid": file.guid, "fsize": file.size, "surl": file.url, "endpoint": file.endpoint}
+        entry: dict[str, Any] = {"guid": file.guid, "fsize": file.size, "surl": file.url}
+        if file.endpoint:  # what lies in another file, such as an archive, is on no storage by itself
+            entry["endpoint"] = file.endpoint
         algorithm, _, value = (file.checksum or "").partition(":")
         if value:
             entry["md5sum" if algorithm == "md5" else algorithm] = value

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
 from pilot.contract import naming
+from pilot.contract.archives import alone, not_packed
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, JobSpec
 from pilot.contract.messages import StoredFile
@@ -126,20 +127,24 @@ class DataControl:
         self._tell(work.answer(Event.INPUT_READY))
 
     def stage_out(self, work: Work) -> None:
-        """Store a job's outputs; each is told as soon as it is stored."""
+        """Store a job's outputs, some of them in archives; each is told as soon as it is stored."""
+        from pilot.control import archiving  # not before the first outputs
+
         spec = work.job.spec
         place = workdir.of(self._base, spec)
         with self._occupied.doing(work) as cancel:
             self._doors.verification.check_outputs(spec, work.site.queue, place.root)
+            deadline, there = Deadline(work.seconds), self._stored(work, place.root)
+            inside = archiving.make(spec, place.root, there, archiving.Patience(deadline, cancel))
+            there = [file for file in there if file.lfn not in inside]
+
+            def stored(file: StoredFile) -> None:
+                self._tell(Stored(work.key, file))
+                for member in inside.get(file.lfn, ()):
+                    self._tell(Stored(work.key, archiving.inside(file, member)))
+
             with self._engine(work, place.root) as engine:
-                engine.stage_out(
-                    spec,
-                    _not_yet(spec.outputs, self._stored(work, place.root)),
-                    place.root,
-                    Deadline(work.seconds),
-                    cancel,
-                    lambda file: self._tell(Stored(work.key, file)),
-                )
+                engine.stage_out(spec, _not_yet(alone(spec), there), place.root, deadline, cancel, stored)
         self._tell(work.answer(Event.OUTPUT_STORED))
 
     def store_early(self, work: Work, files: Sequence[FileSpec], cancel: Cancel) -> None:
@@ -151,6 +156,7 @@ class DataControl:
             JobFailed: one could not be stored; the payload may yet put that right.
         """
         spec, place = work.job.spec, workdir.of(self._base, work.job.spec)
+        files = not_packed(files, spec)
         self._doors.verification.check_outputs(replace(spec, outputs=tuple(files)), work.site.queue, place.root)
         with tempfile.TemporaryDirectory(prefix=f"{workdir.EARLY}{place.root.name}-", dir=self._base) as aside:
             found = [file for file in files if _linked(place.root / file.lfn, Path(aside) / file.lfn)]
@@ -268,9 +274,11 @@ class DataControl:
 
     def _left_out(self, work: Work) -> list[str]:
         """Inputs and outputs have their own place; plugins name what else is not worth keeping."""
+        from pilot.control.archiving import PART
+
         spec = work.job.spec
         patterns: Sequence[Sequence[str]] = call(self._plugins, "redundant_files", spec=spec)
-        files = [naming.SECRETS_FILE, *(file.lfn for file in (*spec.inputs, *spec.outputs))]
+        files = [naming.SECRETS_FILE, PART, *(file.lfn for file in (*spec.inputs, *spec.outputs))]
         return [*files, *(name for some in patterns for name in some)]
 
     def _add_pilot_log(self, folder: Path) -> None:
