@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ class LocalTool(Tool):
 
     def rename(self, before: str, after: str) -> None:
         try:
-            _path(before).rename(_path(after))
+            _rename(_path(before), _path(after))
         except OSError as wrong:
             raise CopyRefused(f"{after}: {wrong.strerror}") from wrong
 
@@ -59,6 +60,18 @@ class LocalTool(Tool):
             _path(url).unlink(missing_ok=True)
         except OSError as wrong:
             raise CopyRefused(f"{url}: {wrong.strerror}") from wrong
+
+
+def _rename(before: Path, after: Path) -> None:
+    """Rename a file, but not over another one, as the system's own call would."""
+    try:
+        os.link(before, after)
+    except OSError as wrong:
+        if wrong.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):  # a file system without second names
+            raise
+        before.rename(after)
+    else:
+        before.unlink()
 
 
 def _path(url: str) -> Path:

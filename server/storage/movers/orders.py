@@ -6,6 +6,7 @@ Everything is written aside and then renamed, so that whoever is killed leaves w
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import shutil
 import zlib
@@ -19,7 +20,7 @@ from uuid import uuid4
 from server.storage.base import Copied, Copy, CopyState
 
 ENDED = (CopyState.DONE, CopyState.FAILED)
-_GIVEN_UP = "given-up"
+_GIVEN_UP, _COPIES, _NEW = "given-up", "copies.json", "new-"
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,30 @@ class Orders:
         return self.folder / "lock"
 
     def add(self, request: str, copies: Sequence[Copy]) -> bool:
-        """Note a request; say whether it is new. One that is known stays as it is."""
-        aside = self.folder / f"new-{uuid4().hex}"
-        aside.mkdir()
-        _write(aside / "copies.json", [asdict(copy) for copy in copies])
+        """Note a request; say whether it is new. One that is known stays as it is.
+
+        Raises:
+            OSError: it could not be noted, as on a full disk.
+        """
+        aside, noted = self.folder / f"{_NEW}{uuid4().hex}", self._of(request)
         try:
-            aside.rename(self._of(request))
-        except OSError:  # there is one of that number
-            shutil.rmtree(aside)
-            return False
+            aside.mkdir()
+            _write(aside / _COPIES, [asdict(copy) for copy in copies])
+            if noted.is_dir() and _read(noted / _COPIES) is None:  # a power failure has left nothing in it
+                (aside / _COPIES).replace(noted / _COPIES)
+            else:
+                aside.rename(noted)
+        except OSError as wrong:
+            if wrong.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return False  # there is one of that number
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
         return True
 
     def orders(self, request: str) -> list[Order]:
         """Answer the copies of a request; none when it is not known."""
-        said = _read(self._of(request) / "copies.json") or []
+        said = _read(self._of(request) / _COPIES) or []
         return [Order(request, number, Copy(**one)) for number, one in enumerate(said)]
 
     def all_open(self) -> Iterator[Order]:
@@ -100,7 +111,13 @@ class Orders:
         return (self._of(request) / _GIVEN_UP).exists()
 
     def forget_before(self, when: float) -> None:
-        """Forget requests that have ended, and were asked for before that many seconds since 1970."""
+        """Forget requests that have ended, and were asked for before that many seconds since 1970.
+
+        What somebody had not noted to the end when he was killed is forgotten with them.
+        """
+        for left in self.folder.glob(f"{_NEW}*"):
+            if left.stat().st_mtime < when:
+                shutil.rmtree(left, ignore_errors=True)
         for folder in self._requests.iterdir():
             orders = self.orders(unquote(folder.name))
             if folder.stat().st_mtime < when and all(self.state(order).state in ENDED for order in orders):
@@ -120,7 +137,8 @@ def _write(path: Path, said: Any) -> None:
 
 
 def _read(path: Path) -> Any:
+    """Read what was written; ``None`` where there is nothing, or what a power failure has left of it."""
     try:
         return json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from server.storage.base import Copied, Copy, Mover
+from server.storage.base import Copied, Copy, Mover, StorageMisconfigured, StorageUnavailable
 from server.storage.movers.orders import ENDED, Orders
 
 _ROOT = str(Path(__file__).resolve().parents[3])
@@ -31,13 +31,22 @@ class OwnMover(Mover):
             folder: Its own, on this machine's disk; made if it is not there.
             at_once: Copies at a time.
             patience: Seconds in which a copy must have come further.
+
+        Raises:
+            StorageMisconfigured: nothing can be noted there.
         """
-        self._orders, self._at_once, self._patience = Orders(folder), at_once, patience
-        with contextlib.suppress(FileExistsError):
-            os.mkfifo(self._orders.bell, 0o600)
+        try:
+            self._orders, self._at_once, self._patience = Orders(folder), at_once, patience
+            with contextlib.suppress(FileExistsError):
+                os.mkfifo(self._orders.bell, 0o600)
+        except OSError as wrong:
+            raise StorageMisconfigured(f"the mover's folder {folder}: {wrong.strerror}") from wrong
 
     def submit(self, copies: Sequence[Copy], *, request: str) -> str:
-        self._orders.add(request, copies)
+        try:
+            self._orders.add(request, copies)
+        except OSError as wrong:
+            raise StorageUnavailable(f"the mover's folder {self._orders.folder}: {wrong.strerror}") from wrong
         self._wake()
         return request
 

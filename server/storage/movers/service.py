@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,12 +22,15 @@ from urllib.parse import urlsplit
 from server.storage.apart import Apart
 from server.storage.base import Copied, CopyState, StorageMisconfigured, StorageUnavailable
 from server.storage.movers.orders import ENDED, Order, Orders
+from server.storage.movers.steps import moving
 from server.storage.xrootd import MARGIN, client_settings
 
 log = logging.getLogger(__name__)
 
 #: Seconds without work after which the service ends.
 IDLE = 60.0
+#: Bytes per second that any storage reads at least, when it computes a checksum: meanwhile nothing is heard of it.
+SLOWEST = 20e6
 #: Seconds after which a request that has ended is forgotten.
 MEMORY = 7 * 86400.0
 #: The module for each scheme; a copy goes from one of a module's to another of the same.
@@ -62,7 +65,7 @@ class Service:
                         known = (order.request, order.number) in self._busy
                         self._busy.add((order.request, order.number))
                     if not known:
-                        pool.submit(self._carry_out, order)
+                        pool.submit(self._carry_out, order).add_done_callback(_tell_what_broke)
                 if not select.select([bell], [], [], IDLE)[0] and not self._busy:
                     return
                 self._drain(bell)
@@ -103,9 +106,9 @@ class Service:
         copy = order.copy
         what = {"source": copy.source, "target": copy.target, "aside": order.aside}
         said = {**what, "size": copy.size, "checksum": copy.checksum or ""}
-        return self._aparts[module].ask(
-            "copy", {"order": said, "patience": self._patience}, patience=self._patience + MARGIN
-        )
+        silence = self._patience + MARGIN + (copy.size or 0) / SLOWEST
+        asked = {"order": said, "patience": self._patience}
+        return moving(self._aparts[module].ask("copy", asked, patience=silence), self._patience)
 
     def _follow(self, order: Order, pieces: Iterator[Any]) -> Copied:
         moved = 0
@@ -128,6 +131,12 @@ class Service:
             list(self._aparts[module].ask("clear", asked, patience=self._patience + MARGIN))
         except StorageUnavailable as wrong:
             log.warning("%s could not be removed: %s", order.aside, wrong)
+
+
+def _tell_what_broke(carried: Future[None]) -> None:
+    """Tell what nobody waits for, such as a full disk; who asks next has it tried again."""
+    if (wrong := carried.exception()) is not None:
+        log.error("what became of a copy could not be noted: %r", wrong)
 
 
 def main() -> None:

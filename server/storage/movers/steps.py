@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from server.storage.base import StorageUnavailable
 
 
 class CopyRefused(Exception):
@@ -31,7 +34,7 @@ class Tool(ABC):
 
     @abstractmethod
     def rename(self, before: str, after: str) -> None:
-        """Give a file another name."""
+        """Give a file another name, which no other file has."""
 
     @abstractmethod
     def remove(self, url: str) -> None:
@@ -51,16 +54,35 @@ def carry_out(tool: Tool, source: str, target: str, aside: str, size: int | None
     """
     try:
         size, checksum = _expect(tool, source, size, checksum)
-        if tool.size(target) is not None:
-            _compare(tool, target, size, checksum, f"there is another file at {target}")
-        else:
+        there = tool.size(target) is not None
+        if not there:
             yield from ({"moved": moved} for moved in tool.copy(source, aside))
             _compare(tool, aside, size, checksum, "what has arrived is not what was sent")
-            tool.rename(aside, target)
+            there = tool.size(target) is not None  # somebody may have been faster
+            if not there:
+                tool.rename(aside, target)
+        if there:
+            clean(tool, aside)
+            _compare(tool, target, size, checksum, f"there is another file at {target}")
         yield {"moved": size, "done": checksum}
     except CopyRefused as wrong:
         yield {"failed": str(wrong)}
         clean(tool, aside)
+
+
+def moving(pieces: Iterable[Any], patience: float, clock: Callable[[], float] = time.monotonic) -> Iterator[Any]:
+    """Pass on what is told of a copy, as long as it comes further: a tool tells of one that hangs, too.
+
+    Raises:
+        StorageUnavailable: for so many seconds no byte has come.
+    """
+    best, since = 0, clock()
+    for piece in pieces:
+        if piece.get("moved", 0) > best or "moved" not in piece or "done" in piece:
+            best, since = max(best, piece.get("moved", 0)), clock()
+        elif clock() - since > patience:
+            raise StorageUnavailable(f"no byte has come for {patience:.0f} s, after {best} bytes")
+        yield piece
 
 
 def clean(tool: Tool, aside: str) -> None:

@@ -9,7 +9,6 @@ import queue
 import threading
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from server.storage.base import FaultKind, StorageUnavailable
 from server.storage.movers.steps import CopyRefused, Tool, carry_out, clean
@@ -77,8 +76,9 @@ class XrootdTool(Tool):
             self._nothing(status)
 
     def _at(self, url: str) -> tuple[Any, str]:
-        found = urlsplit(url)
-        return self._client.FileSystem(f"{found.scheme}://{found.netloc}"), "/" + found.path.lstrip("/")
+        scheme, _, rest = url.partition("://")  # of these addresses, # and % are letters like others
+        host, _, path = rest.partition("/")
+        return self._client.FileSystem(f"{scheme}://{host}"), "/" + path.lstrip("/")
 
     def _nothing(self, status: Any) -> None:
         """Take a refusal for the absence of a file, where it is that."""

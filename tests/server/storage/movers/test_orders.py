@@ -68,3 +68,31 @@ def test_only_what_has_ended_is_forgotten(orders):
     assert len(orders.orders("open")) == 1
     orders.note(order, Copied(CopyState.DONE))
     assert orders.orders("ended") == []
+
+
+def test_what_a_power_failure_has_left_empty_keeps_nobody_else(orders):
+    orders.add("r", COPIES[:1])
+    orders.add("s", COPIES[:1])
+    (first,) = orders.orders("r")
+    orders.note(first, Copied(CopyState.ACTIVE))
+    for file in (orders.folder / "requests/r").iterdir():
+        file.write_text("")
+    assert [order.request for order in orders.all_open()] == ["s"]
+    assert orders.add("r", COPIES[:1])
+    assert orders.orders("r") == [first]
+    assert not orders.add("r", COPIES)
+    assert {order.request for order in orders.all_open()} == {"r", "s"}
+
+
+def test_what_cannot_be_noted_does_not_look_as_if_it_was(orders):
+    with pytest.raises(OSError, match="too long"):
+        orders.add("x" * 300, COPIES)
+    assert [path.name for path in orders.folder.iterdir()] == ["requests"]
+
+
+def test_what_somebody_who_was_killed_had_half_noted_is_forgotten(orders):
+    (orders.folder / "new-1").mkdir()
+    orders.forget_before(time.time() - 10)
+    assert (orders.folder / "new-1").exists()
+    orders.forget_before(time.time() + 10)
+    assert not (orders.folder / "new-1").exists()

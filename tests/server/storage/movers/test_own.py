@@ -123,6 +123,28 @@ class TestByXroot(FoldersOfAServer):
     def address(self):
         return self.server.root.rstrip("/") + "/"
 
+    def test_every_letter_of_a_name_is_meant(self, mover):
+        self.put("a", b"another")
+        self.put("a#1 %41", CONTENT)
+        (found,) = self.wait(mover, mover.submit([self.copy("a#1 %41")], request="letters")).values()
+        assert found.state is CopyState.DONE, found
+        assert self.names() == ["a#1 %41"]
+
+    def test_a_source_that_stops_in_the_middle_is_given_up(self, impatient):
+        from tests.services.xrootd import running
+
+        with running() as far:
+            far.put("large", os.urandom(2**26))
+            request = impatient.submit([Copy(f"{far.root}/large", self.target("large"))], request="stops")
+            deadline = time.monotonic() + 30
+            while not self.names() or not (self.there / self.names()[0]).stat().st_size:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            with far.frozen():
+                (found,) = self.wait(impatient, request).values()
+        assert found.state is CopyState.FAILED
+        assert self.names() == []
+
     def test_a_full_disk_is_told_and_leaves_nothing(self, mover):
         from tests.services.xrootd import running
 

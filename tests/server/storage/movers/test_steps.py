@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from server.storage.base import StorageUnavailable
 from server.storage.movers.local import LocalTool
-from server.storage.movers.steps import carry_out, clean
+from server.storage.movers.steps import carry_out, clean, moving
 
 CONTENT = b"COMPASS " * 100
 
@@ -69,3 +70,40 @@ def test_what_cannot_be_written_is_told_and_what_cannot_be_removed_is_left(urls,
     urls["aside"] = f"file://{tmp_path / 'here' / 'aside'}"
     assert carried(LocalTool(), urls)[-1]["failed"]
     clean(LocalTool(), urls["aside"])
+
+
+class Slow(LocalTool):
+    """While it copies, somebody else puts a file under the final name; or when it renames."""
+
+    def __init__(self, there, content, *, late=False):
+        self.there, self.content, self.late = there, content, late
+
+    def copy(self, source, target):
+        yield from super().copy(source, target)
+        if not self.late:
+            self.there.write_bytes(self.content)
+
+    def rename(self, before, after):
+        self.there.write_bytes(self.content)
+        super().rename(before, after)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_somebody_else_put_there_meanwhile_is_not_overwritten(urls, tmp_path, late):
+    last = carried(Slow(tmp_path / "there", b"theirs", late=late), urls)[-1]
+    assert "there" in last["failed"]
+    assert (tmp_path / "there").read_bytes() == b"theirs"
+    assert not (tmp_path / "aside").exists()
+
+
+def test_the_same_file_put_there_meanwhile_is_as_good(urls, tmp_path):
+    assert "done" in carried(Slow(tmp_path / "there", CONTENT), urls)[-1]
+    assert not (tmp_path / "aside").exists()
+
+
+def test_a_copy_that_tells_the_same_again_and_again_has_stopped():
+    times = iter(range(0, 1000, 2))
+    told = [{"moved": 0}, {"moved": 5}, {"moved": 5}, {"moved": 5}]
+    assert list(moving(told, 10, lambda: next(times))) == told
+    with pytest.raises(StorageUnavailable, match="no byte has come for 10 s, after 5 bytes"):
+        list(moving([*told, *[{"moved": 5}] * 9], 10, lambda: next(times)))
