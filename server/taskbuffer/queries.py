@@ -12,6 +12,7 @@ from django.db.models import Count, Max
 
 from pilot.contract.states import FINAL, JobState
 from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobReport, Live, Ready
+from server.taskbuffer.states import MAY_BE_ACTIVATED
 
 #: After these moves a job's files, or what it waits for, may be others than before.
 _TURNS = frozenset({state.value for state in (*FINAL, JobState.ACTIVATED)})
@@ -142,6 +143,17 @@ def turns_after(event_id: int, *, limit: int, until: datetime | None = None) -> 
         seen = rows[:first]
     turning = {job for _, job, before, after, _ in seen if not before or after in _TURNS}
     return sorted(turning), (seen[-1][0] if seen else event_id)
+
+
+def newest_event() -> int:
+    """Answer the number of the newest move of a job, 0 when there is none."""
+    return int(JobEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0)
+
+
+def waiting() -> list[int]:
+    """Answer the jobs that wait for their inputs or their place; reads all jobs, since their states have no index."""
+    states = [state.value for state in MAY_BE_ACTIVATED]
+    return list(Job.objects.filter(state__in=states).order_by("pk").values_list("pk", flat=True))
 
 
 def moves_after(event_id: int, *, limit: int = 1000) -> list[JobEvent]:

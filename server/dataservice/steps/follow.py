@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from server.dataservice import door
 from server.dataservice.logic.files import is_readable, tell_waiting
 from server.dataservice.models import Follower, Wait
 from server.dataservice.steps.outputs import settle_outputs
@@ -29,7 +30,22 @@ SETTLED = timedelta(minutes=10)
 
 def follow(*, now: datetime, keep: Callable[[], None]) -> int:
     """Look at what has happened to jobs since the last time; answer how many files and jobs that concerned."""
+    if not Follower.objects.filter(name=FOLLOW).exists():
+        _begin(now, keep)
     return _run(FOLLOW, None, now, keep)
+
+
+def _begin(now: datetime, keep: Callable[[], None]) -> None:
+    """Begin near the end of a history that is long: jobs of today do not wait for it, and the sweep looks at it all.
+
+    Jobs that wait are found wherever they stand in it. Whoever dies here begins anew.
+    """
+    newest = taskbuffer.newest_event()
+    if newest > MOST:
+        for batch in door.batches(taskbuffer.waiting()):
+            keep()
+            settle(batch, now)
+    Follower.objects.get_or_create(name=FOLLOW, defaults={"position": max(newest - MOST, 0)})
 
 
 def sweep(*, now: datetime, keep: Callable[[], None]) -> int:

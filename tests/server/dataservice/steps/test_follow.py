@@ -10,6 +10,7 @@ from pilot.contract.job import FileSpec, Role
 from server.dataservice import logic
 from server.dataservice.models import Dataset, DatasetEvent, DatasetFile, Follower, Replica, Wait, WaitingJob
 from server.dataservice.states import DatasetKind
+from server.dataservice.steps import follow
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import Job, JobEvent
 from tests.server import jobs
@@ -301,3 +302,35 @@ def test_names_that_no_catalogue_holds_are_passed_over_with_a_warning(world, cap
     world.follow()
     assert files_of("prod.out") == {"good.root": "expected"}
     assert "too long a name" in caplog.text
+
+
+def test_a_long_history_is_left_to_the_sweep_and_jobs_of_today_do_not_wait_for_it(world, monkeypatch):
+    monkeypatch.setattr(follow, "MOST", 2)
+    monkeypatch.setattr(follow, "AT_ONCE", 1)
+    (waiting,) = jobs.submit(waits=True, outputs=(), log=None, inputs=(FileSpec("a.raw", Role.INPUT, dataset="raw"),))
+    (old,) = jobs.submit(outputs=("old.root",), log=None)
+    jobs.claim()
+    jobs.finish(old, 1, "old.root")
+    jobs.submit(2, outputs=("new.root",), log=None)
+    world.follow()
+    assert list(WaitingJob.objects.values_list("job", flat=True)) == [waiting]
+    assert files_of("prod.out") == {"new.root": "expected"}
+    world.later(minutes=11)
+    for _ in range(JobEvent.objects.count()):
+        follow.sweep(now=world.now, keep=nothing)
+    assert files_of("prod.out") == {"new.root": "expected", "old.root": "available"}
+    audit()
+
+
+def test_whoever_dies_at_the_begin_of_a_long_history_begins_anew(world, monkeypatch):
+    monkeypatch.setattr(follow, "MOST", 1)
+    jobs.submit(2, waits=True, outputs=(), log=None, inputs=(FileSpec("a.raw", Role.INPUT, dataset="raw"),))
+
+    def dies():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follow.follow(now=world.now, keep=dies)
+    assert not Follower.objects.exists()
+    world.follow()
+    assert WaitingJob.objects.count() == 2
