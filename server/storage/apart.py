@@ -75,8 +75,11 @@ class Apart:
 
     def _take(self) -> _Child:
         with self._lock:
-            if self._kept:
-                return self._kept.pop()
+            while self._kept:
+                child = self._kept.pop()
+                if child.lives():
+                    return child
+                child.kill()  # somebody else has ended it meanwhile; the next one is as good
         return _Child(self._command, {**os.environ, **self._environment})
 
     def _give_back(self, child: _Child) -> None:
@@ -133,6 +136,9 @@ class _Child:
                 if not block:
                     raise StorageUnavailable(self._how_it_ended())
                 self._rest += block
+
+    def lives(self) -> bool:
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """End it, with all that it started."""

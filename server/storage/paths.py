@@ -12,7 +12,7 @@ def refusal(path: str) -> Fault | None:
     parts = path.split("/")
     if not path or path.endswith("/") or any(part in ("", ".", "..") for part in parts):
         return Fault(FaultKind.FORBIDDEN, f"{path!r} is no path below the root, such as folder/file")
-    if any(ord(letter) < 32 or letter in "?\x7f" for letter in path):
+    if any(ord(letter) < 32 or letter in "?\x7f" or "\ud800" <= letter <= "\udfff" for letter in path):
         return Fault(FaultKind.FORBIDDEN, f"{path!r} has a letter that no name of a file may have")
     return None
 

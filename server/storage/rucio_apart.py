@@ -52,11 +52,8 @@ def attach(client: Mapping[str, Any], wanted: Sequence[Mapping[str, Any]]) -> It
 
     Of a dataset with more files than go into one call, there is an answer for each part.
     """
-    parts = [
-        {**one, "dids": one["dids"][at : at + BATCH]} for one in wanted for at in range(0, len(one["dids"]), BATCH)
-    ]
     with _connected(client) as rucio:
-        for batch in _batches(parts, lambda one: len(one["dids"])):
+        for batch in shared_out(wanted):
             for one, words in _halved(batch, lambda some: rucio.add_files_to_datasets(some, ignore_duplicate=True)):
                 yield {"scope": one["scope"], "name": one["name"]}, words
 

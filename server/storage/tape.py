@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,16 @@ from server.storage.apart import Apart
 from server.storage.base import Fault, FaultKind, Found, Locality, Recall, Recalled, Tape, Ticket
 from server.storage.paths import sort_out
 from server.storage.place import Place
-from server.storage.xrootd import HAS_BACKUP, MARGIN, OFFLINE, XrootdOptions, XrootdStorage, client_settings, fault_of
+from server.storage.xrootd import (
+    HAS_BACKUP,
+    LONGEST,
+    MARGIN,
+    OFFLINE,
+    XrootdOptions,
+    XrootdStorage,
+    client_settings,
+    fault_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +55,15 @@ class TapeOptions(XrootdOptions):
     accepting: float = 10.0
     lifetime_key: str = ""
 
+    def check(self, place: Place) -> None:
+        super().check(place)
+        if self.files_per_request < 1:
+            raise place.wrong("files_per_request", f"{self.files_per_request} is less than 1")
+        if not 0 <= self.accepting <= LONGEST:
+            raise place.wrong("accepting", f"{self.accepting} is no time from 0 to {LONGEST:.0f} s")
+        if not re.fullmatch(r"[\w.-]*", self.lifetime_key, re.ASCII):
+            raise place.wrong("lifetime_key", f"{self.lifetime_key!r} is no word, such as pin")
+
 
 class TapeStorage(XrootdStorage, Tape):
     """One, below a folder of it. A ticket holds the numbers of all requests that a call was parted into."""
@@ -61,8 +80,7 @@ class TapeStorage(XrootdStorage, Tape):
     def open(cls, place: Place) -> Self:
         cls._check_root(place)
         options = place.read_options(TapeOptions)
-        if options.files_per_request < 1:
-            raise place.wrong("files_per_request", f"{options.files_per_request} is less than 1")
+        options.check(place)
         return cls(place, options)
 
     def look(self, paths: Sequence[str], *, checksums: bool = False) -> Mapping[str, Found | Fault]:

@@ -19,6 +19,8 @@ from server.storage.place import Place
 
 #: Seconds that the process apart may be silent beyond its time: it should be the first to say that time is up.
 MARGIN = 10.0
+#: The longest time that an option may say, in seconds.
+LONGEST = 7 * 86400.0
 MODULE = "server.storage.xrootd_apart"
 #: Of a file's flags, as XRootD's protocol has them.
 OFFLINE, HAS_BACKUP = 8, 128
@@ -34,6 +36,18 @@ class XrootdOptions:
     patience: float = 60.0
     checksum_patience: float = 3600.0
     checksums_at_once: int = 4
+
+    def check(self, place: Place) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            StorageMisconfigured: naming the option and its value.
+        """
+        for name in ("patience", "checksum_patience"):
+            if not 0 < getattr(self, name) <= LONGEST:
+                raise place.wrong(name, f"{getattr(self, name)} is no time above 0 and up to {LONGEST:.0f} s")
+        if self.checksums_at_once < 1:
+            raise place.wrong("checksums_at_once", f"{self.checksums_at_once} is less than 1")
 
 
 class XrootdStorage(Storage):
@@ -55,11 +69,19 @@ class XrootdStorage(Storage):
     @classmethod
     def open(cls, place: Place) -> Self:
         cls._check_root(place)
-        return cls(place, place.read_options(XrootdOptions))
+        options = place.read_options(XrootdOptions)
+        options.check(place)
+        return cls(place, options)
 
     @classmethod
     def _check_root(cls, place: Place) -> None:
-        if place.scheme not in ("root", "roots") or not urlsplit(place.root).hostname:
+        try:
+            found = urlsplit(place.root)
+            good = found.scheme in ("root", "roots") and bool(found.hostname) and found.port != 0
+            good = good and not (found.query or found.fragment or set(place.root) & set(" \t\n"))
+        except ValueError:  # a port that is no number, an address whose bracket does not close
+            good = False
+        if not good:
             raise place.wrong("root", f"{place.root} is no address such as root://host:1094//folder")
 
     def url(self, path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import time
 from pathlib import Path
 
@@ -49,6 +50,16 @@ def test_an_answer_may_be_long_and_in_any_letters(apart):
 def test_a_child_is_used_again(apart):
     made = apart("import os\ndef f():\n    yield os.getpid()\n")
     assert ask(made) == ask(made)
+
+
+def test_a_child_that_was_ended_while_it_waited_is_replaced(apart):
+    made = apart("import os\ndef f():\n    yield os.getpid()\n")
+    (pid,) = ask(made)
+    ended = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert select.select([ended], [], [], 10)[0]
+    os.close(ended)
+    assert ask(made) != [pid]
 
 
 def test_a_child_has_the_environment_that_was_given(apart):

@@ -13,7 +13,9 @@ def test_names_of_files_are_taken(path):
     assert refusal(path) is None
 
 
-@pytest.mark.parametrize("path", ["", "/", "/a", "a/", "..", "a/..", "a/./b", "a//b", "a\nb", "a\0", "a?x=1"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "/a", "a/", "..", "a/..", "a/./b", "a//b", "a\nb", "a\0", "a?x=1", "\ud800", "a\udc80"]
+)
 def test_what_could_mean_something_else_is_refused_with_the_path(path):
     fault = refusal(path)
     assert fault.kind is FaultKind.FORBIDDEN

@@ -218,6 +218,15 @@ def test_a_storage_with_tapes_is_one_of_the_registrys():
     assert isinstance(registry().open_tape("CTA", data), Tape)
 
 
-def test_requests_of_no_files_are_refused():
-    with pytest.raises(StorageMisconfigured, match="files_per_request: 0 is less than 1"):
-        opened("root://cta//a", files_per_request=0)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"files_per_request": 0}, "files_per_request: 0 is less than 1"),
+        ({"accepting": -1}, "accepting: -1.* is no time from 0"),
+        ({"lifetime_key": "a b&"}, "lifetime_key: 'a b&' is no word, such as pin"),
+        ({"patience": 0}, "patience: 0.* is no time above 0"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options, said):
+    with pytest.raises(StorageMisconfigured, match=f"storage TAPE: {said}"):
+        opened("root://cta//a", **options)

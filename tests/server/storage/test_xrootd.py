@@ -137,12 +137,32 @@ def test_flags_tell_where_the_bytes_are(flags, meant):
     assert opened("root://host//a").locality(flags | 48) is meant
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"patience": -5}, "patience: -5.* is no time above 0 and up to 604800 s"),
+        ({"patience": 1e12}, "patience: "),
+        ({"checksum_patience": 0}, "checksum_patience: 0"),
+        ({"checksums_at_once": 0}, "checksums_at_once: 0 is less than 1"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options, said):
+    with pytest.raises(StorageMisconfigured, match=f"storage EOS: {said}"):
+        opened("root://host//a", **options)
+
+
+ROOTS_THAT_ARE_NONE = [
+    *("file:///a", "root:///a", "https://host/a"),
+    *("root://host:port//a", "root://host:99999//a", "root://[::1//a", "root://ho st//a", "root://host//a?b=c"),
+]
+
+
 def test_an_address_keeps_the_slash_of_the_path():
     assert opened("root://host:1094//eos/c").url("f/a") == "root://host:1094//eos/c/f/a"
     assert opened("root://host:1094/").url("f/a") == "root://host:1094//f/a"
 
 
-@pytest.mark.parametrize("root", ["file:///a", "root:///a", "https://host/a"])
+@pytest.mark.parametrize("root", ROOTS_THAT_ARE_NONE)
 def test_another_address_is_refused(root):
     with pytest.raises(StorageMisconfigured, match="storage EOS: root: .* is no address such as root://host"):
         opened(root)
