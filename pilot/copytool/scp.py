@@ -6,7 +6,6 @@ A path is never part of a text that a shell reads: it is an argument, quoted. Ea
 
 from __future__ import annotations
 
-import functools
 import re
 import shlex
 import sys
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"(?:scp|ssh|sftp)://(?:([^@/\s]+)@)?(\[[0-9a-fA-F:.]+\]|[^@:/\s]+)(?::(\d+))?(/.*)")
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
+#: Which OpenSSH there is, by what comes before it.
+_VERSIONS: dict[str, tuple[int, int]] = {}
 
 
 class Place(NamedTuple):
@@ -52,6 +53,7 @@ class Scp(CopyTool):
     programs = ("scp", "ssh")
 
     def copy(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
+        version_of(self.setup, deadline, cancel)
         if transfer.target.startswith("file:"):
             return self._fetch(transfer, deadline, cancel)
         source, target = path_of(transfer.source), place_of(transfer.target)
@@ -197,9 +199,12 @@ def place_of(url: str) -> Place:
     return Place(user, host, port, "/" + path.lstrip("/"))
 
 
-@functools.cache
-def version_of(setup: str) -> tuple[int, int]:
-    """Answer which OpenSSH this is; of one that does not tell, that it is new."""
-    ran = run(["ssh", "-V"], Deadline(30), setup=setup)
-    found = re.search(r"OpenSSH_(\d+)\.(\d+)", ran.errors + ran.output)
-    return (int(found[1]), int(found[2])) if found else (9, 0)
+def version_of(setup: str, deadline: Optional[Deadline] = None, cancel: Optional[Cancel] = None) -> tuple[int, int]:
+    """Answer which OpenSSH this is, which is asked once; of one that does not tell, that it is new."""
+    if setup not in _VERSIONS:
+        ran = run(["ssh", "-V"], deadline or Deadline(30), cancel, setup=setup)
+        found = re.search(r"OpenSSH_(\d+)\.(\d+)", ran.errors + ran.output)
+        if not found:
+            return (9, 0)
+        _VERSIONS[setup] = (int(found[1]), int(found[2]))
+    return _VERSIONS[setup]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
 
 import pytest
 
@@ -86,6 +87,16 @@ def test_an_older_scp_is_spoken_to_as_it_understands(fake, tmp_path, version, pr
     called = fake.called("scp")
     assert [word for word in called if word in ("-s", "-O")] == says
     assert called[-1] == f"host:{there}"
+
+
+def test_a_setup_script_that_hangs_costs_no_more_than_the_time_there_is(fake, tmp_path):
+    tool = fake.tool("9.2p1")
+    fake.setup.write_text("sleep 30\n")
+    began = time.monotonic()
+    with pytest.raises(CopyFailed) as caught:
+        tool.copy(Transfer("a", "scp://host/a", f"file://{tmp_path}/b"), Deadline(0.5), Cancel())
+    assert caught.value.kind is FailureKind.TIMEOUT
+    assert time.monotonic() - began < 10
 
 
 def test_a_name_to_be_fetched_is_no_pattern(fake, tmp_path):
