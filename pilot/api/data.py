@@ -156,8 +156,14 @@ class _Stage(ABC):
         on_file: Optional[OnFile] = None,
     ) -> Staging:
         """Begin to stage files that have a folder each; see `start`. The folders are there."""
+        for name, callback in (("on_progress", on_progress), ("on_file", on_file)):
+            if callback is not None and not callable(callback):
+                raise ConfigError(f"{name}: {callback!r} cannot be called; give a function of one argument")
         box, tries = Toolbox(self._kinds, self.settings), Tries()
-        engine = box.engine(self.queue, self.storages, tries.note)
+        try:
+            engine = box.engine(self.queue, self.storages, tries.note, {item.folder for item in items})
+        except JobFailed as wrong:  # the container in which the tools are to run
+            raise ConfigError(wrong.detail) from wrong
         job_id = random.SystemRandom().getrandbits(48)  # stands in the names of half files, which two may write at once
         spec = JobSpec(job_id, 1, "", label=self._label)
         return Staging(

@@ -63,7 +63,7 @@ class Descriptions:
             ConfigError: nothing like storages was given, or nobody is known who could describe them.
             replies.ServerError: their description cannot be had, or read.
         """
-        if isinstance(given, (str, Path)):
+        if isinstance(given, (str, Path)) and str(given):
             return self._reader.storages(str(given))
         if isinstance(given, Mapping):
             try:

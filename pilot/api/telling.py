@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-from functools import partial
 from typing import Callable, Optional, TypeVar
 
 T = TypeVar("T")
@@ -14,7 +13,7 @@ class Teller:
     """The thread, which a program that ends waits for; where there is ``nobody`` to be told, there is none."""
 
     def __init__(self, *, nobody: bool) -> None:
-        self._calls: queue.SimpleQueue[Optional[Callable[[], object]]] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Optional[tuple[Callable[..., object], object]]] = queue.SimpleQueue()
         self._settled = threading.Event()
         #: What a callback has raised first.
         self.wrong: Optional[BaseException] = None
@@ -26,7 +25,7 @@ class Teller:
 
     def tell(self, callback: Callable[[T], object], value: T) -> None:
         """Have a callback called; returns at once."""
-        self._calls.put(partial(callback, value))
+        self._calls.put((callback, value))
 
     def close(self) -> None:
         """Say that nothing more is to be told; the thread ends when it has told all."""
@@ -39,7 +38,8 @@ class Teller:
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
             try:
-                call()
+                callback, value = call
+                callback(value)
             except BaseException as raised:  # noqa: BLE001  raised again by whoever waits for all
                 self.wrong = raised if self.wrong is None else self.wrong
                 self._settled.set()

@@ -55,6 +55,12 @@ def test_files_are_brought_to_a_folder_that_is_made(site, tmp_path):
     )
 
 
+def test_tools_that_are_to_run_in_a_container_that_there_is_not_move_nothing(site, tmp_path):
+    site.queue = {**site.queue, "container_type": "container:middleware"}
+    with pytest.raises(ConfigError, match="copy.image names none"):
+        stage_in(site).run([site.has("a", CONTENT)], tmp_path / "in")
+
+
 def test_a_result_says_all_that_is_known(site, tmp_path):
     site.has("ds/a", CONTENT)
     (result,) = stage_in(site).run([{"lfn": "a", "dataset": "ds", "checksum": SUM, "guid": "G"}], str(tmp_path / "in"))
@@ -228,6 +234,12 @@ def test_a_folder_that_cannot_be_made_or_is_none_is_told(site, tmp_path):
         stage_in(site).start(["a"], tmp_path / "file" / "in")
     with pytest.raises(ConfigError, match="folder: .*gone is not a folder; give the one in which the files lie"):
         stage_out(site).start(["a"], tmp_path / "gone")
+
+
+@pytest.mark.parametrize("name", ["on_file", "on_progress"])
+def test_what_cannot_be_called_is_no_callback(site, tmp_path, name):
+    with pytest.raises(ConfigError, match=f"{name}: 5 cannot be called"):
+        stage_in(site).start(["a"], tmp_path, **{name: 5})
 
 
 def test_two_files_of_one_name_are_refused_before_anything_is_begun(site, tmp_path):

@@ -108,7 +108,7 @@ def test_storages_may_be_values_json_or_a_file(tmp_path):
         assert reading().storages(given) == {"DISK": value}
 
 
-@pytest.mark.parametrize("given", [7, ["DISK"], b""])
+@pytest.mark.parametrize("given", [7, ["DISK"], b"", ""])
 def test_what_are_no_storages_is_told_with_what_is_expected(given):
     with pytest.raises(ConfigError, match="storages: .* are none; give a file"):
         reading().storages(given)

@@ -179,7 +179,7 @@ def test_no_more_files_than_were_asked_for_are_on_their_way():
 
 
 def program(words):
-    """Run a program that ends while its files are on their way; each takes a moment."""
+    """Run a program whose main thread ends, and only then let its other threads go on; answer what it has printed."""
     first = """
 import os, sys, threading
 from pathlib import Path
@@ -187,44 +187,47 @@ from pilot.api.staged import FileResult, State
 from pilot.api.staging import Item, Staging
 from pilot.contract.job import FileSpec, Role
 
-gate = threading.Event()
 items = [Item(FileSpec(name, Role.INPUT), Path("/here")) for name in "abc"]
 
 def move(item, cancel):
-    main = threading.main_thread()
-    main.join(30) if "fork" not in sys.argv else gate.wait(30)
-    print("moved", item.file.lfn, flush=True)
+    assert sys.stdin.readline()
+    os.write(1, f"moved {item.file.lfn}\\n".encode())
     return FileResult(item.file, State.DONE)
 
 def tell(result):
-    print("told", result.file.lfn, flush=True)
+    os.write(1, f"told {result.file.lfn}\\n".encode())
 """
-    return subprocess.run([sys.executable, "-c", first + words], capture_output=True, text=True, timeout=60)
+    script = [sys.executable, "-c", f"{first}{words}\nprint('ends', flush=True)"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(script, text=True, **pipes) as process:
+        said = [process.stdout.readline()]
+        while said[-1] not in ("ends\n", ""):
+            said.append(process.stdout.readline())
+        out, errors = process.communicate("go on\n" * 10, timeout=60)
+    return process.returncode, "".join([*said, out]).splitlines(), errors
 
 
 def test_a_program_that_ends_waits_for_its_files_and_tells_of_all():
-    done = program("Staging(items, move, at_once=1, on_file=tell, on_progress=lambda _: None)")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
+    status, lines, errors = program("Staging(items, move, at_once=1, on_file=tell, on_progress=lambda _: None)")
+    assert (status, errors) == (0, "")
     assert [line for line in lines if line.startswith("moved")] == ["moved a", "moved b", "moved c"]
     assert [line for line in lines if line.startswith("told")] == ["told a", "told b", "told c"]
 
 
 def test_a_thread_goes_on_when_the_main_thread_has_ended():
-    done = program("""
+    status, lines, errors = program("""
 def work():
-    threading.main_thread().join(30)
-    print(Staging(items, move, at_once=2, on_file=tell).result().well)
+    assert sys.stdin.readline()
+    print(Staging(items, move, at_once=1, on_file=tell).result().well)
 
 threading.Thread(target=work).start()
 """)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "True"
+    assert (status, errors) == (0, "")
+    assert lines[-1] == "True"
 
 
 def test_a_fork_neither_waits_for_files_of_another_process_nor_gives_them_up():
-    done = program("""
-sys.argv.append("fork")
+    status, lines, errors = program("""
 with Staging(items, move, at_once=1) as staging:
     child = os.fork()
     if not child:
@@ -235,14 +238,13 @@ with Staging(items, move, at_once=1) as staging:
                 print(wrong, flush=True)
         sys.exit(7)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-    gate.set()
+    print("ends", flush=True)
     print(staging.result().well)
 """)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    assert status == 0, errors
     assert ["from which this one was forked" in line for line in lines[:2]] == [True, True]
     assert lines[2] == "7"
-    assert lines[-1] == "True"
+    assert "True" in lines
 
 
 def test_files_are_moved_by_as_many_threads_as_there_can_be(monkeypatch):

@@ -40,6 +40,14 @@ def test_the_first_that_a_callback_raises_is_kept_and_the_others_are_called():
     assert told == ["a", "b"]
 
 
+def test_what_cannot_be_called_is_told_as_what_it_raises():
+    teller = Teller(nobody=False)
+    teller.tell(5, "a")
+    assert teller.wait(30)
+    teller.close()
+    assert isinstance(teller.wrong, TypeError)
+
+
 def test_to_wait_too_short_is_told():
     gate, teller = threading.Event(), Teller(nobody=False)
     teller.tell(gate.wait, 30)
