@@ -7,6 +7,8 @@ has no words for files that its catalogue does not have.
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -66,7 +68,8 @@ class Rucio(CopyTool):
 
     def _fetch(self, transfer: Transfer, deadline: Deadline, cancel: Cancel) -> FileFacts:
         target = path_of(transfer.target)
-        folder = target.with_name(f"{target.name}.rucio")  # Rucio gives a file its own name, and leaves what was there
+        # Rucio gives a file its own name, and leaves what was there. The name of the target may be as long as can be.
+        folder = target.with_name(f"{hashlib.md5(os.fsencode(target.name), usedforsecurity=False).hexdigest()}.rucio")
         by_name = transfer.source.startswith(f"{self.name}:")
         try:
             found = self._ask(

@@ -139,6 +139,13 @@ def test_a_file_is_stored_under_its_final_name_and_fetched_by_its_address(tool, 
     assert fetch.facts == FileFacts(len(CONTENT), SUM)
 
 
+def test_a_name_here_may_be_as_long_as_a_disk_takes_it(tool, store, name, tmp_path):
+    url, target = store(tool, name), tmp_path / ("x" * 255)
+    transfer = Transfer(name, url, f"file://{target}", scope=SCOPE, endpoint=DISK)
+    tool.copy(transfer, Deadline(60), Cancel())
+    assert target.read_bytes() == CONTENT
+
+
 def test_a_file_that_is_not_registered_is_not_known_to_rucio(tool, store, fetch, name):
     store(tool, name)
     with pytest.raises(CopyFailed, match=f"{SCOPE}:{name} at any storage: No available sources") as caught:
