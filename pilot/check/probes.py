@@ -28,6 +28,7 @@ from pilot.control.requirements import software_folder
 from pilot.control.verification import level_of
 from pilot.errors import JobFailed, PilotError
 from pilot.runtime import limits
+from pilot.runtime.container import middleware
 from pilot.runtime.container.choice import image_base, runtime_of
 from pilot.runtime.container.containers import Containers
 from pilot.runtime.probe import answers
@@ -208,6 +209,20 @@ def _containers(subject: Subject) -> Iterator[Finding]:
             yield good("images", name)
 
 
+def _copy_container(subject: Subject) -> Iterator[Finding]:
+    """Look for the image that copy tools' programs run in, where they do, and for its runtime; nothing is started."""
+    if subject.queue is not None and (chosen := middleware.choose(subject.queue, subject.settings)) is not None:
+        program, *_ = middleware.enter(chosen, subject.variables, ())
+        yield good("copy tools' container", f"{chosen.image}, by {program}")
+
+
+def _in_container(subject: Subject, queue: QueueData) -> bool:
+    """Say whether copy tools' programs are those of an image, also where that cannot be used, as others tell."""
+    with contextlib.suppress(JobFailed):
+        return middleware.choose(queue, subject.settings) is not None
+    return True
+
+
 def _software(subject: Subject) -> Iterator[Finding]:
     if subject.queue is not None and (folder := software_folder(subject.queue)):
         contained = runtime_of(subject.queue, subject.settings.container) is not None
@@ -216,7 +231,8 @@ def _software(subject: Subject) -> Iterator[Finding]:
 
 def repositories(subject: Subject) -> Sequence[str]:
     """Name the CVMFS repositories that queue and settings need."""
-    paths = [*subject.settings.monitor.mounts, subject.settings.container.image, subject.settings.container.image_base]
+    site = subject.settings.container
+    paths = [*subject.settings.monitor.mounts, site.image, site.image_base, subject.settings.copy.image]
     if subject.queue is not None:
         paths += [software_folder(subject.queue), image_base(subject.queue)]
     return sorted({path[len(_CVMFS) :].partition("/")[0] for path in paths if path.startswith(_CVMFS)})
@@ -238,6 +254,8 @@ def _storages(subject: Subject) -> Iterator[Finding]:
 
 def _lacking(subject: Subject, queue: QueueData) -> Mapping[str, Sequence[str]]:
     """Look for the programs of copy tools, or for the queue's script that is to bring them."""
+    if _in_container(subject, queue):
+        return dict.fromkeys(subject.tools, ())
     path = subject.variables.get("PATH")
     lacking: dict[str, Sequence[str]] = {}
     for tool, programs in subject.tools.items():
@@ -312,6 +330,7 @@ NODE: Sequence[Probe[Subject]] = (
     ("disk", _disks),
     ("work folder", _work_folder),
     ("containers", _containers),
+    ("copy tools' container", _copy_container),
     ("software", _software),
     ("CVMFS", _cvmfs),
     ("storages", _storages),

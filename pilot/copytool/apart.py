@@ -24,9 +24,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, NoReturn, Optional, cast
 
-from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind
+from pilot.copytool.base import CHILDREN, Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, Inside, Setup
 from pilot.copytool.last_words import kind_of, last_of
-from pilot.copytool.program import CANNOT_RUN, PATIENCE, SOURCE, kill
+from pilot.copytool.program import CANNOT_RUN, PATIENCE, before, kill
 
 #: Seconds without work after which a child ends.
 IDLE = 30.0
@@ -49,19 +49,18 @@ class Apart:
         *,
         python: str = "",
         environment: Mapping[str, str] = MappingProxyType({}),
-        setup: str = "",
+        setup: Setup = "",
     ) -> None:
         """Say what the children are.
 
         Args:
             module: Whose functions are called: with JSON's values by name, answering one.
-            python: The interpreter that runs them; the pilot's own when left out.
+            python: The interpreter that runs them; the pilot's own, or the container's, when left out.
             environment: Variables beside the pilot's own. Never a secret.
-            setup: A script that is sourced before.
+            setup: A script that is sourced before; or the container, and that script in it.
         """
-        variables = [f"{name}={value}" for name, value in environment.items()]
-        sourced = ["/bin/sh", "-c", SOURCE, setup] if setup else []
-        self._command = ["env", *variables, *sourced, python or sys.executable, "-c", _CHILD, _ROOT, module]
+        own, root = (setup.python, CHILDREN) if isinstance(setup, Inside) else (sys.executable, _ROOT)
+        self._command = [*before(setup, environment), python or own, "-c", _CHILD, root, module]
         self._begin()
 
     def _begin(self) -> None:
@@ -132,7 +131,7 @@ class Apart:
 
 
 @functools.cache
-def shared(module: str, python: str = "", environment: tuple[tuple[str, str], ...] = (), setup: str = "") -> Apart:
+def shared(module: str, python: str = "", environment: tuple[tuple[str, str], ...] = (), setup: Setup = "") -> Apart:
     """Answer the children that all who want the same share; they outlive the tools, which are made for each job."""
     return Apart(module, python=python, environment=dict(environment), setup=setup)
 

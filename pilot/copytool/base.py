@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Optional, Union
 
 from pilot.contract.addresses import cleaned
 from pilot.contract.frozen import Frozen
@@ -136,11 +136,29 @@ class FileFacts(NamedTuple):
 ANY_SCHEME = "*"
 
 
+class Inside(NamedTuple):
+    """How programs are started that run in a container, and after a script.
+
+    ``enter`` are the words that begin it, ``variables`` what is set there (a path or a name, never a secret),
+    ``python`` the one of its image, and ``script`` what is sourced in it before the program; "" for nothing.
+    """
+
+    enter: tuple[str, ...]
+    variables: tuple[tuple[str, str], ...] = ()
+    python: str = ""
+    script: str = ""
+
+
+#: What comes before a program: a script that is sourced ("" for none), or all that leads into a container.
+Setup = Union[str, Inside]
+#: Where a container shows this `pilot` to children that are Python.
+CHILDREN = "/compass-pilot"
 class CopyTool(ABC):
     """Moves one file at a time. Tools hold no state between calls and are called from several threads.
 
     ``settings`` are the pilot's, where each tool that needs some has a section. ``says`` is what the queue has on the
-    tool (its entry in ``copytools``); ``setup`` there names a script that is sourced before the tool's programs run.
+    tool (its entry in ``copytools``); ``setup`` there names a script that is sourced before the tool's programs run,
+    and is an `Inside` where they run in a container: a tool hands it on to `program.run` and `apart.shared` as it is.
     """
 
     name: ClassVar[str]
@@ -170,9 +188,10 @@ class CopyTool(ABC):
         return self._given
 
     @property
-    def setup(self) -> str:
-        """The script to be sourced before its programs run, as the queue says; "" for none."""
-        return str(self._says.get("setup") or "")
+    def setup(self) -> Setup:
+        """What comes before its programs: the script to be sourced, as the queue says, "" for none; or a container."""
+        setup = self._says.get("setup") or ""
+        return setup if isinstance(setup, Inside) else str(setup)
 
     @classmethod
     def needs(cls, settings: Settings) -> Sequence[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind
+from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, Setup
 from pilot.copytool.program import CANNOT_RUN, Ran, run
 
 _SIZE = re.compile(r"^\s*Size:\s*(\d+)\s+(.*)$", re.MULTILINE)
@@ -20,7 +20,7 @@ BEARER_TOKEN=$(cat "$0") && export BEARER_TOKEN && exec "$@\""""
 class Programs:
     """Does by gfal2's programs what `pilot.copytool.gfal_apart` does by its module."""
 
-    def __init__(self, environment: Mapping[str, str], setup: str) -> None:
+    def __init__(self, environment: Mapping[str, str], setup: Setup) -> None:
         self._environment, self._setup = environment, setup
 
     def call(
@@ -34,7 +34,7 @@ class _Run:
     def __init__(
         self,
         environment: Mapping[str, str],
-        setup: str,
+        setup: Setup,
         arguments: Mapping[str, Any],
         deadline: Deadline,
         cancel: Optional[Cancel],

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import IO, Any, Optional
 
 from pilot.contract.named import NamedTuple
-from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind
+from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, Inside, Setup
 from pilot.copytool.last_words import kind_of, last_of
 
 #: Seconds for a killed program to be gone; one that hangs in the kernel does not hold the copy.
@@ -31,6 +31,9 @@ CANNOT_RUN = (126, 127)
 #: Sources a script, then becomes the program: the words of both are arguments, never part of the shell's text. A script
 #: that fails or is not there (``command``: the shell goes on) is told as a program that cannot be run.
 SOURCE = 'command . "$0" >&2 </dev/null || exit 126; exec "$@"'
+
+#: Runs what it is given, and ends its own group of processes when it is told to end.
+GUARD = 'trap "kill -KILL 0" TERM; "$@" & wait "$!"'
 
 
 class Ran(NamedTuple):
@@ -53,7 +56,7 @@ def run(
     cancel: Optional[Cancel] = None,
     *,
     environment: Mapping[str, str] = MappingProxyType({}),
-    setup: str = "",
+    setup: Setup = "",
 ) -> Ran:
     """Run a program to its end; whatever its exit status, that is for the caller to judge.
 
@@ -62,7 +65,7 @@ def run(
         deadline: When it is killed, with what it has started in its session.
         cancel: The same, as soon as this is asked for.
         environment: Variables beside the pilot's own. Never a secret: they can be seen in the list of processes.
-        setup: A script that is sourced before.
+        setup: A script that is sourced before; or the container, and that script in it.
 
     Raises:
         CopyFailed: its time is up (TIMEOUT), or it could not be started.
@@ -73,10 +76,8 @@ def run(
         raise CopyCancelled
     if not deadline.left():
         raise CopyFailed(FailureKind.TIMEOUT, f"{arguments[0]} was not begun: its time is up")
-    variables = [f"{name}={value}" for name, value in environment.items()]
-    sourced = ["/bin/sh", "-c", SOURCE, setup] if setup else []
     with tempfile.TemporaryFile() as written, tempfile.TemporaryFile() as told:
-        process = _start([*tied(), "env", *variables, *sourced, *arguments], written, told)
+        process = _start([*_held(setup), *before(setup, environment), *arguments], written, told)
         with cancel.doing(lambda: kill(process)):
             late = not _ended(process, deadline)
         output, errors = _end_of(written), _end_of(told)
@@ -86,6 +87,14 @@ def run(
         words = f"{arguments[0]} did not end within its time; {last_of(errors) or last_of(output) or 'it said nothing'}"
         raise CopyFailed(FailureKind.TIMEOUT, words)
     return Ran(process.returncode, output, errors)
+
+
+def before(setup: Setup, environment: Mapping[str, str]) -> Sequence[str]:
+    """Answer the words that come before a program: into its container, its variables, the script to be sourced."""
+    inside = setup if isinstance(setup, Inside) else Inside((), script=setup)
+    variables = [f"{name}={value}" for name, value in {**dict(inside.variables), **environment}.items()]
+    sourced = ["/bin/sh", "-c", SOURCE, inside.script] if inside.script else []
+    return [*inside.enter, "env", *variables, *sourced]
 
 
 def _start(command: Sequence[str], output: IO[bytes], errors: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -124,6 +133,13 @@ def kill(process: subprocess.Popen[Any]) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _held(setup: Setup) -> Sequence[str]:
+    if not (isinstance(setup, Inside) and tied()):
+        return tied()
+    # What begins a container changes its rights, by which the kernel forgets whose death it was to share.
+    return ["setpriv", "--pdeathsig", "TERM", "--", "/bin/sh", "-c", GUARD, "sh"]
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Optional
 
 from pilot.contract.named import NamedTuple
 from pilot.copytool import checksum as sums
-from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Transfer
+from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Inside, Setup, Transfer
 from pilot.copytool.local import path_of
 from pilot.copytool.program import Ran, run
 from pilot.copytool.ssh_scripts import FOLDER, NAME, NO_FOLDER, NO_PROGRAM, READ, READ_BACK, REMOVE, SIZE, SUM, SUM_UP
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"(?:scp|ssh|sftp)://(?:([^@/\s]+)@)?(\[[0-9a-fA-F:.]+\]|[^@:/\s]+)(?::(\d+))?(/.*)")
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
 #: Which OpenSSH there is, by what comes before it.
-_VERSIONS: dict[str, tuple[int, int]] = {}
+_VERSIONS: dict[Setup, tuple[int, int]] = {}
 
 
 class Place(NamedTuple):
@@ -99,7 +99,8 @@ class Scp(CopyTool):
         place = place_of(url)
         ran = self._ssh(place, SUM, [place.path, SUM_UP, algorithm], deadline)
         if ran.status == NO_PROGRAM:
-            summing = [sys.executable, "-I", "-c", READ_BACK, SUM_UP, algorithm]
+            python = self.setup.python if isinstance(self.setup, Inside) else sys.executable
+            summing = [python, "-I", "-c", READ_BACK, SUM_UP, algorithm]
             ran = run([*summing, *self._command(place, READ, [place.path])], deadline, setup=self.setup)
         found = re.search(r"^sum ([0-9a-f]+)$", ran.output, re.MULTILINE)
         if ran.status or not found:
@@ -199,7 +200,7 @@ def place_of(url: str) -> Place:
     return Place(user, host, port, "/" + path.lstrip("/"))
 
 
-def version_of(setup: str, deadline: Optional[Deadline] = None, cancel: Optional[Cancel] = None) -> tuple[int, int]:
+def version_of(setup: Setup, deadline: Optional[Deadline] = None, cancel: Optional[Cancel] = None) -> tuple[int, int]:
     """Answer which OpenSSH this is, which is asked once; of one that does not tell, that it is new."""
     if setup not in _VERSIONS:
         ran = run(["ssh", "-V"], deadline or Deadline(30), cancel, setup=setup)

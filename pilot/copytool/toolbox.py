@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Callable, Optional
 
-from pilot.copytool.base import CopyTool
+from pilot.copytool.base import CopyTool, Inside
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pilot.contract.queue import QueueData, StorageEndpoint
     from pilot.copytool.engine import Engine
     from pilot.copytool.room import Room
@@ -22,13 +24,22 @@ if TYPE_CHECKING:
 class Tools(Mapping[str, CopyTool]):
     """One of each tool, made when it is first asked for, with what the queue says of it."""
 
-    def __init__(self, kinds: Mapping[str, type[CopyTool]], settings: Settings, queue: QueueData) -> None:
-        self._kinds, self._settings, self._queue = kinds, settings, queue
+    def __init__(
+        self,
+        kinds: Mapping[str, type[CopyTool]],
+        settings: Settings,
+        queue: QueueData,
+        inside: Optional[Inside] = None,
+    ) -> None:
+        self._kinds, self._settings, self._queue, self._inside = kinds, settings, queue, inside
         self._made: dict[str, CopyTool] = {}
 
     def __getitem__(self, name: str) -> CopyTool:
         if name not in self._made:
-            made = self._kinds[name](self._settings, self._queue.copytools.get(name) or {})
+            says = self._queue.copytools.get(name) or {}
+            if self._inside is not None:
+                says = {**says, "setup": self._inside._replace(script=str(says.get("setup") or ""))}
+            made = self._kinds[name](self._settings, says)
             self._made.setdefault(name, made)  # another thread may have been faster
         return self._made[name]
 
@@ -74,8 +85,15 @@ class Toolbox:
         queue: QueueData,
         storages: Mapping[str, StorageEndpoint],
         on_trace: Optional[Callable[[Trace], object]] = None,
+        folders: Iterable[Path] = (),
     ) -> Engine:
-        """Make the engine that stages files for the jobs of a queue; ``on_trace`` is told of each try of each file."""
+        """Make the engine that stages files for the jobs of a queue; ``on_trace`` is told of each try of each file.
+
+        Tools that run in a container see ``folders`` there, besides the one in which the pilot works.
+
+        Raises:
+            JobFailed: the tools are to run in a container, and there is none that they could; see `inside_of`.
+        """
         from pilot.copytool.attempts import Policy
         from pilot.copytool.engine import Engine, nobody
 
@@ -83,7 +101,7 @@ class Toolbox:
         turns, room = self._in_common()
         settings = self._with_keys(self._settings, queue, storages) if self._with_keys else self._settings
         return Engine(
-            Tools(self.kinds, settings, queue),
+            Tools(self.kinds, settings, queue, _inside(settings, queue, storages, folders)),
             storages,
             queue,
             policy=Policy(copy.attempts, base_time=copy.base_time, rate=copy.rate, open_time=copy.open_time),
@@ -101,3 +119,13 @@ class Toolbox:
             if self._shared is None:
                 self._shared = (Turns(self._settings.copy.at_once), Room())
             return self._shared
+
+
+def _inside(
+    settings: Settings, queue: QueueData, storages: Mapping[str, StorageEndpoint], folders: Iterable[Path]
+) -> Optional[Inside]:
+    if settings.copy.container != "always" and "middleware" not in queue.container_type:
+        return None  # most queues, which are spared the time of loading the rest
+    from pilot.copytool.inside import inside_of
+
+    return inside_of(settings, queue, storages, folders)

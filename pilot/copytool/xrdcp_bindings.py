@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from pilot.copytool.apart import Apart, shared
-from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, FileFacts
+from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, FileFacts, Setup
 from pilot.copytool.program import Ran
 from pilot.copytool.xrdcp_words import LONGEST, Place, failure, no_file, sum_of
 from pilot.settings.xrdcp import Xrdcp as Section
@@ -21,7 +21,7 @@ _LOOK = 60.0
 class Bindings:
     """Does by the module what `pilot.copytool.xrdcp_programs` does by programs."""
 
-    def __init__(self, settings: Section, environment: Mapping[str, str], setup: str) -> None:
+    def __init__(self, settings: Section, environment: Mapping[str, str], setup: Setup) -> None:
         self._settings, self._environment, self._setup = settings, environment, setup
 
     def there(self) -> bool:

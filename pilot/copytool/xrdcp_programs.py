@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
-from pilot.copytool.base import Cancel, Deadline, FileFacts
+from pilot.copytool.base import Cancel, Deadline, FileFacts, Setup
 from pilot.copytool.program import Ran, run
 from pilot.copytool.xrdcp_words import LONGEST, Place, copied, failure, found
 from pilot.settings.xrdcp import Xrdcp as Section
@@ -18,7 +18,7 @@ _MARGIN = 5.0
 class Programs:
     """Has a file's checksum computed while it is copied."""
 
-    def __init__(self, settings: Section, environment: Mapping[str, str], setup: str) -> None:
+    def __init__(self, settings: Section, environment: Mapping[str, str], setup: Setup) -> None:
         self._settings, self._environment, self._setup = settings, environment, setup
 
     def copy(self, source: str, target: str, algorithm: str, deadline: Deadline, cancel: Cancel) -> FileFacts:

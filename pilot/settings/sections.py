@@ -200,6 +200,14 @@ class Copy(Section):
     open_time: float = key(180.0, "s", low=1, help="Time until an input that is read remotely is seen to be there.")
     most_time: float = key(10800.0, "s", low=1, help="Longest time for one job's inputs, or for its outputs.")
     log_time: float = key(600.0, "s", low=1, help="Longest time for packing and storing a log.")
+    container: str = choice(
+        "queue",
+        "always",
+        "never",
+        help="Copy tools' programs run in a container: where the queue's container_type names middleware, or always.",
+    )
+    image: str = key("", help="Image of that container, with the programs; a name relative to container.image_base.")
+    python: str = key("/usr/bin/python3", help="Python in that image, for libraries whose section names none.")
 
 
 class Monitor(Section):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pilot.contract.queue import QueueData
     from pilot.settings import sections
 
-#: The word of ``container_type`` that means payloads; others (wrapper, middleware) are not the pilot's.
+#: The word of ``container_type`` that means payloads; `middleware` has the one for copies.
 _OURS = "pilot"
 #: PanDA's older names for the options of a queue.
 _IN_CATCHALL = ("apptainer_options", "singularity_options")
@@ -112,21 +112,32 @@ def runtime_of(queue: QueueData, site: sections.Container) -> Optional[Runtime]:
         JobFailed: the pilot's part names a runtime that it cannot start, or a part has no user
             (BAD_QUEUE_CONFIGURATION).
     """
+    name = named_for(_OURS, queue)
+    if name is None:
+        return None
+    if site.runtime != "auto":
+        return Runtime(site.runtime)
+    try:
+        return Runtime(name.lower())
+    except ValueError:
+        known = ", ".join(runtime.value for runtime in Runtime)
+        words = f"container_type of queue {queue.name}: {name!r} is not a runtime that this pilot starts ({known})"
+        raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words) from None
+
+
+def named_for(user: str, queue: QueueData) -> Optional[str]:
+    """Answer what a queue's ``container_type`` names for a user; ``None`` when it names nothing.
+
+    Raises:
+        JobFailed: a part has no user (BAD_QUEUE_CONFIGURATION).
+    """
     for part in filter(None, (part.strip() for part in queue.container_type.split(";"))):
-        name, colon, user = (word.strip() for word in part.partition(":"))
-        if not colon or not user:
+        name, colon, said = (word.strip() for word in part.partition(":"))
+        if not colon or not said:
             words = f"container_type of queue {queue.name}: {part!r} is not runtime:user, such as apptainer:pilot"
             raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words)
-        if user != _OURS:
-            continue
-        if site.runtime != "auto":
-            return Runtime(site.runtime)
-        try:
-            return Runtime(name.lower())
-        except ValueError:
-            known = ", ".join(runtime.value for runtime in Runtime)
-            words = f"container_type of queue {queue.name}: {name!r} is not a runtime that this pilot starts ({known})"
-            raise JobFailed(ErrorCode.BAD_QUEUE_CONFIGURATION, words) from None
+        if said == user:
+            return name
     return None
 
 

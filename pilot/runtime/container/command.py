@@ -111,7 +111,7 @@ def _surroundings(workdir: Path, container: Container, found: Found, temporary: 
     argv += ["--userns"] if container.userns else []
     argv += _GPU["apptainer"][container.gpu]
     argv += [f"--home={workdir}", f"--pwd={workdir}", f"--workdir={temporary}"]
-    return argv + [f"--bind={_bound(bind)}" for bind in _binds(workdir, container, found)]
+    return argv + [f"--bind={bound(bind)}" for bind in _binds(workdir, container, found)]
 
 
 def _podman(command: PayloadCommand, container: Container, found: Found, temporary: Path) -> PayloadCommand:
@@ -133,7 +133,7 @@ def _podman(command: PayloadCommand, container: Container, found: Found, tempora
     argv += ["--userns=keep-id"] if container.userns and not found.root else []
     argv += _GPU["podman"][container.gpu]
     binds = [Bind(str(temporary), "/tmp"), *_binds(command.workdir, container, found)]  # noqa: S108  # inside
-    argv += [f"--volume={_bound(bind)}" for bind in binds]
+    argv += [f"--volume={bound(bind)}" for bind in binds]
     argv += [f"--workdir={here}", f"--env=HOME={here}"]
     passed = {}
     for name, value in command.environment.items():
@@ -166,7 +166,12 @@ def _binds(workdir: Path, container: Container, found: Found) -> list[Bind]:
     return binds
 
 
-def _bound(bind: Bind) -> str:
+def bound(bind: Bind) -> str:
+    """Write a bind as the runtimes want it.
+
+    Raises:
+        JobFailed: a path cannot be named to them (APPTAINER_BIND).
+    """
     for path in (bind.source, bind.target):
         if ":" in path or "," in path:
             words = f"{path}: a path with a colon or a comma cannot be bound into a container"

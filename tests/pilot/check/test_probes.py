@@ -106,6 +106,33 @@ def test_a_runtime_and_images_that_are_missing_are_bad(subject, tmp_path):
     assert found["images"].code is ErrorCode.IMAGE_NOT_FOUND
 
 
+def in_container(subject, tmp_path, **copy):
+    queue = QueueData("Q", container_type="container:middleware", acopytools={"default": ("xrdcp",)})
+    settings = replace(
+        subject.settings, copy=sections.Copy(**copy), container=sections.Container(program="/bin/sh", binds=())
+    )
+    contact = replace(subject.contact, queue=queue)
+    return replace(subject, settings=settings, contact=contact, tools={"xrdcp": ("no-xrdcp",)})
+
+
+def test_the_image_of_copy_tools_is_looked_for_and_their_programs_are_not(subject, tmp_path):
+    image = tmp_path / "grid"
+    with pytest.raises(JobFailed, match="copy.image names none"):
+        list(probes._copy_container(in_container(subject, tmp_path)))
+    missing = in_container(subject, tmp_path, image=str(image))
+    with pytest.raises(JobFailed, match="is not on the node") as caught:
+        list(probes._copy_container(missing))
+    assert caught.value.code is ErrorCode.IMAGE_NOT_FOUND
+    assert by_name(probes._storages(missing))["copy tool pl"].level is OK
+    assert by_name(probes._storages(in_container(subject, tmp_path)))["copy tool pl"].level is OK
+    image.mkdir()
+    found = by_name(probes._copy_container(missing))
+    assert found["copy tools' container"].value == f"{image}, by /bin/sh"
+    assert not list(probes._copy_container(in_container(subject, tmp_path, container="never")))
+    node = by_name(probes._storages(in_container(subject, tmp_path, container="never")))
+    assert node["copy tool pl"].value == "xrdcp: no-xrdcp not found on the PATH"
+
+
 def test_a_slip_in_the_options_of_containers_is_found_before_a_job_meets_it(subject):
     with pytest.raises(JobFailed, match="did you mean --bind") as caught:
         list(probes._containers(with_container(subject, program="/bin/sh", options=("--bnd=/a",))))
@@ -123,6 +150,8 @@ def test_repositories_are_those_that_queue_and_settings_name(subject):
     settings = replace(subject.settings, container=sections.Container(image="/cvmfs/compass.cern.ch/image"))
     found = replace(subject, settings=settings, contact=replace(subject.contact, queue=queue))
     assert probes.repositories(found) == ["compass.cern.ch", "images.example"]
+    grid = replace(settings, copy=sections.Copy(image="/cvmfs/grid.example/tools"))
+    assert "grid.example" in probes.repositories(replace(found, settings=grid))
     assert probes.repositories(subject) == []
 
 
