@@ -6,6 +6,8 @@ import re
 
 _USER = re.compile(r"(?<=://)[^/\s'\"]*@")
 _QUERY = re.compile(r"(?<=://)([^?\s'\"]*)\?[^\s'\"]*")
+#: What is known to be a secret wherever it stands: servers repeat paths without their scheme, and libraries headers.
+_KNOWN = re.compile(r"((?:authz|access_token|X-Amz-[\w-]+)=|\bBearer(?:\s|%20)+)[\w.~+/%=-]{16,}", re.IGNORECASE)
 
 
 def shown(url: str) -> str:
@@ -15,4 +17,5 @@ def shown(url: str) -> str:
 
 def cleaned(words: str) -> str:
     """Write words in which addresses may stand, each without its user and what its query says."""
-    return _USER.sub("***@", _QUERY.sub(r"\1?***", words)) if "://" in words else words
+    words = _USER.sub("***@", _QUERY.sub(r"\1?***", words)) if "://" in words else words
+    return _KNOWN.sub(r"\1***", words)

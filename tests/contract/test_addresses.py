@@ -34,3 +34,17 @@ def test_no_secret_of_an_address_is_shown(url, words):
 )
 def test_words_lose_the_secrets_of_the_addresses_in_them(said, words):
     assert cleaned(said) == words
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("[3011] no /d/f?authz=aGVhZGVyLnBheWxvYWQ; gone", "[3011] no /d/f?authz=***; gone"),
+        ("authz=Bearer%20aGVhZGVyLnBheWxvYWQ&a=b", "authz=***&a=b"),
+        ("> Authorization: Bearer aGVhZGVyLnBheWxvYWQ=", "> Authorization: Bearer ***"),
+        ("X-Amz-Security-Token=aGVhZGVyLnBheWxvYWQ", "X-Amz-Security-Token=***"),
+        ("Bearer token expired", "Bearer token expired"),
+    ],
+)
+def test_a_token_is_taken_out_wherever_it_stands(said, words):
+    assert cleaned(said) == words
