@@ -59,10 +59,14 @@ def checked(answer: Mapping[str, Answer], *kinds: type) -> Mapping[str, Answer]:
     return answer
 
 
+def silent_before() -> set[str]:
+    """Answer the storages that were silent when they were last asked."""
+    return set(Contact.objects.filter(silent_since__isnull=False).values_list("endpoint", flat=True))
+
+
 def silent_last() -> Case:
     """Order rows with an endpoint so that those of storages that were silent last time come last."""
-    known = list(Contact.objects.filter(silent_since__isnull=False).values_list("endpoint", flat=True))
-    return Case(When(endpoint__in=known, then=Value(1)), default=Value(0), output_field=IntegerField())
+    return Case(When(endpoint__in=silent_before(), then=Value(1)), default=Value(0), output_field=IntegerField())
 
 
 def _silent(endpoint: str, words: str, now: datetime) -> None:

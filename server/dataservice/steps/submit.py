@@ -15,7 +15,7 @@ from server.dataservice.limits import limits
 from server.dataservice.models import Submission, Transfer
 from server.dataservice.states import Answer, SubmissionState, TransferKind, TransferState
 from server.dataservice.steps.calls import SERVICE, begin, call
-from server.dataservice.steps.contact import Silent, ask, checked
+from server.dataservice.steps.contact import Silent, ask, checked, silent_before
 from server.dataservice.steps.tries import expected_of, not_after, paths_of
 from server.dataservice.truth import Wanted, judge
 from server.dataservice.where import Rims
@@ -38,9 +38,16 @@ class Group:
 def submit(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
     """Say to storages what is requested of them; answer how many files that were.
 
-    What an earlier run has only begun is said again first. A storage that is silent is left alone for this run.
+    What an earlier run has only begun is said again first. A storage that is silent is left alone for this run; those
+    that were silent last time come when the others are done, so that nobody waits for one that hangs.
     """
-    silent: set[str] = set()
+    before = silent_before()
+    silent = set(before)
+    said = _submit(rims, now, keep, silent)
+    return said + (_submit(rims, now, keep, silent - before) if before else 0)
+
+
+def _submit(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[str]) -> int:
     said = _recover(rims, now, keep, silent)
     most = limits().calls_per_cycle
     for group in _groups(now):

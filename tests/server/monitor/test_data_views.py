@@ -109,7 +109,9 @@ def test_a_job_that_failed_shows_its_errors_and_attempts(client, world):
     assert "It waits for" not in text
 
 
-@pytest.mark.parametrize("address", ["/data/requests/9", "/data/datasets/9", "/jobs/9"])
+@pytest.mark.parametrize(
+    "address", ["/data/requests/9", "/data/datasets/9", "/jobs/9", f"/jobs/{2**63}", f"/data/requests/{2**63}"]
+)
 def test_what_does_not_exist_is_404_with_a_way_back(client, db, address):
     answer = client.get(address)
     assert answer.status_code == 404

@@ -51,3 +51,16 @@ def test_whoever_lost_its_lease_while_a_storage_hung_removes_nothing(world):
     with pytest.raises(LeaseLost):
         submit.submit(world.rims, now=world.now, keep=keep)
     assert "raw/cdr00000-1.raw" in world.far.files
+
+
+def test_a_storage_that_was_silent_is_spoken_to_when_the_others_have_been(world, monkeypatch):
+    logic.request_prestage(filled(world), "TAPE", 3600, "manager", now=world.now)
+    world.tape.silent = True
+    world.submit()
+    world.later(seconds=30)
+    logic.request_replicate(filled(world, at="DISK", dataset="out"), "FAR", "manager", now=world.now)
+    spoken = []
+    monkeypatch.setattr(world.tape, "recall", lambda paths, **_: spoken.append("TAPE") or world.tape.said("recall"))
+    monkeypatch.setattr(world.far, "look", lambda paths, checksums=False: spoken.append("FAR") or {})
+    world.submit()
+    assert spoken == ["FAR", "TAPE"]
