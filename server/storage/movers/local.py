@@ -21,6 +21,8 @@ class LocalTool(Tool):
 
     def size(self, url: str) -> int | None:
         path = _path(url)
+        if path.is_symlink():  # which could lead anywhere, as to what only the server may read
+            raise CopyRefused(f"{url} is a symbolic link, which is not followed")
         if path.is_dir():
             raise CopyRefused(f"{url} is a folder")
         return path.stat().st_size if path.is_file() else None

@@ -107,3 +107,12 @@ def test_a_copy_that_tells_the_same_again_and_again_has_stopped():
     assert list(moving(told, 10, lambda: next(times))) == told
     with pytest.raises(StorageUnavailable, match="no byte has come for 10 s, after 5 bytes"):
         list(moving([*told, *[{"moved": 5}] * 9], 10, lambda: next(times)))
+
+
+@pytest.mark.parametrize("name", ["here", "there"])
+def test_a_link_leads_nobody_out_of_a_storage(urls, tmp_path, name):
+    (tmp_path / "secret").write_bytes(CONTENT)
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).symlink_to(tmp_path / "secret")
+    assert "a symbolic link, which is not followed" in carried(LocalTool(), urls)[-1]["failed"]
+    assert (tmp_path / name).is_symlink()
