@@ -75,7 +75,7 @@ class Apart:
             CopyFailed: it said so; or its time is up (TIMEOUT), or its process died.
             CopyCancelled: it was given up.
         """
-        cancel = Cancel() if cancel is None else cancel  # one that was not asked for is false
+        cancel = deadline.cancel if cancel is None else cancel  # one that was not asked for is false
         if cancel:
             raise CopyCancelled
         if not deadline.left():

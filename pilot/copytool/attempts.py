@@ -190,7 +190,7 @@ class Attempts:
         where = f"{way} {shown(route.url)} by {route.tool.name}"
         with self._turns.one(deadline, cancel):
             began, watch = time.time(), Watch()
-            mine = Deadline(min(deadline.left(), wish.seconds))
+            mine = Deadline(min(deadline.left(), wish.seconds), cancel)
             try:
                 file = once(Try(route, mine, cancel, watch))
             except (CopyFailed, CopyCancelled) as raised:

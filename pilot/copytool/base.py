@@ -88,10 +88,14 @@ class Cancel:
 
 
 class Deadline:
-    """A moment on the monotonic clock by which something has to be done."""
+    """A moment on the monotonic clock by which something has to be done.
 
-    def __init__(self, seconds: float) -> None:
+    ``cancel``: whatever waits for something until then gives up at once when that is asked.
+    """
+
+    def __init__(self, seconds: float, cancel: Optional[Cancel] = None) -> None:
         self.at = time.monotonic() + seconds
+        self.cancel = Cancel() if cancel is None else cancel  # one that was not asked is false
 
     def left(self) -> float:
         """Answer the seconds left, 0.0 when there are none."""
@@ -153,6 +157,8 @@ class Inside(NamedTuple):
 Setup = Union[str, Inside]
 #: Where a container shows this `pilot` to children that are Python.
 CHILDREN = "/compass-pilot"
+
+
 class CopyTool(ABC):
     """Moves one file at a time. Tools hold no state between calls and are called from several threads.
 

@@ -73,7 +73,7 @@ def read_ahead(descriptor: int) -> None:
 
 def go_on(deadline: Deadline, cancel: Optional[Cancel]) -> None:
     """Give up between two blocks when that was asked for, or when there is no time left."""
-    if cancel:
+    if cancel or deadline.cancel:
         raise CopyCancelled
     if not deadline.left():
         raise CopyFailed(FailureKind.TIMEOUT, "not done within its time")

@@ -151,7 +151,7 @@ class Lsm(CopyTool):
     def _fetch_back(self, url: str, algorithm: str, deadline: Deadline) -> FileFacts:
         with tempfile.TemporaryDirectory(prefix="lsm-") as folder:
             path = Path(folder, "back")
-            size = self._fetch(Transfer("back", url, f"file://{path}"), deadline, Cancel()).size
+            size = self._fetch(Transfer("back", url, f"file://{path}"), deadline, deadline.cancel).size
             return FileFacts(size, sums.of_file(path, algorithm, deadline))
 
 

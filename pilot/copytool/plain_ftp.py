@@ -100,7 +100,7 @@ def _facts(url: str, deadline: Deadline, cancel: Optional[Cancel] = None) -> Opt
 @contextmanager
 def _session(url: str, deadline: Deadline, cancel: Optional[Cancel] = None) -> Iterator[tuple[ftplib.FTP, str]]:
     """Speak with the server of an address, for as long as the deadline lets one wait for each answer."""
-    cancel = Cancel() if cancel is None else cancel  # one that was not asked for is false
+    cancel = deadline.cancel if cancel is None else cancel  # one that was not asked for is false
     host, _, port = server_of(url).partition(":")
     if not deadline.left():
         raise CopyFailed(FailureKind.TIMEOUT, f"{url} was not asked for: its time is up")

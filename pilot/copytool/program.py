@@ -63,7 +63,7 @@ def run(
     Args:
         arguments: The program, found on the PATH (after ``setup``, which may set that), and its arguments.
         deadline: When it is killed, with what it has started in its session.
-        cancel: The same, as soon as this is asked for.
+        cancel: The same, as soon as this is asked for; the deadline's own when left out.
         environment: Variables beside the pilot's own. Never a secret: they can be seen in the list of processes.
         setup: A script that is sourced before; or the container, and that script in it.
 
@@ -71,7 +71,7 @@ def run(
         CopyFailed: its time is up (TIMEOUT), or it could not be started.
         CopyCancelled: it was given up.
     """
-    cancel = Cancel() if cancel is None else cancel  # one that was not asked for is false
+    cancel = deadline.cancel if cancel is None else cancel  # one that was not asked for is false
     if cancel:
         raise CopyCancelled
     if not deadline.left():

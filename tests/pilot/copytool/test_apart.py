@@ -92,13 +92,15 @@ def test_at_the_deadline_the_child_is_killed_with_what_it_started(apart, tmp_pat
     assert all(gone(pid) for pid in pids(tmp_path))
 
 
-def test_a_stop_ends_it_at_once(apart, tmp_path):
+@pytest.mark.parametrize("of", ["the call", "its deadline"])
+def test_a_stop_ends_it_at_once(apart, tmp_path, of):
     cancel = Cancel()
+    given = (Deadline(60), cancel) if of == "the call" else (Deadline(60, cancel),)
     told = []
     asking = threading.Thread(target=lambda: (told.extend(pids(tmp_path)), cancel.ask()))
     asking.start()
     with pytest.raises(CopyCancelled):
-        apart.call("hang", {"folder": str(tmp_path)}, Deadline(60), cancel)
+        apart.call("hang", {"folder": str(tmp_path)}, *given)
     asking.join()
     assert all(gone(pid) for pid in told)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pilot.copytool.attempts import Policy
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, FileFacts
 from pilot.copytool.engine import Engine
 from pilot.copytool.local import Link, Local, Move, SymbolicLink, path_of
+from pilot.copytool.program import run
 from pilot.copytool.together import Turns
 from pilot.errors import JobFailed
 
@@ -785,6 +787,26 @@ def test_what_cannot_be_removed_by_one_way_is_removed_by_the_next(tmp_path):
     (place.storage / "out").mkdir()
     (place.storage / "out" / "a.7-1.part").write_bytes(b"half")
     place.engine.clear(JobSpec(7, 1, "true"), (made("a"),), Deadline(30))
+    assert place.stored() == []
+
+
+@pytest.mark.parametrize("what", ["stat", "checksum", "rename"])
+def test_a_job_that_ends_waits_for_no_answer_of_a_storage(tmp_path, what):
+    begun = threading.Event()
+
+    def hangs(tool, *arguments):
+        begun.set()
+        run(["sleep", "60"], arguments[-1])
+
+    place = Place(tmp_path, tools=(type("Hangs", (Local,), {what: hangs}),))
+    place.slow_down()
+    (place.folder / "a").write_bytes(CONTENT)
+    thread = threading.Thread(target=lambda: begun.wait(10) and place.cancel.ask())
+    thread.start()
+    at = time.monotonic()
+    fails(ErrorCode.COPY_CANCELLED, place.stage_out, made("a"))
+    thread.join()
+    assert time.monotonic() - at < 10
     assert place.stored() == []
 
 

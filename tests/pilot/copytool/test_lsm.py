@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pilot.copytool import lsm
-from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, Transfer
+from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, FileFacts, Transfer
 from pilot.settings.everything import Settings
 from pilot.settings.lsm import Lsm as Programs
 from tests.kits.copytool import CONTENT, SUM, CopyToolKit
@@ -112,7 +112,7 @@ def test_a_site_with_a_rename_program_stores_under_another_name_first(site):
 
 def test_get_and_put_are_told_size_and_checksum(site, here, tmp_path):
     tool = site.tool(token="DATADISK")
-    assert store(tool, here, tmp_path / "there") == (8000, SUM, "", "")
+    assert store(tool, here, tmp_path / "there") == FileFacts(8000, SUM)
     fetch(tool, tmp_path / "there", tmp_path / "back", size=8000, checksum="md5:00")
     fetch(tool, tmp_path / "there", tmp_path / "back")
     assert site.called("lsm-put") == [f"-t DATADISK --size 8000 --checksum {SUM} {here} {url(tmp_path / 'there')}"]

@@ -90,14 +90,16 @@ def test_at_its_deadline_a_program_is_killed_with_what_it_started(tmp_path):
     assert gone(int((tmp_path / "child").read_text()))
 
 
-def test_a_stop_ends_it_at_once_with_what_it_started(tmp_path):
+@pytest.mark.parametrize("of", ["the run", "its deadline"])
+def test_a_stop_ends_it_at_once_with_what_it_started(tmp_path, of):
     cancel = Cancel()
+    given = (Deadline(60), cancel) if of == "the run" else (Deadline(60, cancel),)
     (tmp_path / "fifo").write_text("")
     timer = threading.Timer(0.2, cancel.ask)
     timer.start()
     begun = time.monotonic()
     with pytest.raises(CopyCancelled):
-        program.run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/child; wait"], Deadline(60), cancel)
+        program.run(["sh", "-c", f"sleep 60 & echo $! > {tmp_path}/child; wait"], *given)
     assert time.monotonic() - begun < 5
     assert gone(int((tmp_path / "child").read_text()))
 
