@@ -21,7 +21,7 @@ FAR_SCHEMES = ("root", "roots", "https")
 _COPIED = (".tar.gz", ".lib.tgz", ".raw")
 _MODE = "--accessmode="
 #: Characters that belong to a file's name or path.
-_WORD = r"[\w./-]"
+_WORD = r"[\w./+~%-]"
 
 
 def wanted(spec: JobSpec, file: FileSpec) -> bool:
