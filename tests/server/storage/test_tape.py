@@ -12,7 +12,7 @@ from server.storage.tape import TapeStorage, grouped, parts_of, place_of, read_r
 from tests.kits.storage import CONTENT, TapeKit
 from tests.services.tape import running
 
-QUICK = {"patience": 3, "lifetime_key": "pin", "accepting": 3}
+QUICK = {"patience": 3, "lifetime_key": "pin", "accepting": 10}
 
 
 def opened(root, **options):
@@ -69,9 +69,9 @@ class TestTapeStorage(TapeKit):
     def test_a_file_stays_on_disk_as_long_as_was_asked_for(self, storage):
         self.put_on_tape("raw/a", CONTENT)
         asked = time.time()
-        ticket = storage.recall(["raw/a"], lifetime=2, request="x")
+        ticket = storage.recall(["raw/a"], lifetime=1, request="x")
         pinned = self.wait(storage, ticket, ["raw/a"], Recall.ON_DISK)["raw/a"].pinned_until
-        assert asked + 2 <= pinned <= time.time() + 2
+        assert asked + 1 <= pinned <= time.time() + 1
         self.wait(storage, ticket, ["raw/a"], Recall.UNKNOWN)
         assert time.time() >= pinned
         assert storage.look(["raw/a"])["raw/a"].locality is Locality.TAPE
@@ -92,7 +92,7 @@ class TestTapeStorage(TapeKit):
             self.put_on_tape(path, CONTENT)
         ticket = storage.recall(paths, lifetime=600, request="x")
         self.tape.robot_kill()
-        asked_in_vain = storage.recall(["raw/0"], lifetime=600, request="y")
+        asked_in_vain = opened(self.tape.root, accepting=0.2).recall(["raw/0"], lifetime=600, request="y")
         self.tape.robot_start()
         self.wait(storage, ticket, paths, Recall.ON_DISK)
         self.wait(storage, asked_in_vain, ["raw/0"], Recall.ON_DISK)

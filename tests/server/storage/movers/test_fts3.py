@@ -65,7 +65,7 @@ class Answering(BaseHTTPRequestHandler):
 @pytest.fixture
 def fts3():
     with Fts3() as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield server
         server.shutdown()

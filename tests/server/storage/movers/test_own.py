@@ -52,13 +52,13 @@ class FoldersOfAServer(MoverKit):
     @pytest.fixture
     def mover(self, folder, monkeypatch):
         monkeypatch.setenv("X509_CERT_DIR", str(self.server.authority.hashed()))
-        return OwnMover(folder, at_once=2, patience=15)
+        return OwnMover(folder, at_once=3, patience=30)
 
     @pytest.fixture
     def impatient(self, mover):
         """One that gives up soon; with a folder, and so with a service, of its own."""
         with tempfile.TemporaryDirectory(prefix="mover-", ignore_cleanup_errors=True) as name:
-            yield OwnMover(Path(name), at_once=2, patience=3)
+            yield OwnMover(Path(name), at_once=2, patience=1)
             end_service(Path(name))
 
     def put(self, name, content):
@@ -108,7 +108,7 @@ class FoldersOfAServer(MoverKit):
         half = [name for name in self.names() if ".part-" not in name]
         assert all(self.get(name) == CONTENT * 200 for name in half)
         found = self.wait(mover, request)
-        assert {one.state for one in found.values()} == {CopyState.DONE}
+        assert {one.state for one in found.values()} == {CopyState.DONE}, found
         assert self.names() == names
 
 
@@ -130,6 +130,7 @@ class TestByXroot(FoldersOfAServer):
         assert found.state is CopyState.DONE, found
         assert self.names() == ["a#1 %41"]
 
+    @pytest.mark.campaign
     def test_a_source_that_stops_in_the_middle_is_given_up(self, impatient):
         from tests.services.xrootd import running
 
