@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, Setup
+from pilot.copytool.gfal_words import NotHere
 from pilot.copytool.program import CANNOT_RUN, Ran, run
 
 _SIZE = re.compile(r"^\s*Size:\s*(\d+)\s+(.*)$", re.MULTILINE)
@@ -99,7 +100,7 @@ class _Run:
         ran = run(argv, self._deadline, self._cancel, environment=self._environment, setup=self._setup)
         if ran.status in CANNOT_RUN:
             neither = f"neither its Python module (gfal.python) nor {program}"
-            raise CopyFailed(None, f"gfal2 is not on this node, {neither}: {ran.failure().words}")
+            raise NotHere(None, f"gfal2 is not on this node, {neither}: {ran.failure().words}")
         return ran
 
     def _seconds(self) -> str:

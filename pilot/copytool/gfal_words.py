@@ -50,9 +50,13 @@ _NUMBERS: Mapping[int, FailureKind] = {
 _BY_WORDS = (FailureKind.CHECKSUM, FailureKind.AUTHENTICATION, FailureKind.NO_SPACE, FailureKind.PERMISSION)
 
 
+class NotHere(CopyFailed):
+    """There is no gfal2 on this node: what the system says of its programs is nothing of a file."""
+
+
 def explained(failed: CopyFailed, url: str, paths: Mapping[str, str]) -> CopyFailed:
     """Answer a failure with the kind that gfal2's words and numbers tell, and what they leave out of a proxy."""
-    if failed.kind is not None:
+    if failed.kind is not None or isinstance(failed, NotHere):
         return failed
     kind, words = meaning(failed.words), _USER.sub("//***@", f"{url}: {last_of(failed.words)}")
     if (kind in (None, FailureKind.UNREACHABLE)) and _DROPPED.search(words) and (wrong := grid.objection(paths)):

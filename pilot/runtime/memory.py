@@ -131,7 +131,8 @@ class Sampler:
         if measured:
             with self._thrift.spending():
                 pss, self._swap = _proportional(below.processes, self.proc)
-            self._part = pss / below.rss if below.rss else 1.0
+            # Of a process that grows between the two looks more is proportional than was resident at the first.
+            self._part = min(1.0, pss / below.rss) if below.rss else 1.0
         sample = Sample(
             at=self.now(),
             wall_time=below.age,

@@ -103,6 +103,17 @@ def test_a_process_that_may_not_be_looked_into_counts_with_what_is_its_own(tmp_p
     assert Sampler(Root(7, counted=True), proc=str(tmp_path)).sample().memory.pss == 6 * page
 
 
+def test_a_process_that_grows_while_it_is_looked_at_is_not_taken_for_larger_than_it_is_ever_after(tmp_path):
+    folder, page = tmp_path / "7", os.sysconf("SC_PAGE_SIZE")
+    folder.mkdir()
+    (folder / "stat").write_text("7 (x) R 3 7 7 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 100 81920 10 0\n")
+    (folder / "smaps_rollup").write_text(f"Rss: 0 kB\nPss: {20 * page // 1000} kB\nSwap: 0 kB\n")
+    sampler = Sampler(Root(7, counted=True), proc=str(tmp_path), share=0.0)
+    assert sampler.sample().memory.pss == 10 * page
+    (folder / "stat").write_text("7 (x) R 3 7 7 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 100 81920 20 0\n")
+    assert sampler.sample().memory.pss == 20 * page
+
+
 def test_a_zombie_is_not_asked_for_its_memory(tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "stat").write_text("7 (x) Z 3 7 7 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 100 0 0 0\n")
