@@ -108,7 +108,7 @@ def test_a_process_that_grows_while_it_is_looked_at_is_not_taken_for_larger_than
     folder.mkdir()
     (folder / "stat").write_text("7 (x) R 3 7 7 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 100 81920 10 0\n")
     (folder / "smaps_rollup").write_text(f"Rss: 0 kB\nPss: {20 * page // 1000} kB\nSwap: 0 kB\n")
-    sampler = Sampler(Root(7, counted=True), proc=str(tmp_path), share=0.0)
+    sampler = Sampler(Root(7, counted=True), proc=str(tmp_path), share=1e-9)
     assert sampler.sample().memory.pss == 10 * page
     (folder / "stat").write_text("7 (x) R 3 7 7 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 100 81920 20 0\n")
     assert sampler.sample().memory.pss == 20 * page
