@@ -30,6 +30,8 @@ from pilot.copytool.program import CANNOT_RUN, PATIENCE, before, kill
 
 #: Seconds without work after which a child ends.
 IDLE = 30.0
+#: Seconds for one that answers no more to be gone by itself.
+ENDING = 1.0
 #: Children that are kept for the next call, of each kind.
 MOST_KEPT = 8
 _ROOT = str(Path(__file__).resolve().parents[2])  # a folder, or the bundle
@@ -99,7 +101,7 @@ class Apart:
             if answer is not None:
                 self._keep(child)
                 return answer
-            late, words = not deadline.left(), child.end()
+            late, words = not deadline.left(), child.ended()
             if late:
                 return None
             if fresh:  # one that was kept may have ended just now for want of work
@@ -178,6 +180,12 @@ class _Child:
     def kill(self) -> None:
         """Kill it, with what it has started; `ask` then answers."""
         kill(self._process)
+
+    def ended(self) -> str:
+        """Let one whose answers have ended go by itself, so that its status is its own; answer its last words."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(ENDING)
+        return self.end()
 
     def end(self) -> str:
         """Have it gone, and answer its last words."""
