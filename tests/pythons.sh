@@ -68,7 +68,7 @@ run() { # <suite or smoke> <version> <words for pytest>: 4 when that Python is n
     if [ "$what" = suite ]; then
         fill ".venv-$version" test "$program" && ".venv-$version/bin/python" -m pytest --dist loadfile -m "$again" "$@"
     else
-        fill ".venv-$version" smoke39 "$program" && ".venv-$version/bin/python" -m pytest --dist loadfile "$@" @tests/smoke.txt
+        fill ".venv-$version" smoke39 "$program" && ".venv-$version/bin/python" -m pytest --dist loadfile -m "not campaign and not one_python" "$@" @tests/smoke.txt
     fi
 }
 

@@ -66,6 +66,9 @@ def _prepare(found: options.Given, kept: _Kept) -> Iterator[Finding]:
     for line in found.obsolete or ():
         yield doubtful("settings", line, "leave it out")
     yield good("settings", "valid", "pilot settings shows them")
+    if not chosen.job.workdir and not _is_somewhere():
+        kept.settings = chosen
+        return  # which is told next; Python 3.13.0 can import little in a folder that is gone
     try:
         known = copytools(plugins.load(chosen.plugins.user, chosen.plugins.also))
         kept.tools = {name: kind.needs(chosen) for name, kind in known.items()}
@@ -74,6 +77,14 @@ def _prepare(found: options.Given, kept: _Kept) -> Iterator[Finding]:
     else:
         yield good("plugins", chosen.plugins.user)
     kept.settings = chosen
+
+
+def _is_somewhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _look(chosen: Settings, tools: Mapping[str, Sequence[str]], patience: float) -> Iterator[Finding]:
