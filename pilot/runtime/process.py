@@ -130,8 +130,8 @@ def start(command: PayloadCommand, *, stdout: Path, stderr: Path, limits: Limits
     Its stdin is empty. Its environment is ``command.environment`` and nothing else.
 
     Raises:
-        JobFailed: it could not be started (PAYLOAD_NOT_STARTED, RESOURCE_UNAVAILABLE), or no file for its output could
-            be made (FILE_HANDLING).
+        JobFailed: it could not be started (PAYLOAD_NOT_STARTED, RESOURCE_UNAVAILABLE), its keeper died before it had
+            said so (KEEPER_LOST), or no file for its output could be made (FILE_HANDLING).
         KeyboardInterrupt: somebody interrupted; the payload is gone by then.
     """
     with contextlib.ExitStack() as opened:
@@ -155,10 +155,12 @@ def start(command: PayloadCommand, *, stdout: Path, stderr: Path, limits: Limits
     _pipe(keeper.stdin).close()
     _pipe(keeper.stdout).close()
     keeper.wait()
+    cgroup.kill(groups.tracking)  # a keeper may die between its fork and what it says of that
     cgroup.remove(groups.all)
-    why = told.get("failed", "its keeper died")
     program = command.argv[0] if command.argv else "no program"
-    raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{program}: {why}", workdir=str(command.workdir))
+    if "failed" in told:
+        raise JobFailed(ErrorCode.PAYLOAD_NOT_STARTED, f"{program}: {told['failed']}", workdir=str(command.workdir))
+    raise JobFailed(ErrorCode.KEEPER_LOST, f"{program}: its keeper died while it started it")
 
 
 def _log_limits(payload: Payload) -> None:

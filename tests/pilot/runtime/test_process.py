@@ -129,6 +129,13 @@ def test_a_program_that_cannot_be_started_is_named(tmp_path, argv, words):
     assert caught.value.code is ErrorCode.PAYLOAD_NOT_STARTED
 
 
+def test_a_keeper_that_dies_before_it_says_anything_is_lost_and_not_the_program_bad(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    with pytest.raises(JobFailed, match="/bin/sh: its keeper died while it started it") as caught:
+        start(tmp_path, "/bin/sh", "-c", "exit 0")
+    assert caught.value.code is ErrorCode.KEEPER_LOST
+
+
 def test_a_script_without_its_first_line_is_refused_with_the_remedy(tmp_path):
     script = tmp_path / "script"
     script.write_text("echo hello\n")
