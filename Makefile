@@ -10,6 +10,8 @@ VENV := .venv
 # Processes that run tests side by side, and further words for pytest: make test PYTEST="-k lifecycle"
 JOBS ?= 3
 PYTEST ?=
+# A test that fails has a second turn, and is named at the end of the run (tests/racy.py).
+TURNS := --reruns 1
 BIN := $(VENV)/bin
 # Where the demonstration's system lives, its pilots' bundle, and further words for it: make demo DEMO="--events 5000"
 DEMO_HOME ?= .demo
@@ -73,9 +75,9 @@ test: $(VENV)/.ready-test ## Run every gate, then the tests with their time budg
 	for gate in lint types imports docs; do \
 	    echo "== $$gate"; $(MAKE) $$gate || failed="$$failed $$gate"; \
 	done; \
-	echo "== pytest"; $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST) || failed="$$failed pytest"; \
+	echo "== pytest"; $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TURNS) $(PYTEST) || failed="$$failed pytest"; \
 	own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	tests/pythons.sh others "$$own" -n $(JOBS) $(PYTEST) || failed="$$failed other-pythons"; \
+	tests/pythons.sh others "$$own" -n $(JOBS) $(TURNS) $(PYTEST) || failed="$$failed other-pythons"; \
 	if [ -n "$$failed" ]; then echo "FAILED GATES:$$failed" >&2; exit 1; fi
 
 .PHONY: smoke

@@ -1,4 +1,4 @@
-"""What every test run has: the table of time budgets, the mark for tests that need programs, and a real XRootD."""
+"""What every test run has: the tables of budgets and racy tests, the mark of needed programs, and a real XRootD."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.budget import TimeBudget, read_budgets
+from tests.racy import SecondTurns
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         # Tests made from sets must have one order in all processes, or xdist refuses to share them out.
         os.environ.setdefault("PYTHONHASHSEED", "0")
+    config.pluginmanager.register(SecondTurns(), "second-turns")
     if config.getoption("markexpr") == "campaign":
         return  # these take the time that they take
     config.pluginmanager.register(TimeBudget(read_budgets(Path(__file__).with_name("budget.toml"))), "time-budget")

@@ -67,6 +67,14 @@ def test_make_test_runs_every_python_that_is_promised():
     assert "suite:3.11 suite:3.13 smoke:3.9" in script
 
 
+def test_only_make_test_gives_a_test_a_second_turn():
+    test, _, other = (ROOT / "Makefile").read_text().partition(".PHONY: smoke")
+    assert test.count("$(TURNS)") == 2
+    assert "TURNS := --reruns 1\n" in test
+    assert "$(TURNS)" not in other
+    assert "--reruns" not in PROJECT["tool"]["pytest"]["ini_options"]["addopts"]
+
+
 def others(*words, **variables):
     return subprocess.run(
         [ROOT / "tests/pythons.sh", *words], capture_output=True, text=True, env={**os.environ, **variables}, timeout=60
