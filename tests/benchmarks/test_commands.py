@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[2]
 #: In names of figures that may be zero.
 MAY_BE_NOTHING = ("watching for", "engine adds", "memory beyond")

@@ -16,6 +16,8 @@ from pilot.contract.job import FileSpec, JobSpec, Role
 from tests.pilot.dispatcher import QUEUE, serving
 from tests.services.rabbitmq import PASSWORD, USER
 
+pytestmark = pytest.mark.one_python
+
 TOPIC = "/topic/panda.pilot"
 
 

@@ -17,6 +17,8 @@ from tests.pilot.dispatcher import serving
 from tests.pilot.site.certificates import make
 from tests.pilot.test_end_to_end import ACQUIRE, Stage, job, log_member, shell
 
+pytestmark = pytest.mark.one_python
+
 OFTEN = {
     **{"monitor__checks": 0.2, "monitor__heartbeat": 0.3},
     **dict.fromkeys(("monitor__looping_every", "monitor__memory_every"), 0.2),

@@ -12,6 +12,8 @@ from pilot.contract.codes import ErrorCode
 from tests.pilot.dispatcher import serving
 from tests.pilot.test_end_to_end import Stage, job, log_member, shell
 
+pytestmark = pytest.mark.one_python
+
 #: Runs until the file "go" lies in its directory, or it is told to end; then it says so.
 WAITING = "trap 'echo ended; exit 0' TERM; echo begun; while [ ! -e go ]; do sleep 0.02; done; echo went"
 

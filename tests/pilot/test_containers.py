@@ -16,6 +16,8 @@ from tests.pilot.runtime.container.conftest import mounts, strays
 from tests.pilot.test_end_to_end import Stage, log_member, shell
 from tests.pilot.test_end_to_end import stage as stage  # noqa: PLC0414  # a fixture
 
+pytestmark = pytest.mark.one_python
+
 
 @pytest.fixture
 def site(stage: Stage, apptainer, tmp_path):

@@ -13,6 +13,8 @@ from pilot.contract.job import FileSpec, JobSpec, Role
 from tests.pilot.dispatcher import serving
 from tests.pilot.test_end_to_end import Stage
 
+pytestmark = pytest.mark.one_python
+
 AHEAD = {"job__prefetch": 1, "job__time_floor": 60}
 #: Waits, for at most ten seconds, until the other job's input is there.
 WAITS = "n=0; while [ ! -e ../PanDA_Pilot-8-1/in.txt ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done;"

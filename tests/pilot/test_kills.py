@@ -15,6 +15,8 @@ from pilot.contract.codes import ErrorCode
 from tests.pilot.dispatcher import serving
 from tests.pilot.test_end_to_end import UPDATE, Stage, shell
 
+pytestmark = pytest.mark.one_python
+
 SCRIPT = "cat in.txt > out.txt; cat in.txt in.txt > more.txt; echo said"
 OUTPUTS = {"out.txt": "hello", "more.txt": "hellohello"}
 

@@ -18,6 +18,8 @@ from pilot.contract.job import FileSpec, JobSpec, Role
 from pilot.contract.job_wire import to_panda
 from tests.pilot.dispatcher import QUEUE, serving
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[2]
 LOG = FileSpec("job.log.tgz", Role.LOG, dataset="ds")
 OUT = FileSpec("out.txt", Role.OUTPUT, dataset="ds")

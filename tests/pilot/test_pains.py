@@ -9,6 +9,8 @@ import pytest
 from tests.pilot.dispatcher import QUEUE, queue_data, serving
 from tests.pilot.test_end_to_end import ACQUIRE, UPDATE, Stage, job, shell
 
+pytestmark = pytest.mark.one_python
+
 DESCRIPTIONS = (f"/cache/schedconfig/{QUEUE}.all.json", "/cache/ddmendpoints.json")
 PAGE = b"<html><head><title>502 Bad Gateway</title></head></html>"
 

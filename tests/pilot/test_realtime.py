@@ -18,6 +18,8 @@ from pilot.contract.job_wire import to_panda
 from tests.pilot.dispatcher import QUEUE, queue_data, serving
 from tests.pilot.realtime.services.standing_in import over_http
 
+pytestmark = pytest.mark.one_python
+
 LOG = FileSpec("log.tgz", Role.LOG, dataset="ds", endpoint="STORE")
 
 

@@ -15,6 +15,8 @@ from pilot.contract.codes import ErrorCode
 from tests.pilot.test_end_to_end import Stage, job, log_member
 from tests.pilot.test_end_to_end import stage as stage  # noqa: PLC0414  # a fixture
 
+pytestmark = pytest.mark.one_python
+
 LOOK = 0.05
 
 

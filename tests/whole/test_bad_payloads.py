@@ -11,6 +11,8 @@ import pytest
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from tests.server.manage.running import command
 
+pytestmark = pytest.mark.one_python
+
 #: The program, but chunk 1 finds no events, chunk 2 finds no database, and chunk 3 is killed the first time.
 PROGRAM = """#!/bin/sh
 case "$*" in

@@ -21,6 +21,8 @@ from tests.whole.audit import Rows, wrong_moves
 from tests.whole.local_system import ticks
 from tests.whole.test_one_job import INPUT, LOG, OUTPUT, System, begun
 
+pytestmark = pytest.mark.one_python
+
 DESCRIBE = "/api/v1/job/get_description"
 #: A third party's copy tool: what is called hold-... is copied only after it was told that somebody waits.
 SLOW = """

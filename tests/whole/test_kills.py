@@ -14,6 +14,8 @@ from client.local.processes import Identity
 from tests.whole.audit import complaints
 from tests.whole.local_system import PATIENCE, ticks
 
+pytestmark = pytest.mark.one_python
+
 RUNNING = "SELECT COUNT(*) FROM taskbuffer_live WHERE state = 'running'"
 LOST = "SELECT COUNT(*) FROM taskbuffer_attempt WHERE dispatcher_error <> 0"
 

@@ -14,6 +14,8 @@ import pytest
 
 from tests.whole.local_system import PATIENCE, ROOT
 
+pytestmark = pytest.mark.one_python
+
 
 def one_line(called) -> str:
     """Check that a command failed with one line for a person, and answer the line."""

@@ -11,6 +11,8 @@ import pytest
 from tests.server.manage.running import ROOT
 from tests.whole.test_one_job import LOG, System, begun
 
+pytestmark = pytest.mark.one_python
+
 QUICK = {"monitor__heartbeat": 0.3, "monitor__debug_heartbeat": 0.3}
 
 

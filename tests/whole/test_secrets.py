@@ -6,8 +6,11 @@ import tarfile
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.whole.local_system import PATIENCE, LocalSystem
+
+pytestmark = pytest.mark.one_python
 
 ROLES = ("pilot", "production", "admin")
 

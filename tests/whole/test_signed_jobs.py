@@ -13,7 +13,7 @@ from pilot.contract.exit_codes import ExitCode
 from tests.server.manage.running import command
 from tests.whole.test_one_job import LOG, System
 
-pytestmark = pytest.mark.programs("openssl")
+pytestmark = [pytest.mark.programs("openssl"), pytest.mark.one_python]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ import pytest
 from pilot.contract.exit_codes import ExitCode
 from wrappers import build_bundle
 
+pytestmark = pytest.mark.one_python
+
 WRAPPER = Path(__file__).parents[2] / "wrappers" / "pilot-wrapper.sh"
 KNOWN = [("dash",), ("bash", "--posix"), ("busybox", "sh"), ("ksh",), ("sh",)]
 SHELLS = [shell for shell in KNOWN if shutil.which(shell[0])]

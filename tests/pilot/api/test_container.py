@@ -16,6 +16,8 @@ from pilot.api.container import Bind, Cancel, Container, Runtime, build, inspect
 from pilot.contract.codes import ErrorCode
 from pilot.errors import ConfigError, PilotError
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "doc" / "howto" / "run-commands-in-containers.md"
 

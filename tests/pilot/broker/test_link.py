@@ -17,6 +17,8 @@ from pilot.site.login import Login
 from tests.services.authority import Authority
 from tests.services.rabbitmq import PASSWORD, USER
 
+pytestmark = pytest.mark.one_python
+
 
 def place(port, **more):
     return Place(

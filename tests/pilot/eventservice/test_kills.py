@@ -9,6 +9,8 @@ import pytest
 from pilot.contract.codes import ErrorCode
 from tests.pilot.eventservice.test_whole import names
 
+pytestmark = pytest.mark.one_python
+
 
 @pytest.fixture
 def bed(stage):

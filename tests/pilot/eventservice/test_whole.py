@@ -14,6 +14,8 @@ from pilot.contract.input_lists import InputList
 from tests.pilot.eventservice.ranges_server import ASK, TELL, TELL_LEGACY
 from tests.pilot.test_end_to_end import job, log_member
 
+pytestmark = pytest.mark.one_python
+
 
 def names(*numbers):
     return [f"1-7-2-{number}-3" for number in numbers]

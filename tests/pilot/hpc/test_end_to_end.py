@@ -7,11 +7,15 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import FileSpec, Role
 from pilot.hpc.worklist import WorkList
 from tests.pilot.dispatcher import queue_data
 from tests.pilot.hpc.conftest import job
+
+pytestmark = pytest.mark.one_python
 
 
 def metrics_of(update):

@@ -17,6 +17,8 @@ from tests.pilot.hpc.conftest import job
 from tests.pilot.hpc.lists import Allocation
 from tests.services.containers import install
 
+pytestmark = pytest.mark.one_python
+
 
 @pytest.fixture(scope="module")
 def path():

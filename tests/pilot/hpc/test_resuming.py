@@ -12,6 +12,8 @@ from pilot.contract.job import FileSpec, Role
 from tests.pilot.dispatcher import queue_data
 from tests.pilot.hpc.conftest import job
 
+pytestmark = pytest.mark.one_python
+
 UNTIL_TOLD = "while [ ! -e go ]; do sleep 0.1; done"
 
 

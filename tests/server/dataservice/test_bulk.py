@@ -12,6 +12,8 @@ from server.taskbuffer.models import Job
 from tests.server import jobs
 from tests.server.dataservice.conftest import filled, states
 
+pytestmark = pytest.mark.one_python
+
 MANY = 10_000
 
 

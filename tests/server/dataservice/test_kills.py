@@ -14,6 +14,8 @@ from server.dataservice.models import DatasetFile, Transfer
 from tests.server import jobs
 from tests.server.dataservice.conftest import World, audit, filled, names
 
+pytestmark = pytest.mark.one_python
+
 
 class Killed(BaseException):
     """Nobody catches this."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.one_python
+
 PREPARE = """
 import django; django.setup()
 from django.core.management import call_command

@@ -12,6 +12,8 @@ from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import JobFile
 from tests.server.production.conftest import RECONSTRUCTION, failed, reload, turn, work
 
+pytestmark = pytest.mark.one_python
+
 
 def test_two_tasks_go_from_definition_to_done(tasks, pilot):
     work(pilot)

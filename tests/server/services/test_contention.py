@@ -6,7 +6,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.server.services.conftest import environment
+
+pytestmark = pytest.mark.one_python
 
 CONTENDER = """
 import json, sys, threading

@@ -15,6 +15,8 @@ import pytest
 
 from tests.server.services.conftest import environment
 
+pytestmark = pytest.mark.one_python
+
 PATIENCE = 30.0
 
 

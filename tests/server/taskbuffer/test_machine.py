@@ -17,6 +17,8 @@ from server.taskbuffer.logic import KillOutcome, Limits
 from server.taskbuffer.models import Job, JobFile, Live, Ready
 from tests.server import jobs
 
+pytestmark = pytest.mark.one_python
+
 PASSES, ENDS = 1099, 1305
 WITH_PILOT = ("sent", "starting", "running")
 STEPS = {"sent": ("starting", "running"), "starting": ("running",), "running": ()}

@@ -24,6 +24,8 @@ from pilot.settings import sections
 from tests.pilot.runtime.container.conftest import Room
 from tests.services import registry
 
+pytestmark = pytest.mark.one_python
+
 #: Processes of a payload that will not end by themselves, one of them in a session of its own.
 FAMILY = "setsid sleep 600 & sleep 600 & echo > up; exec sleep 600"
 DEAF = (

@@ -24,6 +24,8 @@ from pilot.settings import sections
 from tests.pilot.runtime.container.conftest import Room
 from tests.services import registry
 
+pytestmark = pytest.mark.one_python
+
 ROOT = Path(__file__).parents[4]
 FAMILY = "setsid sleep 600 & sleep 600 & echo > up; sleep 600; sleep 600"
 
