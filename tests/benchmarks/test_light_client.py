@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 
@@ -16,7 +17,7 @@ class Peer:
     """Answers each request with the given pieces, and keeps what it was sent."""
 
     def __init__(self, pieces):
-        self.heard, self.pieces = [], pieces
+        self.heard, self.pieces, self.talking = [], pieces, []
         self.door = socket.create_server(("127.0.0.1", 0))
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -27,7 +28,8 @@ class Peer:
                 connection, _ = self.door.accept()
             except OSError:
                 return
-            with connection:
+            self.talking.append(connection)
+            with connection, contextlib.suppress(OSError):
                 while request := connection.recv(65536):
                     self.heard.append(request)
                     for piece in self.pieces:
@@ -36,7 +38,11 @@ class Peer:
     def close(self):
         self.door.shutdown(socket.SHUT_RDWR)
         self.door.close()
-        self.thread.join(5)
+        for connection in self.talking:
+            with contextlib.suppress(OSError):  # who was refused leaves its connection open
+                connection.shutdown(socket.SHUT_RDWR)
+        self.thread.join(30)
+        assert not self.thread.is_alive()
 
 
 @pytest.fixture

@@ -48,11 +48,12 @@ class Dispatcher:
         with self.changed:
             count = self.counts.get(path, 0)
             self.counts[path] = count + 1
-        broken = self.misbehave(path, count)
-        status, said = broken if broken is not None else self._answer(path, body, headers)
-        with self.changed:
-            self.changed.notify_all()
-        return status, said
+        try:
+            broken = self.misbehave(path, count)
+            return broken if broken is not None else self._answer(path, body, headers)
+        finally:
+            with self.changed:
+                self.changed.notify_all()
 
     def _answer(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
         if path == f"/cache/schedconfig/{QUEUE}.all.json":
