@@ -1,15 +1,16 @@
 """Copy by OpenSSH: ``scp`` moves the bytes, ``ssh`` runs a few words of shell on the storage's host for the rest.
 
-A path is never part of a text that a shell reads: it is an argument, quoted. Each step is a connection of its own
-(0.1 s and more): a kept one would be a process that outlives the pilot. The site's configuration may name one.
+A path is never part of a text that a shell reads: it is an argument, quoted. A connection takes 0.1 s and more, so that
+the steps share one; a large file has its own, whose encryption is another core's work.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
@@ -18,8 +19,9 @@ from pilot.contract.named import NamedTuple
 from pilot.copytool import checksum as sums
 from pilot.copytool.base import Cancel, CopyFailed, CopyTool, Deadline, FailureKind, FileFacts, Inside, Setup, Transfer
 from pilot.copytool.local import path_of
-from pilot.copytool.program import Ran, run
+from pilot.copytool.program import Ran, before, run
 from pilot.copytool.ssh_scripts import FOLDER, NAME, NO_FOLDER, NO_PROGRAM, READ, READ_BACK, REMOVE, SIZE, SUM, SUM_UP
+from pilot.copytool.ssh_shared import LOST, Connection, Connections
 from pilot.copytool.system_errors import told
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ _ADDRESS = re.compile(r"(?:scp|ssh|sftp)://(?:([^@/\s]+)@)?(\[[0-9a-fA-F:.]+\]|[
 _SPECIAL = re.compile(r"[^\w@%+=:,./-]")
 #: Which OpenSSH there is, by what comes before it.
 _VERSIONS: dict[Setup, tuple[int, int]] = {}
+#: Bytes from which on a file has a connection of its own; so has one of a size that is not known.
+LARGE = 16 * 2**20
+#: What all tools of a pilot share; tools are made for each job.
+CONNECTIONS = Connections()
 
 
 class Place(NamedTuple):
@@ -46,7 +52,7 @@ class Place(NamedTuple):
 
 
 class Scp(CopyTool):
-    """One connection for each step, without a terminal and without questions."""
+    """Steps that share a connection, without a terminal and without questions."""
 
     name = "scp"
     schemes = ("scp", "sftp", "ssh")
@@ -61,11 +67,11 @@ class Scp(CopyTool):
             size = source.stat().st_size
             source.open("rb").close()
         words = [str(source), f"{target.login}:{self._shown(target.path, to=True)}"]
-        ran = self._scp(target, words, deadline, cancel)
+        ran = self._scp(target, words, size, deadline, cancel)
         if ran.status and ran.failure().kind in (FailureKind.NO_SUCH_FILE, None):
             # Mostly the dataset's folder is there, so that asking first would cost every file a connection.
             self._make_folder(target, transfer.root, deadline, cancel)
-            ran = self._scp(target, words, deadline, cancel)
+            ran = self._scp(target, words, size, deadline, cancel)
         if ran.status:
             raise ran.failure()
         return FileFacts(size)
@@ -75,7 +81,7 @@ class Scp(CopyTool):
         words = [f"{source.login}:{self._shown(source.path, to=False)}", str(target)]
         with told(target.parent, "made"):
             target.parent.mkdir(parents=True, exist_ok=True)
-        ran = self._scp(source, words, deadline, cancel)
+        ran = self._scp(source, words, LARGE if transfer.size is None else transfer.size, deadline, cancel)
         if ran.status:
             raise ran.failure()
         with told(target, "looked at"):
@@ -153,22 +159,39 @@ class Scp(CopyTool):
     def _ssh(
         self, place: Place, script: str, words: Sequence[str], deadline: Deadline, cancel: Optional[Cancel] = None
     ) -> Ran:
-        return run(self._command(place, script, words), deadline, cancel, setup=self.setup)
+        cancel = deadline.cancel if cancel is None else cancel
+        with self._shared(place, deadline, cancel) as shared:
+            command = self._command(place, script, words, shared)
+            return _or_lost(run(command, deadline, cancel, setup=self.setup), shared)
 
-    def _command(self, place: Place, script: str, words: Sequence[str]) -> list[str]:
+    def _command(
+        self, place: Place, script: str, words: Sequence[str], shared: Optional[Connection] = None
+    ) -> list[str]:
         there = shlex.join(["env", "LC_ALL=C", "sh", "-c", script, "sh", *words])
-        return [
-            "ssh",
-            *self._options(place.port and ["-p", place.port]),
-            "--",
-            re.sub(r"[\[\]]", "", place.login),
-            there,
-        ]
+        return [*self._to(place), *(shared.options if shared else ()), "--", _bare(place.login), there]
 
-    def _scp(self, place: Place, words: Sequence[str], deadline: Deadline, cancel: Cancel) -> Ran:
+    def _to(self, place: Place) -> list[str]:
+        return ["ssh", *self._options(place.port and ["-p", place.port])]
+
+    def _scp(self, place: Place, words: Sequence[str], size: int, deadline: Deadline, cancel: Cancel) -> Ran:
         speaks = [] if version_of(self.setup) < (8, 7) else ["-O"] if self._old else ["-s"]
-        options = self._options(place.port and ["-P", place.port])
-        return run(["scp", *speaks, *options, "--", *words], deadline, cancel, setup=self.setup)
+        command = ["scp", *speaks, *self._options(place.port and ["-P", place.port])]
+        if size >= LARGE:
+            return run([*command, "--", *words], deadline, cancel, setup=self.setup)
+        with self._shared(place, deadline, cancel) as shared:
+            more = shared.options if shared else ()
+            return _or_lost(run([*command, *more, "--", *words], deadline, cancel, setup=self.setup), shared)
+
+    @contextlib.contextmanager
+    def _shared(self, place: Place, deadline: Deadline, cancel: Cancel) -> Iterator[Optional[Connection]]:
+        """Give a connection that steps share; ``None`` when there is none, and each makes its own."""
+        setup, kept = self.setup, self._ways.kept
+        if not kept or isinstance(setup, Inside):  # a container need not show the folder of the socket
+            yield None
+            return
+        ssh = [*before(setup, {}), *self._to(place)]
+        with CONNECTIONS.to(_bare(place.login), ssh, kept, deadline, cancel) as connection:
+            yield connection
 
     def _options(self, port: Sequence[str]) -> list[str]:
         ways = self._ways
@@ -189,6 +212,20 @@ class Scp(CopyTool):
         }
         config = ["-F", ways.config] if ways.config else []
         return [*config, *port, *(word for name, value in options.items() for word in ("-o", f"{name}={value}"))]
+
+
+def _bare(login: str) -> str:
+    """Write who and where for ``ssh``, to which brackets around an address say nothing."""
+    return re.sub(r"[\[\]]", "", login)
+
+
+def _or_lost(ran: Ran, shared: Optional[Connection]) -> Ran:
+    """Forget a connection that was lost, so that the next step makes another one."""
+    if shared and ran.status == LOST:
+        CONNECTIONS.drop(shared)
+        if ran.failure().kind is None:  # whoever shares it is not told why
+            return ran._replace(errors=f"{ran.errors} lost connection")
+    return ran
 
 
 def place_of(url: str) -> Place:

@@ -17,3 +17,9 @@ class Scp(Section):
     protocol: str = choice("sftp", "scp", help="What scp speaks: SFTP, or its own older protocol (-O).")
     connect: float = key(30.0, "s", low=1, help="The longest that a connection may take to be made.")
     silence: float = key(60.0, "s", low=3, help="A server that says nothing for so long is given up.")
+    kept: float = key(
+        30.0,
+        "s",
+        low=0,
+        help="Steps and small files share a connection, which ends when not used for so long; 0: each has its own.",
+    )

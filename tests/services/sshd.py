@@ -101,6 +101,11 @@ class Sshd:
         finally:
             _signal(everyone, signal.SIGCONT)
 
+    @property
+    def connections(self) -> int:
+        """How many have logged in since it was made."""
+        return (self.folder / "sshd.out").read_text(errors="replace").count("Accepted publickey")
+
     def _processes(self) -> list[psutil.Process]:
         listener = psutil.Process(self._daemons.pid("sshd"))
         return [listener, *listener.children(recursive=True)]

@@ -10,9 +10,10 @@ import pytest
 
 from pilot.copytool import scp
 from pilot.copytool.base import Cancel, CopyFailed, Deadline, FailureKind, Transfer
+from pilot.copytool.ssh_scripts import READ
 from pilot.settings.everything import Settings
 from pilot.settings.scp import Scp as Ways
-from tests.kits.copytool import CONTENT, SUM, ServedCopyToolKit
+from tests.kits.copytool import CONTENT, SUM, Doing, ServedCopyToolKit, until
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 #: What a shell, a pattern or an option would make something of.
@@ -128,6 +129,14 @@ def ways(sshd, **other):
     return Settings(scp=Ways(**{**given, **other}))
 
 
+def _write_to_reader(pipe):
+    """Open a pipe for writing; ``None`` while nobody reads it."""
+    try:
+        return os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "wb")
+    except OSError:
+        return None
+
+
 @pytest.mark.one_python
 @pytest.mark.programs("ssh", "scp", "ssh-keygen", "unshare", "setpriv")
 class Server:
@@ -239,6 +248,41 @@ class TestSftp(Server, ServedCopyToolKit):
         with pytest.raises(CopyFailed) as caught:
             tool.stat(self.url(storage, "a"), Deadline(30))
         assert caught.value.kind is FailureKind.AUTHENTICATION
+
+    def test_steps_and_small_files_are_one_connection_of_the_server(self, tool, storage, tmp_path, sshd):
+        self.put(storage, "a", CONTENT)
+        assert tool.stat(self.url(storage, "a"), Deadline(30)).size == len(CONTENT)
+        before = sshd.connections
+        transfer = Transfer("a", self.url(storage, "a"), f"file://{tmp_path / 'b'}", len(CONTENT))
+        tool.copy(transfer, Deadline(30), Cancel())
+        assert tool.checksum(self.url(storage, "a"), "adler32", Deadline(30)) == SUM
+        assert sshd.connections == before
+        self.fetch(tool, self.url(storage, "a"), tmp_path / "c")  # of a size that is not known
+        assert sshd.connections == before + 1
+
+    def test_a_step_whose_connection_is_lost_says_so_and_the_next_one_makes_another(self, tool, storage, sshd):
+        self.put(storage, "a", CONTENT)
+        tool.stat(self.url(storage, "a"), Deadline(30))
+        os.mkfifo(storage / "pipe")
+        place = scp.place_of(self.url(storage, "pipe"))
+        reading = Doing(tool._ask, place, READ, [place.path], Deadline(30))
+        written = []
+        until(lambda: written.append(_write_to_reader(storage / "pipe")) or written[-1])
+        sshd.stop()
+        sshd.start()
+        lost = reading.end()
+        written[-1].close()
+        assert lost.kind is FailureKind.UNREACHABLE
+        assert "lost connection" in lost.words
+        assert tool.stat(self.url(storage, "a"), Deadline(30)).size == len(CONTENT)
+
+    def test_each_step_has_a_connection_of_its_own_when_the_settings_say_so(self, storage, sshd):
+        tool = scp.Scp(ways(sshd, **self.WAYS, kept=0.0))
+        self.put(storage, "a", CONTENT)
+        before = sshd.connections
+        for _ in range(2):
+            tool.stat(self.url(storage, "a"), Deadline(30))
+        assert sshd.connections == before + 2
 
     def test_a_host_that_is_not_known_is_not_talked_to(self, sshd, storage, tmp_path):
         (tmp_path / "nobody").touch()
