@@ -281,7 +281,55 @@ def server_page() -> str:
     return f"# Server\n\n## Variables\n\n{variables}\n## Addresses\n\n{url_table(get_resolver().url_patterns, who_may)}"
 
 
+# The interface for programs
+
+
+def api_page() -> str:
+    """Every method of ``/api/v1`` with its arguments."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "server.settings")
+    import django
+
+    django.setup()
+    from django.urls import get_resolver
+
+    from server.dispatcher.openapi import addresses
+
+    found = sorted(
+        (pair for pair in addresses(get_resolver()) if hasattr(pair[1], "description")), key=lambda one: one[0]
+    )
+    parts = [
+        "# Methods of `/api/v1`\n",
+        "PanDA's newer interface. A server describes its own in OpenAPI at `/api/v1/openapi.json`. Who may call a",
+        "method is proven by `Authorization: Bearer <token>`. Arguments come as JSON or as a form, or in the query of",
+        'a GET, where a name that is repeated is a list. The answer is `{"success", "message", "data"}`: a call that',
+        "cannot be carried out is HTTP 200 with `success` false and the reason in `message`.\n",
+    ]
+    return "\n".join((*parts, *(api_method(address, view) for address, view in found)))
+
+
+def api_method(address: str, view: Any) -> str:
+    """One method: who may call it, and what it takes."""
+    rows = [
+        (f"`{one.name}`", kind_of(one), "required" if one.required else default_of(one), one.help)
+        for one in view.description.arguments
+    ]
+    verbs = " or ".join(view.description.verbs)
+    takes = table(["argument", "kind", "default", "what it says"], rows) if rows else "It takes nothing.\n"
+    return f"## {address}\n\n{first_sentence(view)}\n\n{verbs}, for: {who_may(view)}.\n\n{takes}"
+
+
+def kind_of(argument: Any) -> str:
+    """Say what values of an argument are."""
+    return f"list of up to {argument.most}, each {argument.kind.expected}" if argument.most else argument.kind.expected
+
+
+def default_of(argument: Any) -> str:
+    """Say what stands for an argument that is left out."""
+    return "—" if argument.default in (None, "") else f"`{argument.default}`"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "api": api_page,
     "codes": codes,
     "hooks": hook_page,
     "states": job_states,

@@ -73,3 +73,22 @@ def test_pages_that_have_not_changed_are_not_written_again(tmp_path):
     reference.write(tmp_path)
     assert before == {one.name: one.stat().st_mtime_ns for one in tmp_path.iterdir()}
     assert set(before) == {f"{name}.md" for name in reference.PAGES}
+
+
+def test_a_method_has_its_arguments_with_kinds_and_defaults():
+    from pilot.contract.codec import INTEGER, TEXT
+    from server.lib.arguments import Argument, described
+
+    takes = (
+        Argument("ids", INTEGER, "Numbers.", most=3),
+        Argument("why", TEXT, "Words.", ""),
+        Argument("n", INTEGER, "N.", 5),
+    )
+    page = reference.api_method("/api/v1/job/do", described("GET", takes=takes)(answer))
+    assert page.startswith("## /api/v1/job/do\n\nAnswer a pilot.\n\nGET, for: ")
+    assert page.splitlines()[-3:] == [
+        "| `ids` | list of up to 3, each a whole number | required | Numbers. |",
+        "| `why` | text | — | Words. |",
+        "| `n` | a whole number | `5` | N. |",
+    ]
+    assert "It takes nothing." in reference.api_method("/x", described("POST")(answer))

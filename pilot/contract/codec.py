@@ -39,6 +39,10 @@ class ContractError(ValueError):
         self.field_name = field_name
 
 
+class WrongKind(ContractError):
+    """A field is there, and its value is not of the kind that is expected; PanDA tells that apart from other slips."""
+
+
 class Dialect(Enum):
     """The two ways to say the same thing."""
 
@@ -300,7 +304,7 @@ def read(raw: Any, kind: Kind, name: str) -> Any:
     except ContractError:
         raise
     except (ValueError, TypeError, KeyError, OverflowError, OSError) as wrong:
-        raise ContractError(f"{name}: {shown(raw)} is not {kind.expected}", field_name=name) from wrong
+        raise WrongKind(f"{name}: {shown(raw)} is not {kind.expected}", field_name=name) from wrong
 
 
 def encode(message: Any, dialect: Dialect) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a request's body says, whatever dress it comes in: a form, JSON, gzip with and without saying so.
 
-Nothing is read beyond the limit, neither as sent nor as unpacked.
+A name that comes several times in a form is a list. Nothing is read beyond the limit, neither as sent nor as unpacked.
 """
 
 from __future__ import annotations
@@ -111,7 +111,13 @@ def _form(body: bytes) -> Mapping[str, Any]:
         raise BodyRefused("the form is not UTF-8 text") from wrong
     except ValueError as wrong:
         raise BodyRefused(f"the form has more than {_MOST_FIELDS} fields") from wrong
-    return dict(pairs)
+    fields: dict[str, Any] = dict(pairs)
+    if len(fields) == len(pairs):
+        return fields
+    listed: dict[str, list[str]] = {}
+    for name, value in pairs:
+        listed.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in listed.items()}
 
 
 def _multipart(request: HttpRequest) -> Mapping[str, Any]:

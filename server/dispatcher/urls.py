@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from pilot.contract import routes
-from server.dispatcher import legacy, v1, workers
+from server.dispatcher import jobs, legacy, openapi, pilots, system, workers
+from server.lib.arguments import View
 
 
 def at(route: str) -> str:
     return route.lstrip("/")
 
 
+def methods(module: str, *views: View) -> list[URLPattern]:
+    """Answer the addresses of methods of ``/api/v1``; each is called as its function is."""
+    return [path(at(f"{routes.V1_BASE}/{module}/{view.__name__}"), view) for view in views]
+
+
 urlpatterns = [
-    path(at(routes.GET_JOB), legacy.get_job),
+    # What pilots call most is looked at first.
     path(at(routes.UPDATE_JOB), legacy.update_job),
+    path(at(routes.GET_JOB), legacy.get_job),
+    path(at(routes.UPDATE_JOB_V1), pilots.update_job),
+    path(at(routes.ACQUIRE_JOBS), pilots.acquire_jobs),
     path(at(routes.WORKER_STATUS), workers.update_worker_pilot_status),
     path(at(routes.RESOURCE_TYPES), legacy.get_resource_types),
     path(at(f"{routes.LEGACY_BASE}/isAlive"), legacy.is_alive),
     path(at(f"{routes.LEGACY_BASE}/<str:name>"), legacy.unknown),
-    path(at(routes.ACQUIRE_JOBS), v1.acquire_jobs),
-    path(at(routes.UPDATE_JOB_V1), v1.update_job),
-    path(at(f"{routes.V1_BASE}/pilot/update_jobs_bulk"), v1.update_jobs_bulk),
-    path(at(f"{routes.V1_BASE}/pilot/get_job_status"), v1.get_job_status),
-    path(at(routes.WORKER_STATUS_V1), workers.update_worker_status),
-    path(at(routes.WORKER_NODE), workers.update_worker_node),
-    path(at(routes.WORKER_GPUS), workers.update_worker_node_gpu),
-    path(at(routes.RESOURCE_TYPES_V1), v1.get_resource_types),
-    path(at(routes.SUBMIT_JOBS), v1.submit),
-    path(at(f"{routes.V1_BASE}/job/get_status"), v1.get_status),
-    path(at(f"{routes.V1_BASE}/job/kill"), v1.kill),
-    path(at(f"{routes.V1_BASE}/job/set_command"), v1.set_command),
-    path(at(f"{routes.V1_BASE}/job/set_debug_mode"), v1.set_debug_mode),
-    path(at(routes.IS_ALIVE), v1.is_alive),
+    *methods("pilot", pilots.update_jobs_bulk, pilots.get_job_status),
+    *methods("pilot", workers.update_worker_status, workers.update_worker_node, workers.update_worker_node_gpu),
+    *methods("job", jobs.submit, jobs.get_status, jobs.kill, jobs.set_command, jobs.set_debug_mode),
+    *methods("metaconfig", system.get_resource_types),
+    path(at(f"{routes.V1_BASE}/openapi.json"), openapi.openapi),
+    *methods("system", system.is_alive, system.get_attributes),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -14,14 +14,8 @@ from pilot.contract.worker import WorkerGpus, WorkerNode, WorkerStatus
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.dispatcher import legacy, v1
+from server.lib.arguments import TIMEOUT
 from server.pilots import logic as pilots
-
-T = TypeVar("T", WorkerStatus, WorkerNode, WorkerGpus)
-
-
-def _message(kind: type[T], fields: Mapping[str, Any]) -> T:
-    """Read a message of /api/v1; PanDA's argument ``timeout``, of its database, is of no use here."""
-    return decode(kind, {name: value for name, value in fields.items() if name != "timeout"}, Dialect.V1)
 
 
 @legacy.method(Role.PILOT)
@@ -31,22 +25,22 @@ def update_worker_pilot_status(request: HttpRequest, identity: Identity, fields:
     return {"StatusCode": StatusCode.OK.value}
 
 
-@v1.method(Role.PILOT)
-def update_worker_status(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+@v1.told(Role.PILOT, message=WorkerStatus, also=(TIMEOUT,))
+def update_worker_status(request: HttpRequest, identity: Identity, status: WorkerStatus) -> Any:
     """Note that the pilot of a worker has `status` started or finished."""
-    pilots.worker_said(_message(WorkerStatus, fields), now=timezone.now())
+    pilots.worker_said(status, now=timezone.now())
     return True
 
 
-@v1.method(Role.PILOT)
-def update_worker_node(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+@v1.told(Role.PILOT, message=WorkerNode, also=(TIMEOUT,))
+def update_worker_node(request: HttpRequest, identity: Identity, node: WorkerNode) -> Any:
     """Keep what a pilot says of its worker node."""
-    pilots.node_said(_message(WorkerNode, fields), now=timezone.now())
+    pilots.node_said(node, now=timezone.now())
     return True
 
 
-@v1.method(Role.PILOT)
-def update_worker_node_gpu(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+@v1.told(Role.PILOT, message=WorkerGpus, also=(TIMEOUT,))
+def update_worker_node_gpu(request: HttpRequest, identity: Identity, gpus: WorkerGpus) -> Any:
     """Keep what a pilot says of its worker node's GPUs of one model."""
-    pilots.gpus_said(_message(WorkerGpus, fields), now=timezone.now())
+    pilots.gpus_said(gpus, now=timezone.now())
     return True

@@ -10,7 +10,9 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from pilot.contract.codec import INTEGER, OBJECT, TEXT, TRUTH
 from server.accounts.rules import Identity, Role, allow
+from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
 from server.production import logic, queries
 from server.production.definition import BadDefinition
@@ -45,6 +47,16 @@ def _answered(method: str) -> Callable[[Call], Callable[[HttpRequest, Identity],
     return decorate
 
 
+_NAME = Argument("name", TEXT, "Name of the task.")
+
+
+@described(
+    "POST",
+    takes=(
+        Argument("definition", OBJECT, "Fields of the task."),
+        Argument("start", TRUTH, "Whether its jobs are sent at once.", False),
+    ),
+)
 @csrf_exempt
 @allow(Role.PRODUCTION)
 @_answered("POST")
@@ -60,6 +72,14 @@ def define_task(request: HttpRequest, identity: Identity) -> Any:
     return queries.task_json(task)
 
 
+@described(
+    "POST",
+    takes=(
+        _NAME,
+        Argument("to", TEXT, "A state, or `start`."),
+        Argument("words", TEXT, "Why; kept in the task's history.", ""),
+    ),
+)
 @csrf_exempt
 @allow(Role.PRODUCTION)
 @_answered("POST")
@@ -74,6 +94,7 @@ def move_task(request: HttpRequest, identity: Identity) -> Any:
     return queries.task_json(task)
 
 
+@described("GET", takes=(_NAME,))
 @allow(*READERS)
 @_answered("GET")
 def get_task(request: HttpRequest, identity: Identity) -> Any:
@@ -82,6 +103,7 @@ def get_task(request: HttpRequest, identity: Identity) -> Any:
     return queries.task_json(logic.task_of(arguments["name"]))
 
 
+@described("GET", takes=(Argument("limit", INTEGER, "Most tasks, 1 to 500.", 50),))
 @allow(*READERS)
 @_answered("GET")
 def list_tasks(request: HttpRequest, identity: Identity) -> Any:

@@ -27,15 +27,15 @@ def ours():
 
 
 def test_a_claim_is_counted_once_for_its_pilot_and_names_it_from_the_start(queue, ours, admin_client):
-    jobs.submit(3)
+    first, *_ = jobs.submit(3)
     request = WorkRequest(queue=queue, count=2, scheduler_id="key/0")
     for _ in range(2):
         assert len(logic.acquire(request, "a-request-1", repeatable=True, by="a-pilot")) == 2
     logic.acquire(WorkRequest(queue=queue, scheduler_id="unknown"), "a-request-2", repeatable=True, by="a-pilot")
     assert Pilot.objects.get().jobs == 2
     assert list(Attempt.objects.order_by("pk").values_list("batch_id", flat=True)) == ["key/0", "key/0", "unknown"]
-    jobs.report(1, "running")
-    assert Attempt.objects.get(job=1).batch_id == "key/0"
+    jobs.report(first, "running")
+    assert Attempt.objects.get(job=first).batch_id == "key/0"
     attempts = admin_client.get("/admin/taskbuffer/attempt/", {"batch_id": "key/0"})
     assert attempts.context["cl"].result_count == 2
     assert '"/admin/pilots/pilot/?batch_id=key%2F0"' in attempts.content.decode()

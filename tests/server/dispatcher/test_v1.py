@@ -60,16 +60,16 @@ def test_a_packed_body_is_read(queue, manager):
         ([{"computingSite": "LOCAL", "transformation": "a"}, {"computingSite": "X", "transformation": "a"}], "'X'"),
         ([{"computingSite": "LOCAL", "transformation": "a", "cores": 1}], "jobs[0]: cores: no such field"),
         ([], "jobs: 0 jobs"),
-        ("no list", "jobs: the text is not JSON"),
-        ("7", "jobs: a list of objects"),
-        ([1], "jobs: a list of objects"),
+        ("no list", "Type error: jobs: 'no list' is not a list of objects"),
+        ("7", "Type error: jobs: '7' is not a list of objects"),
+        ([1], "Type error: jobs: [1] is not a list of objects"),
     ],
 )
 def test_a_bad_submission_takes_nothing_and_names_the_field(queue, manager, entries, words):
     answer = manager.v1(SUBMIT, {"jobs": entries})
     assert not answer["success"]
     assert words in answer["message"]
-    assert answer["message"].startswith("Argument error: ")
+    assert answer["message"].startswith(("Argument error: ", "Type error: "))
     assert not Job.objects.exists()
 
 
@@ -88,7 +88,7 @@ def test_an_unknown_argument_is_named(queue, pilot, manager, path):
 
 def test_a_wrong_type_is_named_with_its_value(queue, pilot):
     answer = pilot.v1(UPDATE, {"job_id": "seven", "job_status": "running"})
-    assert answer["message"] == "Argument error: job_id: 'seven' is not a whole number"
+    assert answer["message"] == "Type error: job_id: 'seven' is not a whole number"
 
 
 @pytest.mark.parametrize("path", [ACQUIRE, UPDATE, SUBMIT, KILL])
@@ -116,11 +116,33 @@ def test_states_are_told_in_the_order_of_the_question(client, queue, pilot):
     assert one["data"] == [["sent", ""]]
 
 
-@pytest.mark.parametrize("question", [{}, {"job_ids": "x"}, {"job_ids": 1, "what": 2}])
-def test_a_bad_question_is_refused(client, queue, pilot, question):
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ({}, "Argument error: job_ids: missing; a list of whole numbers is expected"),
+        ({"job_ids": "None"}, "Argument error: job_ids: missing; a list of whole numbers is expected"),
+        ({"job_ids": "x"}, "Type error: job_ids: 'x' is not a whole number"),
+        ({"job_ids": ["1", "x"]}, "Type error: job_ids: 'x' is not a whole number"),
+        ({"job_ids": 1, "what": 2}, "Argument error: got an unexpected argument 'what'; there are job_ids, timeout"),
+    ],
+)
+def test_a_bad_question_is_refused_by_the_name_of_what_is_wrong(client, queue, pilot, question, words):
     answer = client.get(STATUS, question, headers={"Authorization": f"Bearer {pilot.token}"}).json()
-    assert not answer["success"]
-    assert answer["message"].startswith("Argument error: ")
+    assert answer == {"success": False, "message": words, "data": None}
+
+
+def test_a_query_is_read_as_pandas_is(client, queue, pilot):
+    ids = jobs.submit(2)
+    headers = {"Authorization": f"Bearer {pilot.token}"}
+    answer = client.get(STATUS, {"job_ids": [f"{number}.0" for number in ids], "timeout": "None"}, headers=headers)
+    assert answer.json()["data"] == [["activated", ""]] * 2
+
+
+def test_a_form_is_read_where_the_body_is_no_json(queue, manager):
+    ids = jobs.submit(2)
+    body = "&".join(f"job_ids={number}" for number in ids).encode()
+    answer = manager.post(KILL, body, "application/x-www-form-urlencoded").json()
+    assert answer["data"] == [True, True]
 
 
 def test_jobs_are_killed_by_number(queue, manager):
@@ -252,19 +274,22 @@ def test_a_soft_kill_is_not_lost_when_somebody_wants_something_else_too(queue, m
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"command": "debug"}, "job_id: missing"),
         ({"job_id": "x", "command": "debug"}, "job_id: 'x' is not a whole number"),
-        ({"job_id": 99, "command": "debug"}, "job_id: 99 is not known"),
-        ({"job_id": 1, "command": "tobekilled"}, "command: 'tobekilled' is no command; there are softkill, debug"),
-        ({"job_id": 1, "command": "debug,rm -r /"}, "command: 'rm -r /' is no command"),
-        ({"job_id": 1, "command": "tail " + "x" * 250}, "command: 255 characters; at most 250"),
+        ({"job_id": 10**15, "command": "debug"}, "job_id: 1000000000000000 is not known"),
+        ({"command": "tobekilled"}, "command: 'tobekilled' is no command; there are softkill, debug"),
+        ({"command": "debug,rm -r /"}, "command: 'rm -r /' is no command"),
+        ({"command": "tail " + "x" * 250}, "command: 255 characters; at most 250"),
     ],
 )
 def test_what_is_no_command_is_refused_with_the_words_there_are(queue, manager, fields, words):
-    jobs.submit()
-    answer = manager.v1(COMMAND, fields)
+    (number,) = jobs.submit()
+    answer = manager.v1(COMMAND, {"job_id": number, **fields})
     assert not answer["success"]
     assert words in answer["message"]
+
+
+def test_a_command_names_its_job(manager):
+    assert "job_id: missing" in manager.v1(COMMAND, {"command": "debug"})["message"]
 
 
 def test_a_job_that_is_killed_or_has_ended_hears_of_nothing_else(queue, manager, pilot):
@@ -303,7 +328,11 @@ def test_harvester_reports_on_several_jobs_at_once_and_each_has_its_answer(queue
 
 @pytest.mark.parametrize(
     ("reports", "words"),
-    [(None, "job_list: a list of objects"), ([7], "job_list: a list of objects"), ("[", "job_list: the text is not")],
+    [
+        (None, "job_list: missing"),
+        ([7], "job_list: [7] is not a list of objects"),
+        ("[", "'[' is not a list of objects"),
+    ],
 )
 def test_what_is_no_list_of_reports_is_refused(db, pilot, reports, words):
     answer = pilot.v1(BULK, {"job_list": reports})

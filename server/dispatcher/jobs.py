@@ -1,0 +1,92 @@
+"""What managers and users call in ``/api/v1/job``: jobs are submitted, looked at, commanded and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.http import HttpRequest
+
+from pilot.contract.codec import INTEGER, TEXT, TRUTH, ContractError
+from pilot.contract.job import JobOrder
+from pilot.contract.messages import Command
+from pilot.contract.order import order_from_wire
+from server.accounts.identity import Identity
+from server.accounts.models import Role
+from server.dispatcher.v1 import GET, JOB_ID, JOB_IDS, MOST_JOBS, method
+from server.lib.arguments import OBJECTS, TIMEOUT, Argument
+from server.taskbuffer import logic as taskbuffer
+from server.taskbuffer import queries
+
+_JOBS = Argument("jobs", OBJECTS, "The jobs, each an object with PanDA's column names and a list `files`.")
+
+
+@method(Role.PRODUCTION, takes=(_JOBS,))
+def submit(request: HttpRequest, identity: Identity, jobs: Sequence[Mapping[str, Any]]) -> Any:
+    """Take jobs, all or none; answer (PandaID, jobDefinitionID, jobName) of each."""
+    orders = orders_of(jobs)
+    numbers = taskbuffer.submit(orders, by=identity.name)
+    return [[number, 0, order.spec.name] for number, order in zip(numbers, orders, strict=True)]
+
+
+def orders_of(jobs: Sequence[Mapping[str, Any]]) -> list[JobOrder]:
+    """Read submitted jobs; what is wrong names the job by its place.
+
+    Raises:
+        ContractError: there are none, too many, or one cannot be taken.
+    """
+    if not 1 <= len(jobs) <= MOST_JOBS:
+        raise ContractError(f"jobs: {len(jobs)} jobs; 1 to {MOST_JOBS} in a call", field_name="jobs")
+    orders = []
+    for at, entry in enumerate(jobs):
+        try:
+            orders.append(order_from_wire(entry))
+        except ContractError as wrong:
+            raise ContractError(f"jobs[{at}]: {wrong}", field_name=f"jobs[{at}].{wrong.field_name}") from wrong
+    return orders
+
+
+@method(Role.PILOT, Role.PRODUCTION, Role.READER, takes=(JOB_IDS, TIMEOUT), verbs=(GET,))
+def get_status(request: HttpRequest, identity: Identity, job_ids: list[int], timeout: int | None) -> Any:
+    """Answer [state, command] of each job; `notfound` for one that is not known."""
+    found = queries.states_of(job_ids)
+    return [list(found[job_id][:2]) if job_id in found else ["notfound", ""] for job_id in job_ids]
+
+
+_CODE = Argument("code", INTEGER, "PanDA's kill code; a plain kill without one.", None)
+_BY_MAIL = Argument("use_email_as_id", TRUTH, "Passed over: who asks is known by the token.", None)
+_OPTIONS = Argument("kill_options", TEXT, "PanDA's options; there are none here.", None, most=20)
+
+
+@method(Role.PRODUCTION, takes=(JOB_IDS, _CODE, _BY_MAIL, _OPTIONS))
+def kill(
+    request: HttpRequest,
+    identity: Identity,
+    job_ids: list[int],
+    code: int | None,
+    use_email_as_id: bool | None,
+    kill_options: list[str] | None,
+) -> Any:
+    """End jobs; answer for each whether it ended or will."""
+    if kill_options:
+        raise ContractError(f"kill_options: {kill_options[0]!r} is not known here; leave it out")
+    outcomes = taskbuffer.kill(job_ids, code=code, by=identity.name)
+    done = {taskbuffer.KillOutcome.ENDED, taskbuffer.KillOutcome.ORDERED}
+    return [outcomes[job_id] in done for job_id in job_ids]
+
+
+_COMMAND = Argument("command", TEXT, "softkill, debug, debugoff, nocleanup, or tail, ls, ps, du; empty for none.", "")
+
+
+@method(Role.PRODUCTION, takes=(JOB_ID, _COMMAND))
+def set_command(request: HttpRequest, identity: Identity, job_id: int, command: str) -> Any:
+    """Have the pilot of a job told a command at each report, until there is another."""
+    taskbuffer.command(job_id, command)
+    return True
+
+
+@method(Role.PRODUCTION, takes=(JOB_ID, Argument("mode", TRUTH, "True switches it on.")))
+def set_debug_mode(request: HttpRequest, identity: Identity, job_id: int, mode: bool) -> Any:
+    """Switch the debug mode of a job on or off: short heartbeats with the last lines of its output."""
+    taskbuffer.command(job_id, (Command.DEBUG if mode else Command.DEBUG_OFF).value)
+    return True

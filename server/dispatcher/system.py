@@ -1,0 +1,36 @@
+"""What everybody may ask in ``/api/v1``: whether the server lives, whom it takes the caller for, what there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from server.accounts.identity import Identity
+from server.accounts.models import Role
+from server.dispatcher.v1 import GET, POST, method, open_method
+from server.lib.arguments import TIMEOUT
+
+
+@open_method("says only that the server answers", verbs=(GET, POST))
+def is_alive(request: HttpRequest) -> Any:
+    """Say that the server answers."""
+    return None
+
+
+#: Headers that say nothing of who calls, and may hold what is secret, are left out.
+_TOLD_HEADERS = ("Accept", "Content-Type", "Host", "Origin", "User-Agent")
+
+
+@method(*Role, verbs=(GET,))
+def get_attributes(request: HttpRequest, identity: Identity) -> Any:
+    """Answer whom the server takes the caller for, and what it has sent, in PanDA's form."""
+    environment = {"REMOTE_USER": identity.name, "ROLE": identity.role.value, "REQUEST_METHOD": request.method}
+    said = {name: request.headers[name] for name in _TOLD_HEADERS if name in request.headers}
+    return {"headers": said, "environment": environment}
+
+
+@method(Role.PILOT, Role.PRODUCTION, Role.READER, takes=(TIMEOUT,), verbs=(GET,))
+def get_resource_types(request: HttpRequest, identity: Identity, timeout: int | None) -> Any:
+    """Answer the resource types, of which this server has none: its jobs ask for cores and memory themselves."""
+    return []
