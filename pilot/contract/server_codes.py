@@ -29,6 +29,7 @@ class TaskBufferCode(IntEnum):
     FAST_REBROKERAGE = 130
     CLONE_LOST = 200
     WORKER_DONE_BEFORE_JOB = 300
+    IMPOSSIBLE = 500  # ours: PanDA's brokerage says so in its log only
 
 
 class DataServiceCode(IntEnum):
@@ -72,6 +73,7 @@ WORDS: dict[type[IntEnum], dict[IntEnum, str]] = {
         TaskBufferCode.FAST_REBROKERAGE: "the queue was overloaded and the job was moved away",
         TaskBufferCode.CLONE_LOST: "another copy of the job was faster",
         TaskBufferCode.WORKER_DONE_BEFORE_JOB: "the batch job ended before its job did",
+        TaskBufferCode.IMPOSSIBLE: "no pilot of its queue can ever run the job",
     },
     DataServiceCode: {
         DataServiceCode.SETUP: "the job's datasets could not be set up",

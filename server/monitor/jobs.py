@@ -114,10 +114,11 @@ def _description(job: Job, files: list[JobFile], tries: Mapping[int, list[dict[s
 
 
 def waits_for(job: Job) -> list[str]:
-    """Say why a job is not queued yet; nothing for one that is, or was."""
+    """Say why a job is not queued yet, and why its queue does not run it; nothing for one that runs, or has ended."""
+    obstacle = taskbuffer.why_not_now(job)
     if job.state not in BEFORE_QUEUE:
-        return []
-    said = dataservice.why_waiting(job.pk, now=timezone.now())
+        return [obstacle] if obstacle else []
+    said = [*([obstacle] if obstacle else []), *dataservice.why_waiting(job.pk, now=timezone.now())]
     return said or ["whoever submitted it has not let it go yet; no dataset is named for its inputs"]
 
 

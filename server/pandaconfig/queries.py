@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from django.forms.models import model_to_dict
 
+from pilot.contract.job import PANDA_MB
 from pilot.contract.queue import QueueData
 from server.pandaconfig.merge import merge
 from server.pandaconfig.models import Schedconfig, StorageEndpoint
@@ -70,3 +72,34 @@ def queue_status(name: str) -> str:
 def storages_json() -> dict[str, Any]:
     """Answer all storages as ``ddmendpoints.json`` holds them."""
     return dict(StorageEndpoint.objects.values_list("name", "data"))
+
+
+@dataclass(frozen=True)
+class QueueLimits:
+    """The most that a job may ask of a queue: sizes in bytes, times in seconds, 0 where nobody said."""
+
+    status: str
+    cores: int = 0
+    memory: int = 0
+    walltime: int = 0
+    disk: int = 0
+
+
+_LIMITS = ("corecount", "maxrss", "maxtime", "maxwdir")
+
+
+def limits_of_queues() -> dict[str, QueueLimits]:
+    """Answer the status and the limits of every queue by its name: its columns, and its JSON where they say nothing."""
+    found = {}
+    for name, status, beside, *columns in Schedconfig.objects.values_list("nickname", "status", "json__data", *_LIMITS):
+        said = beside if isinstance(beside, dict) else {}
+        limits = [value or _whole(said.get(key)) for key, value in zip(_LIMITS, columns, strict=True)]
+        cores, memory, walltime, disk = limits
+        found[name] = QueueLimits(status, cores, memory * PANDA_MB, walltime, disk * PANDA_MB)
+    return found
+
+
+def _whole(said: Any) -> int:
+    """Read a limit from the JSON, which pilots have read before as a number or a text of digits."""
+    text = str(said)
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -16,9 +16,9 @@ PREFIX = "COMPASS_SERVER_"
 _TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
-def key(default: Any, *, help: str, low: int | None = None) -> Any:
-    """Declare one variable: its default, its lower limit and one sentence."""
-    return field(default=default, metadata={"help": help, "low": low})
+def key(default: Any, *, help: str, low: int | None = None, shown: bool = True) -> Any:
+    """Declare one variable: its default, its lower limit and one sentence; one that may hold a secret is not shown."""
+    return field(default=default, repr=shown, metadata={"help": help, "low": low})
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,30 @@ class Environment:
     """Every ``COMPASS_SERVER_...`` variable, in lower case and without the prefix."""
 
     home: str = key("~/.local/share/compass-server", help="Folder of the database, the secrets and the tokens.")
+    database: str = key(
+        "",
+        help="Address of the database, postgresql://user@host:port/name or mariadb://...; SQLite in the home without.",
+        shown=False,
+    )
+    database_password_file: str = key("", help="File, mode 0600, with the password for that database.")
     hosts: str = key("", help="Host names that the server answers to besides the loopback ones, separated by commas.")
     debug: bool = key(False, help="Django's debug pages; never where others can reach the server.")
     sent_timeout: int = key(1800, low=10, help="Seconds after which a job whose pilot never answered is lost.")
     heartbeat_timeout: int = key(7200, low=10, help="Seconds without a heartbeat after which a job is lost.")
+    holding_timeout: int = key(172800, low=10, help="Seconds without a word of its pilot for a job that is held.")
+    holding_impatient_timeout: int = key(
+        10800, low=10, help="The same, in seconds, for users' jobs and those of a priority above 800."
+    )
+    starting_timeout: int = key(172800, low=10, help="Seconds that a job may be starting, though its pilot is heard.")
+    running_timeout: int = key(1814400, low=10, help="Seconds that a job may run, though its pilot is heard.")
+    transferring_timeout: int = key(518400, low=10, help="Seconds that a pilot may be storing outputs.")
+    pending_timeout: int = key(3600, low=10, help="Seconds that a job may be pending.")
+    defined_timeout: int = key(604800, low=10, help="Seconds that a job may wait, defined, for whoever submitted it.")
+    waiting_timeout: int = key(604800, low=10, help="Seconds that a job may wait for an input that nobody knows.")
+    assigned_timeout: int = key(2592000, low=10, help="Seconds that a job may wait for inputs on their way.")
+    activated_timeout: int = key(604800, low=10, help="Seconds that a job may stand in its queue.")
+    merging_timeout: int = key(604800, low=10, help="Seconds that a job's outputs may be merging.")
+    offline_timeout: int = key(172800, low=10, help="Seconds that a job may stand in a queue that is offline.")
     body_limit: int = key(32 * 2**20, low=2**16, help="Largest request body in bytes, as sent and as unpacked.")
     database_timeout: int = key(30, low=1, help="Seconds that a writer waits for another one before it gives up.")
     url: str = key("", help="Address at which pilots reach this server; the factory hands it to them.")

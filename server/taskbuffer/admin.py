@@ -15,6 +15,8 @@ from server.taskbuffer.models import (
     JobReport,
     Live,
     Ready,
+    Waiting,
+    Walk,
 )
 
 
@@ -51,6 +53,12 @@ class ReadyAdmin(MachineTableAdmin):
     ordering = ("bucket", "rank")
 
 
+@admin.register(Waiting)
+class WaitingAdmin(MachineTableAdmin):
+    list_display = ("job_id", "bucket", "state", "since")
+    list_select_related = ("bucket",)
+
+
 @admin.register(Live)
 class LiveAdmin(MachineTableAdmin):
     list_display = ("job_id", "attempt", "queue", "state", "heartbeat", "events_done", "events_total")
@@ -73,6 +81,6 @@ class JobEventAdmin(MachineTableAdmin):
     search_fields = ("=job__id",)
 
 
-@admin.register(JobParameters, JobReport, JobFile)
+@admin.register(JobParameters, JobReport, JobFile, Walk)
 class RestAdmin(MachineTableAdmin):
-    """Reached by the job's number."""
+    """Mostly reached by the job's number."""

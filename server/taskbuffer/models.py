@@ -118,6 +118,32 @@ class Ready(models.Model):
         return f"{self.job_id} in bucket {self.bucket_id}"
 
 
+class Waiting(models.Model):
+    """One small row per job that is not queued and that no pilot has: the watchdog reads only these of them."""
+
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, primary_key=True)
+    bucket = models.ForeignKey(Bucket, on_delete=models.PROTECT)
+    state = models.CharField(max_length=15, choices=STATES)
+    since = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "waiting"
+        indexes = (models.Index(fields=("state", "since"), name="waiting_longest"),)
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.state}"
+
+
+class Walk(models.Model):
+    """How far the watchdog has come on its way through a table that it reads piece by piece."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    position = models.BigIntegerField(default=0, help_text="The last job that was looked at.")
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.position}"
+
+
 class Live(models.Model):
     """One small row per job that a pilot has: the watchdog and the pages of running jobs read only these."""
 

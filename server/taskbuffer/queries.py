@@ -11,7 +11,9 @@ from typing import Any
 from django.db.models import Count, Max
 
 from pilot.contract.states import FINAL, JobState
-from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobReport, Live, Ready
+from server.pandaconfig.queries import limits_of_queues
+from server.taskbuffer import obstacles
+from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobReport, Live, Ready, Waiting
 from server.taskbuffer.states import MAY_BE_ACTIVATED
 
 #: After these moves a job's files, or what it waits for, may be others than before.
@@ -60,7 +62,8 @@ def job(job_id: int) -> Job | None:
 def jobs(job_ids: Iterable[int]) -> list[Job]:
     """Answer those of these jobs that there are, with their attempts and moves, by number."""
     possible = [number for number in job_ids if number < 2**63]  # a page may be asked for any number
-    return list(Job.objects.filter(pk__in=possible).prefetch_related("attempts", "moves").order_by("pk"))
+    found = Job.objects.filter(pk__in=possible).select_related("bucket").prefetch_related("attempts", "moves")
+    return list(found.order_by("pk"))
 
 
 def live_tail(job_id: int) -> str:
@@ -152,9 +155,16 @@ def newest_event() -> int:
 
 
 def waiting() -> list[int]:
-    """Answer the jobs that wait for their inputs or their place; reads all jobs, since their states have no index."""
+    """Answer the jobs that wait for their inputs or their place."""
     states = [state.value for state in MAY_BE_ACTIVATED]
-    return list(Job.objects.filter(state__in=states).order_by("pk").values_list("pk", flat=True))
+    return list(Waiting.objects.filter(state__in=states).order_by("pk").values_list("pk", flat=True))
+
+
+def why_not_now(job: Job) -> str:
+    """Say what keeps a job from running as its queue stands; nothing for one that runs, has ended, or may run."""
+    queue = limits_of_queues().get(job.queue)
+    queued = job.state == JobState.ACTIVATED.value or JobState(job.state) in MAY_BE_ACTIVATED
+    return obstacles.why_not_now(job.bucket, queue) if queued else ""
 
 
 def moves_after(event_id: int, *, limit: int = 1000) -> list[JobEvent]:

@@ -11,7 +11,7 @@ from pilot.contract.job import FileSpec, JobOrder, JobSpec, Role
 from pilot.contract.messages import JobUpdate, StoredFile
 from pilot.contract.states import JobState, may_follow
 from server.taskbuffer import logic
-from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, Live, Ready
+from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, Live, Ready, Waiting
 from server.taskbuffer.values import ClaimOrder
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -86,6 +86,7 @@ def audit() -> None:
         by_job.setdefault(event.job_id, []).append(event)
     ready = set(Ready.objects.values_list("job_id", flat=True))
     live = dict(Live.objects.values_list("job_id", "attempt"))
+    waiting = dict(Waiting.objects.values_list("job_id", "state"))
     for job in Job.objects.all():
         events = by_job[job.pk]
         assert events[0].before == ""
@@ -99,3 +100,5 @@ def audit() -> None:
         assert (job.pk in ready) == (job.state == "activated")
         assert (job.pk in live) == (job.state in {"sent", "starting", "running", "holding", "transferring"})
         assert live.get(job.pk, job.attempt) == job.attempt
+        waits = job.state in {"pending", "defined", "waiting", "assigned", "merging"}
+        assert waiting.get(job.pk) == (job.state if waits else None)

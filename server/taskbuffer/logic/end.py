@@ -13,6 +13,7 @@ from django.utils import timezone
 from pilot.contract.codec import ContractError
 from pilot.contract.messages import Command
 from pilot.contract.states import FINAL, WITH_PILOT
+from server.taskbuffer import waits
 from server.taskbuffer.hot import rows
 from server.taskbuffer.states import KILLS, Kill
 from server.taskbuffer.values import Standing
@@ -45,35 +46,44 @@ def kill(
     if code not in KILLS:
         known = ", ".join(str(number) for number in KILLS if number is not None)
         raise ContractError(f"code: {code} is no kill code; known are {known}, or none", field_name="code")
-    at = now or timezone.now()
+    at, words = now or timezone.now(), f"killed by {by}"
     with connection.cursor() as cursor:
-        return {job_id: _kill(cursor, job_id, KILLS[code], at, by) for job_id in sorted(set(job_ids))}
+        return {job_id: end_one(cursor, job_id, KILLS[code], at, by, words) for job_id in sorted(set(job_ids))}
 
 
-def _kill(cursor: CursorWrapper, job_id: int, kill: Kill, at: datetime, by: str) -> KillOutcome:
+def end_one(
+    cursor: CursorWrapper, job_id: int, kill: Kill, at: datetime, by: str, words: str, *, waits_only: bool = False
+) -> KillOutcome:
+    """End one job, inside the transaction that the cursor is of, and say why; one that a pilot has, perhaps not.
+
+    Raises:
+        LostRace: somebody else moved it meanwhile.
+    """
     job = rows.standing(cursor, job_id)
     if job is None:
         return KillOutcome.UNKNOWN
-    if job.state in FINAL:
+    if job.state in FINAL or (waits_only and job.state in WITH_PILOT):
         return KillOutcome.OVER
     columns = {
         "command": Command.KILL.value,
         "taskbuffer_error": int(kill.code),
-        "server_error_words": rows.cut(f"killed by {by}", 500),
+        "server_error_words": rows.cut(words, 500),
     }
     if job.state in WITH_PILOT and not kill.at_once:
         rows.write_job(cursor, job, columns)
         return KillOutcome.ORDERED
     rows.move_job(cursor, job, kill.end, {**columns, "ended_at": rows.stamp(at)})
-    rows.add_event(cursor, job, kill.end, at, by, f"killed by {by}")
-    _leave(cursor, job, kill, at, by)
+    rows.add_event(cursor, job, kill.end, at, by, words)
+    _leave(cursor, job, kill, at, words)
     return KillOutcome.ENDED
 
 
-def _leave(cursor: CursorWrapper, job: Standing, kill: Kill, at: datetime, by: str) -> None:
+def _leave(cursor: CursorWrapper, job: Standing, kill: Kill, at: datetime, words: str) -> None:
     if job.state in WITH_PILOT:
         rows.drop_live(cursor, job.job_id)
-        rows.end_attempt(cursor, job, kill.end, at, {"server_error_words": rows.cut(f"killed by {by}", 500)})
+        rows.end_attempt(cursor, job, kill.end, at, {"server_error_words": rows.cut(words, 500)})
+    elif job.state in waits.STATES:
+        waits.turn([job.job_id], kill.end, at)
     else:
         rows.drop_ready(cursor, job.job_id)
     rows.fail_files(cursor, job.job_id)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Q
@@ -14,7 +14,10 @@ from django.utils import timezone
 
 from pilot.contract.server_codes import DispatcherCode, words_of
 from pilot.contract.states import JobState
+from server.pandaconfig import queries as pandaconfig
 from server.taskbuffer.hot import rows
+from server.taskbuffer.limits import IMPATIENT_LABELS, IMPATIENT_PRIORITY, SILENCES, Limits
+from server.taskbuffer.limits import limits as read_limits
 from server.taskbuffer.models import Live
 from server.taskbuffer.values import Errors, Standing
 from server.taskbuffer.verdict import judge_lost
@@ -22,13 +25,17 @@ from server.taskbuffer.verdict import judge_lost
 #: Jobs that are put right in one transaction, so that pilots need not wait for the watchdog.
 BATCH = 100
 
+#: What is said of a job whose pilot fell silent, by its state.
+CODES = {
+    JobState.SENT: DispatcherCode.NO_REPLY_TO_SENT,
+    JobState.STARTING: DispatcherCode.LOST_HEARTBEAT,
+    JobState.RUNNING: DispatcherCode.LOST_HEARTBEAT,
+    JobState.TRANSFERRING: DispatcherCode.TRANSFER_TIMEOUT,
+    JobState.HOLDING: DispatcherCode.HOLDING_TIMEOUT,
+}
 
-@dataclass(frozen=True)
-class Limits:
-    """Seconds of silence after which a pilot counts as lost: before its first report, and after it."""
-
-    sent: float
-    heartbeat: float
+PAUSED = "paused"
+_RUNS = (JobState.STARTING.value, JobState.RUNNING.value)
 
 
 @dataclass(frozen=True)
@@ -44,44 +51,64 @@ class Reaped:
         return self.again + self.failed + self.cancelled
 
 
-class _End(Enum):
+class End(Enum):
+    """What became of one job."""
+
     AGAIN = "again"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    NOT_LOST = "not lost"
 
 
-_ENDS = {JobState.ACTIVATED: _End.AGAIN, JobState.FAILED: _End.FAILED, JobState.CANCELLED: _End.CANCELLED}
+_END_OF = {JobState.ACTIVATED: End.AGAIN, JobState.FAILED: End.FAILED, JobState.CANCELLED: End.CANCELLED}
 
 
-def reap_lost(*, now: datetime | None = None, limits: Limits | None = None, by: str = "watchdog") -> Reaped:
+def _go_on() -> None:
+    """Nobody waits for a sign of life."""
+
+
+def reap_lost(
+    *,
+    now: datetime | None = None,
+    limits: Limits | None = None,
+    by: str = "watchdog",
+    keep: Callable[[], None] = _go_on,
+) -> Reaped:
     """Put right every job whose pilot fell silent, in small transactions; answer what became of them."""
-    at = now or timezone.now()
-    silence = limits or Limits(settings.ENVIRONMENT.sent_timeout, settings.ENVIRONMENT.heartbeat_timeout)
-    ends: list[_End] = []
-    while lost := _lost(at, silence):
+    at, bounds = now or timezone.now(), limits or read_limits()
+    paused = [name for name, status in pandaconfig.statuses().items() if status == PAUSED]
+    ends: list[End] = []
+    while lost := _lost(at, bounds, paused):
+        keep()
         with transaction.atomic(), connection.cursor() as cursor:
-            ends += [end for job in lost if (end := _put_right(cursor, job, at, by)) is not None]
-    return Reaped(**{end.value: ends.count(end) for end in _End})
+            for live in lost:
+                words = f"last heard {at.timestamp() - live.heartbeat:.0f} s ago"
+                ends.append(put_right(cursor, live, CODES[JobState(live.state)], words, at, by))
+    return Reaped(**{end.value: ends.count(end) for end in End if end is not End.NOT_LOST})
 
 
-def _lost(at: datetime, limits: Limits) -> list[Live]:
-    now = at.timestamp()
-    unanswered = Q(state=JobState.SENT.value, heartbeat__lt=now - limits.sent)
-    silent = ~Q(state=JobState.SENT.value) & Q(heartbeat__lt=now - limits.heartbeat)
-    return list(Live.objects.filter(unanswered | silent).order_by()[:BATCH])
+def _lost(at: datetime, limits: Limits, paused: Sequence[str]) -> list[Live]:
+    """Read some jobs of silent pilots. While a queue is paused, nobody expects to hear from what runs there."""
+    now, silent = at.timestamp(), Q()
+    for state, setting in SILENCES.items():
+        silent |= Q(state=state.value, heartbeat__lt=now - limits.of(setting))
+    lost = Live.objects.filter(silent).exclude(queue__in=paused, state__in=_RUNS)
+    # Apart, so that the many rows of the first need no look at their jobs.
+    held = Live.objects.filter(state=JobState.HOLDING.value, heartbeat__lt=now - limits.holding_impatient)
+    awaited = held.filter(Q(job__label__in=IMPATIENT_LABELS) | Q(job__priority__gt=IMPATIENT_PRIORITY))
+    return list(lost.order_by()[:BATCH]) or list(awaited.order_by()[:BATCH])
 
 
-def _put_right(cursor: CursorWrapper, live: Live, at: datetime, by: str) -> _End | None:
-    """End the attempt of one silent pilot; nothing when it spoke after all."""
+def put_right(cursor: CursorWrapper, live: Live, code: DispatcherCode, found_out: str, at: datetime, by: str) -> End:
+    """End the attempt of one pilot that is given up; nothing happens when it spoke meanwhile."""
     cursor.execute(
         "DELETE FROM taskbuffer_live WHERE job_id = %s AND attempt = %s AND heartbeat = %s",
         (live.job_id, live.attempt, live.heartbeat),
     )
     job = rows.standing(cursor, live.job_id) if cursor.rowcount == 1 else None
     if job is None:
-        return None
-    code = DispatcherCode.NO_REPLY_TO_SENT if job.state is JobState.SENT else DispatcherCode.LOST_HEARTBEAT
-    words = f"{words_of(code)}: last heard {at.timestamp() - live.heartbeat:.0f} s ago"
+        return End.NOT_LOST
+    words = f"{words_of(code)}: {found_out}"
     errors = Errors(dispatcher=code, words=words)
     after = judge_lost(job, errors).moves[0]
     found = {"dispatcher_error": int(code), "server_error_words": words}
@@ -91,7 +118,7 @@ def _put_right(cursor: CursorWrapper, live: Live, at: datetime, by: str) -> _End
         rows.again(cursor, job, at, by, words)
     else:
         _end(cursor, job, after, at, by, errors)
-    return _ENDS[after]
+    return _END_OF[after]
 
 
 def _end(cursor: CursorWrapper, job: Standing, after: JobState, at: datetime, by: str, errors: Errors) -> None:

@@ -15,6 +15,7 @@ from pilot.contract.job import Role
 from pilot.contract.server_codes import DataServiceCode
 from pilot.contract.states import JobState, may_follow
 from server.lib.moves import IllegalMove
+from server.taskbuffer import waits
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import Job, JobFile
 from server.taskbuffer.states import MAY_BE_ACTIVATED, FileState, rank
@@ -102,7 +103,9 @@ def _move(
     for job in jobs:
         if not may_follow(JobState(job.state), after):
             raise IllegalMove(JobState(job.state), after)
-    Job.objects.filter(pk__in=[job.pk for job in jobs]).update(state=after.value, **columns)
+    numbers = [job.pk for job in jobs]
+    Job.objects.filter(pk__in=numbers).update(state=after.value, **columns)
+    waits.turn(numbers, after, at)
     words = detail or {}
     with connection.cursor() as cursor:
         stamp = rows.stamp(at)

@@ -19,6 +19,7 @@ from pilot.contract.job_wire import from_panda, to_panda
 from pilot.contract.states import JobState
 from server.lib import ed25519
 from server.pandaconfig.queries import unknown_queues
+from server.taskbuffer import waits
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import Bucket, Job
 from server.taskbuffer.states import HIGHEST_PRIORITY, FileState, rank
@@ -53,6 +54,8 @@ def _write_rest(pairs: Sequence[tuple[JobOrder, Job]], at: datetime, by: str) ->
         rows.add_files(cursor, [_file(job.pk, file, order) for order, job in pairs for file in order.spec.files])
         queued = [job for order, job in pairs if not order.waits]
         rows.add_all_ready(cursor, [(job.pk, job.bucket_id, rank(job.priority, job.pk)) for job in queued])
+        waiting = [(job.pk, job.bucket_id) for order, job in pairs if order.waits]
+        waits.enter(waiting, JobState.DEFINED, at)
         born = rows.stamp(at)
         rows.add_events(cursor, [(job.pk, 1, "", job.state, born, by, "") for _, job in pairs])
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from django.db import connection
 
+from pilot.contract.server_codes import DispatcherCode
+from server.pandaconfig.models import Schedconfig
 from server.taskbuffer import logic
 from server.taskbuffer.logic import Limits, Reaped, lost
 from server.taskbuffer.models import Attempt, Job, Live
@@ -85,7 +88,7 @@ def test_a_pilot_that_speaks_while_the_watchdog_looks_keeps_its_job(queue):
     late = jobs.NOW + timedelta(hours=3)
     jobs.report(job_id, "running", now=late)
     with connection.cursor() as cursor:
-        assert lost._put_right(cursor, seen, late, "watchdog") is None
+        assert lost.put_right(cursor, seen, DispatcherCode.LOST_HEARTBEAT, "", late, "watchdog") is lost.End.NOT_LOST
     assert jobs.state_of(job_id) == "running"
     jobs.audit()
 
@@ -104,3 +107,33 @@ def test_the_limits_are_settings(queue, settings):
     jobs.submit()
     jobs.claim()
     assert logic.reap_lost(now=jobs.NOW + timedelta(seconds=11)) == Reaped(again=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "hours", "code"),
+    [
+        ("starting", {}, 2, 100),
+        ("transferring", {}, 2, 104),
+        ("holding", {"label": "user"}, 3, 103),
+        ("holding", {"priority": 801}, 3, 103),
+        ("holding", {"priority": 800}, 48, 103),
+    ],
+)
+def test_every_state_of_a_pilots_job_has_its_own_silence_and_its_own_code(queue, state, fields, hours, code):
+    (job_id,) = jobs.submit(**fields)
+    jobs.claim()
+    jobs.report(job_id, state)
+    assert after(hours * 3600) == Reaped()
+    assert after(hours * 3600 + 1) == Reaped(again=1)
+    assert Attempt.objects.get().dispatcher_error == code
+    jobs.audit()
+
+
+def test_a_pilot_of_a_paused_queue_may_be_silent_while_its_job_runs(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    jobs.report(job_id, "running")
+    Schedconfig.objects.update(status="paused")
+    assert after(9000) == Reaped()
+    Schedconfig.objects.update(status="online")
+    assert after(9000) == Reaped(again=1)
