@@ -11,6 +11,7 @@ from server.dataservice.models import (
     DatasetFile,
     Follower,
     Replica,
+    RequestEvent,
     Submission,
     Transfer,
     TransferEvent,
@@ -27,6 +28,10 @@ class DatasetEventRows(MachineRowsInline):
 
 class ReplicaRows(MachineRowsInline):
     model = Replica
+
+
+class RequestEventRows(MachineRowsInline):
+    model = RequestEvent
 
 
 class TransferEventRows(MachineRowsInline):
@@ -64,9 +69,10 @@ class ReplicaAdmin(MachineTableAdmin):
 
 @admin.register(TransferRequest)
 class TransferRequestAdmin(MachineTableAdmin):
-    list_display = ("id", "kind", "endpoint", "state", "files", "by", "created", "closed")
+    list_display = ("id", "kind", "endpoint", "state", "files", "by", "created", "closed", "given_up_at", "given_up_by")
     list_filter = ("state", "kind")
     search_fields = ("=id", "endpoint", "by")
+    inlines = (RequestEventRows,)
 
 
 @admin.register(Transfer)
@@ -80,7 +86,7 @@ class TransferAdmin(MachineTableAdmin):
 
 @admin.register(Submission)
 class SubmissionAdmin(MachineTableAdmin):
-    list_display = ("number", "kind", "endpoint", "source", "state", "begun", "asked")
+    list_display = ("number", "kind", "endpoint", "source", "state", "begun", "asked", "to_cancel")
     list_filter = ("state", "kind")
     search_fields = ("=number", "ticket")
 
@@ -101,6 +107,13 @@ class WaitingJobAdmin(MachineTableAdmin):
 class DatasetEventAdmin(MachineTableAdmin):
     list_display = ("at", "dataset", "before", "after", "by", "words")
     list_select_related = ("dataset",)
+
+
+@admin.register(RequestEvent)
+class RequestEventAdmin(MachineTableAdmin):
+    list_display = ("at", "request", "act", "files", "by", "why")
+    list_filter = ("act",)
+    list_select_related = ("request",)
 
 
 @admin.register(TransferEvent)

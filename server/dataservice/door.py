@@ -108,6 +108,22 @@ def _changes(step: Step, now: datetime) -> dict[str, Any]:
     return changes
 
 
+def note_late(said: Mapping[int, str], *, by: str, now: datetime) -> None:
+    """Write down what a storage said of files that were given up meanwhile. It changes nothing.
+
+    Args:
+        said: The storage's words, by the number of the transfer; what was not given up is passed over.
+        by: Who had asked.
+        now: The time.
+    """
+    for batch in batches(sorted(said)):
+        given_up = Transfer.objects.filter(pk__in=batch, request__given_up_at__isnull=False)
+        over = given_up.exclude(state__in=values(LIVING)).order_by("pk")
+        words = {one.pk: f"said too late, when it was given up: {said[one.pk]}" for one in over}
+        notes = [_event(Step(one, None, words[one.pk]), TransferState(one.state), by, now) for one in over]
+        TransferEvent.objects.bulk_create(notes, batch_size=BATCH)
+
+
 def end_requests(keys: Collection[int], now: datetime) -> None:
     """End those of these requests of which every file has come to an end."""
     if not keys:

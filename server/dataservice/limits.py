@@ -30,6 +30,9 @@ class Limits:
     """Seconds before the second try; doubled with each further one, up to a day."""
     patience: int = 7 * DAY
     """A try that a storage has not ended after so long is given up, and begun anew."""
+    give_up_after: int = 60 * DAY
+    """A request is given up so long after it was asked for, or tried again; for a prestage its lifetime is added.
+    Longer than all tries of a file may take."""
     absent_for: int = HOUR
     """A file that should lie there may be absent for so long."""
     empty_for: int = 12 * HOUR
@@ -79,6 +82,14 @@ def limits(kind: str = "") -> Limits:
         _check(special, f"DATASERVICE[{one!r}]")
         own = special if one == kind else own
     return Limits(**{**general, **own})
+
+
+def told_by(name: str, kind: str) -> str:
+    """Say where a limit of one kind of transfers comes from: the name in the settings, or that it is the default."""
+    chosen: Mapping[str, Any] = getattr(settings, "DATASERVICE", {})
+    if name in chosen.get(kind, {}):
+        return f"DATASERVICE[{kind!r}][{name!r}]"
+    return f"DATASERVICE[{name!r}]" if name in chosen else "the default"
 
 
 def _check(chosen: Mapping[str, Any], where: str) -> None:

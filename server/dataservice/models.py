@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils import timezone
 
 from server.dataservice import states
 
@@ -116,7 +117,13 @@ class TransferRequest(models.Model):
     files = models.PositiveIntegerField()
     by = models.CharField(max_length=250)
     created = models.DateTimeField()
+    asked = models.DateTimeField(
+        default=timezone.now, help_text="Since when it has been asked for: made, or tried again."
+    )
     closed = _time()
+    given_up_at = _time()
+    given_up_by = _words(250)
+    given_up_why = _words()
 
     class Meta:
         ordering = ("-id",)
@@ -124,6 +131,23 @@ class TransferRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+
+class RequestEvent(models.Model):
+    """What somebody has done about a request as a whole, written with what it did."""
+
+    request = models.ForeignKey(TransferRequest, models.CASCADE, related_name="acts")
+    act = models.CharField(max_length=12, choices=states.Act.choices)
+    files = models.PositiveIntegerField(help_text="Of how many files it was said.")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=250)
+    why = _words()
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.request}: {self.get_act_display()} by {self.by}"
 
 
 class Submission(models.Model):
@@ -138,6 +162,12 @@ class Submission(models.Model):
     ticket = models.TextField(default="", blank=True, help_text="The storage's own number, or numbers, for it.")
     begun = models.DateTimeField()
     asked = models.DateTimeField(help_text="When the storage was last asked for it.")
+    to_cancel = models.DateTimeField(
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text="When files of it were given up, and its storage was not told.",
+    )
 
     class Meta:
         ordering = ("-id",)
@@ -184,7 +214,7 @@ class Transfer(models.Model):
 
 
 class TransferEvent(models.Model):
-    """One move of one transfer, written with the move."""
+    """One move of one transfer, written with the move; from a state to the same: a note, and no move."""
 
     transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="moves")
     before = models.CharField(max_length=12, default="", blank=True)

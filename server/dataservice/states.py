@@ -66,6 +66,14 @@ class RequestState(TextChoices):
     FAILED = "failed", "failed"  # it is over, and some of its files failed
 
 
+class Act(TextChoices):
+    """What people do about a request as a whole."""
+
+    RELEASE = "release", "released"
+    TRY_AGAIN = "try_again", "tried once more"
+    GIVE_UP = "give_up", "given up"
+
+
 class SubmissionState(TextChoices):
     """What one bulk call to a storage is."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.dataservice.opened import RIMS
-from server.dataservice.steps import activate, close, follow, look, pins, poll, remove, submit
+from server.dataservice.steps import activate, cancel, close, follow, look, overdue, pins, poll, remove, submit
 from server.services.registry import Figures, Turn, periodic
 from server.services.wake import wake
 
@@ -61,6 +61,19 @@ def keep_pins(turn: Turn) -> Figures:
 def remove_replicas(turn: Turn) -> Figures:
     """Remove the replicas that somebody asked to be removed."""
     return {"removed": remove.remove(RIMS, now=turn.now, keep=turn.keep)}
+
+
+@periodic("dataservice.give_up", every=300, limit=600)
+def give_up_requests(turn: Turn) -> Figures:
+    """Give up requests that have not come to their end within their bound, and finish giving up."""
+    count = overdue.give_up_overdue(now=turn.now, keep=turn.keep)
+    return _done("given_up", count, "dataservice.cancel", "dataservice.activate")
+
+
+@periodic("dataservice.cancel", every=300, limit=600)
+def cancel_calls(turn: Turn) -> Figures:
+    """Tell storages and movers, once, that what they were asked for was given up."""
+    return {"cancelled": cancel.cancel(RIMS, now=turn.now, keep=turn.keep)}
 
 
 @periodic("dataservice.close", every=300)

@@ -18,9 +18,9 @@ from server.services.listener import Listener
 
 log = logging.getLogger(__name__)
 
-#: Services that run at the same time in one worker. Five of them ask storages (submit, poll, look, pins,
-#: remove): should one storage hang for minutes, so many wait for it, and the others go on.
-THREADS = 9
+#: Services that run at the same time in one worker. Six of them ask storages (submit, poll, look, pins,
+#: remove, cancel): should one storage hang for minutes, so many wait for it, and the others go on.
+THREADS = 10
 #: Seconds after the order to stop; a service that gives no sign of life until then is left, its lease is taken over.
 STOP_WITHIN = 8.0
 

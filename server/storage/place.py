@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ Options = TypeVar("Options")
 
 #: The key of an entry that is for the server alone. Pilots pass it over.
 KEY = "compass_storage"
-_KEYS = ("plugin", "root", "options", "mover")
+_KEYS = ("plugin", "root", "options", "mover", "give_up_after")
 #: Whose protocols say where the root is, best first: what the server does is removing, copying, and looking.
 ACTIVITIES = (
     "third_party_copy",
@@ -114,6 +115,22 @@ def read_place(name: str, data: Mapping[str, Any], plugin_of: Mapping[str, str])
             f"storage {name}: {root} is reached by none of {known}; name a plugin in {KEY}.plugin"
         )
     return Place(name, plugin, root.rstrip("/") if not root.endswith("://") else root, options)
+
+
+def read_give_up_after(name: str, data: Mapping[str, Any]) -> float | None:
+    """Answer after how many seconds a request to a storage is given up, when its entry says so.
+
+    Raises:
+        StorageMisconfigured: it is no number above 0.
+    """
+    try:
+        said = read(data.get(KEY) or {}, OBJECT, KEY).get("give_up_after")
+        seconds = read(said, NUMBER, f"{KEY}.give_up_after") if says_something(said) else None
+    except ContractError as wrong:
+        raise StorageMisconfigured(f"storage {name}: {wrong}") from wrong
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise StorageMisconfigured(f"storage {name}: {KEY}.give_up_after: {said!r}: give seconds above 0")
+    return None if seconds is None else float(seconds)
 
 
 def _text(said: Mapping[str, Any], key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.dataservice.logic.acts import give_up, release, try_again
 from server.dataservice.logic.datasets import (
     DatasetRefused,
     NewFile,
@@ -13,12 +14,10 @@ from server.dataservice.logic.datasets import (
 )
 from server.dataservice.logic.requests import (
     RequestRefused,
-    release,
     request_archive,
     request_delete,
     request_prestage,
     request_replicate,
-    try_again,
 )
 
 __all__ = [
@@ -28,6 +27,7 @@ __all__ = [
     "add_files",
     "close",
     "freeze",
+    "give_up",
     "register_dataset",
     "release",
     "reopen",

@@ -161,7 +161,7 @@ def tell_waiting(files: Collection[int]) -> None:
         concerned.update(missing=missing_count())
         lost = DatasetFile.objects.filter(pk__in=batch, state=FileState.LOST).values_list("pk", "lfn")
         for number, lfn in lost:
-            give_up([number], f"input {lfn} is lost: no storage has it any more")
+            tell_hopeless([number], f"input {lfn} is lost: no storage has it any more")
 
 
 def is_readable() -> Q:
@@ -176,7 +176,7 @@ def missing_count() -> Coalesce:
     return Coalesce(Subquery(lacking.values("n")), 0)
 
 
-def give_up(files: Collection[int], words: str) -> None:
+def tell_hopeless(files: Collection[int], words: str) -> None:
     """Say to the jobs that still wait for these files that they will not come."""
     still = Wait.objects.filter(job=OuterRef("pk"), file_id__in=files, ready=False)
     WaitingJob.objects.filter(Exists(still), hopeless="").update(hopeless=words[:500])

@@ -9,28 +9,22 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from server.dataservice import door
-from server.dataservice.door import BATCH, Step, batches
+from server.dataservice.door import BATCH, batches
 from server.dataservice.limits import limits
 from server.dataservice.logic.files import move_replicas
 from server.dataservice.models import DatasetFile, Replica, Transfer, TransferEvent, TransferRequest
 from server.dataservice.states import (
     LIVING,
-    REQUEST_MOVES,
     THERE,
     ReplicaState,
-    RequestState,
     TransferKind,
     TransferState,
     values,
 )
 from server.dataservice.where import Places
-from server.lib.moves import move
 from server.services.wake import wake
 
 SUBMIT = "dataservice.submit"
-#: So begin the words of a file that somebody lets go before its time.
-RELEASED = "released by"
 
 
 class RequestRefused(ValueError):
@@ -121,6 +115,7 @@ def _write(order: _Order, numbers: Sequence[int]) -> TransferRequest:
         files=len(numbers),
         by=order.by[:250],
         created=order.now,
+        asked=order.now,
     )
     allowed = limits(order.kind).tries
     transfers = [_transfer(order, request, number, sources.get(number, ""), allowed) for number in numbers]
@@ -197,7 +192,7 @@ def _check(
     busy = [n for batch in batches(numbers) for n in living.filter(file_id__in=batch).values_list("file_id", flat=True)]
     if busy:
         text = f"{order.endpoint}: something is being done there with {_some(names[n] for n in busy)}"
-        raise RequestRefused(f"{text}; wait until that request has ended, or release it")
+        raise RequestRefused(f"{text}; wait until that request has ended, release it, or give it up")
 
 
 def _some(things: Iterable[object]) -> str:
@@ -249,64 +244,3 @@ def _prepare_replicas(order: _Order, found: Mapping[int, DatasetFile], replicas:
         ],
         batch_size=BATCH,
     )
-
-
-@transaction.atomic
-def release(request: TransferRequest, *, by: str, now: datetime | None = None) -> int:
-    """Say that the files of a prestage need not be kept any more; answer how many were. Storages hear of it next."""
-    at = now or timezone.now()
-    wanted = Transfer.objects.filter(request=request, kind=TransferKind.PRESTAGE, state__in=values(LIVING))
-    keys = list(wanted.values_list("pk", flat=True))
-    for batch in batches(keys):
-        Transfer.objects.filter(pk__in=batch).update(wanted_until=at, due=at, words=f"{RELEASED} {by}"[:500])
-    wake("dataservice.pins")
-    return len(keys)
-
-
-@transaction.atomic
-def try_again(request: TransferRequest, *, by: str, now: datetime | None = None) -> int:
-    """Give what failed in a request as many tries again; answer how many files that are.
-
-    Raises:
-        RequestRefused: something else is being done with one of its files meanwhile.
-    """
-    at, more = now or timezone.now(), limits(request.kind).tries
-    failed = list(
-        Transfer.objects.select_for_update().filter(request=request, state=TransferState.FAILED).order_by("pk")
-    )
-    if not failed:
-        return 0
-    alone = request.kind != TransferKind.PRESTAGE
-    try:
-        with transaction.atomic():
-            steps = [
-                Step(
-                    one,
-                    TransferState.REQUESTED,
-                    "asked for once more",
-                    {
-                        "allowed": one.tries + more,
-                        "due": at,
-                        "submission": None,
-                        "answer": "",
-                        "answer_since": None,
-                        "busy": busy_key(one.file_id, one.endpoint) if alone else None,
-                    },
-                )
-                for one in failed
-            ]
-            door.move_all(steps, by=by, now=at)
-            if request.kind == TransferKind.DELETE:
-                files = [one.file_id for one in failed]
-                move_replicas(files, request.endpoint, ReplicaState.REMOVING, now=at, only=THERE)
-    except IntegrityError as busy:
-        raise RequestRefused(f"{request}: something else is being done with one of its files; wait for it") from busy
-    move(
-        TransferRequest.objects.filter(pk=request.pk),
-        RequestState.FAILED,
-        RequestState.OPEN,
-        moves=REQUEST_MOVES,
-        closed=None,
-    )
-    wake(SUBMIT)
-    return len(failed)

@@ -15,6 +15,7 @@ from django.db.models import F
 
 from server.dataservice import door
 from server.dataservice.door import Step
+from server.dataservice.logic.consequences import follow_failures
 from server.dataservice.models import Replica, Submission, Transfer
 from server.dataservice.states import (
     SUBMISSION_MOVES,
@@ -24,7 +25,7 @@ from server.dataservice.states import (
     TransferState,
 )
 from server.dataservice.steps.contact import ask, checked
-from server.dataservice.steps.tries import again, follow_failures, paths_of, seconds
+from server.dataservice.steps.tries import again, paths_of, seconds
 from server.dataservice.where import Rims
 from server.lib.moves import move
 from server.storage.base import Copy, Fault, FaultKind, Tape, Ticket
@@ -121,11 +122,10 @@ def _taken(submission: Submission, ticket: Ticket, paths: Mapping[int, str], now
     ):
         return
     waiting = (TransferState.REQUESTED, TransferState.PINNED)
-    steps = [
-        _step(one, ticket.refused.get(paths.get(one.pk, "")), submission, now)
-        for one in door.locked(paths, waiting)
-        if one.submission_id == submission.pk
-    ]
+    here = [one for one in door.locked(paths, waiting) if one.submission_id == submission.pk]
+    late = paths.keys() - {one.pk for one in here}
+    door.note_late(dict.fromkeys(late, f"taken as {ticket.id}"), by=SERVICE, now=now)
+    steps = [_step(one, ticket.refused.get(paths[one.pk]), submission, now) for one in here]
     door.move_all(steps, by=SERVICE, now=now)
     follow_failures(steps, now)
     prolonged = [step.transfer.file_id for step in steps if "pins" in step.columns]

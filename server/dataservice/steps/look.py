@@ -11,12 +11,13 @@ from django.db import transaction
 from server.dataservice import door
 from server.dataservice.door import Step
 from server.dataservice.limits import limits
+from server.dataservice.logic.consequences import follow_failures
 from server.dataservice.logic.files import move_replicas
 from server.dataservice.models import Transfer
 from server.dataservice.states import TO_BE_LOOKED_AT, ReplicaState, TransferKind, TransferState, values
 from server.dataservice.steps.contact import Silent, ask, checked, silent_last
-from server.dataservice.steps.tries import again, expected_of, follow_failures, not_after, paths_of, seconds
-from server.dataservice.truth import Expected, Looked, Then, Wanted, follow, judge
+from server.dataservice.steps.tries import again, expected_of, not_after, paths_of, seconds
+from server.dataservice.truth import Looked, Then, Wanted, follow, judge
 from server.dataservice.where import Rims
 from server.storage.base import Fault, FaultKind, Found
 
@@ -83,19 +84,17 @@ def _look_at(transfers: Sequence[Transfer], rims: Rims, now: datetime) -> int:
 
     found = ask(first.endpoint, question, now)
     nowhere = Fault(FaultKind.ABSENT, "the storage says nothing of it")
+    said = {one.pk: found.get(paths.get(one.pk, ""), nowhere) for one in transfers}
+    looked = {key: judge(expected[key], one, wanted=wanted, checksums=checksums) for key, one in said.items()}
     with transaction.atomic():
-        steps = []
-        for one in door.locked([each.pk for each in transfers], [S(first.state)]):
-            said: Found | Fault = found.get(paths.get(one.pk, ""), nowhere)
-            steps.append(_step(one, _judged(expected[one.pk], said, wanted, checksums), now))
+        here = door.locked(looked, [S(first.state)])
+        steps = [_step(one, looked[one.pk], now) for one in here]
+        late = looked.keys() - {one.pk for one in here}
+        door.note_late({key: looked[key].words or looked[key].answer.label for key in late}, by=SERVICE, now=now)
         door.move_all(steps, by=SERVICE, now=now)
         follow_failures(steps, now)
         _tell_catalogue(steps, now)
     return sum(step.after is not None for step in steps)
-
-
-def _judged(expected: Expected, said: Found | Fault, wanted: Wanted, checksums: bool) -> Looked:
-    return judge(expected, said, wanted=wanted, checksums=checksums)
 
 
 def _step(transfer: Transfer, looked: Looked, now: datetime) -> Step:

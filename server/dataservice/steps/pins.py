@@ -11,10 +11,10 @@ from django.db.models import F
 from server.dataservice import door
 from server.dataservice.door import Step
 from server.dataservice.limits import limits
-from server.dataservice.logic.files import move_replicas
-from server.dataservice.logic.requests import RELEASED
+from server.dataservice.logic.acts import RELEASED
+from server.dataservice.logic.consequences import unpin
 from server.dataservice.models import Submission, Transfer
-from server.dataservice.states import LIVING, ReplicaState, TransferKind, TransferState, values
+from server.dataservice.states import LIVING, TransferKind, TransferState, values
 from server.dataservice.steps.calls import begin, call
 from server.dataservice.steps.contact import Silent, ask
 from server.dataservice.steps.tries import not_after, paths_of, seconds
@@ -69,24 +69,12 @@ def _end(keys: Sequence[int], now: datetime) -> int:
     rows = door.locked(keys, LIVING)
     steps = [Step(row, S.EXPIRED, _why_over(row), {"pinned_until": None}) for row in rows]
     door.move_all(steps, by=SERVICE, now=now)
-    _no_longer_on_disk(rows, now)
+    unpin(rows, now)
     return len(rows)
 
 
 def _why_over(row: Transfer) -> str:
     return row.words if row.words.startswith(RELEASED) else "its time is over"
-
-
-def _no_longer_on_disk(rows: Sequence[Transfer], now: datetime) -> None:
-    """Say of files that nothing keeps them on disk, unless another request does."""
-    for endpoint in sorted({row.endpoint for row in rows}):
-        files = {row.file_id for row in rows if row.endpoint == endpoint}
-        kept: set[int] = set()
-        for batch in door.batches(sorted(files)):
-            others = Transfer.objects.filter(**PRESTAGES, endpoint=endpoint, state=S.PINNED, file_id__in=batch)
-            kept.update(others.values_list("file_id", flat=True))
-        readable = [ReplicaState.AVAILABLE]
-        move_replicas(files - kept, endpoint, ReplicaState.ON_TAPE, now=now, on_tape=True, only=readable)
 
 
 def prolong(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[str]) -> int:
@@ -125,7 +113,7 @@ def expire(now: datetime) -> int:
     columns = {"pinned_until": None, "submission": None}
     steps = [Step(row, S.EXPIRED, "its pin has ended", columns) for row in rows]
     door.move_all(steps, by=SERVICE, now=now, ends=False)
-    _no_longer_on_disk(rows, now)
+    unpin(rows, now)
     wanted = [row for row in rows if row.wanted_until is not None and row.wanted_until > now]
     anew = [Step(row, S.REQUESTED, "its pin has ended before its time", {"due": now, "answer": ""}) for row in wanted]
     door.move_all(anew, by=SERVICE, now=now)

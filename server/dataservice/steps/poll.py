@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from server.dataservice import door
 from server.dataservice.door import Step
 from server.dataservice.limits import limits
+from server.dataservice.logic.consequences import follow_failures
 from server.dataservice.models import Submission, Transfer, TransferRequest
 from server.dataservice.states import (
     AT_WORK,
@@ -21,7 +22,7 @@ from server.dataservice.states import (
     values,
 )
 from server.dataservice.steps.contact import Silent, ask, checked, silent_last
-from server.dataservice.steps.tries import again, follow_failures, not_after, paths_of, seconds
+from server.dataservice.steps.tries import again, not_after, paths_of, seconds
 from server.dataservice.where import Rims
 from server.storage.base import Copied, CopyState, Recall, Recalled, Tape
 
@@ -67,12 +68,19 @@ def _poll_one(submission: Submission, rims: Rims, now: datetime) -> int:
     with transaction.atomic():
         here = [one for one in door.locked(paths, AT_WORK) if one.submission_id == submission.pk]
         lifetimes = _lifetimes(here)
+        door.note_late(_late(said, here), by=SERVICE, now=now)
         judged = (_step(one, said[one.pk], submission, lifetimes[one.request_id], now) for one in here)
         steps = [step for step in judged if step is not None]
         door.move_all(steps, by=SERVICE, now=now)
         follow_failures(steps, now)
         Submission.objects.filter(pk=submission.pk).update(asked=now)
     return len(steps)
+
+
+def _late(said: Mapping[int, Recalled], here: Sequence[Transfer]) -> dict[int, str]:
+    """Answer what was said of files that are not at work any more."""
+    still = {one.pk for one in here}
+    return {key: f"{one.state.value} {one.words}".strip() for key, one in said.items() if key not in still}
 
 
 def close_those_over() -> None:

@@ -10,6 +10,7 @@ from django.db import transaction
 from server.dataservice import door
 from server.dataservice.door import Step
 from server.dataservice.limits import limits
+from server.dataservice.logic.consequences import follow_failures
 from server.dataservice.logic.files import move_replicas
 from server.dataservice.models import Submission, Transfer
 from server.dataservice.states import (
@@ -22,7 +23,7 @@ from server.dataservice.states import (
 )
 from server.dataservice.steps.calls import begin
 from server.dataservice.steps.contact import Silent, ask, checked
-from server.dataservice.steps.tries import again, follow_failures, not_after, paths_of
+from server.dataservice.steps.tries import again, not_after, paths_of
 from server.dataservice.where import Rims
 from server.lib.moves import move
 from server.storage.base import Fault, FaultKind
@@ -91,6 +92,8 @@ def _done(
 ) -> int:
     locked = door.locked([one.pk for one in transfers], [S.ACTIVE])
     rows = [row for row in locked if row.submission_id == submission.pk]
+    late = paths.keys() - {row.pk for row in rows} if said else set()
+    door.note_late({key: _told(said.get(paths[key], NOTHING_SAID)) for key in late}, by=SERVICE, now=now)
     steps = [_step(row, said.get(paths.get(row.pk, ""), NOTHING_SAID), now) for row in rows]
     door.move_all(steps, by=SERVICE, now=now)
     follow_failures(steps, now)
@@ -104,4 +107,8 @@ def _done(
 def _step(transfer: Transfer, fault: Fault | None, now: datetime) -> Step:
     if fault is None:
         return Step(transfer, S.VERIFIED)
-    return again(transfer, f"{fault.kind.value}: {fault.words}", now, answer=Answer.REFUSED)
+    return again(transfer, _told(fault), now, answer=Answer.REFUSED)
+
+
+def _told(fault: Fault | None) -> str:
+    return "removed" if fault is None else f"{fault.kind.value}: {fault.words}"

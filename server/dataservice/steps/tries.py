@@ -1,18 +1,17 @@
-"""What follows when a file of a request did not go well: another try after a pause, or its end and what hangs on it."""
+"""What follows when a file of a request did not go well: another try after a pause, or its end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import Q
 
 from server.dataservice.door import Step, batches
 from server.dataservice.limits import DAY, HOUR, limits
-from server.dataservice.logic.files import give_up, move_replicas
 from server.dataservice.models import DatasetFile, Replica, Transfer
-from server.dataservice.states import LIVING, Answer, ReplicaState, TransferKind, TransferState, values
-from server.dataservice.truth import GONE, Expected
+from server.dataservice.states import Answer, TransferState
+from server.dataservice.truth import Expected
 
 
 def again(transfer: Transfer, words: str, now: datetime, *, answer: Answer | None = None) -> Step:
@@ -57,41 +56,3 @@ def expected_of(transfers: Iterable[Transfer]) -> dict[int, Expected]:
         there = Replica.objects.filter(file_id__in=batch, seen__isnull=False)
         seen.update(there.values_list("file_id", "endpoint"))
     return {row.pk: Expected(*files[row.file_id], seen=(row.file_id, row.endpoint) in seen) for row in rows}
-
-
-def follow_failures(steps: Sequence[Step], now: datetime) -> None:
-    """Tell catalogue and waiting jobs what the end of transfers means. Belongs into the transaction that ends them."""
-    for step in steps:
-        if step.after is TransferState.FAILED:
-            _FOLLOW[TransferKind(step.transfer.kind)](step.transfer, now)
-
-
-def _prestage_failed(transfer: Transfer, now: datetime) -> None:
-    if transfer.answer in GONE:
-        move_replicas([transfer.file_id], transfer.endpoint, ReplicaState.LOST, now=now)
-    others = Transfer.objects.filter(file=transfer.file_id, state__in=values(LIVING)).exclude(pk=transfer.pk)
-    if not others.exclude(kind=TransferKind.DELETE).exists():
-        give_up(
-            [transfer.file_id], f"input {transfer.file.lfn} does not come from {transfer.endpoint}: {transfer.words}"
-        )
-
-
-def _copy_failed(transfer: Transfer, now: datetime) -> None:
-    rows = Replica.objects.filter(file=transfer.file_id, endpoint=transfer.endpoint)
-    if rows.filter(state=ReplicaState.COPYING).exists() or transfer.answer in GONE:
-        move_replicas([transfer.file_id], transfer.endpoint, ReplicaState.LOST, now=now)
-
-
-def _delete_failed(transfer: Transfer, now: datetime) -> None:
-    row = Replica.objects.filter(file=transfer.file_id, endpoint=transfer.endpoint).first()
-    if row is not None:
-        after = ReplicaState.ON_TAPE if row.on_tape else ReplicaState.AVAILABLE
-        move_replicas([transfer.file_id], transfer.endpoint, after, now=now, only=[ReplicaState.REMOVING])
-
-
-_FOLLOW = {
-    TransferKind.PRESTAGE: _prestage_failed,
-    TransferKind.ARCHIVE: _copy_failed,
-    TransferKind.REPLICATE: _copy_failed,
-    TransferKind.DELETE: _delete_failed,
-}

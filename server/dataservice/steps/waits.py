@@ -10,7 +10,7 @@ from pilot.contract.job import Role
 from pilot.contract.states import JobState
 from server.dataservice import door
 from server.dataservice.logic.datasets import LONGEST, make_datasets
-from server.dataservice.logic.files import count, give_up, is_readable, missing_count, weight_of
+from server.dataservice.logic.files import count, is_readable, missing_count, tell_hopeless, weight_of
 from server.dataservice.models import Dataset, DatasetFile, Wait, WaitingJob
 from server.dataservice.states import DatasetKind, FileState
 from server.taskbuffer import logic as taskbuffer
@@ -78,7 +78,7 @@ def _write(inputs: Mapping[int, Sequence[JobFile]], now: datetime) -> None:
         WaitingJob.objects.filter(pk__in=batch).update(missing=missing_count())
     for row in {row.pk: row for row in rows.values()}.values():
         if row.state == FileState.LOST:
-            give_up([row.pk], f"input {row.lfn} is lost: no storage has it any more")
+            tell_hopeless([row.pk], f"input {row.lfn} is lost: no storage has it any more")
     _place(inputs, rows, now)
 
 

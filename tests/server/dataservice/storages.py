@@ -142,6 +142,8 @@ class Porter(Mover):
         return self.done.get(request, {})
 
     def cancel(self, request: str) -> None:
+        if self.silent:
+            raise StorageUnavailable("the mover does not answer")
         self.done.pop(request, None)
 
     def work(self) -> None:

@@ -21,7 +21,19 @@ def test_all_of_them_are_found_by_the_worker():
     assert set(SERVICES) <= set(declared())
     assert sorted(SERVICES) == [
         f"dataservice.{verb}"
-        for verb in ("activate", "close", "follow", "look", "pins", "poll", "remove", "submit", "sweep")
+        for verb in (
+            "activate",
+            "cancel",
+            "close",
+            "follow",
+            "give_up",
+            "look",
+            "pins",
+            "poll",
+            "remove",
+            "submit",
+            "sweep",
+        )
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pilot.contract.queue import local_storage
 from server.storage.base import StorageMisconfigured
-from server.storage.place import Place, read_place
+from server.storage.place import Place, read_give_up_after, read_place
 
 PLUGIN_OF = {"file": "local", "root": "xrootd"}
 
@@ -114,3 +114,15 @@ def test_options_are_read_by_their_kinds_and_the_others_keep_their_defaults():
 def test_a_wrong_option_is_named(options, words):
     with pytest.raises(StorageMisconfigured, match=words):
         Place("S", "p", "x://y", options).read_options(Shape)
+
+
+def test_a_storage_may_say_how_old_a_request_to_it_becomes():
+    data = entry(compass_storage={"root": "file:///x", "give_up_after": 3600})
+    assert place(data).root == "file:///x"
+    assert (read_give_up_after("S", data), read_give_up_after("S", entry())) == (3600, None)
+
+
+@pytest.mark.parametrize("said", [0, -1, "soon", True, float("inf"), float("nan")])
+def test_an_age_that_cannot_be_is_named(said):
+    with pytest.raises(StorageMisconfigured, match=r"storage S: compass_storage.give_up_after"):
+        read_give_up_after("S", entry(compass_storage={"give_up_after": said}))
