@@ -1,4 +1,7 @@
-"""Django for the tests of the server: its own settings, a database in memory, a home that nobody writes to."""
+"""Django for the tests of the server: its own settings, a home that nobody writes to, and a database in memory.
+
+`tests.on_database` runs them on another one.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from django.conf import settings
 for name in [name for name in os.environ if name.startswith("COMPASS_SERVER_")]:
     del os.environ[name]
 os.environ["COMPASS_SERVER_HOME"] = str(Path(tempfile.gettempdir()) / f"compass-server-test-{os.getpid()}")
+if "TESTS_DATABASE" in os.environ:
+    os.environ["COMPASS_SERVER_DATABASE"] = os.environ["TESTS_DATABASE"]
 os.environ["DJANGO_SETTINGS_MODULE"] = "server.settings"
 django.setup()
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, for tests alone

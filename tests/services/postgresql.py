@@ -24,13 +24,15 @@ PATIENCE = 30.0
 ORDINARY = "nobody"
 
 #: Fast, and good for nothing that has to survive the machine.
+QUICK = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+"""
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = '{folder}'
-fsync = off
-synchronous_commit = off
-full_page_writes = off
 max_connections = 100
 shared_buffers = 64MB
 jit = off
@@ -40,8 +42,8 @@ jit = off
 class PostgreSQL:
     """One cluster, reached at ``port`` of 127.0.0.1 by `USER`, who may do all."""
 
-    def __init__(self, programs: Path, folder: Path, daemons: Daemons) -> None:
-        self.folder, self._programs, self._daemons = folder, programs, daemons
+    def __init__(self, programs: Path, folder: Path, daemons: Daemons, *, durable: bool) -> None:
+        self.folder, self._programs, self._daemons, self._durable = folder, programs, daemons, durable
         (self.port,) = free_ports(1)
         self._data = folder / "data"
 
@@ -58,7 +60,7 @@ class PostgreSQL:
                 os.chown(folder, own.pw_uid, own.pw_gid)
         options = ("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", f"--username={USER}")
         self._run("initdb", f"--pgdata={self._data}", *options)
-        text = CONFIGURATION.format(port=self.port, folder=self.folder)
+        text = CONFIGURATION.format(port=self.port, folder=self.folder) + ("" if self._durable else QUICK)
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(text)
 
@@ -72,6 +74,10 @@ class PostgreSQL:
     def stop(self) -> None:
         """End it; it may be started again."""
         self._daemons.stop("postgresql")
+
+    def kill(self) -> None:
+        """End it as a power failure would; it may be started again."""
+        self._daemons.kill("postgresql")
 
     def make_database(self, name: str) -> None:
         self.execute(f'CREATE DATABASE "{name}"', "postgres")
@@ -103,13 +109,16 @@ def _ordinary() -> Sequence[str]:
 
 
 @contextmanager
-def running() -> Iterator[PostgreSQL]:
-    """Install and start one; skip, or in CI fail, where that cannot be. Ends it by its process's number."""
+def running(*, durable: bool = False) -> Iterator[PostgreSQL]:
+    """Install and start one; skip, or in CI fail, where that cannot be. Ends it by its process's number.
+
+    A ``durable`` one waits for the disk at each commit.
+    """
     programs = install("postgresql")
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # short: the name of a socket has a limit
     daemons = Daemons(folder)
     try:
-        server = PostgreSQL(programs, folder, daemons)
+        server = PostgreSQL(programs, folder, daemons, durable=durable)
         try:
             server.make_cluster()
             server.start()

@@ -39,6 +39,8 @@ def test_a_variable_that_cannot_be_meant_is_refused_in_words(name, text, words):
 
 
 def test_what_was_answered_is_on_the_disk(db):
+    if connection.vendor != "sqlite":
+        pytest.skip("not tested on this database: whether it waits for the disk is its own setting")
     with connection.cursor() as cursor:
         pragma = {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "foreign_keys")}
     assert pragma == {"synchronous": 2, "foreign_keys": 1}  # 2 is FULL

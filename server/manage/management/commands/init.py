@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from pilot.contract.codec import ContractError
+from server.lib.database import unfit
 from server.manage import home
 from server.manage.local_queue import define_local_queue
 
@@ -37,6 +38,8 @@ class Command(BaseCommand):
         folder = settings.HOME
         home.make_folder(folder)
         home.write_key(folder)
+        if words := unfit():
+            raise CommandError(words)
         call_command("migrate", verbosity=0, interactive=False)
         for path in [*home.write_first_tokens(folder), home.make_administrator(folder)]:
             if path is not None:

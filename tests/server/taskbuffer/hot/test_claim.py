@@ -121,6 +121,8 @@ def test_an_idle_poll_is_two_reads_and_no_lock(queue):
 
 
 def test_the_queue_is_read_along_its_index(queue):
+    if connection.vendor != "sqlite":
+        pytest.skip("not tested on this database: its plans have other words, and depend on how many rows there are")
     jobs.submit(2)
     with connection.cursor() as cursor:
         cursor.execute(
