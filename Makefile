@@ -12,6 +12,8 @@ JOBS ?= 3
 PYTEST ?=
 # A test that fails has a second turn, and is named at the end of the run (tests/racy.py).
 TURNS := --reruns 1
+# A file's tests share what they start; tests/order.py says which files come first.
+SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
 # Where the demonstration's system lives, its pilots' bundle, and further words for it: make demo DEMO="--events 5000"
 DEMO_HOME ?= .demo
@@ -72,11 +74,11 @@ $(VENV)/.ready-test: requirements/test.txt $(PROJECT) | $(BIN)/python
 .PHONY: test
 test: $(VENV)/.ready-test ## Run every gate, then the tests with their time budgets, on each Python there is; fails if any fails
 	@failed=""; \
-	for gate in lint types imports docs; do \
-	    echo "== $$gate"; $(MAKE) $$gate || failed="$$failed $$gate"; \
-	done; \
-	echo "== pytest"; $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TURNS) $(PYTEST) || failed="$$failed pytest"; \
+	$(MAKE) -j 2 --keep-going --output-sync lint types imports docs || failed=" one-of-lint-types-imports-docs"; \
 	own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	tests/pythons.sh fill "$$own" >/dev/null 2>&1 & filling=$$!; \
+	echo "== pytest"; $(BIN)/python -m pytest -n $(JOBS) $(SIDE_BY_SIDE) $(TURNS) $(PYTEST) || failed="$$failed pytest"; \
+	wait $$filling || true; \
 	tests/pythons.sh others "$$own" -n $(JOBS) $(TURNS) $(PYTEST) || failed="$$failed other-pythons"; \
 	if [ -n "$$failed" ]; then echo "FAILED GATES:$$failed" >&2; exit 1; fi
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.budget import TimeBudget, read_budgets
+from tests.order import put_in_order
 from tests.racy import SecondTurns
 
 
@@ -25,6 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("markexpr") == "campaign":
         return  # these take the time that they take
     config.pluginmanager.register(TimeBudget(read_budgets(Path(__file__).with_name("budget.toml"))), "time-budget")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        put_in_order(items)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@
 #   tests/pythons.sh suite 3.13 .. runs the whole suite on it; words after the version go to pytest
 #   tests/pythons.sh smoke 3.9     runs the pilot's smoke set (tests/smoke.txt) on it
 #   tests/pythons.sh others 3.11 ..  all of these, beside the version given, which has been tested already
+#   tests/pythons.sh fill 3.11     puts what the locks hold into the environments of these, ahead of time
 #
 # A Python is looked for in the variable PYTHON313, on the PATH, in the folders of pyenv and uv, and tried: a name on the
 # PATH may be a shim for none. PYTHON313=none leaves that version out.
@@ -39,18 +40,37 @@ fill() { # <folder> <lock> <program>: an environment with what the lock holds an
     if [ "$mark" -nt "requirements/$2.txt" ] && [ "$mark" -nt pyproject.toml ] && [ "$mark" -nt setup.py ]; then
         return
     fi
-    rm -rf "$1"
-    "$3" -m venv "$1"
-    echo "Filling $1 from requirements/$2.txt ..."
-    local pip=("$1/bin/python" -m pip --quiet --disable-pip-version-check --no-input install --no-deps)
-    if ! {
-        "${pip[@]}" --no-compile --require-hashes --only-binary :all: -r "requirements/$2.txt" &&
-            "${pip[@]}" --no-build-isolation --editable .
-    } >"$1/install.log" 2>&1; then
-        cat "$1/install.log" >&2
+    fill_from_lock "$@" && try_pip "$1" --no-build-isolation --editable . && touch "$mark"
+}
+
+fill_from_lock() { # <folder> <lock> <program>: the same without the project; one process at a time
+    local mark="$1/.locked-$2"
+    mkdir -p build
+    (
+        flock 9
+        if [ ! "$mark" -nt "requirements/$2.txt" ]; then
+            rm -rf "$1"
+            "$3" -m venv "$1"
+            echo "Filling $1 from requirements/$2.txt ..."
+            try_pip "$1" --no-compile --require-hashes --only-binary :all: -r "requirements/$2.txt" && touch "$mark"
+        fi
+    ) 9>"build/$1.lock"
+}
+
+try_pip() { # <folder> <words for pip install>: quiet unless it fails
+    local folder=$1
+    shift
+    if ! "$folder/bin/python" -m pip --quiet --disable-pip-version-check --no-input install --no-deps "$@" \
+        >"$folder/install.log" 2>&1; then
+        cat "$folder/install.log" >&2
         return 1
     fi
-    touch "$mark"
+}
+
+promised="suite:3.11 suite:3.13 smoke:3.9"
+
+lock_of() { # <suite or smoke>
+    if [ "$1" = suite ]; then echo test; else echo smoke39; fi
 }
 
 again="not campaign" # what of the suite is run: beside another Python, not what needs no second one
@@ -65,10 +85,11 @@ run() { # <suite or smoke> <version> <words for pytest>: 4 when that Python is n
     elif [ "$status" -ne 0 ]; then
         return "$status"
     fi
+    fill ".venv-$version" "$(lock_of "$what")" "$program" || return
     if [ "$what" = suite ]; then
-        fill ".venv-$version" test "$program" && ".venv-$version/bin/python" -m pytest --dist loadfile -m "$again" "$@"
+        ".venv-$version/bin/python" -m pytest --dist loadfile --no-loadscope-reorder -m "$again" "$@"
     else
-        fill ".venv-$version" smoke39 "$program" && ".venv-$version/bin/python" -m pytest --dist loadfile -m "not campaign and not one_python" "$@" @tests/smoke.txt
+        ".venv-$version/bin/python" -m pytest --dist loadfile --no-loadscope-reorder -m "not campaign and not one_python" "$@" @tests/smoke.txt
     fi
 }
 
@@ -76,7 +97,7 @@ others() { # <version that was tested already> <words for pytest>
     local own=$1 each version status failed=0 told=("Python $1: the whole suite was run")
     again="not campaign and not one_python"
     shift
-    for each in suite:3.11 suite:3.13 smoke:3.9; do
+    for each in $promised; do
         version=${each#*:} status=0
         [ "$version" = "$own" ] && continue
         echo "== ${each%:*} on Python $version"
@@ -91,8 +112,18 @@ others() { # <version that was tested already> <words for pytest>
     return "$failed"
 }
 
+fill_others() { # <version that is there already>
+    local each version program
+    for each in $promised; do
+        version=${each#*:}
+        if [ "$version" != "$1" ] && program=$(find_python "$version"); then
+            fill_from_lock ".venv-$version" "$(lock_of "${each%:*}")" "$program"
+        fi
+    done
+}
+
 if [ $# -lt 2 ]; then
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 what=$1
@@ -101,8 +132,9 @@ case $what in
 find) find_python "$@" ;;
 suite | smoke) run "$what" "$@" ;;
 others) others "$@" ;;
+fill) fill_others "$@" ;;
 *)
-    echo "tests/pythons.sh: $what is none of find, suite, smoke, others" >&2
+    echo "tests/pythons.sh: $what is none of find, suite, smoke, others, fill" >&2
     exit 2
     ;;
 esac

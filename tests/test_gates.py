@@ -89,6 +89,12 @@ def test_a_python_that_is_not_present_is_said_so_and_fails_nothing():
     assert "Python 3.9: NOT TESTED" in done.stdout
 
 
+def test_environments_can_be_filled_ahead_of_time_and_what_is_not_present_is_passed_over():
+    assert 'tests/pythons.sh fill "$$own"' in (ROOT / "Makefile").read_text()
+    done = others("fill", "3.11", PYTHON313="none", PYTHON39="none")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_program_that_is_another_python_than_it_is_given_for_is_refused():
     done = others("find", "3.9", PYTHON39=sys.executable)
     assert done.returncode == 3
