@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             name="asked",
             field=models.DateTimeField(
                 default=django.utils.timezone.now,
-                help_text="Since when it has been asked for, or tried again.",
+                help_text="Since when it has been asked for: made, or tried again.",
             ),
         ),
         migrations.RunPython(begin_ages, migrations.RunPython.noop),
