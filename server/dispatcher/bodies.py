@@ -22,6 +22,16 @@ _MOST_FIELDS = 500
 _MOST_LEVELS = 100
 
 
+def fields_of(request: HttpRequest) -> Mapping[str, Any]:
+    """Answer the fields of a request, from its body or, of a GET, from its query; raises as `read_fields` does."""
+    return query_fields(request) if request.method == "GET" else read_fields(request)
+
+
+def query_fields(request: HttpRequest) -> Mapping[str, Any]:
+    """Read a query string; a key that comes several times is a list."""
+    return {key: values if len(values) > 1 else values[0] for key, values in request.GET.lists()}
+
+
 def read_fields(request: HttpRequest) -> Mapping[str, Any]:
     """Answer the fields of a POST.
 

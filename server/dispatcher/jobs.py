@@ -13,17 +13,23 @@ from pilot.contract.messages import Command
 from pilot.contract.order import order_from_wire
 from server.accounts.identity import Identity
 from server.accounts.models import Role
+from server.dispatcher.jobspec import JOBS
 from server.dispatcher.v1 import GET, JOB_ID, JOB_IDS, MOST_JOBS, method
-from server.lib.arguments import OBJECTS, TIMEOUT, Argument
+from server.lib.arguments import TIMEOUT, Argument
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer import queries
 
-_JOBS = Argument("jobs", OBJECTS, "The jobs, each an object with PanDA's column names and a list `files`.")
+_JOBS = Argument("jobs", JOBS, "Jobs, each with PanDA's column names and a list `files`, or a list in PanDA's order.")
 
 
 @method(Role.PRODUCTION, takes=(_JOBS,))
 def submit(request: HttpRequest, identity: Identity, jobs: Sequence[Mapping[str, Any]]) -> Any:
     """Take jobs, all or none; answer (PandaID, jobDefinitionID, jobName) of each."""
+    return submit_orders(jobs, identity)
+
+
+def submit_orders(jobs: Sequence[Mapping[str, Any]], identity: Identity) -> list[list[Any]]:
+    """Take jobs; raises as `orders_of` and the task buffer do."""
     orders = orders_of(jobs)
     numbers = taskbuffer.submit(orders, by=identity.name)
     return [[number, 0, order.spec.name] for number, order in zip(numbers, orders, strict=True)]
@@ -70,6 +76,11 @@ def kill(
     """End jobs; answer for each whether it ended or will."""
     if kill_options:
         raise ContractError(f"kill_options: {kill_options[0]!r} is not known here; leave it out")
+    return end_jobs(job_ids, code, identity)
+
+
+def end_jobs(job_ids: list[int], code: int | None, identity: Identity) -> list[bool]:
+    """End jobs, and say for each whether it ended or will."""
     outcomes = taskbuffer.kill(job_ids, code=code, by=identity.name)
     done = {taskbuffer.KillOutcome.ENDED, taskbuffer.KillOutcome.ORDERED}
     return [outcomes[job_id] in done for job_id in job_ids]

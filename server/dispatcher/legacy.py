@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -15,8 +15,16 @@ from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import allow, everyone
 from server.dispatcher import headers, logic
-from server.dispatcher.bodies import read_fields
+from server.dispatcher.bodies import fields_of
+from server.lib.arguments import Argument, bind
 from server.lib.http import BodyRefused, legacy_response, refusal
+
+#: Every method that there is.
+METHODS = (
+    *("getJob", "updateJob", "updateJobsInBulk", "getStatus", "updateWorkerPilotStatus", "getResourceTypes"),
+    *("setDebugMode", "getProxy", "getKeyPair", "get_access_token", "get_token_key", "isAlive", "getAttr"),
+    *("submitJobs", "getJobStatus", "getFullJobStatus", "killJobs"),
+)
 
 Method = Callable[[HttpRequest, Identity, Mapping[str, Any]], dict[str, Any]]
 
@@ -25,22 +33,44 @@ def method(*roles: Role) -> Callable[[Method], Callable[..., HttpResponse]]:
     """Make a view of a method: fields in, an answer with its ``StatusCode`` out."""
 
     def decorate(call: Method) -> Callable[..., HttpResponse]:
-        @csrf_exempt
-        @allow(*roles)
-        @wraps(call)
-        def view(request: HttpRequest, identity: Identity) -> HttpResponse:
-            if request.method != "POST":
-                return refusal(request, f"{request.path}: use POST; nothing was done")
-            try:
-                return legacy_response(request, call(request, identity, read_fields(request)))
-            except BodyRefused as refused:
-                return refusal(request, str(refused), status=refused.status)
-            except ContractError as wrong:
-                return refusal(request, str(wrong))
-
-        return view
+        return _view(call, call, roles, ("POST",))
 
     return decorate
+
+
+def asked(
+    *roles: Role, takes: Sequence[Argument] = (), verbs: Sequence[str] = ("POST",)
+) -> Callable[[Callable[..., Any]], Callable[..., HttpResponse]]:
+    """Make a view of a method whose arguments are bound by name; fields that it does not have are passed over."""
+
+    def decorate(call: Callable[..., Any]) -> Callable[..., HttpResponse]:
+        def answer(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> Any:
+            said = {argument.name: fields[argument.name] for argument in takes if argument.name in fields}
+            return call(request, identity, **bind(takes, said))
+
+        return _view(call, answer, roles, verbs)
+
+    return decorate
+
+
+def _view(
+    call: Callable[..., Any], answer: Callable[..., Any], roles: Sequence[Role], verbs: Sequence[str]
+) -> Callable[..., HttpResponse]:
+    @csrf_exempt
+    @allow(*roles)
+    @wraps(call)
+    def view(request: HttpRequest, identity: Identity) -> HttpResponse:
+        if request.method not in verbs:
+            return refusal(request, f"{request.path}: use {' or '.join(verbs)}; nothing was done")
+        try:
+            said = answer(request, identity, fields_of(request))
+        except BodyRefused as refused:
+            return refusal(request, str(refused), status=refused.status)
+        except ContractError as wrong:
+            return refusal(request, str(wrong))
+        return said if isinstance(said, HttpResponse) else legacy_response(request, said)
+
+    return view
 
 
 @method(Role.PILOT)
@@ -81,6 +111,6 @@ def is_alive(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @everyone(because="says only that there is no such method")
 def unknown(request: HttpRequest, name: str) -> HttpResponse:
-    """Say which methods there are."""
-    known = "getJob, updateJob, updateWorkerPilotStatus, getResourceTypes and isAlive"
+    """Say that there is no such method, and which are."""
+    known = ", ".join(sorted(METHODS))
     return refusal(request, f"there is no method {name!r} here; there are {known}", status=404)

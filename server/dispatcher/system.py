@@ -25,6 +25,11 @@ _TOLD_HEADERS = ("Accept", "Content-Type", "Host", "Origin", "User-Agent")
 @method(*Role, verbs=(GET,))
 def get_attributes(request: HttpRequest, identity: Identity) -> Any:
     """Answer whom the server takes the caller for, and what it has sent, in PanDA's form."""
+    return attributes(request, identity)
+
+
+def attributes(request: HttpRequest, identity: Identity) -> dict[str, dict[str, Any]]:
+    """Say whom the server takes a caller for, and what it has sent."""
     environment = {"REMOTE_USER": identity.name, "ROLE": identity.role.value, "REQUEST_METHOD": request.method}
     said = {name: request.headers[name] for name in _TOLD_HEADERS if name in request.headers}
     return {"headers": said, "environment": environment}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from pilot.contract import routes
-from server.dispatcher import jobs, legacy, openapi, pilots, system, workers
+from server.dispatcher import jobs, legacy, legacy_jobs, legacy_users, openapi, pilots, system, workers
 from server.lib.arguments import View
 
 
@@ -27,6 +27,18 @@ urlpatterns = [
     path(at(routes.WORKER_STATUS), workers.update_worker_pilot_status),
     path(at(routes.RESOURCE_TYPES), legacy.get_resource_types),
     path(at(f"{routes.LEGACY_BASE}/isAlive"), legacy.is_alive),
+    path(at(f"{routes.LEGACY_BASE}/getStatus"), legacy_jobs.get_status),
+    path(at(f"{routes.LEGACY_BASE}/updateJobsInBulk"), legacy_jobs.update_jobs_in_bulk),
+    path(at(f"{routes.LEGACY_BASE}/setDebugMode"), legacy_jobs.set_debug_mode),
+    path(at(f"{routes.LEGACY_BASE}/submitJobs"), legacy_jobs.submit_jobs),
+    path(at(f"{routes.LEGACY_BASE}/getJobStatus"), legacy_jobs.get_job_status),
+    path(at(f"{routes.LEGACY_BASE}/getFullJobStatus"), legacy_jobs.get_job_status),
+    path(at(f"{routes.LEGACY_BASE}/killJobs"), legacy_jobs.kill_jobs),
+    path(at(f"{routes.LEGACY_BASE}/getAttr"), legacy_users.get_attr),
+    path(at(routes.NEW_PROXY), legacy_users.get_proxy),
+    path(at(routes.KEY_PAIR), legacy_users.get_key_pair),
+    path(at(routes.NEW_TOKEN), legacy_users.get_access_token),
+    path(at(f"{routes.LEGACY_BASE}/get_token_key"), legacy_users.get_token_key),
     path(at(f"{routes.LEGACY_BASE}/<str:name>"), legacy.unknown),
     *methods("pilot", pilots.update_jobs_bulk, pilots.get_job_status),
     *methods("pilot", workers.update_worker_status, workers.update_worker_node, workers.update_worker_node_gpu),

@@ -17,7 +17,7 @@ from pilot.contract.codec import INTEGER, ContractError, Dialect, WrongKind, dec
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import allow, everyone
-from server.dispatcher.bodies import read_fields
+from server.dispatcher.bodies import fields_of
 from server.dispatcher.words import WORDS
 from server.lib.arguments import Argument, Description, View, arguments_of, bind, describe, described
 from server.lib.http import BodyRefused, envelope, refusal
@@ -90,8 +90,7 @@ def _view(call: Any, answer: Callable[..., Any], roles: Sequence[Role], descript
         if request.method not in verbs:
             return refusal(request, f"{request.method} is not allowed here; use {' or '.join(verbs)}")
         try:
-            fields = read_fields(request) if request.method == POST else query_fields(request)
-            return envelope(answer(request, identity, fields))
+            return envelope(answer(request, identity, fields_of(request)))
         except BodyRefused as refused:
             return refusal(request, str(refused), status=refused.status)
         except ContractError as wrong:
@@ -105,8 +104,3 @@ def _view(call: Any, answer: Callable[..., Any], roles: Sequence[Role], descript
 def slip(wrong: ContractError) -> str:
     """Say in PanDA's words what is wrong with a call; a value of a wrong kind is told apart from other slips."""
     return f"{'Type' if isinstance(wrong, WrongKind) else 'Argument'} error: {wrong}"
-
-
-def query_fields(request: HttpRequest) -> Fields:
-    """Read a query string; a key that comes several times is a list."""
-    return {key: values if len(values) > 1 else values[0] for key, values in request.GET.lists()}

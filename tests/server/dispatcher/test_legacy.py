@@ -7,6 +7,7 @@ import json
 import pytest
 
 from pilot.contract.job_wire import from_panda
+from server.dispatcher import legacy, urls
 from server.pandaconfig.logic import define_queue
 from server.taskbuffer import logic
 from server.taskbuffer.models import Attempt, Job, JobEvent, JobFile, Live
@@ -240,9 +241,16 @@ def test_nothing_is_done_by_get(client, queue, pilot):
 
 
 def test_an_unknown_method_is_404_and_says_which_there_are(client, db):
-    answer = client.post("/server/panda/getProxy", headers={"Accept": "application/json"})
+    answer = client.post("/server/panda/dance", headers={"Accept": "application/json"})
     assert answer.status_code == 404
-    assert "getJob, updateJob" in answer.json()["errorDialog"]
+    assert (
+        "there is no method 'dance' here; there are getAttr, getFullJobStatus, getJob," in answer.json()["errorDialog"]
+    )
+
+
+def test_the_methods_that_are_told_are_those_that_there_are():
+    there = {pattern.pattern._route for pattern in urls.urlpatterns if "panda/" in str(pattern.pattern)}
+    assert {f"server/panda/{name}" for name in legacy.METHODS} == there - {"server/panda/<str:name>"}
 
 
 def test_the_server_says_that_it_is_alive(client, db):
