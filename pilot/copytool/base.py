@@ -127,6 +127,7 @@ class FileFacts(NamedTuple):
 
     ``url`` and ``endpoint`` tell where it lies, or came from, when the tool has chosen that itself; "" otherwise.
     ``seen``: after storing it the tool has asked the storage for the size, which is this; nobody needs to ask again.
+    ``sure``: what lies there is what was read, so that the storage need not be asked for its checksum.
     """
 
     size: int
@@ -134,6 +135,7 @@ class FileFacts(NamedTuple):
     url: str = ""
     endpoint: str = ""
     seen: bool = False
+    sure: bool = False
 
 
 #: Stands among a tool's schemes when it does not mind how a storage is reached.

@@ -31,7 +31,8 @@ class Local(CopyTool):
             _make_folder(target.parent, transfer.root)
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
             with os.fdopen(descriptor, "wb", 0) as writing:
-                return _copy_blocks(reading, writing, deadline, cancel)
+                facts = _copy_blocks(reading, writing, deadline, cancel)
+                return facts._replace(sure=not self._reads_back(os.fstat(descriptor).st_dev))
 
     def stat(self, url: str, deadline: Deadline) -> Optional[FileFacts]:
         path = path_of(url)
@@ -47,7 +48,17 @@ class Local(CopyTool):
     def checksum(self, url: str, algorithm: str, deadline: Deadline) -> str:
         path = path_of(url)
         with told(path, "read"):
+            if self._reads_back(path.stat().st_dev):
+                _forget(path)
             return checksum.of_file(path, algorithm, deadline)
+
+    def _reads_back(self, device: int) -> bool:
+        """Say whether what was stored is read once more, from where it lies: what memory has of it is what was written.
+
+        Of a disk of this machine that tells nothing which forcing the file there, and its size, do not tell.
+        """
+        wanted = self.settings.copy.read_back
+        return wanted == "always" or (wanted == "auto" and not os.major(device))  # 0: no disk, but something mounted
 
     def rename(self, source: str, target: str, deadline: Deadline) -> None:
         """Give a file its name for good: what is told as stored survives a power failure."""
@@ -97,7 +108,7 @@ class Link(Local):
                 if wrong.errno not in _CANNOT_LINK:
                     raise
                 return super().copy(transfer, deadline, cancel)
-            return FileFacts(target.stat().st_size)
+            return FileFacts(target.stat().st_size, sure=True)
 
 
 class SymbolicLink(Local):
@@ -173,6 +184,13 @@ def _share_blocks(reading: IO[bytes], writing: IO[bytes]) -> bool:
     except OSError:
         return False  # this file system cannot, or these are two
     return True
+
+
+def _forget(path: Path) -> None:
+    """Have a file where it lies, and no longer in memory, so that reading it is reading what is there."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _sync(path: Path) -> None:

@@ -145,6 +145,8 @@ def _verify(output: Output, url: str, facts: FileFacts, one: Try) -> str:
         raise CopyFailed(FailureKind.SIZE, words)
     read = facts.checksum if facts.checksum and facts.checksum.startswith(f"{checksum.ADLER32}:") else None
     read = read or _sum_of(output.path, one)
+    if facts.sure:
+        return read
     written = one.route.tool.checksum(url, checksum.ADLER32, one.deadline)
     if read != written:
         raise CopyFailed(FailureKind.CHECKSUM, f"{read} was written, {written} lies at {url}")

@@ -197,6 +197,13 @@ class Copy(Section):
     early: bool = key(
         False, help="Store outputs while the payload runs, as it names them in finished_outputs.txt of its directory."
     )
+    read_back: str = choice(
+        "auto",
+        "always",
+        "never",
+        help="Outputs that were copied to a folder are read there once more, past what memory has of them; "
+        "auto: unless it is on a disk of this machine.",
+    )
     open_time: float = key(180.0, "s", low=1, help="Time until an input that is read remotely is seen to be there.")
     most_time: float = key(10800.0, "s", low=1, help="Longest time for one job's inputs, or for its outputs.")
     log_time: float = key(600.0, "s", low=1, help="Longest time for packing and storing a log.")

@@ -21,6 +21,8 @@ from pilot.copytool.local import Link, Local, Move, SymbolicLink, path_of
 from pilot.copytool.program import run
 from pilot.copytool.together import Turns
 from pilot.errors import JobFailed
+from pilot.settings.everything import Settings
+from pilot.settings.sections import Copy
 
 CONTENT = b"events " * 500
 
@@ -283,6 +285,31 @@ def test_a_half_file_of_an_earlier_try_is_in_nobodys_way(place):
     assert place.stored() == ["out/a"]
 
 
+class Flipping(Local):
+    """On its storage a byte is not what was written."""
+
+    def copy(self, transfer, deadline, cancel):
+        facts = super().copy(transfer, deadline, cancel)
+        with path_of(transfer.target).open("r+b") as file:
+            file.write(b"E")
+        return facts
+
+
+def test_a_byte_that_has_flipped_on_the_storage_is_found_when_outputs_are_read_back(tmp_path):
+    place = Place(tmp_path, tools=(Flipping(Settings(copy=Copy(read_back="always"))),))
+    (place.folder / "a.root").write_bytes(CONTENT)
+    with pytest.raises(JobFailed) as failed:
+        place.stage_out(made())
+    assert failed.value.code is ErrorCode.PUT_ADLER_MISMATCH
+    assert place.stored() == []
+
+
+def test_an_output_that_is_not_read_back_has_the_checksum_of_what_was_read(tmp_path):
+    place = Place(tmp_path, tools=(Flipping(Settings(copy=Copy(read_back="never"))),))
+    (place.folder / "a.root").write_bytes(CONTENT)
+    assert [file.checksum for file in place.stage_out(made())] == [adler(CONTENT)]
+
+
 def test_a_full_storage_is_told_and_left_without_half_files(tmp_path, small_disk):
     place = Place(tmp_path, storage=small_disk)
     (place.folder / "a").write_bytes(b"x" * 200_000)
@@ -333,9 +360,10 @@ def test_each_file_is_told_as_soon_as_it_is_stored(place):
 
 
 class Moody(Local):
-    """Does what it is told to do in turn, and then what a sane tool does."""
+    """Does what it is told to do in turn, and then what a sane tool does; what it stores is read back."""
 
     def __init__(self, *moods):
+        super().__init__(Settings(copy=Copy(read_back="always")))
         self.moods = list(moods)
         self.calls = 0
 
@@ -500,6 +528,7 @@ class Told(Local):
     name = "told"
 
     def __init__(self):
+        super().__init__()
         self.transfers = []
 
     def copy(self, transfer, deadline, cancel):
@@ -798,7 +827,8 @@ def test_a_job_that_ends_waits_for_no_answer_of_a_storage(tmp_path, what):
         begun.set()
         run(["sleep", "60"], arguments[-1])
 
-    place = Place(tmp_path, tools=(type("Hangs", (Local,), {what: hangs}),))
+    tool = type("Hangs", (Local,), {what: hangs})(Settings(copy=Copy(read_back="always")))
+    place = Place(tmp_path, tools=(tool,), use="local")
     place.slow_down()
     (place.folder / "a").write_bytes(CONTENT)
     thread = threading.Thread(target=lambda: begun.wait(10) and place.cancel.ask())

@@ -11,6 +11,9 @@ import pytest
 
 from pilot.copytool import local
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind, Transfer
+from pilot.copytool.local import Local
+from pilot.settings.everything import Settings
+from pilot.settings.sections import Copy as Section
 from tests.kits.copytool import CONTENT, SUM, CopyToolKit
 
 
@@ -208,3 +211,22 @@ def test_a_file_url_is_a_path(url, path):
 def test_any_other_url_is_refused(url):
     with pytest.raises(CopyFailed, match="file:///path is expected"):
         local.path_of(url)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "reads"),
+    [
+        ("auto", os.makedev(8, 1), False),  # a disk
+        ("auto", os.makedev(0, 52), True),  # a network's file system, for instance
+        ("always", os.makedev(8, 1), True),
+        ("never", os.makedev(0, 52), False),
+    ],
+)
+def test_what_was_stored_is_read_back_unless_it_lies_on_a_disk_here(wanted, device, reads):
+    assert Local(Settings(copy=Section(read_back=wanted)))._reads_back(device) is reads
+
+
+def test_what_is_read_back_is_the_same(tmp_path):
+    tool = Local(Settings(copy=Section(read_back="always")))
+    (tmp_path / "a").write_bytes(CONTENT)
+    assert tool.checksum(f"file://{tmp_path}/a", "adler32", Deadline(30)) == SUM
