@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Self
+
+from pilot.contract.codec import ContractError
+from pilot.contract.job_wire import checksum_from_panda
 
 if TYPE_CHECKING:
     from server.storage.place import Place
@@ -166,12 +170,20 @@ class Tape(Storage):
 
 @dataclass(frozen=True)
 class Copy:
-    """One file to be copied from storage to storage by whoever stands between: URLs, and what is to arrive."""
+    """One file to be copied from storage to storage by whoever stands between: URLs, and what is to arrive.
+
+    The checksum is kept as ``adler32:xxxxxxxx``, however it is written (``ad:``, in capitals, without an algorithm);
+    what cannot be read is left, and fails the copy.
+    """
 
     source: str
     target: str
     size: int | None = None
     checksum: str | None = None
+
+    def __post_init__(self) -> None:
+        with suppress(ContractError):
+            object.__setattr__(self, "checksum", checksum_from_panda(self.checksum or ""))
 
 
 class CopyState(str, Enum):
