@@ -1,4 +1,4 @@
-"""Tokens in the admin: seen and revoked there, made by ``compass-server token create``."""
+"""Tokens and people in the admin: seen, revoked and banned; tokens are made by ``compass-server token create``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from server.accounts import logic
-from server.accounts.models import Token
+from server.accounts.models import Person, Token
 from server.lib.admin import TableAdmin
 
 
@@ -17,10 +17,10 @@ from server.lib.admin import TableAdmin
 class TokenAdmin(TableAdmin):
     """A token is shown once, when it is made; a page would keep it in somebody's browser."""
 
-    list_display = ("name", "role", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_display = ("name", "role", "person", "queues", "created_at", "expires_at", "revoked_at", "last_used_at")
     list_filter = ("role",)
-    search_fields = ("name",)
-    readonly_fields = ("name", "role", "created_at", "revoked_at", "last_used_at")
+    search_fields = ("name", "person__name")
+    readonly_fields = ("name", "role", "person", "queues", "created_at", "revoked_at", "last_used_at")
     actions = ("revoke",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -36,3 +36,32 @@ class TokenAdmin(TableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Token, form: Any, change: Any) -> None:
         logic.set_expiry(obj.name, obj.expires_at)
+
+
+@admin.register(Person)
+class PersonAdmin(TableAdmin):
+    """Whose tokens there are; whoever is banned is refused within a second, whatever token it comes with."""
+
+    list_display = ("name", "banned_at", "banned_because", "created_at")
+    search_fields = ("name",)
+    readonly_fields = ("name", "created_at", "banned_at")
+    actions = ("ban", "lift_ban")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Person | None = None) -> bool:
+        return False
+
+    @admin.action(description="Ban the selected people")
+    def ban(self, request: HttpRequest, chosen: QuerySet[Person]) -> None:
+        for person in chosen.filter(banned_at=None):
+            logic.ban(person.name, person.banned_because)
+
+    @admin.action(description="Lift the ban of the selected people")
+    def lift_ban(self, request: HttpRequest, chosen: QuerySet[Person]) -> None:
+        for person in chosen.exclude(banned_at=None):
+            logic.lift_ban(person.name)
+
+    def save_model(self, request: HttpRequest, obj: Person, form: Any, change: Any) -> None:
+        logic.explain_ban(obj.name, obj.banned_because)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils import timezone
 
-from server.accounts import logic
+from server.accounts import logic, passes
 from server.accounts.models import Role, Token
 from server.lib.remembered import Remembered
 
@@ -17,15 +19,33 @@ class Identity:
 
     name: str
     role: Role
+    person: str = ""  # whose jobs are its own; "" when it belongs to nobody
+    queues: frozenset[str] = frozenset()  # that it is for; none: all
+
+    def may_serve(self, queue: str) -> bool:
+        """Say whether its pilots may run the jobs of a queue."""
+        return not self.queues or queue in self.queues
+
+    def may_act_on(self, *, owner: str, queue: str) -> bool:
+        """Say whether it may end, or look into, a job of this owner at this queue."""
+        if self.role in {Role.ADMIN, Role.PRODUCTION}:
+            return True
+        if self.role is Role.SITE_ADMIN:
+            return queue in self.queues
+        if self.role is Role.PILOT:  # which never asks for an end, only for a look
+            return self.may_serve(queue)
+        return self.role is Role.USER and bool(self.person) and owner == self.person
 
 
 class IdentityRefused(Exception):
     """The request says not who calls, or nobody whom we know; the text says what to do."""
 
 
-def _look_up(digest: str) -> Identity:
+def _look_up(key: str | int) -> Identity:
+    """Look up a token by its digest, or by the number that a pass has of it."""
     now = timezone.now()
-    token = Token.objects.filter(digest=digest).first()
+    wanted = {"pk": key} if isinstance(key, int) else {"digest": key}
+    token = Token.objects.filter(**wanted).select_related("person").first()
     if token is None:
         raise IdentityRefused("this token is not known here; ask the server's administrator for one")
     if token.revoked_at is not None:
@@ -33,12 +53,16 @@ def _look_up(digest: str) -> Identity:
     if token.expires_at is not None and token.expires_at <= now:
         when = f"{token.expires_at:%Y-%m-%d %H:%M}"
         raise IdentityRefused(f"the token {token.name} expired at {when} UTC; ask for a new one")
+    if token.person is not None and token.person.banned_at is not None:
+        because = token.person.banned_because or "no reason was given"
+        raise IdentityRefused(f"{token.person.name} is banned: {because}; ask the server's administrator")
     logic.note_use(token, now)
-    return Identity(token.name, Role(token.role))
+    person = "" if token.person is None else token.person.name
+    return Identity(token.name, Role(token.role), person, frozenset(token.queues))
 
 
-#: What this process remembers, by the digest of the token.
-IDENTITIES = Remembered(_look_up, seconds=1.0)
+#: What this process remembers, by the digest of a token, or by the number that passes have of it.
+IDENTITIES: Remembered[str | int, Identity] = Remembered(_look_up, seconds=1.0)
 
 
 def identify(header: str) -> Identity:
@@ -47,7 +71,31 @@ def identify(header: str) -> Identity:
     Raises:
         IdentityRefused: it names nobody, or somebody whose token has ended.
     """
+    token = bearer_of(header)
+    if token.startswith(passes.MARK):
+        return IDENTITIES.of(pass_of(token).token)
+    return IDENTITIES.of(logic.digest_of(token))
+
+
+def bearer_of(header: str) -> str:
+    """Answer the token in an ``Authorization`` header.
+
+    Raises:
+        IdentityRefused: there is none.
+    """
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise IdentityRefused("no token: send `Authorization: Bearer <token>`; `compass-server token create` makes one")
-    return IDENTITIES.of(logic.digest_of(token.strip()))
+    return token.strip()
+
+
+def pass_of(text: str) -> passes.Pass:
+    """Read a pass.
+
+    Raises:
+        IdentityRefused: it is not good.
+    """
+    try:
+        return passes.read(text, logic.pass_key(settings.SECRET_KEY), now=time.time())
+    except passes.BadPass as bad:
+        raise IdentityRefused(str(bad)) from bad

@@ -1,14 +1,20 @@
-"""Everything that writes tokens."""
+"""Everything that writes tokens and people, and makes passes of tokens."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
-from server.accounts.models import Role, Token
+from server.accounts import passes
+from server.accounts.models import Person, Role, Token
 
 #: Every token begins so, which lets a scanner of secrets find one that leaked.
 MARK = "cps_"
@@ -16,37 +22,64 @@ MARK = "cps_"
 #: `last_used_at` is written at most so often.
 COARSE = timedelta(hours=1)
 
+_UNKNOWN = "is no valid token; `compass-server token list` shows them all"
+
 
 class TokenRefused(ValueError):
-    """A token cannot be made or revoked; the text says why."""
+    """A token, a pass or a person cannot be made or ended; the text says why."""
 
 
 def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def create_token(name: str, role: Role, *, lifetime: timedelta | None = None) -> str:
+def create_token(
+    name: str, role: Role, *, lifetime: timedelta | None = None, person: str = "", queues: Sequence[str] = ()
+) -> str:
     """Make a token and answer it in clear, for the only time.
 
+    Args:
+        name: What logs and events say.
+        role: What it lets its bearer do.
+        lifetime: How long it is good; until it is revoked when left out.
+        person: Whose it is; the person is made when there is none of that name. A user's token needs one.
+        queues: The queues that it is for. A site admin's needs some; a pilot's without any is for all.
+
     Raises:
-        TokenRefused: the name is empty or in use.
+        TokenRefused: the name is empty or in use, or the role needs what is not given, or has no use for what is.
     """
     if not name or Token.objects.filter(name=name).exists():
         raise TokenRefused(f"name: {name!r} is empty or in use; choose another")
+    if len(name) > 80 or len(person) > 60:
+        raise TokenRefused("name: at most 80 characters are taken, 60 of a person")
+    _refuse_mismatch(role, person, queues)
     token = MARK + secrets.token_urlsafe(32)
     expires_at = None if lifetime is None else timezone.now() + lifetime
-    Token.objects.create(name=name, role=role, digest=digest_of(token), expires_at=expires_at)
+    with transaction.atomic():
+        owner = Person.objects.get_or_create(name=person)[0] if person else None
+        Token.objects.create(
+            name=name, role=role, digest=digest_of(token), expires_at=expires_at, person=owner, queues=list(queues)
+        )
     return token
 
 
+def _refuse_mismatch(role: Role, person: str, queues: Sequence[str]) -> None:
+    if role is Role.USER and not person:
+        raise TokenRefused("person: a token of the role user belongs to somebody; name the person")
+    if role is Role.SITE_ADMIN and not queues:
+        raise TokenRefused("queues: a token of the role site_admin is for some queues; name them")
+    if queues and role not in {Role.SITE_ADMIN, Role.PILOT}:
+        raise TokenRefused(f"queues: a token of the role {role.value} is for all queues; leave them out")
+
+
 def revoke_token(name: str) -> None:
-    """End a token now; workers notice within a second.
+    """End a token, and all passes made from it, now; workers notice within a second.
 
     Raises:
         TokenRefused: there is no such token, or it is revoked already.
     """
     if not Token.objects.filter(name=name, revoked_at=None).update(revoked_at=timezone.now()):
-        raise TokenRefused(f"name: {name!r} is no valid token; `compass-server token list` shows them all")
+        raise TokenRefused(f"name: {name!r} {_UNKNOWN}")
 
 
 def note_use(token: Token, now: datetime) -> None:
@@ -58,3 +91,68 @@ def note_use(token: Token, now: datetime) -> None:
 def set_expiry(name: str, expires_at: datetime | None) -> None:
     """Change when a token ends."""
     Token.objects.filter(name=name).update(expires_at=expires_at)
+
+
+def ban(person: str, because: str) -> None:
+    """Refuse everything that a person's tokens ask for, from now on; workers notice within a second.
+
+    Raises:
+        TokenRefused: there is nobody of that name.
+    """
+    if not Person.objects.filter(name=person).update(banned_at=timezone.now(), banned_because=because[:250]):
+        raise TokenRefused(f"person: {person!r} is nobody whom we know")
+
+
+def explain_ban(person: str, because: str) -> None:
+    """Change what somebody is told who is, or will be, banned."""
+    Person.objects.filter(name=person).update(banned_because=because)
+
+
+def lift_ban(person: str) -> None:
+    """Let a person's tokens be good again.
+
+    Raises:
+        TokenRefused: nobody of that name is banned.
+    """
+    banned = Person.objects.filter(name=person, banned_at__isnull=False)
+    if not banned.update(banned_at=None, banned_because=""):
+        raise TokenRefused(f"person: {person!r} is not banned")
+
+
+def renew_pass(old: passes.Pass, *, lifetime: timedelta) -> tuple[str, passes.Pass]:
+    """Answer the pass that follows one, as it travels and as it is.
+
+    Raises:
+        BadPass: it is not renewed any more.
+    """
+    new = passes.prolong(old, now=time.time(), lifetime=lifetime.total_seconds())
+    return passes.write(new, pass_key(settings.SECRET_KEY)), new
+
+
+def make_pass(name: str, *, lifetime: timedelta) -> str:
+    """Make a pass of a pilots' token; nothing is written down.
+
+    Raises:
+        TokenRefused: there is no such token of the role pilot, or it has ended.
+    """
+    token = Token.objects.filter(name=name, revoked_at=None).first()
+    if token is None or token.role != Role.PILOT:
+        raise TokenRefused(f"name: {name!r} {_UNKNOWN if token is None else 'is no token of pilots'}")
+    one = passes.begin(token.pk, now=time.time(), lifetime=lifetime.total_seconds())
+    return passes.write(one, pass_key(settings.SECRET_KEY))
+
+
+@lru_cache(maxsize=4)
+def pass_key(secret: str) -> bytes:
+    """Answer the key that passes are signed with: made from the server's secret, of use for nothing else."""
+    return hashlib.sha256(b"COMPASS pilot passes, version 1\0" + secret.encode()).digest()
+
+
+def ensure_pilot_token(name: str, queue: str) -> None:
+    """Have a token of pilots for one queue under this name; what it is in clear nobody learns, passes are made of it.
+
+    Raises:
+        TokenRefused: the name is too long.
+    """
+    if not Token.objects.filter(name=name).exists():
+        create_token(name, Role.PILOT, queues=[queue])

@@ -1,4 +1,4 @@
-"""Who may call: tokens of pilots, tools and people. A token itself is stored nowhere, only its SHA-256."""
+"""Who may call: people, and tokens of pilots, tools and people. A token itself is stored nowhere, only its SHA-256."""
 
 from __future__ import annotations
 
@@ -10,8 +10,26 @@ class Role(models.TextChoices):
 
     PILOT = "pilot", "runs jobs"
     PRODUCTION = "production", "defines and kills jobs and tasks"
+    USER = "user", "submits jobs, and acts on its own alone"
+    SITE_ADMIN = "site_admin", "acts on the jobs of its queues"
     ADMIN = "admin", "may do everything"
     READER = "reader", "reads"
+
+
+class Person(models.Model):
+    """Whose tokens there are: a user's jobs belong to a person, and who is banned is refused with every token."""
+
+    name = models.CharField(max_length=60, unique=True, help_text="What jobs say of whose they are.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    banned_at = models.DateTimeField(null=True, blank=True)
+    banned_because = models.CharField(max_length=250, default="", blank=True, help_text="Told to whom is refused.")
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "people"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Token(models.Model):
@@ -19,6 +37,10 @@ class Token(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     role = models.CharField(max_length=20, choices=Role.choices)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, blank=True, related_name="tokens")
+    queues = models.JSONField(
+        default=list, blank=True, help_text="The queues that it is for; a pilot's with none is for all."
+    )
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)

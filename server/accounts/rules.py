@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
@@ -16,10 +16,35 @@ from server.accounts.models import Role
 from server.lib.http import dialect_of, refusal
 
 #: What a view needs of this app; views import it from here and from nowhere deeper.
-__all__ = ["Identity", "Role", "Rule", "allow", "everyone", "rule_of"]
+__all__ = [
+    "OWNERS",
+    "READERS",
+    "Identity",
+    "NotAllowed",
+    "Role",
+    "Rule",
+    "allow",
+    "everyone",
+    "refuse_others",
+    "rule_of",
+]
+
+#: Who may see what there is.
+READERS = (Role.READER, Role.PRODUCTION, Role.USER, Role.SITE_ADMIN)
+#: Who may end jobs and look into them: a user into its own, a site's administrator into those of its queues.
+OWNERS = (Role.PRODUCTION, Role.USER, Role.SITE_ADMIN)
 
 P = ParamSpec("P")
 View = Callable[..., HttpResponse]
+
+
+class NotAllowed(Exception):
+    """The caller's role is right, and yet this is not for it: another queue's, or somebody's. The text says why."""
+
+    def __init__(self, text: str, *, status: int = 403) -> None:
+        """``status`` is that of the newer dialect: PanDA answers 200 to who is not a job's owner."""
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -45,7 +70,10 @@ def allow(*roles: Role) -> Callable[[Callable[Concatenate[HttpRequest, Identity,
                 wanted = " or ".join(sorted(allowed))
                 text = f"the token {identity.name} has the role {identity.role.value}; this needs {wanted}"
                 return _refuse(request, StatusCode.INVALID_ROLE, text)
-            return view(request, identity, *args, **kwargs)
+            try:
+                return view(request, identity, *args, **kwargs)
+            except NotAllowed as refused:
+                return _refuse(request, StatusCode.PERMISSION_DENIED, str(refused), status=refused.status)
 
         _declare(guarded, Rule(roles=allowed))
         return guarded
@@ -63,6 +91,19 @@ def everyone(because: str) -> Callable[[View], View]:
     return decorate
 
 
+def refuse_others(identity: Identity, owners: Mapping[int, tuple[str, str]]) -> None:
+    """Refuse who may not end these jobs, or look into them, by the (owner, queue) of each.
+
+    Raises:
+        NotAllowed: one of them is somebody else's.
+    """
+    for number, (owner, queue) in owners.items():
+        if not identity.may_act_on(owner=owner, queue=queue):
+            whose = f"jobs at {', '.join(sorted(identity.queues))}" if identity.queues else "your own jobs"
+            text = f"job {number} is {owner or 'nobody'}'s, at {queue}; you may act on {whose} alone; nothing was done"
+            raise NotAllowed(text, status=200)
+
+
 def rule_of(view: Any) -> Rule | None:
     """Answer the rule that a view was declared with."""
     return getattr(view, "rule", None)
@@ -72,6 +113,6 @@ def _declare(view: Any, rule: Rule) -> None:
     view.rule = rule
 
 
-def _refuse(request: HttpRequest, code: StatusCode, text: str) -> HttpResponse:
+def _refuse(request: HttpRequest, code: StatusCode, text: str, status: int = 403) -> HttpResponse:
     """PanDA's manners: its legacy dialect says so in the status of a well-sent answer, everything newer by HTTP 403."""
-    return refusal(request, text, status=200 if dialect_of(request) is Dialect.LEGACY else 403, code=code)
+    return refusal(request, text, status=200 if dialect_of(request) is Dialect.LEGACY else status, code=code)

@@ -13,6 +13,8 @@ from pilot.contract.messages import Command
 from pilot.contract.order import order_from_wire
 from server.accounts.identity import Identity
 from server.accounts.models import Role
+from server.accounts.rules import OWNERS, READERS
+from server.dispatcher import owners
 from server.dispatcher.jobspec import JOBS
 from server.dispatcher.v1 import GET, JOB_ID, JOB_IDS, MOST_JOBS, method
 from server.lib.arguments import TIMEOUT, Argument
@@ -22,15 +24,15 @@ from server.taskbuffer import queries
 _JOBS = Argument("jobs", JOBS, "Jobs, each with PanDA's column names and a list `files`, or a list in PanDA's order.")
 
 
-@method(Role.PRODUCTION, takes=(_JOBS,))
+@method(Role.PRODUCTION, Role.USER, takes=(_JOBS,))
 def submit(request: HttpRequest, identity: Identity, jobs: Sequence[Mapping[str, Any]]) -> Any:
     """Take jobs, all or none; answer (PandaID, jobDefinitionID, jobName) of each."""
     return submit_orders(jobs, identity)
 
 
 def submit_orders(jobs: Sequence[Mapping[str, Any]], identity: Identity) -> list[list[Any]]:
-    """Take jobs; raises as `orders_of` and the task buffer do."""
-    orders = orders_of(jobs)
+    """Take jobs; raises as `orders_of`, `owners` and the task buffer do."""
+    orders = owners.as_their_own(identity, orders_of(jobs))
     numbers = taskbuffer.submit(orders, by=identity.name)
     return [[number, 0, order.spec.name] for number, order in zip(numbers, orders, strict=True)]
 
@@ -52,7 +54,7 @@ def orders_of(jobs: Sequence[Mapping[str, Any]]) -> list[JobOrder]:
     return orders
 
 
-@method(Role.PILOT, Role.PRODUCTION, Role.READER, takes=(JOB_IDS, TIMEOUT), verbs=(GET,))
+@method(Role.PILOT, *READERS, takes=(JOB_IDS, TIMEOUT), verbs=(GET,))
 def get_status(request: HttpRequest, identity: Identity, job_ids: list[int], timeout: int | None) -> Any:
     """Answer [state, command] of each job; `notfound` for one that is not known."""
     found = queries.states_of(job_ids)
@@ -64,7 +66,7 @@ _BY_MAIL = Argument("use_email_as_id", TRUTH, "Passed over: who asks is known by
 _OPTIONS = Argument("kill_options", TEXT, "PanDA's options; there are none here.", None, most=20)
 
 
-@method(Role.PRODUCTION, takes=(JOB_IDS, _CODE, _BY_MAIL, _OPTIONS))
+@method(*OWNERS, takes=(JOB_IDS, _CODE, _BY_MAIL, _OPTIONS))
 def kill(
     request: HttpRequest,
     identity: Identity,
@@ -80,7 +82,12 @@ def kill(
 
 
 def end_jobs(job_ids: list[int], code: int | None, identity: Identity) -> list[bool]:
-    """End jobs, and say for each whether it ended or will."""
+    """End jobs, and say for each whether it ended or will.
+
+    Raises:
+        NotAllowed: one of them is somebody else's; none was ended.
+    """
+    owners.refuse_others(identity, job_ids)
     outcomes = taskbuffer.kill(job_ids, code=code, by=identity.name)
     done = {taskbuffer.KillOutcome.ENDED, taskbuffer.KillOutcome.ORDERED}
     return [outcomes[job_id] in done for job_id in job_ids]
@@ -89,15 +96,17 @@ def end_jobs(job_ids: list[int], code: int | None, identity: Identity) -> list[b
 _COMMAND = Argument("command", TEXT, "softkill, debug, debugoff, nocleanup, or tail, ls, ps, du; empty for none.", "")
 
 
-@method(Role.PRODUCTION, takes=(JOB_ID, _COMMAND))
+@method(*OWNERS, takes=(JOB_ID, _COMMAND))
 def set_command(request: HttpRequest, identity: Identity, job_id: int, command: str) -> Any:
     """Have the pilot of a job told a command at each report, until there is another."""
+    owners.refuse_others(identity, [job_id])
     taskbuffer.command(job_id, command)
     return True
 
 
-@method(Role.PRODUCTION, takes=(JOB_ID, Argument("mode", TRUTH, "True switches it on.")))
+@method(*OWNERS, takes=(JOB_ID, Argument("mode", TRUTH, "True switches it on.")))
 def set_debug_mode(request: HttpRequest, identity: Identity, job_id: int, mode: bool) -> Any:
     """Switch the debug mode of a job on or off: short heartbeats with the last lines of its output."""
+    owners.refuse_others(identity, [job_id])
     taskbuffer.command(job_id, (Command.DEBUG if mode else Command.DEBUG_OFF).value)
     return True

@@ -78,7 +78,7 @@ def get_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any])
     """Give a pilot its next job, flat; or several in ``jobs`` when it asks with ``nJobs``."""
     work = headers.with_cores(request, decode(WorkRequest, fields, Dialect.LEGACY))
     name, repeatable = headers.request_id(request)
-    jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name)
+    jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name, queues=identity.queues)
     if not jobs:
         return {"StatusCode": StatusCode.NO_JOBS.value, "errorDialog": NO_JOBS_TEXT}
     if "nJobs" in fields:
@@ -91,7 +91,7 @@ def update_job(request: HttpRequest, identity: Identity, fields: Mapping[str, An
     """Take a pilot's report on a job, and answer with the command for it."""
     update = decode(JobUpdate, fields, Dialect.LEGACY)
     progress, shown = headers.progress(request), headers.shown(request)
-    answer = logic.report(update, progress=progress, shown=shown, by=identity.name)
+    answer = logic.report(update, progress=progress, shown=shown, by=identity.name, queues=identity.queues)
     return {"StatusCode": StatusCode.OK.value, **encode(headers.addressed(request, update, answer), Dialect.LEGACY)}
 
 

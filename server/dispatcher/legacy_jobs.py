@@ -18,7 +18,8 @@ from pilot.contract.codec import INTEGER, TEXT, TRUTH, ContractError, Dialect, K
 from pilot.contract.messages import Command, JobUpdate, StatusCode
 from server.accounts.identity import Identity
 from server.accounts.models import Role
-from server.dispatcher import described, logic
+from server.accounts.rules import OWNERS, READERS, NotAllowed
+from server.dispatcher import described, logic, owners
 from server.dispatcher.jobs import end_jobs, submit_orders
 from server.dispatcher.jobspec import JOBS
 from server.dispatcher.legacy import asked
@@ -61,7 +62,7 @@ def plain(request: HttpRequest, answer: Any) -> HttpResponse:
     return HttpResponse(pickle.dumps(answer, protocol=0), content_type="text/plain")
 
 
-@asked(Role.PILOT, Role.PRODUCTION, Role.READER, takes=(Argument("ids", TEXT, "Numbers, with blanks."), TIMEOUT))
+@asked(Role.PILOT, *READERS, takes=(Argument("ids", TEXT, "Numbers, with blanks."), TIMEOUT))
 def get_status(request: HttpRequest, identity: Identity, ids: str, timeout: int | None) -> HttpResponse:
     """Answer state and attempt of each job, with blanks between them, as a form, whoever asks; `notfound` and 0."""
     numbers = [read(word, INTEGER, "ids") for word in at_most(ids.split(), "ids")]
@@ -81,31 +82,35 @@ _HARVESTER = Argument("harvester_id", TEXT, "Name of the Harvester.", None)
 def update_jobs_in_bulk(request: HttpRequest, identity: Identity, **said: Any) -> HttpResponse:
     """Take reports on several jobs, as older Harvesters send them; the answer to each is JSON within JSON."""
     reports = at_most(said["jobList"], "jobList")
-    answers = [{"type": "json", "content": _taken(report, identity.name)} for report in reports]
+    answers = [{"type": "json", "content": _taken(report, identity)} for report in reports]
     return json_response([True, [orjson.dumps(one).decode() for one in answers]])
 
 
-def _taken(report: Mapping[str, Any], by: str) -> dict[str, Any]:
+def _taken(report: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
     """Take one of several reports; one that is none does not keep the others from being taken."""
     try:
         update = decode(JobUpdate, report, Dialect.LEGACY)
     except ContractError as wrong:
         return {"StatusCode": StatusCode.FAILED.value, "errorDialog": str(wrong)}
-    answer = logic.report(update, progress=None, shown=None, by=by)
+    try:
+        answer = logic.report(update, progress=None, shown=None, by=identity.name, queues=identity.queues)
+    except NotAllowed as refused:
+        return {"StatusCode": StatusCode.PERMISSION_DENIED.value, "errorDialog": str(refused)}
     return {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.LEGACY)}
 
 
 _PANDA_ID = Argument("pandaID", INTEGER, "Number of the job.")
 
 
-@asked(Role.PILOT, Role.PRODUCTION, takes=(_PANDA_ID, Argument("modeOn", TRUTH, "True switches it on.")))
+@asked(Role.PILOT, *OWNERS, takes=(_PANDA_ID, Argument("modeOn", TRUTH, "True switches it on.")))
 def set_debug_mode(request: HttpRequest, identity: Identity, **said: Any) -> HttpResponse:
     """Switch the debug mode of a job on or off; a pilot does so where its queue says that it may."""
+    owners.refuse_others(identity, [said["pandaID"]])
     taskbuffer.command(said["pandaID"], (Command.DEBUG if said["modeOn"] else Command.DEBUG_OFF).value)
     return HttpResponse("Succeeded", content_type="text/plain")
 
 
-@asked(Role.PRODUCTION, takes=(Argument("jobs", JOBS, "Jobs in JSON."),))
+@asked(Role.PRODUCTION, Role.USER, takes=(Argument("jobs", JOBS, "Jobs in JSON."),))
 def submit_jobs(request: HttpRequest, identity: Identity, jobs: list[Any]) -> HttpResponse:
     """Take jobs, all or none; answer (PandaID, jobDefinitionID, jobName) of each."""
     return plain(request, submit_orders(jobs, identity))
@@ -114,7 +119,7 @@ def submit_jobs(request: HttpRequest, identity: Identity, jobs: list[Any]) -> Ht
 _NO_PICKLE = Argument("no_pickle", TRUTH, "Whether the caller reads JSON.", False)
 
 
-@asked(Role.PRODUCTION, Role.READER, takes=(_IDS, _NO_PICKLE))
+@asked(*READERS, takes=(_IDS, _NO_PICKLE))
 def get_job_status(request: HttpRequest, identity: Identity, ids: list[int], no_pickle: bool) -> HttpResponse:
     """Describe jobs in PanDA's columns, in their order; `null` for one that is not known. In JSON alone."""
     if not no_pickle and not asks_for_json(request):
@@ -131,7 +136,7 @@ def get_job_status(request: HttpRequest, identity: Identity, ids: list[int], no_
 _CODE = Argument("code", INTEGER, "PanDA's kill code; a plain kill without one.", None)
 
 
-@asked(Role.PRODUCTION, takes=(_IDS, _CODE))
+@asked(*OWNERS, takes=(_IDS, _CODE))
 def kill_jobs(request: HttpRequest, identity: Identity, ids: list[int], code: int | None) -> HttpResponse:
     """End jobs; answer for each whether it ended or will."""
     return plain(request, end_jobs(ids, code, identity))

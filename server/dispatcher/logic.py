@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from pilot.contract.job import PANDA_MB
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import ONLINE, QueueData
 from pilot.contract.states import FINAL
+from server.accounts.rules import NotAllowed
 from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, order
 from server.lib.remembered import Remembered
@@ -18,7 +20,7 @@ from server.pilots import logic as pilots
 from server.services.wake import wake
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer import queries
-from server.taskbuffer.values import ClaimOrder, Progress
+from server.taskbuffer.values import ClaimOrder, OtherQueue, Progress
 from server.taskbuffer.verdict import attempt_of
 
 #: Most jobs that one request is given.
@@ -31,12 +33,17 @@ QUEUES = Remembered(pandaconfig.queue, seconds=1.0)
 KINDS = Remembered(queries.kinds_of, seconds=1.0)
 
 
-def acquire(request: WorkRequest, request_id: str, *, repeatable: bool, by: str) -> list[dict[str, Any]]:
+def acquire(
+    request: WorkRequest, request_id: str, *, repeatable: bool, by: str, queues: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """Answer the jobs for a request for work, in PanDA's dictionary form.
 
     Raises:
+        NotAllowed: the pilot speaks for other queues.
         ContractError: there is no such queue, or the number of jobs is not one.
     """
+    if queues and request.queue not in queues:
+        raise NotAllowed(f"siteName: this token is for {', '.join(sorted(queues))}, not for {request.queue}")
     if request.count < 1:
         raise ContractError(f"nJobs: {request.count} is less than 1", field_name="nJobs")
     try:
@@ -55,7 +62,9 @@ def acquire(request: WorkRequest, request_id: str, *, repeatable: bool, by: str)
     return jobs
 
 
-def report(update: JobUpdate, *, progress: Progress | None, shown: str | None = "", by: str) -> UpdateAnswer:
+def report(
+    update: JobUpdate, *, progress: Progress | None, shown: str | None = "", by: str, queues: Collection[str] = ()
+) -> UpdateAnswer:
     """Take a pilot's report, and answer with the command for it. Who lives on what it says is woken.
 
     Args:
@@ -64,11 +73,24 @@ def report(update: JobUpdate, *, progress: Progress | None, shown: str | None = 
         shown: The command to look at something that it answers; ``None`` from a pilot that says no such thing, which is
             told to look at something once.
         by: Who reports.
+        queues: The queues that it speaks for; none: all.
+
+    Raises:
+        NotAllowed: the report would change a job of another queue.
     """
+    try:
+        return _report(update, progress, shown, by, queues)
+    except OtherQueue as refused:
+        raise NotAllowed(f"jobId: {refused}; this token may report on the jobs of its queue only") from refused
+
+
+def _report(
+    update: JobUpdate, progress: Progress | None, shown: str | None, by: str, queues: Collection[str]
+) -> UpdateAnswer:
     if shown:
-        taskbuffer.was_shown(update.job_id, attempt_of(update), [shown], update.stdout or "nothing")
+        taskbuffer.was_shown(update.job_id, attempt_of(update), [shown], update.stdout or "nothing", queues)
         update = replace(update, stdout=None)  # these are not the payload's last lines
-    answer = taskbuffer.apply_update(update, by=by, progress=progress)
+    answer = taskbuffer.apply_update(update, by=by, progress=progress, queues=queues)
     if shown is None and (looks := taskbuffer.looks_in(answer.command)):
         taskbuffer.was_shown(update.job_id, attempt_of(update), looks)
     if update.state in FINAL:

@@ -11,6 +11,7 @@ from pilot.contract.codec import TEXT, ContractError, Dialect, decode, encode
 from pilot.contract.messages import NO_JOBS_TEXT, JobUpdate, StatusCode, WorkRequest
 from server.accounts.identity import Identity
 from server.accounts.models import Role
+from server.accounts.rules import READERS, NotAllowed
 from server.dispatcher import headers, logic
 from server.dispatcher.v1 import GET, JOB_IDS, MOST_JOBS, NothingToGive, method, slip, told
 from server.lib.arguments import OBJECTS, TIMEOUT, Argument
@@ -22,7 +23,7 @@ def acquire_jobs(request: HttpRequest, identity: Identity, work: WorkRequest) ->
     """Give a pilot jobs, in PanDA's form of a job. Without any, `success` is false and the message says so."""
     work = headers.with_cores(request, work)
     name, repeatable = headers.request_id(request)
-    jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name)
+    jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name, queues=identity.queues)
     if not jobs:
         raise NothingToGive(NO_JOBS_TEXT)
     return {"StatusCode": StatusCode.OK.value, "jobs": jobs}
@@ -32,7 +33,7 @@ def acquire_jobs(request: HttpRequest, identity: Identity, work: WorkRequest) ->
 def update_job(request: HttpRequest, identity: Identity, update: JobUpdate) -> Any:
     """Take a pilot's report on a job, and answer with the command for it."""
     progress, shown = headers.progress(request), headers.shown(request)
-    answer = logic.report(update, progress=progress, shown=shown, by=identity.name)
+    answer = logic.report(update, progress=progress, shown=shown, by=identity.name, queues=identity.queues)
     return {"StatusCode": StatusCode.OK.value, **encode(headers.addressed(request, update, answer), Dialect.V1)}
 
 
@@ -45,21 +46,24 @@ def update_jobs_bulk(request: HttpRequest, identity: Identity, job_list: Any, ha
     """Take reports on several jobs, as Harvester sends them; answer to each as `update_job` does, in its envelope."""
     if len(job_list) > MOST_JOBS:
         raise ContractError(f"job_list: {len(job_list)} jobs; at most {MOST_JOBS} in a call", field_name="job_list")
-    return [_taken(entry, identity.name) for entry in job_list]
+    return [_taken(entry, identity) for entry in job_list]
 
 
-def _taken(entry: Mapping[str, Any], by: str) -> dict[str, Any]:
+def _taken(entry: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
     """Take one of several reports; one that is none does not keep the others from being taken."""
     try:
         update = decode(JobUpdate, entry, Dialect.V1)
     except ContractError as wrong:
         return {"success": False, "message": slip(wrong), "data": None}
-    answer = logic.report(update, progress=None, shown=None, by=by)
+    try:
+        answer = logic.report(update, progress=None, shown=None, by=identity.name, queues=identity.queues)
+    except NotAllowed as refused:
+        return {"success": False, "message": str(refused), "data": None}
     data = {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.V1)}
     return {"success": True, "message": "", "data": data}
 
 
-@method(Role.PILOT, Role.PRODUCTION, Role.READER, takes=(JOB_IDS, TIMEOUT), verbs=(GET,))
+@method(Role.PILOT, *READERS, takes=(JOB_IDS, TIMEOUT), verbs=(GET,))
 def get_job_status(request: HttpRequest, identity: Identity, job_ids: list[int], timeout: int | None) -> Any:
     """Answer state and attempt of those of these jobs that there are."""
     found = queries.states_of(job_ids)

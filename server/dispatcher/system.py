@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from server.accounts.identity import Identity
 from server.accounts.models import Role
+from server.accounts.rules import READERS
 from server.dispatcher.v1 import GET, POST, method, open_method
 from server.lib.arguments import TIMEOUT
 
@@ -35,7 +36,7 @@ def attributes(request: HttpRequest, identity: Identity) -> dict[str, dict[str, 
     return {"headers": said, "environment": environment}
 
 
-@method(Role.PILOT, Role.PRODUCTION, Role.READER, takes=(TIMEOUT,), verbs=(GET,))
+@method(Role.PILOT, *READERS, takes=(TIMEOUT,), verbs=(GET,))
 def get_resource_types(request: HttpRequest, identity: Identity, timeout: int | None) -> Any:
     """Answer the resource types, of which this server has none: its jobs ask for cores and memory themselves."""
     return []

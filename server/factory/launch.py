@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ class Launch:
     wrapper: Path
     bundle: Path | None
     server_url: str
-    token_file: Path
+    token_file: Callable[[str], Path]  # of a queue's pilots
     bundle_cache: Path | None = None
 
     def template(self, key: str, queue: str, *, options: Sequence[str], grace: float) -> Template:
@@ -46,7 +46,8 @@ class Launch:
             raise CannotLaunch(
                 "COMPASS_SERVER_URL is not set: the address at which pilots reach this server is expected"
             )
-        for path in (self.wrapper, self.bundle, self.token_file):
+        token_file = self.token_file(queue)
+        for path in (self.wrapper, self.bundle, token_file):
             if not path.is_file():
                 raise CannotLaunch(f"{path} is not there")
         return {
@@ -57,7 +58,7 @@ class Launch:
             "COMPASS_BUNDLE_SHA256": sha256_of(self.bundle),
             **({"COMPASS_BUNDLE_CACHE": str(self.bundle_cache)} if self.bundle_cache else {}),
             "COMPASS_PILOT__SERVER__URL": self.server_url,
-            "COMPASS_PILOT__SERVER__TOKEN_FILE": str(self.token_file),
+            "COMPASS_PILOT__SERVER__TOKEN_FILE": str(token_file),
             "COMPASS_PILOT__QUEUE__NAME": queue,
         }
 

@@ -11,6 +11,7 @@ from server.services.registry import Figures, Turn, periodic
 @periodic("factory.cycle", every=2, limit=300)
 def cycle(turn: Turn) -> Figures:
     """Submit pilots where jobs wait, and follow those that were submitted."""
+    setup.renew_passes()
     return asdict(logic.cycle(turn.now, system_of=setup.system_of, launch=setup.launch(), keep=turn.keep))
 
 

@@ -15,7 +15,7 @@ class Remembered(Generic[K, V]):
 
     def __init__(self, look_up: Callable[[K], V], *, seconds: float, most: int = 1000) -> None:
         self._look_up = look_up
-        self._seconds = seconds
+        self.seconds = seconds
         self._most = most
         self._known: dict[K, tuple[float, V]] = {}
 
@@ -27,7 +27,7 @@ class Remembered(Generic[K, V]):
         value = self._look_up(key)
         if len(self._known) >= self._most:
             self.forget()
-        self._known[key] = (now + self._seconds, value)
+        self._known[key] = (now + self.seconds, value)
         return value
 
     def forget(self) -> None:

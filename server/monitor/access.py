@@ -11,11 +11,9 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 
-from server.accounts.rules import Role, allow, everyone
+from server.accounts.rules import READERS, allow, everyone
 
 View = Callable[..., HttpResponse]
-
-READERS = (Role.READER, Role.PRODUCTION)
 
 
 def readable(view: View) -> View:

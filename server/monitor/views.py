@@ -7,9 +7,9 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from server.accounts.rules import Identity, allow
+from server.accounts.rules import READERS, Identity, Role, allow, refuse_others
 from server.lib.http import envelope, refusal
-from server.monitor.access import READERS, readable, wants_json
+from server.monitor.access import readable, wants_json
 from server.monitor.joblog import MOST, job_log
 from server.monitor.jobs import descriptions, is_job_number, job_ids_of
 from server.monitor.overview import event_lines, overview
@@ -91,4 +91,6 @@ def get_shown(request: HttpRequest, identity: Identity) -> HttpResponse:
     number = request.GET.get("job_id", "")
     if not is_job_number(number):
         return refusal(request, f"job_id: {number!r} is not the number of a job")
+    if identity.role is not Role.READER:
+        refuse_others(identity, taskbuffer.owners_of([int(number)]))
     return envelope({"text": taskbuffer.live_shown(int(number))})

@@ -11,13 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from pilot.contract.codec import INTEGER, OBJECT, TEXT, TRUTH
-from server.accounts.rules import Identity, Role, allow
+from server.accounts.rules import READERS, Identity, Role, allow
 from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
 from server.production import logic, queries
 from server.production.definition import BadDefinition
-
-READERS = (Role.READER, Role.PRODUCTION)
 
 
 class BadArguments(ValueError):

@@ -57,6 +57,7 @@ class Environment:
     wrapper: str = key("", help="Script that starts the bundle; the project's own when left out.")
     signing_key: str = key("", help="File with the private key that jobs are signed with; without one they are not.")
     broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
+    pass_hours: int = key(24, low=1, help="Hours for which a pilot's pass is good; it is renewed long before.")
     open_pages: bool = key(False, help="Pages that only read need no login for callers on this machine itself.")
     log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")
 

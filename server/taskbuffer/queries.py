@@ -82,6 +82,12 @@ def states_of(job_ids: Iterable[int]) -> dict[int, tuple[str, str, int]]:
     return {pk: (state, command, attempt) for pk, state, command, attempt in rows}
 
 
+def owners_of(job_ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Answer (owner, queue) of each of these jobs that there is."""
+    rows = Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "user", "queue")
+    return {pk: (user, queue) for pk, user, queue in rows}
+
+
 def latest_by_state(most: int = 10_000) -> dict[str, int]:
     """Count the latest jobs by state; there is no index on the state, and a page must not read millions of rows."""
     newest = int(Job.objects.aggregate(newest=Max("pk"))["newest"] or 0)

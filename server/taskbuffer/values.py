@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pilot.contract.states import JobState
@@ -34,6 +35,10 @@ class Progress:
     total: int | None = None
 
 
+class OtherQueue(Exception):
+    """A report would change a job of a queue that its sender does not speak for; the text says which."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """A job as it was read at the begin of a transaction."""
@@ -46,6 +51,16 @@ class Standing:
     priority: int
     command: str
     taskbuffer_error: int
+    queue: str = ""
+
+    def refuse_others(self, queues: Collection[str]) -> None:
+        """Refuse who speaks for other queues only; none means for all.
+
+        Raises:
+            OtherQueue: it is so.
+        """
+        if queues and self.queue not in queues:
+            raise OtherQueue(f"job {self.job_id} is of the queue {self.queue}, not of {', '.join(sorted(queues))}")
 
     @property
     def attempts_left(self) -> bool:

@@ -58,7 +58,7 @@ def cut(text: str, at_most: int) -> str:
 def standing(cursor: CursorWrapper, job_id: int) -> Standing | None:
     """Read a job as it stands."""
     cursor.execute(
-        "SELECT state, attempt, max_attempts, bucket_id, priority, command, taskbuffer_error"
+        "SELECT state, attempt, max_attempts, bucket_id, priority, command, taskbuffer_error, queue"
         " FROM taskbuffer_job WHERE id = %s",
         (job_id,),
     )

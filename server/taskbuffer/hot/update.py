@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,21 +21,33 @@ from server.taskbuffer.values import Progress, Standing
 from server.taskbuffer.verdict import Ordered, Verdict
 
 
-def apply_update(update: JobUpdate, progress: Progress | None, now: datetime, by: str) -> UpdateAnswer:
+def apply_update(
+    update: JobUpdate, progress: Progress | None, now: datetime, by: str, queues: Collection[str] = ()
+) -> UpdateAnswer:
     """Move a job to what its pilot reports, and answer what the pilot is to do.
 
     The same final report twice gets the same answer twice. A report on another attempt than the current one, or on a
     job that no pilot has, changes nothing: its pilot is told to stop.
+
+    Raises:
+        OtherQueue: the report would change a job of none of these queues, if there are any.
     """
     while True:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                return _apply(cursor, update, progress, now, by)
+                return _apply(cursor, update, progress, now, by, queues)
         except rows.LostRace:
             continue  # read it again: each turn of this loop is somebody else's progress
 
 
-def _apply(cursor: CursorWrapper, update: JobUpdate, progress: Progress | None, now: datetime, by: str) -> UpdateAnswer:
+def _apply(
+    cursor: CursorWrapper,
+    update: JobUpdate,
+    progress: Progress | None,
+    now: datetime,
+    by: str,
+    queues: Collection[str],
+) -> UpdateAnswer:
     job = rows.standing(cursor, update.job_id)
     if job is None:
         return UpdateAnswer(decide.STALE.command)
@@ -44,6 +56,7 @@ def _apply(cursor: CursorWrapper, update: JobUpdate, progress: Progress | None, 
     verdict = decide.judge(job, update, missing)
     if verdict.stale:
         return UpdateAnswer(_answer_again(cursor, update) or verdict.command)
+    job.refuse_others(queues)
     if verdict.end_of_attempt is None:
         _stay_or_go_on(cursor, job, verdict, update, progress, now, by)
     else:

@@ -6,7 +6,7 @@ Something to be looked at is told until it was shown.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -54,7 +54,9 @@ def command(job_id: int, text: str) -> None:
 
 
 @transaction.atomic
-def was_shown(job_id: int, attempt: int, looks: Sequence[str], text: str = "") -> None:
+def was_shown(
+    job_id: int, attempt: int, looks: Sequence[str], text: str = "", queues: Collection[str] = ()
+) -> None:
     """Tell a pilot no more to look at something: it has shown it, or been told by an answer that it will not confirm.
 
     Nothing happens when the job is at another attempt, or nobody waits for any of them: a report may come twice.
@@ -64,11 +66,16 @@ def was_shown(job_id: int, attempt: int, looks: Sequence[str], text: str = "") -
         attempt: Of which the pilot speaks.
         looks: The commands.
         text: What it has shown, which is kept, after what it has shown before; "" when it has not.
+        queues: The queues that it speaks for; none: all.
+
+    Raises:
+        OtherQueue: the job is of another queue.
     """
     with connection.cursor() as cursor:
         job = rows.standing(cursor, job_id)
         if job is None or job.attempt != attempt:
             return
+        job.refuse_others(queues)
         left = without(job.command, looks)
         if left == job.command:  # said twice, or of a question that another has taken the place of
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,12 @@ def claim(order: ClaimOrder, *, now: datetime | None = None) -> list[dict[str, A
 
 
 def apply_update(
-    update: JobUpdate, *, by: str, progress: Progress | None = None, now: datetime | None = None
+    update: JobUpdate,
+    *,
+    by: str,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+    queues: Collection[str] = (),
 ) -> UpdateAnswer:
     """Take a pilot's report and answer what it is to do; see `hot.apply_update`."""
-    return hot.apply_update(update, progress, now or timezone.now(), by)
+    return hot.apply_update(update, progress, now or timezone.now(), by, queues)

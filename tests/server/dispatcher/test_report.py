@@ -6,12 +6,14 @@ import pytest
 
 from pilot.contract.messages import JobUpdate, WorkRequest
 from pilot.contract.states import JobState
+from server.accounts.rules import NotAllowed
 from server.dispatcher import logic
 from server.pilots import logic as pilots
 from server.pilots.logic import Place
 from server.pilots.models import Pilot
 from server.services import queries, schedules
 from server.services.registry import declared
+from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import Attempt
 from tests.server import jobs
 from tests.server.services.conftest import BEGIN
@@ -57,3 +59,21 @@ def test_a_final_report_wakes_the_production(state, woken, settings, tmp_path):
     schedules.install(declared())
     logic.report(JobUpdate(job_id=1, attempt=1, state=state), progress=None, by="a-pilot")
     assert queries.wanted() == woken
+
+
+def test_a_pilot_of_one_queue_gets_no_jobs_of_another(queue):
+    jobs.submit()
+    with pytest.raises(NotAllowed, match="siteName: this token is for A, B, not for LOCAL"):
+        logic.acquire(WorkRequest(queue=queue), "a-request-1", repeatable=True, by="a", queues={"B", "A"})
+    assert logic.acquire(WorkRequest(queue=queue), "a-request-1", repeatable=True, by="a", queues={"A", queue})
+
+
+@pytest.mark.parametrize("shown", ["", "ps"])
+def test_a_pilot_of_one_queue_does_not_report_on_jobs_of_another(queue, shown):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    taskbuffer.command(job_id, "ps")
+    update = JobUpdate(job_id=job_id, attempt=1, state=JobState.RUNNING, stdout="text")
+    with pytest.raises(NotAllowed, match="this token may report on the jobs of its queue only"):
+        logic.report(update, progress=None, shown=shown, by="a-pilot", queues={"REMOTE"})
+    assert jobs.state_of(job_id) == "sent"

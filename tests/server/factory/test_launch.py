@@ -11,7 +11,9 @@ from server.factory.launch import CannotLaunch, Launch
 def launch(tmp_path) -> Launch:
     for name in ("wrapper.sh", "pilot.pyz", "pilot.token"):
         (tmp_path / name).write_text(f"secret of {name}")
-    return Launch(tmp_path / "wrapper.sh", tmp_path / "pilot.pyz", "http://127.0.0.1:1", tmp_path / "pilot.token")
+    return Launch(
+        tmp_path / "wrapper.sh", tmp_path / "pilot.pyz", "http://127.0.0.1:1", lambda queue: tmp_path / "pilot.token"
+    )
 
 
 def start(launch):

@@ -80,7 +80,9 @@ def activate(count: int, queue: str = "LOCAL") -> None:
 def launch(tmp_path) -> Launch:
     for name in ("wrapper.sh", "pilot.pyz", "pilot.token"):
         (tmp_path / name).write_text("exit 0")
-    return Launch(tmp_path / "wrapper.sh", tmp_path / "pilot.pyz", "http://127.0.0.1:1", tmp_path / "pilot.token")
+    return Launch(
+        tmp_path / "wrapper.sh", tmp_path / "pilot.pyz", "http://127.0.0.1:1", lambda queue: tmp_path / "pilot.token"
+    )
 
 
 @pytest.fixture

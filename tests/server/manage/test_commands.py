@@ -67,6 +67,21 @@ def test_tokens_are_made_listed_and_revoked(home, tmp_path):
     assert path.read_text().strip() not in listed
 
 
+def test_people_have_tokens_and_pilots_have_passes_and_who_is_banned_is_shown(home, tmp_path):
+    made = command(home, "token", "create", "notebook", "--role", "user", "--person", "alice")
+    assert made.returncode == 0, made.stderr
+    assert command(home, "token", "ban", "alice", "--because", "tests").returncode == 0
+    site = command(home, "token", "create", "site-a", "--role", "pilot", "--queue", "LOCAL", "--queue", "B")
+    assert site.returncode == 0, site.stderr
+    path = tmp_path / "pass"
+    assert command(home, "token", "pass", "site-a", "--hours", "2", "--file", str(path)).returncode == 0
+    assert (path.read_text()[:4], path.stat().st_mode & 0o777) == ("cpp_", 0o600)
+    listed = command(home, "token", "list").stdout
+    assert " of alice (banned)" in listed
+    assert " at LOCAL, B" in listed
+    assert command(home, "token", "lift_ban", "alice").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -75,6 +90,10 @@ def test_tokens_are_made_listed_and_revoked(home, tmp_path):
         (("token", "create", "pilot", "--role", "pilot"), "in use"),
         (("token", "create", "x", "--role", "king"), "invalid choice: 'king'"),
         (("token", "create", "x", "--role", "pilot", "--days", "0"), "--days: 0 is less than 1"),
+        (("token", "create", "x", "--role", "user"), "name the person"),
+        (("token", "pass", "pilot", "--hours", "0"), "--hours: 0 is less than 1"),
+        (("token", "pass", "production"), "is no token of pilots"),
+        (("token", "ban", "nobody"), "nobody whom we know"),
         (("token", "revoke", "nobody"), "no valid token"),
         (("dance",), "Unknown command: 'dance'"),
     ],

@@ -168,3 +168,17 @@ def test_what_a_pilot_was_asked_to_show_is_answered(ask, queue):
     assert ask("get_shown", job_id=job_id)["data"] == {"text": "$ ls\npayload.stdout\n"}
     assert ask("get_shown", job_id=job_id + 1)["data"] == {"text": ""}
     assert "job_id: 'x' is not the number of a job" in ask("get_shown", job_id="x")["message"]
+
+
+def test_a_user_looks_into_its_own_jobs_and_a_reader_into_all(queue, client):
+    own, others = (jobs.submit(user=name)[0] for name in ("alice", "bob"))
+    asked = {
+        name: {"Authorization": f"Bearer {create_token(name, role, **more)}"}
+        for name, role, more in (("alices", Role.USER, {"person": "alice"}), ("reads", Role.READER, {}))
+    }
+    answers = {
+        (name, number): client.get("/api/v1/job/get_shown", {"job_id": number}, headers=headers).json()["success"]
+        for name, headers in asked.items()
+        for number in (own, others)
+    }
+    assert answers == {("alices", own): True, ("alices", others): False, ("reads", own): True, ("reads", others): True}

@@ -12,7 +12,7 @@ from pilot.contract.messages import JobUpdate
 from pilot.contract.states import JobState
 from server.taskbuffer import logic
 from server.taskbuffer.models import Attempt, Job, JobEvent, JobFile, JobReport, Live
-from server.taskbuffer.values import Progress
+from server.taskbuffer.values import OtherQueue, Progress
 from tests.server import jobs
 
 
@@ -153,3 +153,17 @@ def test_a_heartbeat_takes_two_statements(job_id):
     with CaptureQueriesContext(connection) as executed:
         jobs.report(job_id, "running")
     assert len([each for each in executed if "SAVEPOINT" not in each["sql"]]) == 2
+
+
+def test_who_speaks_for_another_queue_changes_nothing(job_id):
+    update = JobUpdate(job_id=job_id, state=JobState.RUNNING, attempt=1)
+    with pytest.raises(OtherQueue, match=f"job {job_id} is of the queue LOCAL, not of A, B"):
+        logic.apply_update(update, by="pilot", now=jobs.NOW, queues={"A", "B"})
+    assert jobs.state_of(job_id) == "sent"
+    logic.apply_update(update, by="pilot", now=jobs.NOW, queues={"A", "LOCAL"})
+    assert jobs.state_of(job_id) == "running"
+
+
+def test_a_stale_report_is_answered_whatever_queue_it_speaks_for(job_id):
+    update = JobUpdate(job_id=job_id, state=JobState.RUNNING, attempt=7)
+    assert logic.apply_update(update, by="pilot", now=jobs.NOW, queues={"A"}).command == "tobekilled"

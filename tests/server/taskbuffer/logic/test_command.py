@@ -7,6 +7,7 @@ import pytest
 from pilot.contract.codec import ContractError
 from server.taskbuffer import logic, queries
 from server.taskbuffer.models import SHOWN_MOST, Job
+from server.taskbuffer.values import OtherQueue
 from tests.server import jobs
 
 
@@ -115,3 +116,12 @@ def test_another_attempts_pilot_has_shown_nothing_of_this_one(queue):
     logic.was_shown(job_id, 7, ["ls"])
     logic.was_shown(job_id + 1, 1, ["ls"])
     assert Job.objects.get().command == "ls"
+
+
+def test_nobody_shows_anything_for_a_job_of_another_queue(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    logic.command(job_id, "ps")
+    with pytest.raises(OtherQueue, match="is of the queue LOCAL, not of A"):
+        logic.was_shown(job_id, 1, ["ps"], "something", {"A"})
+    assert (Job.objects.get().command, queries.live_shown(job_id)) == ("ps", "")

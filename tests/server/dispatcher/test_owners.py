@@ -1,0 +1,57 @@
+"""Whose jobs are whose."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilot.contract.codec import ContractError
+from server.accounts.identity import Identity
+from server.accounts.models import Role
+from server.accounts.rules import NotAllowed
+from server.dispatcher.owners import as_their_own, refuse_others
+from tests.server import jobs
+
+ALICE = Identity("notebook", Role.USER, "alice")
+MANAGER = Identity("manager", Role.PRODUCTION)
+
+
+def own(**spec):
+    return as_their_own(ALICE, [jobs.order(**spec)])[0].spec
+
+
+@pytest.mark.parametrize(
+    ("label", "kept"), [("managed", "user"), ("user", "user"), ("panda", "panda"), ("test", "test")]
+)
+def test_what_a_user_submits_is_its_own_and_called_a_users(label, kept):
+    assert (own(label=label).user, own(label=label).label) == ("alice", kept)
+    assert own(user="alice").user == "alice"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [({"user": "bob"}, "prodUserName: 'bob' is not 'alice'"), ({"label": "install"}, "'install' is not one of a user")],
+)
+def test_a_user_submits_neither_for_others_nor_as_a_production(spec, words):
+    with pytest.raises(ContractError, match=words) as caught:
+        as_their_own(ALICE, [jobs.order(), jobs.order(**spec)])
+    assert caught.value.field_name.startswith("jobs[1].")
+
+
+def test_a_production_submits_in_anybodys_name():
+    orders = [jobs.order(user="bob")]
+    assert as_their_own(MANAGER, orders) is orders
+
+
+def test_nobody_acts_on_what_is_somebody_elses(queue):
+    mine, others = (jobs.submit(user=name)[0] for name in ("alice", "bob"))
+    refuse_others(ALICE, [mine, 999])
+    with pytest.raises(NotAllowed, match=f"job {others} is bob's"):
+        refuse_others(ALICE, [mine, others])
+    refuse_others(Identity("site", Role.SITE_ADMIN, queues=frozenset({queue})), [mine, others])
+    with pytest.raises(NotAllowed, match="you may act on jobs at REMOTE alone"):
+        refuse_others(Identity("site", Role.SITE_ADMIN, queues=frozenset({"REMOTE"})), [mine])
+
+
+def test_who_may_act_on_all_jobs_costs_no_statement(db, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        refuse_others(MANAGER, [1, 2])
