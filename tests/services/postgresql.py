@@ -9,8 +9,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from tests.services.containers import install, missing
 from tests.services.daemons import Daemons
@@ -23,10 +25,9 @@ PATIENCE = 30.0
 #: Whose it is where root runs the tests: the server refuses to be root's.
 ORDINARY = "nobody"
 
-#: Fast, and good for nothing that has to survive the machine.
+#: Fast: it survives the end of its processes, and not that of the machine.
 QUICK = """
 fsync = off
-synchronous_commit = off
 full_page_writes = off
 """
 CONFIGURATION = """
@@ -76,8 +77,14 @@ class PostgreSQL:
         self._daemons.stop("postgresql")
 
     def kill(self) -> None:
-        """End it as a power failure would; it may be started again."""
+        """End it with all its processes, as a power failure would; it may be started again."""
+        below = psutil.Process(self._daemons.pid("postgresql")).children(recursive=True)
         self._daemons.kill("postgresql")
+        for each in below:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        _, left = psutil.wait_procs(below, PATIENCE)
+        assert not left, left
 
     def make_database(self, name: str) -> None:
         self.execute(f'CREATE DATABASE "{name}"', "postgres")

@@ -29,13 +29,18 @@ class System:
     environment: dict[str, str] = field(default_factory=dict)  # beside what every pilot has
     started: list[subprocess.Popen[str]] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)  # settings of the server
+    workers: int = 1  # of the server
 
     def __post_init__(self):
         self.home, self.storage, self.base = (self.folder / name for name in ("home", "storage", "work"))
-        done = command(self.home, "init", "--local-queue", "LOCAL", "--storage", str(self.storage), "--slots", "0")
+        words = ("--local-queue", "LOCAL", "--storage", str(self.storage), "--slots", "0")
+        done = command(self.home, "init", *words, **self.told)
         assert done.returncode == 0, done.stderr
         self.port = free_port()
-        self.server = Server(self.home, self.port, workers=1, **self.told)
+        self.restart()
+
+    def restart(self):
+        self.server = Server(self.home, self.port, workers=self.workers, **self.told)
 
     def call(self, role, verb, path, fields=None):
         peer = Peer(self.port, (self.home / f"{role}.token").read_text().strip())
@@ -218,7 +223,7 @@ def test_a_server_that_dies_in_between_gets_the_report_when_it_is_back(system):
     release.write_text("go\n")
     with pytest.raises(subprocess.TimeoutExpired):
         pilot.wait(1)  # it has nobody to tell, and does not give up
-    system.server = Server(system.home, system.port, workers=1)
+    system.restart()
     assert pilot.wait(30) == 0
     assert system.state(job) == "finished"
 
