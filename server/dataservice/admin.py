@@ -10,6 +10,7 @@ from server.dataservice.models import (
     DatasetEvent,
     DatasetFile,
     Follower,
+    Lane,
     Replica,
     RequestEvent,
     Submission,
@@ -89,6 +90,12 @@ class SubmissionAdmin(MachineTableAdmin):
     list_display = ("number", "kind", "endpoint", "source", "state", "begun", "asked", "to_cancel")
     list_filter = ("state", "kind")
     search_fields = ("=number", "ticket")
+
+
+@admin.register(Lane)
+class LaneAdmin(MachineTableAdmin):
+    list_display = ("id", "kind", "endpoint", "source", "lifetime")
+    list_filter = ("kind",)
 
 
 @admin.register(Contact)

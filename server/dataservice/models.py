@@ -177,6 +177,22 @@ class Submission(models.Model):
         return f"{self.kind} {self.number}"
 
 
+class Lane(models.Model):
+    """What may go into one call to a storage. Few rows: what is due is looked for in each of them by an index."""
+
+    kind = models.CharField(max_length=10, choices=states.TransferKind.choices)
+    endpoint = models.CharField(max_length=250)
+    source = _words(250)
+    lifetime = models.FloatField(default=0)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=("endpoint", "kind", "source", "lifetime"), name="a_lane_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.endpoint}"
+
+
 class Transfer(models.Model):
     """One file of a request. ``tries`` only grows; it ends when it reaches ``allowed``."""
 
@@ -185,6 +201,7 @@ class Transfer(models.Model):
     kind = models.CharField(max_length=10, choices=states.TransferKind.choices)
     endpoint = models.CharField(max_length=250)
     source = models.CharField(max_length=250, default="", blank=True, help_text="The storage that it is copied from.")
+    lane = models.ForeignKey(Lane, models.PROTECT, related_name="transfers", db_index=False)
     state = _state(states.TransferState, states.TransferState.REQUESTED)
     submission = models.ForeignKey(Submission, models.SET_NULL, null=True, blank=True, related_name="transfers")
     tries = models.PositiveIntegerField(default=0)
@@ -205,7 +222,9 @@ class Transfer(models.Model):
         ordering = ("id",)
         constraints = (models.UniqueConstraint(fields=("request", "file"), name="a_file_once_in_a_request"),)
         indexes = (
-            models.Index(fields=("state", "due"), name="transfers_by_state"),
+            models.Index(fields=("lane", "state", "due"), name="transfers_by_lane"),
+            models.Index(fields=("state", "pinned_until"), name="transfers_by_pin"),
+            models.Index(fields=("state", "wanted_until"), name="transfers_by_wish"),
             models.Index(fields=("request", "state"), name="transfers_of_a_request"),
         )
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from server.dataservice.door import BATCH, batches
 from server.dataservice.limits import limits
 from server.dataservice.logic.files import move_replicas
-from server.dataservice.models import DatasetFile, Replica, Transfer, TransferEvent, TransferRequest
+from server.dataservice.models import DatasetFile, Lane, Replica, Transfer, TransferEvent, TransferRequest
 from server.dataservice.states import (
     LIVING,
     THERE,
@@ -118,7 +118,12 @@ def _write(order: _Order, numbers: Sequence[int]) -> TransferRequest:
         asked=order.now,
     )
     allowed = limits(order.kind).tries
-    transfers = [_transfer(order, request, number, sources.get(number, ""), allowed) for number in numbers]
+    chosen = {number: sources.get(number, "") for number in numbers}
+    lanes = {source: _lane(order, source) for source in sorted(set(chosen.values()))}
+    transfers = [
+        _transfer(order, request, number, source=source, lane=lanes[source], allowed=allowed)
+        for number, source in chosen.items()
+    ]
     made = Transfer.objects.bulk_create(transfers, batch_size=BATCH)
     TransferEvent.objects.bulk_create(
         [
@@ -131,7 +136,7 @@ def _write(order: _Order, numbers: Sequence[int]) -> TransferRequest:
     return request
 
 
-def _transfer(order: _Order, request: TransferRequest, file: int, source: str, allowed: int) -> Transfer:
+def _transfer(order: _Order, request: TransferRequest, file: int, *, source: str, lane: int, allowed: int) -> Transfer:
     alone = order.kind is not TransferKind.PRESTAGE
     return Transfer(
         request=request,
@@ -139,12 +144,21 @@ def _transfer(order: _Order, request: TransferRequest, file: int, source: str, a
         kind=order.kind.value,
         endpoint=order.endpoint,
         source=source,
+        lane_id=lane,
         allowed=allowed,
         created=order.now,
         since=order.now,
         due=order.now,
         busy=busy_key(file, order.endpoint) if alone else None,
     )
+
+
+def _lane(order: _Order, source: str) -> int:
+    """Answer the number of what goes into the same calls; a new one is written down."""
+    lane, _ = Lane.objects.get_or_create(
+        kind=order.kind.value, endpoint=order.endpoint, source=source, lifetime=order.lifetime
+    )
+    return lane.pk
 
 
 def busy_key(file: int, endpoint: str) -> str:

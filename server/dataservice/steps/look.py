@@ -14,9 +14,10 @@ from server.dataservice.limits import limits
 from server.dataservice.logic.consequences import follow_failures
 from server.dataservice.logic.files import move_replicas
 from server.dataservice.models import Transfer
-from server.dataservice.states import TO_BE_LOOKED_AT, ReplicaState, TransferKind, TransferState, values
-from server.dataservice.steps.contact import Silent, ask, checked, silent_last
-from server.dataservice.steps.tries import again, expected_of, not_after, paths_of, seconds
+from server.dataservice.states import TO_BE_LOOKED_AT, ReplicaState, TransferKind, TransferState
+from server.dataservice.steps.contact import Silent, ask, checked, silent_before
+from server.dataservice.steps.due import Line, due, lines
+from server.dataservice.steps.tries import again, expected_of, paths_of, seconds
 from server.dataservice.truth import Looked, Then, Wanted, follow, judge
 from server.dataservice.where import Rims
 from server.storage.base import Fault, FaultKind, Found
@@ -40,12 +41,18 @@ _NEXT = {
 
 
 def look(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
-    """Look at files that are said to be there; answer how many have moved."""
-    moved, silent, most = 0, set[str](), limits().calls_per_cycle
+    """Look at files that are said to be there; answer how many have moved.
+
+    Storages that were silent last time are asked when the others have been.
+    """
+    moved, silent, before, most = 0, set[str](), silent_before(), limits().calls_per_cycle
     while most:
         most -= 1
         keep()
-        group = _next_group(now, silent)
+        ready = [line for line in lines(tuple(K), TO_BE_LOOKED_AT, now) if line.lane.endpoint not in silent]
+        if not ready:
+            break
+        group = _group(min(ready, key=lambda line: line.lane.endpoint in before), ready, now)
         if not group:
             break
         try:
@@ -55,17 +62,21 @@ def look(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
     return moved
 
 
-def _next_group(now: datetime, silent: set[str]) -> list[Transfer]:
-    """Answer the files of one look: of one kind and state, at one storage."""
-    due = Transfer.objects.filter(not_after("due", now), state__in=values(TO_BE_LOOKED_AT))
-    first = due.exclude(endpoint__in=silent).order_by(silent_last(), "due", "pk").first()
-    if first is None:
-        return []
-    alike = due.filter(kind=first.kind, state=first.state, endpoint=first.endpoint)
-    _, checksums = _LOOKS[K(first.kind), S(first.state)]
-    bulk = limits(first.kind).bulk
+def _group(first: Line, ready: Sequence[Line], now: datetime) -> list[Transfer]:
+    """Answer the files of one look: of one kind and state, at one storage, also of several lanes."""
+    _, checksums = _LOOKS[K(first.lane.kind), first.state]
+    bulk = limits(first.lane.kind).bulk
     # To tell a checksum many storages read the file: fewer at once, so that there is a sign of life between.
-    return list(alike.order_by("due", "pk")[: max(bulk // 10, 1) if checksums else bulk])
+    most = max(bulk // 10, 1) if checksums else bulk
+    keys: list[int] = []
+    for line in ready:
+        if len(keys) < most and _asked_as(line) == _asked_as(first):
+            keys += due(line, now, most=most - len(keys))
+    return [one for batch in door.batches(keys) for one in Transfer.objects.filter(pk__in=batch).order_by("pk")]
+
+
+def _asked_as(line: Line) -> tuple[str, str, TransferState]:
+    return line.lane.endpoint, line.lane.kind, line.state
 
 
 def _look_at(transfers: Sequence[Transfer], rims: Rims, now: datetime) -> int:

@@ -90,7 +90,7 @@ def prolong(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[str
             break
         alike = ending.filter(endpoint=first.endpoint, wanted_until=first.wanted_until)
         with transaction.atomic():
-            keys = list(alike.order_by("pk").values_list("pk", flat=True)[: bounds.bulk])
+            keys = list(alike.order_by("pinned_until", "pk").values_list("pk", flat=True)[: bounds.bulk])
             rows = door.locked(keys, [S.PINNED])
             lifetime = min(bounds.pin, (first.wanted_until - now).total_seconds())
             submission = begin(rows, lifetime=lifetime, now=now, counts=False)
@@ -108,7 +108,7 @@ def prolong(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[str
 def expire(now: datetime) -> int:
     """Say of pins that have ended that they have; what is still wanted is asked for anew."""
     ended = Transfer.objects.filter(**PRESTAGES, state=S.PINNED, pinned_until__lte=now)
-    keys = list(ended.order_by("pk").values_list("pk", flat=True)[: 10 * door.BATCH])
+    keys = list(ended.order_by("pinned_until", "pk").values_list("pk", flat=True)[: 10 * door.BATCH])
     rows = door.locked(keys, [S.PINNED])
     columns = {"pinned_until": None, "submission": None}
     steps = [Step(row, S.EXPIRED, "its pin has ended", columns) for row in rows]

@@ -23,7 +23,8 @@ from server.dataservice.states import (
 )
 from server.dataservice.steps.calls import begin
 from server.dataservice.steps.contact import Silent, ask, checked
-from server.dataservice.steps.tries import again, not_after, paths_of
+from server.dataservice.steps.due import due, lines
+from server.dataservice.steps.tries import again, paths_of
 from server.dataservice.where import Rims
 from server.lib.moves import move
 from server.storage.base import Fault, FaultKind
@@ -51,13 +52,12 @@ def remove(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
 
 @transaction.atomic
 def _begin_some(now: datetime, silent: set[str]) -> Submission | None:
-    due = Transfer.objects.filter(kind=TransferKind.DELETE, state=S.REQUESTED).filter(not_after("due", now))
-    first = due.exclude(endpoint__in=silent).order_by("pk").first()
-    if first is None:
+    ready = [line for line in lines([TransferKind.DELETE], [S.REQUESTED], now) if line.lane.endpoint not in silent]
+    if not ready:
         return None
-    bulk = limits(TransferKind.DELETE).bulk
-    keys = list(due.filter(endpoint=first.endpoint).order_by("pk").values_list("pk", flat=True)[:bulk])
-    rows = door.locked(keys, [S.REQUESTED])
+    rows = door.locked(due(ready[0], now, most=limits(TransferKind.DELETE).bulk), [S.REQUESTED])
+    if not rows:
+        return None
     submission = begin(rows, lifetime=0, now=now)
     for row in rows:
         row.tries += 1

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Min
 
 from server.dataservice import door
 from server.dataservice.door import Step
@@ -16,23 +14,14 @@ from server.dataservice.models import Submission, Transfer
 from server.dataservice.states import Answer, SubmissionState, TransferKind, TransferState
 from server.dataservice.steps.calls import SERVICE, begin, call
 from server.dataservice.steps.contact import Silent, ask, checked, silent_before
-from server.dataservice.steps.tries import expected_of, not_after, paths_of
+from server.dataservice.steps.due import Line, due, lines
+from server.dataservice.steps.tries import expected_of, paths_of
 from server.dataservice.truth import Wanted, judge
 from server.dataservice.where import Rims
 from server.storage.base import Fault, FaultKind, Found
 
 NOTHING_SAID = Fault(FaultKind.FAILED, "the storage says nothing of it")
 CALLED = (TransferKind.PRESTAGE, TransferKind.ARCHIVE, TransferKind.REPLICATE)
-
-
-@dataclass(frozen=True)
-class Group:
-    """What goes into one call."""
-
-    kind: str
-    endpoint: str
-    source: str
-    lifetime: float
 
 
 def submit(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
@@ -50,11 +39,11 @@ def submit(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
 def _submit(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[str]) -> int:
     said = _recover(rims, now, keep, silent)
     most = limits().calls_per_cycle
-    for group in _groups(now):
-        while most and group.endpoint not in silent:
+    for line in lines(CALLED, [TransferState.REQUESTED], now):
+        while most and line.lane.endpoint not in silent:
             keep()
             most -= 1
-            submitted = _submit_some(group, rims, now, silent, keep)
+            submitted = _submit_some(line, rims, now, silent, keep)
             said += submitted
             if not submitted:
                 break
@@ -78,39 +67,24 @@ def _recover(rims: Rims, now: datetime, keep: Callable[[], None], silent: set[st
     return count
 
 
-def _groups(now: datetime) -> list[Group]:
-    """Answer what calls there are to make, the oldest wishes first."""
-    rows = _due(now).order_by().values_list("kind", "endpoint", "source", "request__lifetime")
-    return [Group(*row[:4]) for row in rows.annotate(oldest=Min("pk")).order_by("oldest")]
-
-
-def _due(now: datetime):  # type: ignore[no-untyped-def]
-    rows = Transfer.objects.filter(state=TransferState.REQUESTED, submission=None, kind__in=CALLED)
-    rows = rows.filter(not_after("due", now))
-    return rows.filter(wanted_until=None) | rows.filter(wanted_until__gt=now)
-
-
-def _submit_some(group: Group, rims: Rims, now: datetime, silent: set[str], keep: Callable[[], None]) -> int:
+def _submit_some(line: Line, rims: Rims, now: datetime, silent: set[str], keep: Callable[[], None]) -> int:
     """Make one call; answer how many files it was for."""
-    bounds = limits(group.kind)
+    lane, bounds = line.lane, limits(line.lane.kind)
     with transaction.atomic():
-        rows = _due(now).filter(kind=group.kind, endpoint=group.endpoint, source=group.source)
-        keys = list(
-            rows.filter(request__lifetime=group.lifetime).order_by("pk").values_list("pk", flat=True)[: bounds.bulk]
-        )
-        transfers = [one for one in door.locked(keys, [TransferState.REQUESTED]) if one.submission_id is None]
+        here = door.locked(due(line, now, most=bounds.bulk), [TransferState.REQUESTED])
+        transfers = [one for one in here if one.submission_id is None]
         if not transfers:
             return 0
-        if group.kind == TransferKind.ARCHIVE and not group.source:
+        if lane.kind == TransferKind.ARCHIVE and not lane.source:
             _watch(transfers, now)
             return len(transfers)
-        submission = begin(transfers, lifetime=min(group.lifetime, bounds.pin), now=now)
+        submission = begin(transfers, lifetime=min(lane.lifetime, bounds.pin), now=now)
     try:
-        if group.kind != TransferKind.PRESTAGE:
+        if lane.kind != TransferKind.PRESTAGE:
             _make_room(submission, rims, now, keep)
         call(submission, rims, now)
     except Silent:
-        silent.add(group.endpoint)
+        silent.add(lane.endpoint)
     return len(transfers)
 
 

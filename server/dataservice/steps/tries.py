@@ -31,8 +31,12 @@ def seconds(number: float) -> timedelta:
 
 def not_after(column: str, moment: datetime) -> Q:
     """Say that a time has come; one that lies further ahead than anything is put off was set by a wrong clock."""
-    farthest = seconds(max(DAY, limits().look_every) + HOUR)
-    return Q(**{f"{column}__lte": moment}) | Q(**{f"{column}__gt": moment + farthest})
+    return Q(**{f"{column}__lte": moment}) | Q(**{f"{column}__gt": farthest(moment)})
+
+
+def farthest(moment: datetime) -> datetime:
+    """Answer a time beyond which nothing is put off."""
+    return moment + seconds(max(DAY, limits().look_every) + HOUR)
 
 
 def paths_of(transfers: Iterable[Transfer]) -> dict[int, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from server.dataservice import door
 from server.dataservice.door import Step
-from server.dataservice.models import Dataset, Transfer, TransferEvent, TransferRequest
+from server.dataservice.models import Dataset, Lane, Transfer, TransferEvent, TransferRequest
 from server.dataservice.states import (
     DATASET_MOVES,
     FILE_MOVES,
@@ -67,8 +67,9 @@ def test_every_move_of_a_transfer_is_meant(kind):
 
 def transfer_in(file, kind, state):
     request = TransferRequest.objects.create(kind=kind, endpoint="TAPE", files=1, by="test", created=START)
+    lane, _ = Lane.objects.get_or_create(kind=kind, endpoint="TAPE")
     return Transfer.objects.create(
-        request=request, file_id=file, kind=kind, endpoint="TAPE", state=state, allowed=5, tries=2,
+        request=request, file_id=file, kind=kind, endpoint="TAPE", lane=lane, state=state, allowed=5, tries=2,
         created=START, since=START, due=START, busy="x" if state in LIVING else None,
     )  # fmt: skip
 

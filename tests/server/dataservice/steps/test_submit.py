@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from server.dataservice import logic
 from server.dataservice.models import Contact
 from server.dataservice.steps import submit
 from server.services.lease import LeaseLost
 from tests.server.dataservice.conftest import audit, filled, nothing, states
-
-
-def test_the_kinds_of_calls_are_read_and_not_each_file(world):
-    logic.request_prestage(filled(world, 50), "TAPE", 3600, "manager", now=world.now)
-    with CaptureQueriesContext(connection) as asked:
-        groups = submit._groups(world.now)
-    assert [(group.kind, group.endpoint, group.lifetime) for group in groups] == [("prestage", "TAPE", 3600.0)]
-    with connection.cursor() as cursor:
-        cursor.execute(asked[0]["sql"])
-        assert len(cursor.fetchall()) == 1
 
 
 def test_a_target_that_says_nothing_of_a_file_is_copied_to(world, monkeypatch):
