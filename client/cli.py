@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions, orders
+from client import actions, explain, orders
 from client.errors import ClientError
 from pilot.contract.version import PRODUCT
 
@@ -45,6 +45,10 @@ def parser() -> argparse.ArgumentParser:
     kill.add_argument("id", type=int, help="its number (PandaID)")
     kill.add_argument("--code", type=int, help="PanDA's kill code, such as 9: at once, without its pilot")
     kill.set_defaults(action=orders.kill)
+    why = commands.add_parser("explain", parents=[common], help="which queues could run a job, and why the others not")
+    why.add_argument("id", type=int, help="its number (PandaID)")
+    why.add_argument("--queue", default="", help="every rule of this queue alone")
+    why.set_defaults(action=explain.explain)
     status = commands.add_parser("status", parents=[common], help="jobs by state, tasks, pilots, services")
     status.add_argument("--watch", action="store_true", help="show it anew every second until Ctrl-C")
     status.set_defaults(action=actions.status)

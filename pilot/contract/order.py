@@ -53,7 +53,7 @@ _IN_MB = {"memory", "disk"}
 
 
 def order_from_wire(data: Mapping[str, Any]) -> JobOrder:
-    """Read one submitted job.
+    """Read one submitted job; one that names no queue has "" there, and is sent to one by brokerage.
 
     Raises:
         ContractError: a field is unknown, missing, out of range or of the wrong kind, or a file is named twice.
@@ -62,9 +62,8 @@ def order_from_wire(data: Mapping[str, Any]) -> JobOrder:
     for key in data:
         if key not in _COLUMNS and key not in _ORDER_KEYS:
             raise no_such_field(key, [*_COLUMNS, *_ORDER_KEYS], "a job")
-    for key in ("computingSite", "transformation"):
-        if not says_something(data.get(key)):
-            raise ContractError(f"{key}: missing; text is expected", field_name=key)
+    if not says_something(data.get("transformation")):
+        raise ContractError("transformation: missing; text is expected", field_name="transformation")
     values = {
         name: _column(data[key], key, name, kind, most)
         for key, (name, kind, most) in _COLUMNS.items()
@@ -89,7 +88,7 @@ def order_from_wire(data: Mapping[str, Any]) -> JobOrder:
         raise ContractError(f"maxAttempt: {attempts} is not between 1 and 100", field_name="maxAttempt")
     return JobOrder(
         spec=spec,
-        queue=_text(data["computingSite"], "computingSite", 128),
+        queue=_text(data["computingSite"], "computingSite", 128) if says_something(data.get("computingSite")) else "",
         max_attempts=attempts,
         share=_text(data["gshare"], "gshare", 32) if says_something(data.get("gshare")) else "",
         waits=read(data["waits"], TRUTH, "waits") if says_something(data.get("waits")) else False,
@@ -202,7 +201,7 @@ def _refuse_doubles(files: Sequence[FileSpec]) -> None:
 def order_to_wire(order: JobOrder) -> dict[str, Any]:
     """Write one job for submission; fields that hold their default are left out."""
     spec, plain = order.spec, JobSpec(id=0, attempt=0, transformation="")
-    data: dict[str, Any] = {"computingSite": order.queue, "maxAttempt": order.max_attempts}
+    data: dict[str, Any] = {**({"computingSite": order.queue} if order.queue else {}), "maxAttempt": order.max_attempts}
     for key, (name, *_) in _COLUMNS.items():
         value = getattr(spec, name)
         if value != getattr(plain, name):

@@ -1,10 +1,12 @@
-"""Which buckets a pilot may be given jobs from, and of every other one why not."""
+"""Which buckets a pilot may be given jobs from, in which order, and of every other one why not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from server.brokerage.shares import in_order
 
 _GB = 10**9
 
@@ -18,6 +20,8 @@ class Bucket(Protocol):
     def queue(self) -> str: ...
     @property
     def label(self) -> str: ...
+    @property
+    def share(self) -> str: ...
     @property
     def cores(self) -> int: ...
     @property
@@ -41,26 +45,57 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """The buckets that fit, and for each that does not, why."""
+class Standing:
+    """How the shares stand, as far as somebody has read it.
 
-    fitting: tuple[int, ...] = ()
+    ``running`` are the cores that each share has now, ``targets`` the part of everything that each leaf is to have, and
+    ``barred`` the shares of users who are given nothing, and why.
+    """
+
+    running: Mapping[str, int] = field(default_factory=dict)
+    targets: Mapping[str, float] = field(default_factory=dict)
+    barred: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tier:
+    """The buckets of one share that fit: what is queued in them is given out by priority, then by age."""
+
+    share: str
+    buckets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The buckets that fit, share by share, and for each that does not, why."""
+
+    tiers: tuple[Tier, ...] = ()
     refused: dict[int, str] = field(default_factory=dict)
 
+    @property
+    def fitting(self) -> tuple[int, ...]:
+        return tuple(bucket for tier in self.tiers for bucket in tier.buckets)
 
-def order(buckets: Iterable[Bucket], offer: Offer) -> Ranking:
+
+NOTHING_KNOWN = Standing()
+
+
+def order(buckets: Iterable[Bucket], offer: Offer, standing: Standing = NOTHING_KNOWN) -> Ranking:
     """Sort buckets into those that fit an offer and those that do not.
 
-    Among fitting ones the queue's own order decides: the highest priority first, then the oldest job.
+    The share that has least of what is its own comes first; within it the queue's own order decides: the highest
+    priority first, then the oldest job.
     """
-    fitting, refused = [], {}
+    fitting: dict[str, list[int]] = {}
+    refused = {}
     for bucket in buckets:
-        reason = why_not(bucket, offer)
+        reason = why_not(bucket, offer) or standing.barred.get(bucket.share, "")
         if reason:
             refused[bucket.pk] = reason
         else:
-            fitting.append(bucket.pk)
-    return Ranking(tuple(fitting), refused)
+            fitting.setdefault(bucket.share, []).append(bucket.pk)
+    shares = list(fitting) if len(fitting) < 2 else in_order(fitting, standing.running, standing.targets)
+    return Ranking(tuple(Tier(share, tuple(fitting[share])) for share in shares), refused)
 
 
 def why_not(bucket: Bucket, offer: Offer) -> str:

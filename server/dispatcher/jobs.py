@@ -15,6 +15,7 @@ from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import OWNERS, READERS
 from server.dispatcher import owners
+from server.brokerage import queries as brokerage
 from server.dispatcher.jobspec import JOBS
 from server.dispatcher.v1 import GET, JOB_ID, JOB_IDS, MOST_JOBS, method
 from server.lib.arguments import TIMEOUT, Argument
@@ -33,7 +34,7 @@ def submit(request: HttpRequest, identity: Identity, jobs: Sequence[Mapping[str,
 def submit_orders(jobs: Sequence[Mapping[str, Any]], identity: Identity) -> list[list[Any]]:
     """Take jobs; raises as `orders_of`, `owners` and the task buffer do."""
     orders = owners.as_their_own(identity, orders_of(jobs))
-    numbers = taskbuffer.submit(orders, by=identity.name)
+    numbers = taskbuffer.submit(brokerage.prepare(orders), by=identity.name)
     return [[number, 0, order.spec.name] for number, order in zip(numbers, orders, strict=True)]
 
 

@@ -12,6 +12,7 @@ from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import ONLINE, QueueData
 from pilot.contract.states import FINAL
 from server.accounts.rules import NotAllowed
+from server.brokerage import queries as brokerage
 from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, order
 from server.lib.remembered import Remembered
@@ -25,6 +26,9 @@ from server.taskbuffer.verdict import attempt_of
 
 #: Most jobs that one request is given.
 MOST_JOBS = 100
+
+#: Shares that are looked into one by one; after them all at once.
+MOST_SHARES = 3
 
 #: A change of a queue in the admin is seen by pilots after a second.
 QUEUES = Remembered(pandaconfig.queue, seconds=1.0)
@@ -99,20 +103,27 @@ def _report(
 
 
 def _claim(request: WorkRequest, offer: Offer, request_id: str, repeatable: bool, by: str) -> list[dict[str, Any]]:
-    ranking = order(KINDS.of(offer.queue).buckets, offer)
-    return taskbuffer.claim(
-        ClaimOrder(
-            buckets=ranking.fitting,
-            request_id=request_id,
-            repeatable=repeatable,
-            queue=offer.queue,
-            count=min(request.count, MOST_JOBS),
-            node=request.node[:128],
-            batch_id=request.scheduler_id[:80],
-            task_id=request.task_id,
-            by=by,
-        )
+    """Claim from the first share that has something queued; within it the task buffer's own order decides."""
+    ranking = order(KINDS.of(offer.queue).buckets, offer, brokerage.standing())
+    wanted = ClaimOrder(
+        buckets=ranking.fitting,
+        request_id=request_id,
+        repeatable=repeatable,
+        queue=offer.queue,
+        count=min(request.count, MOST_JOBS),
+        node=request.node[:128],
+        batch_id=request.scheduler_id[:80],
+        task_id=request.task_id,
+        by=by,
     )
+    if len(ranking.tiers) > 1:
+        queued = brokerage.queued_of(offer.queue)
+        filled = [tier for tier in ranking.tiers if not queued.isdisjoint(tier.buckets)]
+        for tier in filled[:MOST_SHARES]:
+            if jobs := taskbuffer.claim(replace(wanted, buckets=tier.buckets)):
+                brokerage.given(tier.share, sum(int(job["coreCount"]) for job in jobs))
+                return jobs
+    return taskbuffer.claim(wanted)  # there is one share, or what was queued a moment ago is gone
 
 
 def offer_of(request: WorkRequest, queue: QueueData) -> Offer:

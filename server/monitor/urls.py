@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.monitor import data_views, views
+from server.monitor import brokerage_views, data_views, views
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
     path("tasks/<str:name>", views.show_task, name="task"),
     path("jobs/<int:number>", data_views.show_job, name="job"),
+    path("jobs/<int:number>/queues", brokerage_views.show_explanation, name="job-queues"),
     path("data/", data_views.show_data, name="data"),
     path("data/requests/<int:number>", data_views.show_request, name="request"),
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),
     path("api/v1/system/get_status", views.get_status),
     path("api/v1/job/get_description", views.get_description),
+    path("api/v1/job/explain", brokerage_views.explain),
     path("api/v1/job/get_log", views.get_log),
     path("api/v1/job/get_shown", views.get_shown),
 ]

@@ -1,4 +1,4 @@
-"""Queues and storages in the admin, where they are edited; what pilots could not read is refused in the form."""
+"""Queues, storages, shares and limits of users in the admin; what pilots could not read is refused in the form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pilot.contract.codec import ContractError
 from server.lib.admin import TableAdmin
 from server.pandaconfig import logic
 from server.pandaconfig.merge import COLUMNS, NOT_FOR_PILOTS
-from server.pandaconfig.models import Schedconfig, StorageEndpoint
+from server.pandaconfig.models import GlobalShare, Schedconfig, StorageEndpoint, UserLimits
 
 _JSON = forms.JSONField(
     required=False,
@@ -95,3 +95,18 @@ class StorageAdmin(TableAdmin):
 
     def save_model(self, request: HttpRequest, obj: StorageEndpoint, form: Any, change: Any) -> None:
         logic.define_storage(obj.name, obj.data)
+
+
+@admin.register(GlobalShare)
+class ShareAdmin(TableAdmin):
+    """The tree of shares."""
+
+    list_display = ("name", "parent", "value", "prodsourcelabel", "workinggroup", "processingtype", "per_user")
+
+
+@admin.register(UserLimits)
+class UserLimitsAdmin(TableAdmin):
+    """Bans and quotas."""
+
+    list_display = ("name", "country", "banned", "max_queued", "max_running_cores")
+    search_fields = ("name",)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pilot.contract.job import JobOrder, Role
 from pilot.contract.states import JobState
+from server.brokerage import queries as brokerage
 from server.production.definition import LARGEST
 from server.production.judging import JobView
 from server.taskbuffer import logic, queries
@@ -87,9 +88,9 @@ def submit(orders: Iterable[JobOrder], *, by: str) -> list[int]:
     """Submit jobs; their numbers come in the same order. Belongs into the transaction that writes the numbers down.
 
     Raises:
-        ContractError: the task buffer cannot take one of them; none was taken.
+        ContractError: the task buffer cannot take one of them, or its user is banned; none was taken.
     """
-    return logic.submit(orders, by=by)
+    return logic.submit(brokerage.prepare(list(orders)), by=by)
 
 
 def retry(numbers: Collection[int], *, by: str) -> dict[int, str]:

@@ -73,12 +73,19 @@ def test_files_are_sorted_by_what_they_are_to_the_job():
     )
 
 
+@pytest.mark.parametrize("said", ["", "NULL", None])
+def test_a_job_that_names_no_queue_is_left_to_brokerage(said):
+    found = order_from_wire(order(computingSite=said))
+    assert found.queue == ""
+    assert "computingSite" not in order_to_wire(found)
+    assert order_from_wire(order_to_wire(found)) == found
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
         ({"transformatoin": "x"}, "transformatoin: no such field in a job; did you mean transformation?"),
         ({"zzz": 1}, "zzz: no such field in a job"),
-        ({"computingSite": " "[:0]}, "computingSite: missing; text is expected"),
         ({"transformation": "NULL"}, "transformation: missing; text is expected"),
         ({"transformation": "x" * 251}, "transformation: .* is not text of at most 250 characters"),
         ({"transformation": "a\nb"}, "transformation: 'a\\\\nb' is not text of at most 250 characters without control"),

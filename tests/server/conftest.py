@@ -34,10 +34,12 @@ def _no_database_without_asking(django_db_blocker):
 def _nothing_remembered():
     """Each test begins as a fresh worker process does."""
     from server.accounts.identity import IDENTITIES
+    from server.brokerage import readings
     from server.dispatcher.logic import KINDS, QUEUES
 
     for memory in (IDENTITIES, KINDS, QUEUES):
         memory.forget()
+    readings.forget()
 
 
 @pytest.fixture

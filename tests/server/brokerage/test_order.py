@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from server.brokerage.order import Offer, order, why_not
+from server.brokerage.order import Offer, Standing, Tier, order, why_not
 
 GB = 10**9
 
@@ -20,6 +20,7 @@ class Kind:
     memory: int = 4 * GB
     walltime: int = 3600
     disk: int = 10 * GB
+    share: str = ""
 
 
 OFFER = Offer("Q", frozenset({"managed", "test"}), cores=8, memory=8 * GB, disk=20 * GB, remaining_time=7200)
@@ -61,3 +62,17 @@ def test_every_bucket_is_either_fitting_or_refused_with_a_reason():
     assert ranking.fitting == (1, 4)
     assert set(ranking.refused) == {2, 3}
     assert all(ranking.refused.values())
+
+
+def test_shares_come_in_order_of_what_they_lack():
+    kinds = [Kind(pk=1, share="MC"), Kind(pk=2, share="Data"), Kind(pk=3, share="MC", cores=2)]
+    standing = Standing(running={"MC": 10, "Data": 10}, targets={"MC": 0.2, "Data": 0.8})
+    assert order(kinds, OFFER, standing).tiers == (Tier("Data", (2,)), Tier("MC", (1, 3)))
+    assert order(kinds, OFFER, standing).fitting == (2, 1, 3)
+
+
+def test_a_user_who_is_barred_is_given_nothing_and_told_why():
+    kinds = [Kind(pk=1, share="/ada"), Kind(pk=2, share="/bob")]
+    ranking = order(kinds, OFFER, Standing(barred={"/ada": "user: ada is banned: mined coins"}))
+    assert ranking.fitting == (2,)
+    assert ranking.refused == {1: "user: ada is banned: mined coins"}

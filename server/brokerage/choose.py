@@ -1,0 +1,139 @@
+"""Which queue a job is sent to: every rule is asked of every queue, and the highest weight of those that pass wins.
+
+Equal weights are told apart by the queues' names, so that the same facts always give the same answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from server.brokerage.policy import Policy
+from server.brokerage.rules import RULES, Case, Finding
+from server.brokerage.snapshot import JobNeeds, Load, QueueFacts, Snapshot
+from server.brokerage.weights import Factor, drain, factors_of, standing_weight
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What all rules say of one queue for one job, and its weight; a queue that is refused has no factors."""
+
+    queue: str
+    findings: tuple[Finding, ...]
+    factors: tuple[Factor, ...] = ()
+
+    @property
+    def refused(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if not finding.passed)
+
+    @property
+    def passed(self) -> bool:
+        return not self.refused
+
+    @property
+    def weight(self) -> float:
+        """The product of the factors; 0 for a queue that is refused."""
+        product = 1.0 if self.factors else 0.0
+        for factor in self.factors:
+            product *= factor.value
+        return product
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The queue that a job is sent to; "" when there is none, and then ``words`` say why and what can be done.
+
+    ``lasting``: no queue will ever take the job as it is and as the queues are described. ``tags``: how many queues
+    were refused by each tag.
+    """
+
+    queue: str
+    words: str = ""
+    lasting: bool = False
+    tags: tuple[tuple[str, int], ...] = ()
+
+
+def judge(job: JobNeeds, queue: QueueFacts, snapshot: Snapshot, policy: Policy) -> Verdict:
+    """Ask every rule about one job and one queue."""
+    case = Case(job, queue, snapshot, policy)
+    findings = tuple(rule(case) for rule in RULES)
+    passed = all(finding.passed for finding in findings)
+    return Verdict(queue.name, findings, factors_of(case) if passed else ())
+
+
+def judge_all(job: JobNeeds, snapshot: Snapshot, policy: Policy) -> list[Verdict]:
+    """Ask every rule about one job and all queues; the best queue comes first, those that are refused last."""
+    verdicts = [judge(job, queue, snapshot, policy) for queue in snapshot.queues.facts.values()]
+    return sorted(verdicts, key=lambda verdict: (len(verdict.refused), -verdict.weight, verdict.queue))
+
+
+def explain_choice(verdicts: Sequence[Verdict]) -> Choice:
+    """Answer the choice among verdicts that are sorted, best first."""
+    if not verdicts:
+        return Choice("", "there are no queues; the admin's page Queues defines them", lasting=True)
+    if verdicts[0].passed:
+        return Choice(verdicts[0].queue)
+    tags = Counter(finding.tag for verdict in verdicts for finding in verdict.refused)
+    nearest = verdicts[0]
+    remedies = "; ".join(finding.words for finding in nearest.refused)
+    counted = ", ".join(f"{n} {tag}" for tag, n in sorted(tags.items()))
+    words = f"no queue of {len(verdicts)} takes the job ({counted}); nearest is {nearest.queue}: {remedies}"
+    never = all(any(finding.lasting for finding in verdict.refused) for verdict in verdicts)
+    return Choice("", words, never, tuple(sorted(tags.items())))
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What does not change for jobs of one kind while jobs are placed: the queues that pass, with their weights."""
+
+    choice: Choice
+    queues: tuple[tuple[str, float, Load], ...] = ()
+
+
+class Placement:
+    """Places many jobs, one after the other, on one snapshot: each that is placed makes its queue longer.
+
+    Jobs that ask for the same share one judgement, so that the next costs one multiplication per queue.
+    """
+
+    def __init__(self, snapshot: Snapshot, policy: Policy) -> None:
+        self._snapshot = snapshot
+        self._policy = policy
+        self._known: dict[JobNeeds, _Standing] = {}
+        self._by_queue: Counter[str] = Counter()
+        self._by_user: Counter[str] = Counter()
+
+    @property
+    def placed(self) -> dict[str, int]:
+        """How many jobs each queue was sent."""
+        return dict(self._by_queue)
+
+    def place(self, job: JobNeeds) -> Choice:
+        """Choose a queue for the next job, and count it there."""
+        standing = self._known.get(job) or self._judge(job)
+        if not standing.queues:
+            return standing.choice
+        if refused := self._over_quota(job.user):
+            return refused
+        _, name = min((-weight * drain(load, self._by_queue[name]), name) for name, weight, load in standing.queues)
+        self._by_queue[name] += 1
+        self._by_user[job.user] += 1
+        return Choice(name)
+
+    def _over_quota(self, user: str) -> Choice | None:
+        facts = self._snapshot.users.facts.get(user)
+        if facts is None or not facts.max_queued or facts.queued + self._by_user[user] < facts.max_queued:
+            return None
+        words = f"user {user} may have {facts.max_queued} jobs queued, and has them; submit when some have run"
+        return Choice("", words, tags=(("-quota", len(self._snapshot.queues.facts)),))
+
+    def _judge(self, job: JobNeeds) -> _Standing:
+        verdicts = judge_all(job, self._snapshot, self._policy)
+        queues = [self._snapshot.queues.facts[verdict.queue] for verdict in verdicts if verdict.passed]
+        cases = [Case(job, queue, self._snapshot, self._policy) for queue in queues]
+        found = tuple((case.queue.name, standing_weight(case), case.load) for case in cases)
+        standing = _Standing(explain_choice(verdicts), found)
+        if not job.inputs:  # jobs with inputs are rarely alike
+            self._known[job] = standing
+        return standing

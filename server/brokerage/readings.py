@@ -1,0 +1,201 @@
+"""Reads the parts of a snapshot from the tables; nothing else of brokerage sees any.
+
+Each part is one query, remembered for a while: what changes seldom or must be seen at once for a second, what is dear
+to count for longer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
+from django.forms.models import model_to_dict
+
+from pilot.contract.codec import ContractError
+from pilot.contract.states import JobState
+from server.brokerage.facts import queue_facts
+from server.brokerage.order import Standing
+from server.brokerage.policy import BadPolicy, Policy, policy_from
+from server.brokerage.shares import Share, leaf_of, targets, with_user
+from server.brokerage.snapshot import FailureRate, JobNeeds, Load, Part, QueueFacts, UserFacts
+from server.dataservice.models import Replica, Transfer
+from server.dataservice.states import ReplicaState, TransferKind, TransferState, values
+from server.factory.models import FactoryQueue
+from server.lib.remembered import Remembered
+from server.pandaconfig.merge import merge
+from server.pandaconfig.models import GlobalShare, Schedconfig, UserLimits
+from server.taskbuffer import queries as taskbuffer
+from server.taskbuffer.models import Attempt, Bucket, Live, Ready
+
+#: The latest attempts that failures are counted among: there is no index on when an attempt ended.
+ATTEMPTS = 5000
+
+#: Files of one query for replicas.
+BATCH = 400
+
+#: States in which a job runs, as far as slots go; after them it waits for its outputs.
+_RUNNING = frozenset({JobState.SENT.value, JobState.STARTING.value, JobState.RUNNING.value})
+
+
+def policy() -> Policy:
+    """Read the numbers that steer brokerage from the settings.
+
+    Raises:
+        ImproperlyConfigured: one is unknown, or cannot be meant.
+    """
+    try:
+        return policy_from(getattr(settings, "BROKERAGE", {}))
+    except BadPolicy as wrong:
+        raise ImproperlyConfigured(str(wrong)) from wrong
+
+
+def _queues(_: None) -> Part[QueueFacts]:
+    rows = Schedconfig.objects.select_related("json")
+    found = (_queue(row) for row in rows)
+    return Part({one.name: one for one in found}, time.time())
+
+
+def _queue(row: Schedconfig) -> QueueFacts:
+    try:
+        return queue_facts(merge(row.nickname, model_to_dict(row), row.json.data if hasattr(row, "json") else {}))
+    except ContractError as wrong:  # it must not keep the other queues from being chosen
+        return QueueFacts(row.nickname, status=f"unreadable ({wrong})")
+
+
+def _loads(_: None) -> Part[Load]:
+    queued: Counter[str] = Counter(taskbuffer.ready_by_queue())
+    running: Counter[str] = Counter()
+    cores: Counter[str] = Counter()
+    transferring: Counter[str] = Counter()
+    rows = Live.objects.order_by().values_list("queue", "state", "job__bucket__cores").annotate(n=Count("*"))
+    for queue, state, each, n in rows:
+        if state in _RUNNING:
+            running[queue] += n
+            cores[queue] += n * each
+        else:
+            transferring[queue] += n
+    slots = Counter(dict(FactoryQueue.objects.filter(enabled=True).values_list("queue", "slots")))
+    names = {*queued, *running, *transferring, *slots}
+    facts = {name: Load(queued[name], running[name], cores[name], transferring[name], slots[name]) for name in names}
+    return Part(facts, time.time())
+
+
+def _failures(_: None) -> Part[FailureRate]:
+    now = time.time()
+    newest = int(Attempt.objects.aggregate(newest=Max("pk"))["newest"] or 0)
+    since = datetime.fromtimestamp(now - policy().failure_window, UTC)
+    failed = Q(state=JobState.FAILED.value, payload_error=0)
+    rows = Attempt.objects.filter(pk__gt=newest - ATTEMPTS, ended_at__gte=since).order_by().values_list("queue")
+    counted = rows.annotate(ended=Count("*"), failed=Count("pk", filter=failed))
+    return Part({queue: FailureRate(ended, bad) for queue, ended, bad in counted}, now)
+
+
+def _backlogs(_: None) -> Part[int]:
+    before_it = (TransferState.REQUESTED, TransferState.QUEUED, TransferState.ACTIVE)
+    waiting = Transfer.objects.filter(state__in=values(before_it)).exclude(kind=TransferKind.DELETE)
+    rows = waiting.order_by().values_list("endpoint").annotate(n=Count("*"))
+    return Part(dict(rows), time.time())
+
+
+def replicas_of(jobs: Iterable[JobNeeds]) -> Part[tuple[str, ...]]:
+    now = time.time()
+    wanted = sorted({(file.dataset, file.lfn) for job in jobs for file in job.inputs if file.dataset})
+    found: dict[str, tuple[str, ...]] = {}
+    for start in range(0, len(wanted), BATCH):
+        for dataset, lfn, endpoint in _replicas_of(wanted[start : start + BATCH]):
+            key = f"{dataset}/{lfn}"
+            found[key] = (*found.get(key, ()), endpoint)
+    return Part(found, now)
+
+
+def _replicas_of(files: Sequence[tuple[str, str]]) -> Iterable[Any]:
+    rows = Replica.objects.filter(
+        state=ReplicaState.AVAILABLE,
+        file__dataset__name__in={dataset for dataset, _ in files},
+        file__lfn__in=[lfn for _, lfn in files],
+    )
+    return rows.order_by("endpoint").values_list("file__dataset__name", "file__lfn", "endpoint")
+
+
+def _running(_: None) -> Counter[str]:
+    rows = Live.objects.order_by().values_list("job__bucket__share").annotate(n=Sum("job__bucket__cores"))
+    return Counter(dict(rows))
+
+
+def _shares(_: None) -> tuple[Share, ...]:
+    rows = GlobalShare.objects.values_list(
+        "name", "value", "parent", "prodsourcelabel", "workinggroup", "processingtype", "per_user"
+    )
+    return tuple(Share(*row) for row in rows)
+
+
+def _queued(queue: str) -> frozenset[int]:
+    # One look per bucket, however many jobs are queued.
+    there = Exists(Ready.objects.filter(bucket=OuterRef("pk")))
+    return frozenset(Bucket.objects.filter(there, queue=queue).values_list("pk", flat=True))
+
+
+def _users(_: None) -> Part[UserFacts]:
+    limits = list(UserLimits.objects.values_list("name", "country", "banned", "max_queued", "max_running_cores"))
+    limited = tuple(sorted(name for name, _, _, queued, cores in limits if queued or cores))
+    running, waiting = COUNTS.of(limited) if limited else (Counter[str](), Counter[str]())
+    facts = {
+        name: UserFacts(name, country, banned, cores, queued, running[name], waiting[name])
+        for name, country, banned, queued, cores in limits
+    }
+    return Part(facts, time.time())
+
+
+def _counts(users: tuple[str, ...]) -> tuple[Counter[str], Counter[str]]:
+    """Count the running cores and the queued jobs of users."""
+    running = Live.objects.filter(job__user__in=users).order_by().values_list("job__user")
+    waiting = Ready.objects.filter(job__user__in=users).order_by().values_list("job__user")
+    cores = Counter[str](dict(running.annotate(n=Sum("job__bucket__cores"))))
+    return cores, Counter[str](dict(waiting.annotate(n=Count("*"))))
+
+
+def _barred(users: Iterable[UserFacts]) -> dict[str, str]:
+    """Answer the shares of users who are given nothing."""
+    words = {
+        one.name: f"user: {one.name} is banned: {one.banned}"
+        if one.banned
+        else f"user: {one.name} has {one.running_cores} cores of at most {one.max_running_cores}"
+        for one in users
+        if one.banned or 0 < one.max_running_cores <= one.running_cores
+    }
+    if not words:
+        return {}
+    known = Bucket.objects.filter(share__contains="/").order_by().values_list("share", flat=True).distinct()
+    found = ((share, name) for share in known for name in words if share == with_user(leaf_of(share), name))
+    return {share: words[name] for share, name in found}
+
+
+def _standing(_: None) -> Standing:
+    shares, barred = SHARES.of(None), _barred(USERS.of(None).facts.values())
+    matters = bool(shares) or Bucket.objects.exclude(share="").exists()
+    return Standing(RUNNING.of(None) if matters else {}, targets(shares), barred)
+
+
+#: What was read, for as many seconds as it is believed without another look.
+QUEUES = Remembered(_queues, seconds=1.0)
+LOADS = Remembered(_loads, seconds=15.0)
+FAILURES = Remembered(_failures, seconds=30.0)
+BACKLOGS = Remembered(_backlogs, seconds=30.0)
+USERS = Remembered(_users, seconds=1.0)
+COUNTS = Remembered(_counts, seconds=10.0)
+SHARES = Remembered(_shares, seconds=1.0)
+RUNNING = Remembered(_running, seconds=10.0)
+STANDING = Remembered(_standing, seconds=1.0)
+QUEUED = Remembered(_queued, seconds=1.0)
+
+
+def forget() -> None:
+    """Read everything anew from now on."""
+    for memory in (QUEUES, LOADS, FAILURES, BACKLOGS, USERS, COUNTS, SHARES, RUNNING, STANDING, QUEUED):
+        memory.forget()

@@ -1,0 +1,114 @@
+"""How well a queue that may have a job suits it: a product of factors, each of which can be told.
+
+The load factor changes with every job that is placed; the others belong to the snapshot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.brokerage.policy import GB
+from server.brokerage.rules import Case, waiting_transfers
+from server.brokerage.snapshot import FailureRate, Load
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of a weight, and why it is what it is."""
+
+    name: str
+    value: float
+    words: str
+
+
+def drain(load: Load, placed: int = 0) -> float:
+    """Answer how soon a further job would start: what runs and what is free, against what is queued.
+
+    Args:
+        load: The queue's load.
+        placed: Jobs that were sent there since it was read.
+    """
+    free = max(0, load.slots - load.running)
+    return (load.running + free + 1) / (load.queued + placed + 1)
+
+
+def load_factor(case: Case) -> Factor:
+    """Free and busy slots against the length of the queue."""
+    if not case.believed(case.snapshot.loads.taken):
+        return Factor("load", 1.0, "what is known is too old: nothing is taken for free or queued")
+    load = case.load
+    free = max(0, load.slots - load.running)
+    return Factor("load", drain(load), f"{load.running} running, {free} slots free, {load.queued} queued")
+
+
+def data_factor(case: Case) -> Factor:
+    """Inputs that lie at the queue's storages already, against bytes that would have to be moved."""
+    if not case.job.inputs:
+        return Factor("data", 1.0, "no inputs")
+    here, total = _bytes_here(case)
+    far = total - here
+    value = (1 + here / total) / 2 / (1 + far / max(1, case.policy.far_bytes)) if total else 1.0
+    old = "" if case.believed(case.snapshot.replicas.taken) else "; where files lie was read too long ago"
+    return Factor("data", value, f"{here / GB:.4g} of {total / GB:.4g} GB are here, {far / GB:.4g} GB to move{old}")
+
+
+def _bytes_here(case: Case) -> tuple[int, int]:
+    """Answer the bytes of the inputs that lie at the queue's storages, and of all inputs."""
+    here, total = 0, 0
+    believed, storages = case.believed(case.snapshot.replicas.taken), set(case.queue.storages)
+    for file in case.job.inputs:
+        size = case.policy.unknown_size if file.size is None else file.size
+        total += size
+        known = case.snapshot.replicas.facts.get(file.key, ()) if believed else ()
+        if storages.intersection((*known, file.endpoint)):
+            here += size
+    return here, total
+
+
+def backlog_factor(case: Case) -> Factor:
+    """Transfers that the queue's storages have before them."""
+    if not case.believed(case.snapshot.backlogs.taken):
+        return Factor("transfers", 0.5, "what is known is too old: half")
+    waiting = case.load.transferring + waiting_transfers(case)
+    limit = max(1, case.queue.transferring_limit or case.policy.transferring_limit)
+    return Factor("transfers", 1 / (1 + waiting / limit), f"{waiting} transfers before the next")
+
+
+def success_factor(case: Case) -> Factor:
+    """The chance that an attempt does not fail by the queue's fault; ten good ones are assumed of everybody."""
+    if not case.believed(case.snapshot.failures.taken):
+        return Factor("success", 0.5, "what is known is too old: half")
+    rate = case.snapshot.failures.facts.get(case.queue.name, FailureRate())
+    known = max(1, case.policy.failures_known)
+    value = (rate.ended - rate.failed + known) / (rate.ended + known)
+    return Factor("success", value * value, f"{rate.failed} of {rate.ended} attempts failed lately")
+
+
+def pledge_factor(case: Case) -> Factor:
+    """Cores that cannot be taken back come first."""
+    borrowed = case.queue.pledged < 0
+    return Factor("pledge", case.policy.borrowed if borrowed else 1.0, "borrowed cores" if borrowed else "own cores")
+
+
+def country_factor(case: Case) -> Factor:
+    """A country's queue suits its own jobs twice as well."""
+    home = case.user.country
+    own = bool(home) and home in case.queue.countries
+    return Factor("country", 2.0 if own else 1.0, f"of {home}" if own else "no country's own job")
+
+
+#: Those that belong to the snapshot, in the order in which they are told; the load comes after them.
+STANDING = (data_factor, backlog_factor, success_factor, pledge_factor, country_factor)
+
+
+def factors_of(case: Case) -> tuple[Factor, ...]:
+    """Answer all factors of a queue's weight for a job; each is above 0."""
+    return (*(factor(case) for factor in STANDING), load_factor(case))
+
+
+def standing_weight(case: Case) -> float:
+    """Answer the product of the factors that do not change while jobs are placed."""
+    product = 1.0
+    for factor in STANDING:
+        product *= factor(case).value
+    return product

@@ -1,0 +1,51 @@
+"""How an explanation looks in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from client.explain import explained
+
+
+def rule(name, passed):
+    tag, words = ("", "") if passed else ("-lowmemory", "ask for less")
+    return {"criterion": name, "needed": "2 GB", "there": "1 GB", "passed": passed, "tag": tag, "words": words}
+
+
+GOOD = {
+    "queue": "GOOD", "passed": True, "weight": 0.5, "tags": [], "findings": [rule("memory", True)],
+    "factors": [{"name": "load", "value": 0.5, "words": "1 running"}],
+}  # fmt: skip
+SMALL = {
+    "queue": "SMALL", "passed": False, "weight": 0, "tags": ["-lowmemory"], "factors": [],
+    "findings": [rule("memory", False), rule("cores", True)],
+}  # fmt: skip
+
+
+def shown(*queues, choice="GOOD", words=""):
+    found = {
+        "PandaID": 7, "jobStatus": "activated", "computingSite": "GOOD", "queues": list(queues),
+        "choice": {"queue": choice, "words": words, "lasting": False},
+    }  # fmt: skip
+    console = Console(width=160)
+    with console.capture() as text:
+        console.print(explained(found))
+    return text.get()
+
+
+def test_several_queues_are_shown_with_what_refuses():
+    text = shown(GOOD, SMALL)
+    assert "job 7 is activated, sent to GOOD; brokerage would now choose GOOD" in text
+    assert "ask for less" in text
+    assert "cores" not in text
+    assert "weight: load" not in text
+
+
+def test_one_queue_is_shown_with_every_rule_and_factor():
+    text = shown(GOOD)
+    assert "passed" in text
+    assert "weight: load" in text
+
+
+def test_why_there_is_none_is_told():
+    assert "no queue takes it" in shown(SMALL, choice="", words="no queue takes it")

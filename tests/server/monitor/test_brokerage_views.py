@@ -1,0 +1,63 @@
+"""Why a job goes where it goes, for clients and on its page."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.pandaconfig.logic import define_queue
+from tests.server import jobs
+from tests.server.monitor.test_views import parsed
+
+
+@pytest.fixture
+def job(queue):
+    define_queue({"nickname": "SMALL", "status": "online", "maxrss": 1000})
+    (number,) = jobs.submit(memory=2 * 10**9)
+    return number
+
+
+def test_the_page_shows_each_queue_with_its_rules_and_weights(client, open_pages, job):
+    answer = client.get(f"/jobs/{job}/queues")
+    parsed(answer)
+    text = answer.content.decode()
+    for words in ("passes, weight", "refused: -lowmemory", "maxrss", "attempts failed lately", "no limit"):
+        assert words in text
+    assert f'href="/jobs/{job}/queues"' in client.get(f"/jobs/{job}").content.decode()
+
+
+def test_its_twin_and_the_method_tell_the_same(client, open_pages, job, production_token):
+    twin = client.get(f"/jobs/{job}/queues?json").json()["data"]
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {production_token}"}
+    told = client.get(f"/api/v1/job/explain?job_id={job}", **bearer).json()["data"]
+    assert [one["queue"] for one in twin["queues"]] == [one["queue"] for one in told["queues"]] == ["LOCAL", "SMALL"]
+    one = client.get(f"/api/v1/job/explain?job_id={job}&queue=SMALL", **bearer).json()["data"]
+    assert [queue["tags"] for queue in one["queues"]] == [["-lowmemory"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", "job_id: '' is not the number of a job"),
+        ("job_id=x", "job_id: 'x' is not the number"),
+        ("job_id=999999", "there is no job 999999"),
+    ],
+)
+def test_a_slip_is_named(client, production_token, query, words):
+    answer = client.get(f"/api/v1/job/explain?{query}", HTTP_AUTHORIZATION=f"Bearer {production_token}").json()
+    assert not answer["success"]
+    assert words in answer["message"]
+
+
+def test_an_unknown_queue_is_named(client, production_token, job):
+    query = f"job_id={job}&queue=SMAL"
+    answer = client.get(f"/api/v1/job/explain?{query}", HTTP_AUTHORIZATION=f"Bearer {production_token}").json()
+    assert "did you mean SMALL" in answer["message"]
+
+
+def test_a_job_that_is_not_there_has_no_page(client, open_pages, db):
+    assert client.get("/jobs/999999/queues").status_code == 404
+    assert client.get(f"/jobs/{10**30}/queues").status_code == 404
+
+
+def test_a_stranger_is_told_nothing(client, job):
+    assert client.get(f"/api/v1/job/explain?job_id={job}").status_code == 403
