@@ -14,8 +14,8 @@ from pilot.contract.order import order_from_wire
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import OWNERS, READERS
-from server.dispatcher import owners
 from server.brokerage import queries as brokerage
+from server.dispatcher import owners
 from server.dispatcher.jobspec import JOBS
 from server.dispatcher.v1 import GET, JOB_ID, JOB_IDS, MOST_JOBS, method
 from server.lib.arguments import TIMEOUT, Argument
