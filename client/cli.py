@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions, explain, orders
+from client import actions, explain, orders, retries
 from client.errors import ClientError
 from pilot.contract.version import PRODUCT
 
@@ -108,6 +108,12 @@ def _job(commands: Any, common: argparse.ArgumentParser) -> None:
     log.add_argument("id", type=int)
     log.add_argument("--file", default="payload.stdout", help="which file of its log (default: payload.stdout)")
     log.set_defaults(action=actions.job_log)
+    rules = job.add_parser(
+        "retry-rules", parents=[common], help="what the rules for retries would have done with past failures"
+    )
+    rules.add_argument("--days", type=int, default=7, help="how far back (default: 7)")
+    rules.add_argument("--disabled", action="store_true", help="as if all rules were enabled")
+    rules.set_defaults(action=retries.retry_rules)
     debug = job.add_parser("debug", parents=[common], help="short heartbeats of a job, with the last lines it printed")
     debug.add_argument("id", type=int)
     debug.add_argument("mode", choices=("on", "off"), nargs="?", default="on", help="default: on")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.monitor import brokerage_views, data_views, views
+from server.monitor import brokerage_views, data_views, retries, views
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
@@ -18,5 +18,6 @@ urlpatterns = [
     path("api/v1/job/get_description", views.get_description),
     path("api/v1/job/explain", brokerage_views.explain),
     path("api/v1/job/get_log", views.get_log),
+    path("api/v1/job/preview_retry_rules", retries.preview_retry_rules),
     path("api/v1/job/get_shown", views.get_shown),
 ]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from datetime import timedelta
 
-from server.lib.admin import MachineRowsInline, MachineTableAdmin, link
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from server.lib.admin import MachineRowsInline, MachineTableAdmin, TableAdmin, link
 from server.taskbuffer.models import (
     Attempt,
     Bucket,
@@ -15,9 +21,14 @@ from server.taskbuffer.models import (
     JobReport,
     Live,
     Ready,
+    RetryRule,
     Waiting,
     Walk,
 )
+from server.taskbuffer.past_failures import preview
+
+#: Days of failures that a preview in the admin looks at.
+PREVIEW_DAYS = 7
 
 
 class FileRows(MachineRowsInline):
@@ -84,3 +95,26 @@ class JobEventAdmin(MachineTableAdmin):
 @admin.register(JobParameters, JobReport, JobFile, Walk)
 class RestAdmin(MachineTableAdmin):
     """Mostly reached by the job's number."""
+
+
+@admin.register(RetryRule)
+class RetryRuleAdmin(TableAdmin):
+    """The rules for retries: the one table of the task buffer that people write."""
+
+    list_display = ("__str__", "place", "enabled", "source", "code", "words", "action", "most_attempts", "expires_at")
+    list_filter = ("enabled", "source", "action")
+    search_fields = ("words", "comment")
+    actions = ("show_what_they_would_have_done",)
+
+    @admin.action(description=f"What would these have done with the failures of the last {PREVIEW_DAYS} days?")
+    def show_what_they_would_have_done(self, request: HttpRequest, rules: QuerySet[RetryRule]) -> HttpResponse:
+        """Judge past failures by the chosen rules, whether they are enabled or not; nothing is changed."""
+        since = timezone.now() - timedelta(days=PREVIEW_DAYS)
+        found = preview([rule.as_rule() for rule in rules.order_by("place", "pk")], since=since)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Failures of the last {PREVIEW_DAYS} days",
+            "opts": self.model._meta,
+            "preview": found,
+        }
+        return render(request, "taskbuffer/retry_preview.html", context)

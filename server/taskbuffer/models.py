@@ -7,10 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
+from pilot.contract.job import PANDA_MB
 from pilot.contract.states import JobState
+from server.pandaconfig.queries import unknown_queues
+from server.taskbuffer.retry_rules import Action, Rule, Source
 from server.taskbuffer.states import FileState
+
+#: A rule gives a job at most so many times the memory that it had.
+MOST_FACTOR = 10
 
 #: Characters that are kept of what a pilot has shown.
 SHOWN_MOST = 8192
@@ -257,3 +264,95 @@ class JobEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id}.{self.attempt}: {self.before or 'new'} -> {self.after}"
+
+
+class RetryRule(models.Model):
+    """What becomes of jobs that fail in one way. Written by people; the first rule that fits a failure decides."""
+
+    place = models.PositiveIntegerField(default=100, help_text="The lowest number is looked at first.")
+    enabled = models.BooleanField(default=True)
+    source = models.CharField(
+        max_length=10,
+        choices=[
+            (Source.PILOT.value, "pilot (pilotErrorCode)"),
+            (Source.PAYLOAD.value, "payload (exeErrorCode)"),
+            (Source.EXIT.value, "exit status (transExitCode)"),
+            (Source.DISPATCHER.value, "watchdog (jobDispatcherErrorCode)"),
+            (Source.DATA.value, "data service (ddmErrorCode)"),
+        ],
+    )
+    code = models.IntegerField(null=True, blank=True, help_text="The error's number; empty: any but 0.")
+    words = models.CharField(
+        max_length=200, default="", blank=True, help_text="What stands in the error's words; * stands for any text."
+    )
+    label = models.CharField(
+        max_length=20, default="", blank=True, help_text="Jobs of this prodSourceLabel only; empty: of any."
+    )
+    action = models.CharField(
+        max_length=10,
+        choices=[
+            (Action.RETRY.value, "try again"),
+            (Action.ELSEWHERE.value, "try again in another queue"),
+            (Action.MEMORY.value, "try again with more memory"),
+            (Action.NONE.value, "do not try again"),
+        ],
+    )
+    most_attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="Attempts at most, where the job may have more; 0: as many as the job may have."
+    )
+    factor = models.FloatField(default=1.5, help_text="So many times the memory; for more memory only.")
+    memory_limit = models.PositiveIntegerField(default=0, help_text="Most memory in MB; for more memory only.")
+    queues = models.CharField(
+        max_length=500,
+        default="",
+        blank=True,
+        help_text="Queues that a job may go to, with commas between them; empty: any that is online and fits.",
+    )
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on the rule counts no more.")
+    comment = models.CharField(max_length=100, default="", blank=True, help_text="Why; it stands in the jobs' history.")
+
+    class Meta:
+        ordering = ("place", "id")
+
+    def __str__(self) -> str:
+        return f"rule {self.pk}" + (f" ({self.comment})" if self.comment else "")
+
+    def clean(self) -> None:
+        """Refuse a rule that could not do what it says.
+
+        Raises:
+            ValidationError: so it is; the fields' names are with the words.
+        """
+        wrong = {}
+        if self.action == Action.MEMORY.value and self.memory_limit < 1:
+            wrong["memory_limit"] = "0: say how much memory in MB a job may have at most"
+        if self.action == Action.MEMORY.value and not 1 < self.factor <= MOST_FACTOR:
+            wrong["factor"] = f"{self.factor:g} is not above 1 and at most {MOST_FACTOR}"
+        if self.queues and self.action != Action.ELSEWHERE.value:
+            wrong["queues"] = "only a rule that tries jobs in another queue has queues; leave it empty"
+        elif unknown := unknown_queues(self.queue_names):
+            wrong["queues"] = f"{unknown[0]!r} is not known here; the admin's page Queues lists them all"
+        if self.code == 0:
+            wrong["code"] = "0 is no error; leave it empty for any"
+        if wrong:
+            raise ValidationError(wrong)
+
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.queues.split(",") if name.strip())
+
+    def as_rule(self) -> Rule:
+        """Answer the rule as it decides."""
+        return Rule(
+            number=self.pk,
+            source=Source(self.source),
+            action=Action(self.action),
+            code=self.code,
+            words=self.words,
+            label=self.label,
+            most_attempts=self.most_attempts,
+            factor=self.factor,
+            memory_limit=self.memory_limit * PANDA_MB,
+            queues=self.queue_names,
+            comment=self.comment,
+        )

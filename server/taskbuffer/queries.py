@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
+from django.utils import timezone
 
 from pilot.contract.states import FINAL, JobState
 from server.pandaconfig.queries import limits_of_queues
 from server.taskbuffer import obstacles
-from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobReport, Live, Ready, Waiting
+from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobReport, Live, Ready, RetryRule, Waiting
+from server.taskbuffer.past_failures import Preview, preview
 from server.taskbuffer.states import MAY_BE_ACTIVATED
 
 #: After these moves a job's files, or what it waits for, may be others than before.
@@ -176,3 +178,17 @@ def why_not_now(job: Job) -> str:
 def moves_after(event_id: int, *, limit: int = 1000) -> list[JobEvent]:
     """Answer the moves of all jobs after a given one, oldest first."""
     return list(JobEvent.objects.filter(pk__gt=event_id).order_by("pk")[:limit])
+
+
+def retry_preview(*, days: float, disabled: bool = False, now: datetime | None = None) -> Preview:
+    """Answer what the rules for retries would have done with the failures of the last days.
+
+    Args:
+        days: How far back.
+        disabled: Whether rules that are switched off are taken as if they were on.
+        now: The time.
+    """
+    at = now or timezone.now()
+    rules = RetryRule.objects.filter(Q(expires_at=None) | Q(expires_at__gt=at))
+    chosen = rules if disabled else rules.filter(enabled=True)
+    return preview([rule.as_rule() for rule in chosen], since=at - timedelta(days=days))

@@ -6,25 +6,33 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pilot.contract.codes import ErrorCode
 from pilot.contract.messages import Command, JobUpdate, StoredFile
 from pilot.contract.naming import log_of_attempt
 from pilot.contract.server_codes import DataServiceCode
 from pilot.contract.states import FINAL, WITH_PILOT, JobState, may_follow
+from server.taskbuffer.retry_rules import Decision, Failure, Rules, decide
 from server.taskbuffer.values import Errors, Standing
+
+#: What a pilot calls kB, in bytes.
+KB = 1024
+
+NO_RULES = Rules()
+ENDS = Decision(again=False)
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The states that a job goes through now, one move each (none: a heartbeat), and what its pilot is told.
 
-    ``stale`` means that the report is not about what stands here: nothing changes.
+    ``stale`` means that the report is not about what stands here: nothing changes. ``decision`` says of a failure
+    why, and how, it is tried again or not.
     """
 
     moves: tuple[JobState, ...] = ()
     command: str = Command.NONE.value
     errors: Errors = Errors()
     stale: bool = False
+    decision: Decision = ENDS
 
     @property
     def end_of_attempt(self) -> JobState | None:
@@ -50,18 +58,19 @@ def attempt_of(update: JobUpdate) -> int:
     return 1 if update.attempt is None else update.attempt
 
 
-def judge(job: Standing, update: JobUpdate, missing: Sequence[str] = ()) -> Verdict:
+def judge(job: Standing, update: JobUpdate, missing: Sequence[str] = (), rules: Rules = NO_RULES) -> Verdict:
     """Say what a report makes of a job.
 
     Args:
         job: The job as it stands.
         update: The report.
         missing: Ordered outputs that a report of success does not name.
+        rules: What decides whether a failure is tried again.
     """
     if attempt_of(update) != job.attempt or job.state not in WITH_PILOT:
         return STALE
     if update.state is JobState.FAILED or missing:
-        return _judge_failure(job, update, missing)
+        return _judge_failure(job, update, missing, rules)
     if update.state is JobState.FINISHED:
         return Verdict((JobState.FINISHED,))
     command = job.command or Command.NONE.value
@@ -76,36 +85,50 @@ def to_be_ended(job: Standing) -> bool:
     return not ends.isdisjoint(part.strip() for part in job.command.split(","))
 
 
-def _judge_failure(job: Standing, update: JobUpdate, missing: Sequence[str]) -> Verdict:
+def _judge_failure(job: Standing, update: JobUpdate, missing: Sequence[str], rules: Rules) -> Verdict:
     if to_be_ended(job):
         return Verdict((JobState.CANCELLED,))
+    errors = Errors()
     if missing:
         words = f"the pilot reported success but did not store {', '.join(missing)}"
-        return Verdict((JobState.FAILED,), errors=Errors(data=DataServiceCode.FILE_REPORT, words=words))
-    again = job.attempts_left and may_pass(update)
-    return Verdict((JobState.FAILED, JobState.ACTIVATED) if again else (JobState.FAILED,))
+        errors = Errors(data=DataServiceCode.FILE_REPORT, words=words)
+    decision = decide(_failure_of(job, update, errors, rules), rules.rules)
+    moves = (JobState.FAILED, JobState.ACTIVATED) if decision.again else (JobState.FAILED,)
+    return Verdict(moves, errors=errors, decision=decision)
 
 
-def may_pass(update: JobUpdate) -> bool:
-    """Say whether another attempt may end well.
+def _failure_of(job: Standing, update: JobUpdate, errors: Errors, rules: Rules) -> Failure:
+    return Failure(
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        pilot_error=update.pilot_error,
+        pilot_words=update.pilot_error_words,
+        payload_error=update.payload_error,
+        payload_words=update.payload_error_words,
+        exit_status=update.exit_status or 0,
+        data_error=errors.data,
+        server_words=errors.words,
+        label=rules.label,
+        memory=rules.memory,
+        max_rss=(update.max_rss or 0) * KB,
+    )
 
-    The code says so itself, or the pilot asks for it: PanDA's pilots do that with a negative code.
-    """
-    if update.pilot_error < 0:
-        return True
-    try:
-        return ErrorCode(update.pilot_error).passes
-    except ValueError:
-        return False
 
-
-def judge_lost(job: Standing, errors: Errors) -> Verdict:
+def judge_lost(job: Standing, errors: Errors, rules: Rules = NO_RULES) -> Verdict:
     """Say what becomes of a job whose pilot was lost."""
     if to_be_ended(job):
         return Verdict((JobState.CANCELLED,))
-    if job.attempts_left:
-        return Verdict((JobState.ACTIVATED,), errors=errors)
-    return Verdict((JobState.FAILED,), errors=errors)
+    failure = Failure(
+        attempt=job.attempt,
+        max_attempts=job.max_attempts,
+        dispatcher_error=errors.dispatcher,
+        server_words=errors.words,
+        label=rules.label,
+        memory=rules.memory,
+    )
+    decision = decide(failure, rules.rules)
+    moves = (JobState.ACTIVATED,) if decision.again else (JobState.FAILED,)
+    return Verdict(moves, errors=errors, decision=decision)
 
 
 def missing_outputs(ordered: Sequence[Ordered], stored: Sequence[StoredFile]) -> tuple[str, ...]:

@@ -36,8 +36,9 @@ def _nothing_remembered():
     from server.accounts.identity import IDENTITIES
     from server.brokerage import readings
     from server.dispatcher.logic import KINDS, QUEUES
+    from server.taskbuffer.again import RULES
 
-    for memory in (IDENTITIES, KINDS, QUEUES):
+    for memory in (IDENTITIES, KINDS, QUEUES, RULES):
         memory.forget()
     readings.forget()
 

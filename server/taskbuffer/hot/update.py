@@ -15,6 +15,7 @@ from pilot.contract.codec import Dialect, encode
 from pilot.contract.messages import JobUpdate, StoredFile, UpdateAnswer
 from pilot.contract.states import FINAL, JobState
 from server.taskbuffer import verdict as decide
+from server.taskbuffer.again import rules_for, try_again
 from server.taskbuffer.hot import rows
 from server.taskbuffer.hot.rows import cut, stamp
 from server.taskbuffer.values import Progress, Standing
@@ -53,7 +54,8 @@ def _apply(
         return UpdateAnswer(decide.STALE.command)
     ordered = _ordered(cursor, job) if update.state is JobState.FINISHED else []
     missing = decide.missing_outputs(ordered, update.files or ())
-    verdict = decide.judge(job, update, missing)
+    rules = rules_for(cursor, job) if missing or update.state is JobState.FAILED else decide.NO_RULES
+    verdict = decide.judge(job, update, missing, rules)
     if verdict.stale:
         return UpdateAnswer(_answer_again(cursor, update) or verdict.command)
     job.refuse_others(queues)
@@ -141,11 +143,13 @@ def _end(
     )
     _keep_report(cursor, job, update)
     unsaid = _register(cursor, job, ordered or _ordered(cursor, job), update.files or (), end)
-    detail = "; ".join(filter(None, [verdict.errors.words or update.pilot_error_words, unsaid]))
+    ruled = "" if verdict.decision.again else verdict.decision.words
+    detail = "; ".join(filter(None, [verdict.errors.words or update.pilot_error_words, unsaid, ruled]))
     rows.add_event(cursor, job, end, now, by, detail)
     if len(verdict.moves) > 1:
         code = update.pilot_error or update.payload_error
-        rows.again(cursor, replace(job, state=end), now, by, f"another attempt after error {code}")
+        words = f"another attempt after error {code}" if code else "another attempt"
+        try_again(cursor, replace(job, state=end), verdict.decision, now, by, words)
     elif end is not JobState.FINISHED:
         rows.fail_files(cursor, job.job_id)
 

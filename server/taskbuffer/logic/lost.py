@@ -15,12 +15,13 @@ from django.utils import timezone
 from pilot.contract.server_codes import DispatcherCode, words_of
 from pilot.contract.states import JobState
 from server.pandaconfig import queries as pandaconfig
+from server.taskbuffer.again import rules_for, try_again
 from server.taskbuffer.hot import rows
 from server.taskbuffer.limits import IMPATIENT_LABELS, IMPATIENT_PRIORITY, SILENCES, Limits
 from server.taskbuffer.limits import limits as read_limits
 from server.taskbuffer.models import Live
 from server.taskbuffer.values import Errors, Standing
-from server.taskbuffer.verdict import judge_lost
+from server.taskbuffer.verdict import Verdict, judge_lost
 
 #: Jobs that are put right in one transaction, so that pilots need not wait for the watchdog.
 BATCH = 100
@@ -110,20 +111,23 @@ def put_right(cursor: CursorWrapper, live: Live, code: DispatcherCode, found_out
         return End.NOT_LOST
     words = f"{words_of(code)}: {found_out}"
     errors = Errors(dispatcher=code, words=words)
-    after = judge_lost(job, errors).moves[0]
+    verdict = judge_lost(job, errors, rules_for(cursor, job))
+    after = verdict.moves[0]
     found = {"dispatcher_error": int(code), "server_error_words": words}
     ended = JobState.CANCELLED if after is JobState.CANCELLED else JobState.FAILED
     rows.end_attempt(cursor, job, ended, at, found)
     if after is JobState.ACTIVATED:
-        rows.again(cursor, job, at, by, words)
+        try_again(cursor, job, verdict.decision, at, by, words)
     else:
-        _end(cursor, job, after, at, by, errors)
+        _end(cursor, job, verdict, at, by)
     return _END_OF[after]
 
 
-def _end(cursor: CursorWrapper, job: Standing, after: JobState, at: datetime, by: str, errors: Errors) -> None:
+def _end(cursor: CursorWrapper, job: Standing, verdict: Verdict, at: datetime, by: str) -> None:
+    after, errors = verdict.moves[0], verdict.errors
     found = {"dispatcher_error": errors.dispatcher, "server_error_words": errors.words}
     columns = {"ended_at": rows.stamp(at), **(found if after is JobState.FAILED else {})}
     rows.move_job(cursor, job, after, columns)
-    rows.add_event(cursor, job, after, at, by, errors.words)
+    words = "; ".join(filter(None, [errors.words, verdict.decision.words]))
+    rows.add_event(cursor, job, after, at, by, words)
     rows.fail_files(cursor, job.job_id)

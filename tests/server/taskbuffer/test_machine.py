@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import transaction
@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from server.pandaconfig.logic import define_queue
+from server.pandaconfig.models import Schedconfig
 from server.taskbuffer import logic
-from server.taskbuffer.logic import KillOutcome, Limits
-from server.taskbuffer.models import Job, JobFile, Live, Ready
+from server.taskbuffer.again import RULES
+from server.taskbuffer.logic import KillOutcome, Limits, watch
+from server.taskbuffer.models import Job, JobFile, Live, Ready, RetryRule
 from tests.server import jobs
 
 pytestmark = pytest.mark.one_python
@@ -23,7 +25,12 @@ PASSES, ENDS = 1099, 1305
 WITH_PILOT = ("sent", "starting", "running")
 STEPS = {"sent": ("starting", "running"), "starting": ("running",), "running": ()}
 LIMITS = Limits(sent=1800, heartbeat=7200)
+GB = 10**9
 PICK = st.integers(0, 10**6)
+
+
+def nobody_waits() -> None:
+    """No sign of life is wanted."""
 
 
 @dataclass
@@ -36,14 +43,17 @@ class Model:
     attempt: int = 1
     killed: bool = False
     heard: float = 0.0
+    since: datetime = jobs.NOW
+    large: bool = False
     given: list[int] = field(default_factory=list)
     finals: dict[int, tuple[str, int]] = field(default_factory=dict)
 
-    def again(self) -> None:
+    def again(self, now: datetime) -> None:
         self.state, self.attempt, self.killed = "activated", self.attempt + 1, False
         self.priority -= 10
+        self.since = now
 
-    def report(self, attempt: int, state: str, code: int, now: float) -> str:
+    def report(self, attempt: int, state: str, code: int, now: datetime, passes: int) -> str:
         if attempt != self.attempt or self.state not in WITH_PILOT:
             return "NULL" if self.finals.get(attempt) == (state, code) else "tobekilled"
         if state == "finished":
@@ -54,19 +64,19 @@ class Model:
             self.state = "failed"
         if self.state not in WITH_PILOT:
             self.finals[attempt] = (state, code)
-            if self.state == "failed" and code == PASSES and self.attempt < self.attempts:
-                self.again()
+            if self.state == "failed" and code == passes and self.attempt < self.attempts:
+                self.again(now)
             return "NULL"
-        self.heard = now
+        self.heard = now.timestamp()
         if state in STEPS[self.state]:
             self.state = state
         return "tobekilled" if self.killed else "NULL"
 
-    def lose(self) -> None:
+    def lose(self, now: datetime) -> None:
         if self.killed:
             self.state = "cancelled"
         elif self.attempt < self.attempts:
-            self.again()
+            self.again(now)
         else:
             self.state = "failed"
 
@@ -82,6 +92,10 @@ class TaskBuffer(RuleBasedStateMachine):
         self.models: dict[int, Model] = {}
         self.requests: dict[str, list[tuple[int, int]]] = {}
         self.now = jobs.NOW
+        self.passes = PASSES
+        for code, action in ((PASSES, "none"), (ENDS, "retry")):
+            RetryRule.objects.create(source="pilot", code=code, action=action, enabled=False)
+        RULES.forget()
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -90,11 +104,18 @@ class TaskBuffer(RuleBasedStateMachine):
     def pick(self, number: int) -> int:
         return sorted(self.models)[number % len(self.models)]
 
-    @rule(count=st.integers(1, 3), priority=st.integers(-50, 50), waits=st.booleans(), attempts=st.integers(1, 3))
-    def submit(self, count: int, priority: int, waits: bool, attempts: int) -> None:
-        for number in jobs.submit(count, priority=priority, waits=waits, max_attempts=attempts):
+    @rule(
+        count=st.integers(1, 3),
+        priority=st.integers(-50, 50),
+        waits=st.booleans(),
+        attempts=st.integers(1, 3),
+        large=st.booleans(),
+    )
+    def submit(self, count: int, priority: int, waits: bool, attempts: int, large: bool) -> None:
+        memory = 4 * GB if large else GB
+        for number in jobs.submit(count, priority=priority, waits=waits, max_attempts=attempts, memory=memory):
             assert number not in self.models
-            self.models[number] = Model("defined" if waits else "activated", attempts, priority)
+            self.models[number] = Model("defined" if waits else "activated", attempts, priority, large=large)
 
     @precondition(lambda self: self.models)
     @rule(which=PICK)
@@ -103,7 +124,7 @@ class TaskBuffer(RuleBasedStateMachine):
         model = self.models[number]
         assert logic.activate([number], by="test", now=self.now) == ([number] if model.state == "defined" else [])
         if model.state == "defined":
-            model.state = "activated"
+            model.state, model.since = "activated", self.now
 
     @rule(count=st.integers(1, 3))
     def claim(self, count: int) -> None:
@@ -148,7 +169,7 @@ class TaskBuffer(RuleBasedStateMachine):
         log = "job.log.tgz" if attempt <= 1 else f"job.log.tgz.{attempt}"
         files = jobs.stored("out.root", log) if state == "finished" else None
         for _ in range(times):
-            expected = model.report(attempt, state, code, self.now.timestamp())
+            expected = model.report(attempt, state, code, self.now, self.passes)
             told = jobs.report(number, state, attempt, now=self.now, pilot_error=code, files=files)
             assert told == expected
 
@@ -158,7 +179,7 @@ class TaskBuffer(RuleBasedStateMachine):
         number = self.pick(which)
         model = self.models[number]
         outcome = logic.kill([number], code=9 if force else None, by="test", now=self.now)[number]
-        if model.state in ("finished", "failed", "cancelled"):
+        if model.state in ("finished", "failed", "cancelled", "closed"):
             assert outcome is KillOutcome.OVER
         elif model.state in WITH_PILOT and not force:
             assert outcome is KillOutcome.ORDERED
@@ -175,7 +196,7 @@ class TaskBuffer(RuleBasedStateMachine):
         refused = logic.retry([number], by="test", now=self.now)
         assert bool(refused) is (model.state != "failed")
         if not refused:
-            model.again()
+            model.again(self.now)
             model.attempts = max(model.attempts, model.attempt)
 
     @rule(seconds=st.sampled_from([60, 1000, 1900, 8000]))
@@ -189,7 +210,34 @@ class TaskBuffer(RuleBasedStateMachine):
         ]
         assert logic.reap_lost(now=self.now, limits=LIMITS).total == len(lost)
         for model in lost:
-            model.lose()
+            model.lose(self.now)
+
+    @rule()
+    def turn_the_rules_for_retries_on_or_off(self) -> None:
+        self.passes = PASSES if self.passes == ENDS else ENDS
+        RetryRule.objects.update(enabled=self.passes == ENDS)
+        RULES.forget()
+
+    @rule(small=st.booleans())
+    def find_what_can_never_run(self, small: bool) -> None:
+        Schedconfig.objects.update(maxrss=2000 if small else 0)
+        stuck = [m for m in self.models.values() if small and m.large and m.state in ("defined", "activated")]
+        assert watch.fail_impossible(now=self.now, by="test", keep=nobody_waits) == len(stuck)
+        for model in stuck:
+            model.state, model.killed = "failed", True
+
+    @rule(days=st.sampled_from([3, 8]))
+    def wait_for_days(self, days: int) -> None:
+        self.now += timedelta(days=days)
+        wishes = {"now": self.now, "limits": LIMITS, "by": "test", "keep": nobody_waits}
+        over = [
+            m
+            for m in self.models.values()
+            if m.state in ("defined", "activated") and self.now - m.since > timedelta(days=7)
+        ]
+        assert watch.expire_waiting(**wishes) + watch.expire_queued(**wishes) == len(over)
+        for model in over:
+            model.state, model.killed = "closed", True
 
     @invariant()
     def the_rows_say_what_the_model_says(self) -> None:
@@ -206,7 +254,7 @@ class TaskBuffer(RuleBasedStateMachine):
 @pytest.mark.usefixtures("db")
 def test_any_verbs_in_any_order_do_what_the_model_says():
     wanted = settings(
-        max_examples=40,
+        max_examples=25,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
