@@ -32,6 +32,8 @@ from pilot.copytool.program import CANNOT_RUN, PATIENCE, before, kill
 IDLE = 30.0
 #: Seconds for one that answers no more to be gone by itself.
 ENDING = 1.0
+#: What a child's module may have: a function that is called when the pilot has ended, and takes away what would stay.
+LEFT_ALONE = "left_alone"
 #: Children that are kept for the next call, of each kind.
 MOST_KEPT = 8
 _ROOT = str(Path(__file__).resolve().parents[2])  # a folder, or the bundle
@@ -207,7 +209,7 @@ def main(name: str) -> None:
     asked, nothing = os.fdopen(os.dup(0), encoding="utf-8"), os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)  # and what they start may read: it finds the end, and no request
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(asked, requests), daemon=True).start()
+    threading.Thread(target=_listen, args=(asked, requests, name), daemon=True).start()
     module = import_module(name)
     while True:
         try:
@@ -218,10 +220,15 @@ def main(name: str) -> None:
         answers.flush()
 
 
-def _listen(asked: IO[str], requests: queue.SimpleQueue[str]) -> None:
+def _listen(asked: IO[str], requests: queue.SimpleQueue[str], name: str) -> None:
     for line in asked:
         requests.put(line)
-    _end()  # the pilot has ended, whatever is going on here
+    try:
+        tidy_up = getattr(sys.modules.get(name), LEFT_ALONE, None)
+        if tidy_up:
+            tidy_up()
+    finally:
+        _end()  # the pilot has ended, whatever is going on here
 
 
 def _end() -> NoReturn:

@@ -77,7 +77,7 @@ class Lsm(CopyTool):
         token = str(self._says.get("token") or self._site.token)
         options = ["-t", token] if token else []
         words = [*options, *self._options(size, sum_), str(source), transfer.target]
-        ran = run([*self._site.put, *words], deadline, cancel, setup=self.setup)
+        ran = self._run([*self._site.put, *words], deadline, cancel)
         if ran.status not in (0, SAME):
             raise _failure(ran)
         if (said := _sum_in(ran.output, sums.ADLER32)) not in (None, sum_):
@@ -90,7 +90,7 @@ class Lsm(CopyTool):
         with told(target.parent, "made"):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)  # to many sites' programs a file that is there is a failure
-        ran = run([*self._site.get, *words], deadline, cancel, setup=self.setup)
+        ran = self._run([*self._site.get, *words], deadline, cancel)
         if ran.status:
             raise _failure(ran)
         if not target.is_file():
@@ -143,10 +143,14 @@ class Lsm(CopyTool):
         return program
 
     def _output(self, program: Sequence[str], words: Sequence[str], deadline: Deadline) -> str:
-        ran = run([*program, *words], deadline, setup=self.setup)
+        ran = self._run([*program, *words], deadline)
         if ran.status:
             raise _failure(ran)
         return ran.output
+
+    def _run(self, words: Sequence[str], deadline: Deadline, cancel: Optional[Cancel] = None) -> Ran:
+        # A site's program is a script that starts what copies; that has to end with a pilot that is killed.
+        return run(words, deadline, cancel, setup=self.setup, guarded=True)
 
     def _fetch_back(self, url: str, algorithm: str, deadline: Deadline) -> FileFacts:
         with tempfile.TemporaryDirectory(prefix="lsm-") as folder:

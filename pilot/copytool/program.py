@@ -57,6 +57,7 @@ def run(
     *,
     environment: Mapping[str, str] = MappingProxyType({}),
     setup: Setup = "",
+    guarded: bool = False,
 ) -> Ran:
     """Run a program to its end; whatever its exit status, that is for the caller to judge.
 
@@ -66,6 +67,7 @@ def run(
         cancel: The same, as soon as this is asked for; the deadline's own when left out.
         environment: Variables beside the pilot's own. Never a secret: they can be seen in the list of processes.
         setup: A script that is sourced before; or the container, and that script in it.
+        guarded: Whether what it has started ends with a pilot that is killed, too; not only the program itself.
 
     Raises:
         CopyFailed: its time is up (TIMEOUT), or it could not be started.
@@ -77,7 +79,7 @@ def run(
     if not deadline.left():
         raise CopyFailed(FailureKind.TIMEOUT, f"{arguments[0]} was not begun: its time is up")
     with tempfile.TemporaryFile() as written, tempfile.TemporaryFile() as told:
-        process = _start([*_held(setup), *before(setup, environment), *arguments], written, told)
+        process = _start([*_held(setup, guarded), *before(setup, environment), *arguments], written, told)
         with cancel.doing(lambda: kill(process)):
             late = not _ended(process, deadline)
         output, errors = _end_of(written), _end_of(told)
@@ -135,8 +137,8 @@ def kill(process: subprocess.Popen[Any]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _held(setup: Setup) -> Sequence[str]:
-    if not (isinstance(setup, Inside) and tied()):
+def _held(setup: Setup, guarded: bool) -> Sequence[str]:
+    if not ((guarded or isinstance(setup, Inside)) and tied()):
         return tied()
     # What begins a container changes its rights, by which the kernel forgets whose death it was to share.
     return ["setpriv", "--pdeathsig", "TERM", "--", "/bin/sh", "-c", GUARD, "sh"]

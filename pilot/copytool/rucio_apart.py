@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -51,7 +52,7 @@ def fetch(
         url: Its address there; "" for whatever Rucio knows.
         folder: Where to; it is made.
         checksum: What it should have (``adler32:...``); what Rucio has registered when this is "".
-        client: Rucio's address as ``host``, "" for what rucio.cfg says; and ``folder``, an empty one for this call.
+        client: Rucio's address as ``host``, "" for what rucio.cfg says; and ``folder``, to be made for this call.
         timeout: Seconds for one try of Rucio's.
 
     Returns:
@@ -101,7 +102,7 @@ def store(
         dataset: Scope and name of the dataset that it is attached to when it is registered; empty for none.
         guid: Its number; "" for one that Rucio makes.
         register: Whether Rucio is told of it.
-        client: Rucio's address as ``host``, "" for what rucio.cfg says; and ``folder``, an empty one for this call.
+        client: Rucio's address as ``host``, "" for what rucio.cfg says; and ``folder``, to be made for this call.
         timeout: Seconds for one try of Rucio's.
 
     Returns:
@@ -132,6 +133,17 @@ def store(
     return {"checksum": f"adler32:{told['adler32']}"}
 
 
+class _Tokens:
+    """Where those of the call that goes on are kept; whoever has asked takes the folder away."""
+
+    folder = ""
+
+
+def left_alone() -> None:
+    """Take tokens away, as nobody else will."""
+    shutil.rmtree(_Tokens.folder, ignore_errors=True)
+
+
 class _Heard(logging.Logger):
     """Keeps what Rucio's clients warn of; what they tell besides is left out."""
 
@@ -157,7 +169,8 @@ def _said(client: Mapping[str, str], file: Mapping[str, str]) -> Iterator[tuple[
         words = f"this Python has no rucio-clients ({wrong}): install compass-pilot[rucio], or name one in rucio.python"
         raise CopyFailed(None, words) from wrong
     # Rucio keeps tokens by account only: who shows something else for that account would be given the same one.
-    tokens = client["folder"]
+    tokens = _Tokens.folder = client["folder"]
+    Path(tokens).mkdir(0o700)
     BaseClient.TOKEN_PATH_PREFIX = f"{tokens}/"
     try:
         rucio = _client(client["host"])

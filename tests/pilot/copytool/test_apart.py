@@ -9,6 +9,7 @@ import pytest
 
 from pilot.copytool.apart import Apart
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind
+from tests.kits.copytool import until
 from tests.pilot.copytool.test_program import gone
 
 MODULE = """
@@ -23,6 +24,9 @@ def hang(folder):
     open(folder + "/pids", "w").write("%d %d" % (os.getpid(), child.pid))
     os.rename(folder + "/pids", folder + "/there")
     time.sleep(60)
+def keep(folder): Kept.folder = folder
+class Kept: folder = ""
+def left_alone(): os.rmdir(Kept.folder)
 def die(): sys.stderr.write("library: out of luck\\n"); sys.stderr.flush(); os._exit(3)
 def variable(name): return os.environ.get(name)
 def read(): return subprocess.run(["cat"], stdout=subprocess.PIPE).stdout.decode()
@@ -40,9 +44,7 @@ def apart(tmp_path):
 
 
 def pids(tmp_path):
-    until = time.monotonic() + 10
-    while not (tmp_path / "there").exists() and time.monotonic() < until:
-        threading.Event().wait(0.01)
+    until((tmp_path / "there").exists)
     return [int(word) for word in (tmp_path / "there").read_text().split()]
 
 
@@ -132,6 +134,24 @@ def test_a_child_ends_with_its_pilot_even_in_the_midst_of_a_call_and_so_does_wha
     pilot.wait()
     assert gone(child)
     assert gone(started)
+
+
+def test_what_a_child_keeps_is_taken_away_when_its_pilot_was_killed(tmp_path):
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "done_apart.py").write_text(MODULE)
+    (tmp_path / "kept").mkdir()
+    code = (
+        "import sys; from pilot.copytool.apart import Apart; from pilot.copytool.base import Deadline\n"
+        f"Apart('done_apart', environment={{'PYTHONPATH': {str(tmp_path / 'modules')!r}}})"
+        f".call('keep', {{'folder': {str(tmp_path / 'kept')!r}}}, Deadline(60))\n"
+        "print('kept', flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, cwd=Path(__file__).parents[3]) as pilot:
+        assert pilot.stdout.readline() == b"kept\n"
+        pilot.kill()
+    until(lambda: not (tmp_path / "kept").exists())
 
 
 def test_a_python_that_is_not_there_is_told():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -215,7 +216,7 @@ def test_a_get_that_says_it_is_well_and_wrote_nothing_has_failed(site, tmp_path)
 
 def test_a_program_that_died_by_a_signal_is_told(site, tmp_path):
     site.write("lsm-get", 'echo half > "$target"; kill -9 $$')
-    with pytest.raises(CopyFailed, match="ended with status -9"):
+    with pytest.raises(CopyFailed, match="ended with status (-9|137)|Killed"):
         fetch(site.tool(), tmp_path / "a", tmp_path / "b")
 
 
@@ -246,6 +247,23 @@ def test_a_stop_ends_it_at_once(site, here, tmp_path):
     cancel.ask()
     thread.join(5)
     assert len(caught) == 1
+
+
+@pytest.mark.programs("setpriv")
+def test_what_a_program_has_started_ends_with_a_pilot_that_is_killed(site, here, tmp_path):
+    os.mkfifo(site.folder / "begun")
+    site.write("lsm-put", f'sleep 600 & echo $$ $! > "{site.folder}/begun"; wait')
+    code = (
+        "from pilot.copytool import lsm; from pilot.copytool.base import Cancel, Deadline, Transfer\n"
+        "from pilot.settings.everything import Settings; from pilot.settings.lsm import Lsm\n"
+        f"tool = lsm.Lsm(Settings(lsm=Lsm(put=({str(site.folder / 'lsm-put')!r},))))\n"
+        f"tool.copy(Transfer('a', 'file://{here}', 'site://{tmp_path}/there'), Deadline(600), Cancel())"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as pilot:
+        started = [int(pid) for pid in (site.folder / "begun").read_text().split()]
+        pilot.kill()
+    for pid in started:
+        assert_ended(pid)
 
 
 def test_what_a_program_leaves_running_does_not_hold_the_copy(site, here, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -15,7 +17,7 @@ from pilot.copytool.rucio import Rucio
 from pilot.settings import gfal as gfal_section
 from pilot.settings.everything import Settings
 from pilot.settings.rucio import Rucio as Section
-from tests.kits.copytool import CONTENT, SUM, CopyToolKit
+from tests.kits.copytool import CONTENT, SUM, CopyToolKit, until
 from tests.services import gfal
 from tests.services.rucio import ACCOUNT, DAVS, DISK, OTHER, PASSWORD, ROOT, SCOPE
 
@@ -268,6 +270,23 @@ def test_a_server_that_hangs_costs_no_more_than_the_time_there_is(rucio, tool, f
         fetch(tool, name, seconds=2)
     assert caught.value.kind is FailureKind.TIMEOUT
     assert list((tmp_path / "temporary").iterdir()) == []  # no token stays behind
+
+
+def test_no_token_stays_when_a_pilot_is_killed(rucio, name, tmp_path):
+    code = (
+        "from pilot.copytool.rucio import Rucio; from pilot.copytool.base import Cancel, Deadline, Transfer\n"
+        "from pilot.settings.everything import Settings; from pilot.settings.rucio import Rucio as Section\n"
+        f"tool = Rucio(Settings(rucio=Section(home={str(rucio.home)!r})))\n"
+        f"transfer = Transfer({name!r}, 'rucio:{SCOPE}:{name}', 'file://{tmp_path}/{name}', scope={SCOPE!r})\n"
+        "tool.copy(transfer, Deadline(600), Cancel())"
+    )
+    (tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    with rucio.frozen():
+        with subprocess.Popen([sys.executable, "-c", code], env=environment) as pilot:
+            until(lambda: list((tmp_path / "temporary").iterdir()))
+            pilot.kill()
+        until(lambda: not list((tmp_path / "temporary").iterdir()))
 
 
 def test_a_storage_that_hangs_costs_no_more_than_the_time_there_is(xrootd, tool, store, fetch, name):
