@@ -134,8 +134,8 @@ class Rucio(CopyTool):
         chosen = {"RUCIO_HOME": own.home, "RUCIO_ACCOUNT": own.account}
         variables = tuple((name, value) for name, value in chosen.items() if value)
         process = apart.shared("pilot.copytool.rucio_apart", own.python, variables, self.setup)
-        # Tokens are kept there. The process makes it, and takes it away when the pilot is killed; it is named here, so that
-        # it goes with the call also when the process is.
+        # Tokens are kept there. The process makes it, and takes it away when the pilot is killed. It is named here, so
+        # that it goes with the call when the process is.
         client = {"host": own.host, "folder": f"{tempfile.gettempdir()}/rucio-{os.urandom(8).hex()}"}
         try:
             return process.call(function, {**arguments, "client": client}, deadline, cancel)
