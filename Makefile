@@ -5,10 +5,13 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
+# Hundreds of processes are started by the tests: each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV := .venv
 # Processes that run tests side by side, and further words for pytest: make test PYTEST="-k lifecycle"
-JOBS ?= 3
+JOBS ?= 4
 PYTEST ?=
 # A test that fails has a second turn, and is named at the end of the run (tests/racy.py).
 TURNS := --reruns 1
@@ -52,7 +55,7 @@ define fill
 	@echo "Filling $(VENV) from requirements/$(1).txt ..."
 	@$(INSTALL) -r requirements/$(1).txt >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log >&2; exit 1; }
 	@$(PIP) install --no-deps --no-build-isolation --editable . >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log >&2; exit 1; }
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $@
 endef
 
