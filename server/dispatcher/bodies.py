@@ -12,14 +12,22 @@ from urllib.parse import parse_qsl
 
 import orjson
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 
+from pilot.contract.codec import Kind
 from server.lib.http import BodyRefused
 
 _GZIP = b"\x1f\x8b"
 _MOST_FIELDS = 500
 _MOST_LEVELS = 100
+
+#: A multipart form has so many bytes beside its file, at most.
+_ROUND_A_FILE = 2**16
+
+#: A file in a multipart form; it is not read as values are.
+FILE = Kind("a file", lambda value: value, lambda value, _: value)
 
 
 def fields_of(request: HttpRequest) -> Mapping[str, Any]:
@@ -47,6 +55,23 @@ def read_fields(request: HttpRequest) -> Mapping[str, Any]:
     if content_type == "application/json" or body[:1] == b"{":
         return _json(body)
     return _form(body)
+
+
+def uploaded_file(request: HttpRequest) -> UploadedFile[Any]:
+    """Answer the file ``file`` of a multipart form; what is large lies on disk, not in memory.
+
+    Raises:
+        BodyRefused: it is too large, or there is none.
+    """
+    limit: int = settings.ENVIRONMENT.upload_limit
+    _refuse_large(request, limit + _ROUND_A_FILE)
+    try:
+        found = request.FILES.get("file")
+    except (MultiPartParserError, UnreadablePostError) as wrong:
+        raise BodyRefused(f"the multipart body cannot be read: {wrong}") from wrong
+    if found is None:
+        raise BodyRefused("file: missing; send it in a multipart form (Content-Type: multipart/form-data)", status=200)
+    return found
 
 
 def _refuse_large(request: HttpRequest, limit: int) -> None:

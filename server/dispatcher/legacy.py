@@ -23,7 +23,7 @@ from server.lib.http import BodyRefused, legacy_response, refusal
 METHODS = (
     *("getJob", "updateJob", "updateJobsInBulk", "getStatus", "updateWorkerPilotStatus", "getResourceTypes"),
     *("setDebugMode", "getProxy", "getKeyPair", "get_access_token", "get_token_key", "isAlive", "getAttr"),
-    *("submitJobs", "getJobStatus", "getFullJobStatus", "killJobs"),
+    *("submitJobs", "getJobStatus", "getFullJobStatus", "killJobs", "putFile"),
 )
 
 Method = Callable[[HttpRequest, Identity, Mapping[str, Any]], dict[str, Any]]
@@ -53,8 +53,24 @@ def asked(
     return decorate
 
 
+def bare(*roles: Role) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Make a view of a method that reads its body itself."""
+
+    def decorate(call: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        def answer(request: HttpRequest, identity: Identity, fields: None) -> HttpResponse:
+            return call(request, identity)
+
+        return _view(call, answer, roles, ("POST",), read=lambda request: None)
+
+    return decorate
+
+
 def _view(
-    call: Callable[..., Any], answer: Callable[..., Any], roles: Sequence[Role], verbs: Sequence[str]
+    call: Callable[..., Any],
+    answer: Callable[..., Any],
+    roles: Sequence[Role],
+    verbs: Sequence[str],
+    read: Callable[[HttpRequest], Any] = fields_of,
 ) -> Callable[..., HttpResponse]:
     @csrf_exempt
     @allow(*roles)
@@ -63,7 +79,7 @@ def _view(
         if request.method not in verbs:
             return refusal(request, f"{request.path}: use {' or '.join(verbs)}; nothing was done")
         try:
-            said = answer(request, identity, fields_of(request))
+            said = answer(request, identity, read(request))
         except BodyRefused as refused:
             return refusal(request, str(refused), status=refused.status)
         except ContractError as wrong:

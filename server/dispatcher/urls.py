@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from pilot.contract import routes
-from server.dispatcher import jobs, legacy, legacy_jobs, legacy_users, openapi, pilots, system, workers
+from server.dispatcher import files, jobs, legacy, legacy_jobs, legacy_users, openapi, pilots, system, workers
 from server.lib.arguments import View
 
 
@@ -35,6 +35,7 @@ urlpatterns = [
     path(at(f"{routes.LEGACY_BASE}/getFullJobStatus"), legacy_jobs.get_job_status),
     path(at(f"{routes.LEGACY_BASE}/killJobs"), legacy_jobs.kill_jobs),
     path(at(f"{routes.LEGACY_BASE}/getAttr"), legacy_users.get_attr),
+    path(at(f"{routes.LEGACY_BASE}/putFile"), files.put_file),
     path(at(routes.NEW_PROXY), legacy_users.get_proxy),
     path(at(routes.KEY_PAIR), legacy_users.get_key_pair),
     path(at(routes.NEW_TOKEN), legacy_users.get_access_token),
@@ -43,6 +44,7 @@ urlpatterns = [
     *methods("pilot", pilots.update_jobs_bulk, pilots.get_job_status),
     *methods("pilot", workers.update_worker_status, workers.update_worker_node, workers.update_worker_node_gpu),
     *methods("job", jobs.submit, jobs.get_status, jobs.kill, jobs.set_command, jobs.set_debug_mode),
+    *methods("file_server", files.upload_cache_file, files.validate_cache_file),
     *methods("metaconfig", system.get_resource_types),
     path(at(f"{routes.V1_BASE}/openapi.json"), openapi.openapi),
     *methods("system", system.is_alive, system.get_attributes),

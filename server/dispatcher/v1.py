@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -17,7 +18,7 @@ from pilot.contract.codec import INTEGER, ContractError, Dialect, WrongKind, dec
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import allow, everyone
-from server.dispatcher.bodies import fields_of
+from server.dispatcher.bodies import FILE, fields_of, uploaded_file
 from server.dispatcher.words import WORDS
 from server.lib.arguments import Argument, Description, View, arguments_of, bind, describe, described
 from server.lib.http import BodyRefused, envelope, refusal
@@ -35,6 +36,12 @@ JOB_IDS = Argument("job_ids", INTEGER, "Numbers of jobs, their PandaIDs.", most=
 
 class NothingToGive(Exception):
     """The call was understood and there is nothing to answer; PanDA calls that no success."""
+
+
+class Said(str):
+    """An answer that PanDA gives in the envelope's ``message``, beside its success."""
+
+    __slots__ = ()
 
 
 def method(*roles: Role, takes: Sequence[Argument] = (), verbs: Sequence[str] = (POST,)) -> Callable[[Any], View]:
@@ -65,6 +72,20 @@ def told(*roles: Role, message: type[Any], also: Sequence[Argument] = ()) -> Cal
     return decorate
 
 
+def takes_file(*roles: Role) -> Callable[[Any], View]:
+    """Make a view of a method that takes one file, sent as a multipart form."""
+
+    def decorate(call: Callable[..., Any]) -> View:
+        def answer(request: HttpRequest, identity: Identity, fields: UploadedFile[Any]) -> Any:
+            return call(request, identity, fields)
+
+        takes = (Argument("file", FILE, "The file, with its name."),)
+        description = Description((POST,), takes, inspect.getdoc(call) or "", takes_file=True)
+        return _view(call, answer, roles, description, read=uploaded_file)
+
+    return decorate
+
+
 def open_method(because: str, verbs: Sequence[str] = (GET,)) -> Callable[[Any], View]:
     """Make a view of a method that everybody may call, and that takes nothing."""
 
@@ -80,7 +101,13 @@ def open_method(because: str, verbs: Sequence[str] = (GET,)) -> Callable[[Any], 
     return decorate
 
 
-def _view(call: Any, answer: Callable[..., Any], roles: Sequence[Role], description: Description) -> View:
+def _view(
+    call: Any,
+    answer: Callable[..., Any],
+    roles: Sequence[Role],
+    description: Description,
+    read: Callable[[HttpRequest], Any] = fields_of,
+) -> View:
     verbs = description.verbs
 
     @csrf_exempt
@@ -90,7 +117,8 @@ def _view(call: Any, answer: Callable[..., Any], roles: Sequence[Role], descript
         if request.method not in verbs:
             return refusal(request, f"{request.method} is not allowed here; use {' or '.join(verbs)}")
         try:
-            return envelope(answer(request, identity, fields_of(request)))
+            said = answer(request, identity, read(request))
+            return envelope(None, said) if isinstance(said, Said) else envelope(said)
         except BodyRefused as refused:
             return refusal(request, str(refused), status=refused.status)
         except ContractError as wrong:

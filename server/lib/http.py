@@ -41,9 +41,9 @@ def json_response(content: Any, status: int = 200) -> HttpResponse:
     )
 
 
-def envelope(data: Any) -> HttpResponse:
+def envelope(data: Any, message: str = "") -> HttpResponse:
     """Answer a well done ``/api/v1`` call."""
-    return json_response({"success": True, "message": "", "data": data})
+    return json_response({"success": True, "message": message, "data": data})
 
 
 def legacy_response(request: HttpRequest, answer: Mapping[str, Any], status: int = 200) -> HttpResponse:

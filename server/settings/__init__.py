@@ -27,6 +27,7 @@ COMPASS_APPS = [
     "server.dispatcher",
     "server.services",
     "server.pilots",
+    "server.uploads",
     "server.factory",
     "server.dataservice",
     "server.production",

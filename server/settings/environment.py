@@ -51,6 +51,8 @@ class Environment:
     merging_timeout: int = key(604800, low=10, help="Seconds that a job's outputs may be merging.")
     offline_timeout: int = key(172800, low=10, help="Seconds that a job may stand in a queue that is offline.")
     body_limit: int = key(32 * 2**20, low=2**16, help="Largest request body in bytes, as sent and as unpacked.")
+    upload_limit: int = key(768 * 2**20, low=2**20, help="Largest file of sources that a user sends, in bytes.")
+    upload_days: int = key(7, low=1, help="Days for which files that users send are kept.")
     database_timeout: int = key(30, low=1, help="Seconds that a writer waits for another one before it gives up.")
     url: str = key("", help="Address at which pilots reach this server; the factory hands it to them.")
     bundle: str = key("", help="File with the pilot that the factory starts, as `make bundle` writes it.")

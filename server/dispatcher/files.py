@@ -1,0 +1,66 @@
+"""Files that users send along with their jobs, in both dialects: taken, and found again by their content."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from pilot.contract.codec import INTEGER, TEXT
+from server.accounts.identity import Identity
+from server.accounts.models import Role
+from server.dispatcher import legacy, v1
+from server.dispatcher.bodies import uploaded_file
+from server.lib.arguments import Argument
+from server.lib.http import BodyRefused
+from server.uploads import logic, queries
+
+#: Who may send files.
+SENDERS = (Role.PRODUCTION,)
+
+
+def owner_of(identity: Identity) -> str:
+    """Answer in whose name files are kept and found."""
+    return identity.name[:80]
+
+
+def _keep(file: UploadedFile[Any], identity: Identity) -> dict[str, Any]:
+    found = logic.store(file.name or "", file.chunks(), owner=owner_of(identity), now=timezone.now())
+    return {"name": found.name, "size": found.size, "sha256": found.sha256}
+
+
+@v1.takes_file(*SENDERS)
+def upload_cache_file(request: HttpRequest, identity: Identity, file: UploadedFile[Any]) -> Any:
+    """Keep a file for some days; it is fetched from `/cache/` and its name, which holds a random UUID."""
+    try:
+        return _keep(file, identity)
+    except logic.UploadRefused as refused:
+        raise v1.NothingToGive(f"ERROR : {refused}") from refused
+
+
+_SIZE = Argument("file_size", INTEGER, "Bytes of the file.")
+_CHECKSUM = Argument("checksum", TEXT, "The CRC-32 at the end of a gzip file, as a number, or a SHA-256.")
+
+
+@v1.method(*SENDERS, takes=(_SIZE, _CHECKSUM))
+def validate_cache_file(request: HttpRequest, identity: Identity, file_size: int, checksum: str) -> Any:
+    """Say where a file of the caller's with this size and checksum is kept already: `FOUND:host:name`, in `message`."""
+    found = queries.same(owner_of(identity), file_size, checksum)
+    if found is None:
+        raise v1.NothingToGive("NOT FOUND")
+    return v1.Said(f"FOUND:{urlsplit(f'//{request.get_host()}').hostname}:{found.name}")
+
+
+@legacy.bare(*SENDERS)
+def put_file(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Keep a file, as older clients send it; answer `True`, or `ERROR` and the reason."""
+    try:
+        _keep(uploaded_file(request), identity)
+    except logic.UploadRefused as refused:
+        return HttpResponse(f"ERROR : {refused}", content_type="text/plain")
+    except BodyRefused as refused:
+        return HttpResponse(f"ERROR : {refused}", content_type="text/plain", status=refused.status)
+    return HttpResponse("True", content_type="text/plain")

@@ -1,0 +1,29 @@
+"""Uploads are fetched by name alone."""
+
+from __future__ import annotations
+
+from tests.server.uploads.test_logic import NAME, keep
+
+
+def test_a_file_is_fetched_without_an_identity(client, home):
+    keep()
+    answer = client.get(f"/cache/{NAME}")
+    assert b"".join(answer.streaming_content) == b"abc"
+    assert answer.headers["Content-Length"] == "3"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+
+
+def test_what_is_not_there_or_gone_is_404(client, home):
+    assert client.get("/cache/other.tar.gz").status_code == 404
+    keep()
+    (home / "cache" / NAME).unlink()
+    answer = client.get(f"/cache/{NAME}")
+    assert answer.status_code == 404
+    assert NAME in answer.content.decode()
+
+
+def test_only_files_are_fetched_and_only_read(client, home):
+    (home / "secret_key").write_text("x")
+    assert client.get("/cache/..%2Fsecret_key").status_code == 404
+    assert client.post(f"/cache/{NAME}").status_code == 405
