@@ -7,9 +7,8 @@ from dataclasses import asdict
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from server.accounts.rules import Identity, allow
+from server.accounts.rules import READERS, Identity, allow
 from server.lib.http import envelope, refusal
-from server.monitor.access import READERS
 from server.taskbuffer import queries as taskbuffer
 
 #: As far back as failures are looked at, in days.
