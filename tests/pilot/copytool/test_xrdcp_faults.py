@@ -28,6 +28,8 @@ CONTENT = b"events " * 500
 #: Options by way, and bytes of a file whose copying leaves time then to do something meanwhile.
 OPTIONS = {"bindings": (), "programs": ("--xrate", "48m")}
 LARGE = {"bindings": 256 * 2**20, "programs": 64 * 2**20}
+#: Files of a job that has many: programs are processes, several for each of them.
+MANY = {"bindings": 200, "programs": 60}
 TWICE = Policy(2, 0.01)
 
 
@@ -237,13 +239,13 @@ def test_another_copy_is_taken_where_a_bit_has_flipped(way, part, xrootd, tmp_pa
     assert (place.folder / "a").read_bytes() == CONTENT
 
 
-def test_of_two_hundred_files_those_that_can_be_delivered_are(way, part, tmp_path):
+def test_of_very_many_files_those_that_can_be_delivered_are(way, part, tmp_path):
     place, files, wrong = Place(way, tmp_path, part.root, policy=Policy(1, 0.01)), [], {}
-    for number in range(200):
+    for number in range(MANY[way]):
         lfn = f"f{number:03}"
         content = lfn.encode() * 100
         files.append(given(lfn, content))
-        if number % 20 == 7:
+        if number % (MANY[way] // 10) == 3:
             wrong[lfn] = ("missing", "flipped", "forbidden")[len(wrong) % 3]
         if wrong.get(lfn) != "missing":
             path = part.put(f"in/{lfn}", content)
@@ -253,7 +255,7 @@ def test_of_two_hundred_files_those_that_can_be_delivered_are(way, part, tmp_pat
             path.chmod(0)
     failed = place.fails(ErrorCode.MISSING_INPUT, place.fetch, *files, deadline=120.0)
     assert failed.facts["lfns"] == tuple(wrong)
-    assert "10 of 200 files failed" in failed.detail
+    assert f"10 of {MANY[way]} files failed" in failed.detail
     good = [file.lfn for file in files if file.lfn not in wrong]
     assert place.arrived() == place.names() == good
     assert all((place.folder / lfn).read_bytes() == lfn.encode() * 100 for lfn in good)
