@@ -26,6 +26,12 @@ def explained(found: Mapping[str, Any]) -> RenderableType:
     head = Text(f"job {found['PandaID']} is ").append(state(found["jobStatus"]))
     head.append(f", sent to {found['computingSite']}; brokerage would now choose {choice['queue'] or 'none'}")
     parts: list[RenderableType] = [head]
+    turn = found["turn"]
+    if turn["share"]:
+        before = ", ".join(turn["before"]) or "none"
+        parts.append(Text(f"its share is {turn['share']} with {turn['cores']} cores now; shares before it: {before}"))
+    if turn["words"]:
+        parts.append(Text(f"no pilot is given it: {turn['words']}", style="yellow"))
     if choice["words"]:
         parts.append(Text(str(choice["words"]), style="yellow"))
     queues = table("queue", "", ">weight", "refused by")

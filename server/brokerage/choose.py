@@ -5,9 +5,11 @@ Equal weights are told apart by the queues' names, so that the same facts always
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from server.brokerage.policy import Policy
 from server.brokerage.rules import RULES, Case, Finding
@@ -83,24 +85,26 @@ def explain_choice(verdicts: Sequence[Verdict]) -> Choice:
     return Choice("", words, never, tuple(sorted(tags.items())))
 
 
-@dataclass(frozen=True)
-class _Standing:
-    """What does not change for jobs of one kind while jobs are placed: the queues that pass, with their weights."""
+class _Offer(NamedTuple):
+    """A queue that passes for jobs of one kind. Offers are sorted by the first two fields; the best comes first."""
 
-    choice: Choice
-    queues: tuple[tuple[str, float, Load], ...] = ()
+    weight: float  # negative
+    queue: str
+    standing: float  # the part of the weight that does not change while jobs are placed
+    load: Load
+    placed: int  # at the queue, when the weight was computed
 
 
 class Placement:
     """Places many jobs, one after the other, on one snapshot: each that is placed makes its queue longer.
 
-    Jobs that ask for the same share one judgement, so that the next costs one multiplication per queue.
+    Jobs that ask for the same share one judgement, so that the next costs a look at the best queue.
     """
 
     def __init__(self, snapshot: Snapshot, policy: Policy) -> None:
         self._snapshot = snapshot
         self._policy = policy
-        self._known: dict[JobNeeds, _Standing] = {}
+        self._known: dict[JobNeeds, tuple[Choice, list[_Offer]]] = {}
         self._by_queue: Counter[str] = Counter()
         self._by_user: Counter[str] = Counter()
 
@@ -111,15 +115,22 @@ class Placement:
 
     def place(self, job: JobNeeds) -> Choice:
         """Choose a queue for the next job, and count it there."""
-        standing = self._known.get(job) or self._judge(job)
-        if not standing.queues:
-            return standing.choice
+        choice, offers = self._known.get(job) or self._judge(job)
+        if not offers:
+            return choice
         if refused := self._over_quota(job.user):
             return refused
-        _, name = min((-weight * drain(load, self._by_queue[name]), name) for name, weight, load in standing.queues)
+        name = self._best(offers)
         self._by_queue[name] += 1
         self._by_user[job.user] += 1
         return Choice(name)
+
+    def _best(self, offers: list[_Offer]) -> str:
+        """Answer the best queue of a heap. Weights only sink while jobs are placed, so what is behind needs no look."""
+        while (best := offers[0]).placed != (placed := self._by_queue[best.queue]):
+            weight = -best.standing * drain(best.load, placed)
+            heapq.heapreplace(offers, best._replace(weight=weight, placed=placed))
+        return best.queue
 
     def _over_quota(self, user: str) -> Choice | None:
         facts = self._snapshot.users.facts.get(user)
@@ -128,12 +139,16 @@ class Placement:
         words = f"user {user} may have {facts.max_queued} jobs queued, and has them; submit when some have run"
         return Choice("", words, tags=(("-quota", len(self._snapshot.queues.facts)),))
 
-    def _judge(self, job: JobNeeds) -> _Standing:
+    def _judge(self, job: JobNeeds) -> tuple[Choice, list[_Offer]]:
         verdicts = judge_all(job, self._snapshot, self._policy)
         queues = [self._snapshot.queues.facts[verdict.queue] for verdict in verdicts if verdict.passed]
         cases = [Case(job, queue, self._snapshot, self._policy) for queue in queues]
-        found = tuple((case.queue.name, standing_weight(case), case.load) for case in cases)
-        standing = _Standing(explain_choice(verdicts), found)
+        found = explain_choice(verdicts), [self._offer(case) for case in cases]
+        heapq.heapify(found[1])
         if not job.inputs:  # jobs with inputs are rarely alike
-            self._known[job] = standing
-        return standing
+            self._known[job] = found
+        return found
+
+    def _offer(self, case: Case) -> _Offer:
+        standing, placed = standing_weight(case), self._by_queue[case.queue.name]
+        return _Offer(-standing * drain(case.load, placed), case.queue.name, standing, case.load, placed)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from server.brokerage.shares import in_order
+from server.brokerage.shares import Running, in_order
 
 _GB = 10**9
 
@@ -52,7 +52,7 @@ class Standing:
     ``barred`` the shares of users who are given nothing, and why.
     """
 
-    running: Mapping[str, int] = field(default_factory=dict)
+    running: Running = field(default_factory=Running)
     targets: Mapping[str, float] = field(default_factory=dict)
     barred: Mapping[str, str] = field(default_factory=dict)
 
@@ -80,22 +80,39 @@ class Ranking:
 NOTHING_KNOWN = Standing()
 
 
-def order(buckets: Iterable[Bucket], offer: Offer, standing: Standing = NOTHING_KNOWN) -> Ranking:
-    """Sort buckets into those that fit an offer and those that do not.
+def order(buckets: Sequence[Bucket], offer: Offer, standing: Standing = NOTHING_KNOWN) -> Ranking:
+    """Sort buckets into those that fit an offer and those that do not, with a reason for each of these."""
+    found = tiers(buckets, offer, standing)
+    fitting = {pk for tier in found for pk in tier.buckets}
+    others = (bucket for bucket in buckets if bucket.pk not in fitting)
+    refused = {bucket.pk: why_not(bucket, offer) or standing.barred[bucket.share] for bucket in others}
+    return Ranking(found, refused)
+
+
+def tiers(buckets: Iterable[Bucket], offer: Offer, standing: Standing = NOTHING_KNOWN) -> tuple[Tier, ...]:
+    """Answer the buckets that fit an offer, share by share: this is asked for every pilot, and gives no reasons.
 
     The share that has least of what is its own comes first; within it the queue's own order decides: the highest
     priority first, then the oldest job.
     """
     fitting: dict[str, list[int]] = {}
-    refused = {}
     for bucket in buckets:
-        reason = why_not(bucket, offer) or standing.barred.get(bucket.share, "")
-        if reason:
-            refused[bucket.pk] = reason
-        else:
+        if fits(bucket, offer) and bucket.share not in standing.barred:
             fitting.setdefault(bucket.share, []).append(bucket.pk)
     shares = list(fitting) if len(fitting) < 2 else in_order(fitting, standing.running, standing.targets)
-    return Ranking(tuple(Tier(share, tuple(fitting[share])) for share in shares), refused)
+    return tuple(Tier(share, tuple(fitting[share])) for share in shares)
+
+
+def fits(bucket: Bucket, offer: Offer) -> bool:
+    """Say whether a pilot may have jobs of a bucket; `why_not` says why."""
+    return (
+        bucket.queue == offer.queue
+        and bucket.label in offer.labels
+        and (offer.cores is None or bucket.cores <= offer.cores)
+        and (offer.memory is None or bucket.memory <= offer.memory)
+        and (offer.disk is None or bucket.disk <= offer.disk)
+        and (offer.remaining_time is None or bucket.walltime <= offer.remaining_time)
+    )
 
 
 def why_not(bucket: Bucket, offer: Offer) -> str:

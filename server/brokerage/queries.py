@@ -16,11 +16,12 @@ from server.brokerage import readings
 from server.brokerage.choose import Placement
 from server.brokerage.explain import explanation
 from server.brokerage.facts import at_queue, needs_of
-from server.brokerage.order import Standing
-from server.brokerage.shares import Share, share_of
-from server.brokerage.snapshot import JobNeeds, Snapshot
+from server.brokerage.labels import labels_for
+from server.brokerage.order import Offer, Standing, order
+from server.brokerage.shares import Share, leaf_of, share_of
+from server.brokerage.snapshot import JobNeeds, QueueFacts, Snapshot
 from server.taskbuffer import queries as taskbuffer
-from server.taskbuffer.models import JobParameters
+from server.taskbuffer.models import Bucket, JobParameters
 
 
 def snapshot(jobs: Iterable[JobNeeds] = ()) -> Snapshot:
@@ -60,7 +61,27 @@ def explain(job_id: int, queue: str = "") -> dict[str, Any] | None:
         hint = f"did you mean {near[0]}?" if near else "the admin's page Queues lists them all"
         raise LookupError(f"there is no queue {queue!r}; {hint}")
     told = explanation(needs, world, readings.policy(), queue)
-    return {"PandaID": job_id, "jobStatus": job.state, "computingSite": job.queue, **told}
+    turn = _turn(job.bucket, world.queues.facts.get(job.queue))
+    return {"PandaID": job_id, "jobStatus": job.state, "computingSite": job.queue, **told, "turn": turn}
+
+
+def _turn(bucket: Bucket, queue: QueueFacts | None) -> dict[str, Any]:
+    """Say when a pilot that has a whole slot of its queue would be given jobs like this one."""
+    shares, words, waiting = standing(), f"there is no queue {bucket.queue} any more", list[str]()
+    if queue is not None:
+        labels = labels_for("unified", queue_status=queue.status)
+        most = (queue.cores, queue.memory or None, queue.disk or None, queue.max_walltime or None)
+        ranking = order(taskbuffer.kinds_of(queue.name).buckets, Offer(queue.name, labels, *most), shares)
+        queued = readings.queued_now(queue.name)
+        waiting = [tier.share for tier in ranking.tiers if not queued.isdisjoint(tier.buckets)]
+        words = ranking.refused.get(bucket.pk, "")
+    return {
+        "share": bucket.share,
+        "cores": shares.running.of(bucket.share),
+        "target": shares.targets.get(leaf_of(bucket.share)),
+        "before": waiting[: waiting.index(bucket.share)] if bucket.share in waiting else [],
+        "words": words,
+    }
 
 
 def prepare(orders: Sequence[JobOrder]) -> list[JobOrder]:
@@ -70,16 +91,16 @@ def prepare(orders: Sequence[JobOrder]) -> list[JobOrder]:
         ContractError: a user is banned, or no queue takes a job; the words name the remedy.
     """
     tree, users = readings.SHARES.of(None), readings.USERS.of(None).facts
-    for at, order in enumerate(orders):
-        if (found := users.get(order.spec.user)) and found.banned:
-            text = f"jobs[{at}]: prodUserName: user {order.spec.user} is banned: {found.banned}"
+    for at, wanted in enumerate(orders):
+        if (found := users.get(wanted.spec.user)) and found.banned:
+            text = f"jobs[{at}]: prodUserName: user {wanted.spec.user} is banned: {found.banned}"
             raise ContractError(text, field_name="prodUserName")
-    placed = _place(orders) if any(not order.queue for order in orders) else orders
-    return [order._replace(share=_share_of(tree, order)) for order in placed]
+    placed = _place(orders) if any(not wanted.queue for wanted in orders) else orders
+    return [wanted._replace(share=_share_of(tree, wanted)) for wanted in placed]
 
 
 def _place(orders: Sequence[JobOrder]) -> list[JobOrder]:
-    needs = {at: needs_of(order.spec) for at, order in enumerate(orders) if not order.queue}
+    needs = {at: needs_of(wanted.spec) for at, wanted in enumerate(orders) if not wanted.queue}
     placement = Placement(world := snapshot(needs.values()), readings.policy())
     placed = list(orders)
     for at, asked in needs.items():
@@ -90,26 +111,21 @@ def _place(orders: Sequence[JobOrder]) -> list[JobOrder]:
     return placed
 
 
-def _share_of(tree: Sequence[Share], order: JobOrder) -> str:
-    spec = order.spec
+def _share_of(tree: Sequence[Share], wanted: JobOrder) -> str:
+    spec = wanted.spec
     return share_of(
         tree,
         label=spec.label,
         group=spec.working_group,
         processing_type=spec.processing_type,
         user=spec.user,
-        asked=order.share,
+        asked=wanted.share,
     )
 
 
 def standing() -> Standing:
-    """Answer how the shares stand."""
+    """Answer how the shares stand; what is given to one is told to its ``running``, until that is counted anew."""
     return readings.STANDING.of(None)
-
-
-def given(share: str, cores: int) -> None:
-    """Count cores that a share has just been given, until what runs is counted anew."""
-    readings.RUNNING.of(None)[share] += cores
 
 
 def queued_of(queue: str) -> frozenset[int]:

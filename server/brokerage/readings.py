@@ -22,7 +22,7 @@ from pilot.contract.states import JobState
 from server.brokerage.facts import queue_facts
 from server.brokerage.order import Standing
 from server.brokerage.policy import BadPolicy, Policy, policy_from
-from server.brokerage.shares import Share, leaf_of, targets, with_user
+from server.brokerage.shares import Running, Share, leaf_of, targets, with_user
 from server.brokerage.snapshot import FailureRate, JobNeeds, Load, Part, QueueFacts, UserFacts
 from server.dataservice.models import Replica, Transfer
 from server.dataservice.states import ReplicaState, TransferKind, TransferState, values
@@ -123,9 +123,9 @@ def _replicas_of(files: Sequence[tuple[str, str]]) -> Iterable[Any]:
     return rows.order_by("endpoint").values_list("file__dataset__name", "file__lfn", "endpoint")
 
 
-def _running(_: None) -> Counter[str]:
+def _running(_: None) -> Running:
     rows = Live.objects.order_by().values_list("job__bucket__share").annotate(n=Sum("job__bucket__cores"))
-    return Counter(dict(rows))
+    return Running(dict(rows))
 
 
 def _shares(_: None) -> tuple[Share, ...]:
@@ -135,8 +135,8 @@ def _shares(_: None) -> tuple[Share, ...]:
     return tuple(Share(*row) for row in rows)
 
 
-def _queued(queue: str) -> frozenset[int]:
-    # One look per bucket, however many jobs are queued.
+def queued_now(queue: str) -> frozenset[int]:
+    """Answer the buckets of a queue that have a job: one look for each, however many jobs are queued."""
     there = Exists(Ready.objects.filter(bucket=OuterRef("pk")))
     return frozenset(Bucket.objects.filter(there, queue=queue).values_list("pk", flat=True))
 
@@ -179,7 +179,7 @@ def _barred(users: Iterable[UserFacts]) -> dict[str, str]:
 def _standing(_: None) -> Standing:
     shares, barred = SHARES.of(None), _barred(USERS.of(None).facts.values())
     matters = bool(shares) or Bucket.objects.exclude(share="").exists()
-    return Standing(RUNNING.of(None) if matters else {}, targets(shares), barred)
+    return Standing(RUNNING.of(None) if matters else Running(), targets(shares), barred)
 
 
 #: What was read, for as many seconds as it is believed without another look.
@@ -192,7 +192,7 @@ COUNTS = Remembered(_counts, seconds=10.0)
 SHARES = Remembered(_shares, seconds=1.0)
 RUNNING = Remembered(_running, seconds=10.0)
 STANDING = Remembered(_standing, seconds=1.0)
-QUEUED = Remembered(_queued, seconds=1.0)
+QUEUED = Remembered(queued_now, seconds=1.0)
 
 
 def forget() -> None:

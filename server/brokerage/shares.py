@@ -104,7 +104,29 @@ def leaf_of(share: str) -> str:
     return share.partition("/")[0]
 
 
-def in_order(waiting: Iterable[str], running: Mapping[str, int], wanted: Mapping[str, float]) -> list[str]:
+class Running:
+    """The cores that each share has: as they were counted, and what was given since."""
+
+    def __init__(self, cores: Mapping[str, int] | None = None) -> None:
+        self._of_share: Counter[str] = Counter()
+        self._of_leaf: Counter[str] = Counter()
+        for share, number in (cores or {}).items():
+            self.give(share, number)
+
+    def give(self, share: str, cores: int) -> None:
+        """Count cores that a share has just been given."""
+        self._of_share[share] += cores
+        self._of_leaf[leaf_of(share)] += cores
+
+    def of(self, share: str) -> int:
+        return self._of_share[share]
+
+    def of_leaf(self, leaf: str) -> int:
+        """Answer the cores of all users of a leaf."""
+        return self._of_leaf[leaf]
+
+
+def in_order(waiting: Iterable[str], running: Running, wanted: Mapping[str, float]) -> list[str]:
     """Sort the shares that have something queued: whoever has least of what is his comes first.
 
     Args:
@@ -116,14 +138,11 @@ def in_order(waiting: Iterable[str], running: Mapping[str, int], wanted: Mapping
         The shares: by leaf, the one that has least against its target first, and within a leaf by user, the one who has
         least first. Equal ones are sorted by name.
     """
-    by_leaf: Counter[str] = Counter()
-    for share, cores in running.items():
-        by_leaf[leaf_of(share)] += cores
 
     def place(share: str) -> tuple[bool, bool, float, str, int, str]:
         leaf = leaf_of(share)
         target = wanted.get(leaf, 0.0)
-        use = by_leaf[leaf] / target if target else float(by_leaf[leaf])
-        return (leaf != FIRST, not target, use, leaf, running.get(share, 0), share)
+        use = running.of_leaf(leaf) / (target or 1.0)
+        return (leaf != FIRST, not target, use, leaf, running.of(share), share)
 
     return sorted(set(waiting), key=place)

@@ -14,7 +14,7 @@ from pilot.contract.states import FINAL
 from server.accounts.rules import NotAllowed
 from server.brokerage import queries as brokerage
 from server.brokerage.labels import labels_for
-from server.brokerage.order import Offer, order
+from server.brokerage.order import Offer, tiers
 from server.lib.remembered import Remembered
 from server.pandaconfig import queries as pandaconfig
 from server.pilots import logic as pilots
@@ -104,9 +104,10 @@ def _report(
 
 def _claim(request: WorkRequest, offer: Offer, request_id: str, repeatable: bool, by: str) -> list[dict[str, Any]]:
     """Claim from the first share that has something queued; within it the task buffer's own order decides."""
-    ranking = order(KINDS.of(offer.queue).buckets, offer, brokerage.standing())
+    standing = brokerage.standing()
+    found = tiers(KINDS.of(offer.queue).buckets, offer, standing)
     wanted = ClaimOrder(
-        buckets=ranking.fitting,
+        buckets=tuple(bucket for tier in found for bucket in tier.buckets),
         request_id=request_id,
         repeatable=repeatable,
         queue=offer.queue,
@@ -116,12 +117,12 @@ def _claim(request: WorkRequest, offer: Offer, request_id: str, repeatable: bool
         task_id=request.task_id,
         by=by,
     )
-    if len(ranking.tiers) > 1:
+    if len(found) > 1:
         queued = brokerage.queued_of(offer.queue)
-        filled = [tier for tier in ranking.tiers if not queued.isdisjoint(tier.buckets)]
+        filled = [tier for tier in found if not queued.isdisjoint(tier.buckets)]
         for tier in filled[:MOST_SHARES]:
             if jobs := taskbuffer.claim(replace(wanted, buckets=tier.buckets)):
-                brokerage.given(tier.share, sum(int(job["coreCount"]) for job in jobs))
+                standing.running.give(tier.share, sum(int(job["coreCount"]) for job in jobs))
                 return jobs
     return taskbuffer.claim(wanted)  # there is one share, or what was queued a moment ago is gone
 

@@ -22,10 +22,11 @@ SMALL = {
 }  # fmt: skip
 
 
-def shown(*queues, choice="GOOD", words=""):
+def shown(*queues, choice="GOOD", words="", turn=None):
     found = {
         "PandaID": 7, "jobStatus": "activated", "computingSite": "GOOD", "queues": list(queues),
         "choice": {"queue": choice, "words": words, "lasting": False},
+        "turn": {"share": "", "cores": 0, "target": None, "before": [], "words": "", **(turn or {})},
     }  # fmt: skip
     console = Console(width=160)
     with console.capture() as text:
@@ -49,3 +50,10 @@ def test_one_queue_is_shown_with_every_rule_and_factor():
 
 def test_why_there_is_none_is_told():
     assert "no queue takes it" in shown(SMALL, choice="", words="no queue takes it")
+
+
+def test_its_share_and_who_comes_before_it_are_told():
+    turn = {"share": "Analysis/ada", "cores": 8, "before": ["MC"], "words": "user: ada is banned"}
+    text = shown(GOOD, turn=turn)
+    assert "its share is Analysis/ada with 8 cores now; shares before it: MC" in text
+    assert "no pilot is given it: user: ada is banned" in text

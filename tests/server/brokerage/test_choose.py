@@ -97,7 +97,7 @@ def test_a_quota_holds_within_one_call():
     assert "may have 5 jobs queued" in found[-1].words
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds.snapshots, worlds.jobs)
 def test_every_rule_answers_and_only_queues_that_pass_are_chosen(world, job):
     verdicts = judge_all(job, world, POLICY)
@@ -115,7 +115,7 @@ def test_every_rule_answers_and_only_queues_that_pass_are_chosen(world, job):
         assert choice.words
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds.snapshots, worlds.jobs)
 def test_the_first_job_of_many_goes_where_one_alone_would(world, job):
     assert Placement(world, POLICY).place(job).queue == explain_choice(judge_all(job, world, POLICY)).queue
@@ -127,3 +127,22 @@ def test_every_placed_job_is_counted_once(world, job):
     placement = Placement(world, POLICY)
     found = Counter(placement.place(job).queue for _ in range(20))
     assert placement.placed == {name: n for name, n in found.items() if name}
+
+
+@settings(max_examples=30, deadline=None)
+@given(worlds.snapshots, worlds.jobs, worlds.jobs)
+def test_each_of_many_jobs_goes_where_it_would_if_the_others_were_queued_already(world, one, other):
+    placement = Placement(replace(world, users=snapshot().users), POLICY)
+    for job in [one, other] * 5:
+        loads = {
+            name: replace(
+                world.loads.facts.get(name, Load()), queued=_queued(world, name) + placement.placed.get(name, 0)
+            )
+            for name in world.queues.facts
+        }
+        seen = replace(world, loads=replace(world.loads, facts=loads), users=snapshot().users)
+        assert placement.place(job).queue == best(job, seen)
+
+
+def _queued(world, name):
+    return world.loads.facts.get(name, Load()).queued

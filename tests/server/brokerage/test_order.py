@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from server.brokerage.order import Offer, Standing, Tier, order, why_not
+from server.brokerage.order import Offer, Standing, Tier, fits, order, why_not
+from server.brokerage.shares import Running
 
 GB = 10**9
 
@@ -64,9 +67,18 @@ def test_every_bucket_is_either_fitting_or_refused_with_a_reason():
     assert all(ranking.refused.values())
 
 
+@given(
+    st.builds(Kind, queue=st.sampled_from("QR"), label=st.sampled_from(["managed", "user"]), cores=st.integers(1, 4),
+              memory=st.integers(0, 4), walltime=st.integers(0, 4), disk=st.integers(0, 4)),
+    st.builds(Offer, st.just("Q"), st.just(frozenset({"managed"})), *(st.none() | st.integers(0, 4) for _ in range(4))),
+)  # fmt: skip
+def test_what_does_not_fit_always_has_a_reason_and_what_fits_has_none(kind, offer):
+    assert fits(kind, offer) == (why_not(kind, offer) == "")
+
+
 def test_shares_come_in_order_of_what_they_lack():
     kinds = [Kind(pk=1, share="MC"), Kind(pk=2, share="Data"), Kind(pk=3, share="MC", cores=2)]
-    standing = Standing(running={"MC": 10, "Data": 10}, targets={"MC": 0.2, "Data": 0.8})
+    standing = Standing(Running({"MC": 10, "Data": 10}), targets={"MC": 0.2, "Data": 0.8})
     assert order(kinds, OFFER, standing).tiers == (Tier("Data", (2,)), Tier("MC", (1, 3)))
     assert order(kinds, OFFER, standing).fitting == (2, 1, 3)
 

@@ -14,7 +14,7 @@ from server.dataservice import logic
 from server.dataservice.models import Dataset, DatasetFile, Replica
 from server.factory.models import FactoryQueue
 from server.pandaconfig.logic import define_queue
-from server.pandaconfig.models import SchedconfigJson
+from server.pandaconfig.models import GlobalShare, Schedconfig, SchedconfigJson, UserLimits
 from tests.server import jobs
 from tests.server.dataservice.conftest import filled, world
 
@@ -97,6 +97,32 @@ def test_a_job_is_explained_for_every_queue(busy):
     assert found["choice"]["queue"] == "LOCAL"
     assert {one["queue"]: one["tags"] for one in found["queues"]} == {"LOCAL": [], "OTHER": ["-status", "-cpucore"]}
     assert [one["queue"] for one in queries.explain(waiting, "OTHER")["queues"]] == ["OTHER"]
+
+
+def test_the_turn_of_a_jobs_share_is_told(queue):
+    GlobalShare.objects.create(name="MC", value=1)
+    GlobalShare.objects.create(name="Data", value=3)
+    jobs.submit(share="MC")
+    jobs.submit(share="Data", cores=2)
+    jobs.claim(count=2)
+    (first, *_) = jobs.submit(2, share="MC")
+    (second,) = jobs.submit(share="Data", cores=64)
+    jobs.submit(share="Data")
+    turn = queries.explain(first)["turn"]
+    assert turn == {"share": "MC", "cores": 1, "target": 0.25, "before": ["Data"], "words": ""}
+    assert queries.explain(second)["turn"]["words"] == "cores: 64 needed, 8 offered"
+
+
+def test_a_banned_users_job_is_told_as_such(queue):
+    (number,) = jobs.submit(share="/ada", label="user")
+    UserLimits.objects.create(name="ada", banned="mined coins")
+    assert queries.explain(number)["turn"]["words"] == "user: ada is banned: mined coins"
+
+
+def test_a_job_whose_queue_is_gone_says_so(queue):
+    (number,) = jobs.submit()
+    Schedconfig.objects.all().delete()
+    assert queries.explain(number)["turn"]["words"] == "there is no queue LOCAL any more"
 
 
 def test_needs_are_those_that_were_submitted(queue):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.brokerage.shares import LONGEST, Share, in_order, leaf_of, share_of, targets, with_user
+from server.brokerage.shares import LONGEST, Running, Share, in_order, leaf_of, share_of, targets, with_user
 
 TREE = (
     Share("Production", 3),
@@ -82,26 +80,33 @@ def test_who_has_least_of_what_is_his_comes_first():
     running = {"MC": 30, "Data": 40, "Analysis/ada": 10, "Analysis/bob": 5}
     wanted = targets(TREE)
     waiting = ["MC", "Data", "Analysis/ada", "Analysis/bob", "Analysis/eve", "Else"]
-    assert in_order(waiting, running, wanted) == ["Analysis/eve", "Analysis/bob", "Analysis/ada", "Data", "MC", "Else"]
+    assert in_order(waiting, Running(running), wanted) == [
+        "Analysis/eve",
+        "Analysis/bob",
+        "Analysis/ada",
+        "Data",
+        "MC",
+        "Else",
+    ]
 
 
 def test_tests_come_first():
-    assert in_order(["MC", "Test"], {"Test": 99}, targets(TREE))[0] == "Test"
+    assert in_order(["MC", "Test"], Running({"Test": 99}), targets(TREE))[0] == "Test"
 
 
 def test_without_a_tree_users_come_in_turn():
-    assert in_order(["/ada", "/bob", ""], {"/ada": 3, "/bob": 2, "": 1}, {}) == ["", "/bob", "/ada"]
+    assert in_order(["/ada", "/bob", ""], Running({"/ada": 3, "/bob": 2, "": 1}), {}) == ["", "/bob", "/ada"]
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.sampled_from(["A", "B", "C"]), st.integers(1, 10), min_size=1))
 def test_giving_always_to_the_first_reaches_the_targets(values):
     tree = [Share(name, value) for name, value in values.items()]
-    wanted, running = targets(tree), Counter[str]()
+    wanted, running = targets(tree), Running()
     for _ in range(600):
-        running[in_order(values, running, wanted)[0]] += 1
+        running.give(in_order(values, running, wanted)[0], 1)
     for name, part in wanted.items():
-        assert abs(running[name] / 600 - part) < 0.01
+        assert abs(running.of(name) / 600 - part) < 0.01
 
 
 @given(
