@@ -28,3 +28,7 @@ resolve 3.11 test.txt requirements/build.in --all-extras --constraints requireme
 "$tools/venv/bin/uv" pip compile requirements/rucio-server.in \
     --quiet --no-config --no-header --no-annotate --no-python-downloads --generate-hashes --upgrade \
     --python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file requirements/rucio-server.txt
+# PanDA's client, on the same.
+"$tools/venv/bin/uv" pip compile requirements/panda-client.in \
+    --quiet --no-config --no-header --no-annotate --no-python-downloads --generate-hashes --upgrade \
+    --python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file requirements/panda-client.txt

@@ -7,11 +7,13 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from pilot.contract.codec import INTEGER, TEXT
 from server.accounts.rules import READERS, Identity, Role, allow, refuse_others
+from server.lib.arguments import Argument, described
 from server.lib.http import envelope, refusal
 from server.monitor.access import readable, wants_json
 from server.monitor.joblog import MOST, job_log
-from server.monitor.jobs import descriptions, is_job_number, job_ids_of
+from server.monitor.jobs import MOST_JOBS, descriptions, is_job_number, job_ids_of
 from server.monitor.overview import event_lines, overview
 from server.monitor.paging import page
 from server.production import queries as production
@@ -52,6 +54,7 @@ def show_task(request: HttpRequest, name: str) -> HttpResponse:
     return page(request, "task", context)
 
 
+@described("GET")
 @allow(*READERS)
 @require_safe
 def get_status(request: HttpRequest, identity: Identity) -> HttpResponse:
@@ -59,6 +62,7 @@ def get_status(request: HttpRequest, identity: Identity) -> HttpResponse:
     return envelope(overview(timezone.now()).as_json())
 
 
+@described("GET", "POST", takes=(Argument("job_ids", INTEGER, "Numbers of jobs, their PandaIDs.", most=MOST_JOBS),))
 @csrf_exempt
 @allow(*READERS)
 def get_description(request: HttpRequest, identity: Identity) -> HttpResponse:
@@ -71,6 +75,10 @@ def get_description(request: HttpRequest, identity: Identity) -> HttpResponse:
     return envelope([found.get(number) for number in numbers])
 
 
+_JOB_ID = Argument("job_id", INTEGER, "Number of the job, its PandaID.")
+
+
+@described("GET", takes=(_JOB_ID, Argument("file", TEXT, "A text in the log.", "payload.stdout")))
 @allow(*READERS)
 @require_safe
 def get_log(request: HttpRequest, identity: Identity) -> HttpResponse:
@@ -84,6 +92,7 @@ def get_log(request: HttpRequest, identity: Identity) -> HttpResponse:
     return envelope(found.as_json())
 
 
+@described("GET", takes=(_JOB_ID,))
 @allow(*READERS)
 @require_safe
 def get_shown(request: HttpRequest, identity: Identity) -> HttpResponse:

@@ -133,6 +133,7 @@ def test_jobs_are_described_by_pandas_names(ask, finished):
     assert {file["type"]: file["status"] for file in known["Files"]} == {"output": "ready", "log": "ready"}
     assert [attempt["state"] for attempt in known["attempts"]] == ["finished"]
     assert [move["after"] for move in known["moves"]] == ["activated", "sent", "finished"]
+    assert ask("get_description_incl_archive", job_ids=[job.id, 4711])["data"] == [known, None]
 
 
 @pytest.mark.parametrize(
