@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions, explain, orders, retries
+from client import actions, explain, orders, retries, storage_requests
 from client.errors import ClientError
 from pilot.contract.version import PRODUCT
 
@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     _local(commands, common)
     _task(commands, common)
     _job(commands, common)
+    storage_requests.add_commands(commands, common, Parser)
     kill = commands.add_parser("kill", parents=[common], help="end one job")
     kill.add_argument("id", type=int, help="its number (PandaID)")
     kill.add_argument("--code", type=int, help="PanDA's kill code, such as 9: at once, without its pilot")

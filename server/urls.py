@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("server.dispatcher.urls")),
     path("", include("server.pandaconfig.urls")),
     path("", include("server.uploads.urls")),
+    path("", include("server.dataservice.urls")),
     path("", include("server.production.urls")),
     path("", include("server.monitor.urls")),
 ]

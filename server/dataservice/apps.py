@@ -10,3 +10,10 @@ class DataServiceConfig(AppConfig):
     name = "server.dataservice"
     label = "dataservice"
     verbose_name = "Data service"
+
+    def ready(self) -> None:
+        """Keep jobs out of the archive until their files have been looked at, twice."""
+        from server.dataservice.steps.follow import position
+        from server.taskbuffer import followers
+
+        followers.register("dataservice.sweep", position)

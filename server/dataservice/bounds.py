@@ -42,6 +42,9 @@ def bound_of(request: TransferRequest, places: Places) -> Bound:
     return Bound(timedelta(seconds=min(age + request.lifetime, timedelta.max.total_seconds() / 1000)), source)
 
 
-def given_up_when(request: TransferRequest, bound: Bound) -> datetime:
-    """Answer the time at which an open request is given up."""
-    return request.asked + bound.age
+def given_up_when(request: TransferRequest, bound: Bound) -> datetime | None:
+    """Answer the time at which an open request is given up; nothing when that is further away than calendars go."""
+    try:
+        return request.asked + bound.age
+    except OverflowError:
+        return None

@@ -6,21 +6,25 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Max, Min, QuerySet
 
+from server.dataservice.bounds import Bound, bound_of, given_up_when
 from server.dataservice.models import (
     Contact,
     Dataset,
     DatasetEvent,
     DatasetFile,
+    RequestEvent,
     Transfer,
     TransferEvent,
     TransferRequest,
     WaitingJob,
 )
-from server.dataservice.states import LIVING, RequestState, TransferState, values
-from server.dataservice.why import why_waiting
+from server.dataservice.states import LIVING, Act, RequestState, TransferKind, TransferState, values
+from server.dataservice.where import Places
+from server.dataservice.why import explain_request, why_waiting
 
 __all__ = ["why_waiting"]
 
@@ -53,9 +57,115 @@ class RequestLine:
     def failed(self) -> int:
         return self.states.get(TransferState.FAILED.value, 0)
 
+    @property
+    def acts(self) -> list[Act]:
+        """What a person may do about it now."""
+        is_open = self.request.state == RequestState.OPEN
+        can = {
+            Act.TRY_AGAIN: self.failed > 0,
+            Act.RELEASE: is_open and self.request.kind == TransferKind.PRESTAGE,
+            Act.GIVE_UP: is_open,
+        }
+        return [act for act, possible in can.items() if possible]
+
+    def as_json(self) -> dict[str, Any]:
+        request = self.request
+        names = ("kind", "endpoint", "files", "by", "given_up_by", "given_up_why")
+        times = ("created", "asked", "closed", "given_up_at")
+        return {
+            "id": request.pk,
+            **{name: getattr(request, name) for name in names},
+            **{name: plain(getattr(request, name)) for name in times},
+            "state": self.state,
+            "states": self.states,
+            "tries": self.tries,
+            "oldest": plain(self.oldest),
+            "words": self.words,
+            "silent_since": plain(self.silent_since),
+            "acts": [act.value for act in self.acts],
+        }
+
+
+def plain(moment: datetime | None) -> str | None:
+    """Write a time as JSON has it."""
+    return None if moment is None else moment.isoformat()
+
+
+@dataclass(frozen=True)
+class RequestPage:
+    """A request with its files, what happened to them last, when it is given up and what people did about it."""
+
+    line: RequestLine
+    transfers: list[Transfer]
+    moves: list[TransferEvent]
+    acts: list[RequestEvent]
+    bound: Bound
+    gives_up_at: datetime | None
+    explained: list[str]
+    most: int
+
+    @property
+    def request(self) -> TransferRequest:
+        return self.line.request
+
+    def as_json(self) -> dict[str, Any]:
+        names = ("state", "tries", "allowed", "endpoint", "source", "answer", "words", "pins")
+        times = ("since", "due", "pinned_until", "wanted_until", "answer_since")
+        return {
+            **self.line.as_json(),
+            "explained": self.explained,
+            "bound": {
+                "seconds": self.bound.age.total_seconds(),
+                "told_by": self.bound.told_by,
+                "gives_up_at": plain(self.gives_up_at),
+            },
+            "done": [
+                {"act": one.act, "files": one.files, "at": plain(one.at), "by": one.by, "why": one.why}
+                for one in self.acts
+            ],
+            "transfers": [
+                {
+                    "lfn": one.file.lfn,
+                    **{name: getattr(one, name) for name in names},
+                    **{name: plain(getattr(one, name)) for name in times},
+                }
+                for one in self.transfers
+            ],
+            "moves": [
+                {"lfn": one.transfer.file.lfn, "before": one.before, "after": one.after, "at": plain(one.at)}
+                | {"by": one.by, "tries": one.tries, "words": one.words}
+                for one in self.moves
+            ],
+        }
+
+
+def request_page(number: int, *, now: datetime, most: int = 200) -> RequestPage | None:
+    """Answer everything about a request: a fixed number of queries."""
+    request = find_request(number)
+    if request is None:
+        return None
+    (line,) = request_lines([request])
+    bound = bound_of(request, Places())
+    return RequestPage(
+        line,
+        transfers_of(request, most=most),
+        moves_of_request(request, most=most),
+        list(RequestEvent.objects.filter(request=request).order_by("-pk")),
+        bound,
+        given_up_when(request, bound) if request.state == RequestState.OPEN else None,
+        explain_request(line, bound, now),
+        most,
+    )
+
 
 def find_request(number: int) -> TransferRequest | None:
     return TransferRequest.objects.filter(pk=number).first()
+
+
+def requests_in(states: Sequence[RequestState], *, most: int) -> list[RequestLine]:
+    """Answer the latest requests in some states, newest first."""
+    rows = TransferRequest.objects.filter(state__in=values(states)).order_by("-pk")
+    return request_lines(list(rows[:most]))
 
 
 def latest_requests(most: int = 50) -> list[RequestLine]:

@@ -70,8 +70,18 @@ class Act(TextChoices):
     """What people do about a request as a whole."""
 
     RELEASE = "release", "released"
-    TRY_AGAIN = "try_again", "tried once more"
+    TRY_AGAIN = "try_again", "tried again"
     GIVE_UP = "give_up", "given up"
+
+    @property
+    def order(self) -> str:
+        """What a button says that does it."""
+        return self.value.replace("_", " ").capitalize()
+
+    @property
+    def address(self) -> str:
+        """The end of the address of its page."""
+        return self.value.replace("_", "-")
 
 
 class SubmissionState(TextChoices):

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from server.dataservice.bounds import Bound, given_up_when
 from server.dataservice.models import Contact, DatasetFile, Replica, Transfer, Wait, WaitingJob
-from server.dataservice.states import LIVING, FileState, ReplicaState, TransferKind, TransferState, values
+from server.dataservice.states import (
+    LIVING,
+    FileState,
+    ReplicaState,
+    RequestState,
+    TransferKind,
+    TransferState,
+    values,
+)
+
+if TYPE_CHECKING:
+    from server.dataservice.queries import RequestLine
 
 #: Files that are told one by one.
 MOST = 20
@@ -73,6 +86,27 @@ def _under_way(transfer: Transfer, silent: dict[str, Contact], now: datetime) ->
     if contact is not None and contact.silent_since is not None:
         words += f"; {transfer.endpoint} has not answered for {age(now - contact.silent_since)}: {contact.words}"
     return words
+
+
+def explain_request(line: RequestLine, bound: Bound, now: datetime) -> list[str]:
+    """Say in words where a request stands: its files, what its storage says, when it is given up, what was done."""
+    request = line.request
+    files = ", ".join(f"{n} {TransferState(state).label}" for state, n in line.states.items())
+    found = [f"{request.kind} of {request.files} files at {request.endpoint}, asked for by {request.by}: {files}"]
+    if line.oldest is not None:
+        found.append(
+            f"what has stood still longest does so for {age(now - line.oldest)}; at most {line.tries} tries so far"
+        )
+    if line.words:
+        found.append(f"of most files was said last: {line.words}")
+    if line.silent_since is not None:
+        found.append(f"{request.endpoint} has not answered for {age(now - line.silent_since)}")
+    if request.given_up_at is not None:
+        why = f"{request.given_up_by} {age(now - request.given_up_at)} ago: {request.given_up_why}"
+        return [*found, f"it was given up by {why}"]
+    if request.state == RequestState.OPEN and (when := given_up_when(request, bound)) is not None:
+        found.append(f"if it is not at its end by {when:%Y-%m-%d %H:%M} it is given up; who says so: {bound.told_by}")
+    return found
 
 
 def _nowhere(file: DatasetFile) -> str:

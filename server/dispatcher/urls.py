@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from pilot.contract import routes
-from server.dispatcher import files, jobs, legacy, legacy_jobs, legacy_users, openapi, pilots, system, workers
+from server.dispatcher import (
+    files,
+    jobs,
+    legacy,
+    legacy_jobs,
+    legacy_users,
+    openapi,
+    pilots,
+    storage_requests,
+    system,
+    workers,
+)
 from server.lib.arguments import View
 
 
@@ -45,6 +56,9 @@ urlpatterns = [
     *methods("pilot", workers.update_worker_status, workers.update_worker_node, workers.update_worker_node_gpu),
     *methods("job", jobs.submit, jobs.get_status, jobs.kill, jobs.set_command, jobs.set_debug_mode),
     *methods("file_server", files.upload_cache_file, files.validate_cache_file),
+    *methods("data", storage_requests.list_requests, storage_requests.get_request),
+    *methods("data", storage_requests.release_request, storage_requests.try_request_again),
+    *methods("data", storage_requests.give_request_up),
     *methods("metaconfig", system.get_resource_types),
     path(at(f"{routes.V1_BASE}/openapi.json"), openapi.openapi),
     *methods("system", system.is_alive, system.get_attributes),

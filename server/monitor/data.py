@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from server.dataservice import queries as dataservice
+from server.dataservice.queries import plain
 
 if TYPE_CHECKING:
-    from server.dataservice.models import Contact, Dataset, DatasetFile, Transfer, TransferRequest
+    from server.dataservice.models import Contact, Dataset, DatasetFile
     from server.dataservice.queries import RequestLine
 
 #: Files and moves shown on one page.
@@ -27,7 +27,7 @@ class Contents:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "requests": [request_json(line) for line in self.requests],
+            "requests": [line.as_json() for line in self.requests],
             "storages": [
                 {
                     "name": one.endpoint,
@@ -50,29 +50,6 @@ def contents() -> Contents:
         datasets=dataservice.latest_datasets(),
         waiting=dataservice.waiting_jobs(),
     )
-
-
-def plain(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def request_json(line: RequestLine) -> dict[str, Any]:
-    request = line.request
-    return {
-        "id": request.pk,
-        "kind": request.kind,
-        "endpoint": request.endpoint,
-        "state": line.state,
-        "files": request.files,
-        "states": line.states,
-        "tries": line.tries,
-        "created": plain(request.created),
-        "closed": plain(request.closed),
-        "oldest": plain(line.oldest),
-        "by": request.by,
-        "words": line.words,
-        "silent_since": plain(line.silent_since),
-    }
 
 
 def dataset_json(dataset: Dataset) -> dict[str, Any]:
@@ -119,47 +96,3 @@ def dataset_page(number: int, *, all_files: bool) -> DatasetPage | None:
         return None
     files = dataservice.files_of(dataset, most=None if all_files else MOST)
     return DatasetPage(dataset, files, dataservice.moves_of_dataset(dataset))
-
-
-@dataclass(frozen=True)
-class RequestPage:
-    """A request with its files and what happened to them last."""
-
-    line: RequestLine
-    transfers: list[Transfer]
-    moves: list[Any]
-    most: int = MOST
-
-    @property
-    def request(self) -> TransferRequest:
-        return self.line.request
-
-    def as_json(self) -> dict[str, Any]:
-        names = ("state", "tries", "allowed", "endpoint", "source", "answer", "words", "pins")
-        times = ("since", "due", "pinned_until", "wanted_until", "answer_since")
-        return {
-            **request_json(self.line),
-            "transfers": [
-                {
-                    "lfn": one.file.lfn,
-                    **{name: getattr(one, name) for name in names},
-                    **{name: plain(getattr(one, name)) for name in times},
-                }
-                for one in self.transfers
-            ],
-            "moves": [
-                {"lfn": one.transfer.file.lfn, "before": one.before, "after": one.after, "at": plain(one.at)}
-                | {"by": one.by, "tries": one.tries, "words": one.words}
-                for one in self.moves
-            ],
-        }
-
-
-def request_page(number: int) -> RequestPage | None:
-    """Gather a request's page."""
-    request = dataservice.find_request(number)
-    if request is None:
-        return None
-    (line,) = dataservice.request_lines([request])
-    moves = dataservice.moves_of_request(request, most=MOST)
-    return RequestPage(line, dataservice.transfers_of(request, most=MOST), moves)

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from server.dataservice import queries as dataservice
 from server.lib.http import envelope
 from server.monitor import data
 from server.monitor.access import readable, wants_json
@@ -26,7 +27,7 @@ def show_data(request: HttpRequest) -> HttpResponse:
 @require_safe
 def show_request(request: HttpRequest, number: int) -> HttpResponse:
     """Show one request: its files, how far each is and what went wrong."""
-    found = data.request_page(number)
+    found = dataservice.request_page(number, now=timezone.now())
     if found is None:
         return _missing(request, f"request {number}")
     if wants_json(request):

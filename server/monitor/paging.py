@@ -1,19 +1,14 @@
-"""How every page is answered: rendered, fresh, and loading nothing from elsewhere."""
+"""How the pages of this app are answered."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.utils import timezone
+
+from server.lib.pages import answer_page
 
 
 def page(request: HttpRequest, name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Answer a page of this app."""
-    context.setdefault("now", timezone.now())
-    answer = render(request, f"monitor/{name}.html", context, status=status)
-    # Everything comes from this server; a page that was tampered with loads nothing from elsewhere.
-    answer["Content-Security-Policy"] = "default-src 'self'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
-    answer["Cache-Control"] = "no-store"
-    return answer
+    return answer_page(request, f"monitor/{name}.html", context, status=status)

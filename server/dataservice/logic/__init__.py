@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.dataservice.logic.acts import give_up, release, try_again
+from server.dataservice.logic.acts import act_on, give_up, release, try_again
 from server.dataservice.logic.datasets import (
     DatasetRefused,
     NewFile,
@@ -24,6 +24,7 @@ __all__ = [
     "DatasetRefused",
     "NewFile",
     "RequestRefused",
+    "act_on",
     "add_files",
     "close",
     "freeze",

@@ -34,6 +34,26 @@ RELEASED = "released by"
 AT_ONCE = 1000
 
 
+def act_on(number: int, act: Act, *, by: str, why: str = "", now: datetime | None = None) -> int:
+    """Do one of these to the request of a number, as people ask for it; answer to how many files.
+
+    Raises:
+        RequestRefused: there is no such request, or nothing of it can be released, tried again or given up.
+    """
+    request = TransferRequest.objects.filter(pk=number).first()
+    if request is None:
+        raise RequestRefused(f"request_id: there is no request {number}; the page on data lists them")
+    if act is Act.GIVE_UP:
+        return give_up(request, by=by, why=why, now=now)
+    if act is Act.RELEASE and request.kind != TransferKind.PRESTAGE:
+        raise RequestRefused(f"{request}: only a prestage keeps files on disk; to end this one, give it up")
+    files = {Act.RELEASE: release, Act.TRY_AGAIN: try_again}[act](request, by=by, why=why, now=now)
+    if not files:
+        lacking = "nothing is kept on disk for it" if act is Act.RELEASE else "none of its files has failed"
+        raise RequestRefused(f"{request}: it is {request.state}; {lacking}")
+    return files
+
+
 @transaction.atomic
 def release(request: TransferRequest, *, by: str, why: str = "", now: datetime | None = None) -> int:
     """Say that the files of a prestage need not be kept any more; answer how many were. Storages hear of it next."""

@@ -1,4 +1,4 @@
-"""Requests have an age that begins anew when they are tried once more, are given up, and tell what was done about them."""
+"""Requests have an age that begins anew when they are tried again, are given up, and tell what was done about them."""
 
 import django.db.models.deletion
 import django.utils.timezone
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("release", "released"),
-                            ("try_again", "tried once more"),
+                            ("try_again", "tried again"),
                             ("give_up", "given up"),
                         ],
                         max_length=12,

@@ -56,6 +56,11 @@ def sweep(*, now: datetime, keep: Callable[[], None]) -> int:
     return changed + len(overlooked)
 
 
+def position() -> int:
+    """Answer the number of the last event that was looked at for the second time."""
+    return int(Follower.objects.filter(name=SWEEP).values_list("position", flat=True).first() or 0)
+
+
 def _run(name: str, until: datetime | None, now: datetime, keep: Callable[[], None]) -> int:
     changed = 0
     for _ in range(MOST // AT_ONCE):

@@ -4,7 +4,8 @@
 const PERIOD = 3000; // milliseconds
 
 async function refresh() {
-  if (document.hidden || getSelection()?.toString()) return;
+  // Who fills in a form is not interrupted.
+  if (document.hidden || getSelection()?.toString() || document.querySelector("main form")) return;
   const pulse = document.getElementById("pulse");
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
