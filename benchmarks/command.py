@@ -11,10 +11,10 @@ from benchmarks.figures import Figure, machine, table, write_json
 
 
 class Number(NamedTuple):
-    """One option: its name, its default, which says its kind, and what it is."""
+    """One option: its name, its default, which says its kind (it may be a word), and what it is."""
 
     name: str
-    default: float
+    default: float | str
     help: str
 
 
@@ -34,7 +34,8 @@ def run(
     """
     parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
     for number in numbers:
-        text = f"{number.help} (default: {number.default:g})"
+        default = number.default or "all" if isinstance(number.default, str) else f"{number.default:g}"
+        text = f"{number.help} (default: {default})"
         parser.add_argument(f"--{number.name}", type=type(number.default), default=number.default, help=text)
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     options = parser.parse_args(argv)

@@ -1,13 +1,13 @@
-"""The storages that copying is measured with: a folder, and real servers where the tests' services have them here."""
+"""The storages that copying is measured with and that need no server: a folder, a site's programs, an object store."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from pilot.copytool import checksum
@@ -15,19 +15,16 @@ from pilot.copytool.base import Deadline
 from pilot.settings import Settings
 from pilot.settings.lsm import Lsm
 from pilot.settings.s3 import S3
-from pilot.settings.scp import Scp
-from pilot.settings.xrdcp import Xrdcp
-from tests.services import sshd, xrootd
 
+#: The dataset of all files, which is a folder on most storages.
+DATASET = "bench"
 #: A site's own programs, as short as they can be.
 LSM_GET = '#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift 2; done\nexec cp "${1#site://}" "$2"\n'
 LSM_PUT = (
     '#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift 2; done\n'
     'mkdir -p "$(dirname "${2#site://}")" && exec cp "$1" "${2#site://}"\n'
 )
-#: Those that there are storages for here.
-TOOLS = ("local", "lsm", "scp", "xrdcp", "xrdcp by its module", "s3")
-Bare = Callable[[str, str], None]
+Bare = Callable[[str, str], object]
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,9 @@ class Storage:
     """One storage and the tool for it.
 
     ``endpoint`` and ``path`` are its protocol; ``bare`` copies by the bare program alone, from and to paths of this
-    machine and names of the storage as ``there`` writes them. ``put`` and ``remove`` are not measured.
+    machine and what ``there`` makes of a file's name; ``sum_up`` then has the storage, or whoever can, compute the
+    checksum of what was stored there. ``put``, which is given a file and all names for it, and ``remove`` are not
+    measured.
     """
 
     tool: str
@@ -43,12 +42,16 @@ class Storage:
     path: str
     settings: Settings
     bare: Bare
+    sum_up: Callable[[str], object]
     there: Callable[[str], str]
-    put: Callable[[Path, str], None]
-    remove: Callable[[str], None]
-    processes: bool = True
-    what_is_bare: str = ""
+    put: Callable[[Path, Sequence[str]], object]
+    remove: Callable[[str], object]
+    what_is_bare: str
     way: str = ""
+    steps: int = 1  # a small file is this many times as slow as one that needs no process: fewer are copied
+    name: str = "S"
+    scope: str = DATASET
+    deterministic: bool = False
 
     @property
     def title(self) -> str:
@@ -56,39 +59,44 @@ class Storage:
         return f"{self.tool} {self.way}".rstrip()
 
 
-@dataclass
-class Found:
-    """What there is to measure with, and what is not here, with the reason."""
-
-    storages: list[Storage] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
-
-
-def _run(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-    subprocess.run(argv, check=True, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+def execute(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    """Run a program that has to end well."""
+    try:
+        subprocess.run(argv, check=True, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except subprocess.CalledProcessError as wrong:
+        raise SystemExit(f"{' '.join(argv[:3])} ...: {' '.join(wrong.stderr.split())[-500:]}") from wrong
 
 
-def _put_in(folder: Path) -> Callable[[Path, str], None]:
-    def put(source: Path, name: str) -> None:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        shutil.copyfile(source, target)
+def sum_of(path: str | Path) -> str:
+    """Compute the adler32 of a file of this machine."""
+    return checksum.of_file(Path(path), checksum.ADLER32, Deadline(3600))
+
+
+def put_in(folder: Path) -> Callable[[Path, Sequence[str]], None]:
+    """Answer what puts files in a folder of this machine."""
+
+    def put(source: Path, names: Sequence[str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+            shutil.copyfile(source, folder / name)
 
     return put
 
 
-def _remove_from(folder: Path) -> Callable[[str], None]:
-    def remove(name: str) -> None:
-        (folder / name).unlink(missing_ok=True)
-
-    return remove
+def remove_from(folder: Path) -> Callable[[str], None]:
+    """Answer what removes a file from a folder of this machine."""
+    return lambda name: (folder / name).unlink(missing_ok=True)
 
 
-def _local(folder: Path) -> Storage:
+def local(_: ExitStack, folder: Path) -> Storage:
+    """A folder."""
+    files = folder / DATASET
+
     def bare(source: str, target: str) -> None:
-        _run(["cp", source, target])
-        checksum.of_file(Path(target), checksum.ADLER32, Deadline(3600))
+        execute(["cp", source, target])
+        if Path(target).is_relative_to(files):
+            execute(["sync", target])  # an output is on the disk when it is told as stored
 
     return Storage(
         "local",
@@ -96,16 +104,18 @@ def _local(folder: Path) -> Storage:
         str(folder),
         Settings(),
         bare,
-        lambda name: str(folder / name),
-        _put_in(folder),
-        _remove_from(folder),
-        processes=False,
-        what_is_bare="cp, then adler32 of the copy",
+        sum_of,
+        lambda name: str(files / name),
+        put_in(files),
+        remove_from(files),
+        "cp; of outputs, sync, too; then adler32 of the copy",
+        steps=0,
     )
 
 
-def _lsm(folder: Path) -> Storage:
-    programs = {}
+def lsm(_: ExitStack, folder: Path) -> Storage:
+    """A site's programs around ``cp``."""
+    programs, files = {}, folder / DATASET
     for name, text in (("get", LSM_GET), ("put", LSM_PUT)):
         path = folder / f"lsm-{name}"
         path.write_text(text)
@@ -113,76 +123,29 @@ def _lsm(folder: Path) -> Storage:
         programs[name] = str(path)
 
     def bare(source: str, target: str) -> None:
-        _run([programs["put" if target.startswith("site:") else "get"], source, target])
+        execute([programs["put" if target.startswith("site:") else "get"], source, target])
 
-    settings = Settings(lsm=Lsm(get=(programs["get"],), put=(programs["put"],)))
-    put, remove = _put_in(folder), _remove_from(folder)
-    what = "its get, a script around cp"
+    def fetch_back(url: str) -> None:
+        with tempfile.NamedTemporaryFile() as back:
+            bare(url, back.name)
+            sum_of(back.name)
+
     return Storage(
         "lsm",
         "site://",
         str(folder),
-        settings,
+        Settings(lsm=Lsm(get=(programs["get"],), put=(programs["put"],))),
         bare,
-        lambda name: f"site://{folder / name}",
-        put,
-        remove,
-        what_is_bare=what,
+        fetch_back,
+        lambda name: f"site://{files / name}",
+        put_in(files),
+        remove_from(files),
+        "its get or put, a script around cp; then adler32 of what came, or of what was fetched back",
     )
 
 
-def _scp(stack: ExitStack, folder: Path) -> Storage:
-    server = stack.enter_context(sshd.running())
-    ways = Scp(identity_file=str(server.identity), known_hosts=str(server.known_hosts), config="none")
-    options = ["-F", "none", "-P", str(server.port), "-i", str(server.identity)]
-    options += ["-o", f"UserKnownHostsFile={server.known_hosts}", "-o", "BatchMode=yes"]
-
-    def bare(source: str, target: str) -> None:
-        _run(["scp", *options, source, target])
-
-    return Storage(
-        "scp",
-        f"scp://127.0.0.1:{server.port}",
-        str(folder),
-        Settings(scp=ways),
-        bare,
-        lambda name: f"127.0.0.1:{folder / name}",
-        _put_in(folder),
-        _remove_from(folder),
-        what_is_bare="scp",
-    )
-
-
-def _xrdcp(stack: ExitStack, *, module: bool) -> Storage:
-    os.environ.update(xrootd.client())
-    server = stack.enter_context(xrootd.running())
-
-    def put(source: Path, name: str) -> None:
-        server.put(name, b"")
-        shutil.copyfile(source, server.data / name)
-
-    def bare(source: str, target: str) -> None:
-        _run(["xrdcp", "--nopbar", "--silent", "--force", source, target])
-
-    def remove(name: str) -> None:
-        (server.data / name).unlink(missing_ok=True)
-
-    return Storage(
-        "xrdcp",
-        f"root://127.0.0.1:{server.ports[0]}",
-        "/",
-        Settings(xrdcp=Xrdcp(way="bindings" if module else "programs")),
-        bare,
-        lambda name: f"{server.root}/{name}",
-        put,
-        remove,
-        processes=not module,
-        what_is_bare="xrdcp",
-        way="by its module" if module else "",
-    )
-
-
-def _s3(stack: ExitStack) -> Storage:
+def s3(stack: ExitStack, _: Path) -> Storage:
+    """A stand-in for an object storage."""
     from tests.services import object_storage
 
     server = stack.enter_context(object_storage.running())
@@ -194,52 +157,16 @@ def _s3(stack: ExitStack) -> Storage:
         else:
             client.upload_file(source, bucket, target[3:])
 
-    def remove(name: str) -> None:
-        client.delete_object(Bucket=bucket, Key=name)
-
     return Storage(
         "s3",
         f"s3://{server.host}",
         f"/{bucket}",
         Settings(s3=S3(credentials_file=str(server.keys), secure=False)),
         bare,
-        lambda name: f"s3:{name}",
-        lambda source, name: client.upload_file(str(source), bucket, name),
-        remove,
-        processes=False,
-        what_is_bare="boto3's own copying; the server is moto, a stand-in",
+        lambda url: client.head_object(Bucket=bucket, Key=url[3:]),
+        lambda name: f"s3:{DATASET}/{name}",
+        lambda source, names: [client.upload_file(str(source), bucket, f"{DATASET}/{name}") for name in names],
+        lambda name: client.delete_object(Bucket=bucket, Key=f"{DATASET}/{name}"),
+        "boto3's own copying, which verifies what it stores; then adler32 of what came (the server is only moto)",
+        steps=0,
     )
-
-
-@contextmanager
-def storages(folder: Path, wanted: Sequence[str]) -> Iterator[Found]:
-    """Start what there is for a while.
-
-    Args:
-        folder: An empty folder for files.
-        wanted: Tools, by name.
-    """
-    makes: dict[str, Callable[[ExitStack, Path], Storage]] = {
-        "local": lambda _, place: _local(place),
-        "lsm": lambda _, place: _lsm(place),
-        "scp": _scp,
-        "xrdcp": lambda stack, _: _xrdcp(stack, module=False),
-        "xrdcp by its module": lambda stack, _: _xrdcp(stack, module=True),
-        "s3": lambda stack, _: _s3(stack),
-    }
-    found = Found()
-    with ExitStack() as stack:
-        for name in wanted:
-            place = folder / name
-            place.mkdir(parents=True)
-            try:
-                found.storages.append(makes[name](stack, place))
-            except _not_here() as wrong:
-                found.missing[name] = " ".join(str(wrong).split())
-        yield found
-
-
-def _not_here() -> tuple[type[BaseException], ...]:
-    import pytest
-
-    return (pytest.skip.Exception, OSError, ImportError, subprocess.CalledProcessError)

@@ -32,6 +32,21 @@ def test_the_help_tells_what_it_is_and_every_default(capsys):
     assert "seconds (default: 1.5)" in text
 
 
+def test_an_option_may_be_a_word(capsys):
+    numbers = (Number("tools", "", "which"),)
+    seen = []
+
+    def measure(options):
+        seen.append(options.tools)
+        return [Figure("a", "s", (1.0,))]
+
+    run("What it is.", numbers, measure, ["--tools", "b"])
+    with pytest.raises(SystemExit):
+        run("What it is.", numbers, measure, ["--help"])
+    assert seen == ["b"]
+    assert "which (default: all)" in capsys.readouterr().out
+
+
 def test_an_option_is_of_its_defaults_kind(capsys):
     with pytest.raises(SystemExit):
         run("What it is.", NUMBERS, measured, ["--rounds", "1.5"])

@@ -35,12 +35,14 @@ COMMANDS = {
         },
     ),
     "copytools": (
-        ["--rounds", "1", "--small", "3", "--each", "1", "--medium", "0", "--large", "8"],
+        ["--tools", "local,lsm,s3", "--rounds", "1", "--small", "3", "--each", "1", "--medium", "0", "--large", "8"],
         {
             "local in, small: engine adds",
-            "local out, large: engine / bare",
-            "copy and adler32 in one pass / one after the other",
-            "largest memory beyond what was there",
+            "local out, large: engine / bare and checksum",
+            "lsm out, small: bare and checksum",
+            "s3 in, large: engine",
+            "copy and then adler32 / both in one pass, from the disk",
+            "local: largest memory beyond what was there",
         },
     ),
     "pilot_life": (
