@@ -10,7 +10,7 @@ import orjson
 
 from server.dispatcher.columns import FILE_COLUMNS, JOB_COLUMNS
 from server.taskbuffer import queries
-from server.taskbuffer.models import Job, JobFile, JobParameters
+from server.taskbuffer.models import Job, JobFile
 
 #: PanDA's column -> our own, of the job's row.
 OF_ROW = {
@@ -72,11 +72,11 @@ Named = dict[str, Any]
 def described(numbers: Sequence[int]) -> dict[int, Named]:
     """Describe those of these jobs that there are: columns by name, and ``Files``; times are aware."""
     found = queries.jobs(set(numbers))
-    handed = JobParameters.objects.in_bulk([job.pk for job in found])
+    handed = queries.parameters_of(found)
     files: dict[int, list[Named]] = {}
     for file in queries.files_of([job.pk for job in found]):
         files.setdefault(file.job_id, []).append(_file(file))
-    return {job.pk: {**_job(job, orjson.loads(handed[job.pk].panda)), "Files": files.get(job.pk, [])} for job in found}
+    return {job.pk: {**_job(job, orjson.loads(handed[job.pk])), "Files": files.get(job.pk, [])} for job in found}
 
 
 def _job(job: Job, handed: Mapping[str, Any]) -> Named:

@@ -97,7 +97,7 @@ def descriptions(numbers: Iterable[int]) -> list[dict[str, Any]]:
     files: dict[int, list[JobFile]] = {}
     for file in taskbuffer.files_of([job.pk for job in found]):
         files.setdefault(file.job_id, []).append(file)
-    tries = taskbuffer.transfers_of([job.pk for job in found])
+    tries = taskbuffer.transfers_of(found)
     described = [_description(job, files.get(job.pk, []), tries) for job in found]
     if len(found) == 1:
         described[0]["waitsFor"] = waits_for(found[0])

@@ -10,3 +10,10 @@ class ProductionConfig(AppConfig):
     name = "server.production"
     label = "production"
     verbose_name = "Production"
+
+    def ready(self) -> None:
+        """Keep jobs out of the archive until it was seen what became of them."""
+        from server.production.steps.collect import position
+        from server.taskbuffer import followers
+
+        followers.register("production.collect", position)

@@ -12,7 +12,7 @@ from server.brokerage import queries as brokerage
 from server.production.definition import LARGEST
 from server.production.judging import JobView
 from server.taskbuffer import logic, queries
-from server.taskbuffer.models import Job, JobFile
+from server.taskbuffer.models import JobFile
 from server.taskbuffer.states import FileState
 
 #: Ids of one statement.
@@ -38,7 +38,7 @@ def views(numbers: Collection[int]) -> dict[int, JobView]:
     """Answer how jobs stand now, by number; a number that is no job's is left out."""
     found: dict[int, JobView] = {}
     for batch in _batches(numbers):
-        for job in Job.objects.filter(pk__in=batch):
+        for job in queries.known_jobs(batch):
             words = job.payload_error_words or job.pilot_error_words or job.server_error_words
             found[job.pk] = JobView(
                 job.pk, JobState(job.state), job.attempt, _believed(job.events), job.payload_error, words
@@ -54,9 +54,8 @@ def _believed(events: int | None) -> int | None:
 def stored(numbers: Collection[int]) -> dict[int, list[Stored]]:
     """Answer the outputs and logs that jobs have stored, by job."""
     found: dict[int, list[Stored]] = {}
-    written = JobFile.objects.filter(state=FileState.READY.value).exclude(role=Role.INPUT.value)
     for batch in _batches(numbers):
-        for file in written.filter(job_id__in=batch).order_by("id"):
+        for file in _written(batch):
             found.setdefault(file.job_id, []).append(
                 Stored(
                     id=file.pk,
@@ -71,6 +70,11 @@ def stored(numbers: Collection[int]) -> dict[int, list[Stored]]:
                 )
             )
     return found
+
+
+def _written(numbers: Sequence[int]) -> list[JobFile]:
+    files = queries.files_of(numbers)
+    return [file for file in files if file.state == FileState.READY.value and file.role != Role.INPUT.value]
 
 
 def moved_after(position: int, most: int) -> tuple[set[int], int]:

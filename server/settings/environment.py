@@ -49,6 +49,10 @@ class Environment:
     assigned_timeout: int = key(2592000, low=10, help="Seconds that a job may wait for inputs on their way.")
     activated_timeout: int = key(604800, low=10, help="Seconds that a job may stand in its queue.")
     merging_timeout: int = key(604800, low=10, help="Seconds that a job's outputs may be merging.")
+    archive_after: int = key(
+        2592000, low=0, help="Seconds after its end at which a job moves into the archive; 0: never."
+    )
+    purge_after: int = key(0, low=0, help="Seconds after its end at which an archived job is forgotten; 0: never.")
     offline_timeout: int = key(172800, low=10, help="Seconds that a job may stand in a queue that is offline.")
     body_limit: int = key(32 * 2**20, low=2**16, help="Largest request body in bytes, as sent and as unpacked.")
     upload_limit: int = key(768 * 2**20, low=2**20, help="Largest file of sources that a user sends, in bytes.")

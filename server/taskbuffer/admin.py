@@ -8,10 +8,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from server.lib.admin import MachineRowsInline, MachineTableAdmin, TableAdmin, link
 from server.taskbuffer.models import (
+    ArchivedJob,
     Attempt,
     Bucket,
     Job,
@@ -51,6 +55,21 @@ class JobAdmin(MachineTableAdmin):
     list_display = ("id", "name", "state", "attempt", "queue", "priority", "task_id", "created_at", "ended_at")
     search_fields = ("=id", "=task_id")
     inlines = (FileRows, AttemptRows, EventRows)
+
+
+@admin.register(ArchivedJob)
+class ArchivedJobAdmin(MachineTableAdmin):
+    """What the archive is searched by; the job's own page shows the rest."""
+
+    list_display = ("page", "name", "state", "attempt", "queue", "user", "task_id", "created_at", "ended_at")
+    search_fields = ("=id", "=task_id", "^name")
+    list_filter = ("state",)
+    exclude = ("document",)
+
+    @admin.display(description="job", ordering="id")
+    def page(self, job: ArchivedJob) -> SafeString:
+        """Lead to the job's page."""
+        return format_html('<a href="{}">{}</a>', reverse("job", args=(job.pk,)), job.pk)
 
 
 @admin.register(Bucket)

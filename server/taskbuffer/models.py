@@ -5,7 +5,7 @@ Only this app writes them. Times are aware, sizes bytes; ``heartbeat`` is second
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -15,6 +15,9 @@ from pilot.contract.states import JobState
 from server.pandaconfig.queries import unknown_queues
 from server.taskbuffer.retry_rules import Action, Rule, Source
 from server.taskbuffer.states import FileState
+
+if TYPE_CHECKING:
+    from server.taskbuffer.archive import Archived
 
 #: A rule gives a job at most so many times the memory that it had.
 MOST_FACTOR = 10
@@ -92,6 +95,33 @@ class Job(models.Model):
     events = _number()
     cpu_time = _number()
     max_rss = _number()
+
+    #: The document that this row was read from; nothing for a job that stands in its table.
+    archived: Archived | None = None
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.pk} ({self.name})"
+
+
+class ArchivedJob(models.Model):
+    """A job that ended long ago: what it is searched by, and all its rows as one compressed document."""
+
+    id = models.BigIntegerField(primary_key=True)
+    state = models.CharField(max_length=15, choices=STATES)
+    attempt = models.PositiveSmallIntegerField()
+    queue = models.CharField(max_length=60)
+    label = models.CharField(max_length=20)
+    task_id = models.BigIntegerField(null=True, blank=True, db_index=True)
+    name = models.CharField(max_length=256, db_index=True)
+    user = models.CharField(max_length=250, default="", blank=True, db_column="user_name")
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(db_index=True)
+    pilot_error = models.IntegerField(default=0)
+    payload_error = models.IntegerField(default=0)
+    document = models.BinaryField(help_text="Its rows as JSON, deflated.")
 
     class Meta:
         ordering = ("-id",)

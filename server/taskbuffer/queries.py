@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
 from pilot.contract.states import FINAL, JobState
 from server.pandaconfig.queries import limits_of_queues
-from server.taskbuffer import obstacles
-from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobReport, Live, Ready, RetryRule, Waiting
+from server.taskbuffer import archive, obstacles
+from server.taskbuffer.models import (
+    ArchivedJob,
+    Bucket,
+    Job,
+    JobEvent,
+    JobFile,
+    JobParameters,
+    JobReport,
+    Live,
+    Ready,
+    RetryRule,
+    Waiting,
+)
 from server.taskbuffer.past_failures import Preview, preview
 from server.taskbuffer.states import MAY_BE_ACTIVATED
 
@@ -58,14 +71,37 @@ def live_by_queue() -> dict[tuple[str, str], int]:
 
 
 def job(job_id: int) -> Job | None:
-    return Job.objects.filter(pk=job_id).first()
+    """Answer a job, also from the archive."""
+    return next(iter(known_jobs([job_id])), None)
+
+
+def known_jobs(job_ids: Iterable[int]) -> list[Job]:
+    """Answer those of these jobs that there are, also from the archive, by number."""
+    return _with_archived(Job.objects.select_related("bucket"), job_ids)
 
 
 def jobs(job_ids: Iterable[int]) -> list[Job]:
-    """Answer those of these jobs that there are, with their attempts and moves, by number."""
-    possible = [number for number in job_ids if number < 2**63]  # a page may be asked for any number
-    found = Job.objects.filter(pk__in=possible).select_related("bucket").prefetch_related("attempts", "moves")
-    return list(found.order_by("pk"))
+    """Answer those of these jobs that there are, with their attempts and moves, also from the archive, by number."""
+    return _with_archived(Job.objects.select_related("bucket").prefetch_related("attempts", "moves"), job_ids)
+
+
+def _with_archived(rows: QuerySet[Job], job_ids: Iterable[int]) -> list[Job]:
+    possible = {number for number in job_ids if number < 2**63}  # a page may be asked for any number
+    found = {row.pk: row for row in rows.filter(pk__in=possible)}
+    archived = archive.read(possible - set(found))
+    return [row for _, row in sorted({**found, **{pk: one.job for pk, one in archived.items()}}.items())]
+
+
+def parameters_of(jobs: Sequence[Job]) -> dict[int, str]:
+    """Answer the dictionaries that pilots are handed for these jobs, as they are written."""
+    found = dict(JobParameters.objects.filter(pk__in=[job.pk for job in jobs]).values_list("pk", "panda"))
+    for one in _archived_of(jobs):
+        found.update((row.pk, row.panda) for row in one.rows("parameters", JobParameters))
+    return found
+
+
+def _archived_of(jobs: Iterable[Job]) -> list[archive.Archived]:
+    return [job.archived for job in jobs if job.archived is not None]
 
 
 def live_tail(job_id: int) -> str:
@@ -80,14 +116,28 @@ def live_shown(job_id: int) -> str:
 
 def states_of(job_ids: Iterable[int]) -> dict[int, tuple[str, str, int]]:
     """Answer (state, command, attempt) of each of these jobs that there is."""
-    rows = Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "state", "command", "attempt")
-    return {pk: (state, command, attempt) for pk, state, command, attempt in rows}
+    numbers = set(job_ids)
+    rows = Job.objects.filter(pk__in=numbers).values_list("pk", "state", "command", "attempt")
+    found = {pk: (state, command, attempt) for pk, state, command, attempt in rows}
+    over = _searchable(numbers - set(found)).values_list("pk", "state", "attempt")
+    return found | {pk: (state, "", attempt) for pk, state, attempt in over}
+
+
+def _searchable(missing: Collection[int]) -> QuerySet[ArchivedJob]:
+    """Select in the archive what was not found elsewhere; nothing is asked for nothing."""
+    return ArchivedJob.objects.filter(pk__in=missing).order_by()
 
 
 def owners_of(job_ids: Iterable[int]) -> dict[int, tuple[str, str]]:
     """Answer (owner, queue) of each of these jobs that there is."""
-    rows = Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "user", "queue")
-    return {pk: (user, queue) for pk, user, queue in rows}
+    numbers = set(job_ids)
+    found = {pk: (user, queue) for pk, user, queue in _owners(Job.objects.filter(pk__in=numbers).order_by())}
+    over = _owners(_searchable(numbers - set(found)))
+    return found | {pk: (user, queue) for pk, user, queue in over}
+
+
+def _owners(rows: QuerySet[Any]) -> Iterable[tuple[int, str, str]]:
+    return rows.values_list("pk", "user", "queue")
 
 
 def latest_by_state(most: int = 10_000) -> dict[str, int]:
@@ -98,19 +148,27 @@ def latest_by_state(most: int = 10_000) -> dict[str, int]:
 
 
 def counts_of_task(task_id: int) -> dict[str, int]:
-    """Count a task's jobs by state."""
-    return dict(Job.objects.filter(task_id=task_id).order_by().values_list("state").annotate(n=Count("*")))
+    """Count a task's jobs by state, with those in the archive."""
+    found = Counter[str]()
+    for rows in (Job.objects.filter(task_id=task_id), ArchivedJob.objects.filter(task_id=task_id)):
+        found.update(dict(rows.order_by().values_list("state").annotate(n=Count("*"))))
+    return dict(found)
 
 
 def files_of(job_ids: Sequence[int]) -> list[JobFile]:
-    """Answer the files of these jobs, inputs first as they were ordered."""
-    return list(JobFile.objects.filter(job__in=job_ids).order_by("job", "pk"))
+    """Answer the files of these jobs, also from the archive, inputs first as they were ordered."""
+    found = list(JobFile.objects.filter(job__in=job_ids).order_by("job", "pk"))
+    archived = archive.read(set(job_ids) - {file.job_id for file in found})
+    return found + [file for one in archived.values() for file in one.rows("files", JobFile)]
 
 
-def transfers_of(job_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+def transfers_of(jobs: Sequence[Job]) -> dict[int, list[dict[str, Any]]]:
     """Answer the tries to copy files of these jobs' attempts, as their pilots have told them, by the attempt's key."""
-    rows = JobReport.objects.filter(attempt__job__in=job_ids, report__contains=f'"{_TRANSFERS}"')
-    return {key: _tries(report) for key, report in rows.values_list("attempt_id", "report")}
+    written = JobReport.objects.filter(attempt__job__in=[job.pk for job in jobs], report__contains=f'"{_TRANSFERS}"')
+    found = dict(written.values_list("attempt_id", "report"))
+    for one in _archived_of(jobs):
+        found.update((key, report) for key, report in one.reports.items() if f'"{_TRANSFERS}"' in report)
+    return {key: _tries(report) for key, report in found.items()}
 
 
 _TRANSFERS = "compass_transfers"
@@ -134,9 +192,13 @@ class Standing:
 
 
 def standings(job_ids: Iterable[int]) -> dict[int, Standing]:
-    """Answer how each of these jobs stands that there is."""
-    rows = Job.objects.filter(pk__in=list(job_ids)).values_list("pk", "state", "attempt", "events")
-    return {pk: Standing(JobState(state), attempt, events) for pk, state, attempt, events in rows}
+    """Answer how each of these jobs stands that there is, also in the archive."""
+    numbers = set(job_ids)
+    rows = Job.objects.filter(pk__in=numbers).values_list("pk", "state", "attempt", "events")
+    found = {pk: Standing(JobState(state), attempt, events) for pk, state, attempt, events in rows}
+    for pk, one in archive.read(numbers - set(found)).items():
+        found[pk] = Standing(JobState(one.job.state), one.job.attempt, one.job.events)
+    return found
 
 
 def turns_after(event_id: int, *, limit: int, until: datetime | None = None) -> tuple[list[int], int]:
@@ -170,9 +232,9 @@ def waiting() -> list[int]:
 
 def why_not_now(job: Job) -> str:
     """Say what keeps a job from running as its queue stands; nothing for one that runs, has ended, or may run."""
-    queue = limits_of_queues().get(job.queue)
-    queued = job.state == JobState.ACTIVATED.value or JobState(job.state) in MAY_BE_ACTIVATED
-    return obstacles.why_not_now(job.bucket, queue) if queued else ""
+    if JobState(job.state) not in MAY_BE_ACTIVATED | {JobState.ACTIVATED}:
+        return ""
+    return obstacles.why_not_now(job.bucket, limits_of_queues().get(job.queue))
 
 
 def moves_after(event_id: int, *, limit: int = 1000) -> list[JobEvent]:

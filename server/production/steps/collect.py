@@ -47,6 +47,11 @@ def collect() -> int:
     return moved
 
 
+def position() -> int:
+    """Answer the number of the last event that was looked at."""
+    return int(Cursor.objects.filter(name=SERVICE).values_list("position", flat=True).first() or 0)
+
+
 @transaction.atomic
 def _collect_some(most: int) -> int | None:
     """Look at the next events; answer how many chunks and groups moved, or nothing when there are no events."""

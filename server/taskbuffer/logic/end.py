@@ -15,6 +15,7 @@ from pilot.contract.messages import Command
 from pilot.contract.states import FINAL, WITH_PILOT
 from server.taskbuffer import waits
 from server.taskbuffer.hot import rows
+from server.taskbuffer.models import ArchivedJob
 from server.taskbuffer.states import KILLS, Kill
 from server.taskbuffer.values import Standing
 
@@ -61,7 +62,7 @@ def end_one(
     """
     job = rows.standing(cursor, job_id)
     if job is None:
-        return KillOutcome.UNKNOWN
+        return KillOutcome.OVER if ArchivedJob.objects.filter(pk=job_id).exists() else KillOutcome.UNKNOWN
     if job.state in FINAL or (waits_only and job.state in WITH_PILOT):
         return KillOutcome.OVER
     columns = {

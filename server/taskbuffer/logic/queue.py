@@ -17,7 +17,7 @@ from pilot.contract.states import JobState, may_follow
 from server.lib.moves import IllegalMove
 from server.taskbuffer import waits
 from server.taskbuffer.hot import rows
-from server.taskbuffer.models import Job, JobFile
+from server.taskbuffer.models import ArchivedJob, Job, JobFile
 from server.taskbuffer.states import MAY_BE_ACTIVATED, FileState, rank
 
 #: Jobs of one statement.
@@ -128,7 +128,8 @@ def retry(job_ids: Iterable[int], *, by: str, now: datetime | None = None) -> di
         for job_id in sorted(set(job_ids)):
             job = rows.standing(cursor, job_id)
             if job is None:
-                refused[job_id] = "there is no such job"
+                archived = ArchivedJob.objects.filter(pk=job_id).exists()
+                refused[job_id] = "it is in the archive; submit it again" if archived else "there is no such job"
             elif job.state is not JobState.FAILED:
                 refused[job_id] = f"it is {job.state.value}; only failed jobs are tried again"
             else:

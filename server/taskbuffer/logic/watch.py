@@ -19,9 +19,10 @@ from server.taskbuffer.hot import rows
 from server.taskbuffer.limits import STAYS, WAITS, Limits
 from server.taskbuffer.logic.end import KillOutcome, end_one
 from server.taskbuffer.logic.lost import End, put_right
-from server.taskbuffer.models import Bucket, Job, JobEvent, Live, Ready, Waiting, Walk
+from server.taskbuffer.models import Bucket, Job, JobEvent, Live, Ready, Waiting
 from server.taskbuffer.obstacles import is_offline, obstacle
 from server.taskbuffer.states import Kill
+from server.taskbuffer.walks import go_on, position
 
 #: Jobs that are ended in one transaction.
 BATCH = 100
@@ -56,9 +57,9 @@ def expire_queued(*, now: datetime, limits: Limits, by: str, keep: Keep) -> int:
     """End some of the jobs that have been queued for too long, for a shorter time where their queue is offline."""
     keep()
     offline = {name for name, queue in limits_of_queues().items() if is_offline(queue)}
-    position, over = _position("ready"), dict[int, str]()
+    begin, over = position("ready"), dict[int, str]()
     piece = list(
-        Ready.objects.filter(pk__gt=position)
+        Ready.objects.filter(pk__gt=begin)
         .order_by("pk")
         .values_list("pk", "bucket__queue", "job__created_at", "job__activated_at")[:PIECE]
     )
@@ -71,16 +72,16 @@ def expire_queued(*, now: datetime, limits: Limits, by: str, keep: Keep) -> int:
     # Numbers rise with time: behind a job that is too young for any limit there are only younger ones.
     young = now - timedelta(seconds=min(limits.offline, limits.activated))
     at_end = len(piece) < PIECE or piece[-1][2] >= young
-    _go_on("ready", position, 0 if at_end else piece[-1][0])
+    go_on("ready", begin, 0 if at_end else piece[-1][0])
     return sum(_end_all(some, EXPIRED, now, by) for some in _in_batches(over))
 
 
 def end_overstays(*, now: datetime, limits: Limits, by: str, keep: Keep) -> int:
     """Look at some of the jobs that pilots have, and end the attempts that have stood in one state for too long."""
     keep()
-    states, position = [state.value for state in STAYS], _position("live")
-    piece = list(Live.objects.filter(pk__gt=position, state__in=states).order_by("pk")[:PIECE])
-    _go_on("live", position, piece[-1].pk if len(piece) == PIECE else 0)
+    states, begin = [state.value for state in STAYS], position("live")
+    piece = list(Live.objects.filter(pk__gt=begin, state__in=states).order_by("pk")[:PIECE])
+    go_on("live", begin, piece[-1].pk if len(piece) == PIECE else 0)
     since = _entered([live.pk for live in piece])
     over = [live for live in piece if _overstays(live, since.get(live.pk), now, limits)]
     return sum(_end_stay(live, since[live.pk], now, by) for live in over)
@@ -159,12 +160,3 @@ def _end_stay(live: Live, since: datetime, now: datetime, by: str) -> bool:
             return end_one(cursor, live.pk, EXPIRED, now, by, words) is KillOutcome.ORDERED
     except rows.LostRace:
         return False
-
-
-def _position(name: str) -> int:
-    return int(Walk.objects.filter(pk=name).values_list("position", flat=True).first() or 0)
-
-
-def _go_on(name: str, before: int, position: int) -> None:
-    if position != before:
-        Walk.objects.update_or_create(pk=name, defaults={"position": position})

@@ -350,4 +350,4 @@ def test_the_tries_to_copy_files_are_kept_with_the_final_report(pilot, queue, di
         pilot.v1(UPDATE, encode(said, dialect))
     else:
         pilot.packed(UPDATE_JOB, encode(said, dialect))
-    assert list(queries.transfers_of([number]).values()) == [tries]
+    assert list(queries.transfers_of(queries.jobs([number])).values()) == [tries]
