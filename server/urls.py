@@ -7,6 +7,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include("server.manage.urls")),
     path("", include("server.accounts.urls")),
     path("", include("server.dispatcher.urls")),
     path("", include("server.pandaconfig.urls")),

@@ -38,7 +38,11 @@ class Identity:
 
 
 class IdentityRefused(Exception):
-    """The request says not who calls, or nobody whom we know; the text says what to do."""
+    """The request says not who calls, or nobody whom we know; the text says what to do, the reason is one of few."""
+
+    def __init__(self, text: str, *, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 def _look_up(key: str | int) -> Identity:
@@ -47,15 +51,18 @@ def _look_up(key: str | int) -> Identity:
     wanted = {"pk": key} if isinstance(key, int) else {"digest": key}
     token = Token.objects.filter(**wanted).select_related("person").first()
     if token is None:
-        raise IdentityRefused("this token is not known here; ask the server's administrator for one")
+        raise IdentityRefused(
+            "this token is not known here; ask the server's administrator for one", reason="unknown_token"
+        )
     if token.revoked_at is not None:
-        raise IdentityRefused(f"the token {token.name} was revoked; ask for a new one")
+        raise IdentityRefused(f"the token {token.name} was revoked; ask for a new one", reason="revoked")
     if token.expires_at is not None and token.expires_at <= now:
         when = f"{token.expires_at:%Y-%m-%d %H:%M}"
-        raise IdentityRefused(f"the token {token.name} expired at {when} UTC; ask for a new one")
+        raise IdentityRefused(f"the token {token.name} expired at {when} UTC; ask for a new one", reason="expired")
     if token.person is not None and token.person.banned_at is not None:
         because = token.person.banned_because or "no reason was given"
-        raise IdentityRefused(f"{token.person.name} is banned: {because}; ask the server's administrator")
+        text = f"{token.person.name} is banned: {because}; ask the server's administrator"
+        raise IdentityRefused(text, reason="banned")
     logic.note_use(token, now)
     person = "" if token.person is None else token.person.name
     return Identity(token.name, Role(token.role), person, frozenset(token.queues))
@@ -85,7 +92,8 @@ def bearer_of(header: str) -> str:
     """
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise IdentityRefused("no token: send `Authorization: Bearer <token>`; `compass-server token create` makes one")
+        text = "no token: send `Authorization: Bearer <token>`; `compass-server token create` makes one"
+        raise IdentityRefused(text, reason="no_token")
     return token.strip()
 
 
@@ -98,4 +106,4 @@ def pass_of(text: str) -> passes.Pass:
     try:
         return passes.read(text, logic.pass_key(settings.SECRET_KEY), now=time.time())
     except passes.BadPass as bad:
-        raise IdentityRefused(str(bad)) from bad
+        raise IdentityRefused(str(bad), reason="bad_pass") from bad

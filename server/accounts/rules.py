@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from pilot.contract.codec import Dialect
@@ -14,6 +16,8 @@ from pilot.contract.messages import StatusCode
 from server.accounts.identity import Identity, IdentityRefused, identify
 from server.accounts.models import Role
 from server.lib.http import dialect_of, refusal
+from server.lib.logs import about
+from server.lib.rates import Rates
 
 #: What a view needs of this app; views import it from here and from nowhere deeper.
 __all__ = [
@@ -33,6 +37,9 @@ __all__ = [
 READERS = (Role.READER, Role.PRODUCTION, Role.USER, Role.SITE_ADMIN)
 #: Who may end jobs and look into them: a user into its own, a site's administrator into those of its queues.
 OWNERS = (Role.PRODUCTION, Role.USER, Role.SITE_ADMIN)
+
+#: How often each identity has called this worker.
+RATES = Rates()
 
 P = ParamSpec("P")
 View = Callable[..., HttpResponse]
@@ -65,15 +72,20 @@ def allow(*roles: Role) -> Callable[[Callable[Concatenate[HttpRequest, Identity,
             try:
                 identity = identify(request.headers.get("Authorization", ""))
             except IdentityRefused as refused:
-                return _refuse(request, StatusCode.INVALID_TOKEN, str(refused))
+                return _refuse(request, StatusCode.INVALID_TOKEN, str(refused), reason=refused.reason)
+            about(identity=identity.name)
             if identity.role not in allowed:
                 wanted = " or ".join(sorted(allowed))
                 text = f"the token {identity.name} has the role {identity.role.value}; this needs {wanted}"
-                return _refuse(request, StatusCode.INVALID_ROLE, text)
+                return _refuse(request, StatusCode.INVALID_ROLE, text, reason="role")
+            if wait := RATES.take(identity.name, _rate_of(identity.role)):
+                return _too_often(request, identity, wait)
             try:
                 return view(request, identity, *args, **kwargs)
             except NotAllowed as refused:
-                return _refuse(request, StatusCode.PERMISSION_DENIED, str(refused), status=refused.status)
+                return _refuse(
+                    request, StatusCode.PERMISSION_DENIED, str(refused), status=refused.status, reason="not_allowed"
+                )
 
         _declare(guarded, Rule(roles=allowed))
         return guarded
@@ -113,6 +125,23 @@ def _declare(view: Any, rule: Rule) -> None:
     view.rule = rule
 
 
-def _refuse(request: HttpRequest, code: StatusCode, text: str, status: int = 403) -> HttpResponse:
+def _rate_of(role: Role) -> int:
+    services = {Role.PILOT, Role.PRODUCTION, Role.ADMIN}
+    rate: int = settings.ENVIRONMENT.service_rate if role in services else settings.ENVIRONMENT.user_rate
+    return rate
+
+
+def _too_often(request: HttpRequest, identity: Identity, wait: float) -> HttpResponse:
+    """Send somebody away for a while, who finds in the answer for how long."""
+    text = (
+        f"the token {identity.name} calls more often than {_rate_of(identity.role)} times a second; wait {wait:.2f} s"
+    )
+    answer = _refuse(request, StatusCode.TIMEOUT, text, status=429, reason="too_often")
+    answer.headers["Retry-After"] = str(math.ceil(wait))
+    return answer
+
+
+def _refuse(request: HttpRequest, code: StatusCode, text: str, *, status: int = 403, reason: str) -> HttpResponse:
     """PanDA's manners: its legacy dialect says so in the status of a well-sent answer, everything newer by HTTP 403."""
-    return refusal(request, text, status=200 if dialect_of(request) is Dialect.LEGACY else status, code=code)
+    http_status = 200 if dialect_of(request) is Dialect.LEGACY else status
+    return refusal(request, text, status=http_status, code=code, reason=reason)

@@ -15,6 +15,7 @@ from server.accounts.rules import NotAllowed
 from server.brokerage import queries as brokerage
 from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, tiers
+from server.lib.logs import about
 from server.lib.remembered import Remembered
 from server.pandaconfig import queries as pandaconfig
 from server.pilots import logic as pilots
@@ -82,6 +83,7 @@ def report(
     Raises:
         NotAllowed: the report would change a job of another queue.
     """
+    about(job=update.job_id, attempt=attempt_of(update))
     try:
         return _report(update, progress, shown, by, queues)
     except OtherQueue as refused:

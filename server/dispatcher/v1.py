@@ -124,7 +124,7 @@ def _view(
         except ContractError as wrong:
             return refusal(request, slip(wrong))
         except NothingToGive as nothing:
-            return refusal(request, str(nothing))
+            return refusal(request, str(nothing), reason="")
 
     return describe(view, description)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -14,6 +15,9 @@ from pilot.contract.codec import Dialect
 from pilot.contract.messages import StatusCode
 from pilot.contract.routes import CONTRACT_HEADER, LEGACY_BASE, V1_BASE
 from pilot.contract.version import CONTRACT
+from server.lib import metrics
+
+log = logging.getLogger(__name__)
 
 
 class BodyRefused(Exception):
@@ -65,10 +69,27 @@ def asks_for_json(request: HttpRequest) -> bool:
     return "application/json" in said.lower()
 
 
+#: Why something is refused, where nobody says it better: by the status of HTTP.
+_REASONS = {404: "unknown_address", 413: "too_large", 500: "broken"}
+
+
 def refusal(
-    request: HttpRequest, text: str, *, status: int = 200, code: StatusCode = StatusCode.FAILED
+    request: HttpRequest,
+    text: str,
+    *,
+    status: int = 200,
+    code: StatusCode = StatusCode.FAILED,
+    reason: str | None = None,
 ) -> HttpResponse:
-    """Say no, in the manners of the address; ``text`` names the thing, its value and the remedy."""
+    """Say no, in the manners of the address; ``text`` names the thing, its value and the remedy.
+
+    It is counted by its ``reason``, one of few words; "" for what is no fault of the caller's.
+    """
+    if reason is None:
+        reason = _REASONS.get(status, "bad_call")
+    if reason:
+        metrics.refused(reason)
+        log.info("refused (%s): %s %s: %s", reason, request.method, request.path, text)
     if dialect_of(request) is Dialect.LEGACY:
         return legacy_response(request, {"StatusCode": code.value, "errorDialog": text}, status)
     return json_response({"success": False, "message": text, "data": None}, status)

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from server.lib import metrics
+
 if TYPE_CHECKING:
     from granian._granian import RSGIHTTPProtocol as HTTPProtocol
     from granian.rsgi import Scope
@@ -28,9 +30,9 @@ BODIES = 8
 class Refused(Exception):
     """A request is not handed on; ``status`` and the words are its answer."""
 
-    def __init__(self, status: int, words: str) -> None:
+    def __init__(self, status: int, words: str, reason: str) -> None:
         super().__init__(words)
-        self.status = status
+        self.status, self.reason = status, reason
 
 
 class Gateway:
@@ -50,6 +52,7 @@ class Gateway:
             loop = asyncio.get_running_loop()
             answer = await loop.run_in_executor(self._thread, self._ask, environment_of(scope, bytes(body)))
         except Refused as refused:
+            metrics.refused(refused.reason)
             answer = refused.status, [("content-type", "text/plain; charset=utf-8")], f"{refused}\n".encode()
         finally:
             self._held -= len(body)
@@ -67,12 +70,16 @@ class Gateway:
                     body += part
                     self._held += len(part)
                     if len(body) > self._limit:
-                        raise Refused(413, f"the body has more than {self._limit} bytes; no more are taken")
+                        raise Refused(
+                            413, f"the body has more than {self._limit} bytes; no more are taken", "too_large"
+                        )
                     if self._held > self._limit * BODIES:
-                        raise Refused(503, "too many large requests at the same time; try again later")
+                        raise Refused(
+                            503, "too many large requests at the same time; try again later", "too_many_large"
+                        )
         except TimeoutError as late:
             words = f"the body did not arrive within {self._patience:g} s; send it again"
-            raise Refused(408, words) from late
+            raise Refused(408, words, "too_slow") from late
 
     def _ask(self, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
         said: list[tuple[int, Headers]] = []
@@ -92,7 +99,7 @@ def _refuse_cut(scope: Scope, found: int) -> None:
     """Refuse a body whose end is missing: a form without its last fields would be taken for a whole one."""
     told = scope.headers.get("content-length") or str(found)
     if told != str(found):
-        raise Refused(400, f"the body ended after {found} of {told} bytes; send it again")
+        raise Refused(400, f"the body ended after {found} of {told} bytes; send it again", "cut_short")
 
 
 def environment_of(scope: Scope, body: bytes) -> dict[str, Any]:

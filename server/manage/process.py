@@ -6,12 +6,14 @@ import socket
 import threading
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.management.base import CommandError
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
 from pilot.contract.routes import IS_ALIVE
+from server.lib import metrics
 
 #: Seconds that a worker has for the request in its hands when it is told to stop.
 GRACE = 20
@@ -29,6 +31,7 @@ def serve(host: str, port: int, *, workers: int, say: Callable[[str], object]) -
         CommandError: the address is in use, or not this machine's.
     """
     _refuse_taken(host, port)
+    metrics.share_among_workers(settings.HOME)
     server = Server(
         "server.manage.worker:application",
         address=host,

@@ -65,6 +65,13 @@ class Environment:
     broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
     pass_hours: int = key(24, low=1, help="Hours for which a pilot's pass is good; it is renewed long before.")
     open_pages: bool = key(False, help="Pages that only read need no login for callers on this machine itself.")
+    user_rate: int = key(
+        50, low=0, help="Calls per second to each worker that a user, reader or site administrator may make; 0: any."
+    )
+    service_rate: int = key(
+        0, low=0, help="Calls per second to each worker by one token of pilots, productions or administrators; 0: any."
+    )
+    log_json: bool = key(False, help="The log is one JSON object per line, for programs.")
     log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")
 
     @property

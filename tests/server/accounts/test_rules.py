@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from server.accounts import rules
 from server.accounts.identity import Identity
-from server.accounts.logic import create_token
+from server.accounts.logic import ban, create_token, revoke_token
 from server.accounts.models import Role
 from server.accounts.rules import NotAllowed, allow, refuse_others, rule_of
+from server.lib.metrics import exposed
+from server.lib.rates import Rates
 
 
 def views(resolver, prefix=""):
@@ -142,3 +146,70 @@ def refusing(refused):
         raise refused
 
     return view
+
+
+def refusals(reason):
+    line = f'compass_refused_total{{reason="{reason}"}} '
+    return sum(float(each.removeprefix(line)) for each in exposed().decode().splitlines() if each.startswith(line))
+
+
+def banned():
+    token = create_token("notebook", Role.USER, person="alice")
+    ban("alice", "")
+    return token
+
+
+def revoked():
+    token = create_token("old", Role.READER)
+    revoke_token("old")
+    return token
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (lambda: "", "no_token"),
+        (lambda: "cps_unknown", "unknown_token"),
+        (lambda: "cpp_bad", "bad_pass"),
+        (revoked, "revoked"),
+        (banned, "banned"),
+        (lambda: create_token("reads", Role.READER), "role"),
+        (lambda: create_token("manager", Role.PRODUCTION), "bad_call"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/v1/job/kill", "/server/panda/killJobs"])
+def test_what_is_refused_is_counted_by_its_reason(client, db, caplog, path, token, reason):
+    caplog.set_level("INFO", "server.lib.http")
+    before = refusals(reason)
+    answer = client.post(path, {}, headers={"Authorization": f"Bearer {token()}", "Accept": "application/json"})
+    assert answer.json().get("success") is not True
+    assert refusals(reason) == before + 1
+    assert f"refused ({reason}): POST {path}: " in caplog.text
+
+
+def test_that_there_is_no_work_is_no_refusal(client, queue, pilot_token):
+    before = refusals("bad_call")
+    headers = {"Authorization": f"Bearer {pilot_token}"}
+    answer = client.post("/api/v1/pilot/acquire_jobs", {"site_name": queue}, "application/json", headers=headers)
+    assert answer.json()["success"] is False
+    assert refusals("bad_call") == before
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.PILOT])
+def test_who_calls_too_often_is_told_how_long_to_wait(client, db, settings, monkeypatch, role):
+    monkeypatch.setattr(rules, "RATES", Rates(lambda: 0.0))  # all at the same moment
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, user_rate=1, service_rate=1)
+    headers = {"Authorization": f"Bearer {create_token('busy', role, **NEEDS.get(role, {}))}"}
+    answers = [client.get("/api/v1/accounts/who_am_i", headers=headers) for _ in range(12)]
+    assert (answers[0].status_code, answers[-1].status_code) == (200, 429)
+    assert "the token busy calls more often than 1 times a second; wait " in answers[-1].json()["message"]
+    assert answers[-1].headers["Retry-After"] == "1"
+    assert refusals("too_often") > 0
+
+
+def test_who_calls_too_often_in_the_legacy_dialect_is_told_by_its_status_code(client, db, settings, monkeypatch):
+    monkeypatch.setattr(rules, "RATES", Rates(lambda: 0.0))
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, service_rate=1)
+    headers = {"Authorization": f"Bearer {create_token('busy', Role.PILOT)}", "Accept": "application/json"}
+    answers = [client.post("/server/panda/getResourceTypes", headers=headers) for _ in range(12)]
+    assert (answers[-1].status_code, answers[-1].json()["StatusCode"]) == (200, 10)

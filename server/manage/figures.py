@@ -1,0 +1,55 @@
+"""What the database says, as Prometheus reads it: queues, jobs, pilots and services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from server.lib.remembered import Remembered
+from server.pilots import queries as pilots
+from server.services import queries as services
+from server.taskbuffer import queries as taskbuffer
+
+Counts = Mapping[Any, float]  # by as many words as there are labels
+
+
+class Figures(Collector):
+    """Each figure as it stands in the database, read when asked."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        queued = {(queue,): n for queue, n in taskbuffer.ready_by_queue().items()}
+        yield _gauge("jobs_queued", "Jobs that stand in their queue.", ["queue"], queued)
+        yield _gauge("jobs_live", "Jobs that pilots have.", ["queue", "state"], taskbuffer.live_by_queue())
+        latest = {(state,): n for state, n in taskbuffer.latest_by_state().items()}
+        yield _gauge("jobs_latest", "The ten thousand latest jobs.", ["state"], latest)
+        yield _gauge("pilots", "Pilots in the batch systems.", ["queue", "state"], pilots.counts_by_queue())
+        lines, now = services.overview(), timezone.now()
+        ages = {(line.name,): (now - line.last_run).total_seconds() for line in lines if line.last_run is not None}
+        yield _gauge("service_age_seconds", "Time since a service last ran.", ["service"], ages)
+        failures = {(line.name,): float(line.failures) for line in lines}
+        yield _gauge("service_failures", "Times that a service has failed since it was well.", ["service"], failures)
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return ()
+
+
+def _gauge(name: str, words: str, labels: list[str], counts: Counts) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"compass_{name}", words, labels=labels)
+    for values, number in sorted(counts.items()):
+        family.add_metric(values, number)
+    return family
+
+
+def _text(_: str) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(Figures())
+    return generate_latest(registry)
+
+
+#: Counting a long queue takes a while, and a second server may ask for the same.
+FIGURES = Remembered(_text, seconds=15.0)

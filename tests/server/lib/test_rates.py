@@ -1,0 +1,58 @@
+"""How often somebody may call."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.lib import rates
+from server.lib.rates import BURST, Rates
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_who_was_quiet_may_call_often_and_then_at_the_rate(clock):
+    limit = Rates(clock)
+    assert [limit.take("a", 2.0) for _ in range(int(2 * BURST))] == [0.0] * int(2 * BURST)
+    assert limit.take("a", 2.0) == pytest.approx(0.5)
+    clock.now += 0.5
+    assert limit.take("a", 2.0) == 0.0
+    assert limit.take("a", 2.0) == pytest.approx(0.5)
+
+
+def test_one_callers_calls_are_not_anothers(clock):
+    limit = Rates(clock)
+    while not limit.take("a", 1.0):
+        pass
+    assert limit.take("b", 1.0) == 0.0
+
+
+def test_without_a_rate_there_is_no_limit(clock):
+    limit = Rates(clock)
+    assert {limit.take("a", 0) for _ in range(1000)} == {0.0}
+
+
+def test_not_more_callers_are_known_than_there_is_room_for(clock, monkeypatch):
+    monkeypatch.setattr(rates, "MOST", 3)
+    limit = Rates(clock)
+    for name in "abcdefg":
+        limit.take(name, 1.0)
+    assert len(limit._left) <= 3
+
+
+def test_whoever_is_forgotten_begins_anew(clock):
+    limit = Rates(clock)
+    while not limit.take("a", 1.0):
+        pass
+    limit.forget()
+    assert limit.take("a", 1.0) == 0.0
