@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from server.accounts.rules import Identity, allow
+from server.accounts.rules import READERS, Identity, allow
 from server.brokerage import queries as brokerage
 from server.lib.http import envelope, refusal
-from server.monitor.access import READERS, readable, wants_json
+from server.monitor.access import readable, wants_json
 from server.monitor.jobs import is_job_number
 from server.monitor.paging import page
 
