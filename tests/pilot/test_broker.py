@@ -92,7 +92,7 @@ def test_an_idle_pilot_waits_for_a_message_and_then_asks_at_once(stage):
     began = time.monotonic()
     stage.rabbitmq.send(TOPIC, b'{"msg_type": "get_job", "taskid": 3}')
     stage.dispatcher.wait_for(stage.dispatcher.finals)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     first, second = stage.dispatcher.asked[:2]
     assert (first.get("via_topic"), second["via_topic"]) == (None, True)
     assert stage.dispatcher.finals()[0]["job_status"] == "finished"

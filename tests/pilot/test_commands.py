@@ -144,8 +144,8 @@ def test_a_failed_job_is_reported_with_its_payloads_words_and_costs_its_pilot_no
     pilot = stage.start()
     stage.dispatcher.wait_for(lambda: bool(stage.dispatcher.finals()))
     began = time.monotonic()
-    assert pilot.wait(30) == 90, "and no 0 for a job that failed"
-    assert time.monotonic() - began < 5
+    assert pilot.wait(60) == 90, "and no 0 for a job that failed"
+    assert time.monotonic() - began < 30
     assert stage.final()["pilot_log"] == "the disk is on fire"
 
 

@@ -370,8 +370,8 @@ def test_a_preprocess_that_runs_is_stopped_with_its_job(bench):
         assert thread.is_alive()
     begun = time.monotonic()
     control.stop(bench.work(Effect.STOP_PAYLOAD, spec, step=3))
-    thread.join(10)
-    assert time.monotonic() - begun < 5
+    thread.join(60)
+    assert time.monotonic() - begun < 30
     assert caught == [ErrorCode.PREPROCESS_FAILED]
     assert not (place / "began").exists()
 

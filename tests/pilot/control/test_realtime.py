@@ -199,7 +199,7 @@ def test_a_service_that_takes_nothing_holds_the_end_up_for_one_wait_only(tmp_pat
         bench.move(Phase.STAGING_OUT)
         began = time.monotonic()
         bench.end()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 def test_a_lane_that_has_ended_holds_no_descriptor(bench, out):

@@ -76,7 +76,7 @@ def test_one_that_takes_too_long_is_ended(means):
     begun = time.monotonic()
     with pytest.raises(JobFailed, match="preprocess: it ran longer than the 0.1 s it may"):
         Utilities([slow], means).before()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 def test_a_needed_one_that_fails_after_a_payload_is_told(means):
@@ -113,7 +113,7 @@ def test_one_beside_that_heeds_nothing_is_killed_after_its_grace(means, tmp_path
     with Utilities([deaf], means).beside(1):
         wait_until((tmp_path / "up").exists)
         begun = time.monotonic()
-    assert 0.2 <= time.monotonic() - begun < 3
+    assert 0.2 <= time.monotonic() - begun < 30
 
 
 def test_one_beside_that_ends_is_started_again_five_times_and_no_more(means, tmp_path, caplog):

@@ -90,7 +90,7 @@ def test_at_the_deadline_the_child_is_killed_with_what_it_started(apart, tmp_pat
     with pytest.raises(CopyFailed) as caught:
         apart.call("hang", {"folder": str(tmp_path)}, Deadline(1.5))
     assert caught.value.kind is FailureKind.TIMEOUT
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 30
     assert all(gone(pid) for pid in pids(tmp_path))
 
 

@@ -226,7 +226,7 @@ def test_a_program_that_hangs_is_ended_at_its_deadline_with_its_children(site, h
     with pytest.raises(CopyFailed) as caught:
         store(site.tool(), here, tmp_path / "there", Deadline(0.5))
     assert caught.value.kind is FailureKind.TIMEOUT
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert_ended(int((site.folder / "lsm-put.child").read_text()))
 
 
@@ -270,7 +270,7 @@ def test_what_a_program_leaves_running_does_not_hold_the_copy(site, here, tmp_pa
     site.write("lsm-put", 'cp -- "$source" "$target"; sleep 60 & echo $! > "$0.child"')
     begun = time.monotonic()
     store(site.tool(), here, tmp_path / "there")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert_ended(int((site.folder / "lsm-put.child").read_text()))
 
 

@@ -130,7 +130,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_has_started(tmp_path):
     code, words = code_of(ask, ["sh", "-c", f"sleep 60 > {fifo} & wait"])
     assert code is ErrorCode.SERVICE_NOT_AVAILABLE
     assert "0.3 s" in words
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert os.read(reading, 1) == b""  # nobody holds it any more
     os.close(reading)
 

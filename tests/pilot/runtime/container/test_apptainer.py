@@ -186,10 +186,10 @@ def test_a_payload_that_is_stopped_leaves_nothing(room, request, kind, isolation
     container = replace(request.getfixturevalue(kind), isolation=isolation, userns=kind == "file")
     with room.running(container, FAMILY) as (payload, family):
         assert any("squashfuse" in one.name() for one in family) == (kind == "file")
-        payload.stop(5.0)
+        payload.stop(90.0)
         began = time.monotonic()
         outcome = payload.wait()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 60
     assert not outcome.well
     assert [one for one in family if one.is_running()] == []
 
