@@ -17,6 +17,8 @@ PYTEST ?=
 TURNS := --reruns 1
 # A file's tests share what they start; tests/order.py says which files come first.
 SIDE_BY_SIDE := --dist loadfile --no-loadscope-reorder
+# What is tested on the databases beside SQLite.
+ON ?= tests/server/taskbuffer tests/server/services $(addprefix tests/server/dispatcher/test_,v1.py legacy.py report.py anything.py)
 BIN := $(VENV)/bin
 # Where the demonstration's system lives, its pilots' bundle, and further words for it: make demo DEMO="--events 5000"
 DEMO_HOME ?= .demo
@@ -82,8 +84,17 @@ test: $(VENV)/.ready-test ## Run every gate, then the tests with their time budg
 	tests/pythons.sh fill "$$own" >/dev/null 2>&1 & filling=$$!; \
 	echo "== pytest"; $(BIN)/python -m pytest -n $(JOBS) $(SIDE_BY_SIDE) $(TURNS) $(PYTEST) || failed="$$failed pytest"; \
 	wait $$filling || true; \
+	if [ -z "$(PYTEST)" ]; then $(MAKE) databases PYTEST="$(TURNS)" || failed="$$failed databases"; fi; \
 	tests/pythons.sh others "$$own" -n $(JOBS) $(TURNS) $(PYTEST) || failed="$$failed other-pythons"; \
 	if [ -n "$$failed" ]; then echo "FAILED GATES:$$failed" >&2; exit 1; fi
+
+.PHONY: databases
+databases: $(VENV)/.ready-test ## Run what writes jobs on PostgreSQL and on MariaDB; all of the server's tests with ON="tests/server"
+	@failed=""; \
+	for kind in postgresql mariadb; do \
+	    echo "== $$kind"; \
+	    $(BIN)/python -m tests.on_database $$kind -n $(JOBS) --dist loadfile --no-migrations $(PYTEST) $(ON) || failed="$$failed $$kind"; \
+	done; test -z "$$failed"
 
 .PHONY: smoke
 smoke: ## Run the pilot's smoke set on Python 3.9, with its own old tools (PYTHON39=... names it)

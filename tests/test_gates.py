@@ -69,7 +69,7 @@ def test_make_test_runs_every_python_that_is_promised():
 
 def test_only_make_test_gives_a_test_a_second_turn():
     test, _, other = (ROOT / "Makefile").read_text().partition(".PHONY: smoke")
-    assert test.count("$(TURNS)") == 2
+    assert test.count("$(TURNS)") == 3
     assert "TURNS := --reruns 1\n" in test
     assert "$(TURNS)" not in other
     assert "--reruns" not in PROJECT["tool"]["pytest"]["ini_options"]["addopts"]
