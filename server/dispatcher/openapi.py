@@ -15,7 +15,7 @@ from pilot.contract.routes import V1_BASE
 from pilot.contract.version import CONTRACT
 from server.accounts.rules import everyone, rule_of
 from server.dispatcher.bodies import FILE
-from server.lib.arguments import Argument, Description
+from server.lib.arguments import LIST, Argument, Description
 from server.lib.http import json_response
 
 Schema = dict[str, Any]
@@ -30,6 +30,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "a JSON object": {"type": "object"},
     FILES.expected: {"type": "object", "additionalProperties": {"type": "object"}},
     "a list of objects, or its JSON": {"type": "array", "items": {"type": "object"}},
+    LIST.expected: {"type": "array", "items": {}},
     FILE.expected: {"type": "string", "format": "binary"},
     STATE.expected: {"type": "string", "enum": STATE.expected.removeprefix("one of ").split(", ")},
 }

@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from pilot.contract import routes
 from server.dispatcher import (
     files,
+    harvesters,
     jobs,
     legacy,
     legacy_jobs,
@@ -59,6 +60,10 @@ urlpatterns = [
     *methods("data", storage_requests.list_requests, storage_requests.get_request),
     *methods("data", storage_requests.release_request, storage_requests.try_request_again),
     *methods("data", storage_requests.give_request_up),
+    *methods("harvester", harvesters.heartbeat, harvesters.update_workers, harvesters.get_current_worker_id),
+    *methods("harvester", harvesters.report_worker_statistics, harvesters.get_worker_statistics),
+    *methods("harvester", harvesters.acquire_commands, harvesters.acknowledge_commands),
+    *methods("harvester", harvesters.add_sweep_command, harvesters.add_dialogs, harvesters.update_service_metrics),
     *methods("metaconfig", system.get_resource_types),
     path(at(f"{routes.V1_BASE}/openapi.json"), openapi.openapi),
     *methods("system", system.is_alive, system.get_attributes),

@@ -79,6 +79,17 @@ def _read_objects(raw: Any) -> list[Mapping[str, Any]]:
     return raw
 
 
+def _read_list(raw: Any) -> list[Any]:
+    if isinstance(raw, str):
+        raw = orjson.loads(raw)  # its error is a ValueError
+    if not isinstance(raw, list):
+        raise TypeError
+    return raw
+
+
+#: A list of anything, or its JSON.
+LIST = Kind("a list, or its JSON", _read_list, lambda value, _: value)
+
 #: A list as it is, or written as JSON text, as PanDA's clients do.
 OBJECTS = Kind("a list of objects, or its JSON", _read_objects, lambda value, _: value)
 

@@ -28,6 +28,7 @@ COMPASS_APPS = [
     "server.services",
     "server.pilots",
     "server.uploads",
+    "server.harvester",
     "server.factory",
     "server.dataservice",
     "server.production",

@@ -1,0 +1,1 @@
+"""What Harvesters say of themselves and of the workers that they have submitted, and what they are told to do."""
