@@ -58,10 +58,12 @@ def drawn(progress: Progress, width: int) -> str:
     filled = round(share * BAR)
     failed = f", {progress.files_failed} failed" if progress.files_failed else ""
     of = f"/{size_of(progress.bytes_total)}" if progress.bytes_total else ""
-    rate = f" {size_of(progress.bytes_done / progress.seconds)}/s" if progress.seconds > 0 else ""
+    moved = progress.bytes_done if progress.seconds > 0 else 0
+    rate = f" {size_of(moved / progress.seconds)}/s" if moved else ""
     names = " ".join(progress.current)
     files = f"{progress.files_done}/{progress.files_total} files{failed}"
-    text = f"[{'#' * filled}{'.' * (BAR - filled)}] {files} {size_of(progress.bytes_done)}{of}{rate} {printable(names)}"
+    size, time = f"{size_of(progress.bytes_done)}{of}{rate}", f"{progress.seconds:.0f} s"
+    text = f"[{'#' * filled}{'.' * (BAR - filled)}] {files} {size} {time} {printable(names)}"
     return text.rstrip()[: max(0, width)]
 
 

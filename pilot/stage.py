@@ -78,24 +78,24 @@ def run(name: str, argv: Sequence[str], say: Callable[[str], None]) -> int:
 
 
 def _parser(name: str) -> usage.Parser:
-    parser = usage.make_parser(f"pilot {name}", f"{_WORDS[name]} Exit status: 0, or that of the first failure.")
-    own = parser.add_argument_group("what to stage")
-    own.add_argument("files", nargs="*", metavar="FILE", help="A file's name: lfn, or scope:lfn.")
-    own.add_argument(
-        "--list",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="A list of files in JSON or YAML: names, or objects with lfn, scope, dataset, size, checksum, endpoint.",
-    )
-    where = "Where they come to" if name == "stage-in" else "Where they lie"
-    own.add_argument("--folder", default=".", metavar="PATH", help=f"{where} (default: the folder you are in).")
-    own.add_argument("--dataset", default="", metavar="NAME", help="The dataset of files that name none.")
-    own.add_argument("--storage", default="", metavar="NAME", help="The storage of files that name none.")
-    own.add_argument("--tool", action="append", default=[], metavar="NAME", help="A copy tool instead of the queue's.")
-    own.add_argument("--at-once", type=int, metavar="N", help="So many files at the same time.")
-    own.add_argument("--json", action="store_true", help="Print what became of each file as JSON.")
+    words = f"{_WORDS[name]} Exit status: 0, or that of the first failure."
+    parser = usage.make_parser(f"pilot {name}", words, _add_options)
+    parser.usage = f"pilot {name} -q QUEUE [option ...] FILE [FILE ...]"
     return parser
+
+
+def _add_options(parser: usage.Parser) -> None:
+    add = parser.add_argument
+    add("files", nargs="*", metavar="FILE", help="A file's name: lfn, or scope:lfn.")
+    listed = "A list of files in JSON or YAML: names, or objects with lfn, scope, dataset, size, checksum, endpoint."
+    add("--list", action="append", default=[], metavar="PATH", help=listed)
+    where = "Where inputs come to, or outputs lie (default: the folder you are in)."
+    add("--folder", default=".", metavar="PATH", help=where)
+    add("--dataset", default="", metavar="NAME", help="The dataset of files that name none.")
+    add("--storage", default="", metavar="NAME", help="The storage of files that name none.")
+    add("--tool", action="append", default=[], metavar="NAME", help="A copy tool instead of the queue's.")
+    add("--at-once", type=int, metavar="N", help="So many files at the same time.")
+    add("--json", action="store_true", help="Print what became of each file as JSON.")
 
 
 def _queue(chosen: settings.Settings) -> str:

@@ -64,8 +64,12 @@ def _words(spec: Any, kind: Any) -> str:
     return f"{words} Default: {default}.".replace("%", "%%")
 
 
-def make_parser(prog: str = "pilot", description: str = "Ask a server for work, run it, report.") -> Parser:
-    """Declare every option of a pilot; ``prog`` may be a command that has further ones."""
+def make_parser(
+    prog: str = "pilot",
+    description: str = "Ask a server for work, run it, report.",
+    add_own: Optional[Callable[[Parser], None]] = None,
+) -> Parser:
+    """Declare every option of a pilot; ``prog`` may be a command that has further ones, which its help tells first."""
     parser = Parser(
         prog=prog,
         description=description,
@@ -74,14 +78,17 @@ def make_parser(prog: str = "pilot", description: str = "Ask a server for work, 
         "again; 'pilot stage-in' and 'pilot stage-out' move files as the pilot of a queue does.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=PRODUCT)
-    parser.add_argument("--config", metavar="FILE", help="A further file of settings.")
+    if add_own is not None:
+        add_own(parser)
+    group = parser if add_own is None else parser.add_argument_group("options of every pilot")
+    group.add_argument("--version", action="version", version=PRODUCT)
+    group.add_argument("--config", metavar="FILE", help="A further file of settings.")
     for names, section, key, kind in SETTING_OPTIONS:
         words = _words(next(spec for spec in fields(SECTIONS[section]) if spec.name == key), kind)
         flag: dict[str, Any] = {"nargs": "?", "const": "true"} if kind in FLAGS else {}
-        parser.add_argument(*names, dest=f"{section}.{key}", type=_told(kind), help=words, metavar="X", **flag)
+        group.add_argument(*names, dest=f"{section}.{key}", type=_told(kind), help=words, metavar="X", **flag)
     for names, valued, why in OBSOLETE:
-        parser.add_argument(*names, dest="obsolete", action=_Obsolete, nargs=None if valued else 0, help=why)
+        group.add_argument(*names, dest="obsolete", action=_Obsolete, nargs=None if valued else 0, help=why)
     return parser
 
 

@@ -251,7 +251,8 @@ class Communicator(EventCalls, KeyCalls):
         try:
             return replies.described((replies.OK, Path(source).read_bytes()), source)
         except (OSError, ValueError, replies.BadAnswer) as wrong:  # a name may be none that a file can have
-            raise replies.BadQueueData(f"{source:.200}: cannot be read: {wrong}") from wrong
+            why = getattr(wrong, "strerror", None) or wrong
+            raise replies.BadQueueData(f"{source:.200}: cannot be read: {why}") from wrong
 
     def _post(
         self, dialect: Dialect, path: str, text: str, headers: Mapping[str, str], *, again: bool = True

@@ -23,11 +23,15 @@ class Terminal(io.StringIO):
 
 
 def test_a_bar_goes_by_bytes():
-    assert drawn(HALF, 80) == "[##########..........] 1/4 files 500 B/1 kB 250 B/s b c"
+    assert drawn(HALF, 80) == "[##########..........] 1/4 files 500 B/1 kB 250 B/s 2 s b c"
 
 
 def test_without_sizes_it_goes_by_files():
-    assert drawn(Progress(4, 1, 1, None, 7, (), 0.0), 80) == "[##########..........] 1/4 files, 1 failed 7 B"
+    assert drawn(Progress(4, 1, 1, None, 7, (), 0.0), 80) == "[##########..........] 1/4 files, 1 failed 7 B 0 s"
+
+
+def test_what_has_not_moved_has_no_rate():
+    assert drawn(Progress(1, 0, 0, 1000, 0, ("a",), 12.3), 80) == "[....................] 0/1 files 0 B/1 kB 12 s a"
 
 
 def test_at_the_end_it_is_full_though_a_file_failed():

@@ -210,3 +210,5 @@ def test_the_help_names_both_its_own_options_and_the_pilots(site):
     done = run(site, "stage-out", "--help")
     assert done.returncode == 0
     assert all(option in done.stdout for option in ("--list PATH", "--at-once N", "--queuedata-url", "--tool NAME"))
+    assert done.stdout.startswith("usage: pilot stage-out -q QUEUE [option ...] FILE [FILE ...]\n")
+    assert done.stdout.index("--folder") < done.stdout.index("options of every pilot") < done.stdout.index("--url")

@@ -78,7 +78,7 @@ def test_a_broken_file_is_told_by_its_name(tmp_path, content, words):
 
 
 def test_a_missing_file_is_told_by_its_name(tmp_path):
-    with pytest.raises(BadQueueData, match="gone.json: cannot be read"):
+    with pytest.raises(BadQueueData, match="gone.json: cannot be read: No such file or directory$"):
         reading().queue(tmp_path / "gone.json")
     with pytest.raises(BadQueueData, match="gone.json: cannot be read"):
         reading().storages(tmp_path / "gone.json")
