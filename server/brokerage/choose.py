@@ -8,13 +8,13 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from server.brokerage.policy import Policy
-from server.brokerage.rules import RULES, Case, Finding
+from server.brokerage.rules import OF_INPUTS, RULES, Case, Finding
 from server.brokerage.snapshot import JobNeeds, Load, QueueFacts, Snapshot
-from server.brokerage.weights import Factor, drain, factors_of, standing_weight
+from server.brokerage.weights import Factor, data_factor, drain, factors_of, standing_weight
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,15 @@ class _Offer(NamedTuple):
     placed: int  # at the queue, when the weight was computed
 
 
+#: Kinds of jobs that are remembered while many are placed.
+MOST_KINDS = 5000
+
+
 class Placement:
     """Places many jobs, one after the other, on one snapshot: each that is placed makes its queue longer.
 
-    Jobs that ask for the same share one judgement, so that the next costs a look at the best queue.
+    Jobs that ask for the same share one judgement, so that the next costs a look at the best queue. Of a job with
+    inputs these alone are judged anew.
     """
 
     def __init__(self, snapshot: Snapshot, policy: Policy) -> None:
@@ -115,7 +120,7 @@ class Placement:
 
     def place(self, job: JobNeeds) -> Choice:
         """Choose a queue for the next job, and count it there."""
-        choice, offers = self._known.get(job) or self._judge(job)
+        choice, offers = self._known.get(job) or self._judged(job)
         if not offers:
             return choice
         if refused := self._over_quota(job.user):
@@ -139,16 +144,37 @@ class Placement:
         words = f"user {user} may have {facts.max_queued} jobs queued, and has them; submit when some have run"
         return Choice("", words, tags=(("-quota", len(self._snapshot.queues.facts)),))
 
-    def _judge(self, job: JobNeeds) -> tuple[Choice, list[_Offer]]:
-        verdicts = judge_all(job, self._snapshot, self._policy)
-        queues = [self._snapshot.queues.facts[verdict.queue] for verdict in verdicts if verdict.passed]
-        cases = [Case(job, queue, self._snapshot, self._policy) for queue in queues]
-        found = explain_choice(verdicts), [self._offer(case) for case in cases]
+    def _judged(self, job: JobNeeds) -> tuple[Choice, list[_Offer]]:
+        """Answer the queues that take a job, as a heap; or why there are none."""
+        found = self._with_inputs(job) if job.inputs else self._kind(job)
         heapq.heapify(found[1])
-        if not job.inputs:  # jobs with inputs are rarely alike
-            self._known[job] = found
+        if len(self._known) >= MOST_KINDS:
+            self._known.clear()
+        self._known[job] = found
         return found
 
-    def _offer(self, case: Case) -> _Offer:
-        standing, placed = standing_weight(case), self._by_queue[case.queue.name]
+    def _kind(self, job: JobNeeds) -> tuple[Choice, list[_Offer]]:
+        verdicts = judge_all(job, self._snapshot, self._policy)
+        cases = [self._case(job, verdict.queue) for verdict in verdicts if verdict.passed]
+        return explain_choice(verdicts), [self._offer(case, standing_weight(case)) for case in cases]
+
+    def _with_inputs(self, job: JobNeeds) -> tuple[Choice, list[_Offer]]:
+        """Judge the inputs alone, at the queues that take such jobs without any."""
+        kind = replace(job, inputs=())
+        _, alike = self._known.get(kind) or self._judged(kind)
+        cases = [(self._case(job, offer.queue), offer.standing) for offer in alike]
+        offers = [
+            self._offer(case, standing * data_factor(case).value)
+            for case, standing in cases
+            if all(rule(case).passed for rule in OF_INPUTS)
+        ]
+        if offers:
+            return Choice(""), offers
+        return explain_choice(judge_all(job, self._snapshot, self._policy)), []
+
+    def _case(self, job: JobNeeds, queue: str) -> Case:
+        return Case(job, self._snapshot.queues.facts[queue], self._snapshot, self._policy)
+
+    def _offer(self, case: Case, standing: float) -> _Offer:
+        placed = self._by_queue[case.queue.name]
         return _Offer(-standing * drain(case.load, placed), case.queue.name, standing, case.load, placed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -18,10 +19,11 @@ from server.brokerage.explain import explanation
 from server.brokerage.facts import at_queue, needs_of
 from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, Standing, order
+from server.brokerage.saved import World
 from server.brokerage.shares import Share, leaf_of, share_of
 from server.brokerage.snapshot import JobNeeds, QueueFacts, Snapshot
 from server.taskbuffer import queries as taskbuffer
-from server.taskbuffer.models import Bucket, JobParameters
+from server.taskbuffer.models import Bucket, JobParameters, Ready
 
 
 def snapshot(jobs: Iterable[JobNeeds] = ()) -> Snapshot:
@@ -37,10 +39,24 @@ def snapshot(jobs: Iterable[JobNeeds] = ()) -> Snapshot:
     )
 
 
+def world(most: int = 10_000) -> World:
+    """Answer everything that brokerage decides from, with up to so many of the jobs that are queued now."""
+    queued = Ready.objects.order_by("pk").values_list("pk", flat=True)[:most]
+    kinds: Counter[JobNeeds] = Counter()
+    for start in range(0, len(numbers := list(queued)), readings.BATCH):
+        written = JobParameters.objects.filter(pk__in=numbers[start : start + readings.BATCH])
+        kinds.update(_needs(panda) for panda in written.values_list("panda", flat=True))
+    return World(snapshot(kinds), readings.policy(), tuple(kinds.items()))
+
+
 def needs_of_job(job_id: int) -> JobNeeds | None:
     """Answer what a job that was submitted asks of its queue; nothing for one that is not known."""
     written = JobParameters.objects.filter(pk=job_id).values_list("panda", flat=True).first()
-    return None if written is None else needs_of(from_panda(orjson.loads(written)))
+    return None if written is None else _needs(written)
+
+
+def _needs(panda: str) -> JobNeeds:
+    return needs_of(from_panda(orjson.loads(panda)))
 
 
 def explain(job_id: int, queue: str = "") -> dict[str, Any] | None:

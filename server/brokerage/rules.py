@@ -250,6 +250,9 @@ RULES: tuple[Rule, ...] = (
     *(platform, software, container, country, working_group, user, pledge, backlog, black_hole),
 )
 
+#: Those that look at the job's inputs; without inputs they refuse no more than with them.
+OF_INPUTS: tuple[Rule, ...] = (disk, input_size)
+
 
 def _gb(size: int) -> str:
     return f"{size / GB:.4g} GB"

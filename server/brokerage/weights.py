@@ -97,17 +97,17 @@ def country_factor(case: Case) -> Factor:
     return Factor("country", 2.0 if own else 1.0, f"of {home}" if own else "no country's own job")
 
 
-#: Those that belong to the snapshot, in the order in which they are told; the load comes after them.
-STANDING = (data_factor, backlog_factor, success_factor, pledge_factor, country_factor)
+#: Those that belong to the snapshot and not to single inputs, in the order in which they are told, before the others.
+STANDING = (backlog_factor, success_factor, pledge_factor, country_factor)
 
 
 def factors_of(case: Case) -> tuple[Factor, ...]:
     """Answer all factors of a queue's weight for a job; each is above 0."""
-    return (*(factor(case) for factor in STANDING), load_factor(case))
+    return (*(factor(case) for factor in STANDING), data_factor(case), load_factor(case))
 
 
 def standing_weight(case: Case) -> float:
-    """Answer the product of the factors that do not change while jobs are placed."""
+    """Answer the product of the factors that neither single inputs nor jobs that are placed change."""
     product = 1.0
     for factor in STANDING:
         product *= factor(case).value

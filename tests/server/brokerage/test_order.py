@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.brokerage.order import Offer, Standing, Tier, fits, order, why_not
@@ -67,6 +67,7 @@ def test_every_bucket_is_either_fitting_or_refused_with_a_reason():
     assert all(ranking.refused.values())
 
 
+@settings(deadline=None)
 @given(
     st.builds(Kind, queue=st.sampled_from("QR"), label=st.sampled_from(["managed", "user"]), cores=st.integers(1, 4),
               memory=st.integers(0, 4), walltime=st.integers(0, 4), disk=st.integers(0, 4)),

@@ -66,6 +66,7 @@ def test_a_group_has_a_leaf_of_its_own():
     assert (of(group="exotic", shares=tree), of(shares=tree)) == ("Exotic", "Rest")
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1, max_size=16).filter(lambda name: "/" not in name), st.text(max_size=60), st.text(max_size=60)
 )
@@ -109,6 +110,7 @@ def test_giving_always_to_the_first_reaches_the_targets(values):
         assert abs(running.of(name) / 600 - part) < 0.01
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(Share, st.sampled_from("ABCDE"), st.integers(0, 5), st.sampled_from(["", *"ABCDE"])),
