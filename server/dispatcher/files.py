@@ -19,12 +19,12 @@ from server.lib.http import BodyRefused
 from server.uploads import logic, queries
 
 #: Who may send files.
-SENDERS = (Role.PRODUCTION,)
+SENDERS = (Role.PRODUCTION, Role.USER)
 
 
 def owner_of(identity: Identity) -> str:
     """Answer in whose name files are kept and found."""
-    return identity.name[:80]
+    return identity.person or identity.name
 
 
 def _keep(file: UploadedFile[Any], identity: Identity) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pilot.contract.codec import INTEGER, OBJECT, TEXT
 from server.accounts.identity import Identity
 from server.accounts.models import Role
+from server.accounts.rules import READERS
 from server.dispatcher.v1 import GET, method
 from server.harvester import logic, queries
 from server.lib.arguments import LIST, OBJECTS, TIMEOUT, Argument
@@ -44,7 +45,7 @@ def report_worker_statistics(
     return True
 
 
-@method(Role.PILOT, Role.PRODUCTION, Role.READER, verbs=(GET,))
+@method(Role.PILOT, *READERS, verbs=(GET,))
 def get_worker_statistics(request: HttpRequest, identity: Identity) -> Any:
     """Answer queue -> Harvester -> kind of jobs -> resource type -> state -> number."""
     return queries.worker_counts()

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from pilot.contract.messages import StatusCode
 from server.accounts.identity import Identity
 from server.accounts.models import Role
+from server.dispatcher.credentials import NONE_HERE
 from server.dispatcher.legacy import asked
 from server.dispatcher.system import attributes
 
@@ -21,7 +22,7 @@ def get_attr(request: HttpRequest, identity: Identity) -> HttpResponse:
 
 
 def _refused(code: StatusCode, what: str) -> Any:
-    return {"StatusCode": code.value, "errorDialog": f"this server hands out no {what}; the site has to provide them"}
+    return {"StatusCode": code.value, "errorDialog": NONE_HERE.format(what)}
 
 
 @asked(Role.PILOT)

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from pilot.contract.states import JobState
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import READERS
 from server.dispatcher.v1 import GET, POST, method, open_method
 from server.lib.arguments import TIMEOUT
+from server.taskbuffer import queries as taskbuffer
 
 
 @open_method("says only that the server answers", verbs=(GET, POST))
@@ -40,3 +42,25 @@ def attributes(request: HttpRequest, identity: Identity) -> dict[str, dict[str, 
 def get_resource_types(request: HttpRequest, identity: Identity, timeout: int | None) -> Any:
     """Answer the resource types, of which this server has none: its jobs ask for cores and memory themselves."""
     return []
+
+
+#: States of jobs that are queued, or that pilots have.
+_ACTIVE = (
+    JobState.ACTIVATED,
+    JobState.SENT,
+    JobState.STARTING,
+    JobState.RUNNING,
+    JobState.HOLDING,
+    JobState.TRANSFERRING,
+)
+
+
+@method(Role.PILOT, *READERS, verbs=(GET,))
+def active_job_stats_by_site(request: HttpRequest, identity: Identity) -> Any:
+    """Answer queue -> state -> number of its jobs that are queued, or that pilots have."""
+    counts: dict[str, dict[str, int]] = {}
+    for queue, number in taskbuffer.ready_by_queue().items():
+        counts.setdefault(queue, {})[JobState.ACTIVATED.value] = number
+    for (queue, state), number in taskbuffer.live_by_queue().items():
+        counts.setdefault(queue, {})[state] = number
+    return {queue: {state.value: 0 for state in _ACTIVE} | states for queue, states in counts.items()}

@@ -6,6 +6,7 @@ from django.urls import URLPattern, path
 
 from pilot.contract import routes
 from server.dispatcher import (
+    credentials,
     files,
     harvesters,
     jobs,
@@ -64,6 +65,9 @@ urlpatterns = [
     *methods("harvester", harvesters.report_worker_statistics, harvesters.get_worker_statistics),
     *methods("harvester", harvesters.acquire_commands, harvesters.acknowledge_commands),
     *methods("harvester", harvesters.add_sweep_command, harvesters.add_dialogs, harvesters.update_service_metrics),
+    *methods("creds", credentials.get_proxy, credentials.get_key_pair),
+    *methods("creds", credentials.get_access_token, credentials.get_token_key),
+    *methods("statistics", system.active_job_stats_by_site),
     *methods("metaconfig", system.get_resource_types),
     path(at(f"{routes.V1_BASE}/openapi.json"), openapi.openapi),
     *methods("system", system.is_alive, system.get_attributes),

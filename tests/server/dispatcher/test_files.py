@@ -9,6 +9,10 @@ from dataclasses import replace
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from server.accounts.logic import create_token
+from server.accounts.models import Role
+from tests.server.dispatcher.conftest import Peer
+
 NAME = "sources.8a4c2f1e-0000-4000-8000-123456789abc.tar.gz"
 BODY = gzip.compress(b"print(1)")
 UPLOAD, FIND = "/api/v1/file_server/upload_cache_file", "/api/v1/file_server/validate_cache_file"
@@ -75,3 +79,12 @@ def test_a_broken_form_is_refused(manager):
 def test_a_pilot_sends_no_files(pilot, home):
     assert send(pilot, UPLOAD).status_code == 403
     assert not (home / "cache").exists()
+
+
+def test_a_users_files_are_found_by_all_of_its_tokens_and_by_nobody_else(client, manager):
+    for token in ("laptop", "desk"):
+        peer = Peer(client, create_token(token, Role.USER, person="alice"))
+        if token == "laptop":
+            assert send(peer, UPLOAD).json()["success"]
+        assert peer.v1(FIND, {"file_size": len(BODY), "checksum": checksum(BODY)})["success"]
+    assert not manager.v1(FIND, {"file_size": len(BODY), "checksum": checksum(BODY)})["success"]
