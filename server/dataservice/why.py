@@ -44,29 +44,31 @@ def why_waiting(job: int, *, now: datetime) -> list[str]:
 
 
 def _told(waits: Sequence[Wait], now: datetime) -> list[str]:
+    """Tell of each file what is being done about it; what many wait for, a storage that is silent, is told once."""
     files = [wait.file_id for wait in waits]
-    replicas = list(Replica.objects.filter(file__in=files).order_by("pk"))
-    living = Transfer.objects.filter(file__in=files, state__in=values(LIVING))
-    transfers = list(living.exclude(kind=TransferKind.DELETE).order_by("-pk"))
-    silent = {row.endpoint: row for row in Contact.objects.filter(silent_since__isnull=False)}
-    return [
+    replicas, coming = list(Replica.objects.filter(file__in=files).order_by("pk")), _coming(files)
+    told = [
         f"{wait.file.lfn}: "
-        + _one(
-            wait,
-            [row for row in replicas if row.file_id == wait.file_id],
-            [row for row in transfers if row.file_id == wait.file_id],
-            silent,
-            now,
-        )
+        + _one(wait, [row for row in replicas if row.file_id == wait.file_id], coming.get(wait.file_id), now)
         for wait in waits
     ]
+    silent = Contact.objects.filter(silent_since__isnull=False, endpoint__in={row.endpoint for row in coming.values()})
+    return [
+        f"{row.endpoint} has not answered for {age(now - row.silent_since)}: {row.words}"
+        for row in silent
+        if row.silent_since is not None
+    ] + told
 
 
-def _one(
-    wait: Wait, replicas: Sequence[Replica], transfers: Sequence[Transfer], silent: dict[str, Contact], now: datetime
-) -> str:
-    if transfers:
-        return _under_way(transfers[0], silent, now)
+def _coming(files: Sequence[int]) -> dict[int, Transfer]:
+    """Answer what was last asked for to bring each file."""
+    living = Transfer.objects.filter(file__in=files, state__in=values(LIVING)).exclude(kind=TransferKind.DELETE)
+    return {row.file_id: row for row in living.order_by("pk")}
+
+
+def _one(wait: Wait, replicas: Sequence[Replica], coming: Transfer | None, now: datetime) -> str:
+    if coming is not None:
+        return _under_way(coming, now)
     readable = [row.endpoint for row in replicas if row.state == ReplicaState.AVAILABLE]
     if readable:
         return f"it lies at {readable[0]}, and the job wants it at {wait.endpoint}; nobody has asked for a copy"
@@ -76,16 +78,11 @@ def _one(
     return _nowhere(wait.file)
 
 
-def _under_way(transfer: Transfer, silent: dict[str, Contact], now: datetime) -> str:
+def _under_way(transfer: Transfer, now: datetime) -> str:
     state = TransferState(transfer.state).label
     words = f"{transfer.kind} {transfer.request_id} at {transfer.endpoint}: {state} for {age(now - transfer.since)}"
     words += f", try {max(transfer.tries, 1)} of {transfer.allowed}"
-    if transfer.words:
-        words += f"; last: {transfer.words}"
-    contact = silent.get(transfer.endpoint)
-    if contact is not None and contact.silent_since is not None:
-        words += f"; {transfer.endpoint} has not answered for {age(now - contact.silent_since)}: {contact.words}"
-    return words
+    return f"{words}; last: {transfer.words}" if transfer.words else words
 
 
 def explain_request(line: RequestLine, bound: Bound, now: datetime) -> list[str]:
@@ -94,10 +91,8 @@ def explain_request(line: RequestLine, bound: Bound, now: datetime) -> list[str]
     files = ", ".join(f"{n} {TransferState(state).label}" for state, n in line.states.items())
     found = [f"{request.kind} of {request.files} files at {request.endpoint}, asked for by {request.by}: {files}"]
     if line.oldest is not None:
-        found.append(
-            f"what has stood still longest does so for {age(now - line.oldest)}; at most {line.tries} tries so far"
-        )
-    if line.words:
+        found.append(f"what has stood still longest does so for {age(now - line.oldest)}; tries so far: {line.tries}")
+    if line.words and request.given_up_at is None:
         found.append(f"of most files was said last: {line.words}")
     if line.silent_since is not None:
         found.append(f"{request.endpoint} has not answered for {age(now - line.silent_since)}")

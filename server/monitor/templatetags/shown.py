@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
+_REQUEST = re.compile(r"(?<= )(?:prestage|archive|replicate) (?P<number>[0-9]{1,18})(?= at )")
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -32,19 +37,34 @@ def number(value: int | None) -> str:
 @register.filter
 def since(moment: datetime | None) -> str:
     """Show how long ago something was, in its largest unit."""
-    if moment is None:
-        return "never"
+    return "never" if moment is None else f"{lasting(moment)} ago"
+
+
+@register.filter
+def lasting(moment: datetime) -> str:
+    """Show for how long something has been so, in its largest unit."""
     seconds = (timezone.now() - moment).total_seconds()
     for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= length:
-            return f"{seconds // length:.0f} {unit} ago"
-    return f"{max(seconds, 0):.0f} s ago"
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
 
 
 @register.filter
 def words(state: str) -> str:
     """Show a stored state as people say it."""
     return state.replace("_", " ")
+
+
+@register.filter
+def with_requests(text: str) -> SafeString:
+    """Show words with a link to each request to a storage that they name, such as ``prestage 7 at TAPE``."""
+    parts, end = [], 0
+    for named in _REQUEST.finditer(text):
+        link = format_html('<a href="{}">{}</a>', reverse("request", args=[named["number"]]), named[0])
+        parts.append((text[end : named.start()], link))
+        end = named.end()
+    return format_html("{}{}", format_html_join("", "{}{}", parts), text[end:])
 
 
 @register.filter

@@ -47,8 +47,18 @@ def test_a_storage_that_is_silent(world):
     job = waiting(world)
     world.tape.silent = True
     world.submit()
-    (told,) = why(world.later(minutes=90), job)
-    assert told.endswith("; TAPE has not answered for 1.5 h: connection refused")
+    told, *files = why(world.later(minutes=90), job)
+    assert told == "TAPE has not answered for 1.5 h: connection refused"
+    assert len(files) == 1
+
+
+def test_a_storage_that_is_silent_is_told_once(world):
+    logic.request_prestage(filled(world, 9), "TAPE", DAY, "manager", now=world.now)
+    job = waiting(world, *[f"cdr{number:05}-1.raw" for number in range(9)])
+    world.tape.silent = True
+    world.submit()
+    assert sum("has not answered" in words for words in why(world, job)) == 1
+    assert len(why(world, job)) == 10
 
 
 def test_a_file_at_another_storage(world):

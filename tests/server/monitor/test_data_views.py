@@ -80,15 +80,15 @@ def test_a_dataset_page_shows_files_and_replicas(client, busy):
 
 
 def test_a_job_page_says_what_it_waits_for(client, busy):
-    _, job = busy
+    request, job = busy
     answer = client.get(f"/jobs/{job}")
     parsed(answer)
     text = answer.content.decode()
     assert "It waits for" in text
-    assert "cdr00001-1.raw: prestage" in text
     assert "TAPE has not answered for" in text
     assert "cdr00000-1.raw:" not in text
-    assert len(client.get(f"/jobs/{job}?json").json()["data"]["waitsFor"]) == 2
+    assert len(client.get(f"/jobs/{job}?json").json()["data"]["waitsFor"]) == 3
+    assert f'cdr00001-1.raw: <a href="/data/requests/{request.pk}">prestage {request.pk}</a> at TAPE' in text
 
 
 def test_a_job_that_somebody_else_lets_go_says_so(client, world):
