@@ -93,12 +93,12 @@ def tiers(buckets: Iterable[Bucket], offer: Offer, standing: Standing = NOTHING_
     """Answer the buckets that fit an offer, share by share: this is asked for every pilot, and gives no reasons.
 
     The share that has least of what is its own comes first; within it the queue's own order decides: the highest
-    priority first, then the oldest job.
+    priority first, then the oldest job. Where there is no tree of shares, nothing but that order decides.
     """
     fitting: dict[str, list[int]] = {}
     for bucket in buckets:
         if fits(bucket, offer) and bucket.share not in standing.barred:
-            fitting.setdefault(bucket.share, []).append(bucket.pk)
+            fitting.setdefault(bucket.share if standing.targets else "", []).append(bucket.pk)
     shares = list(fitting) if len(fitting) < 2 else in_order(fitting, standing.running, standing.targets)
     return tuple(Tier(share, tuple(fitting[share])) for share in shares)
 

@@ -93,7 +93,7 @@ def _turn(bucket: Bucket, queue: QueueFacts | None) -> dict[str, Any]:
         words = ranking.refused.get(bucket.pk, "")
     return {
         "share": bucket.share,
-        "cores": shares.running.of(bucket.share),
+        "cores": readings.RUNNING.of(None).of(bucket.share),
         "target": shares.targets.get(leaf_of(bucket.share)),
         "before": waiting[: waiting.index(bucket.share)] if bucket.share in waiting else [],
         "words": words,

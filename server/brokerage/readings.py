@@ -178,8 +178,7 @@ def _barred(users: Iterable[UserFacts]) -> dict[str, str]:
 
 def _standing(_: None) -> Standing:
     shares, barred = SHARES.of(None), _barred(USERS.of(None).facts.values())
-    matters = bool(shares) or Bucket.objects.exclude(share="").exists()
-    return Standing(RUNNING.of(None) if matters else Running(), targets(shares), barred)
+    return Standing(RUNNING.of(None) if shares else Running(), targets(shares), barred)
 
 
 #: What was read, for as many seconds as it is believed without another look.

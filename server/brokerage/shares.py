@@ -17,7 +17,7 @@ LONGEST = 32
 #: A leaf of this name always comes first, as in PanDA: tests are few, and waited for.
 FIRST = "Test"
 
-#: Labels of jobs of single users, who get equal parts of what has no leaf.
+#: Labels of jobs that are single users' own, also where they belong to no leaf.
 OF_USERS = frozenset({"user", "panda"})
 
 

@@ -84,6 +84,11 @@ def test_shares_come_in_order_of_what_they_lack():
     assert order(kinds, OFFER, standing).fitting == (2, 1, 3)
 
 
+def test_without_a_tree_of_shares_priority_alone_decides():
+    kinds = [Kind(pk=1, share="/ada"), Kind(pk=2, share="Special"), Kind(pk=3)]
+    assert order(kinds, OFFER, Standing(Running({"/ada": 9}))).tiers == (Tier("", (1, 2, 3)),)
+
+
 def test_a_user_who_is_barred_is_given_nothing_and_told_why():
     kinds = [Kind(pk=1, share="/ada"), Kind(pk=2, share="/bob")]
     ranking = order(kinds, OFFER, Standing(barred={"/ada": "user: ada is banned: mined coins"}))

@@ -89,7 +89,15 @@ def test_a_banned_user_is_refused_and_what_he_has_queued_is_not_started(queue, m
     assert given(pilot, 3) == ["bob"]
 
 
+def test_without_a_tree_of_shares_the_oldest_job_of_the_highest_priority_comes_first(queue, manager, pilot):
+    submitted(manager, 2, label="user", user="ada")
+    submitted(manager, 1, label="managed", user="prod", priority=10)
+    submitted(manager, 1, label="user", user="bob")
+    assert given(pilot, 4) == ["prod", "ada", "ada", "bob"]
+
+
 def test_users_are_served_in_turn_whoever_came_first(queue, manager, pilot):
+    GlobalShare.objects.create(name="Analysis", value=1, per_user=True)
     submitted(manager, 4, label="user", user="ada")
     submitted(manager, 4, label="user", user="bob")
     assert Counter(given(pilot, 4)) == {"ada": 2, "bob": 2}
@@ -120,6 +128,7 @@ def test_what_is_left_is_given_to_whoever_has_something_queued(queue, manager, p
 
 
 def test_the_same_request_again_is_given_the_same_though_shares_have_turned(queue, manager, pilot):
+    GlobalShare.objects.create(name="Analysis", value=1, per_user=True)
     submitted(manager, 2, label="user", user="ada")
     submitted(manager, 2, label="user", user="bob")
     work = encode(WorkRequest("LOCAL", label="unified"), Dialect.V1)
