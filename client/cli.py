@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions, explain, orders, retries, storage_requests
+from client import actions, explain, orders, resets, retries, storage_requests
 from client.errors import ClientError
 from pilot.contract.version import PRODUCT
 
@@ -109,6 +109,7 @@ def _job(commands: Any, common: argparse.ArgumentParser) -> None:
     log.add_argument("id", type=int)
     log.add_argument("--file", default="payload.stdout", help="which file of its log (default: payload.stdout)")
     log.set_defaults(action=actions.job_log)
+    _resets(job, common)
     rules = job.add_parser(
         "retry-rules", parents=[common], help="what the rules for retries would have done with past failures"
     )
@@ -126,6 +127,19 @@ def _job(commands: Any, common: argparse.ArgumentParser) -> None:
     tell.add_argument("words", help="one command, or several with commas between them; '' takes back what is not told")
     tell.add_argument("--wait", type=float, default=0.0, help="seconds to wait for what it shows (default: 0)")
     tell.set_defaults(action=orders.tell)
+
+
+def _resets(job: Any, common: argparse.ArgumentParser) -> None:
+    reset = job.add_parser("reset", parents=[common], help="bring back jobs that failed, were cancelled or closed")
+    which = reset.add_mutually_exclusive_group(required=True)
+    which.add_argument("ids", type=int, nargs="*", default=[], help="their numbers (PandaIDs)")
+    which.add_argument("--task", type=int, help="all such jobs of a task, by its number")
+    reset.add_argument("--why", default="", help="the reason, for the record and the jobs' history")
+    reset.add_argument("--preview", action="store_true", help="only show what would be brought back")
+    reset.set_defaults(action=resets.reset)
+    undo = job.add_parser("undo-reset", parents=[common], help="put the jobs of a reset back, while none has run")
+    undo.add_argument("reset", type=int, help="the number of the reset")
+    undo.set_defaults(action=resets.undo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("server.pandaconfig.urls")),
     path("", include("server.uploads.urls")),
     path("", include("server.dataservice.urls")),
+    path("", include("server.taskbuffer.urls")),
     path("", include("server.production.urls")),
     path("", include("server.monitor.urls")),
 ]

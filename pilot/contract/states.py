@@ -27,7 +27,8 @@ class JobState(str, Enum):
 
 S = JobState
 
-#: Nothing more happens by itself. A failed job may still be retried: see `RETRIES`.
+#: Nothing more happens by itself. A failed job may still be retried, and any but a finished one be reset by somebody:
+#: see `RETRIES` and `RESETS`.
 FINAL = frozenset({S.FINISHED, S.FAILED, S.CANCELLED, S.CLOSED})
 
 #: A pilot has the job, and owes heartbeats.
@@ -79,12 +80,15 @@ _AFTER_REPORT = {
 #: The same job again under the next attempt number: its pilot was lost or its failure may pass.
 RETRIES = frozenset({(state, S.ACTIVATED) for state in WITH_PILOT | {S.FAILED}})
 
+#: Somebody brings back what had been ended: the same job again, as with a retry.
+RESETS = frozenset({(S.CANCELLED, S.ACTIVATED), (S.CLOSED, S.ACTIVATED)})
+
 _ENDED_BY_SERVER = {(state, S.FAILED) for state in (S.PENDING, S.WAITING, S.DEFINED, S.ASSIGNED, S.ACTIVATED)} | {
     (state, end) for state in set(S) - FINAL for end in (S.CANCELLED, S.CLOSED)
 }
 
 #: Every move there is. A heartbeat (the same state again) is a report, not a move.
-MOVES = frozenset(_BEFORE_DISPATCH | _BY_PILOT | _AFTER_REPORT | RETRIES | _ENDED_BY_SERVER)
+MOVES = frozenset(_BEFORE_DISPATCH | _BY_PILOT | _AFTER_REPORT | RETRIES | RESETS | _ENDED_BY_SERVER)
 
 
 def may_follow(before: JobState, after: JobState) -> bool:

@@ -7,7 +7,9 @@ from dataclasses import asdict
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from pilot.contract.codec import INTEGER
 from server.accounts.rules import READERS, Identity, allow
+from server.lib.arguments import Argument, described
 from server.lib.http import envelope, refusal
 from server.taskbuffer import queries as taskbuffer
 
@@ -15,6 +17,13 @@ from server.taskbuffer import queries as taskbuffer
 MOST_DAYS = 366
 
 
+@described(
+    "GET",
+    takes=(
+        Argument("days", INTEGER, "How far back, from 1 to 366.", 7),
+        Argument("disabled", INTEGER, "1: as if all rules were enabled.", 0),
+    ),
+)
 @allow(*READERS)
 @require_safe
 def preview_retry_rules(request: HttpRequest, identity: Identity) -> HttpResponse:

@@ -30,6 +30,7 @@ from server.taskbuffer.models import (
     Walk,
 )
 from server.taskbuffer.past_failures import preview
+from server.taskbuffer.resets import Reset, ResetJob
 
 #: Days of failures that a preview in the admin looks at.
 PREVIEW_DAYS = 7
@@ -72,6 +73,18 @@ class ArchivedJobAdmin(MachineTableAdmin):
         return format_html('<a href="{}">{}</a>', reverse("job", args=(job.pk,)), job.pk)
 
 
+class ResetJobRows(MachineRowsInline):
+    model = ResetJob
+    fields = ("job", "state", "attempt", "restored")
+
+
+@admin.register(Reset)
+class ResetAdmin(MachineTableAdmin):
+    list_display = ("__str__", "at", "by", "jobs", "undone_at", "undone_by", "kept")
+    search_fields = ("why", "=entries__job")
+    inlines = (ResetJobRows,)
+
+
 @admin.register(Bucket)
 class BucketAdmin(MachineTableAdmin):
     list_display = ("id", "queue", "label", "share", "cores", "memory", "walltime", "disk")
@@ -111,7 +124,7 @@ class JobEventAdmin(MachineTableAdmin):
     search_fields = ("=job__id",)
 
 
-@admin.register(JobParameters, JobReport, JobFile, Walk)
+@admin.register(JobParameters, JobReport, JobFile, ResetJob, Walk)
 class RestAdmin(MachineTableAdmin):
     """Mostly reached by the job's number."""
 

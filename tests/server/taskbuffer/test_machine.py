@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,6 +16,7 @@ from server.pandaconfig.models import Schedconfig
 from server.taskbuffer import logic
 from server.taskbuffer.again import RULES
 from server.taskbuffer.logic import KillOutcome, Limits, watch
+from server.taskbuffer.logic import reset as resets
 from server.taskbuffer.models import Job, JobFile, Live, Ready, RetryRule
 from tests.server import jobs
 
@@ -26,6 +27,7 @@ WITH_PILOT = ("sent", "starting", "running")
 STEPS = {"sent": ("starting", "running"), "starting": ("running",), "running": ()}
 LIMITS = Limits(sent=1800, heartbeat=7200)
 GB = 10**9
+ENDED_BADLY = ("failed", "cancelled", "closed")
 PICK = st.integers(0, 10**6)
 
 
@@ -93,6 +95,7 @@ class TaskBuffer(RuleBasedStateMachine):
         self.requests: dict[str, list[tuple[int, int]]] = {}
         self.now = jobs.NOW
         self.passes = PASSES
+        self.reset: tuple[int, dict[int, Model]] | None = None
         for code, action in ((PASSES, "none"), (ENDS, "retry")):
             RetryRule.objects.create(source="pilot", code=code, action=action, enabled=False)
         RULES.forget()
@@ -225,6 +228,31 @@ class TaskBuffer(RuleBasedStateMachine):
         assert watch.fail_impossible(now=self.now, by="test", keep=nobody_waits) == len(stuck)
         for model in stuck:
             model.state, model.killed = "failed", True
+
+    @precondition(lambda self: any(m.state in ENDED_BADLY for m in self.models.values()))
+    @rule()
+    def reset_all_that_ended_badly(self) -> None:
+        ended = {number: m for number, m in self.models.items() if m.state in ENDED_BADLY}
+        done = resets.reset(list(self.models), by="test", why="why not", now=self.now)
+        assert set(done.jobs) == set(ended)
+        self.reset = (done.reset, {number: replace(model) for number, model in ended.items()})
+        for model in ended.values():
+            model.again(self.now)
+            model.attempts = max(model.attempts, model.attempt)
+
+    @precondition(lambda self: self.reset)
+    @rule()
+    def undo_the_last_reset(self) -> None:
+        number, before = self.reset
+        self.reset = None
+        untouched = {
+            job
+            for job, model in before.items()
+            if (self.models[job].state, self.models[job].attempt) == ("activated", model.attempt + 1)
+        }
+        assert set(resets.undo(number, by="test", now=self.now).restored) == untouched
+        for job in untouched:
+            self.models[job] = before[job]
 
     @rule(days=st.sampled_from([3, 8]))
     def wait_for_days(self, days: int) -> None:
