@@ -62,6 +62,21 @@ def get_status(request: HttpRequest, identity: Identity, job_ids: list[int], tim
     return [list(found[job_id][:2]) if job_id in found else ["notfound", ""] for job_id in job_ids]
 
 
+_QUEUE = Argument("queue", TEXT, "The only queue to be told of; all of them when it is left out.", "")
+
+
+@method(*READERS, takes=(JOB_ID, _QUEUE), verbs=(GET,))
+def explain(request: HttpRequest, identity: Identity, job_id: int, queue: str) -> Any:
+    """Answer what each rule of brokerage says of a job and its queues, and which shares come before the job's."""
+    try:
+        found = brokerage.explain(job_id, queue)
+    except LookupError as unknown:
+        raise ContractError(f"queue: {unknown}", field_name="queue") from unknown
+    if found is None:
+        raise ContractError(f"job_id: there is no job {job_id}", field_name="job_id")
+    return found
+
+
 _CODE = Argument("code", INTEGER, "PanDA's kill code; a plain kill without one.", None)
 _BY_MAIL = Argument("use_email_as_id", TRUTH, "Passed over: who asks is known by the token.", None)
 _OPTIONS = Argument("kill_options", TEXT, "PanDA's options; there are none here.", None, most=20)

@@ -56,7 +56,7 @@ urlpatterns = [
     path(at(f"{routes.LEGACY_BASE}/<str:name>"), legacy.unknown),
     *methods("pilot", pilots.update_jobs_bulk, pilots.get_job_status),
     *methods("pilot", workers.update_worker_status, workers.update_worker_node, workers.update_worker_node_gpu),
-    *methods("job", jobs.submit, jobs.get_status, jobs.kill, jobs.set_command, jobs.set_debug_mode),
+    *methods("job", jobs.submit, jobs.get_status, jobs.explain, jobs.kill, jobs.set_command, jobs.set_debug_mode),
     *methods("file_server", files.upload_cache_file, files.validate_cache_file),
     *methods("data", storage_requests.list_requests, storage_requests.get_request),
     *methods("data", storage_requests.release_request, storage_requests.try_request_again),

@@ -1,32 +1,15 @@
-"""Why a job goes where it goes: what every rule says of each queue, to clients and on a page of its own."""
+"""The page that tells why a job goes where it goes: what every rule says of each queue."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from server.accounts.rules import READERS, Identity, allow
 from server.brokerage import queries as brokerage
-from server.lib.http import envelope, refusal
+from server.lib.http import envelope
 from server.monitor.access import readable, wants_json
 from server.monitor.jobs import is_job_number
 from server.monitor.paging import page
-
-
-@allow(*READERS)
-@require_safe
-def explain(request: HttpRequest, identity: Identity) -> HttpResponse:
-    """Answer what each rule of brokerage says of the job ``job_id`` and every queue, or the one named by ``queue``."""
-    number = request.GET.get("job_id", "")
-    if not is_job_number(number):
-        return refusal(request, f"job_id: {number!r} is not the number of a job")
-    try:
-        found = brokerage.explain(int(number), request.GET.get("queue", ""))
-    except LookupError as unknown:
-        return refusal(request, f"queue: {unknown}")
-    if found is None:
-        return refusal(request, f"job_id: there is no job {number}")
-    return envelope(found)
 
 
 @readable

@@ -17,7 +17,6 @@ urlpatterns = [
     path("api/v1/system/get_status", views.get_status),
     path("api/v1/job/get_description", views.get_description),
     path("api/v1/job/get_description_incl_archive", views.get_description),
-    path("api/v1/job/explain", brokerage_views.explain),
     path("api/v1/job/get_log", views.get_log),
     path("api/v1/job/preview_retry_rules", retries.preview_retry_rules),
     path("api/v1/job/get_shown", views.get_shown),

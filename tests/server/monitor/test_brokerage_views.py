@@ -37,9 +37,11 @@ def test_its_twin_and_the_method_tell_the_same(client, open_pages, job, producti
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("", "job_id: '' is not the number of a job"),
-        ("job_id=x", "job_id: 'x' is not the number"),
+        ("", "job_id: missing"),
+        ("job_id=x", "job_id: 'x' is not a whole number"),
         ("job_id=999999", "there is no job 999999"),
+        (f"job_id={2**70}", "job_id"),
+        ("job_id=1&qeue=X", "qeue"),
     ],
 )
 def test_a_slip_is_named(client, production_token, query, words):
