@@ -17,6 +17,7 @@ from server.dispatcher import (
     pilots,
     storage_requests,
     system,
+    tasks,
     workers,
 )
 from server.lib.arguments import View
@@ -65,6 +66,8 @@ urlpatterns = [
     *methods("harvester", harvesters.report_worker_statistics, harvesters.get_worker_statistics),
     *methods("harvester", harvesters.acquire_commands, harvesters.acknowledge_commands),
     *methods("harvester", harvesters.add_sweep_command, harvesters.add_dialogs, harvesters.update_service_metrics),
+    *methods("task", tasks.get_status, tasks.get_details, tasks.get_job_ids),
+    *methods("task", tasks.kill, tasks.pause, tasks.resume, tasks.retry),
     *methods("creds", credentials.get_proxy, credentials.get_key_pair),
     *methods("creds", credentials.get_access_token, credentials.get_token_key),
     *methods("statistics", system.active_job_stats_by_site),

@@ -348,6 +348,10 @@ def find_task(name: str) -> Task | None:
     return Task.objects.select_related("parent_task").filter(name=name).first()
 
 
+def find_task_by_number(number: int) -> Task | None:
+    return Task.objects.select_related("parent_task").filter(pk=number).first()
+
+
 def task_json(task: Task) -> dict[str, Any]:
     """Answer everything about a task: progress, matrix, cross-checks, outputs, latest moves."""
     (line,) = task_lines([task])

@@ -147,6 +147,12 @@ def latest_by_state(most: int = 10_000) -> dict[str, int]:
     return dict(latest.values_list("state").annotate(n=Count("*")))
 
 
+def jobs_of_task(task_id: int) -> list[int]:
+    """Answer the numbers of a task's jobs, also of those in the archive."""
+    tables = (Job.objects.filter(task_id=task_id), ArchivedJob.objects.filter(task_id=task_id))
+    return sorted({number for rows in tables for number in rows.order_by().values_list("pk", flat=True)})
+
+
 def counts_of_task(task_id: int) -> dict[str, int]:
     """Count a task's jobs by state, with those in the archive."""
     found = Counter[str]()

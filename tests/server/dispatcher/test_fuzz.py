@@ -31,7 +31,7 @@ CALLS = [
     if mode is GenerationMode.POSITIVE or operation.get("parameters") or "requestBody" in operation
 ]
 MODEST = settings(
-    max_examples=int(os.environ.get("COMPASS_TEST_EXAMPLES", "3")),
+    max_examples=int(os.environ.get("COMPASS_TEST_EXAMPLES", "2")),
     deadline=None,
     derandomize=True,
     database=None,
