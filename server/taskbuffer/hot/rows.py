@@ -42,8 +42,24 @@ CLEARED: Mapping[str, Any] = {
 }
 
 
+#: What is handed out of a job, before it is handed out.
+JOB = (
+    "SELECT j.id, j.attempt, j.priority, p.panda FROM taskbuffer_job j"
+    " JOIN taskbuffer_jobparameters p ON p.job_id = j.id"
+)
+
+
+class AnsweredBefore(Exception):
+    """A request for work was given its jobs already; nothing was taken for it now."""
+
+
 class LostRace(Exception):
     """Somebody else moved the job between our reading and our writing; the transaction is to be undone."""
+
+
+def marks(values: Sequence[Any]) -> str:
+    """Write a place for each of these values."""
+    return ", ".join(["%s"] * len(values))
 
 
 def stamp(moment: datetime) -> Any:
