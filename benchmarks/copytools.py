@@ -4,7 +4,7 @@ Inputs are copied, verified by their adler32 and given their names; outputs are 
 lie, and given their names. The baseline does as much by the bare tool: it copies, and then has a checksum computed of
 what lies at the other end. Tools whose server is not here are said. All copies are one after the other.
 
-    python -m benchmarks.copytools [--tools local,scp] [--small 100] [--each 10] [--medium 4] [--large 500] [--rounds 3]
+    python -m benchmarks.copytools [--tools local,scp] [--small 100] [--each 10] [--medium 4] [--large 500] [--rounds 2]
         [--json FILE]
 
 The full size is --small 1000 --each 50 --medium 20 --large 2000 --rounds 1.
@@ -277,7 +277,7 @@ NUMBERS = (
     Number("each", 10, "files of 1 kB for tools that have a process for each"),
     Number("medium", 4, "files of 50 MB"),
     Number("large", 500, "MB of the one large file"),
-    Number("rounds", 3, "rounds of everything"),
+    Number("rounds", 2, "rounds of everything"),
 )
 
 if __name__ == "__main__":

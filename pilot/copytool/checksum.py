@@ -11,8 +11,9 @@ from typing import Optional, Protocol, Union
 from pilot.copytool.base import Cancel, CopyCancelled, CopyFailed, Deadline, FailureKind
 
 #: Bytes that are read at a time: what is read, summed up and written has to fit a core's own cache. With a MiB a copy
-#: took two to four times the CPU time of this (see benchmarks.copytools).
-BLOCK = 2**18
+#: took two to four times the CPU time of this; with four times as much the system now and then takes three times the
+#: time for it, to find memory in one piece for what is written (see benchmarks.copytools).
+BLOCK = 2**16
 ADLER32, MD5 = "adler32", "md5"
 
 
