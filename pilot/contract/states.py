@@ -65,7 +65,8 @@ _BY_PILOT = {
         S.STARTING: (S.RUNNING, S.HOLDING, S.TRANSFERRING, S.FINISHED, S.FAILED),
         S.RUNNING: (S.HOLDING, S.TRANSFERRING, S.FINISHED, S.FAILED),
         S.TRANSFERRING: (S.HOLDING, S.FINISHED, S.FAILED),
-        S.HOLDING: (S.TRANSFERRING, S.FINISHED, S.FAILED),
+        # A job that is held is not being stored any more: such a report was overtaken, as PanDA has it.
+        S.HOLDING: (S.FINISHED, S.FAILED),
     }.items()
     for after in afters
 }

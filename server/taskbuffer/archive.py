@@ -60,12 +60,21 @@ class Archived:
 def documents_of(jobs: Collection[Job]) -> list[ArchivedJob]:
     """Write the archive's rows of some jobs, in a fixed number of queries; nothing is saved."""
     numbers = [job.pk for job in jobs]
+    # Apart, so that they need not be held as the jobs are.
+    buckets = Bucket.objects.in_bulk({job.bucket_id for job in jobs})
     parts = {name: _by_job(model, column, numbers) for name, (model, column) in TABLES.items()}
     reports: dict[int, list[Row]] = defaultdict(list)
     for row in JobReport.objects.filter(attempt__job__in=numbers).values("attempt__job_id", *_columns(JobReport)):
         reports[row.pop("attempt__job_id")].append(row)
     return [
-        _packed(job, {**{name: rows.get(job.pk, []) for name, rows in parts.items()}, "reports": reports[job.pk]})
+        _packed(
+            job,
+            {
+                "bucket": _values(buckets[job.bucket_id]),
+                **{name: rows.get(job.pk, []) for name, rows in parts.items()},
+                "reports": reports[job.pk],
+            },
+        )
         for job in jobs
     ]
 
@@ -85,8 +94,8 @@ def _by_job(model: type[Model], column: str, numbers: Collection[int]) -> dict[i
     return found
 
 
-def _packed(job: Job, rest: Mapping[str, Iterable[Row]]) -> ArchivedJob:
-    document = {"job": _values(job), "bucket": _values(job.bucket), **rest}
+def _packed(job: Job, rest: Mapping[str, Row | Iterable[Row]]) -> ArchivedJob:
+    document = {"job": _values(job), **rest}
     same = {name: getattr(job, name) for name in _columns(ArchivedJob) if name not in ("id", "document")}
     return ArchivedJob(id=job.pk, document=zlib.compress(orjson.dumps(document)), **same)
 

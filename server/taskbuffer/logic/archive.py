@@ -48,7 +48,7 @@ def archive_ended(*, now: datetime, after: float, keep: Keep) -> int:
 @transaction.atomic
 def _move(job_ids: Sequence[int], before: datetime, upto: int | None) -> int:
     """Move those of these jobs that are as they were read, and that all readers of the events have done with."""
-    old = Job.objects.select_for_update(of=("self",)).select_related("bucket").order_by("pk")
+    old = Job.objects.select_for_update().order_by("pk")
     jobs = list(old.filter(pk__in=job_ids, state__in=_FINAL, ended_at__lt=before))
     if upto is not None:
         last = JobEvent.objects.filter(job__in=[job.pk for job in jobs]).order_by().values("job")

@@ -55,7 +55,14 @@ def test_a_report_without_an_attempt_is_about_the_first():
 
 @pytest.mark.parametrize(
     ("state", "reported"),
-    [(S.RUNNING, S.STARTING), (S.RUNNING, S.RUNNING), (S.HOLDING, S.RUNNING), (S.TRANSFERRING, S.STARTING)],
+    [
+        (S.RUNNING, S.STARTING),
+        (S.RUNNING, S.RUNNING),
+        (S.HOLDING, S.RUNNING),
+        (S.HOLDING, S.HOLDING),
+        (S.HOLDING, S.TRANSFERRING),
+        (S.TRANSFERRING, S.STARTING),
+    ],
 )
 def test_a_report_that_was_overtaken_counts_as_a_heartbeat(state, reported):
     verdict = judge(replace(JOB, state=state), update(reported))
