@@ -93,7 +93,7 @@ class Dispatcher:
             said["attemptNr"] = self.attempts[update["job_id"]]
         return {"success": True, "message": "", "data": said}
 
-    def wait_for(self, met: Callable[[], bool], seconds: float = 20.0) -> None:
+    def wait_for(self, met: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait until something is so; looked at after each request."""
         with self.changed:
             assert self.changed.wait_for(met, seconds), f"it did not come; updates: {self.updates}"

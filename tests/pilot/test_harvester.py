@@ -247,7 +247,7 @@ def test_a_server_that_is_slow_about_workers_delays_neither_the_first_request_no
 
         def answer(path, body, headers):
             if "worker_status" in path:
-                released.wait(20)
+                released.wait(120)
                 raise ConnectionAbortedError
             return known(path, body, headers)
 
@@ -258,7 +258,7 @@ def test_a_server_that_is_slow_about_workers_delays_neither_the_first_request_no
         )
         dispatcher.wait_for(lambda: "/api/v1/pilot/acquire_jobs" in dispatcher.counts)
         asked = time.monotonic() - began
-        assert pilot.wait(30) == 82
+        assert pilot.wait(60) == 82
         released.set()
-        assert asked < 3
-        assert time.monotonic() - began < 10
+        assert asked < 30
+        assert time.monotonic() - began < 60

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -101,12 +103,24 @@ def test_a_work_list_that_a_shared_disk_shows_late_is_waited_for(tmp_path):
     assert allocation.report(0).status == 4
 
 
+def wait_until_it_hears(process, number, seconds=60.0):
+    """Wait until a process has a handler for a signal: until then it dies of it."""
+    end = time.monotonic() + seconds
+    while (
+        not int(re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())[1], 16) >> number - 1 & 1
+    ):
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
 def test_a_rank_that_waits_for_a_work_list_ends_when_it_is_told_to(tmp_path):
     allocation = Allocation(tmp_path, "exit 4")
     allocation.path.unlink()
     with allocation.start() as process:
+        wait_until_it_hears(process, signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.5)
+            process.wait(0.2)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=30)
     assert (process.returncode, "SIGTERM" in said) == (USELESS, True)
