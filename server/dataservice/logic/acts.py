@@ -30,6 +30,8 @@ from server.services.wake import wake
 
 #: So begin the words of a file that somebody lets go before its time.
 RELEASED = "released by"
+#: Characters that the history of a request keeps of a reason.
+LONGEST_WHY = 500
 #: Files that are given up in one transaction: short, since pilots wait for it where the database has one writer.
 AT_ONCE = 1000
 
@@ -43,6 +45,8 @@ def act_on(number: int, act: Act, *, by: str, why: str = "", now: datetime | Non
     request = TransferRequest.objects.filter(pk=number).first()
     if request is None:
         raise RequestRefused(f"request_id: there is no request {number}; the page on data lists them")
+    if len(why) > LONGEST_WHY:
+        raise RequestRefused(f"why: {why[:40]!r}... has {len(why)} characters; at most {LONGEST_WHY}")
     if act is Act.GIVE_UP:
         return give_up(request, by=by, why=why, now=now)
     if act is Act.RELEASE and request.kind != TransferKind.PRESTAGE:

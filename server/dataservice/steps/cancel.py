@@ -32,7 +32,7 @@ def cancel(rims: Rims, *, now: datetime, keep: Callable[[], None], patience: flo
     wanted = Submission.objects.filter(to_cancel__isnull=False)
     wanted.filter(to_cancel__lt=now - seconds(bounds.patience)).update(to_cancel=None)
     # Of a call that has only begun nobody knows yet what to cancel; it ends when it is made again, for nothing.
-    known = wanted.exclude(state=SubmissionState.BEGUN).order_by(silent_last(), "to_cancel", "pk")
+    known = wanted.exclude(state=SubmissionState.BEGUN).order_by(*silent_last(), "to_cancel", "pk")
     silent, told = set[str](), 0
     for submission in list(known[: bounds.calls_per_cycle]):
         if submission.endpoint in silent:

@@ -64,9 +64,15 @@ def silent_before() -> set[str]:
     return set(Contact.objects.filter(silent_since__isnull=False).values_list("endpoint", flat=True))
 
 
-def silent_last() -> Case:
-    """Order rows with an endpoint so that those of storages that were silent last time come last."""
-    return Case(When(endpoint__in=silent_before(), then=Value(1)), default=Value(0), output_field=IntegerField())
+def silent_last() -> list[Case]:
+    """Order rows with an endpoint: those of storages that were silent last time come last. By nothing when none was.
+
+    Of a choice among no storages Django makes a constant, by which most databases do not order.
+    """
+    silent = silent_before()
+    if not silent:
+        return []
+    return [Case(When(endpoint__in=silent, then=Value(1)), default=Value(0), output_field=IntegerField())]
 
 
 def _silent(endpoint: str, words: str, now: datetime) -> None:

@@ -43,7 +43,7 @@ def poll(rims: Rims, *, now: datetime, keep: Callable[[], None]) -> int:
     bounds, moved, silent = limits(), 0, set[str]()
     close_those_over()
     taken = Submission.objects.filter(not_after("asked", now - seconds(bounds.poll_every)), state=SubmissionState.TAKEN)
-    taken = taken.filter(Exists(_files_in(AT_WORK))).order_by(silent_last(), "asked", "pk")
+    taken = taken.filter(Exists(_files_in(AT_WORK))).order_by(*silent_last(), "asked", "pk")
     for _ in range(bounds.calls_per_cycle):
         submission = taken.exclude(endpoint__in=silent).first()
         if submission is None:

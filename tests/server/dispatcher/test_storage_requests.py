@@ -68,6 +68,7 @@ def test_a_prestage_is_released(manager, world):
         ("give_request_up", {"request_id": 1}, "why: missing"),
         ("give_request_up", {"request_id": "x", "why": "y"}, "request_id: 'x'"),
         ("try_request_again", {}, "request_id: missing"),
+        ("try_request_again", {"request_id": "COPY", "why": "x" * 501}, "has 501 characters; at most 500"),
         ("try_request_again", {"request_id": "COPY"}, "it is open; none of its files has failed"),
         ("release_request", {"request_id": "COPY"}, "only a prestage keeps files on disk"),
         ("release_request", {"request_id": 1, "wy": "x"}, "unexpected argument 'wy'"),

@@ -6,6 +6,8 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from pilot.contract.job import FileSpec, Role
 from pilot.contract.queue import local_storage
@@ -331,3 +333,22 @@ def test_who_dies_while_giving_up_is_followed_by_one_that_finishes(world, monkey
     assert request.state == "failed"
     assert words(request) == f"given up by shift: {WHY}"
     assert calls.SERVICE not in set(TransferEvent.objects.values_list("by", flat=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_files_are_given_up_in_hardly_more_statements_than_few(world, kind):
+    spent = []
+    for count in (3, 60):
+        where = "TAPE" if kind == "prestage" else "DISK"
+        files = filled(world, count, at=where, dataset=f"{kind}{count}")
+        asks = {
+            "prestage": lambda files=files: logic.request_prestage(files, "TAPE", 60, "manager", now=world.now),
+            "archive": lambda files=files: logic.request_archive(files, "FAR", "manager", now=world.now),
+            "replicate": lambda files=files: logic.request_replicate(files, "FAR", "manager", now=world.now),
+            "delete": lambda files=files: logic.request_delete(files, "DISK", "manager", now=world.now),
+        }
+        request = asks[kind]()
+        with CaptureQueriesContext(connection) as asked:
+            assert logic.give_up(request, by="shift", why=WHY, now=world.now) == count
+        spent.append(len(asked))
+    assert spent[1] < spent[0] + 10
