@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils import timezone
 
 from server.accounts import logic, passes
-from server.accounts.models import Role, Token
+from server.accounts.certificates import (
+    PROOF,
+    SUBJECT,
+    BadFront,
+    Certificate,
+    certificate_of,
+    role_of,
+    roles_from,
+    secret_in,
+)
+from server.accounts.models import Person, Role, Token
 from server.lib.remembered import Remembered
 
 
@@ -70,6 +81,45 @@ def _look_up(key: str | int) -> Identity:
 
 #: What this process remembers, by the digest of a token, or by the number that passes have of it.
 IDENTITIES: Remembered[str | int, Identity] = Remembered(_look_up, seconds=1.0)
+
+
+def _look_up_voms(certificate: Certificate) -> Identity:
+    """Take somebody whom nobody has named here for what the attributes mean; the subject is the person."""
+    role = role_of(certificate.fqans, roles_from(settings.ENVIRONMENT.voms_roles))
+    if role is None:
+        text = f"the certificate {certificate.subject} is not known here, and its attributes mean no role"
+        raise IdentityRefused(f"{text}; ask the server's administrator", reason="unknown_certificate")
+    person = Person.objects.filter(name=certificate.subject, banned_at__isnull=False).first()
+    if person is not None:
+        raise IdentityRefused(f"{person.name} is banned: {person.banned_because}", reason="banned")
+    return Identity(certificate.subject[-80:], role, certificate.subject)
+
+
+#: What this process remembers of certificates that have a role by their attributes.
+BY_ATTRIBUTES: Remembered[Certificate, Identity] = Remembered(_look_up_voms, seconds=1.0)
+
+
+def identify_caller(meta: Mapping[str, str]) -> Identity:
+    """Answer who sent these headers, as WSGI has them: by a token, else by a certificate that a front has verified.
+
+    Raises:
+        IdentityRefused: they name nobody, or somebody who is not let in.
+    """
+    header = meta.get("HTTP_AUTHORIZATION", "")
+    if header or (PROOF not in meta and SUBJECT not in meta):
+        return identify(header)
+    try:
+        certificate = certificate_of(meta, secret_in(settings.ENVIRONMENT.front_secret_file))
+    except BadFront as bad:
+        raise IdentityRefused(str(bad), reason="unproven_certificate") from bad
+    if certificate is None:
+        return identify("")
+    try:
+        return IDENTITIES.of(logic.digest_of_certificate(certificate.subject))
+    except IdentityRefused as refused:
+        if refused.reason != "unknown_token":
+            raise
+    return BY_ATTRIBUTES.of(certificate)
 
 
 def identify(header: str) -> Identity:

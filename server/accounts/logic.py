@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from server.accounts import passes
+from server.accounts.certificates import BadFront, subject_of
 from server.accounts.models import Person, Role, Token
 
 #: Every token begins so, which lets a scanner of secrets find one that leaked.
@@ -33,8 +34,19 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def digest_of_certificate(subject: str) -> str:
+    """Answer what stands in the place of a token's digest for who comes with a certificate."""
+    return digest_of(f"certificate:{subject}")
+
+
 def create_token(
-    name: str, role: Role, *, lifetime: timedelta | None = None, person: str = "", queues: Sequence[str] = ()
+    name: str,
+    role: Role,
+    *,
+    lifetime: timedelta | None = None,
+    person: str = "",
+    queues: Sequence[str] = (),
+    certificate: str = "",
 ) -> str:
     """Make a token and answer it in clear, for the only time.
 
@@ -43,6 +55,7 @@ def create_token(
         role: What it lets its bearer do.
         lifetime: How long it is good; until it is revoked when left out.
         person: Whose it is; the person is made when there is none of that name. A user's token needs one.
+        certificate: Subject of the certificate that is the token; there is nothing to be shown then: answers "".
         queues: The queues that it is for. A site admin's needs some; a pilot's without any is for all.
 
     Raises:
@@ -53,14 +66,24 @@ def create_token(
     if len(name) > 80 or len(person) > 60:
         raise TokenRefused("name: at most 80 characters are taken, 60 of a person")
     _refuse_mismatch(role, person, queues)
-    token = MARK + secrets.token_urlsafe(32)
+    token = "" if certificate else MARK + secrets.token_urlsafe(32)
+    digest = digest_of_certificate(_subject(certificate)) if certificate else digest_of(token)
+    if Token.objects.filter(digest=digest).exists():
+        raise TokenRefused(f"certificate: {certificate!r} has a name here already")
     expires_at = None if lifetime is None else timezone.now() + lifetime
     with transaction.atomic():
         owner = Person.objects.get_or_create(name=person)[0] if person else None
         Token.objects.create(
-            name=name, role=role, digest=digest_of(token), expires_at=expires_at, person=owner, queues=list(queues)
+            name=name, role=role, digest=digest, expires_at=expires_at, person=owner, queues=list(queues)
         )
     return token
+
+
+def _subject(certificate: str) -> str:
+    try:
+        return subject_of(certificate)
+    except BadFront as bad:
+        raise TokenRefused(f"certificate: {certificate!r}: {bad}") from bad
 
 
 def _refuse_mismatch(role: Role, person: str, queues: Sequence[str]) -> None:
@@ -99,6 +122,8 @@ def ban(person: str, because: str) -> None:
     Raises:
         TokenRefused: there is nobody of that name.
     """
+    if person.startswith("/"):  # somebody whom a certificate lets in, and whom nobody has named here
+        Person.objects.get_or_create(name=_subject(person))
     if not Person.objects.filter(name=person).update(banned_at=timezone.now(), banned_because=because[:250]):
         raise TokenRefused(f"person: {person!r} is nobody whom we know")
 

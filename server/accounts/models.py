@@ -19,7 +19,7 @@ class Role(models.TextChoices):
 class Person(models.Model):
     """Whose tokens there are: a user's jobs belong to a person, and who is banned is refused with every token."""
 
-    name = models.CharField(max_length=60, unique=True, help_text="What jobs say of whose they are.")
+    name = models.CharField(max_length=250, unique=True, help_text="What jobs say of whose they are.")
     created_at = models.DateTimeField(auto_now_add=True)
     banned_at = models.DateTimeField(null=True, blank=True)
     banned_because = models.CharField(max_length=250, default="", blank=True, help_text="Told to whom is refused.")

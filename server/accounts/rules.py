@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 
 from pilot.contract.codec import Dialect
 from pilot.contract.messages import StatusCode
-from server.accounts.identity import Identity, IdentityRefused, identify
+from server.accounts.identity import Identity, IdentityRefused, identify_caller
 from server.accounts.models import Role
 from server.lib.http import dialect_of, refusal
 from server.lib.logs import about
@@ -70,7 +70,7 @@ def allow(*roles: Role) -> Callable[[Callable[Concatenate[HttpRequest, Identity,
         @wraps(view)
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             try:
-                identity = identify(request.headers.get("Authorization", ""))
+                identity = identify_caller(request.META)
             except IdentityRefused as refused:
                 return _refuse(request, StatusCode.INVALID_TOKEN, str(refused), reason=refused.reason)
             about(identity=identity.name)

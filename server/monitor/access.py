@@ -28,11 +28,16 @@ def readable(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated or is_open_to(request):
             return view(request, *args, **kwargs)
-        if "Authorization" in request.headers or wants_json(request):
+        if "Authorization" in request.headers or wants_json(request) or _has_certificate(request):
             return with_token(request, *args, **kwargs)
         return redirect_to_login(request.get_full_path(), str(settings.LOGIN_URL))
 
     return guarded
+
+
+def _has_certificate(request: HttpRequest) -> bool:
+    """Say whether a web server in front tells of a certificate; whether it may is seen where it is looked at."""
+    return request.headers.get("X-Compass-Verified") == "SUCCESS"
 
 
 def wants_json(request: HttpRequest) -> bool:
@@ -45,7 +50,7 @@ def is_open_to(request: HttpRequest) -> bool:
 
     A request that another server passes on also comes from this machine; it names whom it is passed on for.
     """
-    passed_on = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    passed_on = {"X-Forwarded-For", "Forwarded", "X-Compass-Front"} & set(request.headers)
     return bool(settings.ENVIRONMENT.open_pages) and not passed_on and _is_loopback(request)
 
 

@@ -65,6 +65,12 @@ class Environment:
     broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
     pass_hours: int = key(24, low=1, help="Hours for which a pilot's pass is good; it is renewed long before.")
     open_pages: bool = key(False, help="Pages that only read need no login for callers on this machine itself.")
+    front_secret_file: str = key(
+        "", help="File with what the web server in front proves itself by, before its word on certificates is believed."
+    )
+    voms_roles: str = key(
+        "", help="Roles of verified VOMS attributes: FQAN=role, with blanks between; the first that fits counts."
+    )
     user_rate: int = key(
         50, low=0, help="Calls per second to each worker that a user, reader or site administrator may make; 0: any."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -191,3 +192,18 @@ def test_the_status_for_clients_has_jobs_tasks_pilots_and_services(client, tasks
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_pages_only_read(client, method):
     assert getattr(client, method)("/").status_code == 405
+
+
+@pytest.mark.usefixtures("open_pages")
+def test_what_a_web_server_with_certificates_passes_on_is_not_this_machine(client, db):
+    assert client.get("/").status_code == 200
+    assert client.get("/", headers={"X-Compass-Front": "x", "X-Compass-Verified": "NONE"}).status_code == 302
+
+
+def test_who_comes_with_a_certificate_is_not_sent_to_log_in(client, db, settings, tmp_path):
+    (tmp_path / "secret").write_text("s" * 32)
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, front_secret_file=str(tmp_path / "secret"))
+    create_token("alices", Role.READER, certificate="/O=x/CN=alice")
+    headers = {"X-Compass-Front": "s" * 32, "X-Compass-Verified": "SUCCESS", "X-Compass-Subject": "CN=alice,O=x"}
+    assert client.get("/", headers=headers).status_code == 200
+    assert client.get("/", headers={**headers, "X-Compass-Subject": "CN=bob,O=x"}).status_code == 403

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from server.accounts.certificates import secret_in
 from server.lib import ed25519
 from server.manage import process
 
@@ -34,6 +35,10 @@ class Command(BaseCommand):
                 ed25519.sign(b"any text", settings.SIGNING_KEY)  # rather now than when the first job comes
             except ed25519.SigningFailed as failed:
                 raise CommandError(f"COMPASS_SERVER_SIGNING_KEY: {failed}") from failed
+        try:
+            secret_in(settings.ENVIRONMENT.front_secret_file)
+        except OSError as wrong:
+            raise CommandError(f"COMPASS_SERVER_FRONT_SECRET_FILE: {wrong.filename}: {wrong.strerror}") from wrong
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError("the database is older than the program; run `compass-server init` first")

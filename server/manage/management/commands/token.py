@@ -46,6 +46,9 @@ class Command(BaseCommand):
             default=[],
             help="a queue that it is for; may be given again (pilot, site_admin)",
         )
+        create.add_argument(
+            "--certificate", default="", metavar="SUBJECT", help="the token is this certificate, verified by a front"
+        )
         short = verbs.add_parser("pass", help="make a pass of a pilots' token: good for hours, written down nowhere")
         short.add_argument("name", help="the token's name")
         short.add_argument("--hours", type=int, help="how long it is good (default: COMPASS_SERVER_PASS_HOURS)")
@@ -77,8 +80,12 @@ class Command(BaseCommand):
             lifetime=lifetime,
             person=options["person"],
             queues=options["queue"],
+            certificate=options["certificate"],
         )
-        self.give(token, path)
+        if token:
+            self.give(token, path)
+        else:
+            self.stdout.write(f"known: {options['certificate']} as {options['name']}")
 
     def make_pass(self, options: dict[str, Any]) -> None:
         hours = settings.ENVIRONMENT.pass_hours if options["hours"] is None else options["hours"]

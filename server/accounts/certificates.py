@@ -1,0 +1,117 @@
+"""Who calls by a certificate: a web server in front has verified it, and proves itself before it is believed.
+
+The front overwrites these headers in every request. A caller that sends them itself does not know the secret, and is
+refused.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from server.accounts.models import Role
+
+#: Set by the front: its proof, whether it verified a certificate, of which subject, and with which VOMS attributes.
+PROOF, VERIFIED, SUBJECT, FQANS = (
+    "HTTP_X_COMPASS_FRONT", "HTTP_X_COMPASS_VERIFIED", "HTTP_X_COMPASS_SUBJECT", "HTTP_X_COMPASS_FQANS",
+)  # fmt: skip
+
+#: Characters of a secret, at least, and of a subject, at most.
+SHORTEST, LONGEST = 32, 250
+
+_PROXY = re.compile(r"/CN=(?:proxy|\d+)\Z")
+_LIMITED = re.compile(r"/CN=limited proxy(?:/CN=(?:proxy|\d+))*\Z")
+_PARTS = re.compile(r"(?:\\.|[^,\\])+", re.DOTALL)
+_ESCAPED = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.)", re.DOTALL)
+_NOTHING = re.compile(r"/(?:Role|Capability)=NULL")
+
+
+class BadFront(ValueError):
+    """What came as a front's word is not believed, or says what nobody can be taken for; the text says why."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The subject of a verified certificate, as people write it, and what its VOMS says of its bearer."""
+
+    subject: str
+    fqans: tuple[str, ...] = ()
+
+
+def certificate_of(meta: Mapping[str, str], secret: str) -> Certificate | None:
+    """Answer the certificate that a front has verified; ``None`` for a caller that showed none.
+
+    Args:
+        meta: A request's headers, as WSGI has them.
+        secret: What the front proves itself with; "" when there is no front.
+
+    Raises:
+        BadFront: the proof is wrong, or the proxy is a limited one.
+    """
+    proof = meta.get(PROOF, "")
+    if not secret or not hmac.compare_digest(proof.encode(), secret.encode()):
+        raise BadFront("this request names a certificate, and no front that we know proves it; send a token")
+    if meta.get(VERIFIED, "") != "SUCCESS":
+        return None
+    subject = subject_of(meta.get(SUBJECT, ""))
+    said = re.split(r"[;,\s]+", meta.get(FQANS, ""))
+    return Certificate(subject, tuple(_NOTHING.sub("", fqan) for fqan in said if fqan.startswith("/")))
+
+
+def subject_of(name: str) -> str:
+    """Write a subject as ``/DC=org/CN=Somebody``, whichever of two spellings it comes in, without its proxies' parts.
+
+    Raises:
+        BadFront: it is no subject, or that of a limited proxy.
+    """
+    text = name if name.startswith("/") else "".join(f"/{_plain(part)}" for part in reversed(_PARTS.findall(name)))
+    if _LIMITED.search(text):
+        raise BadFront("a limited proxy may copy files, and do nothing here; make a full one")
+    while (shorter := _PROXY.sub("", text)) != text:
+        text = shorter
+    if "=" not in text or len(text) > LONGEST:
+        raise BadFront(f"the front names no subject of a certificate of at most {LONGEST} characters")
+    return text
+
+
+def _plain(part: str) -> str:
+    """Take out the escapes of RFC 2253: a sign after a backslash, or bytes of UTF-8 in hexadecimal digits."""
+
+    def plain(found: re.Match[str]) -> str:
+        return bytes.fromhex(found[1].replace("\\", "")).decode("utf-8", "replace") if found[1] else found[2]
+
+    return _ESCAPED.sub(plain, part.strip())
+
+
+def roles_from(text: str) -> tuple[tuple[str, Role], ...]:
+    """Read which VOMS attributes mean which roles: ``FQAN=role``, with blanks between them; the first that fits counts.
+
+    Raises:
+        ValueError: one is not of this form, or names no role; the text says which.
+    """
+    found = []
+    for entry in text.split():
+        fqan, _, role = entry.rpartition("=")
+        if not fqan.startswith("/") or role not in {one.value for one in Role}:
+            raise ValueError(f"{entry!r} is not FQAN=role, such as /compass/Role=production=production")
+        found.append((_NOTHING.sub("", fqan), Role(role)))
+    return tuple(found)
+
+
+def role_of(fqans: Sequence[str], rules: Sequence[tuple[str, Role]]) -> Role | None:
+    """Answer the role that somebody's VOMS attributes mean."""
+    return next((role for fqan, role in rules if fqan in fqans), None)
+
+
+@lru_cache(maxsize=4)
+def secret_in(path: str) -> str:
+    """Read the secret of the front once; "" when no file is named.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return Path(path).expanduser().read_text().strip() if path else ""

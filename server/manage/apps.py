@@ -1,0 +1,19 @@
+"""The app's name in Django, and its checks."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ManageConfig(AppConfig):
+    name = "server.manage"
+    label = "manage"
+    verbose_name = "Server"
+
+    def ready(self) -> None:
+        """Have `compass-server check` look at what is told of a front."""
+        from django.core import checks
+
+        from server.manage.checks import check_front
+
+        checks.register(check_front, checks.Tags.security)

@@ -1,0 +1,48 @@
+"""What ``compass-server check`` says of the web server in front, whose word on certificates is believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Caution
+
+from server.accounts.certificates import SHORTEST, roles_from
+
+FILE, ROLES = "COMPASS_SERVER_FRONT_SECRET_FILE", "COMPASS_SERVER_VOMS_ROLES"
+
+
+def check_front(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Look at the file with the front's secret, and at the roles of VOMS attributes."""
+    said = settings.ENVIRONMENT
+    return [*_check_file(said.front_secret_file), *_check_roles(said.voms_roles, said.front_secret_file)]
+
+
+def _check_file(name: str) -> list[CheckMessage]:
+    if not name:
+        return []
+    path = Path(name).expanduser()
+    try:
+        mode, text = path.stat().st_mode, path.read_text().strip()
+    except OSError as wrong:
+        return [Error(f"{FILE}: {path}: {wrong.strerror}", hint="Write a long random text there.", id="compass.E001")]
+    found: list[CheckMessage] = []
+    if mode & 0o007:
+        words = f"{FILE}: everybody on this machine may read {path}, and can pretend to be anybody"
+        found.append(Caution(words, hint="chmod o-rwx", id="compass.W001"))
+    if len(text) < SHORTEST:
+        words = f"{FILE}: {path} has {len(text)} signs; at least {SHORTEST} are needed"
+        found.append(Error(words, hint="openssl rand -hex 32", id="compass.E002"))
+    return found
+
+
+def _check_roles(text: str, front: str) -> list[CheckMessage]:
+    try:
+        rules = roles_from(text)
+    except ValueError as wrong:
+        return [Error(f"{ROLES}: {wrong}", id="compass.E003")]
+    if rules and not front:
+        return [Caution(f"{ROLES} is of no use without a front that proves itself", hint=FILE, id="compass.W002")]
+    return []

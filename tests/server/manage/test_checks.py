@@ -1,0 +1,49 @@
+"""What is said of the web server in front."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from django.core.checks import Tags, run_checks
+
+from server.manage.checks import check_front
+
+
+@pytest.fixture
+def found(settings, tmp_path):
+    def check(secret=None, mode=0o600, roles=""):
+        path = tmp_path / "secret"
+        if secret is not None:
+            path.write_text(secret)
+            path.chmod(mode)
+        name = "" if secret is None and mode else str(path)
+        settings.ENVIRONMENT = replace(settings.ENVIRONMENT, front_secret_file=name, voms_roles=roles)
+        return [(each.id, each.msg) for each in check_front()]
+
+    return check
+
+
+def test_a_server_without_a_front_and_one_with_a_good_secret_are_well(found):
+    assert found() == []
+    assert found("s" * 32, roles="/tests=reader") == []
+
+
+def test_it_is_looked_at_by_check(settings):
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, voms_roles="/a=king")
+    assert "compass.E003" in {each.id for each in run_checks(tags=[Tags.security])}
+
+
+@pytest.mark.parametrize(
+    ("said", "number", "words"),
+    [
+        ({"mode": 0}, "compass.E001", "No such file"),
+        ({"secret": "short"}, "compass.E002", "has 5 signs; at least 32"),
+        ({"secret": "s" * 32, "mode": 0o644}, "compass.W001", "everybody on this machine may read"),
+        ({"secret": "s" * 32, "roles": "/a=king"}, "compass.E003", "'/a=king' is not FQAN=role"),
+        ({"roles": "/a=reader"}, "compass.W002", "is of no use without a front"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_name(found, said, number, words):
+    ((told, message),) = found(**said)
+    assert (told, words in message) == (number, True)

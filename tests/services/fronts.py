@@ -1,0 +1,139 @@
+"""Real web servers in front of ours, for tests: nginx, and Apache with GridSite's module, on the loopback, with TLS.
+
+They are configured as the page on fronts in doc/howto says.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.services.authority import Authority
+from tests.services.containers import install, missing
+from tests.services.daemons import Daemons
+from tests.services.ports import free_ports
+
+#: Seconds until one has to listen.
+PATIENCE = 60.0
+
+NGINX = """
+{user}
+worker_processes 1;
+pid {folder}/nginx.pid;
+daemon off;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {host};
+    ssl_certificate_key {host};
+    ssl_client_certificate {authority};
+    ssl_verify_client optional;
+    location / {{
+      proxy_pass http://127.0.0.1:{backend};
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Request-Id $request_id;
+      proxy_set_header X-Compass-Front {secret};
+      proxy_set_header X-Compass-Verified $ssl_client_verify;
+      proxy_set_header X-Compass-Subject $ssl_client_s_dn;
+      proxy_set_header X-Compass-Fqans "";
+    }}
+  }}
+}}
+"""
+MODULES = (
+    *("mpm_event", "authn_core", "authz_core", "headers", "ssl", "socache_shmcb"),
+    *("proxy", "proxy_http", "gridsite"),
+)
+APACHE = """
+{modules}
+ServerRoot {folder}
+ServerName localhost
+PidFile {folder}/apache.pid
+ErrorLog {folder}/apache.log
+DefaultRuntimeDir {folder}
+Mutex fcntl:{folder} default
+{user}
+StartServers 1
+ServerLimit 2
+ThreadsPerChild 8
+MaxRequestWorkers 16
+SSLSessionCache shmcb:{folder}/sessions(512000)
+Listen 127.0.0.1:{port}
+<VirtualHost 127.0.0.1:{port}>
+  SSLEngine on
+  SSLCertificateFile {host}
+  SSLCertificateKeyFile {host}
+  SSLCACertificateFile {authority}
+  SSLVerifyClient optional
+  SSLVerifyDepth 10
+  SSLOptions +StdEnvVars +LegacyDNStringFormat
+  GridSiteEnvs on
+  GridSiteGSIProxyLimit 9
+  ProxyPass / http://127.0.0.1:{backend}/
+  RequestHeader set X-Compass-Front {secret}
+  RequestHeader set X-Compass-Verified "%{{SSL_CLIENT_VERIFY}}s"
+  RequestHeader set X-Compass-Subject "%{{SSL_CLIENT_S_DN}}s"
+  RequestHeader set X-Compass-Fqans "%{{GRST_VOMS_FQANS}}e"
+</VirtualHost>
+"""
+
+
+class Front:
+    """A web server on ``port``; ``authority`` issues the certificates that it takes."""
+
+    def __init__(self, kind: str, programs: Path, folder: Path, daemons: Daemons) -> None:
+        self.kind, self.folder, self._programs, self._daemons = kind, folder, programs, daemons
+        (self.port,) = free_ports(1)
+        self.authority = Authority(folder / "authority")
+        self.host = self.authority.issue("localhost")
+
+    def start(self, backend: int, secret: str) -> None:
+        """Start it in front of a server of ours, and wait until it listens."""
+        said = {
+            "folder": self.folder, "port": self.port, "host": self.host, "authority": self.authority.file,
+            "backend": backend, "secret": secret,
+        }  # fmt: skip
+        programs, configuration = self._programs / "usr/sbin", self.folder / f"{self.kind}.conf"
+        if self.kind == "nginx":
+            user = "" if os.geteuid() else "user root;"
+            configuration.write_text(NGINX.format(user=user, **said))
+            argv = [str(programs / "nginx"), "-e", str(self.folder / "nginx.log"), "-c", str(configuration)]
+        else:
+            user = "" if os.geteuid() else "User nobody\nGroup nogroup"
+            folder = self._programs / "usr/lib/apache2/modules"
+            modules = "\n".join(f"LoadModule {name}_module {folder}/mod_{name}.so" for name in MODULES)
+            configuration.write_text(APACHE.format(user=user, modules=modules, **said))
+            argv = [str(programs / "apache2"), "-f", str(configuration), "-DFOREGROUND"]
+        self._daemons.start(self.kind, argv, {})
+        self._daemons.wait(self._listens, PATIENCE, f"{self.kind} does not listen")
+
+    def _listens(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5.0):
+            return True
+        return False
+
+
+@contextmanager
+def running(kind: str) -> Iterator[Front]:
+    """Have nginx or Apache for a while; it is started by who asks."""
+    programs = install("fronts")
+    folder = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
+    folder.chmod(0o755)
+    daemons = Daemons(folder)
+    try:
+        yield Front(kind, programs, folder, daemons)
+    except TimeoutError as wrong:
+        missing(kind, str(wrong))
+    finally:
+        daemons.close()
+        shutil.rmtree(folder, ignore_errors=True)
