@@ -107,7 +107,14 @@ def forget_old(*, now: datetime) -> int:
     for upload in old:
         (folder() / upload.name).unlink(missing_ok=True)
     Upload.objects.filter(pk__in=[upload.pk for upload in old]).delete()
-    left = [part for part in folder().glob(f"{_PART}*") if part.stat().st_mtime < (now - _LEFT_OVER).timestamp()]
+    left = [part for part in folder().glob(f"{_PART}*") if _is_older(part, now - _LEFT_OVER)]
     for part in left:
         part.unlink(missing_ok=True)
     return len(old) + len(left)
+
+
+def _is_older(part: Path, than: datetime) -> bool:
+    try:
+        return part.stat().st_mtime < than.timestamp()
+    except FileNotFoundError:  # it was received just now, and has its name
+        return False

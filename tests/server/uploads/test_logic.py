@@ -89,8 +89,9 @@ def test_old_files_go_and_what_was_never_wholly_received(home):
     stamp = NOW.timestamp()
     os.utime(part, (stamp - 90000, stamp - 90000))
     os.utime(young, (stamp - 100, stamp - 100))
+    (home / "cache" / "part-3").symlink_to("gone while it was looked at")
     assert forget_old(now=NOW) == 2
-    assert {path.name for path in (home / "cache").iterdir()} == {OTHER, "part-2"}
+    assert {path.name for path in (home / "cache").iterdir()} == {OTHER, "part-2", "part-3"}
     assert [upload.name for upload in Upload.objects.all()] == [OTHER]
     assert forget_old(now=NOW) == 0
 
