@@ -282,8 +282,8 @@ class TaskBuffer(RuleBasedStateMachine):
 @pytest.mark.usefixtures("db")
 def test_any_verbs_in_any_order_do_what_the_model_says():
     wanted = settings(
-        max_examples=25,
-        stateful_step_count=30,
+        max_examples=20,
+        stateful_step_count=25,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
