@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 import uuid
-from pathlib import Path
+
+from benchmarks.bare_databases import BareDatabase
 
 FILES = {name: {"fsize": 10, "adler32": "0000000a", "guid": "0-1"} for name in ("out.root", "job.log.tgz")}
 
@@ -23,7 +23,7 @@ _JOB = (
 )
 _FILE = (
     "INSERT INTO taskbuffer_jobfile (job_id, lfn, role, state, scope, dataset, endpoint, guid, url, may_be_missing)"
-    " VALUES (?, ?, ?, 'unknown', '', '', '', '', '', 0)"
+    " VALUES (?, ?, ?, 'unknown', '', '', '', '', '', FALSE)"
 )
 _ATTEMPT = (
     "INSERT INTO taskbuffer_attempt (job_id, number, state, request_id, nth, queue, node, pilot_id, batch_id, sent_at,"
@@ -47,23 +47,21 @@ class Bare:
 
     calls = 4
 
-    def __init__(self, database: Path, synchronous: str) -> None:
-        self.database = sqlite3.connect(database, isolation_level=None, timeout=60)
-        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "cache_size=-65536"):
-            self.database.execute(f"PRAGMA {pragma}")
-        self.bucket = self.database.execute("SELECT min(id) FROM taskbuffer_bucket").fetchone()[0]
+    def __init__(self, database: BareDatabase) -> None:
+        self.database = database
+        self.bucket = (database.do("SELECT min(id) FROM taskbuffer_bucket") or [0])[0]
         self.panda = json.dumps({"jobPars": "x" * 1500})
 
     def live(self) -> None:
         at = "2026-01-01 00:00:00"
         for step in (self._submit, self._acquire, self._run, self._finish):
-            self.database.execute("BEGIN IMMEDIATE")
+            self.database.do(self.database.begin)
             step(at)
-            self.database.execute("COMMIT")
+            self.database.do("COMMIT")
 
     def _submit(self, at: str) -> None:
-        do = self.database.execute
-        self.job = do(_JOB, (self.bucket, at)).lastrowid
+        do = self.database.do
+        self.job = self.database.insert(_JOB, (self.bucket, at))
         do("INSERT INTO taskbuffer_jobparameters VALUES (?, ?)", (self.job, self.panda))
         do(_FILE, (self.job, "out.root", "output"))
         do(_FILE, (self.job, "job.log.tgz", "log"))
@@ -72,10 +70,10 @@ class Bare:
         do(_EVENT, (self.job, "", "activated", at))
 
     def _acquire(self, at: str) -> None:
-        do = self.database.execute
+        do = self.database.do
         first = "SELECT job_id FROM taskbuffer_ready WHERE bucket_id = ? ORDER BY place LIMIT 1"
-        self.job = do(first, (self.bucket,)).fetchone()[0]
-        do("SELECT panda FROM taskbuffer_jobparameters WHERE job_id = ?", (self.job,)).fetchone()
+        self.job = (do(first + self.database.for_me, (self.bucket,)) or [0])[0]
+        do("SELECT panda FROM taskbuffer_jobparameters WHERE job_id = ?", (self.job,))
         do("DELETE FROM taskbuffer_ready WHERE job_id = ?", (self.job,))
         do("UPDATE taskbuffer_job SET state = 'sent' WHERE id = ? AND state = 'activated'", (self.job,))
         do(_ATTEMPT, (self.job, uuid.uuid4().hex, at))
@@ -83,7 +81,7 @@ class Bare:
         do(_EVENT, (self.job, "activated", "sent", at))
 
     def _run(self, at: str) -> None:
-        do = self.database.execute
+        do = self.database.do
         do("UPDATE taskbuffer_live SET state = 'running', heartbeat = ? WHERE job_id = ?", (time.time(), self.job))
         moved = "UPDATE taskbuffer_job SET state = 'running', started_at = ? WHERE id = ? AND state = 'sent'"
         do(moved, (at, self.job))
@@ -91,7 +89,7 @@ class Bare:
         do(_EVENT, (self.job, "sent", "running", at))
 
     def _finish(self, at: str) -> None:
-        do = self.database.execute
+        do = self.database.do
         moved = "UPDATE taskbuffer_job SET state = 'finished', ended_at = ? WHERE id = ? AND state = 'running'"
         do(moved, (at, self.job))
         do("DELETE FROM taskbuffer_live WHERE job_id = ?", (self.job,))

@@ -4,9 +4,11 @@ A life is four calls: submit, acquire, a report of running, a final report with 
 processes call over HTTP, with kept connections and with one per call; the bare variant is four processes that do the
 same durable writes as prepared statements on the same tables, each call one transaction. All variants run in turns, so
 that the ratios mean something on a machine that does other things too. With ``--normal`` everything is also measured on
-a server whose database does not wait for the disk.
+a server whose database does not wait for the disk; with ``--database`` on a PostgreSQL and a MariaDB of its own, too,
+which wait for the disk as SQLite does.
 
     python -m benchmarks.dispatch [--jobs 400] [--rounds 5] [--workers 2] [--normal] [--json FILE]
+                                  [--database postgresql] [--database mariadb]
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.bare_databases import opened
 from benchmarks.bare_writes import Bare
 from benchmarks.figures import Figure, machine, table, write_json
 from benchmarks.light_client import Wire
@@ -69,7 +72,7 @@ def measure(server: Server, make: Make, count: int) -> Round:
 
 def variants(server: Server, synchronous: str) -> dict[str, Make]:
     return {
-        "bare": lambda: Bare(server.database, synchronous),
+        "bare": lambda: Bare(opened(server.database_url, server.database, synchronous)),
         "kept connections": lambda: Wire(server, keep=True),
         "a connection per call": lambda: Wire(server, keep=False),
     }
@@ -103,6 +106,16 @@ def compare(servers: Sequence[tuple[str, Server]], count: int, rounds: int) -> l
     return [figure for name, _ in servers for figure in figures(name, found[name])]
 
 
+def address_of(kind: str, stack: contextlib.ExitStack) -> str:
+    """Start a database that waits for the disk; answer its address."""
+    from tests.services import mariadb, postgresql
+
+    running: Any = postgresql.running if kind == "postgresql" else mariadb.running
+    service = stack.enter_context(running(durable=True))
+    service.make_database("compass")
+    return str(service.url("compass"))
+
+
 def sync_time(folder: Path, count: int = 50) -> float:
     """Answer the median seconds that the disk needs to make 4 kB durable: what every call waits for at least."""
     times = []
@@ -121,19 +134,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default: 5)")
     parser.add_argument("--workers", type=int, default=2, help="worker processes of the server (default: 2)")
     parser.add_argument("--normal", action="store_true", help="measure synchronous=NORMAL, too")
+    parser.add_argument(
+        "--database", action="append", default=[], choices=("postgresql", "mariadb"), help="measure it too"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     options = parser.parse_args()
     kinds = {"FULL": "server.settings", **({"NORMAL": "benchmarks.settings_normal"} if options.normal else {})}
     begun = machine()
     BASE.mkdir(exist_ok=True)
-    with contextlib.ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="dispatch-", dir=BASE)))
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dispatch-", dir=BASE)))
         begun["sync_ms"] = round(1000 * sync_time(folder), 3)
+        addresses = {kind: address_of(kind, stack) for kind in options.database}
         servers = []
-        for name, settings in kinds.items():
+        for name in (*kinds, *addresses):
             (folder / name).mkdir()
-            server = opened.enter_context(serving(folder / name, workers=options.workers, settings=settings))
-            servers.append((name, server))
+            where, settings = addresses.get(name, ""), kinds.get(name, "server.settings")
+            made = serving(folder / name, workers=options.workers, settings=settings, database=where)
+            servers.append((name, stack.enter_context(made)))
         found = compare(servers, options.jobs, options.rounds)
     load = f"load {begun['load']} before and {machine()['load']} after, {begun['sync_ms']} ms per forced write"
     print(f"{begun['cores']} cores, {load}\n{table(found)}")

@@ -26,11 +26,12 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs: its home, its port, the process."""
+    """A server that runs: its home, its port, the process, and its database's address unless that is in the home."""
 
     home: Path
     port: int
     pid: int
+    database_url: str = ""
 
     @property
     def url(self) -> str:
@@ -60,14 +61,19 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, workers: int = 2, settings: str = "server.settings") -> Iterator[Server]:
+def serving(
+    folder: Path, *, workers: int = 2, settings: str = "server.settings", database: str = ""
+) -> Iterator[Server]:
     """Initialize a server's home in a folder, serve it, and stop.
 
-    ``settings`` names the module of Django's settings: a benchmark may want to change one.
+    ``settings`` names the module of Django's settings: a benchmark may want to change one. ``database`` is the address
+    of another database than SQLite.
     """
     home = folder / "home"
     own = {name: value for name, value in os.environ.items() if not name.startswith("COMPASS_")}
     environment = {**own, "COMPASS_SERVER_HOME": str(home), "DJANGO_SETTINGS_MODULE": settings}
+    if database:
+        environment["COMPASS_SERVER_DATABASE"] = database
     program = [sys.executable, "-m", "server.manage"]
     root = Path(__file__).resolve().parents[1]
     initialize = [*program, "init", "--local-queue", QUEUE, "--storage", str(folder / "storage")]
@@ -78,7 +84,7 @@ def serving(folder: Path, *, workers: int = 2, settings: str = "server.settings"
     try:
         if process.stdout is None or not any(line.startswith("serving on") for line in process.stdout):
             raise SystemExit("the server did not start; see above")
-        yield Server(home, port, process.pid)
+        yield Server(home, port, process.pid, database)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(_STOPPED_WITHIN)
