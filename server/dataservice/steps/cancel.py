@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 PATIENCE = 60.0
 
 
+class Hangs(StorageUnavailable):
+    """A storage has not come back from being told; its thread waits still, and there shall be no second one."""
+
+
 def cancel(rims: Rims, *, now: datetime, keep: Callable[[], None], patience: float = PATIENCE) -> int:
     """Tell each storage what it need not do any more; answer of how many calls one was told.
 
@@ -43,9 +47,10 @@ def cancel(rims: Rims, *, now: datetime, keep: Callable[[], None], patience: flo
         try:
             ask(submission.endpoint, partial(_tell, submission, rims, patience), now)
             told += 1
-        except Silent:
+        except Silent as why:
             silent.add(submission.endpoint)
-            rows.update(to_cancel=submission.to_cancel)
+            if not isinstance(why.__cause__, Hangs):
+                rows.update(to_cancel=submission.to_cancel)
     return told
 
 
@@ -65,7 +70,8 @@ def within(patience: float, question: Callable[[], None]) -> None:
     """Ask a storage in a thread that nobody waits for longer than so many seconds; it must not ask the database.
 
     Raises:
-        StorageUnavailable: it takes longer, or fails.
+        Hangs: it takes longer.
+        StorageUnavailable: it fails.
     """
     answers: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -83,7 +89,7 @@ def within(patience: float, question: Callable[[], None]) -> None:
     threading.Thread(target=work, name="cancel", daemon=True).start()
     try:
         said = answers.get(timeout=patience)
-    except queue.Empty:
-        said = f"it was told to give up, and has not answered for {patience:g} s"
+    except queue.Empty as late:
+        raise Hangs(f"it was told to give up, and has not answered for {patience:g} s") from late
     if said:
         raise StorageUnavailable(said)

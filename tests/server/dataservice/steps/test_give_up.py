@@ -233,6 +233,7 @@ def test_a_mover_that_hangs_holds_up_neither_giving_up_nor_who_tells_it(world):
     try:
         assert cancel.cancel(rims, now=world.now, keep=nothing, patience=0.05) == 0
         assert hanging.begun.wait(30)
+        assert not Submission.objects.filter(to_cancel__isnull=False).exists()  # no second thread waits for it
     finally:
         hanging.go.set()
     assert states(request) == ["failed"]
