@@ -79,7 +79,7 @@ $(VENV)/.ready-test: requirements/test.txt $(PROJECT) | $(BIN)/python
 .PHONY: test
 test: $(VENV)/.ready-test ## Run every gate, then the tests with their time budgets, on each Python there is; fails if any fails
 	@failed=""; \
-	$(MAKE) -j 2 --keep-going --output-sync lint types imports docs || failed=" one-of-lint-types-imports-docs"; \
+	$(MAKE) -j 2 --keep-going --output-sync types collect docs lint imports || failed=" types/collect/docs/lint/imports"; \
 	own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	tests/pythons.sh fill "$$own" >/dev/null 2>&1 & filling=$$!; \
 	echo "== pytest"; $(BIN)/python -m pytest -n $(JOBS) $(SIDE_BY_SIDE) $(TURNS) $(PYTEST) || failed="$$failed pytest"; \
@@ -118,6 +118,10 @@ imports: $(VENV)/.ready-test ## Who may import whom: import-linter
 .PHONY: docs
 docs: $(VENV)/.ready-test ## Build the documentation; a warning is an error
 	@$(BIN)/sphinx-build --quiet -W --keep-going -b html doc build/doc
+
+.PHONY: collect
+collect: $(VENV)/.ready-test ## Import all tests, so that those who run them find them compiled
+	@said=$$($(BIN)/python -m pytest --collect-only -q) || { echo "$$said" >&2; exit 1; }
 
 .PHONY: coverage
 coverage: $(VENV)/.ready-test ## Run the tests and print which lines they do not reach

@@ -5,7 +5,7 @@
 #   tests/pythons.sh suite 3.13 .. runs the whole suite on it; words after the version go to pytest
 #   tests/pythons.sh smoke 3.9     runs the pilot's smoke set (tests/smoke.txt) on it
 #   tests/pythons.sh others 3.11 ..  all of these, beside the version given, which has been tested already
-#   tests/pythons.sh fill 3.11     puts what the locks hold into the environments of these, ahead of time
+#   tests/pythons.sh fill 3.11     puts what the locks hold into the environments of these, and compiles their tests
 #
 # A Python is looked for in the variable PYTHON313, on the PATH, in the folders of pyenv and uv, and tried: a name on the
 # PATH may be a shim for none. PYTHON313=none leaves that version out.
@@ -113,11 +113,14 @@ others() { # <version that was tested already> <words for pytest>
 }
 
 fill_others() { # <version that is there already>
-    local each version program
+    local each version program tests
     for each in $promised; do
         version=${each#*:}
         if [ "$version" != "$1" ] && program=$(find_python "$version"); then
             fill_from_lock ".venv-$version" "$(lock_of "${each%:*}")" "$program"
+            tests=()
+            [ "${each%:*}" = suite ] || tests=(@tests/smoke.txt)
+            ".venv-$version/bin/python" -m pytest --collect-only -q "${tests[@]}" >/dev/null || true # they are compiled
         fi
     done
 }
