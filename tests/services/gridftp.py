@@ -20,7 +20,7 @@ from tests.services.ports import free_ports
 #: Whom the server runs as when the tests are root's; it would not serve root.
 USER = "nobody"
 #: Seconds until they have to listen.
-PATIENCE = 10.0
+PATIENCE = 90.0
 
 
 class GridFTP:

@@ -17,7 +17,7 @@ from tests.services.daemons import Daemons
 from tests.services.ports import free_ports
 
 #: Seconds until the pool has to take jobs, and until a job has to be what a test waits for.
-PATIENCE = 40.0
+PATIENCE = 90.0
 #: As whom everything runs when the tests are root's, whose jobs no pool takes.
 USER = "nobody"
 

@@ -20,7 +20,7 @@ from tests.services.daemons import Daemons
 from tests.services.ports import free_ports
 
 #: Seconds until it has to listen.
-PATIENCE = 30.0
+PATIENCE = 90.0
 #: What it is spoken to with; any keys would do.
 ACCESS_KEY, SECRET_KEY = "compass-tests", "secret-of-the-object-storage"
 BUCKET = "compass.data"

@@ -21,7 +21,7 @@ from tests.services.ports import free_ports
 #: The superuser of the cluster, who needs no password.
 USER = "tests"
 #: Seconds until it has to take connections.
-PATIENCE = 30.0
+PATIENCE = 90.0
 #: Whose it is where root runs the tests: the server refuses to be root's.
 ORDINARY = "nobody"
 

@@ -20,7 +20,7 @@ from tests.services.ports import free_ports
 NODES = ("n1", "n2", "n3")
 CPUS = 8
 #: Seconds until all nodes have to be idle.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 CONFIGURATION = """
 ClusterName=tests

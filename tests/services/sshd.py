@@ -20,7 +20,7 @@ from tests.services.daemons import Daemons
 from tests.services.ports import free_ports
 
 #: Seconds until it has to listen.
-PATIENCE = 15.0
+PATIENCE = 90.0
 CONFIGURATION = """
 Port {port}
 ListenAddress 127.0.0.1

@@ -14,7 +14,7 @@ from tests.services.daemons import Daemons
 from tests.services.ports import free_ports
 
 #: Seconds until it has to listen.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 CONFIGURATION = """
 @version: 3.38

@@ -44,7 +44,7 @@ USER = "nobody"
 #: Lets a program that it runs be found also where only root may look: the tests' own Python, for instance.
 READS_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
 #: Seconds until it has to listen; it takes a tenth of one.
-PATIENCE = 20.0
+PATIENCE = 90.0
 
 CONFIGURATION = """
 all.role server

@@ -21,7 +21,7 @@ from pilot.contract import routes
 from pilot.contract.codes import ErrorCode
 
 #: Seconds that a client waits for a server that is away.
-PATIENCE = 60.0
+PATIENCE = 150.0
 #: The queue is empty for a client when it has heard so this many times in a row.
 IDLE = 5
 #: How a call goes wrong, and how often.

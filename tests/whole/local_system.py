@@ -19,7 +19,7 @@ from tests.whole.audit import Rows
 
 ROOT = Path(__file__).parents[2]
 #: Seconds that anything is waited for.
-PATIENCE = 90.0
+PATIENCE = 150.0
 #: The shortest times that the server allows, so that what is lost is put right within a test.
 QUICK = {"COMPASS_SERVER_HEARTBEAT_TIMEOUT": "10", "COMPASS_SERVER_SENT_TIMEOUT": "10"}
 #: What a process of a system has in its environment: the server's programs, or pilots and what they run.

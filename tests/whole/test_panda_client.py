@@ -13,7 +13,7 @@ from tests.services.containers import install
 
 pytestmark = pytest.mark.one_python
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 #: What a person does with the client, in its own Python; each answer is a line of JSON.
 PROGRAM = """
 import gzip, json, os, uuid

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 60.0  # seconds
+PATIENCE = 150.0  # seconds
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from tests.server.services.conftest import environment
 
 pytestmark = pytest.mark.one_python
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 class Worker:
@@ -98,7 +98,7 @@ def test_services_run_by_the_second_and_when_woken_and_stop_in_seconds(start, ho
     family = psutil.Process(worker.process.pid).children(recursive=True)
     begin = time.monotonic()
     assert worker.stop() == 0
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60
     assert [process for process in family if process.is_running()] == []
     stopped = rows(home, "select outcome, words from services_servicerun where service_id = 'beating.long'")
     assert stopped == [("skipped", "the worker was asked to stop")]
