@@ -8,7 +8,7 @@ import pytest
 
 from server.accounts.certificates import FQANS, PROOF, SUBJECT, VERIFIED, BadFront, role_of, roles_from, subject_of
 from server.accounts.identity import BY_ATTRIBUTES, IDENTITIES, Identity, IdentityRefused, identify_caller
-from server.accounts.logic import TokenRefused, ban, create_token, lift_ban, revoke_token
+from server.accounts.logic import TokenRefused, ban, create_token, digest_of_certificate, lift_ban, revoke_token
 from server.accounts.models import Role
 
 ALICE = "/DC=test/O=Grid/OU=People/CN=Alice Test 42"
@@ -73,6 +73,13 @@ def test_a_certificate_that_was_named_is_known_whatever_its_proxy(front):
     assert create_token("alices", Role.USER, person="alice", certificate=ALICE) == ""
     for subject in (ALICE, f"{ALICE}/CN=77", "CN=77,CN=Alice Test 42,OU=People,O=Grid,DC=test"):
         assert identify_caller(front(subject)) == Identity("alices", Role.USER, "alice")
+
+
+def test_a_subject_is_no_token(db):
+    create_token("alices", Role.ADMIN, certificate=ALICE)
+    for said in (ALICE, f"certificate:{ALICE}", digest_of_certificate(ALICE)):
+        with pytest.raises(IdentityRefused, match="this token is not known here"):
+            identify_caller({"HTTP_AUTHORIZATION": f"Bearer {said}"})
 
 
 def test_a_certificate_is_revoked_and_its_person_banned_as_a_token_is(front):
