@@ -114,6 +114,10 @@ def identify_caller(meta: Mapping[str, str]) -> Identity:
         raise IdentityRefused(str(bad), reason="unproven_certificate") from bad
     if certificate is None:
         return identify("")
+    if "HTTP_ORIGIN" in meta and meta.get("HTTP_SEC_FETCH_SITE") != "same-origin":
+        # A browser shows its owner's certificate for any page that is open in it, and says then which page it is.
+        text = f"a page of {meta['HTTP_ORIGIN'][:80]} calls by the certificate of whoever looks at it; send a token"
+        raise IdentityRefused(text, reason="another_page")
     try:
         return IDENTITIES.of(logic.digest_of_certificate(certificate.subject))
     except IdentityRefused as refused:

@@ -75,6 +75,24 @@ def test_a_certificate_that_was_named_is_known_whatever_its_proxy(front):
         assert identify_caller(front(subject)) == Identity("alices", Role.USER, "alice")
 
 
+@pytest.mark.parametrize("more", [{}, {"HTTP_SEC_FETCH_SITE": "same-site"}, {"HTTP_SEC_FETCH_SITE": "cross-site"}])
+@pytest.mark.parametrize("origin", ["https://evil.example.org", "null"])
+def test_a_page_from_elsewhere_does_not_call_by_the_certificate_of_who_looks_at_it(front, origin, more):
+    create_token("alices", Role.USER, person="alice", certificate=ALICE)
+    with pytest.raises(IdentityRefused, match=f"a page of {origin} calls by the certificate") as caught:
+        identify_caller(front(HTTP_ORIGIN=origin, **more))
+    assert caught.value.reason == "another_page"
+
+
+def test_pages_of_ours_call_by_a_certificate_and_others_by_a_token(front):
+    create_token("alices", Role.USER, person="alice", certificate=ALICE)
+    token = create_token("reads", Role.READER)
+    ours = front(HTTP_ORIGIN="https://prod.example.org:25443", HTTP_SEC_FETCH_SITE="same-origin")
+    assert identify_caller(ours).name == "alices"
+    said = front(HTTP_ORIGIN="https://elsewhere.example.org", HTTP_AUTHORIZATION=f"Bearer {token}")
+    assert identify_caller(said).name == "reads"
+
+
 def test_a_subject_is_no_token(db):
     create_token("alices", Role.ADMIN, certificate=ALICE)
     for said in (ALICE, f"certificate:{ALICE}", digest_of_certificate(ALICE)):
