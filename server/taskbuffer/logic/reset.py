@@ -196,15 +196,15 @@ def _put_back(record: Reset, numbers: Sequence[int], at: datetime, by: str) -> l
     with connection.cursor() as cursor:
         moves = [(entry.job, entry.attempt + 1, before, entry.state, stamp, by, words) for entry in entries]
         rows.add_events(cursor, moves)
-    _unorder_files(back)
+    _unorder_files({entry.job: entry.attempt for entry in entries})
     return back
 
 
-def _unorder_files(numbers: Sequence[int]) -> None:
-    """Say again of outputs that they will not come; a log that was ordered beside an older one goes."""
-    unwritten = JobFile.objects.filter(job__in=numbers, state=FileState.UNKNOWN.value).exclude(role=Role.INPUT.value)
-    stored = JobFile.objects.filter(job__in=numbers, role=Role.LOG.value, attempt__isnull=False)
-    has_log = set(stored.values_list("job_id", flat=True))
+def _unorder_files(attempts: Mapping[int, int]) -> None:
+    """Say again of outputs that they will not come; a log that was ordered beside that of the last try goes."""
+    unwritten = JobFile.objects.filter(job__in=attempts, state=FileState.UNKNOWN.value).exclude(role=Role.INPUT.value)
+    stored = JobFile.objects.filter(job__in=attempts, role=Role.LOG.value).values_list("job_id", "attempt")
+    has_log = {job for job, attempt in stored if attempt == attempts[job]}
     logs = unwritten.filter(role=Role.LOG.value, job__in=has_log)
     JobFile.objects.filter(pk__in=list(logs.values_list("pk", flat=True))).delete()
     unwritten.update(state=FileState.FAILED.value)

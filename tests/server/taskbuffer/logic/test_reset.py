@@ -109,6 +109,18 @@ def test_undone_the_jobs_are_what_they_were(ended):
     jobs.audit()
 
 
+def test_the_order_of_a_log_that_did_not_come_survives_the_undoing(queue):
+    (job_id,) = jobs.submit(max_attempts=2)
+    jobs.claim()
+    jobs.report(job_id, "failed", pilot_error=-1305, files=jobs.stored("job.log.tgz"))
+    jobs.claim()
+    jobs.report(job_id, "failed", 2, pilot_error=1305)
+    before = list(JobFile.objects.filter(job=job_id).values())
+    resets.undo(reset([job_id]).reset, by="bob", now=LATER)
+    assert list(JobFile.objects.filter(job=job_id).values()) == before
+    assert len([file for file in before if file["role"] == "log"]) == 2
+
+
 def test_what_has_moved_on_is_not_undone(ended):
     done = reset(ended)
     (taken,) = jobs.claim(count=1)
