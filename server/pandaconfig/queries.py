@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.forms.models import model_to_dict
@@ -76,13 +77,17 @@ def storages_json() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class QueueLimits:
-    """The most that a job may ask of a queue: sizes in bytes, times in seconds, 0 where nobody said."""
+    """The most that a job may ask of a queue: sizes in bytes, times in seconds, 0 where nobody said.
+
+    ``changed`` is when its description, and with it perhaps its status, was written last.
+    """
 
     status: str
     cores: int = 0
     memory: int = 0
     walltime: int = 0
     disk: int = 0
+    changed: datetime | None = None
 
 
 _LIMITS = ("corecount", "maxrss", "maxtime", "maxwdir")
@@ -91,11 +96,12 @@ _LIMITS = ("corecount", "maxrss", "maxtime", "maxwdir")
 def limits_of_queues() -> dict[str, QueueLimits]:
     """Answer the status and the limits of every queue by its name: its columns, and its JSON where they say nothing."""
     found = {}
-    for name, status, beside, *columns in Schedconfig.objects.values_list("nickname", "status", "json__data", *_LIMITS):
+    rows = Schedconfig.objects.values_list("nickname", "status", "lastmod", "json__data", *_LIMITS)
+    for name, status, changed, beside, *columns in rows:
         said = beside if isinstance(beside, dict) else {}
         limits = [value or _whole(said.get(key)) for key, value in zip(_LIMITS, columns, strict=True)]
         cores, memory, walltime, disk = limits
-        found[name] = QueueLimits(status, cores, memory * PANDA_MB, walltime, disk * PANDA_MB)
+        found[name] = QueueLimits(status, cores, memory * PANDA_MB, walltime, disk * PANDA_MB, changed)
     return found
 
 

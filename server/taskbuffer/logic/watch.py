@@ -56,7 +56,7 @@ def expire_waiting(*, now: datetime, limits: Limits, by: str, keep: Keep) -> int
 def expire_queued(*, now: datetime, limits: Limits, by: str, keep: Keep) -> int:
     """End some of the jobs that have been queued for too long, for a shorter time where their queue is offline."""
     keep()
-    offline = {name for name, queue in limits_of_queues().items() if is_offline(queue)}
+    offline = {name: queue.changed for name, queue in limits_of_queues().items() if is_offline(queue)}
     begin, over = position("ready"), dict[int, str]()
     piece = list(
         Ready.objects.filter(pk__gt=begin)
@@ -64,16 +64,24 @@ def expire_queued(*, now: datetime, limits: Limits, by: str, keep: Keep) -> int:
         .values_list("pk", "bucket__queue", "job__created_at", "job__activated_at")[:PIECE]
     )
     for pk, queue, created, activated in piece:
-        since, setting = activated or created, WAITS[JobState.ACTIVATED]
-        if queue in offline and limits.offline < limits.activated:
-            setting = "offline_timeout"
-        if since < now - timedelta(seconds=limits.of(setting)):
+        since = activated or created
+        if setting := _queued_too_long(since, offline.get(queue), now, limits):
             over[pk] = _too_long(JobState.ACTIVATED, since, setting)
     # Numbers rise with time: behind a job that is too young for any limit there are only younger ones.
     young = now - timedelta(seconds=min(limits.offline, limits.activated))
     at_end = len(piece) < PIECE or piece[-1][2] >= young
     go_on("ready", begin, 0 if at_end else piece[-1][0])
     return sum(_end_all(some, EXPIRED, now, by) for some in _in_batches(over))
+
+
+def _queued_too_long(since: datetime, offline: datetime | None, now: datetime, limits: Limits) -> str:
+    """Answer the limit that a queued job has passed; its queue is ``offline`` since then at the earliest, if at all."""
+    if since < now - timedelta(seconds=limits.activated):
+        return WAITS[JobState.ACTIVATED]
+    # A queue that goes offline for a moment does not lose at once all that has waited in it for long.
+    if offline is not None and max(since, offline) < now - timedelta(seconds=limits.offline):
+        return "offline_timeout"
+    return ""
 
 
 def end_overstays(*, now: datetime, limits: Limits, by: str, keep: Keep) -> int:

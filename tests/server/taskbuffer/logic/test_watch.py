@@ -86,11 +86,20 @@ def test_a_job_that_stands_in_the_queue_for_too_long_is_closed(queue):
 
 def test_a_queue_that_is_offline_keeps_its_jobs_for_a_shorter_time_and_says_so_at_once(queue):
     (job_id,) = jobs.submit()
-    Schedconfig.objects.update(status="offline")
+    Schedconfig.objects.update(status="offline", lastmod=jobs.NOW)
     assert queries.why_not_now(Job.objects.get(pk=job_id)).startswith("status: queue 'LOCAL' is offline")
     assert watch.expire_queued(**at(2 * DAY)) == 0
     assert watch.expire_queued(**at(2 * DAY + 1)) == 1
     assert "COMPASS_SERVER_OFFLINE_TIMEOUT" in Job.objects.get(pk=job_id).server_error_words
+
+
+def test_the_time_of_a_queue_that_is_offline_begins_when_it_went_offline(queue):
+    (job_id,) = jobs.submit()
+    Schedconfig.objects.update(status="offline", lastmod=jobs.NOW + timedelta(days=3))
+    assert watch.expire_queued(**at(3 * DAY + 60)) == 0
+    assert watch.expire_queued(**at(5 * DAY)) == 0
+    assert watch.expire_queued(**at(5 * DAY + 1)) == 1
+    assert jobs.state_of(job_id) == "closed"
 
 
 def test_the_walk_through_the_queue_goes_on_where_it_stopped_and_begins_anew(queue, monkeypatch):
