@@ -29,7 +29,7 @@ class TokenAdmin(TableAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Token | None = None) -> bool:
         return False
 
-    @admin.action(description="Revoke the selected tokens")
+    @admin.action(description="Revoke the selected tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[Token]) -> None:
         for token in chosen.filter(revoked_at=None):
             logic.revoke_token(token.name)
@@ -53,12 +53,12 @@ class PersonAdmin(TableAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Person | None = None) -> bool:
         return False
 
-    @admin.action(description="Ban the selected people")
+    @admin.action(description="Ban the selected people", permissions=["change"])
     def ban(self, request: HttpRequest, chosen: QuerySet[Person]) -> None:
         for person in chosen.filter(banned_at=None):
             logic.ban(person.name, person.banned_because)
 
-    @admin.action(description="Lift the ban of the selected people")
+    @admin.action(description="Lift the ban of the selected people", permissions=["change"])
     def lift_ban(self, request: HttpRequest, chosen: QuerySet[Person]) -> None:
         for person in chosen.exclude(banned_at=None):
             logic.lift_ban(person.name)
