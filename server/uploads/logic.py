@@ -24,7 +24,8 @@ SMALL_LIMIT = 10 * 2**20
 
 #: What was not wholly received is removed after that time.
 _LEFT_OVER = timedelta(days=1)
-_PART = "part-"
+#: No file may be called so.
+_PART = ".part-"
 
 #: Files of one run of the clean-up.
 _BATCH = 500

@@ -82,17 +82,24 @@ def test_too_large_a_file_is_refused_and_leaves_nothing(home):
 def test_old_files_go_and_what_was_never_wholly_received(home):
     keep(now=NOW - timedelta(days=8))
     keep(OTHER)
-    part = home / "cache" / "part-1"
+    part = home / "cache" / ".part-1"
     part.write_bytes(b"a")
-    young = home / "cache" / "part-2"
+    young = home / "cache" / ".part-2"
     young.write_bytes(b"a")
     stamp = NOW.timestamp()
     os.utime(part, (stamp - 90000, stamp - 90000))
     os.utime(young, (stamp - 100, stamp - 100))
-    (home / "cache" / "part-3").symlink_to("gone while it was looked at")
+    (home / "cache" / ".part-3").symlink_to("gone while it was looked at")
     assert forget_old(now=NOW) == 2
-    assert {path.name for path in (home / "cache").iterdir()} == {OTHER, "part-2", "part-3"}
+    assert {path.name for path in (home / "cache").iterdir()} == {OTHER, ".part-2", ".part-3"}
     assert [upload.name for upload in Upload.objects.all()] == [OTHER]
+    assert forget_old(now=NOW) == 0
+
+
+def test_a_file_that_is_called_as_parts_once_were_stays(home):
+    keep(f"part-{NAME}")
+    stamp = NOW.timestamp() - 90000
+    os.utime(home / "cache" / f"part-{NAME}", (stamp, stamp))
     assert forget_old(now=NOW) == 0
 
 
