@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,10 +22,14 @@ from server.uploads import logic, queries
 #: Who may send files.
 SENDERS = (Role.PRODUCTION, Role.USER)
 
+#: Characters that the table of uploads has for an owner.
+LONGEST_OWNER = 80
+
 
 def owner_of(identity: Identity) -> str:
-    """Answer in whose name files are kept and found."""
-    return identity.person or identity.name
+    """Answer in whose name files are kept and found; the subject of a certificate may be too long for one."""
+    whose = identity.person or identity.name
+    return whose if len(whose) <= LONGEST_OWNER else hashlib.sha256(whose.encode()).hexdigest()
 
 
 def _keep(file: UploadedFile[Any], identity: Identity) -> dict[str, Any]:

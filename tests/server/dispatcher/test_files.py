@@ -9,8 +9,11 @@ from dataclasses import replace
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from server.accounts.identity import Identity
 from server.accounts.logic import create_token
 from server.accounts.models import Role
+from server.dispatcher.files import owner_of
+from server.uploads.models import Upload
 from tests.server.dispatcher.conftest import Peer
 
 NAME = "sources.8a4c2f1e-0000-4000-8000-123456789abc.tar.gz"
@@ -88,3 +91,10 @@ def test_a_users_files_are_found_by_all_of_its_tokens_and_by_nobody_else(client,
             assert send(peer, UPLOAD).json()["success"]
         assert peer.v1(FIND, {"file_size": len(BODY), "checksum": checksum(BODY)})["success"]
     assert not manager.v1(FIND, {"file_size": len(BODY), "checksum": checksum(BODY)})["success"]
+
+
+def test_the_subject_of_a_certificate_owns_files_however_long_it_is(home):
+    subjects = [f"/DC=org/CN={'a' * 200}{number}" for number in (1, 2)]
+    owners = [owner_of(Identity(subject[-80:], Role.USER, subject)) for subject in subjects]
+    assert len(set(owners)) == 2
+    assert max(map(len, owners)) <= Upload._meta.get_field("owner").max_length
