@@ -163,8 +163,12 @@ def _end_some(request: TransferRequest, now: datetime) -> int | None:
     rows = door.locked(keys, LIVING)
     kept = {row.pk: row for row in rows if row.state == TransferState.PINNED}
     words = _words(f"given up by {request.given_up_by}", request.given_up_why)
-    # What has come has not failed: it is let go.
-    steps = [Step(row, TransferState.EXPIRED if row.pk in kept else TransferState.FAILED, words) for row in rows]
+    # What has come has not failed: it is let go. What has not was not waited for: no look says that it is lost.
+    unsaid = {"answer": "", "answer_since": None}
+    steps = [
+        Step(row, TransferState.EXPIRED, words) if row.pk in kept else Step(row, TransferState.FAILED, words, unsaid)
+        for row in rows
+    ]
     asked = {row.submission_id for row in rows if row.submission_id and row.kind != TransferKind.DELETE}
     door.move_all(steps, by=request.given_up_by, now=now)
     follow_failures(steps, now)

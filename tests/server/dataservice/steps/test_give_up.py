@@ -131,6 +131,20 @@ def test_a_person_gives_up_and_is_told_in_row_and_events(world, kind):
     audit()
 
 
+def test_a_file_that_was_absent_for_a_moment_is_not_lost_when_its_request_is_given_up(world):
+    request = asked(world, "prestage")
+    world.submit()
+    world.tape.work()
+    world.later(seconds=30).poll()
+    world.tape.files.clear()
+    world.look()
+    assert Transfer.objects.get().answer == "absent"
+    logic.give_up(request, by="shift", why=WHY, now=world.now)
+    assert (states(request), replicas("TAPE")) == (["failed"], ["on_tape"])
+    assert DatasetFile.objects.get().state == "available"
+    audit()
+
+
 def test_nobody_gives_up_without_a_reason(world):
     with pytest.raises(logic.RequestRefused, match="why: empty; say why"):
         logic.give_up(asked(world, "delete"), by="shift", why="  ")
