@@ -172,8 +172,8 @@ def _barred(users: Iterable[UserFacts]) -> dict[str, str]:
     if not words:
         return {}
     known = Bucket.objects.filter(share__contains="/").order_by().values_list("share", flat=True).distinct()
-    found = ((share, name) for share in known for name in words if share == with_user(leaf_of(share), name))
-    return {share: words[name] for share, name in found}
+    leaves = {leaf_of(share) for share in known}  # a few, where the shares of users are thousands
+    return {with_user(leaf, name): words[name] for leaf in leaves for name in words}
 
 
 def _standing(_: None) -> Standing:

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from pilot.contract.job import FileSpec, Role
 from server.brokerage import queries, readings
+from server.brokerage.shares import with_user
 from server.brokerage.snapshot import FailureRate, Input, JobNeeds, Load
 from server.dataservice import logic
 from server.dataservice.models import Dataset, DatasetFile, Replica
@@ -117,6 +118,16 @@ def test_a_banned_users_job_is_told_as_such(queue):
     (number,) = jobs.submit(share="/ada", label="user")
     UserLimits.objects.create(name="ada", banned="mined coins")
     assert queries.explain(number)["turn"]["words"] == "user: ada is banned: mined coins"
+
+
+def test_a_ban_reaches_all_shares_of_a_user_and_nobody_elses(queue):
+    long = "somebody with a very long name"
+    UserLimits.objects.create(name="ada", banned="mined coins")
+    UserLimits.objects.create(name=long, banned="mined coins")
+    shares = [with_user(leaf, user) for user in ("ada", long, "bob") for leaf in ("", "Analysis")]
+    for share in shares:
+        jobs.submit(share=share)
+    assert [share in queries.standing().barred for share in shares] == [True] * 4 + [False] * 2
 
 
 def test_a_job_whose_queue_is_gone_says_so(queue):
