@@ -15,6 +15,10 @@ from pilot.copytool.system_errors import told
 
 _FICLONE = 0x40049409  # ioctl: make this file share that file's blocks (btrfs, xfs, bcachefs)
 
+#: Where Linux names each disk of this machine. File systems of networks have none; some (Lustre) give themselves the
+#: number of a device, which is no disk's.
+DISKS = "/sys/dev/block"
+
 #: What says "not by a link", so that the file is copied instead.
 _CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -58,7 +62,7 @@ class Local(CopyTool):
         Of a disk of this machine that tells nothing which forcing the file there, and its size, do not tell.
         """
         wanted = self.settings.copy.read_back
-        return wanted == "always" or (wanted == "auto" and not os.major(device))  # 0: no disk, but something mounted
+        return wanted == "always" or (wanted == "auto" and not _is_a_disk(device))
 
     def rename(self, source: str, target: str, deadline: Deadline) -> None:
         """Give a file its name for good: what is told as stored survives a power failure."""
@@ -184,6 +188,10 @@ def _share_blocks(reading: IO[bytes], writing: IO[bytes]) -> bool:
     except OSError:
         return False  # this file system cannot, or these are two
     return True
+
+
+def _is_a_disk(device: int) -> bool:
+    return os.path.lexists(f"{DISKS}/{os.major(device)}:{os.minor(device)}")
 
 
 def _forget(path: Path) -> None:

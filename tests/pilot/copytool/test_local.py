@@ -218,11 +218,14 @@ def test_any_other_url_is_refused(url):
     [
         ("auto", os.makedev(8, 1), False),  # a disk
         ("auto", os.makedev(0, 52), True),  # a network's file system, for instance
+        ("auto", os.makedev(0x4F9, 0x2C566), True),  # Lustre's, which counts as a device that is not there
         ("always", os.makedev(8, 1), True),
         ("never", os.makedev(0, 52), False),
     ],
 )
-def test_what_was_stored_is_read_back_unless_it_lies_on_a_disk_here(wanted, device, reads):
+def test_what_was_stored_is_read_back_unless_it_lies_on_a_disk_here(wanted, device, reads, tmp_path, monkeypatch):
+    (tmp_path / "8:1").symlink_to("../../devices/sda1")
+    monkeypatch.setattr(local, "DISKS", str(tmp_path))
     assert Local(Settings(copy=Section(read_back=wanted)))._reads_back(device) is reads
 
 
