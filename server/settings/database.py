@@ -80,8 +80,10 @@ def read_address(url: str) -> Address:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as wrong:
-        raise ImproperlyConfigured(f"{SETTING}: it is no address: its host or port cannot be read") from wrong
+    except ValueError:
+        # Its words repeat what they take for the port, which is a piece of a password with a / in it.
+        text = f"{SETTING}: it is no address: its host or port cannot be read; write / in a password as %2F"
+        raise ImproperlyConfigured(text) from None
     kind = KINDS.get(parts.scheme)
     if kind is None:
         known = "postgresql://user@host:port/name or mariadb://user@host:port/name, or left out for SQLite in the home"

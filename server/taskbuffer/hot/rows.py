@@ -71,13 +71,13 @@ def cut(text: str, at_most: int) -> str:
     return text if len(text) <= at_most else text[: at_most - 1] + "…"
 
 
-def standing(cursor: CursorWrapper, job_id: int) -> Standing | None:
-    """Read a job as it stands."""
-    cursor.execute(
+def standing(cursor: CursorWrapper, job_id: int, *, held: bool = False) -> Standing | None:
+    """Read a job as it stands; one that is ``held`` stays so until the transaction ends."""
+    text = (
         "SELECT state, attempt, max_attempts, bucket_id, priority, command, taskbuffer_error, queue"
-        " FROM taskbuffer_job WHERE id = %s",
-        (job_id,),
+        " FROM taskbuffer_job WHERE id = %s"
     )
+    cursor.execute(f"{text} FOR UPDATE" if held and connection.features.has_select_for_update else text, (job_id,))
     row = cursor.fetchone()
     return None if row is None else Standing(job_id, JobState(row[0]), *row[1:])
 

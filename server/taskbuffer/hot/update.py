@@ -89,14 +89,18 @@ def _stay_or_go_on(
 ) -> None:
     """Take a heartbeat, and the move that comes with it, if one does."""
     state = verdict.moves[0] if verdict.moves else job.state
+    if verdict.moves:
+        _go_on(cursor, job, state, update, now, by)  # the job first, as who ends it does: none waits for ever
     done, total = (progress.done, progress.total) if progress else (update.events, None)
     cursor.execute(
         "UPDATE taskbuffer_live SET state = %s, heartbeat = %s, events_done = COALESCE(%s, events_done),"
         " events_total = COALESCE(%s, events_total), tail = COALESCE(%s, tail) WHERE job_id = %s AND attempt = %s",
         (state.value, now.timestamp(), done, total, update.stdout and update.stdout[-2048:], job.job_id, job.attempt),
     )
-    if not verdict.moves:
-        return
+
+
+def _go_on(cursor: CursorWrapper, job: Standing, state: JobState, update: JobUpdate, now: datetime, by: str) -> None:
+    """Move a job that its pilot keeps."""
     node, pilot_id = cut(update.node, 128), cut(update.pilot_id, 200)
     columns = {"pilot_id": pilot_id, **({"node": node} if node else {})}
     began = {"started_at": stamp(now)} if job.state is JobState.SENT else {}

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from pilot.contract.codec import ContractError
 from pilot.contract.messages import Command
-from pilot.contract.states import FINAL, WITH_PILOT
+from pilot.contract.states import FINAL, WITH_PILOT, JobState
 from server.taskbuffer import waits
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import ArchivedJob
@@ -49,7 +49,15 @@ def kill(
         raise ContractError(f"code: {code} is no kill code; known are {known}, or none", field_name="code")
     at, words = now or timezone.now(), f"killed by {by}"
     with connection.cursor() as cursor:
-        return {job_id: end_one(cursor, job_id, KILLS[code], at, by, words) for job_id in sorted(set(job_ids))}
+        return {job_id: _end_surely(cursor, job_id, KILLS[code], at, by, words) for job_id in sorted(set(job_ids))}
+
+
+def _end_surely(cursor: CursorWrapper, job_id: int, kill: Kill, at: datetime, by: str, words: str) -> KillOutcome:
+    while True:
+        try:
+            return end_one(cursor, job_id, kill, at, by, words)
+        except rows.LostRace:
+            continue  # nothing of it was written: read it again, as its pilot has left it
 
 
 def end_one(
@@ -73,6 +81,8 @@ def end_one(
     if job.state in WITH_PILOT and not kill.at_once:
         rows.write_job(cursor, job, columns)
         return KillOutcome.ORDERED
+    if job.state is JobState.ACTIVATED:
+        rows.drop_ready(cursor, job_id)  # before the job, as a claim does: neither waits for the other for ever
     rows.move_job(cursor, job, kill.end, {**columns, "ended_at": rows.stamp(at)})
     rows.add_event(cursor, job, kill.end, at, by, words)
     _leave(cursor, job, kill, at, words)
@@ -85,6 +95,4 @@ def _leave(cursor: CursorWrapper, job: Standing, kill: Kill, at: datetime, words
         rows.end_attempt(cursor, job, kill.end, at, {"server_error_words": rows.cut(words, 500)})
     elif job.state in waits.STATES:
         waits.turn([job.job_id], kill.end, at)
-    else:
-        rows.drop_ready(cursor, job.job_id)
     rows.fail_files(cursor, job.job_id)

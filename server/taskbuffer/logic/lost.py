@@ -82,7 +82,7 @@ def reap_lost(
     while lost := _lost(at, bounds, paused):
         keep()
         with transaction.atomic(), connection.cursor() as cursor:
-            for live in lost:
+            for live in sorted(lost, key=lambda live: live.job_id):
                 words = f"last heard {at.timestamp() - live.heartbeat:.0f} s ago"
                 ends.append(put_right(cursor, live, CODES[JobState(live.state)], words, at, by))
     return Reaped(**{end.value: ends.count(end) for end in End if end is not End.NOT_LOST})
@@ -102,12 +102,13 @@ def _lost(at: datetime, limits: Limits, paused: Sequence[str]) -> list[Live]:
 
 def put_right(cursor: CursorWrapper, live: Live, code: DispatcherCode, found_out: str, at: datetime, by: str) -> End:
     """End the attempt of one pilot that is given up; nothing happens when it spoke meanwhile."""
+    # The job before its small row, as a report does: neither waits for the other for ever.
+    job = rows.standing(cursor, live.job_id, held=True)
     cursor.execute(
         "DELETE FROM taskbuffer_live WHERE job_id = %s AND attempt = %s AND heartbeat = %s",
         (live.job_id, live.attempt, live.heartbeat),
     )
-    job = rows.standing(cursor, live.job_id) if cursor.rowcount == 1 else None
-    if job is None:
+    if job is None or cursor.rowcount != 1:
         return End.NOT_LOST
     words = f"{words_of(code)}: {found_out}"
     errors = Errors(dispatcher=code, words=words)

@@ -126,7 +126,7 @@ def retry(job_ids: Iterable[int], *, by: str, now: datetime | None = None) -> di
     at, refused = now or timezone.now(), {}
     with connection.cursor() as cursor:
         for job_id in sorted(set(job_ids)):
-            job = rows.standing(cursor, job_id)
+            job = rows.standing(cursor, job_id, held=True)
             if job is None:
                 archived = ArchivedJob.objects.filter(pk=job_id).exists()
                 refused[job_id] = "it is in the archive; submit it again" if archived else "there is no such job"

@@ -157,6 +157,15 @@ def test_a_heartbeat_takes_two_statements(job_id):
     assert len([each for each in executed if "SAVEPOINT" not in each["sql"]]) == 2
 
 
+@pytest.mark.parametrize("state", ["running", "finished"])
+def test_a_report_locks_the_job_before_its_small_row_so_that_none_waits_for_ever(job_id, state):
+    with CaptureQueriesContext(connection) as executed:
+        jobs.report(job_id, state, files=jobs.stored("out.root", "job.log.tgz"))
+    writes = [each["sql"].split(" SET ")[0].split(" WHERE ")[0] for each in executed]
+    small = "UPDATE taskbuffer_live" if state == "running" else "DELETE FROM taskbuffer_live"
+    assert writes.index("UPDATE taskbuffer_job") < writes.index(small)
+
+
 def test_who_speaks_for_another_queue_changes_nothing(job_id):
     update = JobUpdate(job_id=job_id, state=JobState.RUNNING, attempt=1)
     with pytest.raises(OtherQueue, match=f"job {job_id} is of the queue LOCAL, not of A, B"):

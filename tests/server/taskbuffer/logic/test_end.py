@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from pilot.contract.codec import ContractError
 from server.taskbuffer import logic
@@ -65,6 +67,31 @@ def test_a_forced_kill_does_not_wait_for_the_pilot(queue):
     assert jobs.finish(job_id) == "tobekilled"
     assert jobs.state_of(job_id) == "cancelled"
     jobs.audit()
+
+
+def test_a_pilot_that_is_faster_makes_no_kill_fail(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    moved = []
+
+    def pilot_is_faster(execute, sql, params, many, context):
+        if sql.startswith("UPDATE taskbuffer_job") and not moved:
+            text = "UPDATE taskbuffer_job SET state = 'running' WHERE id = %s"
+            moved.append(execute(text, (job_id,), False, context))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(pilot_is_faster):
+        assert logic.kill([job_id], by="alice") == {job_id: KillOutcome.ORDERED}
+    job = Job.objects.get()
+    assert (len(moved), job.state, job.command) == (1, "running", "tobekilled")
+
+
+def test_a_kill_locks_the_place_in_the_queue_before_the_job_as_a_claim_does(queue):
+    (job_id,) = jobs.submit()
+    with CaptureQueriesContext(connection) as executed:
+        logic.kill([job_id], by="alice")
+    writes = [each["sql"].split(" WHERE ")[0].split(" SET ")[0] for each in executed]
+    assert writes.index("DELETE FROM taskbuffer_ready") < writes.index("UPDATE taskbuffer_job")
 
 
 def test_what_has_ended_or_never_was_is_said_so(queue):

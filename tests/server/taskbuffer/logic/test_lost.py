@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from pilot.contract.server_codes import DispatcherCode
 from server.pandaconfig.models import Schedconfig
@@ -137,3 +138,15 @@ def test_a_pilot_of_a_paused_queue_may_be_silent_while_its_job_runs(queue):
     assert after(9000) == Reaped()
     Schedconfig.objects.update(status="online")
     assert after(9000) == Reaped(again=1)
+
+
+def test_the_watchdog_holds_a_job_before_its_small_row_as_its_pilot_does(queue):
+    jobs.submit()
+    jobs.claim()
+    with CaptureQueriesContext(connection) as executed:
+        assert after(1801) == Reaped(again=1)
+    texts = [each["sql"] for each in executed]
+    read = next(at for at, text in enumerate(texts) if text.startswith("SELECT state, attempt"))
+    dropped = next(at for at, text in enumerate(texts) if text.startswith("DELETE FROM taskbuffer_live"))
+    assert read < dropped
+    assert texts[read].endswith("FOR UPDATE") == connection.features.has_select_for_update
