@@ -17,6 +17,8 @@ import orjson
 _ABOUT: ContextVar[dict[str, object] | None] = ContextVar("about", default=None)
 _NUMBERS = itertools.count(1)
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+#: What begins a line, moves a terminal's cursor, or is no character; a tab does no harm.
+_CONTROL = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 HIDDEN = "(hidden)"
 #: Tokens and passes of ours, what a bearer bears, JSON web tokens, private keys, passwords in addresses.
@@ -57,9 +59,11 @@ class Line(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's own name)
-        # What a caller can make up, as an address, begins no line of its own.
-        line, known = super().formatMessage(record).replace("\n", "\\n").replace("\r", "\\r"), _ABOUT.get()
-        return f"{line} [{' '.join(f'{name}={value}' for name, value in known.items())}]" if known else line
+        line, known = super().formatMessage(record), _ABOUT.get()
+        if known:
+            line = f"{line} [{' '.join(f'{name}={value}' for name, value in known.items())}]"
+        # What a caller can make up, as an address, begins no line of its own and does nothing to a terminal.
+        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
     def format(self, record: logging.LogRecord) -> str:
         return masked(super().format(record))

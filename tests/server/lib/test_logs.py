@@ -95,3 +95,13 @@ def test_passwords_and_what_a_bearer_bears_are_not_written():
 
 def test_nobody_forges_a_line():
     assert "\n" not in Line().format(record("%s", "/a\n2026 ERROR x: forged"))
+    begin("r-1")
+    about(identity="/CN=a\nforged")
+    assert Line().format(record("x")).endswith("x [request=r-1 identity=/CN=a\\nforged]")
+
+
+@pytest.mark.parametrize(
+    ("sign", "written"), [("\x1b", "\\x1b"), ("\x9b", "\\x9b"), ("\u2028", "\\u2028"), ("\t", "\t"), ("ü", "ü")]
+)
+def test_an_address_does_nothing_to_the_terminal_on_which_the_log_is_read(sign, written):
+    assert Line().format(record("%s", f"/a{sign}[2J")).endswith(f"/a{written}[2J")
