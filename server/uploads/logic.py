@@ -66,8 +66,13 @@ def store(name: str, chunks: Iterable[bytes], *, owner: str, now: datetime) -> U
         part.unlink(missing_ok=True)
 
 
+def is_name(name: str) -> bool:
+    """Say whether a file may be called so; what may not, as a NUL, not every database can be asked for."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UploadRefused(f"{name[:80]!r} is not a name of 1 to 200 letters, digits, dots, dashes, + and _")
     if not _UNGUESSABLE.search(name):
         example = f"sources.{uuid.UUID(int=0)}.tar.gz"

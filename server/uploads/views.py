@@ -15,7 +15,7 @@ from server.uploads import logic, queries
 @require_safe
 def fetch(request: HttpRequest, name: str) -> HttpResponse:
     """Answer a file that a user sent along with a job."""
-    upload = queries.by_name(name)
+    upload = queries.by_name(name) if logic.is_name(name) else None
     try:
         file = None if upload is None else (logic.folder() / upload.name).open("rb")
     except FileNotFoundError:  # it was removed just now

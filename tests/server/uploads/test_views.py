@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.server.uploads.test_logic import NAME, keep
 
 
@@ -27,3 +29,9 @@ def test_only_files_are_fetched_and_only_read(client, home):
     (home / "secret_key").write_text("x")
     assert client.get("/cache/..%2Fsecret_key").status_code == 404
     assert client.post(f"/cache/{NAME}").status_code == 405
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00b", ".part-0", "%F0%9F%98%80"])
+def test_what_no_file_is_called_is_not_looked_for(client, home, django_assert_num_queries, name):
+    with django_assert_num_queries(0):
+        assert client.get(f"/cache/{name}").status_code == 404
