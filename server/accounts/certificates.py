@@ -73,8 +73,8 @@ def subject_of(name: str) -> str:
         raise BadFront("a limited proxy may copy files, and do nothing here; make a full one")
     while (shorter := _PROXY.sub("", text)) != text:
         text = shorter
-    if "=" not in text or len(text) > LONGEST:
-        raise BadFront(f"the front names no subject of a certificate of at most {LONGEST} characters")
+    if "=" not in text or len(text) > LONGEST or not text.isprintable():
+        raise BadFront(f"the front names no subject of a certificate of at most {LONGEST} printable characters")
     return text
 
 

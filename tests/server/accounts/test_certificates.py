@@ -57,7 +57,7 @@ def test_what_is_escaped_is_plain_and_what_only_looks_like_a_proxy_stays(name, s
     assert subject_of(name) == subject
 
 
-@pytest.mark.parametrize("name", ["", "nobody", "/" + "x=" * 200])
+@pytest.mark.parametrize("name", ["", "nobody", "/" + "x=" * 200, "CN=a\\0Aforged,O=x", "CN=a\\00,O=x"])
 def test_what_is_no_subject_is_refused(name):
     with pytest.raises(BadFront, match="names no subject"):
         subject_of(name)
