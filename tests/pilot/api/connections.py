@@ -34,4 +34,4 @@ def accepting(serve):
         thread.start()
         yield listening.getsockname()[1]
         listening.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(60)

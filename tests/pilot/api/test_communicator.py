@@ -81,7 +81,7 @@ def answering(*pieces: bytes, hold: bool = False, pause: float = 0.0):
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         done.set()
         listening.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join(60)
 
 
 def said(status, body, length=None):

@@ -96,7 +96,7 @@ def peer(*answers: bytes):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listening.getsockname()[1], heard
-    thread.join(5)
+    thread.join(60)
 
 
 CONNECTED = write(Frame("CONNECTED", {"version": "1.2", "heart-beat": "1000,2000"}))
@@ -209,7 +209,7 @@ def test_a_broker_that_closes_the_connection_is_lost():
         assert select.select([link], [], [], 10)[0]
         with pytest.raises(Lost, match="closed the connection"):
             link.messages()
-        thread.join(5)
+        thread.join(60)
 
 
 def test_nobody_there_is_lost():

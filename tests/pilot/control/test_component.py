@@ -98,7 +98,7 @@ def test_what_was_queued_before_the_end_is_handled(supervised):
 
 def test_a_component_that_gives_up_is_named(supervised):
     _, gave_up = supervised(Fragile(-1, -2, -3))
-    assert gave_up.get(timeout=5) == "fragile"
+    assert gave_up.get(timeout=60) == "fragile"
 
 
 def test_a_thread_that_hangs_is_named_and_not_waited_for(supervised):

@@ -68,9 +68,9 @@ def test_a_stop_is_told_to_who_works_and_waits_for_the_end(occupied):
 
     thread = threading.Thread(target=copy)
     thread.start()
-    assert begun.wait(5)
+    assert begun.wait(60)
     assert occupied.stop(work(step=2), patience=10)
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 

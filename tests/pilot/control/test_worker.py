@@ -38,9 +38,9 @@ def run(worker, beat=0.01):
 def test_it_begins_beats_and_ends():
     worker = Told()
     lane, thread, _ = run(worker)
-    assert [worker.calls.get(timeout=5) for _ in range(4)] == ["begin", "beat", "beat", "beat"]
+    assert [worker.calls.get(timeout=60) for _ in range(4)] == ["begin", "beat", "beat", "beat"]
     lane.inbox.put(END)
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert list(worker.calls.queue)[-1] == "end"
 
@@ -48,9 +48,9 @@ def test_it_begins_beats_and_ends():
 def test_a_reason_to_end_is_passed_on():
     worker = Told(wants="enough")
     lane, thread, ended = run(worker)
-    assert ended.get(timeout=5) == "enough"
+    assert ended.get(timeout=60) == "enough"
     lane.inbox.put(END)
-    thread.join(5)
+    thread.join(60)
 
 
 def test_who_only_begins_and_ends_is_not_called_in_between():
@@ -58,7 +58,7 @@ def test_who_only_begins_and_ends_is_not_called_in_between():
     lane, thread, _ = run(worker, beat=0.001)
     thread.join(0.05)
     lane.inbox.put(END)
-    thread.join(5)
+    thread.join(60)
     assert list(worker.calls.queue) == ["begin", "beat", "end"]
 
 
@@ -67,5 +67,5 @@ def test_a_worker_that_breaks_does_not_keep_the_lane_from_ending():
     worker.begin = lambda: 1 / 0
     lane, thread, _ = run(worker)
     lane.inbox.put(END)
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()

@@ -245,7 +245,7 @@ def test_a_stop_ends_it_at_once(site, here, tmp_path):
     thread.start()
     (site.folder / "begun").read_text()
     cancel.ask()
-    thread.join(5)
+    thread.join(60)
     assert len(caught) == 1
 
 

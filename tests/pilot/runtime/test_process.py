@@ -42,7 +42,7 @@ def python(folder, text, **environment):
     return start(folder, sys.executable, "-I", "-S", "-c", text, **environment)
 
 
-def wait_until(true, seconds=10.0):
+def wait_until(true, seconds=60.0):
     """Wait for what another process does; there is no event to wait on."""
     end = time.monotonic() + seconds
     while not true():

@@ -45,7 +45,7 @@ def test_neither_a_proxy_of_the_environment_nor_a_login_of_the_home_is_used(monk
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
     monkeypatch.setenv("no_proxy", "")
     with listening() as (port, asked), session(Server()) as made:
-        assert made.get(f"http://127.0.0.1:{port}/x", timeout=5).status_code == 200
+        assert made.get(f"http://127.0.0.1:{port}/x", timeout=60).status_code == 200
     ((path, headers),) = asked
     assert path == "/x"
     assert "Authorization" not in headers
@@ -54,7 +54,7 @@ def test_neither_a_proxy_of_the_environment_nor_a_login_of_the_home_is_used(monk
 @pytest.mark.parametrize("version", ["auto", "4"])
 def test_the_web_proxy_of_the_settings_is_used(version):
     with listening() as (port, asked), session(Server(web_proxy=f"http://127.0.0.1:{port}"), version) as made:
-        assert made.get("http://panda.example:25080/x", timeout=5).status_code == 200
+        assert made.get("http://panda.example:25080/x", timeout=60).status_code == 200
     assert asked[0][0] == "http://panda.example:25080/x"
 
 
@@ -89,8 +89,8 @@ def test_a_version_that_leads_nowhere_costs_its_time_unless_the_other_is_chosen(
     assert time.monotonic() - began < 30.0
     began = time.monotonic()
     with session(Server(), "auto") as made:
-        assert made.get(two_ways, timeout=1.0).status_code == 200
-    assert time.monotonic() - began > 1.0
+        assert made.get(two_ways, timeout=2.0).status_code == 200
+    assert time.monotonic() - began > 2.0
     with session(Server(), "6") as made, pytest.raises(requests.ConnectionError):
         made.get(two_ways, timeout=0.2)
 

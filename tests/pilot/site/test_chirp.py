@@ -42,7 +42,7 @@ def starter(answers):
         yield made
     finally:
         made.server.close()
-        made.thread.join(5)
+        made.thread.join(60)
 
 
 def test_attributes_are_set_at_once_where_the_job_may():

@@ -41,7 +41,7 @@ def server(says=GREETING, path=None):
             yield Source(socket_path=str(path)) if path else Source("127.0.0.1", listening.getsockname()[1])
         finally:
             listening.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(60)
 
 
 @pytest.mark.parametrize(
