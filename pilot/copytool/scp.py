@@ -191,7 +191,12 @@ class Scp(CopyTool):
             return
         ssh = [*before(setup, {}), *self._to(place)]
         with CONNECTIONS.to(_bare(place.login), ssh, kept, deadline, cancel) as connection:
-            yield connection
+            try:
+                yield connection
+            except CopyFailed as failed:
+                if connection and failed.kind is FailureKind.TIMEOUT:  # it may be the connection that hangs
+                    CONNECTIONS.forget(connection)
+                raise
 
     def _options(self, port: Sequence[str]) -> list[str]:
         ways = self._ways

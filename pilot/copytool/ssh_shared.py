@@ -87,9 +87,13 @@ class Connections:
 
     def drop(self, connection: Connection) -> None:
         """End a connection; the next step makes a new one."""
+        self.forget(connection)
+        connection.end()
+
+    def forget(self, connection: Connection) -> None:
+        """Have the next step make a new one; who uses this one may go on, and it ends when nobody does any more."""
         with self._lock:
             self._found = {key: one for key, one in self._found.items() if one is not connection}
-        connection.end()
 
     def close(self) -> None:
         """End all."""

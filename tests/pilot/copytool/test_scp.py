@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import time
 
 import pytest
@@ -213,6 +214,18 @@ class TestSftp(Server, ServedCopyToolKit):
             for path in broken:
                 path.unlink()
         assert caught.value.kind is FailureKind.NO_SUCH_FILE
+
+    def test_a_shared_connection_that_hangs_is_not_used_again(self, tool, storage):
+        self.put(storage, "a", CONTENT)
+        with tool._shared(scp.place_of(self.url(storage, "a")), Deadline(30), Cancel()) as shared:
+            os.killpg(shared.process.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(CopyFailed) as caught:
+                tool.stat(self.url(storage, "a"), Deadline(1))
+            assert caught.value.kind is FailureKind.TIMEOUT
+            assert tool.stat(self.url(storage, "a"), Deadline(30)).size == len(CONTENT)
+        finally:
+            shared.end()
 
     def test_a_storage_that_is_not_mounted_is_not_made_up(self, tool, storage, tmp_path):
         (tmp_path / "here").write_bytes(CONTENT)
