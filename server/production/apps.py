@@ -12,8 +12,10 @@ class ProductionConfig(AppConfig):
     verbose_name = "Production"
 
     def ready(self) -> None:
-        """Keep jobs out of the archive until it was seen what became of them."""
+        """Keep jobs out of the archive until it was seen what became of them, and replaced ones out of resets."""
         from server.production.steps.collect import position
+        from server.production.steps.retry import replaced
         from server.taskbuffer import followers
 
         followers.register("production.collect", position)
+        followers.register_owner("production.retry", replaced)

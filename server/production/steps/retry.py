@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -13,7 +13,7 @@ from pilot.contract.states import FINAL, JobState
 from server.production import jobs
 from server.production.door import move
 from server.production.limits import limits
-from server.production.models import Chunk, MergeGroup
+from server.production.models import Chunk, MergeGroup, TaskEvent
 from server.production.states import ACTIVE, ChunkState, GroupState, values
 
 SERVICE = "production.retry"
@@ -69,3 +69,18 @@ def _again(rows: Sequence[Chunk | MergeGroup]) -> int:
 def _still_failed(rows: Sequence[Chunk | MergeGroup]) -> list[Chunk | MergeGroup]:
     """Read rows again inside the transaction: their task may have been cancelled since, and their jobs are not ours."""
     return list(_failed(type(rows[0])._default_manager.filter(pk__in=[row.pk for row in rows]).select_for_update()))
+
+
+def replaced(tasks: Mapping[int, int | None]) -> dict[int, str]:
+    """Answer those of these jobs, given with their tasks, whose chunks or groups went on, or will, with other jobs."""
+    now = {number for owners in (Chunk, MergeGroup) for number in _jobs_of(owners, tasks)}
+    rest = {number: task for number, task in tasks.items() if task is not None and number not in now}
+    if not rest:
+        return {}
+    had = TaskEvent.objects.filter(task__in=set(rest.values()), job_id__in=rest).order_by()
+    words = "its production has given it up for another job"
+    return dict.fromkeys(had.values_list("job_id", flat=True), words)
+
+
+def _jobs_of(owners: type[Chunk] | type[MergeGroup], numbers: Mapping[int, int | None]) -> list[int]:
+    return list(owners._default_manager.filter(job_id__in=numbers).values_list("job_id", flat=True))

@@ -15,6 +15,7 @@ from django.utils import timezone
 from pilot.contract.codec import ContractError
 from pilot.contract.job import Role
 from pilot.contract.states import JobState
+from server.taskbuffer import followers
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import ArchivedJob, Job, JobFile, Ready
 from server.taskbuffer.resets import Reset, ResetJob
@@ -72,12 +73,14 @@ def preview(job_ids: Collection[int]) -> Outlook:
     Raises:
         ContractError: there are too many, or none.
     """
-    states: dict[int, str] = {}
+    states, replaced = dict[int, str](), dict[int, str]()
     for batch in _batches(_checked(job_ids)):
-        states.update(Job.objects.filter(pk__in=batch).values_list("pk", "state"))
-    good = [pk for pk in sorted(states) if states[pk] in RESETTABLE]
+        jobs = list(Job.objects.filter(pk__in=batch).only("pk", "state", "task_id"))
+        states.update((job.pk, job.state) for job in jobs)
+        replaced |= _replaced(jobs)
+    good = [pk for pk in sorted(states) if states[pk] in RESETTABLE and pk not in replaced]
     counted = {state: n for state in RESETTABLE if (n := sum(states[pk] == state for pk in good))}
-    return Outlook(tuple(good), counted, _refusals(job_ids, states))
+    return Outlook(tuple(good), counted, _refusals(job_ids, states, replaced))
 
 
 @transaction.atomic
@@ -95,15 +98,17 @@ def reset(job_ids: Collection[int], *, by: str, why: str, now: datetime | None =
     """
     if not why.strip() or len(why) > LONGEST:
         raise ContractError(f"why: give a reason of 1 to {LONGEST} characters", field_name="why")
-    at, numbers, states, done = now or timezone.now(), _checked(job_ids), dict[int, str](), list[int]()
+    at, numbers, done = now or timezone.now(), _checked(job_ids), list[int]()
+    states, replaced = dict[int, str](), dict[int, str]()
     record = Reset.objects.create(at=at, by=rows.cut(by, 80), why=why, jobs=0)
     for batch in _batches(numbers):
         jobs = list(Job.objects.select_for_update().filter(pk__in=batch).order_by("pk"))
         states.update((job.pk, job.state) for job in jobs)
-        back = [job for job in jobs if job.state in RESETTABLE]
+        replaced |= _replaced(jobs)
+        back = [job for job in jobs if job.state in RESETTABLE and job.pk not in replaced]
         _bring_back(record, back, at, by)
         done += [job.pk for job in back]
-    refused = _refusals(numbers, states)
+    refused = _refusals(numbers, states, replaced)
     if not done:
         number, words = next(iter(refused.items()))
         raise ContractError(f"job_ids: nothing can be reset; job {number}: {words}", field_name="job_ids")
@@ -210,14 +215,18 @@ def _unorder_files(attempts: Mapping[int, int]) -> None:
     unwritten.update(state=FileState.FAILED.value)
 
 
-def _refusals(numbers: Collection[int], states: Mapping[int, str]) -> dict[int, str]:
+def _replaced(jobs: Sequence[Job]) -> dict[int, str]:
+    return followers.replaced_by_owners({job.pk: job.task_id for job in jobs if job.state in RESETTABLE})
+
+
+def _refusals(numbers: Collection[int], states: Mapping[int, str], replaced: Mapping[int, str]) -> dict[int, str]:
     absent = set(numbers) - set(states)
     archived = set(ArchivedJob.objects.filter(pk__in=absent).values_list("pk", flat=True))
     said = {number: "it is in the archive" if number in archived else "there is no such job" for number in absent}
     for number, state in states.items():
         if state not in RESETTABLE:
             said[number] = f"it is {state}; only jobs that are {', '.join(RESETTABLE)} are reset"
-    return dict(sorted(said.items()))
+    return dict(sorted({**said, **replaced}.items()))
 
 
 def _checked(job_ids: Collection[int]) -> list[int]:

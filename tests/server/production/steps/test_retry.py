@@ -11,6 +11,7 @@ from server.production import logic
 from server.production.models import Chunk
 from server.production.steps import collect, retry, submit
 from server.taskbuffer import logic as taskbuffer
+from server.taskbuffer.logic import reset as resets
 from server.taskbuffer.models import Job
 from tests.server.production.conftest import failed
 
@@ -68,6 +69,22 @@ def test_a_job_that_a_person_tried_again_gets_no_second_one(failures):
     }
     collect.collect()
     assert Chunk.objects.get(job_id=first).state == "sent"
+
+
+def test_a_job_that_another_one_has_replaced_is_not_reset(failures):
+    chunks = Chunk.objects.filter(task=failures[0]).order_by("id")
+    first, second, *_ = chunks.values_list("job_id", flat=True)
+    taskbuffer.retry([first], by="person")
+    taskbuffer.kill([first], by="person")
+    assert retry.retry_failed() == 6
+    submit.submit_chunks()
+    taskbuffer.kill([second], by="person")
+    assert resets.preview([first, second]).jobs == (second,)
+    done = resets.reset(resets.numbers_of_task(failures[0].pk), by="person", why="the disk was full")
+    assert done.jobs == (second,)
+    assert done.refused == {first: "its production has given it up for another job"}
+    queued = Job.objects.filter(state="activated", task_id=failures[0].pk)
+    assert set(queued.values_list("pk", flat=True)) == set(chunks.values_list("job_id", flat=True))
 
 
 def test_many_retries_are_ordered_in_short_transactions(failures, monkeypatch):
