@@ -189,7 +189,9 @@ def _mariadb(address: Address, password: str, patience: int) -> dict[str, Any]:
         "connect_timeout": patience,
         "init_command": (
             "SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', default_storage_engine = InnoDB,"
-            f" time_zone = '+00:00', innodb_lock_wait_timeout = {patience}"
+            f" time_zone = '+00:00', innodb_lock_wait_timeout = {patience},"
+            # Once more: PyMySQL 1.1 connects again by itself after a loss, and says nothing of Django's then.
+            " SESSION tx_isolation = 'READ-COMMITTED'"
         ),
         **({"ssl": ssl} if ssl else {}),
     }

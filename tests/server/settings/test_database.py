@@ -33,6 +33,11 @@ def test_mariadb_has_two_names_and_may_be_at_a_socket(scheme, tmp_path):
     assert (found["ENGINE"], found["HOST"]) == ("django.db.backends.mysql", "/run/mysqld/mysqld.sock")
 
 
+def test_a_connection_that_the_driver_makes_anew_locks_no_gaps_either(tmp_path):
+    options = database_settings("mariadb://u@h/jobs", "", tmp_path, 30)["OPTIONS"]
+    assert options["init_command"].endswith(", SESSION tx_isolation = 'READ-COMMITTED'")
+
+
 def test_postgresql_may_be_at_a_socket(tmp_path):
     found = database_settings("postgresql://compass@/jobs?socket=/run/postgresql", "", tmp_path, 30)
     assert (found["HOST"], found["PORT"]) == ("/run/postgresql", "")
