@@ -73,14 +73,17 @@ def _still_failed(rows: Sequence[Chunk | MergeGroup]) -> list[Chunk | MergeGroup
 
 def replaced(tasks: Mapping[int, int | None]) -> dict[int, str]:
     """Answer those of these jobs, given with their tasks, whose chunks or groups went on, or will, with other jobs."""
-    now = {number for owners in (Chunk, MergeGroup) for number in _jobs_of(owners, tasks)}
-    rest = {number: task for number, task in tasks.items() if task is not None and number not in now}
+    owned = {number for owners in (Chunk, MergeGroup) for number in _jobs_of(owners, tasks)}
+    rest = {number: task for number, task in tasks.items() if task is not None and number not in owned}
     if not rest:
         return {}
-    had = TaskEvent.objects.filter(task__in=set(rest.values()), job_id__in=rest).order_by()
-    words = "its production has given it up for another job"
-    return dict.fromkeys(had.values_list("job_id", flat=True), words)
+    had = set(
+        TaskEvent.objects.filter(task__in=set(rest.values()), job_id__in=rest)
+        .order_by()
+        .values_list("job_id", flat=True)
+    )
+    return {number: "its production has given it up for another job" for number in rest if number in had}
 
 
-def _jobs_of(owners: type[Chunk] | type[MergeGroup], numbers: Mapping[int, int | None]) -> list[int]:
-    return list(owners._default_manager.filter(job_id__in=numbers).values_list("job_id", flat=True))
+def _jobs_of(owners: type[Chunk] | type[MergeGroup], numbers: Mapping[int, int | None]) -> set[int | None]:
+    return set(owners._default_manager.filter(job_id__in=numbers).values_list("job_id", flat=True))
