@@ -20,6 +20,8 @@ from server.harvester.values import ENDED, MOMENT, WorkerLine
 MOST = 5000
 #: What is over, or only said, is forgotten after that time.
 KEPT = timedelta(days=30)
+#: Objects and lists within each other, as in a body; a text in it may be JSON that is deeper.
+_MOST_LEVELS = 100
 #: Rows of one table that a run of the clean-up deletes.
 _BATCH = 5000
 
@@ -53,12 +55,18 @@ def beat(harvester: str, said: Mapping[str, Any] | None, *, now: datetime) -> No
     Harvester.objects.update_or_create(name=name_of(harvester), defaults={"heartbeat_at": now, **more})
 
 
-def _plain(value: Any) -> Any:
-    """Answer JSON that every database keeps: none of them has NUL or half of a surrogate pair in it."""
+def _plain(value: Any, levels: int = _MOST_LEVELS) -> Any:
+    """Answer JSON that every database keeps: none of them has NUL or half of a surrogate pair in it.
+
+    Raises:
+        ContractError: it is nested too deeply.
+    """
+    if not levels:
+        raise ContractError(f"what a Harvester says is nested deeper than {_MOST_LEVELS} levels")
     if isinstance(value, Mapping):
-        return {TEXT.read(str(key)): _plain(inner) for key, inner in value.items()}
+        return {TEXT.read(str(key)): _plain(inner, levels - 1) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
+        return [_plain(inner, levels - 1) for inner in value]
     return TEXT.read(value) if isinstance(value, str) else value
 
 

@@ -29,7 +29,7 @@ MOST_DAYS = 366
 def preview_retry_rules(request: HttpRequest, identity: Identity) -> HttpResponse:
     """Answer what the rules would have done with the failures of the last ``days``; with ``disabled=1`` all rules."""
     text = request.GET.get("days", "7")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_DAYS):
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MOST_DAYS):
         return refusal(request, f"days: {text!r} is not a whole number from 1 to {MOST_DAYS}")
     found = taskbuffer.retry_preview(days=int(text), disabled=request.GET.get("disabled") == "1")
     return envelope(

@@ -141,6 +141,15 @@ def test_a_name_that_is_none_is_refused(name):
         logic.beat(name, None, now=NOW)
 
 
+def test_what_is_nested_too_deeply_is_refused_however_it_came():
+    deep = json.loads('{"a":' * 900 + "1" + "}" * 900)
+    with pytest.raises(ContractError, match="nested deeper than 100 levels"):
+        logic.beat("H1", deep, now=NOW)
+    with pytest.raises(ContractError, match="nested deeper than 100 levels"):
+        logic.metrics_said("H1", [[None, "host1", deep]], now=NOW)
+    assert not ServiceMetric.objects.exists()
+
+
 def test_too_many_entries_are_refused_and_not_cut():
     with pytest.raises(ContractError, match="workers: 5001 entries; at most 5000"):
         logic.workers_said("H1", [WORKER] * 5001, now=NOW)

@@ -43,7 +43,7 @@ def test_the_failures_of_the_last_days_are_judged_by_the_rules(ask, monkeypatch)
     assert logic.retry([job_id], by="test") == {}
 
 
-@pytest.mark.parametrize("days", ["0", "367", "-1", "1.5", "x", "9" * 20])
+@pytest.mark.parametrize("days", ["0", "367", "-1", "1.5", "x", "9" * 20, "0" * 8 + "1" + "9" * 11])
 def test_days_that_are_none_are_refused(ask, days):
     found = ask(f"?days={days}")
     assert not found["success"]
