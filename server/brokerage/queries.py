@@ -124,6 +124,7 @@ def _place(orders: Sequence[JobOrder]) -> list[JobOrder]:
         if not choice.queue:
             raise ContractError(f"jobs[{at}]: computingSite: {choice.words}", field_name="computingSite")
         placed[at] = at_queue(orders[at], world.queues.facts[choice.queue])
+    readings.count_sent(placement.placed)
     return placed
 
 

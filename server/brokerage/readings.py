@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -192,6 +193,17 @@ SHARES = Remembered(_shares, seconds=1.0)
 RUNNING = Remembered(_running, seconds=10.0)
 STANDING = Remembered(_standing, seconds=1.0)
 QUEUED = Remembered(queued_now, seconds=1.0)
+
+
+def count_sent(jobs: Mapping[str, int]) -> None:
+    """Count so many jobs as queued at queues, to which they were just sent, until what is queued is counted anew.
+
+    Else those that come one by one in the meantime would all go to the same queue.
+    """
+    facts = cast("dict[str, Load]", LOADS.of(None).facts)
+    for queue, number in jobs.items():
+        load = facts.get(queue, Load())
+        facts[queue] = replace(load, queued=load.queued + number)
 
 
 def forget() -> None:

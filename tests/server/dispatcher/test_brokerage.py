@@ -68,6 +68,11 @@ def test_many_jobs_without_a_queue_are_spread(two, manager):
     assert Counter(Job.objects.filter(pk__in=numbers).values_list("queue", flat=True)) == {"BIG": 5, "LOCAL": 5}
 
 
+def test_jobs_that_come_one_by_one_are_spread_too(two, manager):
+    numbers = [number for _ in range(6) for number in submitted(manager, queue="")]
+    assert Counter(Job.objects.filter(pk__in=numbers).values_list("queue", flat=True)) == {"BIG": 3, "LOCAL": 3}
+
+
 def test_a_job_that_no_queue_takes_is_refused_with_the_remedy(two, manager):
     words = refused(manager, queue="", cores=48)
     assert "jobs[0]: computingSite: no queue of 3 takes the job (2 -cpucore, 1 -status)" in words
