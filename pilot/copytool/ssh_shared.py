@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,6 +29,8 @@ HOLD, SHARED = "env LC_ALL=C sh -c 'echo shared; exec cat >/dev/null'", b"shared
 LOST = 255
 #: Bytes of the longest folder for a socket: the system takes addresses of 107, and ssh puts 20 after the name.
 LONGEST = 80
+#: What ssh would read otherwise in the name of a folder: blanks, quotes, signs of variables.
+SPECIAL = re.compile(r"[\s%$~\"'\\#]")
 
 
 class Connection:
@@ -154,7 +157,7 @@ def _socket_in(folder: str) -> Sequence[str]:
 def _connect(login: str, ssh: Sequence[str], deadline: Deadline, cancel: Cancel) -> Optional[Connection]:
     """Begin a connection, and wait until it is there; ``None`` when this host does not let one be shared."""
     folder = tempfile.mkdtemp(prefix="ssh-")
-    if len(os.fsencode(folder)) > LONGEST:
+    if len(os.fsencode(folder)) > LONGEST or SPECIAL.search(folder):
         shutil.rmtree(folder)
         return None
     with tempfile.TemporaryFile() as errors:

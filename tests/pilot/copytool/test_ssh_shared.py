@@ -118,6 +118,16 @@ def test_a_folder_whose_name_is_too_long_for_a_socket_is_not_taken(connections, 
     assert list(long.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["two words", "100%", "$HOME", '"'])
+def test_a_folder_whose_name_ssh_would_read_otherwise_is_not_taken(connections, ssh, tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name))
+    monkeypatch.setattr(ssh_shared, "LONGEST", 1000)
+    with to(connections, ssh(HOST)) as none:
+        assert none is None
+    assert list((tmp_path / name).iterdir()) == []
+
+
 def test_why_there_is_no_connection_is_told(connections, ssh):
     words = ssh("echo 'ssh: connect to host h port 22: Connection refused' >&2; exit 255")
     with pytest.raises(CopyFailed, match="refused") as caught, to(connections, words):
