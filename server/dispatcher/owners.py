@@ -29,7 +29,7 @@ def as_their_own(identity: Identity, orders: Sequence[JobOrder]) -> Sequence[Job
     """Put a user's name and label on what it submits; a production may submit in anybody's name.
 
     Raises:
-        ContractError: a user submits in another name, or what only a production may.
+        ContractError: a user submits in another name, or what only a production may, such as to choose a share.
     """
     if identity.role is not Role.USER:
         return orders
@@ -45,4 +45,8 @@ def _own(person: str, order: JobOrder, at: int) -> JobOrder:
     if label not in LABELS:
         name = f"jobs[{at}].prodSourceLabel"
         raise ContractError(f"{name}: {label!r} is not one of a user's: {', '.join(LABELS)}", field_name=name)
+    if order.share:  # by which it would go before others, and past its own limits
+        name = f"jobs[{at}].gshare"
+        words = f"{name}: a user's jobs have the share of their kind, not {order.share!r}; leave it out"
+        raise ContractError(words, field_name=name)
     return order._replace(spec=replace(spec, user=person, label=label))

@@ -29,7 +29,11 @@ def test_what_a_user_submits_is_its_own_and_called_a_users(label, kept):
 
 @pytest.mark.parametrize(
     ("spec", "words"),
-    [({"user": "bob"}, "prodUserName: 'bob' is not 'alice'"), ({"label": "install"}, "'install' is not one of a user")],
+    [
+        ({"user": "bob"}, "prodUserName: 'bob' is not 'alice'"),
+        ({"label": "install"}, "'install' is not one of a user"),
+        ({"share": "Test"}, r"jobs\[1\].gshare: a user's jobs have the share of their kind, not 'Test'; leave it out"),
+    ],
 )
 def test_a_user_submits_neither_for_others_nor_as_a_production(spec, words):
     with pytest.raises(ContractError, match=words) as caught:
