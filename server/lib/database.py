@@ -15,6 +15,9 @@ def unfit() -> str:
         connection.ensure_connection()
     except OperationalError as wrong:
         return f"COMPASS_SERVER_DATABASE: the database does not answer: {' '.join(str(wrong).split())}"
+    except OSError as wrong:  # PyMySQL's, which does not name it
+        words = "a file that ssl_ca, ssl_cert or ssl_key names cannot be used"
+        return f"COMPASS_SERVER_DATABASE: {words}: {wrong.strerror or wrong}"
     judge = {"postgresql": _unfit_postgresql, "mysql": _unfit_mariadb}.get(connection.vendor)
     return judge() if judge else ""
 

@@ -43,8 +43,16 @@ def test_one_that_cannot_is_told_with_the_remedy(db, monkeypatch, answers, words
         assert words in unfit()
 
 
-def test_one_that_does_not_answer_is_told_without_its_password(tmp_path):
-    done = command(tmp_path / "home", "init", COMPASS_SERVER_DATABASE="postgresql://u:hidden@127.0.0.1:1/x")
+@pytest.mark.parametrize(
+    ("word", "address", "words"),
+    [
+        ("serve", "postgresql://u:hidden@127.0.0.1:1/x", "the database does not answer: "),
+        ("init", "mariadb://u:hidden@127.0.0.1:1/x?ssl_ca=/nowhere.pem", "a file that ssl_ca, ssl_cert or ssl_key "),
+    ],
+)
+def test_one_that_does_not_answer_is_told_without_its_password(tmp_path, word, address, words):
+    (tmp_path / "secret_key").write_text("of a home that was initialized")
+    done = command(tmp_path, word, COMPASS_SERVER_DATABASE=address)
     assert done.returncode == 1
-    assert "COMPASS_SERVER_DATABASE: the database does not answer: " in done.stderr
+    assert done.stderr.startswith(f"CommandError: COMPASS_SERVER_DATABASE: {words}")
     assert "hidden" not in done.stderr

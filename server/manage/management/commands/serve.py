@@ -12,6 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from server.accounts.certificates import secret_in
 from server.lib import ed25519
+from server.lib.database import unfit
 from server.manage import process
 
 
@@ -39,6 +40,8 @@ class Command(BaseCommand):
             secret_in(settings.ENVIRONMENT.front_secret_file)
         except OSError as wrong:
             raise CommandError(f"COMPASS_SERVER_FRONT_SECRET_FILE: {wrong.filename}: {wrong.strerror}") from wrong
+        if words := unfit():
+            raise CommandError(words)
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError("the database is older than the program; run `compass-server init` first")
