@@ -39,6 +39,7 @@ http {{
     ssl_verify_client optional;
     location / {{
       proxy_pass http://127.0.0.1:{backend};
+      client_max_body_size 32m;
       proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Request-Id $request_id;

@@ -47,12 +47,16 @@ def front(request, server):
         yield front
 
 
-def ask(front, person=None, **headers):
-    """Ask who the caller is; answer the status, and the name or the words."""
+def reach(front, person=None):
     context = ssl.create_default_context(cafile=str(front.authority.file))
     if person is not None:
         context.load_cert_chain(person)
-    line = HTTPSConnection("127.0.0.1", front.port, context=context, timeout=60)
+    return HTTPSConnection("127.0.0.1", front.port, context=context, timeout=60)
+
+
+def ask(front, person=None, **headers):
+    """Ask who the caller is; answer the status, and the name or the words."""
+    line = reach(front, person)
     try:
         line.request("GET", WHO, headers={"Accept": "application/json", **headers})
         answer = line.getresponse()
@@ -98,6 +102,15 @@ def test_a_certificate_of_another_authority_is_not_taken(front, tmp_path):
 def test_a_token_goes_through(front, server):
     token = (server.home / "pilot.token").read_text().strip()
     assert ask(front, Authorization=f"Bearer {token}") == (200, "pilot")
+
+
+def test_a_large_call_goes_through(front):
+    line = reach(front)
+    try:
+        line.request("POST", "/server/panda/isAlive", b"x" * 2**21)
+        assert line.getresponse().read() == b"alive=yes"
+    finally:
+        line.close()
 
 
 def test_a_proxy_is_its_person_in_front_of_apache(front, alice):
