@@ -55,7 +55,9 @@ class Environment:
     purge_after: int = key(0, low=0, help="Seconds after its end at which an archived job is forgotten; 0: never.")
     offline_timeout: int = key(172800, low=10, help="Seconds that a job may stand in a queue that is offline.")
     body_limit: int = key(32 * 2**20, low=2**16, help="Largest request body in bytes, as sent and as unpacked.")
-    upload_limit: int = key(768 * 2**20, low=2**20, help="Largest file of sources that a user sends, in bytes.")
+    upload_limit: int = key(
+        32 * 2**20, low=2**20, help="Largest file of sources that a user sends, in bytes; body_limit holds for it, too."
+    )
     upload_days: int = key(7, low=1, help="Days for which files that users send are kept.")
     database_timeout: int = key(30, low=1, help="Seconds that a writer waits for another one before it gives up.")
     url: str = key("", help="Address at which pilots reach this server; the factory hands it to them.")
