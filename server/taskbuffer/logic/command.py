@@ -54,9 +54,7 @@ def command(job_id: int, text: str) -> None:
 
 
 @transaction.atomic
-def was_shown(
-    job_id: int, attempt: int, looks: Sequence[str], text: str = "", queues: Collection[str] = ()
-) -> None:
+def was_shown(job_id: int, attempt: int, looks: Sequence[str], text: str = "", queues: Collection[str] = ()) -> None:
     """Tell a pilot no more to look at something: it has shown it, or been told by an answer that it will not confirm.
 
     Nothing happens when the job is at another attempt, or nobody waits for any of them: a report may come twice.
