@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -79,7 +80,7 @@ def _with(queue: QueueFacts, field: str, text: str, change: str) -> QueueFacts:
     kinds = {one.name: str(one.type) for one in fields(QueueFacts)}
     kind = kinds.get(field, "")
     value: object = text
-    if kind == "int" and text.lstrip("-").isdigit():
+    if kind == "int" and re.fullmatch(r"-?[0-9]{1,18}", text):
         value = int(text)
     elif kind == "bool" and text in ("true", "false"):
         value = text == "true"

@@ -50,6 +50,7 @@ def test_a_queue_may_be_given_other_values():
         ("A=on", "give QUEUE=off"),
         ("A.corse=4", "corse is no field; did you mean cores"),
         ("A.cores=many", "'many' is of another kind than int"),
+        ("A.cores=--3", "'--3' is of another kind than int"),
     ],
 )
 def test_a_change_that_cannot_be_meant_is_named(change, words):
