@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilot.contract.states import FINAL, MOVES, REPORTABLE, RETRIES, WITH_PILOT, JobState, may_follow
+from pilot.contract.states import FINAL, MOVES, REPORTABLE, RESETS, RETRIES, WITH_PILOT, JobState, may_follow
 
 S = JobState
 #: Where a submitted job begins: placed later, waiting for its inputs, or ready at once.
@@ -31,9 +31,13 @@ def test_no_living_state_is_a_trap(state):
     assert reachable({state}, MOVES - RETRIES) & FINAL
 
 
-@pytest.mark.parametrize("state", [S.FINISHED, S.CANCELLED, S.CLOSED], ids=lambda state: state.value)
-def test_nothing_moves_out_of_a_good_or_ordered_end(state):
-    assert not [after for before, after in MOVES if before is state]
+def test_nothing_moves_out_of_a_good_end():
+    assert not [after for before, after in MOVES if before is S.FINISHED]
+
+
+@pytest.mark.parametrize("state", [S.CANCELLED, S.CLOSED], ids=lambda state: state.value)
+def test_only_a_reset_moves_a_job_out_of_an_ordered_end(state):
+    assert {(before, after) for before, after in MOVES if before is state} == {(state, S.ACTIVATED)} <= RESETS
 
 
 def test_a_failed_job_may_only_be_tried_again():
