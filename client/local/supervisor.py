@@ -180,7 +180,9 @@ class Supervisor:
     def _clean_up(self, part: Part) -> None:
         if not part.afterwards:
             return
-        with part.log.open("ab") as log:
+        # The system's folder may have been removed: what still runs is to be stopped all the same.
+        log_file = part.log if part.log.parent.is_dir() else Path(os.devnull)
+        with log_file.open("ab") as log:
             done = subprocess.run(
                 part.afterwards, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=part.environment, check=False
             )

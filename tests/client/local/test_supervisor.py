@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,16 @@ def test_a_clean_up_that_fails_is_told_with_its_log(start):
     system = start(afterwards="raise SystemExit(1)", server=LIVE)
     system.until("server started")
     assert any("not ended; see" in line for line in system.stop())
+
+
+def test_all_parts_are_stopped_even_when_the_systems_folder_was_removed(start, tmp_path):
+    system = start(afterwards="raise SystemExit(1)", server=LIVE, services=LIVE)
+    system.until("services started")
+    pids = system.pids()
+    shutil.rmtree(tmp_path)
+    said = [line.split(" ", 1)[1] for line in system.stop()]
+    assert said[-1] == "server stopped"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
 
 
 def test_what_a_killed_supervisor_left_is_ended_by_the_next_one(start):
