@@ -11,9 +11,10 @@ import pytest
 
 from tests.budget import TimeBudget, read_budgets
 from tests.order import put_in_order
-from tests.racy import SecondTurns
+from tests.racy import SecondTurns, answer_at_once
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGINT, signal.SIGQUIT):
         # A shell lets what it runs in the background ignore these, and our programs would inherit that.
@@ -23,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # Tests made from sets must have one order in all processes, or xdist refuses to share them out.
         os.environ.setdefault("PYTHONHASHSEED", "0")
     config.pluginmanager.register(SecondTurns(), "second-turns")
+    answer_at_once(config)
     if config.getoption("markexpr") == "campaign":
         return  # these take the time that they take
     config.pluginmanager.register(TimeBudget(read_budgets(Path(__file__).with_name("budget.toml"))), "time-budget")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from types import SimpleNamespace
+
 import pytest
 
-from tests.racy import TOLERATED, Racy, Turns, are_too_many, as_lines
+from tests.racy import TOLERATED, Racy, Turns, answer_at_once, are_too_many, as_lines
 
 
 def some(number):
@@ -39,6 +42,15 @@ def test_one_more_than_tolerated_is_too_many_and_that_is_said():
     assert not are_too_many(some(TOLERATED))
     assert are_too_many(some(TOLERATED + 1))
     assert list(as_lines(some(TOLERATED + 1)))[-1].endswith("MORE THAN 3, SO THIS RUN FAILS")
+
+
+def test_a_process_that_runs_tests_is_answered_at_once(pytestconfig):
+    with socket.socket() as asking:
+        answer_at_once(SimpleNamespace(failures_db=SimpleNamespace(sock=asking), workerinput={}))
+        assert asking.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    answer_at_once(SimpleNamespace())  # without the plugin, or its sockets
+    if hasattr(pytestconfig, "workerinput"):
+        assert pytestconfig.failures_db.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 CONFTEST = """
