@@ -67,8 +67,8 @@ def words_of(report: pytest.TestReport) -> str:
 def answer_at_once(config: pytest.Config) -> None:
     """Have a process that runs tests told at once how many turns a test has had.
 
-    pytest-rerunfailures asks the process that reports in two small pieces before each test; the second would wait for an
-    acknowledgement of the first, 40 ms.
+    pytest-rerunfailures asks the process that reports in two small pieces before each test; the second would wait for
+    an acknowledgement of the first, 40 ms.
     """
     asking = getattr(getattr(config, "failures_db", None), "sock", None)
     if asking is not None and hasattr(config, "workerinput"):
