@@ -359,7 +359,7 @@ def test_the_same_program_says_what_did_not_come_and_what_is_wrong(site, tmp_pat
 def test_the_commands_of_the_page_say_what_it_shows(site, tmp_path):
     site.has("mDST-278473-1-7.root", b"a muon on its way")
     text = (ROOT / "doc/howto/stage-files.md").read_text()
-    for name, description in zip(("queue", "storages"), re.findall(r"```json\n(.*?)```", text, re.DOTALL), strict=True):
+    for name, description in zip(("queue", "storages"), re.findall(r"```json\n(.*?)```", text, re.DOTALL)):
         (tmp_path / f"{name}.json").write_text(description.replace("/storage", str(site.store)))
     (shown,) = re.findall(r"```console\n\$ pilot (stage-in .*?)```", text, re.DOTALL)
     command, *expected = shown.splitlines()
