@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 LOCK, READY, WRONG, SEEN = "lock", "ready", "wrong", "rank-"
 #: The last rank of a node begins so many seconds after the first one's payload has ended, or is not waited for.
 LATEST = 60.0
+#: How often a folder is made that others, who need it no more, remove at the same moment.
+TRIES = 100
 #: Wait between two looks whether a service is ready: at first, and at most. It tells nobody when it is.
 PAUSE, LONGEST_PAUSE = 0.05, 2.0
 #: Seconds that a service has to end, that one look at it may take, and that others wait longer than who starts it.
@@ -128,21 +130,35 @@ class Node:
                 break
             if os.fstat(file.fileno()).st_nlink:  # else it was removed by those who came before us: they are gone
                 self._lock = file
+                self._count()  # not before: who ends everything as soon as all are here has to wait for the lock, too
                 return
             file.close()
+        self._count()
         words = f"the services of the node were not ready in {seconds:g} s"
         raise JobFailed(ErrorCode.SERVICE_NOT_AVAILABLE, words)
 
-    def _open(self) -> IO[str]:
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not is_own(self.folder):
-                raise JobFailed(ErrorCode.MKDIR, f"{self.folder} is not this account's own")
+    def _count(self) -> None:
+        """Say that one more rank of the node has come."""
+        with contextlib.suppress(OSError):
             (self.folder / f"{SEEN}{os.getpid()}").touch(mode=0o600)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            return os.fdopen(os.open(self.folder / LOCK, flags, 0o600), "r+")
-        except OSError as wrong:
-            raise JobFailed(ErrorCode.MKDIR, f"{self.folder}: {wrong.strerror}") from wrong
+
+    def _open(self) -> IO[str]:
+        for _ in range(TRIES):
+            try:
+                return self._opened()
+            except FileNotFoundError:  # those who came before us have removed the folder just now: make it again
+                continue
+            except OSError as wrong:
+                raise JobFailed(ErrorCode.MKDIR, f"{self.folder}: {wrong.strerror}") from wrong
+        raise JobFailed(ErrorCode.MKDIR, f"{self.folder}: it was removed {TRIES} times")
+
+    def _opened(self) -> IO[str]:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not is_own(self.folder):
+            self.folder.lstat()  # it is not ours, or it is gone
+            raise JobFailed(ErrorCode.MKDIR, f"{self.folder} is not this account's own")
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.fdopen(os.open(self.folder / LOCK, flags, 0o600), "r+")
 
     def _start_all(self) -> None:
         try:

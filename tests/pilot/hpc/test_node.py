@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -127,6 +128,27 @@ def test_a_service_ends_when_the_rank_is_told_to(tmp_path, told):
         process.stderr.read()
     assert made.report(0).problem.code is ErrorCode.ALLOCATION_LOST
     assert told.read_text() == "begins\nends\n"
+
+
+def test_a_folder_that_others_remove_while_a_rank_goes_in_is_made_anew(tmp_path):
+    folder, stopped, codes = tmp_path / "node", threading.Event(), set()
+
+    def remove():
+        while not stopped.is_set():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    for _ in range(200):
+        node = Node(folder, [NodeService("db", ("/bin/true",), seconds=9.0)], {})
+        try:
+            node._take_lock()
+        except JobFailed as failed:
+            codes.add(failed.code)
+        node.leave()
+    stopped.set()
+    remover.join()
+    assert not codes
 
 
 def test_a_folder_of_somebody_elses_is_not_used(tmp_path):
