@@ -57,7 +57,6 @@ define fill
 	@echo "Filling $(VENV) from requirements/$(1).txt ..."
 	@$(INSTALL) -r requirements/$(1).txt >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log >&2; exit 1; }
 	@$(PIP) install --no-deps --no-build-isolation --editable . >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log >&2; exit 1; }
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $@
 endef
 

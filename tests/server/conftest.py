@@ -23,6 +23,24 @@ django.setup()
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, for tests alone
 
 
+HERE = Path(__file__).parent
+#: Folders whose tests with a database are about rows and statements, which no second Python makes different.
+ABOUT_ROWS = ("dataservice", "monitor", "production", "taskbuffer", "test_admin.py")
+
+
+def _is_about_rows(item):
+    where = item.path.relative_to(HERE).parts[0] if HERE in item.path.parents else ""
+    uses_database = {"db", "transactional_db"} & set(item.fixturenames) or item.get_closest_marker("django_db")
+    return where in ABOUT_ROWS and uses_database
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if _is_about_rows(item):
+            item.add_marker(pytest.mark.one_python)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_database_without_asking(django_db_blocker):
     """A test that uses the database says so with the `db` or `transactional_db` fixture."""

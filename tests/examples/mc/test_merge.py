@@ -14,6 +14,8 @@ from compass_mc.root_file import Table, TableWriter, reading
 
 from tests.examples.mc.chunk_files import PHAST, RUN, SLOT
 
+pytestmark = pytest.mark.one_python
+
 KINDS = {"mdst": "mdst", "histograms": "histograms", "event-dump": "event_dump"}
 
 

@@ -11,6 +11,8 @@ from matplotlib.image import imread
 
 from tests.examples.mc.chunk_files import PHAST, RUN, SLOT
 
+pytestmark = pytest.mark.one_python
+
 
 def run_plot(source, output) -> int:
     return cli.main(["plot", "--histograms", str(source), "--output", str(output)])
