@@ -32,7 +32,9 @@ def test_the_phases_of_a_test_are_one_test_and_their_times_add_up():
     assert add_up(phases, BUDGETS) == [Spent("tests", 10.0, tests=2, seconds=7.0)]
 
 
-@pytest.mark.parametrize(("seconds", "verdict"), [(10, ""), (11, "OVER BUDGET"), (16, "FAR OVER BUDGET")])
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(10, ""), (11, "OVER BUDGET"), (20, "OVER BUDGET"), (21, "FAR OVER BUDGET")]
+)
 def test_only_far_over_budget_is_called_far(seconds, verdict):
     assert Spent("tests", 10.0, tests=1, seconds=seconds).verdict == verdict
 
@@ -54,3 +56,4 @@ def test_a_run_fails_when_a_folder_takes_far_too_long(pytester, budget, status):
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:django")
     assert result.ret == status
     result.stdout.fnmatch_lines(["*time budget*", "folder*", ". *1*", "*1 passed*"])
+    assert ("This run FAILS by its time budgets" in result.stdout.str()) == (status != pytest.ExitCode.OK)
