@@ -1,16 +1,28 @@
-"""What a system's rows and files say after everything is over: no job lost, none done twice, no event missing."""
+"""What a system's rows and files say after everything is over: no job lost, none done twice, no event missing.
+
+`wrongs` reads what the task buffer has written and needs to know nothing else; `complaints` adds what a whole task is.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
-FINAL = ("finished", "failed", "cancelled", "closed")
+from pilot.contract.states import FINAL, RETRIES, WITH_PILOT, JobState, may_follow
+
+STATES = frozenset(state.value for state in JobState)
+ENDS = frozenset(state.value for state in FINAL)
+LIVES = frozenset(state.value for state in WITH_PILOT)
+#: Where a job begins.
+BEGINS = frozenset({"pending", "defined", "waiting", "assigned", "activated"})
+#: Before the queue, and behind the pilot.
+WAITS = STATES - ENDS - LIVES - {"activated"}
 
 
 class Move(NamedTuple):
@@ -19,6 +31,28 @@ class Move(NamedTuple):
     attempt: int
     before: str
     after: str
+
+
+class Try(NamedTuple):
+    """One attempt; ``reported`` says that a final report of its pilot ended it."""
+
+    job: int
+    number: int
+    state: str
+    request: str
+    nth: int
+    reported: bool
+
+
+class File(NamedTuple):
+    """An output or log as it was ordered, and what was registered of it by which attempt."""
+
+    job: int
+    lfn: str
+    role: str
+    state: str
+    may_be_missing: bool
+    attempt: int | None
 
 
 class Rows:
@@ -53,13 +87,197 @@ class Rows:
         return moves
 
 
+@dataclass(frozen=True)
+class Ledger:
+    """All that the task buffer has written, by job."""
+
+    jobs: dict[int, tuple[str, int]]  # state and attempt
+    moves: dict[int, list[Move]]
+    tries: dict[int, list[Try]]
+    files: dict[int, list[File]]
+    ready: list[int]
+    live: list[tuple[int, int, str]]  # job, attempt, state
+    waiting: list[tuple[int, str]]
+    reports: list[tuple[int, int]]  # job, attempt
+
+
+def read_ledger(rows: Rows) -> Ledger:
+    """Read everything once."""
+    tries = rows.read("SELECT job_id, number, state, request_id, nth, digest <> '' FROM taskbuffer_attempt")
+    files = rows.read(
+        "SELECT job_id, lfn, role, state, may_be_missing, attempt FROM taskbuffer_jobfile WHERE role <> 'input'"
+    )
+    reports = "SELECT a.job_id, a.number FROM taskbuffer_jobreport r JOIN taskbuffer_attempt a ON a.id = r.attempt_id"
+    return Ledger(
+        jobs={
+            job: (state, attempt) for job, state, attempt in rows.read("SELECT id, state, attempt FROM taskbuffer_job")
+        },
+        moves=rows.moves(),
+        tries=_by_job(Try(*row) for row in tries),
+        files=_by_job(File(*row) for row in files),
+        ready=[job for (job,) in rows.read("SELECT job_id FROM taskbuffer_ready")],
+        live=[(row[0], row[1], row[2]) for row in rows.read("SELECT job_id, attempt, state FROM taskbuffer_live")],
+        waiting=[(row[0], row[1]) for row in rows.read("SELECT job_id, state FROM taskbuffer_waiting")],
+        reports=[(row[0], row[1]) for row in rows.read(reports)],
+    )
+
+
+def _by_job(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.job].append(row)
+    return found
+
+
+def wrongs(rows: Rows, *, over: bool = True) -> list[str]:
+    """Answer everything that the task buffer's rows must not say; what they say is in the words.
+
+    Args:
+        rows: The tables.
+        over: All jobs have ended; otherwise they may be on their way.
+    """
+    ledger = read_ledger(rows)
+    rules = (_ways, _numbers, _given, _ended_tries, _requests, _outputs, _registered, _standing, _reported)
+    found = [words for rule in rules for words in rule(ledger)]
+    return [*found, *(_unended(ledger) if over else ())]
+
+
+def _unended(ledger: Ledger) -> Iterator[str]:
+    for job, (state, _) in ledger.jobs.items():
+        if state not in ENDS:
+            yield f"job {job} has not ended, it is {state}"
+
+
+def _ways(ledger: Ledger) -> Iterator[str]:
+    """Every job came to where it is by moves of the table, without a gap: what has finished stays so for ever."""
+    for job in ledger.moves.keys() - ledger.jobs.keys():
+        yield f"job {job} has moves, and no row"
+    for job, (state, _) in ledger.jobs.items():
+        seen = ledger.moves.get(job, [])
+        befores, afters = [move.before for move in seen], [move.after for move in seen]
+        if befores != ["", *afters[:-1]]:
+            yield f"job {job}: its moves are no chain: {seen}"
+        if afters[:1] == [] or afters[0] not in BEGINS:
+            yield f"job {job} did not begin with any of {sorted(BEGINS)}: {afters[:1]}"
+        if afters[-1:] != [state]:
+            yield f"job {job} is {state}, and its moves are {afters}"
+        for _, before, after in seen[1:]:
+            if not {before, after} <= STATES or not may_follow(JobState(before), JobState(after)):
+                yield f"job {job} moved from {before} to {after}, which is not in the table"
+
+
+def _numbers(ledger: Ledger) -> Iterator[str]:
+    """A job is at one attempt more after each return to the queue; one less only where a reset was undone."""
+    for job, (_, attempt) in ledger.jobs.items():
+        may_be = {1}
+        for move in [*ledger.moves.get(job, []), Move(attempt, "", "")]:
+            if move.attempt not in may_be:
+                yield f"job {job}: {move} is of attempt {move.attempt}, and not of {sorted(may_be)}"
+                break
+            may_be = {move.attempt}
+            if move.after == "activated" and move.before in LIVES | ENDS:
+                may_be = {move.attempt + 1}
+            elif move.before == "activated" and move.after in ENDS:
+                may_be = {move.attempt, move.attempt - 1}
+
+
+def _given(ledger: Ledger) -> Iterator[str]:
+    """Each attempt was given to a pilot once: one move to ``sent``, and one row."""
+    for job in ledger.moves.keys() | ledger.tries.keys():
+        sent = Counter(move.attempt for move in ledger.moves.get(job, []) if move.after == "sent")
+        rows = Counter(one.number for one in ledger.tries.get(job, []))
+        for number, times in sent.items():
+            if times > 1:
+                yield f"attempt {job}.{number} was given {times} times"
+        if sent.keys() != rows.keys() or max(rows.values(), default=1) > 1:
+            yield f"job {job}: the attempts {sorted(sent)} were given, and there are rows of {sorted(rows.elements())}"
+
+
+def _ended_tries(ledger: Ledger) -> Iterator[str]:
+    """Each attempt ended once, as its move says; the one that a pilot has is where its job is."""
+    for job, tries in ledger.tries.items():
+        moves, (state, attempt) = ledger.moves.get(job, []), ledger.jobs.get(job, ("", 0))
+        for one in tries:
+            ends = [move for move in moves if move.attempt == one.number and _ends_try(move)]
+            wanted = [_end_of(move) for move in ends] or ([state] if attempt == one.number else [])
+            if wanted != [one.state]:
+                yield f"attempt {job}.{one.number} is {one.state}; its ends are {wanted}"
+
+
+def _ends_try(move: Move) -> bool:
+    return move.before in LIVES | {"merging"} and (move.after in ENDS or move.after == "activated")
+
+
+def _end_of(move: Move) -> str:
+    """A pilot that was lost has failed, whatever becomes of the job."""
+    retry = move.after == "activated" and (JobState(move.before), JobState.ACTIVATED) in RETRIES
+    return "failed" if retry else move.after
+
+
+def _requests(ledger: Ledger) -> Iterator[str]:
+    """The same request for work was answered once."""
+    asked = Counter((one.request, one.nth) for tries in ledger.tries.values() for one in tries)
+    for (request, nth), times in asked.items():
+        if times > 1:
+            yield f"request {request} was given {times} jobs as its number {nth}"
+
+
+def _outputs(ledger: Ledger) -> Iterator[str]:
+    """What a finished job had to write was registered by its last attempt; outputs of other jobs were not."""
+    for file in (file for files in ledger.files.values() for file in files if file.role == "output"):
+        state, attempt = ledger.jobs.get(file.job, ("", 0))
+        missing = file.state == "nooutput" and file.may_be_missing
+        stored = file.state == "ready" and file.attempt == attempt
+        if state == "finished" and not (stored or missing):
+            yield f"output {file.lfn} of job {file.job} is {file.state}, by attempt {file.attempt} of {attempt}"
+        if state != "finished" and file.state == "ready":
+            yield f"output {file.lfn} was registered, and job {file.job} is {state}"
+
+
+def _registered(ledger: Ledger) -> Iterator[str]:
+    """Each file was registered once, and each attempt has one log at most."""
+    for job, files in ledger.files.items():
+        stored = [file for file in files if file.state == "ready"]
+        for lfn, times in Counter(file.lfn for file in stored).items():
+            if times > 1:
+                yield f"{lfn} of job {job} was registered {times} times"
+        for number, times in Counter(file.attempt for file in stored if file.role == "log").items():
+            if times > 1:
+                yield f"attempt {job}.{number} has {times} logs"
+
+
+def _standing(ledger: Ledger) -> Iterator[str]:
+    """A job is queued, with a pilot, waiting, or over: it has the one small row of that, and no other.
+
+    The row of a job that a pilot has is the lease of its attempt: who gives the attempt up takes it away.
+    """
+    wanted = [
+        ("ready", Counter(ledger.ready), [job for job, (state, _) in ledger.jobs.items() if state == "activated"]),
+        ("live", Counter(ledger.live), [(job, n, state) for job, (state, n) in ledger.jobs.items() if state in LIVES]),
+        ("waiting", Counter(ledger.waiting), [(job, s) for job, (s, _) in ledger.jobs.items() if s in WAITS]),
+    ]
+    for table, there, should in wanted:
+        for row in (there - Counter(should)).elements():
+            yield f"{row} is in {table}, and must not be"
+        for row in (Counter(should) - there).elements():
+            yield f"{row} is not in {table}"
+
+
+def _reported(ledger: Ledger) -> Iterator[str]:
+    """The final report of each attempt is kept, once."""
+    kept = Counter(ledger.reports)
+    should = Counter((one.job, one.number) for tries in ledger.tries.values() for one in tries if one.reported)
+    for job, number in (kept - should) + (should - kept):
+        yield f"attempt {job}.{number} has {kept[job, number]} final reports, and ended by {should[job, number]}"
+
+
 def complaints(rows: Rows) -> list[str]:
     """Answer everything that is not as it should be once all tasks are done."""
-    checks = (_jobs, _attempts, _queues, _files, _owners, _pieces, _checks, _sums)
-    return [words for check in checks for words in check(rows)]
+    checks = (_finished, _stored_files, _owners, _pieces, _checks, _sums)
+    return [*wrongs(rows), *(words for check in checks for words in check(rows))]
 
 
-def _jobs(rows: Rows) -> Iterator[str]:
+def _finished(rows: Rows) -> Iterator[str]:
     moves = rows.moves()
     for job, attempts, state in rows.read("SELECT id, attempt, state FROM taskbuffer_job"):
         if state != "finished":
@@ -79,19 +297,7 @@ def wrong_moves(job: int, attempts: int, seen: list[Move]) -> Iterator[str]:
         yield f"job {job}: its {attempts} attempts were given so often: {dict(given)}"
 
 
-def _attempts(rows: Rows) -> Iterator[str]:
-    for job, number, state in rows.read("SELECT job_id, number, state FROM taskbuffer_attempt"):
-        if state not in FINAL:
-            yield f"attempt {job}.{number} is still {state}"
-
-
-def _queues(rows: Rows) -> Iterator[str]:
-    for table in ("ready", "live"):
-        if left := rows.count(f"SELECT COUNT(*) FROM taskbuffer_{table}"):
-            yield f"{left} jobs are still in {table}"
-
-
-def _files(rows: Rows) -> Iterator[str]:
+def _stored_files(rows: Rows) -> Iterator[str]:
     query = "SELECT job_id, lfn, role, state, url, size, checksum FROM taskbuffer_jobfile WHERE role <> 'input'"
     seen: Counter[str] = Counter()
     for job, lfn, role, state, url, size, checksum in rows.read(query):
