@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,7 +15,7 @@ from pilot.contract.codec import ContractError
 from pilot.contract.job import JobOrder
 from pilot.contract.job_wire import from_panda
 from server.brokerage import readings
-from server.brokerage.choose import Placement
+from server.brokerage.choose import Placement, explain_choice, judge_all
 from server.brokerage.explain import explanation
 from server.brokerage.facts import at_queue, needs_of
 from server.brokerage.labels import labels_for
@@ -126,6 +127,29 @@ def _place(orders: Sequence[JobOrder]) -> list[JobOrder]:
         placed[at] = at_queue(orders[at], world.queues.facts[choice.queue])
     readings.count_sent(placement.placed)
     return placed
+
+
+def elsewhere(job_id: int, been: Collection[str], allowed: Collection[str] = ()) -> str:
+    """Answer the best queue for a job that is to be tried again, and count it there; "" when none takes it.
+
+    Args:
+        job_id: The job.
+        been: Queues that it is not sent to.
+        allowed: The only ones that it is sent to; none: any.
+    """
+    if (needs := needs_of_job(job_id)) is None:
+        return ""
+    world, left = snapshot([needs]), dict[str, QueueFacts]()
+    for name, facts in world.queues.facts.items():
+        if name not in been and (not allowed or name in allowed):
+            left[name] = facts
+    # How many jobs a user may have queued is about new ones.
+    users = {name: replace(one, max_queued=0) for name, one in world.users.facts.items() if name == needs.user}
+    world = replace(world, queues=replace(world.queues, facts=left), users=replace(world.users, facts=users))
+    choice = explain_choice(judge_all(needs, world, readings.policy()))
+    if choice.queue:
+        readings.count_sent({choice.queue: 1})
+    return choice.queue
 
 
 def _share_of(tree: Sequence[Share], wanted: JobOrder) -> str:

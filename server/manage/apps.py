@@ -11,9 +11,12 @@ class ManageConfig(AppConfig):
     verbose_name = "Server"
 
     def ready(self) -> None:
-        """Have `compass-server check` look at what is told of a front."""
+        """Have `compass-server check` look at what is told of a front, and brokerage choose queues for new tries."""
         from django.core import checks
 
+        from server.brokerage.queries import elsewhere
         from server.manage.checks import check_front
+        from server.taskbuffer import followers
 
+        followers.register_chooser(elsewhere)
         checks.register(check_front, checks.Tags.security)

@@ -15,13 +15,13 @@ from django.utils import timezone
 from pilot.contract.job import PANDA_MB
 from server.lib.remembered import Remembered
 from server.pandaconfig.queries import limits_of_queues
+from server.taskbuffer import followers
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import Attempt, Bucket, JobParameters, RetryRule
-from server.taskbuffer.obstacles import obstacle
-from server.taskbuffer.retry_rules import Decision, Rule, Rules
+from server.taskbuffer.obstacles import most_memory
+from server.taskbuffer.resource_types import resource_type
+from server.taskbuffer.retry_rules import Action, Decision, Rule, Rules
 from server.taskbuffer.values import Standing
-
-ONLINE = "online"
 
 
 def read_rules(now: datetime | None = None) -> tuple[Rule, ...]:
@@ -45,7 +45,11 @@ def rules_for(cursor: CursorWrapper, job: Standing) -> Rules:
         return Rules()
     cursor.execute("SELECT label, memory FROM taskbuffer_bucket WHERE id = %s", (job.bucket,))
     label, memory = cursor.fetchone()
-    return Rules(rules, label, memory)
+    if all(rule.action is not Action.MEMORY for rule in rules):
+        return Rules(rules, label, memory)
+    queues = limits_of_queues()
+    there = queues.get(job.queue)
+    return Rules(rules, label, memory, there.memory if there else 0, most_memory(queues.values()))
 
 
 def try_again(cursor: CursorWrapper, job: Standing, decision: Decision, at: datetime, by: str, words: str) -> None:
@@ -56,13 +60,14 @@ def try_again(cursor: CursorWrapper, job: Standing, decision: Decision, at: date
     """
     said = [words, decision.words]
     wanted = Bucket.objects.get(pk=job.bucket) if decision.elsewhere or decision.memory else None
-    if wanted is not None and decision.elsewhere:
-        other = _elsewhere(job, wanted, decision.queues)
-        said.append(other or "no other queue fits")
-        wanted.queue = other or wanted.queue
     if wanted is not None and decision.memory:
-        wanted.memory = decision.memory
-        _order_memory(job, decision.memory)
+        _order_memory(job, wanted, decision.memory)
+    if wanted is not None and decision.elsewhere:
+        other = _elsewhere(job, decision.queues)
+        said.append(other or "no other queue fits")
+        if not other and decision.memory:
+            said.append(_with_what_there_is(job, wanted))
+        wanted.queue = other or wanted.queue
     if wanted is not None:
         job = _moved(cursor, job, wanted)
     rows.again(cursor, job, at, by, "; ".join(filter(None, said)))
@@ -76,24 +81,28 @@ def _moved(cursor: CursorWrapper, job: Standing, wanted: Bucket) -> Standing:
     return replace(job, bucket=bucket.pk)
 
 
-def _elsewhere(job: Standing, wanted: Bucket, allowed: Collection[str]) -> str:
-    """Choose a queue in which a job has not been yet; jobs are spread over those that fit."""
-    been = {wanted.queue, *Attempt.objects.filter(job=job.job_id).values_list("queue", flat=True)}
-    fitting = [
-        name
-        for name, queue in sorted(limits_of_queues().items())
-        if queue.status == ONLINE
-        and name not in been
-        and (not allowed or name in allowed)
-        and not obstacle(Bucket(**{**model_to_dict(wanted, exclude=["id"]), "queue": name}), queue)
-    ]
-    return fitting[job.job_id % len(fitting)] if fitting else ""
+def _elsewhere(job: Standing, allowed: Collection[str]) -> str:
+    """Choose a queue in which a job has not been yet."""
+    been = {job.queue, *Attempt.objects.filter(job=job.job_id).values_list("queue", flat=True)}
+    return followers.choose(job.job_id, been, allowed)
 
 
-def _order_memory(job: Standing, memory: int) -> None:
-    """Tell the next pilot of the memory; it is no part of what was signed."""
+def _with_what_there_is(job: Standing, wanted: Bucket) -> str:
+    """Give a job that no other queue takes what its own has, if that is more than it had; the watchdog ends it else."""
+    had = Bucket.objects.values_list("memory", flat=True).get(pk=job.bucket)
+    queue = limits_of_queues().get(job.queue)
+    if queue is None or queue.memory <= had:
+        return ""
+    _order_memory(job, wanted, queue.memory)
+    return f"with {queue.memory // PANDA_MB} MB, which is what its queue has"
+
+
+def _order_memory(job: Standing, wanted: Bucket, memory: int) -> None:
+    """Order memory, and tell the next pilot of it; it is no part of what was signed."""
+    wanted.memory = memory
     parameters = JobParameters.objects.get(pk=job.job_id)
     panda = orjson.loads(parameters.panda)
     panda["minRamCount"] = memory // PANDA_MB
+    panda["resource_type"] = resource_type(str(panda.get("resource_type", "")), wanted.cores, memory)
     parameters.panda = orjson.dumps(panda).decode()
     parameters.save(update_fields=["panda"])

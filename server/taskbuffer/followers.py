@@ -1,12 +1,20 @@
-"""Who lives on the task buffer's jobs: what they have not read is not archived, what they have replaced not reset."""
+"""Who stands above the task buffer, and is asked by it.
+
+What readers of events have not read is not archived, what owners have replaced is not reset, and where a job is tried
+again is for brokerage to say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 #: Answers, of jobs with the tasks that they belong to, those that others have replaced, and why.
 Replaced = Callable[[Mapping[int, int | None]], Mapping[int, str]]
 
+#: Answers the best queue for a job beside those where it has been, among some or (none named) all; "" for none.
+Chooser = Callable[[int, Collection[str], Collection[str]], str]
+
+_CHOOSERS: dict[str, Chooser] = {}
 _POSITIONS: dict[str, Callable[[], int]] = {}
 _OWNERS: dict[str, Replaced] = {}
 
@@ -32,3 +40,13 @@ def replaced_by_owners(tasks: Mapping[int, int | None]) -> dict[int, str]:
     for replaced in _OWNERS.values():
         found.update(replaced(tasks))
     return found
+
+
+def register_chooser(choose: Chooser) -> None:
+    """Name who knows which queue suits a job."""
+    _CHOOSERS["queue"] = choose
+
+
+def choose(job_id: int, been: Collection[str], allowed: Collection[str]) -> str:
+    """Answer another queue for a job than those where it has been; "" when none takes it."""
+    return next((ask(job_id, been, allowed) for ask in _CHOOSERS.values()), "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pilot.contract.job import PANDA_MB
 from server.pandaconfig.queries import QueueLimits
 from server.taskbuffer.models import Bucket
 
-#: A queue with this status is given no jobs until somebody says otherwise.
-OFFLINE = "offline"
+#: A queue that is online takes all kinds of jobs; one that is offline gives out none until somebody says otherwise.
+ONLINE, OFFLINE = "online", "offline"
 
 
 def obstacle(bucket: Bucket, queue: QueueLimits | None) -> str:
@@ -37,6 +39,12 @@ def obstacle(bucket: Bucket, queue: QueueLimits | None) -> str:
                 " admin and try the job again"
             )
     return ""
+
+
+def most_memory(queues: Iterable[QueueLimits]) -> int:
+    """Answer the most bytes of memory that a job may have in any queue that is online; 0 where one has no limit."""
+    limits = [queue.memory for queue in queues if queue.status == ONLINE]
+    return max(limits) if limits and all(limits) else 0
 
 
 def is_offline(queue: QueueLimits | None) -> bool:

@@ -10,7 +10,9 @@ from itertools import chain
 import orjson
 
 from pilot.contract.states import JobState
+from server.pandaconfig.queries import QueueLimits, limits_of_queues
 from server.taskbuffer.models import Attempt, JobReport
+from server.taskbuffer.obstacles import most_memory
 from server.taskbuffer.retry_rules import Action, Failure, Rule, decide
 from server.taskbuffer.verdict import KB
 
@@ -60,11 +62,12 @@ class Preview:
 
 def preview(rules: Sequence[Rule], *, since: datetime, most: int = MOST) -> Preview:
     """Judge the failed attempts that began after a time, the latest first, by these rules."""
-    with_reports = any(rule.action is Action.MEMORY for rule in rules)
+    about_memory = any(rule.action is Action.MEMORY for rule in rules)
+    queues = limits_of_queues() if about_memory else {}
     seen = 0
     pasts: list[Iterable[Past]] = []
     for attempts in _attempts_since(since):
-        pasts.append(_failed(attempts, with_reports=with_reports))
+        pasts.append(_failed(attempts, queues, about_memory=about_memory))
         seen += len(attempts)
         if seen >= most:
             break
@@ -96,9 +99,10 @@ def _attempts_since(since: datetime) -> Iterator[Sequence[Attempt]]:
         before = found[-1].pk
 
 
-def _failed(attempts: Sequence[Attempt], *, with_reports: bool) -> Iterator[Past]:
+def _failed(attempts: Sequence[Attempt], queues: Mapping[str, QueueLimits], *, about_memory: bool) -> Iterator[Past]:
     failed = [attempt for attempt in attempts if attempt.state == JobState.FAILED.value]
-    seen = _memory_seen([attempt.pk for attempt in failed]) if with_reports else {}
+    seen = _memory_seen([attempt.pk for attempt in failed]) if about_memory else {}
+    most = most_memory(queues.values())
     for attempt in failed:
         job = attempt.job
         failure = Failure(
@@ -115,6 +119,8 @@ def _failed(attempts: Sequence[Attempt], *, with_reports: bool) -> Iterator[Past
             label=job.label,
             memory=job.bucket.memory,
             max_rss=seen.get(attempt.pk, 0),
+            queue_memory=queues[attempt.queue].memory if attempt.queue in queues else 0,
+            most_memory=most,
         )
         yield Past(job.pk, failure, again=job.attempt > attempt.number)
 

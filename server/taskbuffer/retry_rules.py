@@ -55,7 +55,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Failure:
-    """What is known of a failed attempt. ``memory`` was ordered, ``max_rss`` was seen: bytes, 0 where nobody said."""
+    """What is known of a failed attempt. ``memory`` was ordered, ``max_rss`` was seen: bytes, 0 where nobody said.
+
+    ``queue_memory`` is the most that its queue has, ``most_memory`` the most that any queue has: 0 where there is no
+    limit.
+    """
 
     attempt: int
     max_attempts: int
@@ -70,6 +74,8 @@ class Failure:
     label: str = ""
     memory: int = 0
     max_rss: int = 0
+    queue_memory: int = 0
+    most_memory: int = 0
 
     def said_by(self, source: Source) -> tuple[int, str]:
         """Answer the number and the words of one source; 0 when it has found nothing."""
@@ -104,6 +110,8 @@ class Rules:
     rules: tuple[Rule, ...] = ()
     label: str = ""
     memory: int = 0
+    queue_memory: int = 0
+    most_memory: int = 0
 
 
 def decide(failure: Failure, rules: Iterable[Rule] = ()) -> Decision:
@@ -174,5 +182,25 @@ def _with_more_memory(rule: Rule, failure: Failure) -> Decision:
     if wanted <= failure.memory:
         limit = rule.memory_limit // PANDA_MB
         return Decision(again=False, rule=rule.number, words=f"{rule}: it had the most memory, {limit} MB")
+    there = failure.queue_memory
+    if there and wanted > there:
+        return _beyond_its_queue(rule, failure, wanted)
     words = f"{rule}: with {wanted // PANDA_MB} MB of memory"
     return Decision(again=True, rule=rule.number, words=words, memory=wanted)
+
+
+def _beyond_its_queue(rule: Rule, failure: Failure, wanted: int) -> Decision:
+    """Send a job to another queue for its memory; where none has more, give it what its queue has, or end it."""
+    there = failure.queue_memory
+    if not failure.most_memory or failure.most_memory > max(there, failure.memory):
+        wanted = min(wanted, failure.most_memory or wanted)
+        words = f"{rule}: with {wanted // PANDA_MB} MB of memory, and its queue has {there // PANDA_MB} MB (maxrss)"
+        return Decision(again=True, rule=rule.number, words=words, elsewhere=True, memory=wanted)
+    if there > failure.memory:
+        words = f"{rule}: with {there // PANDA_MB} MB of memory, the most that any queue has"
+        return Decision(again=True, rule=rule.number, words=words, memory=there)
+    words = (
+        f"{rule}: {wanted // PANDA_MB} MB of memory are wanted, and no queue has more than"
+        f" {failure.most_memory // PANDA_MB} MB (maxrss); raise that of a queue in the admin and try the job again"
+    )
+    return Decision(again=False, rule=rule.number, words=words)

@@ -110,6 +110,8 @@ def _failure_of(job: Standing, update: JobUpdate, errors: Errors, rules: Rules) 
         server_words=errors.words,
         label=rules.label,
         memory=rules.memory,
+        queue_memory=rules.queue_memory,
+        most_memory=rules.most_memory,
         max_rss=(update.max_rss or 0) * KB,
     )
 
@@ -125,6 +127,8 @@ def judge_lost(job: Standing, errors: Errors, rules: Rules = NO_RULES) -> Verdic
         server_words=errors.words,
         label=rules.label,
         memory=rules.memory,
+        queue_memory=rules.queue_memory,
+        most_memory=rules.most_memory,
     )
     decision = decide(failure, rules.rules)
     moves = (JobState.ACTIVATED,) if decision.again else (JobState.FAILED,)

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from server.pandaconfig.logic import define_queue
+from server.pandaconfig.models import UserLimits
 from server.taskbuffer import logic
 from server.taskbuffer.again import RULES, read_rules
 from server.taskbuffer.limits import Limits
@@ -107,7 +108,8 @@ def test_elsewhere_is_another_queue_that_is_online_and_fits(queue):
     rule(action="elsewhere")
     define_queue({"nickname": "SMALL", "status": "online", "corecount": 1})
     define_queue({"nickname": "OFF", "status": "offline"})
-    define_queue({"nickname": "OTHER", "status": "online"})
+    define_queue({"nickname": "USERS", "status": "online", "corecount": 8, "type": "analysis"})
+    define_queue({"nickname": "OTHER", "status": "online", "corecount": 8})
     job_id = failed(cores=4)
     job = Job.objects.get(pk=job_id)
     assert (job.state, job.queue, job.bucket.queue, job.bucket.cores) == ("activated", "OTHER", "OTHER", 4)
@@ -117,6 +119,62 @@ def test_elsewhere_is_another_queue_that_is_online_and_fits(queue):
     assert last_words(job_id).endswith("in another queue; no other queue fits")
     assert [attempt.queue for attempt in Attempt.objects.order_by("number")] == ["LOCAL", "OTHER"]
     jobs.audit()
+
+
+def test_elsewhere_is_where_brokerage_sends_such_jobs(queue):
+    rule(action="elsewhere")
+    define_queue({"nickname": "A", "status": "online", "releases": "R1|R2"})
+    define_queue({"nickname": "B", "status": "online", "type": "analysis"})
+    define_queue({"nickname": "C", "status": "online", "type": "production", "releases": "R3"})
+    job_id = failed(label="managed", release="R3", user="ada")
+    assert Job.objects.get(pk=job_id).queue == "C"
+
+
+def test_how_many_jobs_a_user_may_have_queued_keeps_none_of_his_from_going_elsewhere(queue):
+    rule(action="elsewhere")
+    define_queue({"nickname": "OTHER", "status": "online"})
+    UserLimits.objects.create(name="ada", max_queued=1)
+    (waiting,) = jobs.submit(user="ada", cores=2)
+    assert Job.objects.get(pk=failed(user="ada", priority=5)).queue == "OTHER"
+    assert jobs.state_of(waiting) == "activated"
+
+
+def test_more_memory_than_its_queue_has_sends_a_job_to_one_that_has_it(queue):
+    rule(action="memory", factor=1.5, memory_limit=30000)
+    define_queue({"nickname": "HIGH", "status": "online", "corecount": 8, "maxrss": 20000})
+    job_id = failed(memory=15000 * MB)
+    job = Job.objects.get(pk=job_id)
+    assert (job.queue, job.bucket.queue, job.bucket.memory) == ("HIGH", "HIGH", 20000 * MB)
+    assert "with 20000 MB of memory, and its queue has 16000 MB (maxrss); HIGH" in last_words(job_id)
+    fail(job_id, "HIGH")
+    assert jobs.state_of(job_id) == "failed"
+    assert "no queue has more than 20000 MB (maxrss)" in last_words(job_id)
+    jobs.audit()
+
+
+def test_a_job_that_no_queue_with_more_memory_takes_has_what_its_own_has(queue):
+    rule(action="memory", factor=1.5, memory_limit=30000)
+    define_queue({"nickname": "HIGH", "status": "online", "maxrss": 20000})
+    job_id = failed(memory=15000 * MB, cores=4)
+    job = Job.objects.get(pk=job_id)
+    assert (job.queue, job.bucket.memory) == ("LOCAL", 16000 * MB)
+    assert last_words(job_id).endswith("no other queue fits; with 16000 MB, which is what its queue has")
+    assert jobs.claim()[0]["minRamCount"] == 16000
+
+
+def test_a_job_that_would_have_more_memory_than_any_queue_has_has_the_most_there_is(queue):
+    rule(action="memory", factor=2, memory_limit=40000)
+    job_id = failed(memory=9000 * MB)
+    assert Job.objects.get(pk=job_id).bucket.memory == 16000 * MB
+    assert last_words(job_id).endswith("with 16000 MB of memory, the most that any queue has")
+    fail(job_id)
+    assert jobs.state_of(job_id) == "failed"
+
+
+def test_the_resource_type_follows_the_memory(queue):
+    rule(action="memory", factor=2, memory_limit=8000)
+    job_id = failed(memory=1500 * MB, resource_type="SCORE")
+    assert orjson.loads(JobParameters.objects.get(pk=job_id).panda)["resource_type"] == "SCORE_HIMEM"
 
 
 def test_elsewhere_may_be_some_queues_only(queue):

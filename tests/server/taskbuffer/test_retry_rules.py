@@ -118,6 +118,22 @@ def test_where_nobody_knows_the_memory_it_is_not_changed():
     assert (decision.again, decision.memory) == (True, 0)
 
 
+_MEMORIES = st.integers(0, 50).map(lambda n: n * 1000 * MB)
+
+
+@given(_MEMORIES, _MEMORIES, _MEMORIES, _MEMORIES)
+def test_memory_is_raised_never_beyond_what_the_rule_or_a_queue_has_and_an_end_says_why(memory, seen, there, most):
+    most = max(there, most) if there and most else 0  # a queue without a limit is one of all
+    failure = replace(FAILURE, memory=memory, max_rss=seen, queue_memory=there, most_memory=most)
+    decision = decide(failure, [replace(MEMORY, memory_limit=32000 * MB)])
+    if decision.memory:
+        assert decision.again
+        assert memory < decision.memory <= 32000 * MB
+        assert decision.memory <= (failure.most_memory or decision.memory)
+        assert decision.elsewhere == bool(there and decision.memory > there)
+    assert decision.again or "MB" in decision.words
+
+
 @given(st.lists(st.text(st.characters(exclude_characters="*")), max_size=4), st.text(max_size=5))
 def test_what_is_joined_by_stars_stands_in_what_is_joined_by_any_text(parts, between):
     assert stands_in("*".join(parts), between.join(parts))
