@@ -1,131 +1,179 @@
-"""Pilots that are many, and whose calls come twice, late or not at all: each is a process that speaks plain HTTP.
+"""Pilots that are many, each of which has one job after the other, and writes down what it has heard.
 
-``python -m tests.whole.contending PORT TOKEN-FILE SEED`` is one of them: it takes jobs until there are none.
+``python -m tests.whole.contending PORT TOKEN-FILE SEED FIRST COUNT CALM`` is so many of them, from number ``FIRST`` on.
+They go on until their input ends, and then write their notes. What a pilot does with an attempt is a matter of the seed
+and of that attempt alone. Where nobody looks for lost jobs they are ``CALM`` (1): each gives back what it was given.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import subprocess
 import sys
 import threading
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pilot.contract import routes
 from pilot.contract.codes import ErrorCode
+from tests.whole.bad_line import CALL, CALM
 
-#: Seconds that a client waits for a server that is away.
+#: Seconds that a pilot waits for a server that is away.
 PATIENCE = 150.0
-#: The queue is empty for a client when it has heard so this many times in a row.
-IDLE = 5
-#: How a call goes wrong, and how often.
-WAYS = {"plain": 10, "twice": 3, "answer lost": 3, "late": 2, "both at once": 2}
+#: Seconds between two questions of a pilot that has heard that there is no work.
+IDLE = 0.5
 QUEUE = "LOCAL"
+#: What a pilot does with an attempt, and how often.
+FATES = {"good": 12, "lost output": 2, "wrong program": 1, "gone": 1, "late": 1}
+CALM_FATES = {"good": 4, "lost output": 1}
+GIVEN, TOLD = "given", "told"
 
 
-class Client:
-    """One pilot after the other."""
+class Note(NamedTuple):
+    """What one pilot has heard: an attempt that it was given, or what a report on it was answered."""
 
-    def __init__(self, port: int, token: str, seed: int) -> None:
-        self.port, self.seed = port, seed
+    what: str
+    job: int
+    attempt: int
+    about: str  # the request, or the reported state
+    answer: str = ""
+
+
+def fate_of(seed: int, job: int, attempt: int, *, calm: bool) -> str:
+    fates = CALM_FATES if calm else FATES
+    (fate,) = random.Random(f"{seed} {job}.{attempt}").choices(list(fates), list(fates.values()))
+    return fate
+
+
+class Pilot(threading.Thread):
+    """One pilot, until all is over."""
+
+    def __init__(self, port: int, token: str, seed: int, number: int, over: threading.Event, *, calm: bool) -> None:
+        super().__init__(name=f"pilot {number}", daemon=True)
+        self.port, self.seed, self.number, self.over, self.calm = port, seed, number, over, calm
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self.random = random.Random(seed)
-        self.late: list[tuple[str, bytes, Mapping[str, str]]] = []
-        self.jobs = 0
-        self.pause = threading.Event().wait
+        self.notes: list[Note] = []
+        self.calls = self.tries = 0
+        self.ended = False
 
     def run(self) -> None:
-        idle = 0
-        while idle < IDLE:
-            request = {routes.REQUEST_ID: uuid.UUID(int=self.random.getrandbits(128)).hex}
-            given = self.call(routes.ACQUIRE_JOBS, {"site_name": QUEUE}, request)
-            if not given["success"]:
-                idle += 1
-                self.pause(0.05)
-                continue
-            idle = 0
-            for job in given["data"]["jobs"]:
-                self.jobs += 1
-                self.live(job["PandaID"], job["attemptNr"], job)
-        for path, body, headers in self.late:
-            self.once(path, body, headers)
+        while not self.over.is_set():
+            self.work()
+        self.ended = True
 
-    def live(self, number: int, attempt: int, job: Mapping[str, Any]) -> None:
-        """Run a job, or fail it in a way that another attempt may mend."""
-        about = {"job_id": number, "attempt_nr": attempt}
-        self.call(routes.UPDATE_JOB_V1, {**about, "job_status": "running"})
-        if attempt == 1 and self.random.random() < 0.2:
-            lost = int(ErrorCode.STAGE_OUT_FAILED)
-            self.call(routes.UPDATE_JOB_V1, {**about, "job_status": "failed", "pilot_error_code": lost})
+    def work(self) -> None:
+        """Ask for work under a new name, and do what is given."""
+        request = f"{self.seed:08x}{self.number:08x}{self.calls:016x}"
+        given = self.call(routes.ACQUIRE_JOBS, {"site_name": QUEUE}, {routes.REQUEST_ID: request})
+        if not given["success"]:
+            self.over.wait(IDLE)
+        for job in given["data"]["jobs"] if given["success"] else ():
+            self.notes.append(Note(GIVEN, job["PandaID"], job["attemptNr"], request))
+            self.live(job)
+
+    def live(self, job: Mapping[str, Any]) -> None:
+        """Run a job as it is fated; one that is told to end ends it."""
+        number, attempt = job["PandaID"], job["attemptNr"]
+        fate = fate_of(self.seed, number, attempt, calm=self.calm)
+        if fate == "gone":
             return
-        names = job["outFiles"].split(",")
-        files = {name: {"fsize": 10 + attempt, "adler32": "0000000a", "guid": f"{number}-{name}"} for name in names}
-        self.call(routes.UPDATE_JOB_V1, {**about, "job_status": "finished", "job_output_report": json.dumps(files)})
+        for state in ("starting", "running", "running"):
+            if self.report(number, attempt, state) == "tobekilled":
+                self.report(number, attempt, "failed", pilot_error_code=int(ErrorCode.KILLED_BY_SERVER))
+                return
+        if fate == "late":  # perhaps so late that another one has the job
+            self.over.wait(random.Random(f"{number}.{attempt}").uniform(0.0, 20.0))
+        if fate == "lost output":
+            self.report(number, attempt, "failed", pilot_error_code=int(ErrorCode.STAGE_OUT_FAILED))
+        elif fate == "wrong program":
+            self.report(number, attempt, "failed", pilot_error_code=int(ErrorCode.OUTPUT_MISSING))
+        else:
+            names = job["outFiles"].split(",")
+            files = {name: {"fsize": 10 + attempt, "adler32": "0000000a", "guid": f"{number}-{name}"} for name in names}
+            self.report(number, attempt, "finished", job_output_report=json.dumps(files))
+
+    def report(self, number: int, attempt: int, state: str, **more: Any) -> str:
+        """Report on a job; answer the command."""
+        fields = {"job_id": number, "attempt_nr": attempt, "job_status": state, **more}
+        command = str(self.call(routes.UPDATE_JOB_V1, fields)["data"].get("command", ""))
+        self.notes.append(Note(TOLD, number, attempt, state, command))
+        return command
 
     def call(self, path: str, fields: Mapping[str, Any], more: Mapping[str, str] = {}) -> dict[str, Any]:
-        """Make a call in one of the ways that go wrong; answer what was said in the end."""
-        body, headers = json.dumps(fields).encode(), {**self.headers, **more}
-        (way,) = self.random.choices(list(WAYS), list(WAYS.values()))
-        if way == "answer lost":
-            self.once(path, body, headers, listen=False)
-        elif way == "twice":
-            self.once(path, body, headers)
-        elif way == "both at once":
-            other = threading.Thread(target=self.once, args=(path, body, headers))
-            other.start()
-            self.once(path, body, headers)
-            other.join()
-        if way == "late" and path != routes.ACQUIRE_JOBS:  # a late question might be given what nobody then has
-            self.late.append((path, body, headers))
-        elif self.late and self.random.random() < 0.3:
-            self.once(*self.late.pop(self.random.randrange(len(self.late))))
-        return self.once(path, body, headers)
-
-    def once(self, path: str, body: bytes, headers: Mapping[str, str], *, listen: bool = True) -> dict[str, Any]:
-        """Send one request until it is answered; or, without listening, until it is sent."""
-        for _ in range(int(PATIENCE / 0.1)):
-            connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-            with contextlib.closing(connection):
+        """Make one call, until it is answered."""
+        self.calls += 1
+        body, mark = json.dumps(fields).encode(), CALM if self.calm and path == routes.ACQUIRE_JOBS else ""
+        for attempt in range(int(PATIENCE / 0.1)):
+            self.tries += 1
+            headers = {**self.headers, **more, CALL: f"{mark}{self.number}.{self.calls}.{attempt}"}
+            with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
                 try:
-                    connection.request("POST", path, body, dict(headers))
-                    if not listen:
-                        return {}
+                    connection.request("POST", path, body, headers)
                     answer = connection.getresponse()
                     text = answer.read()
                     if answer.status < 500:
                         return dict(json.loads(text))
                 except (OSError, HTTPException):
                     pass
-            self.pause(0.1)
+            threading.Event().wait(0.1)
         raise TimeoutError(f"{path}: no answer in {PATIENCE:.0f} s")
 
 
-def start(count: int, port: int, token_file: Path, root: Path) -> list[subprocess.Popen[str]]:
-    """Start so many clients, with seeds 1, 2, ...; each writes how many jobs it has had."""
-    argv = [sys.executable, "-m", "tests.whole.contending", str(port), str(token_file)]
-    return [
-        subprocess.Popen([*argv, str(seed + 1)], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for seed in range(count)
-    ]
+class Crowd:
+    """Some processes with so many pilots each."""
+
+    def __init__(
+        self, port: int, token_file: Path, root: Path, *, seed: int, processes: int, each: int, calm: bool
+    ) -> None:
+        argv = [sys.executable, "-m", "tests.whole.contending", str(port), str(token_file), str(seed)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self.started = [
+            subprocess.Popen([*argv, str(number * each), str(each), str(int(calm))], cwd=root, text=True, **pipes)
+            for number in range(processes)
+        ]
+        self.calls = self.tries = 0
+
+    def end(self) -> list[Note]:
+        """Let all of them end what they do, and answer what they have heard."""
+        for each in self.started:
+            assert each.stdin is not None
+            each.stdin.close()
+            each.stdin = None
+        return [note for each in self.started for note in self._notes(each)]
+
+    def _notes(self, each: subprocess.Popen[str]) -> Iterator[Note]:
+        out, wrong = each.communicate(timeout=PATIENCE * 2)
+        assert each.returncode == 0, wrong
+        said = json.loads(out)
+        self.calls += said["calls"]
+        self.tries += said["tries"]
+        return (Note(*note) for note in said["notes"])
+
+    def close(self) -> None:
+        for each in self.started:
+            if each.poll() is None:
+                each.kill()
+            each.communicate()
 
 
-def ended(clients: Sequence[subprocess.Popen[str]]) -> int:
-    """Answer how many attempts these clients, which have ended, have had all together."""
-    had = 0
-    for client in clients:
-        said, wrong = client.communicate(timeout=PATIENCE)
-        assert client.returncode == 0, wrong
-        had += int(said)
-    return had
+def main(port: int, token_file: str, seed: int, first: int, count: int, calm: int) -> int:
+    over, token = threading.Event(), Path(token_file).read_text().strip()
+    pilots = [Pilot(port, token, seed, first + number, over, calm=bool(calm)) for number in range(count)]
+    for pilot in pilots:
+        pilot.start()
+    sys.stdin.read()
+    over.set()
+    for pilot in pilots:
+        pilot.join()
+    notes: Sequence[Note] = [note for pilot in pilots for note in pilot.notes]
+    sums = {"calls": sum(pilot.calls for pilot in pilots), "tries": sum(pilot.tries for pilot in pilots)}
+    sys.stdout.write(json.dumps({**sums, "notes": notes}))
+    return 0 if all(pilot.ended for pilot in pilots) else 1
 
 
 if __name__ == "__main__":
-    alone = Client(int(sys.argv[1]), Path(sys.argv[2]).read_text().strip(), int(sys.argv[3]))
-    alone.run()
-    sys.stdout.write(f"{alone.jobs}\n")
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])))

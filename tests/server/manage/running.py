@@ -43,11 +43,14 @@ def free_port() -> int:
 class Server:
     """One server process with its workers."""
 
+    #: The module that is run.
+    program = "server.manage"
+
     def __init__(self, home: Path, port: int, *, workers: int = 2, **more: str) -> None:
         self.home, self.port = home, port
         words = ["serve", "--port", str(port), "--workers", str(workers)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "server.manage", *words],
+            [sys.executable, "-m", self.program, *words],
             env=environment(home, **more),
             cwd=ROOT,
             stdout=subprocess.PIPE,
