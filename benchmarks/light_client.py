@@ -10,8 +10,6 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping
-from typing import Any
 
 from benchmarks.bare_writes import FILES
 from benchmarks.system import QUEUE, Server
@@ -26,33 +24,16 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _JOB = re.compile(rb'"PandaID": ?(\d+)')
 
 
-class Wire:
+class Caller:
     """One client over HTTP; ``keep`` says whether its connection serves for all calls, or each call makes one."""
-
-    calls = 4
 
     def __init__(self, server: Server, *, keep: bool) -> None:
         self._address = ("127.0.0.1", server.port)
         self._keep = keep
         self._socket: socket.socket | None = None
-        self._submit = self._written(server, "production", routes.SUBMIT_JOBS, {"jobs": [ENTRY]})
-        self._acquire = self._head(server, "pilot", routes.ACQUIRE_JOBS)
-        self._update = self._head(server, "pilot", routes.UPDATE_JOB_V1)
-        self._files = json.dumps(FILES)
 
-    def live(self) -> None:
-        """Take one job through its whole life. It may be another client's: all of them are alike."""
-        self._call(self._submit)
-        named = f"{routes.REQUEST_ID}: {os.urandom(16).hex()}\r\n".encode()
-        found = _JOB.search(self._call(self._acquire + named + _ended(b'{"site_name": "%s"}' % QUEUE.encode())))
-        if found is None:
-            raise RuntimeError("there was no job to acquire")
-        said = b'{"job_id": %s, "attempt_nr": 1, "job_status": "%s"%s}'
-        self._call(self._update + _ended(said % (found[1], b"running", b"")))
-        files = f', "job_output_report": {self._files}'.encode()
-        self._call(self._update + _ended(said % (found[1], b"finished", files)))
-
-    def _head(self, server: Server, role: str, path: str) -> bytes:
+    def head(self, server: Server, role: str, path: str) -> bytes:
+        """Write the beginning of calls to one address, by the first token of a role."""
         said = {
             "Host": "127.0.0.1",
             "Authorization": f"Bearer {server.token(role)}",
@@ -63,10 +44,12 @@ class Wire:
         lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
         return f"POST {path} HTTP/1.1\r\n{lines}".encode()
 
-    def _written(self, server: Server, role: str, path: str, fields: Mapping[str, Any]) -> bytes:
-        return self._head(server, role, path) + _ended(json.dumps(fields).encode())
+    def call(self, request: bytes) -> bytes:
+        """Send a whole call; answer all that came back.
 
-    def _call(self, request: bytes) -> bytes:
+        Raises:
+            RuntimeError: the server refused, or hung up.
+        """
         if self._socket is None:
             self._socket = socket.create_connection(self._address)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -79,8 +62,43 @@ class Wire:
             raise RuntimeError(answer.decode(errors="replace"))
         return answer
 
+    def acquired(self, acquire: bytes, body: bytes) -> list[int]:
+        """Ask for jobs under a name of its own; answer their numbers."""
+        named = f"{routes.REQUEST_ID}: {os.urandom(16).hex()}\r\n".encode()
+        return [int(number) for number in _JOB.findall(self.call(acquire + named + ended(body)))]
 
-def _ended(body: bytes) -> bytes:
+
+class Wire(Caller):
+    """A client that takes jobs through their lives."""
+
+    calls = 4
+
+    def __init__(self, server: Server, *, keep: bool) -> None:
+        super().__init__(server, keep=keep)
+        self._submit = self.head(server, "production", routes.SUBMIT_JOBS) + ended(
+            json.dumps({"jobs": [ENTRY]}).encode()
+        )
+        self._acquire = self.head(server, "pilot", routes.ACQUIRE_JOBS)
+        self._update = self.head(server, "pilot", routes.UPDATE_JOB_V1)
+
+    def live(self) -> None:
+        """Take one job through its whole life. It may be another client's: all of them are alike."""
+        self.call(self._submit)
+        found = self.acquired(self._acquire, b'{"site_name": "%s"}' % QUEUE.encode())
+        if not found:
+            raise RuntimeError("there was no job to acquire")
+        self.call(self._update + report(found[0], "running"))
+        self.call(self._update + report(found[0], "finished"))
+
+
+def report(job: int, state: str) -> bytes:
+    """Write the rest of a call that reports the state of a job's first attempt, with its files when it is finished."""
+    files = {"job_output_report": FILES} if state == "finished" else {}
+    return ended(json.dumps({"job_id": job, "attempt_nr": 1, "job_status": state, **files}).encode())
+
+
+def ended(body: bytes) -> bytes:
+    """Write the rest of a call: how long its body is, and the body."""
     return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
 
 

@@ -15,6 +15,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pilot.contract.routes import SUBMIT_JOBS
 
 QUEUE = "LOCAL"
@@ -47,6 +49,10 @@ class Server:
     def cpu_time(self) -> float:
         """Answer the CPU seconds that its processes have used, all together."""
         return sum(_ticks(pid) for pid in (self.pid, *_children(self.pid))) / _TICK
+
+    def memory(self) -> int:
+        """Answer the bytes that its processes have to themselves, with their parts of what they share."""
+        return sum(psutil.Process(pid).memory_full_info().pss for pid in (self.pid, *_children(self.pid)))
 
     def submit(self, entries: Sequence[Mapping[str, Any]]) -> list[int]:
         """Give it jobs; answer their numbers."""

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from functools import cache
 from typing import Any, Callable, NoReturn, Optional, TypeVar
 
 from pilot.contract.named import NamedTuple
@@ -250,26 +251,40 @@ def decode(cls: type[T], message: Mapping[str, Any], dialect: Dialect) -> T:
     if not isinstance(message, Mapping):
         raise ContractError(f"{cls.__name__}: {shown(message)} is not a JSON object")
     values: dict[str, Any] = {}
-    specs = dataclasses.fields(cls)  # type: ignore[arg-type]
-    if dialect is Dialect.V1 and not issubclass(cls, Answer):
-        _refuse_unknown(cls.__name__, message, specs)
-    for spec in specs:
-        name = spec.metadata["names"][dialect]
-        raw = message.get(name) if name else None
+    shape = _shape(cls, dialect)  # type: ignore[arg-type]  # mypy takes a class for unhashable
+    if dialect is Dialect.V1 and not shape.names.issuperset(message) and not issubclass(cls, Answer):
+        _refuse_unknown(cls, message)
+    for attribute, name, kind, required in shape.fields:
+        raw = message.get(name)
         if says_something(raw):
-            values[spec.name] = read(raw, spec.metadata["kind"], name)
-        elif spec.metadata["required"]:
-            raise ContractError(f"{name}: missing; {spec.metadata['kind'].expected} is expected", field_name=name)
+            values[attribute] = read(raw, kind, name)
+        elif required:
+            raise ContractError(f"{name}: missing; {kind.expected} is expected", field_name=name)
     return cls(**values)
 
 
-def _refuse_unknown(of: str, message: Mapping[str, Any], specs: Iterable[Any]) -> None:
-    names = [spec.metadata["names"] for spec in specs]
-    known = {each[Dialect.V1] for each in names} - {""}
+class _Shape(NamedTuple):
+    """What a message has in one dialect: attribute, name, kind and whether it must be there; and the names alone."""
+
+    fields: tuple[tuple[str, str, Kind, bool], ...]
+    names: frozenset[str]
+
+
+@cache  # of each class and dialect there is one
+def _shape(cls: type, dialect: Dialect) -> _Shape:
+    described = [(spec.name, spec.metadata) for spec in dataclasses.fields(cls)]
+    named = [(name, said["names"][dialect], said["kind"], said["required"]) for name, said in described]
+    there = tuple(each for each in named if each[1])
+    return _Shape(there, frozenset(name for _, name, _, _ in there))
+
+
+def _refuse_unknown(cls: type, message: Mapping[str, Any]) -> None:
+    names = [spec.metadata["names"] for spec in dataclasses.fields(cls)]
+    known = _shape(cls, Dialect.V1).names
     for name in message:
         if name not in known:
             here = {each[Dialect.LEGACY]: each[Dialect.V1] for each in names if each[Dialect.LEGACY]}.get(name)
-            raise no_such_field(name, [here] if here else known, of)
+            raise no_such_field(name, [here] if here else known, cls.__name__)
 
 
 def no_such_field(name: str, known: Iterable[str], of: str) -> ContractError:
@@ -314,12 +329,10 @@ def encode(message: Any, dialect: Dialect) -> dict[str, Any]:
         ContractError: a required field says nothing, or a time names no zone.
     """
     written: dict[str, Any] = {}
-    for spec in dataclasses.fields(message):
-        value, name = getattr(message, spec.name), spec.metadata["names"][dialect]
-        if not name:
-            continue
+    for attribute, name, kind, required in _shape(type(message), dialect).fields:  # type: ignore[arg-type]
+        value = getattr(message, attribute)
         if value is not None and value != "":
-            written[name] = spec.metadata["kind"].write(value, dialect)
-        elif spec.metadata["required"]:
-            raise ContractError(f"{name}: missing; {spec.metadata['kind'].expected} is expected", field_name=name)
+            written[name] = kind.write(value, dialect)
+        elif required:
+            raise ContractError(f"{name}: missing; {kind.expected} is expected", field_name=name)
     return written
