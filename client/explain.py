@@ -32,6 +32,8 @@ def explained(found: Mapping[str, Any]) -> RenderableType:
         parts.append(Text(f"its share is {turn['share']} with {turn['cores']} cores now; shares before it: {before}"))
     if turn["words"]:
         parts.append(Text(f"no pilot is given it: {turn['words']}", style="yellow"))
+    if found["obstacle"]:
+        parts.append(Text(str(found["obstacle"]), style="red"))
     if choice["words"]:
         parts.append(Text(str(choice["words"]), style="yellow"))
     queues = table("queue", "", ">weight", "refused by")

@@ -79,7 +79,8 @@ def explain(job_id: int, queue: str = "") -> dict[str, Any] | None:
         raise LookupError(f"there is no queue {queue!r}; {hint}")
     told = explanation(needs, world, readings.policy(), queue)
     turn = _turn(job.bucket, world.queues.facts.get(job.queue))
-    return {"PandaID": job_id, "jobStatus": job.state, "computingSite": job.queue, **told, "turn": turn}
+    stands = {"PandaID": job_id, "jobStatus": job.state, "computingSite": job.queue}
+    return {**stands, **told, "turn": turn, "obstacle": taskbuffer.why_not_now(job)}
 
 
 def _turn(bucket: Bucket, queue: QueueFacts | None) -> dict[str, Any]:

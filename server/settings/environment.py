@@ -54,6 +54,9 @@ class Environment:
     )
     purge_after: int = key(0, low=0, help="Seconds after its end at which an archived job is forgotten; 0: never.")
     offline_timeout: int = key(172800, low=10, help="Seconds that a job may stand in a queue that is offline.")
+    obstacle_grace: int = key(
+        600, low=0, help="Seconds that jobs wait for their queue to be mended when its change has made them impossible."
+    )
     body_limit: int = key(32 * 2**20, low=2**16, help="Largest request body in bytes, as sent and as unpacked.")
     upload_limit: int = key(
         32 * 2**20, low=2**20, help="Largest file of sources that a user sends, in bytes; body_limit holds for it, too."

@@ -13,7 +13,7 @@ from django.db import models
 from pilot.contract.job import PANDA_MB
 from pilot.contract.states import JobState
 from server.pandaconfig.queries import unknown_queues
-from server.taskbuffer import resets  # noqa: F401 (its tables are this app's)
+from server.taskbuffer import blocked, resets  # noqa: F401 (their tables are this app's)
 from server.taskbuffer.retry_rules import Action, Rule, Source
 from server.taskbuffer.states import FileState
 

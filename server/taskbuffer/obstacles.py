@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from pilot.contract.job import PANDA_MB
 from server.pandaconfig.queries import QueueLimits
@@ -39,6 +40,23 @@ def obstacle(bucket: Bucket, queue: QueueLimits | None) -> str:
                 " admin and try the job again"
             )
     return ""
+
+
+def was_possible(created: datetime, queue: QueueLimits | None) -> bool:
+    """Say whether a job that can never run now may have been possible when it came: its queue was changed since."""
+    return queue is None or (queue.changed is not None and created < queue.changed)
+
+
+def fails_at(created: datetime, queue: QueueLimits | None, since: datetime, grace: float) -> datetime:
+    """Answer when a job that can never run fails: at once, or ``grace`` seconds after a change of its queue was seen.
+
+    Args:
+        created: When the job came.
+        queue: Its queue; ``None``: it is gone.
+        since: When it was found out that jobs of its kind can never run.
+        grace: Seconds.
+    """
+    return since + timedelta(seconds=grace) if was_possible(created, queue) else created
 
 
 def most_memory(queues: Iterable[QueueLimits]) -> int:

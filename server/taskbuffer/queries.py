@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 
 from pilot.contract.states import FINAL, JobState
 from server.pandaconfig.queries import limits_of_queues
 from server.taskbuffer import archive, obstacles
+from server.taskbuffer.blocked import Blocked
 from server.taskbuffer.models import (
     ArchivedJob,
     Bucket,
@@ -240,7 +242,15 @@ def why_not_now(job: Job) -> str:
     """Say what keeps a job from running as its queue stands; nothing for one that runs, has ended, or may run."""
     if JobState(job.state) not in MAY_BE_ACTIVATED | {JobState.ACTIVATED}:
         return ""
-    return obstacles.why_not_now(job.bucket, limits_of_queues().get(job.queue))
+    queue = limits_of_queues().get(job.queue)
+    words = obstacles.why_not_now(job.bucket, queue)
+    if not obstacles.obstacle(job.bucket, queue):
+        return words
+    since = Blocked.objects.filter(pk=job.bucket_id).values_list("since", flat=True).first()
+    now = timezone.now()
+    at = obstacles.fails_at(job.created_at, queue, since or now, settings.ENVIRONMENT.obstacle_grace)
+    when = "within a minute" if at <= now else f"at {at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{words}; the job fails {when} unless that is mended"
 
 
 def moves_after(event_id: int, *, limit: int = 1000) -> list[JobEvent]:

@@ -18,7 +18,9 @@ def watchdog(turn: Turn) -> Figures:
     """Put right the jobs whose pilots fell silent, that stand in one state for too long, or that can never run."""
     bounds = limits()
     reaped = reap_lost(now=turn.now, limits=bounds, keep=turn.keep)
-    impossible = watch.fail_impossible(now=turn.now, by=WATCHDOG, keep=turn.keep)
+    impossible = watch.fail_impossible(
+        now=turn.now, grace=settings.ENVIRONMENT.obstacle_grace, by=WATCHDOG, keep=turn.keep
+    )
     expired = watch.expire_waiting(now=turn.now, limits=bounds, by=WATCHDOG, keep=turn.keep)
     expired += watch.expire_queued(now=turn.now, limits=bounds, by=WATCHDOG, keep=turn.keep)
     overstayed = watch.end_overstays(now=turn.now, limits=bounds, by=WATCHDOG, keep=turn.keep)

@@ -22,11 +22,12 @@ SMALL = {
 }  # fmt: skip
 
 
-def shown(*queues, choice="GOOD", words="", turn=None):
+def shown(*queues, choice="GOOD", words="", turn=None, obstacle=""):
     found = {
         "PandaID": 7, "jobStatus": "activated", "computingSite": "GOOD", "queues": list(queues),
         "choice": {"queue": choice, "words": words, "lasting": False},
         "turn": {"share": "", "cores": 0, "target": None, "before": [], "words": "", **(turn or {})},
+        "obstacle": obstacle,
     }  # fmt: skip
     console = Console(width=160)
     with console.capture() as text:
@@ -50,6 +51,10 @@ def test_one_queue_is_shown_with_every_rule_and_factor():
 
 def test_why_there_is_none_is_told():
     assert "no queue takes it" in shown(SMALL, choice="", words="no queue takes it")
+
+
+def test_a_job_that_will_fail_says_when():
+    assert "the job fails at noon" in shown(SMALL, obstacle="there is no queue; the job fails at noon")
 
 
 def test_its_share_and_who_comes_before_it_are_told():

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from pilot.contract.messages import Command
 from pilot.contract.server_codes import DispatcherCode, TaskBufferCode
 from pilot.contract.states import JobState
 from server.pandaconfig.queries import QueueLimits, limits_of_queues
+from server.taskbuffer.blocked import since_when
 from server.taskbuffer.hot import rows
 from server.taskbuffer.limits import STAYS, WAITS, Limits
 from server.taskbuffer.logic.end import KillOutcome, end_one
@@ -95,21 +96,39 @@ def end_overstays(*, now: datetime, limits: Limits, by: str, keep: Keep) -> int:
     return sum(_end_stay(live, since[live.pk], now, by) for live in over)
 
 
-def fail_impossible(*, now: datetime, by: str, keep: Keep) -> int:
-    """End the jobs that no pilot of their queue can ever run, with words that say why; answer how many."""
+def fail_impossible(*, now: datetime, grace: float, by: str, keep: Keep) -> int:
+    """End the jobs that no pilot of their queue can ever run, with words that say why; answer how many.
+
+    Those that were possible before their queue was changed have ``grace`` seconds for it to be mended.
+    """
     keep()
-    words = blocked_buckets(Bucket.objects.all(), limits_of_queues())
-    kinds, ended = sorted(words), 0
-    for start in range(0, len(kinds), BATCH):
-        some = kinds[start : start + BATCH]
-        for table in (Ready, Waiting):
-            stuck = table._default_manager.filter(bucket__in=some).order_by()
-            while found := dict(stuck.values_list("pk", "bucket")[:BATCH]):
-                keep()
-                gone = _end_all({pk: words[bucket] for pk, bucket in found.items()}, IMPOSSIBLE, now, by)
-                ended += gone
-                if not gone:
-                    break
+    queues, buckets = limits_of_queues(), list(Bucket.objects.all())
+    words = blocked_buckets(buckets, queues)
+    over = now - timedelta(seconds=grace)
+    young = {bucket for bucket, since in since_when(words, now).items() if since > over}
+    stuck = [Q(bucket__in=some) for some in _pieces(sorted(words.keys() - young))]
+    for bucket in buckets:
+        queue = queues.get(bucket.queue)
+        if bucket.pk in young and queue is not None:
+            stuck.append(Q(bucket=bucket.pk, job__created_at__gte=queue.changed))
+    return sum(_fail_stuck(some, words, now, by, keep) for some in stuck)
+
+
+def _pieces(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
+    for start in range(0, len(numbers), BATCH):
+        yield numbers[start : start + BATCH]
+
+
+def _fail_stuck(stuck: Q, words: Mapping[int, str], now: datetime, by: str, keep: Keep) -> int:
+    ended = 0
+    for table in (Ready, Waiting):
+        rows_of = table._default_manager.filter(stuck).order_by()
+        while found := dict(rows_of.values_list("pk", "bucket")[:BATCH]):
+            keep()
+            gone = _end_all({pk: words[bucket] for pk, bucket in found.items()}, IMPOSSIBLE, now, by)
+            ended += gone
+            if not gone:
+                break
     return ended
 
 
@@ -133,9 +152,8 @@ def _end_all(words: Mapping[int, str], kill: Kill, now: datetime, by: str) -> in
 
 
 def _in_batches(words: Mapping[int, str]) -> Iterable[dict[int, str]]:
-    pairs = sorted(words.items())
-    for start in range(0, len(pairs), BATCH):
-        yield dict(pairs[start : start + BATCH])
+    for some in _pieces(sorted(words)):
+        yield {number: words[number] for number in some}
 
 
 def _too_long(state: JobState, since: datetime, setting: str) -> str:

@@ -133,7 +133,9 @@ def test_a_ban_reaches_all_shares_of_a_user_and_nobody_elses(queue):
 def test_a_job_whose_queue_is_gone_says_so(queue):
     (number,) = jobs.submit()
     Schedconfig.objects.all().delete()
-    assert queries.explain(number)["turn"]["words"] == "there is no queue LOCAL any more"
+    found = queries.explain(number)
+    assert found["turn"]["words"] == "there is no queue LOCAL any more"
+    assert "the job fails at " in found["obstacle"]
 
 
 def test_needs_are_those_that_were_submitted(queue):

@@ -13,6 +13,7 @@ from server.pandaconfig.logic import define_queue
 from server.pandaconfig.models import Schedconfig
 from server.services.registry import Turn
 from server.taskbuffer import logic, queries
+from server.taskbuffer.blocked import Blocked
 from server.taskbuffer.limits import WAITS, Limits
 from server.taskbuffer.logic import watch
 from server.taskbuffer.models import Attempt, Job, JobEvent, Ready, Waiting, Walk
@@ -31,8 +32,18 @@ def at(seconds: float) -> dict[str, object]:
     return {"now": jobs.NOW + timedelta(seconds=seconds), "limits": LIMITS, "by": "watchdog", "keep": keep}
 
 
-def fail_impossible() -> int:
-    return watch.fail_impossible(now=jobs.NOW, by="watchdog", keep=keep)
+GRACE = 600.0
+
+
+def fail_impossible(after: float = 0.0, grace: float = GRACE) -> int:
+    return watch.fail_impossible(now=jobs.NOW + timedelta(seconds=after), grace=grace, by="watchdog", keep=keep)
+
+
+@pytest.fixture
+def queue(queue):
+    """One that was changed last before the jobs of these tests come."""
+    Schedconfig.objects.update(lastmod=jobs.NOW - timedelta(days=1))
+    return queue
 
 
 @pytest.mark.parametrize("state", ["defined", "waiting", "assigned"])
@@ -165,12 +176,57 @@ def test_a_job_that_no_pilot_can_run_fails_in_one_turn_and_can_be_tried_again_wh
     jobs.audit()
 
 
-def test_jobs_of_a_queue_that_was_removed_fail(queue):
+def test_jobs_of_a_queue_that_was_removed_fail_when_their_grace_is_over(queue):
     numbers = jobs.submit(3)
     jobs.claim(count=1)
     Schedconfig.objects.all().delete()
-    assert fail_impossible() == 2
+    assert [fail_impossible(after) for after in (0, 15, GRACE - 1, GRACE)] == [0, 0, 0, 2]
     assert [jobs.state_of(number) for number in numbers] == ["sent", "failed", "failed"]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_queue_that_is_mended_in_time_keeps_its_jobs_and_the_next_slip_has_a_grace_of_its_own(queue, waits):
+    (job_id,) = jobs.submit(cores=8, waits=waits)
+    for slip in (0, 1000):
+        Schedconfig.objects.update(corecount=4, lastmod=jobs.NOW + timedelta(seconds=slip + 1))
+        assert fail_impossible(slip + 2) == 0
+        assert fail_impossible(slip + 500) == 0
+        Schedconfig.objects.update(corecount=8)
+        assert fail_impossible(slip + 600) == 0
+    assert jobs.state_of(job_id) != "failed"
+    assert not Blocked.objects.exists()
+
+
+def test_a_job_that_comes_while_others_of_its_kind_have_their_grace_fails_at_once(queue):
+    jobs.submit(cores=8)
+    Schedconfig.objects.update(corecount=4, lastmod=jobs.NOW + timedelta(seconds=1))
+    assert fail_impossible(2) == 0
+    (late,) = jobs.submit(cores=8)
+    Job.objects.filter(pk=late).update(created_at=jobs.NOW + timedelta(seconds=3))
+    assert fail_impossible(4) == 1
+    assert jobs.state_of(late) == "failed"
+
+
+def test_a_job_whose_queue_was_changed_says_when_it_fails(queue, monkeypatch):
+    (job_id,) = jobs.submit(cores=8)
+    Schedconfig.objects.update(corecount=4, lastmod=jobs.NOW + timedelta(seconds=1))
+    fail_impossible(10)
+    monkeypatch.setattr(queries.timezone, "now", lambda: jobs.NOW + timedelta(seconds=20))
+    said = queries.why_not_now(Job.objects.select_related("bucket").get(pk=job_id))
+    assert said.startswith("coreCount: 8 are asked for, and queue 'LOCAL' has at most 4")
+    assert said.endswith("; the job fails at 2026-11-21 12:10:10 UTC unless that is mended")
+
+
+def test_a_job_that_was_impossible_when_it_came_says_that_it_fails_soon(queue):
+    (job_id,) = jobs.submit(cores=9)
+    said = queries.why_not_now(Job.objects.select_related("bucket").get(pk=job_id))
+    assert said.endswith("; the job fails within a minute unless that is mended")
+
+
+def test_without_grace_nothing_waits(queue):
+    jobs.submit(2)
+    Schedconfig.objects.all().delete()
+    assert fail_impossible(grace=0.0) == 2
 
 
 def test_limits_may_stand_beside_the_columns(queue):
@@ -180,6 +236,7 @@ def test_limits_may_stand_beside_the_columns(queue):
     beside.save()
     beside.json.data = {"maxtime": "3600", "maxrss": None}
     beside.json.save()
+    Schedconfig.objects.update(lastmod=jobs.NOW)
     (job_id,) = jobs.submit(queue="OTHER", max_walltime=3601)
     assert fail_impossible() == 1
     assert "3600 s (maxtime)" in Job.objects.get(pk=job_id).server_error_words
