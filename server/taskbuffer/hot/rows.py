@@ -85,6 +85,8 @@ def standing(cursor: CursorWrapper, job_id: int, *, held: bool = False) -> Stand
 def move_job(cursor: CursorWrapper, job: Standing, after: JobState, columns: Mapping[str, Any]) -> None:
     """Move a job and write further columns of it.
 
+    A command that was given since it was read counts, too: a job that somebody has just killed is not tried again.
+
     Raises:
         IllegalMove: the contract's table has no such line.
         LostRace: the job is not any more as it was read.
@@ -93,8 +95,8 @@ def move_job(cursor: CursorWrapper, job: Standing, after: JobState, columns: Map
         raise IllegalMove(job.state, after)
     sets = "".join(f", {name} = %s" for name in columns)
     cursor.execute(
-        f"UPDATE taskbuffer_job SET state = %s{sets} WHERE id = %s AND state = %s AND attempt = %s",  # noqa: S608 (our own column names)
-        (after.value, *columns.values(), job.job_id, job.state.value, job.attempt),
+        f"UPDATE taskbuffer_job SET state = %s{sets} WHERE id = %s AND state = %s AND attempt = %s AND command = %s",  # noqa: S608 (our own column names)
+        (after.value, *columns.values(), job.job_id, job.state.value, job.attempt, job.command),
     )
     if cursor.rowcount != 1:
         raise LostRace
