@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.states import JobState
-from server.taskbuffer.hot.rows import JOB, AnsweredBefore, Row, add_events, marks, stamp
+from server.taskbuffer.hot.rows import AnsweredBefore, Row, add_events, marks, stamp
 from server.taskbuffer.values import ClaimOrder
 
 
@@ -38,11 +38,14 @@ def _refuse_answered(cursor: CursorWrapper, order: ClaimOrder) -> None:
 
 def _take(cursor: CursorWrapper, order: ClaimOrder, candidates: Sequence[int], now: datetime) -> list[Row]:
     cursor.execute(
-        f"{JOB} JOIN taskbuffer_ready r ON r.job_id = j.id WHERE r.job_id IN ({marks(candidates)})"
-        " ORDER BY r.place LIMIT %s",
+        "SELECT j.id, j.attempt, j.priority, p.panda, r.bucket_id FROM taskbuffer_job j"  # noqa: S608 (marks only)
+        " JOIN taskbuffer_jobparameters p ON p.job_id = j.id JOIN taskbuffer_ready r ON r.job_id = j.id"
+        f" WHERE r.job_id IN ({marks(candidates)}) ORDER BY r.place LIMIT %s",
         [*candidates, order.count],
     )
-    taken = [row for row in cursor.fetchall() if _unqueue(cursor, row[0])]
+    # Since they were looked at, one may have been tried and sent to another queue.
+    fitting = [row[:4] for row in cursor.fetchall() if row[4] in order.buckets]
+    taken = [row for row in fitting if _unqueue(cursor, row[0])]
     if not taken:
         return []
     at = stamp(now)

@@ -11,10 +11,11 @@ from django.db import IntegrityError, connection, transaction
 from server.taskbuffer.hot.rows import AnsweredBefore, Row, stamp
 from server.taskbuffer.values import ClaimOrder
 
-#: Rows that somebody else is taking are passed over; the unique name of the request undoes all of it the second time.
+#: Rows that somebody else is taking are passed over, and those that went to another bucket since they were looked at;
+#: the unique name of the request undoes all of it the second time.
 _TAKE = """
 WITH first AS (
-    SELECT job_id, place FROM taskbuffer_ready WHERE job_id = ANY(%s::bigint[])
+    SELECT job_id, place FROM taskbuffer_ready WHERE job_id = ANY(%s::bigint[]) AND bucket_id = ANY(%s::bigint[])
     ORDER BY place LIMIT %s FOR UPDATE SKIP LOCKED
 ), taken AS (
     DELETE FROM taskbuffer_ready r USING first WHERE r.job_id = first.job_id RETURNING r.job_id, r.place
@@ -48,7 +49,7 @@ def take(order: ClaimOrder, candidates: Sequence[int], now: datetime) -> list[Ro
     """
     at = stamp(now)
     values = (
-        list(candidates), order.count, order.node,
+        list(candidates), list(order.buckets), order.count, order.node,
         order.request_id, order.queue, order.node, order.batch_id, at,
         order.queue, now.timestamp(),
         at, order.by, order.node,

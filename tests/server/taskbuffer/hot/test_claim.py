@@ -6,7 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from server.taskbuffer.hot import portable, postgresql
 from server.taskbuffer.models import Attempt, Bucket, Job, Live, Ready
+from server.taskbuffer.values import ClaimOrder
 from tests.server import jobs
 
 
@@ -35,6 +37,15 @@ def test_higher_priority_goes_first_and_among_equals_the_older_job(queue):
 def test_priority_decides_across_buckets(queue):
     ids = [jobs.submit(cores=cores, priority=priority)[0] for cores, priority in [(1, 5), (2, 50), (4, 20)]]
     assert numbers(jobs.claim(count=3)) == [ids[1], ids[2], ids[0]]
+
+
+def test_a_job_that_went_to_another_bucket_since_it_was_looked_at_is_not_given(queue):
+    here, there = jobs.submit()[0], jobs.submit(cores=8)[0]
+    take = postgresql.take if connection.vendor == "postgresql" else portable.take
+    order = ClaimOrder((Job.objects.get(pk=here).bucket_id,), "request-0001", queue, count=2)
+    assert [row[0] for row in take(order, [there, here], jobs.NOW)] == [here]
+    assert jobs.state_of(there) == "activated"
+    jobs.audit()
 
 
 def test_several_jobs_at_once_are_several_attempts_of_one_request(queue):
