@@ -30,9 +30,9 @@ def watchdog(turn: Turn) -> Figures:
 @periodic("taskbuffer.archive", every=60, limit=300)
 def archive_jobs(turn: Turn) -> Figures:
     """Move jobs that ended long ago into the archive, and forget those that are too old even for that."""
-    environment, moved, purged = settings.ENVIRONMENT, 0, 0
+    environment, moved, purged, stuck = settings.ENVIRONMENT, 0, 0, dict[int, str]()
     if environment.archive_after:
-        moved = archive.archive_ended(now=turn.now, after=environment.archive_after, keep=turn.keep)
+        moved = archive.archive_ended(now=turn.now, after=environment.archive_after, keep=turn.keep, stuck=stuck)
     if environment.purge_after:
         purged = archive.purge(now=turn.now, after=environment.purge_after, keep=turn.keep)
-    return {"archived": moved, "purged": purged}
+    return {"archived": moved, "not archived": len(stuck), "purged": purged}

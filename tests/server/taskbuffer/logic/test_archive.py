@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import DataError, OperationalError, transaction
 
 from pilot.contract.job import FileSpec, Role
 from server.monitor.jobs import descriptions
@@ -117,7 +117,7 @@ def test_the_productions_and_the_data_service_are_asked(db):
 
     for label in ("production", "dataservice"):
         apps.get_app_config(label).ready()
-    assert set(followers._POSITIONS) == {"production.collect", "dataservice.sweep"}
+    assert set(followers._POSITIONS) == {"accounting.fold", "production.collect", "dataservice.sweep"}
     assert followers.read_by_all() == 0
 
 
@@ -144,6 +144,48 @@ def test_a_death_in_the_middle_loses_and_doubles_nothing(queue, monkeypatch, tab
     assert move(31) == 1
     assert move(31) == 0
     assert ArchivedJob.objects.count() == 1
+
+
+def failing(broken: int, error: Exception):
+    """Make the writing of one job's document fail."""
+    right = archive.archive.documents_of
+
+    def documents_of(found):
+        if any(job.pk == broken for job in found):
+            raise error
+        return right(found)
+
+    return documents_of
+
+
+@pytest.mark.parametrize("error", [DataError("the row is too long"), ValueError("no JSON")])
+def test_a_job_that_cannot_be_written_keeps_no_other_and_is_counted_and_told(queue, monkeypatch, caplog, error):
+    first, broken, last = (ended() for _ in range(3))
+    with monkeypatch.context() as patched:
+        patched.setattr(archive.archive, "documents_of", failing(broken, error))
+        found = archive_jobs(Turn("taskbuffer.archive", jobs.NOW + timedelta(days=31), keep))
+    assert found == {"archived": 2, "not archived": 1, "purged": 0}
+    assert set(ArchivedJob.objects.values_list("pk", flat=True)) == {first, last}
+    assert queries.job(broken).attempts.count() == 2
+    assert f"1 ended jobs cannot be archived and stay where they are; job {broken}: " in caplog.text
+    assert f"{type(error).__name__}: {error}" in caplog.text
+    assert move(31) == 1
+
+
+def test_a_database_that_is_gone_ends_the_turn_at_once(queue, monkeypatch, caplog):
+    ended()
+
+    def gone(*_):
+        raise OperationalError("no database")
+
+    class Gone:
+        close_if_unusable_or_obsolete, ensure_connection = (lambda self: None), gone
+
+    monkeypatch.setattr(archive, "_move", gone)
+    monkeypatch.setattr(archive, "connection", Gone())
+    with pytest.raises(OperationalError):
+        move(31)
+    assert "cannot be archived" not in caplog.text
 
 
 def test_the_walk_passes_by_what_stays_and_begins_anew(queue, monkeypatch):
@@ -180,9 +222,9 @@ def test_the_service_reads_its_settings(queue, settings):
     later = jobs.NOW + timedelta(days=31)
     made = type(settings.ENVIRONMENT)
     settings.ENVIRONMENT = made(archive_after=0)
-    assert archive_jobs(Turn("taskbuffer.archive", later, keep)) == {"archived": 0, "purged": 0}
+    assert archive_jobs(Turn("taskbuffer.archive", later, keep)) == {"archived": 0, "not archived": 0, "purged": 0}
     settings.ENVIRONMENT = made(purge_after=1)
-    assert archive_jobs(Turn("taskbuffer.archive", later, keep)) == {"archived": 1, "purged": 1}
+    assert archive_jobs(Turn("taskbuffer.archive", later, keep)) == {"archived": 1, "not archived": 0, "purged": 1}
 
 
 def test_the_admin_finds_archived_jobs(admin_client, queue):
