@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from server.services.lease import CLOCK_SKEW
 from server.services.states import Asked
 
 #: A service that keeps failing is tried at least this often, if its own period is not longer.
@@ -19,8 +20,13 @@ def wait_after(period: timedelta, failures: int) -> timedelta:
 
 
 def is_due(now: datetime, next_run: datetime | None, period: timedelta) -> bool:
-    """Say whether the time has come; half a period too early is a clock's jitter, not a second message."""
-    return next_run is None or now >= next_run - period / 2
+    """Say whether the time has come; half a period too early is a clock's jitter, not a second message.
+
+    A time that lies further ahead than any wait was written by a clock that has since been put back.
+    """
+    if next_run is None or now >= next_run - period / 2:
+        return True
+    return next_run > now + max(period, LONGEST_WAIT) + CLOCK_SKEW
 
 
 def is_to_run(asked: Asked, *, enabled: bool, due: bool, failures: int) -> bool:

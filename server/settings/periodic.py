@@ -28,7 +28,7 @@ def celery_settings(broker: str, home: Path) -> dict[str, Any]:
         "CELERY_WORKER_REDIRECT_STDOUTS": False,
         "CELERY_WORKER_ENABLE_REMOTE_CONTROL": bool(broker),
         "CELERY_BEAT_ENABLE_REMOTE_CONTROL": False,
-        "CELERY_BEAT_SCHEDULER": "django_celery_beat.schedulers:DatabaseScheduler",
+        "CELERY_BEAT_SCHEDULER": "server.services.beat:Scheduler",
         # Periods of a second are kept, and a change in the admin is seen within one.
         "CELERY_BEAT_MAX_LOOP_INTERVAL": 1,
         "CELERY_TIMEZONE": "UTC",

@@ -17,6 +17,10 @@ S = JobState
 IMPATIENT_LABELS = ("user", "panda")
 IMPATIENT_PRIORITY = 800
 
+#: Seconds by which the clocks of the server's machines may differ. What was heard later than that was heard by a clock
+#: that has since been put back.
+CLOCK_SKEW = 60.0
+
 #: The setting of each state in which a job waits, without a pilot.
 WAITS: Mapping[JobState, str] = {
     S.PENDING: "pending_timeout",

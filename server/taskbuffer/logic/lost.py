@@ -17,7 +17,7 @@ from pilot.contract.states import JobState
 from server.pandaconfig import queries as pandaconfig
 from server.taskbuffer.again import rules_for, try_again
 from server.taskbuffer.hot import rows
-from server.taskbuffer.limits import IMPATIENT_LABELS, IMPATIENT_PRIORITY, SILENCES, Limits
+from server.taskbuffer.limits import CLOCK_SKEW, IMPATIENT_LABELS, IMPATIENT_PRIORITY, SILENCES, Limits
 from server.taskbuffer.limits import limits as read_limits
 from server.taskbuffer.models import Live
 from server.taskbuffer.values import Errors, Standing
@@ -77,6 +77,7 @@ def reap_lost(
 ) -> Reaped:
     """Put right every job whose pilot fell silent, in small transactions; answer what became of them."""
     at, bounds = now or timezone.now(), limits or read_limits()
+    _take_back(at)
     paused = [name for name, status in pandaconfig.statuses().items() if status == PAUSED]
     ends: list[End] = []
     while lost := _lost(at, bounds, paused):
@@ -86,6 +87,13 @@ def reap_lost(
                 words = f"last heard {at.timestamp() - live.heartbeat:.0f} s ago"
                 ends.append(put_right(cursor, live, CODES[JobState(live.state)], words, at, by))
     return Reaped(**{end.value: ends.count(end) for end in End if end is not End.NOT_LOST})
+
+
+def _take_back(at: datetime) -> None:
+    """Count from now on for pilots that were heard at a time to come: the clock has since been put back."""
+    early = Live.objects.filter(heartbeat__gt=at.timestamp() + CLOCK_SKEW)
+    if numbers := list(early.order_by().values_list("pk", flat=True)):
+        early.filter(pk__in=numbers).update(heartbeat=at.timestamp())
 
 
 def _lost(at: datetime, limits: Limits, paused: Sequence[str]) -> list[Live]:

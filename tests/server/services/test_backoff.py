@@ -27,6 +27,13 @@ def test_half_a_period_early_is_in_time(early, due):
     assert is_due(BEGIN, BEGIN + early, period=2 * SECOND) is due
 
 
+@pytest.mark.parametrize("period", [SECOND, 6 * LONGEST_WAIT])
+def test_a_time_that_a_clock_has_written_which_was_put_back_is_not_waited_for(period):
+    longest = max(period, LONGEST_WAIT)
+    assert not is_due(BEGIN, BEGIN + longest, period)
+    assert is_due(BEGIN, BEGIN + longest + timedelta(hours=3), period)
+
+
 def test_what_never_ran_is_due():
     assert is_due(BEGIN, None, SECOND)
 

@@ -53,6 +53,23 @@ def test_a_heartbeat_keeps_a_job(queue):
     assert jobs.state_of(job_id) == "running"
 
 
+def test_a_pilot_that_was_heard_by_a_clock_that_was_put_back_since_is_lost_as_long_after_that_as_any(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    jobs.report(job_id, "running", now=jobs.NOW + timedelta(days=3))
+    assert after(0) == after(7200) == Reaped()
+    assert after(7201) == Reaped(again=1)
+    jobs.audit()
+
+
+def test_clocks_of_the_servers_machines_may_differ_by_a_minute(queue):
+    (job_id,) = jobs.submit()
+    jobs.claim()
+    jobs.report(job_id, "running", now=jobs.NOW + timedelta(seconds=59))
+    assert after(0) == Reaped()
+    assert Live.objects.get().heartbeat == jobs.NOW.timestamp() + 59
+
+
 def test_the_last_attempt_fails_with_the_reason(queue):
     (job_id,) = jobs.submit(max_attempts=1)
     jobs.claim()
