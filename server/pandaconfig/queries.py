@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.forms.models import model_to_dict
 
 from pilot.contract.job import PANDA_MB
 from pilot.contract.queue import QueueData
 from server.pandaconfig.merge import merge
-from server.pandaconfig.models import Schedconfig, StorageEndpoint
+from server.pandaconfig.models import GlobalShare, Schedconfig, StorageEndpoint
 
 
 class UnknownQueue(LookupError):
@@ -51,6 +52,16 @@ def unknown_queues(names: Collection[str]) -> list[str]:
     """Answer those of these names that are no queue's."""
     known = Schedconfig.objects.filter(pk__in=set(names)).values_list("nickname", flat=True)
     return sorted(set(names) - set(known))
+
+
+def queues_of_site(name: str) -> list[str]:
+    """Answer the queues of a site; a queue is its own site where its description names none, and may be named itself."""
+    return list(Schedconfig.objects.filter(Q(siteid=name) | Q(nickname=name)).values_list("nickname", flat=True))
+
+
+def groups_with_shares() -> set[str]:
+    """Answer the working groups that a share names as they are."""
+    return set(GlobalShare.objects.exclude(workinggroup="").values_list("workinggroup", flat=True))
 
 
 def statuses() -> dict[str, str]:

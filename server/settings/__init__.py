@@ -24,6 +24,7 @@ COMPASS_APPS = [
     "server.accounts",
     "server.pandaconfig",
     "server.taskbuffer",
+    "server.accounting",
     "server.dispatcher",
     "server.services",
     "server.pilots",

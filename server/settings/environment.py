@@ -53,6 +53,9 @@ class Environment:
         2592000, low=0, help="Seconds after its end at which a job moves into the archive; 0: never."
     )
     purge_after: int = key(0, low=0, help="Seconds after its end at which an archived job is forgotten; 0: never.")
+    usage_half_life: int = key(
+        604800, low=0, help="Seconds after which past use counts half in fair shares; 0: the past does not count."
+    )
     offline_timeout: int = key(172800, low=10, help="Seconds that a job may stand in a queue that is offline.")
     obstacle_grace: int = key(
         600, low=0, help="Seconds that jobs wait for their queue to be mended when its change has made them impossible."
