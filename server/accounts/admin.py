@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from server.accounts import logic
-from server.accounts.models import Person, Token
+from server.accounts.models import Login, Person, Token
 from server.lib.admin import TableAdmin
 
 
@@ -65,3 +65,22 @@ class PersonAdmin(TableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: Any) -> None:
         logic.explain_ban(obj.name, obj.banned_because)
+
+
+@admin.register(Login)
+class LoginAdmin(TableAdmin):
+    """Whom the issuers of web tokens mean; ``compass-server token login`` joins them to other people."""
+
+    list_display = ("subject", "issuer", "person", "created_at")
+    list_filter = ("issuer",)
+    search_fields = ("subject", "person__name")
+    readonly_fields = ("subject", "issuer", "person", "created_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Login | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Login | None = None) -> bool:
+        return False

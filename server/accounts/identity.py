@@ -1,10 +1,10 @@
-"""Who calls: a bearer token becomes an identity; what was looked up is believed for one second."""
+"""Who calls: a token or a certificate becomes an identity; what was looked up is believed for one second."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.utils import timezone
@@ -20,7 +20,10 @@ from server.accounts.certificates import (
     roles_from,
     secret_in,
 )
+from server.accounts.issuers import issuers_in, meaning_of
 from server.accounts.models import Person, Role, Token
+from server.accounts.web_tokens import MARK as WEB_MARK
+from server.accounts.web_tokens import BadToken, Claims, WebTokens
 from server.lib.remembered import Remembered
 
 
@@ -70,13 +73,17 @@ def _look_up(key: str | int) -> Identity:
     if token.expires_at is not None and token.expires_at <= now:
         when = f"{token.expires_at:%Y-%m-%d %H:%M}"
         raise IdentityRefused(f"the token {token.name} expired at {when} UTC; ask for a new one", reason="expired")
-    if token.person is not None and token.person.banned_at is not None:
-        because = token.person.banned_because or "no reason was given"
-        text = f"{token.person.name} is banned: {because}; ask the server's administrator"
-        raise IdentityRefused(text, reason="banned")
+    _refuse_banned(token.person)
     logic.note_use(token, now)
     person = "" if token.person is None else token.person.name
     return Identity(token.name, Role(token.role), person, frozenset(token.queues))
+
+
+def _refuse_banned(person: Person | None) -> None:
+    if person is not None and person.banned_at is not None:
+        because = person.banned_because or "no reason was given"
+        text = f"{person.name} is banned: {because}; ask the server's administrator"
+        raise IdentityRefused(text, reason="banned")
 
 
 #: What this process remembers, by the digest of a token, or by the number that passes have of it.
@@ -89,14 +96,45 @@ def _look_up_voms(certificate: Certificate) -> Identity:
     if role is None:
         text = f"the certificate {certificate.subject} is not known here, and its attributes mean no role"
         raise IdentityRefused(f"{text}; ask the server's administrator", reason="unknown_certificate")
-    person = Person.objects.filter(name=certificate.subject, banned_at__isnull=False).first()
-    if person is not None:
-        raise IdentityRefused(f"{person.name} is banned: {person.banned_because}", reason="banned")
+    _refuse_banned(Person.objects.filter(name=certificate.subject, banned_at__isnull=False).first())
     return Identity(certificate.subject[-80:], role, certificate.subject)
 
 
 #: What this process remembers of certificates that have a role by their attributes.
 BY_ATTRIBUTES: Remembered[Certificate, Identity] = Remembered(_look_up_voms, seconds=1.0)
+
+
+@dataclass(frozen=True)
+class WebBearer:
+    """Who comes with a verified web token, and which of its roles is asked for."""
+
+    digest: str
+    origin: str
+    claims: Claims = field(compare=False)  # as the digest says
+
+
+def _look_up_web(bearer: WebBearer) -> Identity:
+    """Take the bearer of a web token for the person whom its issuer means, in the role that its table gives."""
+    said = bearer.claims
+    meaning = meaning_of(
+        said.issuer, groups=said.groups, scopes=said.scopes, subject=said.subject, origin=bearer.origin
+    )
+    if meaning is None:
+        text = f"nothing in this token of {said.subject} means a role here"
+        asked = f" that Origin: {bearer.origin} asks for" if bearer.origin else ""
+        has = f"groups: {', '.join(sorted(said.groups)) or 'none'}; scopes: {', '.join(sorted(said.scopes)) or 'none'}"
+        raise IdentityRefused(f"{text}{asked} ({has}); ask the server's administrator", reason="no_role")
+    try:
+        person = logic.person_of_login(said.issuer.address, said.subject, said.name)
+    except logic.TokenRefused as refused:
+        raise IdentityRefused(str(refused), reason="name_taken") from refused
+    _refuse_banned(person)
+    return Identity(person.name[:80], meaning.role, person.name, frozenset(meaning.queues))
+
+
+#: Web tokens that were verified in this process, and what it remembers of their bearers.
+WEB_TOKENS = WebTokens()
+BY_LOGIN: Remembered[WebBearer, Identity] = Remembered(_look_up_web, seconds=1.0)
 
 
 def identify_caller(meta: Mapping[str, str]) -> Identity:
@@ -107,7 +145,7 @@ def identify_caller(meta: Mapping[str, str]) -> Identity:
     """
     header = meta.get("HTTP_AUTHORIZATION", "")
     if header or (PROOF not in meta and SUBJECT not in meta):
-        return identify(header)
+        return identify(header, meta.get("HTTP_ORIGIN", ""))
     try:
         certificate = certificate_of(meta, secret_in(settings.ENVIRONMENT.front_secret_file))
     except BadFront as bad:
@@ -126,8 +164,8 @@ def identify_caller(meta: Mapping[str, str]) -> Identity:
     return BY_ATTRIBUTES.of(certificate)
 
 
-def identify(header: str) -> Identity:
-    """Answer who sent this ``Authorization`` header.
+def identify(header: str, origin: str = "") -> Identity:
+    """Answer who sent this ``Authorization`` header; ``origin`` is PanDA's word for the role that is asked for.
 
     Raises:
         IdentityRefused: it names nobody, or somebody whose token has ended.
@@ -135,7 +173,18 @@ def identify(header: str) -> Identity:
     token = bearer_of(header)
     if token.startswith(passes.MARK):
         return IDENTITIES.of(pass_of(token).token)
+    if token.startswith(WEB_MARK) and settings.ENVIRONMENT.issuers_file:
+        return _identify_web(token, origin)
     return IDENTITIES.of(logic.digest_of(token))
+
+
+def _identify_web(token: str, origin: str) -> Identity:
+    digest = logic.digest_of(token)
+    try:
+        claims = WEB_TOKENS.verify(token, digest, issuers_in(settings.ENVIRONMENT.issuers_file))
+    except BadToken as bad:
+        raise IdentityRefused(str(bad), reason=bad.reason) from bad
+    return BY_LOGIN.of(WebBearer(digest, origin[:100], claims))
 
 
 def bearer_of(header: str) -> str:

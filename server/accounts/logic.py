@@ -8,14 +8,15 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from server.accounts import passes
 from server.accounts.certificates import BadFront, subject_of
-from server.accounts.models import Person, Role, Token
+from server.accounts.models import Login, Person, Role, Token
 
 #: Every token begins so, which lets a scanner of secrets find one that leaked.
 MARK = "cps_"
@@ -142,6 +143,54 @@ def lift_ban(person: str) -> None:
     banned = Person.objects.filter(name=person, banned_at__isnull=False)
     if not banned.update(banned_at=None, banned_because=""):
         raise TokenRefused(f"person: {person!r} is not banned")
+
+
+def person_of_login(issuer: str, subject: str, name: str = "") -> Person:
+    """Answer whom an issuer means by a subject; somebody who comes for the first time is written down.
+
+    Args:
+        issuer: Its address.
+        subject: What it calls its bearer, within its own walls.
+        name: What it says that people call it; subject and host make a name where it says nothing.
+
+    Raises:
+        TokenRefused: that name is somebody else's already.
+    """
+    digest = _digest_of_login(issuer, subject)
+    known = Login.objects.filter(digest=digest).select_related("person").first()
+    if known is not None:
+        return known.person
+    wanted = name or f"{subject}@{urlsplit(issuer).hostname}"
+    try:
+        with transaction.atomic():
+            person = Person.objects.create(name=wanted if len(wanted) <= 250 else digest)
+            Login.objects.create(digest=digest, issuer=issuer, subject=subject, person=person)
+    except IntegrityError as taken:
+        known = Login.objects.filter(digest=digest).select_related("person").first()
+        if known is not None:  # another worker was faster
+            return known.person
+        text = (
+            f"the name {wanted} is known here, and not as the login {subject} of {issuer}; the server's administrator"
+        )
+        raise TokenRefused(f"{text} can join them: compass-server token login") from taken
+    return person
+
+
+def join_login(person: str, issuer: str, subject: str) -> None:
+    """Have somebody be taken for a person here; it may have been taken for another one before.
+
+    Raises:
+        TokenRefused: there is nobody of that name.
+    """
+    found = Person.objects.filter(name=person).first()
+    if found is None:
+        raise TokenRefused(f"person: {person!r} is nobody whom we know")
+    digest = _digest_of_login(issuer, subject)
+    Login.objects.update_or_create(digest=digest, defaults={"issuer": issuer, "subject": subject, "person": found})
+
+
+def _digest_of_login(issuer: str, subject: str) -> str:
+    return hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()
 
 
 def renew_pass(old: passes.Pass, *, lifetime: timedelta) -> tuple[str, passes.Pass]:

@@ -32,6 +32,22 @@ class Person(models.Model):
         return self.name
 
 
+class Login(models.Model):
+    """Whom an issuer of web tokens means by a subject: a person has any number of these, each is one person's."""
+
+    digest = models.CharField(max_length=64, unique=True, editable=False)  # of both that follow
+    issuer = models.CharField(max_length=250)
+    subject = models.CharField(max_length=250)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="logins")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("issuer", "subject")
+
+    def __str__(self) -> str:
+        return f"{self.subject} of {self.issuer}"
+
+
 class Token(models.Model):
     """One token: its name is what logs and events say, its digest is what a request is looked up by."""
 

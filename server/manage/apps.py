@@ -15,8 +15,9 @@ class ManageConfig(AppConfig):
         from django.core import checks
 
         from server.brokerage.queries import elsewhere
-        from server.manage.checks import check_front
+        from server.manage.checks import check_front, check_issuers
         from server.taskbuffer import followers
 
         followers.register_chooser(elsewhere)
         checks.register(check_front, checks.Tags.security)
+        checks.register(check_issuers, checks.Tags.security)

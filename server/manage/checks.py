@@ -1,4 +1,4 @@
-"""What ``compass-server check`` says of the web server in front, whose word on certificates is believed."""
+"""What ``compass-server check`` says of whom the server believes: the web server in front, and issuers of tokens."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
 from server.accounts.certificates import SHORTEST, roles_from
+from server.accounts.issuers import BadIssuers, issuers_in
 
 FILE, ROLES = "COMPASS_SERVER_FRONT_SECRET_FILE", "COMPASS_SERVER_VOMS_ROLES"
+ISSUERS = "COMPASS_SERVER_ISSUERS_FILE"
 
 
 def check_front(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
@@ -45,4 +47,17 @@ def _check_roles(text: str, front: str) -> list[CheckMessage]:
         return [Error(f"{ROLES}: {wrong}", id="compass.E003")]
     if rules and not front:
         return [Caution(f"{ROLES} is of no use without a front that proves itself", hint=FILE, id="compass.W002")]
+    return []
+
+
+def check_issuers(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Read the file of issuers, and see who may write to it."""
+    name = settings.ENVIRONMENT.issuers_file
+    try:
+        issuers_in(name)
+    except BadIssuers as wrong:
+        return [Error(f"{ISSUERS}: {wrong}", hint="See Let web tokens in.", id="compass.E004")]
+    if name and Path(name).expanduser().stat().st_mode & 0o002:
+        words = f"{ISSUERS}: everybody on this machine may write to {name}, and so become an administrator"
+        return [Caution(words, hint="chmod o-w", id="compass.W003")]
     return []

@@ -79,12 +79,20 @@ class Environment:
     voms_roles: str = key(
         "", help="Roles of verified VOMS attributes: FQAN=role, with blanks between; the first that fits counts."
     )
+    issuers_file: str = key(
+        "", help="YAML file with the issuers whose web tokens (WLCG, OpenID Connect) are believed, and what they mean."
+    )
     user_rate: int = key(
         50, low=0, help="Calls per second to each worker that a user, reader or site administrator may make; 0: any."
     )
+    user_priority: int = key(1000, low=0, help="Highest priority that users may give to their jobs.")
     service_rate: int = key(
         0, low=0, help="Calls per second to each worker by one token of pilots, productions or administrators; 0: any."
     )
+    credential_programs: str = key(
+        "", help="Programs, by absolute paths with blanks between, that may be run to obtain proxies and tokens."
+    )
+    hand_out_days: int = key(90, low=1, help="Days for which it is kept who was handed out which credential.")
     log_json: bool = key(False, help="The log is one JSON object per line, for programs.")
     log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")
 

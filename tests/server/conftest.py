@@ -51,13 +51,13 @@ def _no_database_without_asking(django_db_blocker):
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
     """Each test begins as a fresh worker process does."""
-    from server.accounts.identity import BY_ATTRIBUTES, IDENTITIES
+    from server.accounts.identity import BY_ATTRIBUTES, BY_LOGIN, IDENTITIES, WEB_TOKENS
     from server.accounts.rules import RATES
     from server.brokerage import readings
     from server.dispatcher.logic import KINDS, QUEUES
     from server.taskbuffer.again import RULES
 
-    for memory in (IDENTITIES, BY_ATTRIBUTES, RATES, KINDS, QUEUES, RULES):
+    for memory in (IDENTITIES, BY_ATTRIBUTES, BY_LOGIN, WEB_TOKENS, RATES, KINDS, QUEUES, RULES):
         memory.forget()
     readings.forget()
 

@@ -1,4 +1,4 @@
-"""What is said of the web server in front."""
+"""What is said of whom the server believes: the web server in front, and issuers of tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from django.core.checks import Tags, run_checks
 
-from server.manage.checks import check_front
+from server.accounts.issuers import issuers_in
+from server.manage.checks import check_front, check_issuers
 
 
 @pytest.fixture
@@ -47,3 +48,32 @@ def test_it_is_looked_at_by_check(settings):
 def test_what_is_wrong_is_told_with_its_name(found, said, number, words):
     ((told, message),) = found(**said)
     assert (told, words in message) == (number, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "number", "words"),
+    [
+        (None, 0, "compass.E004", "No such file"),
+        ("- issuer: http://x", 0o600, "compass.E004", "issuer 1: issuer: 'http://x' is not an address"),
+        (
+            "[{issuer: 'https://x', audience: a, roles: [{group: g, role: user}]}]",
+            0o602,
+            "compass.W003",
+            "and so become an administrator",
+        ),
+    ],
+)
+def test_a_file_of_issuers_that_cannot_be_used_is_named(settings, tmp_path, text, mode, number, words):
+    path = tmp_path / "issuers.yaml"
+    if text is not None:
+        path.write_text(text)
+        path.chmod(mode)
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, issuers_file=str(path))
+    issuers_in.cache_clear()
+    ((told, message),) = [(each.id, each.msg) for each in check_issuers()]
+    assert (told, words in message) == (number, True)
+    assert number in {each.id for each in run_checks(tags=[Tags.security])}
+
+
+def test_a_server_that_believes_no_issuers_is_well():
+    assert check_issuers() == []

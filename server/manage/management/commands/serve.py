@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from server.accounts.certificates import secret_in
+from server.accounts.issuers import BadIssuers, issuers_in
 from server.lib import ed25519
 from server.lib.database import unfit
 from server.manage import process
@@ -28,18 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not (settings.HOME / "secret_key").is_file():
             raise CommandError(f"{settings.HOME} is no server's home yet; run `compass-server init` first")
-        if settings.SIGNING_KEY is not None and not settings.SIGNING_KEY.is_file():
-            words = f"COMPASS_SERVER_SIGNING_KEY: {settings.SIGNING_KEY} is no file"
-            raise CommandError(f"{words}; `compass-server signing_key` makes it")
-        if settings.SIGNING_KEY is not None:
-            try:
-                ed25519.sign(b"any text", settings.SIGNING_KEY)  # rather now than when the first job comes
-            except ed25519.SigningFailed as failed:
-                raise CommandError(f"COMPASS_SERVER_SIGNING_KEY: {failed}") from failed
-        try:
-            secret_in(settings.ENVIRONMENT.front_secret_file)
-        except OSError as wrong:
-            raise CommandError(f"COMPASS_SERVER_FRONT_SECRET_FILE: {wrong.filename}: {wrong.strerror}") from wrong
+        _refuse_unusable_files()
         if words := unfit():
             raise CommandError(words)
         executor = MigrationExecutor(connection)
@@ -52,3 +42,27 @@ class Command(BaseCommand):
         """Say something at once: whoever started this waits for it."""
         self.stdout.write(words)
         self.stdout.flush()
+
+
+def _refuse_unusable_files() -> None:
+    """Refuse files that the settings name and that are not what they should be; rather now than when a call needs one.
+
+    Raises:
+        CommandError: as it says.
+    """
+    if settings.SIGNING_KEY is not None and not settings.SIGNING_KEY.is_file():
+        words = f"COMPASS_SERVER_SIGNING_KEY: {settings.SIGNING_KEY} is no file"
+        raise CommandError(f"{words}; `compass-server signing_key` makes it")
+    if settings.SIGNING_KEY is not None:
+        try:
+            ed25519.sign(b"any text", settings.SIGNING_KEY)  # rather now than when the first job comes
+        except ed25519.SigningFailed as failed:
+            raise CommandError(f"COMPASS_SERVER_SIGNING_KEY: {failed}") from failed
+    try:
+        secret_in(settings.ENVIRONMENT.front_secret_file)
+    except OSError as wrong:
+        raise CommandError(f"COMPASS_SERVER_FRONT_SECRET_FILE: {wrong.filename}: {wrong.strerror}") from wrong
+    try:
+        issuers_in(settings.ENVIRONMENT.issuers_file)
+    except BadIssuers as wrong:
+        raise CommandError(f"COMPASS_SERVER_ISSUERS_FILE: {wrong}") from wrong

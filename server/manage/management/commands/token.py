@@ -58,6 +58,10 @@ class Command(BaseCommand):
         ban.add_argument("--because", default="", help="told to the person")
         lift = verbs.add_parser("lift_ban", help="let a person's tokens be good again")
         lift.add_argument("person")
+        login = verbs.add_parser("login", help="take whom an issuer of web tokens means by a subject for a person")
+        login.add_argument("person")
+        login.add_argument("--issuer", required=True, help="its address, as its tokens have it")
+        login.add_argument("--subject", required=True, help="what its tokens have in `sub`")
         revoke = verbs.add_parser("revoke", help="end a token now")
         revoke.add_argument("name")
         verbs.add_parser("list", help="show all tokens, without what they are")
@@ -113,6 +117,10 @@ class Command(BaseCommand):
     def lift_ban(self, options: dict[str, Any]) -> None:
         logic.lift_ban(options["person"])
         self.stdout.write(f"may come again: {options['person']}")
+
+    def login(self, options: dict[str, Any]) -> None:
+        logic.join_login(options["person"], options["issuer"], options["subject"])
+        self.stdout.write(f"known: {options['subject']} of {options['issuer']} as {options['person']}")
 
     def list(self, options: dict[str, Any]) -> None:
         for token in Token.objects.select_related("person"):
