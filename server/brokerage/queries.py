@@ -96,6 +96,7 @@ def _turn(bucket: Bucket, queue: QueueFacts | None) -> dict[str, Any]:
     return {
         "share": bucket.share,
         "cores": readings.RUNNING.of(None).of(bucket.share),
+        "past": readings.RUNNING.of(None).past_of(bucket.share),
         "target": shares.targets.get(leaf_of(bucket.share)),
         "before": waiting[: waiting.index(bucket.share)] if bucket.share in waiting else [],
         "words": words,

@@ -20,6 +20,7 @@ from django.forms.models import model_to_dict
 
 from pilot.contract.codec import ContractError
 from pilot.contract.states import JobState
+from server.accounting import queries as accounting
 from server.brokerage.facts import queue_facts
 from server.brokerage.order import Standing
 from server.brokerage.policy import BadPolicy, Policy, policy_from
@@ -126,7 +127,7 @@ def _replicas_of(files: Sequence[tuple[str, str]]) -> Iterable[Any]:
 
 def _running(_: None) -> Running:
     rows = Live.objects.order_by().values_list("job__bucket__share").annotate(n=Sum("job__bucket__cores"))
-    return Running(dict(rows))
+    return Running(dict(rows), accounting.past_use())
 
 
 def _shares(_: None) -> tuple[Share, ...]:
@@ -170,6 +171,11 @@ def _barred(users: Iterable[UserFacts]) -> dict[str, str]:
         for one in users
         if one.banned or 0 < one.max_running_cores <= one.running_cores
     }
+    return _shares_of(words)
+
+
+def _shares_of(words: Mapping[str, str]) -> dict[str, str]:
+    """Answer the shares of users by name, with the words for each."""
     if not words:
         return {}
     known = Bucket.objects.filter(share__contains="/").order_by().values_list("share", flat=True).distinct()
@@ -177,8 +183,25 @@ def _barred(users: Iterable[UserFacts]) -> dict[str, str]:
     return {with_user(leaf, name): words[name] for leaf in leaves for name in words}
 
 
+def _quotas(_: None) -> dict[tuple[str, str], str]:
+    return accounting.exhausted()
+
+
+def _used_up(shares: Iterable[Share]) -> dict[str, str]:
+    """Answer the shares that quotas hold back: of a user, and of a leaf that is of one working group."""
+    over = QUOTAS.of(None)
+    users = {name: f"quota: user {name} {words}" for (kind, name), words in over.items() if kind == "user"}
+    groups = {name: f"quota: working group {name} {words}" for (kind, name), words in over.items() if kind == "group"}
+    held = {share.name: groups[share.group] for share in shares if share.group in groups}
+    if not users and not held:
+        return {}
+    known = Bucket.objects.exclude(share="").order_by().values_list("share", flat=True).distinct()
+    return _shares_of(users) | {share: held[leaf] for share in known if (leaf := leaf_of(share)) in held}
+
+
 def _standing(_: None) -> Standing:
-    shares, barred = SHARES.of(None), _barred(USERS.of(None).facts.values())
+    shares = SHARES.of(None)
+    barred = _used_up(shares) | _barred(USERS.of(None).facts.values())
     return Standing(RUNNING.of(None) if shares else Running(), targets(shares), barred)
 
 
@@ -189,6 +212,7 @@ FAILURES = Remembered(_failures, seconds=30.0)
 BACKLOGS = Remembered(_backlogs, seconds=30.0)
 USERS = Remembered(_users, seconds=1.0)
 COUNTS = Remembered(_counts, seconds=10.0)
+QUOTAS = Remembered(_quotas, seconds=10.0)
 SHARES = Remembered(_shares, seconds=1.0)
 RUNNING = Remembered(_running, seconds=10.0)
 STANDING = Remembered(_standing, seconds=1.0)
@@ -208,5 +232,5 @@ def count_sent(jobs: Mapping[str, int]) -> None:
 
 def forget() -> None:
     """Read everything anew from now on."""
-    for memory in (QUEUES, LOADS, FAILURES, BACKLOGS, USERS, COUNTS, SHARES, RUNNING, STANDING, QUEUED):
+    for memory in (QUEUES, LOADS, FAILURES, BACKLOGS, USERS, COUNTS, QUOTAS, SHARES, RUNNING, STANDING, QUEUED):
         memory.forget()

@@ -105,13 +105,20 @@ def leaf_of(share: str) -> str:
 
 
 class Running:
-    """The cores that each share has: as they were counted, and what was given since."""
+    """The cores that each share has: as they were counted, and what was given since; and has had of late, on average.
 
-    def __init__(self, cores: Mapping[str, int] | None = None) -> None:
+    The past counts as what runs does: who had much gets less for a while, and who had nothing gets more.
+    """
+
+    def __init__(self, cores: Mapping[str, int] | None = None, past: Mapping[str, float] | None = None) -> None:
         self._of_share: Counter[str] = Counter()
         self._of_leaf: Counter[str] = Counter()
+        self._past_of_share: Mapping[str, float] = past or {}
+        self._past_of_leaf: defaultdict[str, float] = defaultdict(float)
         for share, number in (cores or {}).items():
             self.give(share, number)
+        for share, average in self._past_of_share.items():
+            self._past_of_leaf[leaf_of(share)] += average
 
     def give(self, share: str, cores: int) -> None:
         """Count cores that a share has just been given."""
@@ -125,13 +132,21 @@ class Running:
         """Answer the cores of all users of a leaf."""
         return self._of_leaf[leaf]
 
+    def past_of(self, share: str) -> float:
+        """Answer the cores that a share has had of late, on average."""
+        return self._past_of_share.get(share, 0.0)
+
+    def past_of_leaf(self, leaf: str) -> float:
+        """Answer the cores that all users of a leaf have had of late, on average."""
+        return self._past_of_leaf.get(leaf, 0.0)
+
 
 def in_order(waiting: Iterable[str], running: Running, wanted: Mapping[str, float]) -> list[str]:
     """Sort the shares that have something queued: whoever has least of what is his comes first.
 
     Args:
         waiting: The shares, with their users.
-        running: The cores that each has now.
+        running: The cores that each has now, and has had of late; both count.
         wanted: The part of everything that each leaf is to have; a leaf that is not among them comes last.
 
     Returns:
@@ -139,10 +154,10 @@ def in_order(waiting: Iterable[str], running: Running, wanted: Mapping[str, floa
         least first. Equal ones are sorted by name.
     """
 
-    def place(share: str) -> tuple[bool, bool, float, str, int, str]:
+    def place(share: str) -> tuple[bool, bool, float, str, float, str]:
         leaf = leaf_of(share)
         target = wanted.get(leaf, 0.0)
-        use = running.of_leaf(leaf) / (target or 1.0)
-        return (leaf != FIRST, not target, use, leaf, running.of(share), share)
+        use = (running.of_leaf(leaf) + running.past_of_leaf(leaf)) / (target or 1.0)
+        return (leaf != FIRST, not target, use, leaf, running.of(share) + running.past_of(share), share)
 
     return sorted(set(waiting), key=place)

@@ -55,7 +55,7 @@ def unknown_queues(names: Collection[str]) -> list[str]:
 
 
 def queues_of_site(name: str) -> list[str]:
-    """Answer the queues of a site; a queue is its own site where its description names none, and may be named itself."""
+    """Answer the queues of a site, or the queue of that name."""
     return list(Schedconfig.objects.filter(Q(siteid=name) | Q(nickname=name)).values_list("nickname", flat=True))
 
 

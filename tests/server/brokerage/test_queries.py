@@ -110,7 +110,7 @@ def test_the_turn_of_a_jobs_share_is_told(queue):
     (second,) = jobs.submit(share="Data", cores=64)
     jobs.submit(share="Data")
     turn = queries.explain(first)["turn"]
-    assert turn == {"share": "MC", "cores": 1, "target": 0.25, "before": ["Data"], "words": ""}
+    assert turn == {"share": "MC", "cores": 1, "past": 0.0, "target": 0.25, "before": ["Data"], "words": ""}
     assert queries.explain(second)["turn"]["words"] == "cores: 64 needed, 8 offered"
 
 
