@@ -81,8 +81,12 @@ _AFTER_REPORT = {
 #: The same job again under the next attempt number: its pilot was lost or its failure may pass.
 RETRIES = frozenset({(state, S.ACTIVATED) for state in WITH_PILOT | {S.FAILED}})
 
-#: Somebody brings back what had been ended: the same job again, as with a retry.
-RESETS = frozenset({(S.CANCELLED, S.ACTIVATED), (S.CLOSED, S.ACTIVATED)})
+#: Somebody brings back what had been ended: the same job again, as with a retry. One whose inputs were not there yet
+#: waits for them again.
+RESETS = frozenset(
+    {(S.CANCELLED, S.ACTIVATED), (S.CLOSED, S.ACTIVATED)}
+    | {(end, S.DEFINED) for end in (S.FAILED, S.CANCELLED, S.CLOSED)}
+)
 
 _ENDED_BY_SERVER = {(state, S.FAILED) for state in (S.PENDING, S.WAITING, S.DEFINED, S.ASSIGNED, S.ACTIVATED)} | {
     (state, end) for state in set(S) - FINAL for end in (S.CANCELLED, S.CLOSED)

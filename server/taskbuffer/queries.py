@@ -35,6 +35,7 @@ from server.taskbuffer.states import MAY_BE_ACTIVATED
 
 #: After these moves a job's files, or what it waits for, may be others than before.
 _TURNS = frozenset({state.value for state in (*FINAL, JobState.ACTIVATED)})
+_ENDS = frozenset({state.value for state in FINAL})
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def standings(job_ids: Iterable[int]) -> dict[int, Standing]:
 
 
 def turns_after(event_id: int, *, limit: int, until: datetime | None = None) -> tuple[list[int], int]:
-    """Answer the jobs that were born, queued or ended after an event, and the number of the last event looked at.
+    """Answer the jobs that were born, queued, ended or brought back after an event, and the last event looked at.
 
     Args:
         event_id: The event.
@@ -223,7 +224,7 @@ def turns_after(event_id: int, *, limit: int, until: datetime | None = None) -> 
     if len(seen) < len(rows):  # what comes after the first one that is too young is left, too
         first = next(at for at, row in enumerate(rows) if until is not None and row[4] > until)
         seen = rows[:first]
-    turning = {job for _, job, before, after, _ in seen if not before or after in _TURNS}
+    turning = {job for _, job, before, after, _ in seen if not before or before in _ENDS or after in _TURNS}
     return sorted(turning), (seen[-1][0] if seen else event_id)
 
 

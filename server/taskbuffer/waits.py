@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from pilot.contract.job import Role
 from pilot.contract.states import JobState
-from server.taskbuffer.models import Waiting
-from server.taskbuffer.states import MAY_BE_ACTIVATED
+from server.taskbuffer.models import JobFile, Waiting
+from server.taskbuffer.states import MAY_BE_ACTIVATED, FileState
 
 #: Where a job is neither in the queue nor with a pilot, and has not ended.
 STATES = MAY_BE_ACTIVATED | {JobState.MERGING}
@@ -26,3 +27,9 @@ def turn(job_ids: Collection[int], state: JobState, since: datetime) -> None:
         rows.update(state=state.value, since=since)
     else:
         rows.delete()
+
+
+def unready(job_ids: Collection[int]) -> set[int]:
+    """Answer those of these jobs of which an input was not there yet when they were looked at last."""
+    pending = JobFile.objects.filter(job__in=job_ids, role=Role.INPUT.value, state=FileState.PENDING.value)
+    return set(pending.values_list("job_id", flat=True).distinct())

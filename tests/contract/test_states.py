@@ -37,11 +37,12 @@ def test_nothing_moves_out_of_a_good_end():
 
 @pytest.mark.parametrize("state", [S.CANCELLED, S.CLOSED], ids=lambda state: state.value)
 def test_only_a_reset_moves_a_job_out_of_an_ordered_end(state):
-    assert {(before, after) for before, after in MOVES if before is state} == {(state, S.ACTIVATED)} <= RESETS
+    resets = {(state, S.ACTIVATED), (state, S.DEFINED)}
+    assert {(before, after) for before, after in MOVES if before is state} == resets <= RESETS
 
 
-def test_a_failed_job_may_only_be_tried_again():
-    assert {after for before, after in MOVES if before is S.FAILED} == {S.ACTIVATED}
+def test_a_failed_job_may_only_be_tried_again_or_wait_for_its_inputs_again():
+    assert {after for before, after in MOVES if before is S.FAILED} == {S.ACTIVATED, S.DEFINED}
 
 
 def test_no_move_leads_where_it_came_from():

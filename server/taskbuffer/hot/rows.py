@@ -179,19 +179,27 @@ def fail_files(cursor: CursorWrapper, job_id: int) -> None:
     )
 
 
-def again(cursor: CursorWrapper, job: Standing, at: datetime, by: str, detail: str) -> None:
-    """Queue a job for its next attempt, which may be one more than it was ordered with."""
+def again(
+    cursor: CursorWrapper,
+    job: Standing,
+    at: datetime,
+    by: str,
+    detail: str,
+    after: JobState = JobState.ACTIVATED,
+) -> None:
+    """Queue a job for its next attempt, which may be one more than it was ordered with; or let it wait before."""
     attempt, priority = job.attempt + 1, job.priority - RETRY_PENALTY
     columns = {
         **CLEARED,
         "attempt": attempt,
         "priority": priority,
-        "activated_at": stamp(at),
+        "activated_at": stamp(at) if after is JobState.ACTIVATED else None,
         "max_attempts": max(job.max_attempts, attempt),
     }
-    move_job(cursor, job, JobState.ACTIVATED, columns)
-    add_event(cursor, job, JobState.ACTIVATED, at, by, detail)
-    add_ready(cursor, job.job_id, job.bucket, priority)
+    move_job(cursor, job, after, columns)
+    add_event(cursor, job, after, at, by, detail)
+    if after is JobState.ACTIVATED:
+        add_ready(cursor, job.job_id, job.bucket, priority)
     _order_files_again(cursor, job)
 
 

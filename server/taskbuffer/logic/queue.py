@@ -120,6 +120,8 @@ def _move(
 def retry(job_ids: Iterable[int], *, by: str, now: datetime | None = None) -> dict[int, str]:
     """Try failed jobs again: the next attempt, ten steps of priority lower, even beyond the attempts ordered.
 
+    Those that failed while they waited for their inputs wait for them again.
+
     Returns:
         For each job that cannot be tried again, why.
     """
@@ -132,6 +134,9 @@ def retry(job_ids: Iterable[int], *, by: str, now: datetime | None = None) -> di
                 refused[job_id] = "it is in the archive; submit it again" if archived else "there is no such job"
             elif job.state is not JobState.FAILED:
                 refused[job_id] = f"it is {job.state.value}; only failed jobs are tried again"
+            elif waits.unready([job_id]):
+                rows.again(cursor, job, at, by, "asked for", JobState.DEFINED)
+                waits.enter([(job_id, job.bucket)], JobState.DEFINED, at)
             else:
                 rows.again(cursor, job, at, by, "asked for")
     return refused

@@ -8,18 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from pilot.contract.codec import ContractError
 from pilot.contract.job import Role
 from pilot.contract.states import JobState
-from server.taskbuffer import followers
+from server.taskbuffer import followers, waits
 from server.taskbuffer.hot import rows
-from server.taskbuffer.models import ArchivedJob, Job, JobFile, Ready
+from server.taskbuffer.models import ArchivedJob, Job, JobFile, Ready, Waiting
 from server.taskbuffer.resets import Reset, ResetJob
-from server.taskbuffer.states import RETRY_PENALTY, FileState, rank
+from server.taskbuffer.states import MAY_BE_ACTIVATED, RETRY_PENALTY, FileState, rank
 
 #: Jobs of one call; pilots wait for it where the database has one writer.
 MOST = 5500
@@ -87,6 +87,8 @@ def preview(job_ids: Collection[int]) -> Outlook:
 def reset(job_ids: Collection[int], *, by: str, why: str, now: datetime | None = None) -> Done:
     """Bring back jobs that ended badly, each for one further attempt, all in one transaction.
 
+    Those that ended while they waited for their inputs wait for them again.
+
     Args:
         job_ids: PandaIDs.
         by: Who asks.
@@ -139,7 +141,7 @@ def undo(number: int, *, by: str, now: datetime | None = None) -> Undone:
 
 
 def _bring_back(record: Reset, jobs: Sequence[Job], at: datetime, by: str) -> None:
-    """Queue some jobs for one further attempt, and write down what they were."""
+    """Queue some jobs for one further attempt, or let them wait for their inputs, and write down what they were."""
     ResetJob.objects.bulk_create(
         ResetJob(reset=record, job=job.pk, state=job.state, attempt=job.attempt, before=_before(job)) for job in jobs
     )
@@ -154,11 +156,17 @@ def _bring_back(record: Reset, jobs: Sequence[Job], at: datetime, by: str) -> No
         priority=F("priority") - RETRY_PENALTY,
         activated_at=at,
     )
-    stamp, after, words = rows.stamp(at), JobState.ACTIVATED.value, rows.cut(str(record), 500)
+    waiting = waits.unready([job.pk for job in jobs])
+    same.filter(pk__in=waiting).update(state=JobState.DEFINED.value, activated_at=None)
+    waits.enter([(job.pk, job.bucket_id) for job in jobs if job.pk in waiting], JobState.DEFINED, at)
+    after = {job.pk: (JobState.DEFINED if job.pk in waiting else JobState.ACTIVATED).value for job in jobs}
+    stamp, words = rows.stamp(at), rows.cut(str(record), 500)
     with connection.cursor() as cursor:
-        places = [(job.pk, job.bucket_id, rank(job.priority - RETRY_PENALTY, job.pk)) for job in jobs]
-        rows.add_all_ready(cursor, places)
-        rows.add_events(cursor, [(job.pk, job.attempt, job.state, after, stamp, by, words) for job in jobs])
+        queued = [job for job in jobs if job.pk not in waiting]
+        rows.add_all_ready(
+            cursor, [(job.pk, job.bucket_id, rank(job.priority - RETRY_PENALTY, job.pk)) for job in queued]
+        )
+        rows.add_events(cursor, [(job.pk, job.attempt, job.state, after[job.pk], stamp, by, words) for job in jobs])
     _order_files_again({job.pk: job.attempt for job in jobs})
 
 
@@ -180,11 +188,12 @@ def _order_files_again(attempts: Mapping[int, int]) -> None:
 
 
 def _put_back(record: Reset, numbers: Sequence[int], at: datetime, by: str) -> list[int]:
-    """Take those of these jobs out of the queue that are still in it for the attempt of the reset."""
+    """Take those of these jobs out of the queue that are still in it, or wait, for the attempt of the reset."""
     # In the order in which a claim takes them, so that neither waits for the other.
     queued = list(Ready.objects.select_for_update().filter(pk__in=numbers).order_by("pk").values_list("pk", flat=True))
-    found = Job.objects.select_for_update().filter(pk__in=queued, state=JobState.ACTIVATED.value)
-    jobs = {job.pk: job for job in found.order_by("pk")}
+    may_wait = [state.value for state in MAY_BE_ACTIVATED]
+    here = Q(pk__in=queued, state=JobState.ACTIVATED.value) | Q(pk__in=numbers, state__in=may_wait)
+    jobs = {job.pk: job for job in Job.objects.select_for_update().filter(here).order_by("pk")}
     entries = [
         entry
         for entry in record.entries.filter(job__in=list(jobs)).order_by("job")
@@ -192,14 +201,15 @@ def _put_back(record: Reset, numbers: Sequence[int], at: datetime, by: str) -> l
     ]
     back = [entry.job for entry in entries]
     Ready.objects.filter(pk__in=back).delete()
+    Waiting.objects.filter(pk__in=back).delete()
     fields = {field.attname: field for field in Job._meta.concrete_fields}
     for entry in entries:
         columns = {name: fields[name].to_python(value) for name, value in entry.before.items()}
         Job.objects.filter(pk=entry.job).update(state=entry.state, attempt=entry.attempt, **columns)
     record.entries.filter(job__in=back).update(restored=True)
-    stamp, before, words = rows.stamp(at), JobState.ACTIVATED.value, f"reset {record.pk} undone"
+    stamp, words, before = rows.stamp(at), f"reset {record.pk} undone", {pk: job.state for pk, job in jobs.items()}
     with connection.cursor() as cursor:
-        moves = [(entry.job, entry.attempt + 1, before, entry.state, stamp, by, words) for entry in entries]
+        moves = [(entry.job, entry.attempt + 1, before[entry.job], entry.state, stamp, by, words) for entry in entries]
         rows.add_events(cursor, moves)
     _unorder_files({entry.job: entry.attempt for entry in entries})
     return back

@@ -12,6 +12,7 @@ from server.dataservice.models import Dataset, DatasetEvent, DatasetFile, Follow
 from server.dataservice.states import DatasetKind
 from server.dataservice.steps import follow
 from server.taskbuffer import logic as taskbuffer
+from server.taskbuffer.logic import reset
 from server.taskbuffer.models import Job, JobEvent
 from tests.server import jobs
 from tests.server.dataservice.conftest import audit, filled, nothing
@@ -334,3 +335,22 @@ def test_whoever_dies_at_the_begin_of_a_long_history_begins_anew(world, monkeypa
     assert not Follower.objects.exists()
     world.follow()
     assert WaitingJob.objects.count() == 2
+
+
+def test_a_job_that_was_closed_while_it_waited_and_is_reset_is_queued_when_its_input_is_there(world):
+    (writer,) = jobs.submit()
+    (reader,) = jobs.submit(waits=True, inputs=wanting("out.root", dataset="prod.out"), outputs=())
+    world.follow()
+    taskbuffer.kill([reader], code=2, by="somebody")
+    world.follow()
+    assert not WaitingJob.objects.exists()
+    reset.reset([reader], by="somebody", why="it was closed by mistake")
+    world.follow()
+    world.activate()
+    assert jobs.state_of(reader) == "assigned"
+    jobs.claim()
+    jobs.finish(writer)
+    world.follow()
+    world.activate()
+    assert jobs.state_of(reader) == "activated"
+    audit()

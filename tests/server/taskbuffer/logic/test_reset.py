@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from pilot.contract.codec import ContractError
-from server.taskbuffer import logic
+from pilot.contract.job import FileSpec, Role
+from pilot.contract.states import JobState
+from server.taskbuffer import logic, queries
 from server.taskbuffer.logic import reset as resets
 from server.taskbuffer.models import Job, JobEvent, JobFile, Ready
 from server.taskbuffer.resets import Reset, ResetJob
@@ -38,6 +40,19 @@ def cancelled() -> int:
 def closed() -> int:
     (job_id,) = jobs.submit(waits=True, task_id=5)
     logic.kill([job_id], code=2, by="bob", now=jobs.NOW)
+    return job_id
+
+
+INPUTS = (FileSpec("in.raw", Role.INPUT, dataset="raw"),)
+
+
+def waited(end: str = "closed", **fields) -> int:
+    """Let a job end while it waits for an input."""
+    (job_id,) = jobs.submit(waits=True, inputs=INPUTS, **fields)
+    if end == "failed":
+        logic.fail_waiting({job_id: "input in.raw is lost"}, by="test", now=jobs.NOW)
+    else:
+        logic.kill([job_id], code=2 if end == "closed" else None, by="bob", now=jobs.NOW)
     return job_id
 
 
@@ -129,6 +144,44 @@ def test_what_has_moved_on_is_not_undone(ended):
     assert undone.kept == tuple(sorted({taken["PandaID"], ended[1]}))
     assert Reset.objects.get().kept == 2
     assert jobs.state_of(taken["PandaID"]) == "sent"
+    jobs.audit()
+
+
+@pytest.mark.parametrize("end", ["failed", "cancelled", "closed"])
+def test_a_job_that_ended_while_it_waited_for_its_inputs_waits_for_them_again(queue, end):
+    job_id, other = waited(end), failed()
+    assert resets.preview([job_id]).by_state == {end: 1}
+    reset([job_id, other])
+    job = Job.objects.get(pk=job_id)
+    assert (job.state, job.attempt, job.activated_at) == ("defined", 2, None)
+    assert jobs.state_of(other) == "activated"
+    assert [given["PandaID"] for given in jobs.claim(count=9)] == [other]
+    assert job_id in queries.turns_after(0, limit=99)[0]
+    jobs.audit()
+    assert logic.activate([job_id], by="test") == [job_id]
+    (given,) = jobs.claim()
+    assert (given["PandaID"], given["attemptNr"]) == (job_id, 2)
+    jobs.audit()
+
+
+@pytest.mark.parametrize("after", [None, JobState.ASSIGNED, JobState.WAITING, JobState.ACTIVATED])
+def test_a_reset_of_a_job_that_waits_again_is_undone_wherever_it_waits(queue, after):
+    job_id = waited()
+    before = rows_of([job_id])
+    done = reset([job_id])
+    if after is JobState.ACTIVATED:
+        logic.activate([job_id], by="test")
+    elif after is not None:
+        logic.place([job_id], after, by="test")
+    assert resets.undo(done.reset, by="bob", now=LATER).restored == (job_id,)
+    assert rows_of([job_id]) == before
+    jobs.audit()
+
+
+def test_a_failed_job_that_is_tried_again_waits_for_its_inputs_again(queue):
+    job_id = waited("failed")
+    assert logic.retry([job_id], by="alice") == {}
+    assert (jobs.state_of(job_id), Job.objects.get(pk=job_id).attempt) == ("defined", 2)
     jobs.audit()
 
 
