@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 KEYS = ".s3-keys.ini"
 
 
+#: What PanDA's dialects call the two keys.
+_KEYS = (("publicKey", "public_key"), ("privateKey", "private_key"))
+
+
 class KeyPair(NamedTuple):
     """Keys of an object storage: who one is, and the secret that proves it."""
 
@@ -77,7 +81,8 @@ def pair_in(said: replies.Raw, dialect: Dialect) -> KeyPair:
     try:
         found = json.loads(said[1])
         inside = found.get("data") if dialect is Dialect.V1 else found
-        status, *keys = int(inside.get("StatusCode") or 0), inside.get("publicKey"), inside.get("privateKey")
+        status = int(inside.get("StatusCode") or 0)
+        keys = [inside.get(legacy) or inside.get(newer) for legacy, newer in _KEYS]
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise replies.BadAnswer("no answer to a request for keys") from None
     if status or not all(isinstance(key, str) and key.strip() and key.isprintable() for key in keys):

@@ -108,6 +108,7 @@ class JobSpec(Frozen):
     direct: bool = False  # inputs may be read where they lie (PanDA's transferType)
     alternative_storage: Optional[bool] = None  # whether outputs may go to another one (altStageOut); None: queue says
     archives: tuple[Archive, ...] = ()  # what of the outputs is stored together
+    uses_secrets: bool = False  # its server gives with it what its owner keeps there for the payload
     resource_type: str = ""  # PanDA's word for cores and memory together, such as MCORE_HIMEM
 
     @property

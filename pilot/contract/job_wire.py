@@ -157,6 +157,7 @@ def _rarities_to_panda(spec: JobSpec) -> dict[str, Any]:
         ("isHPO", spec.iterative, True),
         ("loopingCheck", not spec.looping_check, False),
         ("debug", spec.debug, "True"),
+        ("useSecrets", spec.uses_secrets, "True"),
         ("eventService", spec.events, "True"),
         ("eventServiceMerge", spec.merges_events, "True"),
         ("allowNoOutput", spec.allow_no_output, ",".join(spec.allow_no_output)),
@@ -208,9 +209,7 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         max_cpu_time=max(0, reader.number("maxCpuCount")),
         memory=max(0, reader.number("minRamCount")) * PANDA_MB,
         disk=max(0, reader.number("maxDiskCount")) * PANDA_MB,
-        looping_check=reader.truth("loopingCheck", True),
         allow_no_output=tuple(reader.listed("allowNoOutput")),
-        debug=reader.truth("debug", False),
         inputs=inputs,
         outputs=tuple(file for file in stored if file.role is Role.OUTPUT),
         log=next((file for file in stored if file.role is Role.LOG), None),
@@ -226,8 +225,17 @@ def from_panda(job: Mapping[str, Any]) -> JobSpec:
         resource_type=reader.text("resource_type"),
         direct=reader.text("transferType") == "direct",
         alternative_storage=reader.optional("altStageOut", TRUTH),
+        **_switches(reader),
     )
     return replace(spec, archives=read_archives(archives, spec)) if archives else spec
+
+
+def _switches(reader: _Reader) -> dict[str, Any]:
+    return {
+        "looping_check": reader.truth("loopingCheck", True),
+        "debug": reader.truth("debug", False),
+        "uses_secrets": reader.truth("useSecrets", False),
+    }
 
 
 def _refuse_doubles(files: Sequence[FileSpec]) -> None:

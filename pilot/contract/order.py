@@ -44,6 +44,7 @@ _COLUMNS: dict[str, tuple[str, Kind, int]] = {
     "maxDiskCount": ("disk", INTEGER, 2**31 - 1),
     "loopingCheck": ("looping_check", TRUTH, True),
     "debug": ("debug", TRUTH, True),
+    "useSecrets": ("uses_secrets", TRUTH, True),
 }
 _ORDER_KEYS = {"computingSite", "maxAttempt", "gshare", "waits", "jobParameters", "files", "allowNoOutput"}
 _FILE_TEXTS = {"scope": 30, "dataset": 255, "endpoint": 250, "GUID": 64}

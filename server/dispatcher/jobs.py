@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 
-from pilot.contract.codec import INTEGER, TEXT, TRUTH, ContractError
+from pilot.contract.codec import INTEGER, TEXT, TRUTH, ContractError, says_something
 from pilot.contract.job import JobOrder
 from pilot.contract.messages import Command
 from pilot.contract.order import order_from_wire
@@ -15,6 +16,8 @@ from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import OWNERS, READERS
 from server.brokerage import queries as brokerage
+from server.credentials.keyring import KeysMissing, keyring
+from server.credentials.logic import secrets
 from server.dispatcher import owners
 from server.dispatcher.jobspec import JOBS
 from server.dispatcher.v1 import GET, JOB_ID, JOB_IDS, MOST_JOBS, method
@@ -33,9 +36,39 @@ def submit(request: HttpRequest, identity: Identity, jobs: Sequence[Mapping[str,
 
 def submit_orders(jobs: Sequence[Mapping[str, Any]], identity: Identity) -> list[list[Any]]:
     """Take jobs; raises as `orders_of`, `owners` and the task buffer do."""
+    jobs, given = secrets_apart(jobs)
     orders = owners.as_their_own(identity, orders_of(jobs))
-    numbers = taskbuffer.submit(brokerage.prepare(orders), by=identity.name)
+    if not given:
+        numbers = taskbuffer.submit(brokerage.prepare(orders), by=identity.name)
+    else:
+        with transaction.atomic():
+            numbers = taskbuffer.submit(brokerage.prepare(orders), by=identity.name)
+            secrets.keep_for_jobs({numbers[at]: said for at, said in given.items()})
     return [[number, 0, order.spec.name] for number, order in zip(numbers, orders, strict=True)]
+
+
+def secrets_apart(
+    jobs: Sequence[Mapping[str, Any]],
+) -> tuple[Sequence[Mapping[str, Any]], dict[int, Mapping[str, str]]]:
+    """Take the secrets out of submitted jobs; answer the jobs, which say that they want some, and these by place.
+
+    Raises:
+        ContractError: they cannot be kept; the words do not repeat them.
+    """
+    given = {at: job["secrets"] for at, job in enumerate(jobs) if says_something(job.get("secrets"))}
+    for at, said in given.items():
+        where = f"jobs[{at}].secrets"
+        try:
+            if not isinstance(said, dict):
+                raise secrets.SecretRefused("an object is expected, with a text for each name")
+            secrets.check(said)
+            keyring()
+        except (secrets.SecretRefused, KeysMissing) as wrong:
+            raise ContractError(f"{where}: {wrong}", field_name=where) from None
+    if not given:
+        return jobs, given
+    bare = [{name: value for name, value in job.items() if name != "secrets"} for job in jobs]
+    return [{**job, "useSecrets": True} if at in given else job for at, job in enumerate(bare)], given
 
 
 def orders_of(jobs: Sequence[Mapping[str, Any]]) -> list[JobOrder]:

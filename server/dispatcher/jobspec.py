@@ -27,7 +27,12 @@ _SAME = (
 _CHOSEN = ("coreCount", "maxAttempt")
 
 #: What each of PanDA's tags in `specialHandling` sets; a tag that is not here is refused.
-_TAGS = {"dm": ("debug", True), "debugMode": ("debug", True), "lc": ("loopingCheck", False), "express": ("", None)}
+_TAGS = {
+    **dict.fromkeys(("dm", "debugMode"), ("debug", True)),
+    "lc": ("loopingCheck", False),
+    "us": ("useSecrets", True),
+    "express": ("", None),
+}
 
 
 def _read_jobs(raw: Any) -> list[Named]:

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from django.utils import timezone
+
 from pilot.contract.codec import ContractError
 from pilot.contract.job import PANDA_MB
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
@@ -15,6 +17,7 @@ from server.accounts.rules import NotAllowed
 from server.brokerage import queries as brokerage
 from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, tiers
+from server.credentials.logic import secrets
 from server.lib.logs import about
 from server.lib.remembered import Remembered
 from server.pandaconfig import queries as pandaconfig
@@ -64,6 +67,8 @@ def acquire(
         jobs = _claim(request, offer, request_id, repeatable, by)
     if jobs:
         pilots.took_jobs(request.scheduler_id, request_id, len(jobs))
+        if any(secrets.WANTED in job for job in jobs):
+            secrets.add_to(jobs, to=by, queue=queue.name, now=timezone.now())
     return jobs
 
 

@@ -70,6 +70,7 @@ urlpatterns = [
     *methods("task", tasks.kill, tasks.pause, tasks.resume, tasks.retry),
     *methods("creds", credentials.get_proxy, credentials.get_key_pair),
     *methods("creds", credentials.get_access_token, credentials.get_token_key),
+    *methods("creds", credentials.set_user_secrets, credentials.get_user_secrets),
     *methods("statistics", system.active_job_stats_by_site),
     *methods("metaconfig", system.get_resource_types),
     path(at(f"{routes.V1_BASE}/openapi.json"), openapi.openapi),

@@ -46,6 +46,13 @@ def _refused() -> Counter:
     return Counter("compass_refused", "Calls, or parts of them, that were refused.", ["reason"])
 
 
+@cache
+def _handed_out() -> Counter:
+    from prometheus_client import Counter
+
+    return Counter("compass_handed_out", "Credentials and secrets that were handed out.", ["kind"])
+
+
 @lru_cache(maxsize=4096)
 def _of(address: str, status: int) -> tuple[Callable[[], None], Callable[[float], None]]:
     return _calls().labels(address, str(status)).inc, _seconds().labels(address).observe
@@ -69,12 +76,17 @@ def refused(reason: str) -> None:
     _refused().labels(reason).inc()
 
 
+def handed_out(kind: str) -> None:
+    """Count a credential that was handed out, by its kind."""
+    _handed_out().labels(kind).inc()
+
+
 def exposed() -> bytes:
     """Answer what all workers of this server have counted, in the text format of Prometheus."""
     from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    _refused(), _calls(), _seconds()
+    _refused(), _handed_out(), _calls(), _seconds()
     if FOLDER not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from server.credentials import queries as credentials
+from server.credentials.standing import WELL
 from server.lib.remembered import Remembered
 from server.pilots import queries as pilots
 from server.services import queries as services
@@ -33,6 +35,11 @@ class Figures(Collector):
         yield _gauge("service_age_seconds", "Time since a service last ran.", ["service"], ages)
         failures = {(line.name,): float(line.failures) for line in lines}
         yield _gauge("service_failures", "Times that a service has failed since it was well.", ["service"], failures)
+        stand = credentials.standings(now)
+        left = {(name,): seconds for name, (_, seconds) in stand.items() if seconds is not None}
+        yield _gauge("credential_seconds_left", "Time until a credential ends.", ["credential"], left)
+        ill = {(name,): float(word not in WELL) for name, (word, _) in stand.items()}
+        yield _gauge("credential_alarm", "1: it ended, ends soon, or cannot be obtained.", ["credential"], ill)
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         return ()

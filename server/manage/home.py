@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 
 from server.accounts.logic import create_token
 from server.accounts.models import Role, Token
+from server.credentials import keyring
 
 #: Roles that get a token at the first start, each in a file of its own.
 FIRST_TOKENS = (Role.PILOT, Role.PRODUCTION, Role.ADMIN)
@@ -42,6 +43,11 @@ def token_file(home: Path, role: Role) -> Path:
 def write_key(home: Path) -> None:
     """Make the key that signs sessions."""
     write_secret(home / "secret_key", secrets.token_urlsafe(48))
+
+
+def write_credential_key(home: Path) -> None:
+    """Make the key that credentials and secrets are sealed with in the database."""
+    write_secret(home / keyring.NAME, keyring.new_key())
 
 
 def write_first_tokens(home: Path) -> list[Path]:

@@ -29,6 +29,7 @@ COMPASS_APPS = [
     "server.services",
     "server.pilots",
     "server.uploads",
+    "server.credentials",
     "server.harvester",
     "server.factory",
     "server.dataservice",

@@ -73,6 +73,18 @@ def live_by_queue() -> dict[tuple[str, str], int]:
     return {(queue, state): n for queue, state, n in rows}
 
 
+def job_of_pilots(queues: Collection[str], user: str, working_group: str) -> int | None:
+    """Answer a job that pilots of these queues (none: any) have now, of this user and working group; "" for any."""
+    found = Live.objects.filter(queue__in=queues) if queues else Live.objects.all()
+    if user:
+        found = found.filter(job__user=user)
+    if working_group:
+        # Quotes within other texts of that JSON have a backslash before them, so that none of these reads so.
+        said = f'"workingGroup":{json.dumps(working_group)}'
+        found = found.filter(job__parameters__panda__contains=said)
+    return found.values_list("job_id", flat=True).first()
+
+
 def job(job_id: int) -> Job | None:
     """Answer a job, also from the archive."""
     return next(iter(known_jobs([job_id])), None)

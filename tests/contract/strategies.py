@@ -72,6 +72,7 @@ def jobs(draw, *, numbered=True, sized_outputs=False):
         looping_check=draw(st.booleans()),
         allow_no_output=tuple(sorted(kept)),
         debug=draw(st.booleans()),
+        uses_secrets=draw(st.booleans()),
         inputs=tuple(draw(inputs(lfn)) for lfn in lfns[:cut]),
         outputs=tuple(outputs),
         log=FileSpec(log, Role.LOG, draw(scopes), draw(folders), endpoint=draw(plain), guid=draw(plain))

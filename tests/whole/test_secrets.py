@@ -13,6 +13,7 @@ from tests.whole.local_system import PATIENCE, LocalSystem
 pytestmark = pytest.mark.one_python
 
 ROLES = ("pilot", "production", "admin")
+OTHERS = ("secret_key", "credential_keys", "admin_password")
 
 
 def tokens(system: LocalSystem) -> list[str]:
@@ -20,7 +21,7 @@ def tokens(system: LocalSystem) -> list[str]:
 
 
 def secrets(system: LocalSystem) -> list[bytes]:
-    others = [(system.home / "server" / name).read_text().strip() for name in ("secret_key", "admin_password")]
+    others = [(system.home / "server" / name).read_text().strip() for name in OTHERS]
     return [text.encode() for text in [*tokens(system), *others]]
 
 
@@ -77,7 +78,7 @@ def test_secrets_are_in_files_of_their_own_that_only_their_owner_reads_and_nowhe
     assert any(b"pilot.pyz" in text and b"\0-I\0" in text for text in seen.values()), "no pilot was seen"
     assert [pid for pid, text in seen.items() if holds(text, wanted)] == []
     assert not holds(said.encode(), wanted)
-    theirs = {*(f"server/{role}.token" for role in ROLES), "server/secret_key", "server/admin_password"}
+    theirs = {*(f"server/{role}.token" for role in ROLES), *(f"server/{name}" for name in OTHERS)}
     assert set(files_that_hold(system.home, wanted)) == theirs
     assert {(system.home / name).stat().st_mode & 0o777 for name in theirs} == {0o600}
     assert {folder.stat().st_mode & 0o777 for folder in (system.home, system.home / "server")} == {0o700}

@@ -1,8 +1,6 @@
-"""Whom the legacy dialect takes a caller for, and what it does not hand out."""
+"""Whom the legacy dialect takes a caller for."""
 
 from __future__ import annotations
-
-import pytest
 
 
 def test_a_caller_is_told_who_it_is_without_its_token(db, manager):
@@ -19,12 +17,3 @@ def test_the_newer_dialect_says_the_same(db, manager):
     assert told["environment"] == {"REMOTE_USER": "a-manager", "ROLE": "production", "REQUEST_METHOD": "GET"}
     assert told["headers"]["User-Agent"] == "a-client"
     assert manager.token not in str(told)
-
-
-@pytest.mark.parametrize(
-    ("name", "status"), [("getProxy", 90), ("getKeyPair", 80), ("get_access_token", 80), ("get_token_key", 80)]
-)
-def test_what_is_not_handed_out_is_refused_by_pandas_code_with_the_reason(db, pilot, name, status):
-    answer = pilot.form(f"/server/panda/{name}", {"role": "pilot"})
-    assert answer["StatusCode"] == status
-    assert "hands out no" in answer["errorDialog"]

@@ -23,7 +23,8 @@ def test_nobody_else_can_read_the_home(home):
     assert home.stat().st_mode & 0o777 == 0o700
     files = [path for path in home.iterdir() if path.is_file()]
     assert {path.name for path in files} >= {
-        "db.sqlite3", "secret_key", "pilot.token", "production.token", "admin.token", "admin_password",
+        "db.sqlite3", "secret_key", "credential_keys",
+        "pilot.token", "production.token", "admin.token", "admin_password",
     }  # fmt: skip
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
 

@@ -38,6 +38,7 @@ class Command(BaseCommand):
         folder = settings.HOME
         home.make_folder(folder)
         home.write_key(folder)
+        home.write_credential_key(folder)
         if words := unfit():
             raise CommandError(words)
         call_command("migrate", verbosity=0, interactive=False)

@@ -1,0 +1,1 @@
+"""Everything that writes credentials and secrets, one module for each concern."""

@@ -1,0 +1,67 @@
+"""A credential's end is read from itself, and what is none is refused in words that hold nothing of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+from server.credentials.proofs import NotGood, pair_in, proxy_end, token_end
+from tests.server.credentials import making
+from tests.server.credentials.making import HOUR, NOW
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ({}, 12 * HOUR),
+        ({"user_ends": NOW + 2 * HOUR}, 2 * HOUR),
+        ({"attributes_end": NOW + 3 * HOUR}, 3 * HOUR),
+        ({"attributes_end": NOW + timedelta(days=30)}, 12 * HOUR),
+    ],
+    ids=["the proxy", "its user's certificate", "its attributes", "attributes that outlive it"],
+)
+def test_a_proxy_ends_with_the_first_of_its_parts(ends, expected):
+    assert proxy_end(making.proxy(**ends)) == NOW + expected
+
+
+def locked():
+    return making.key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no certificates in PEM"),
+        ("ü", "no PEM text"),
+        (making.private(), "no certificates in PEM"),
+        (making.certificate("a", NOW), "no private key"),
+        (making.certificate("a", NOW) + making.private(1), "does not belong"),
+        (making.certificate("a", NOW) + locked(), "needs a passphrase"),
+        (making.certificate("a", NOW) + making.private().replace("\nM", "\nA", 1), "cannot be read"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no certificates in PEM"),
+    ],
+)
+def test_what_is_no_proxy_is_refused(text, words):
+    with pytest.raises(NotGood, match=words):
+        proxy_end(text)
+
+
+def test_a_token_ends_when_it_says_so():
+    assert token_end(making.token()) == NOW + HOUR
+    for silent in ("opaque", making.token(None), "a.b.c", "a.e30.c", making.token(None, exp=1e300)):
+        assert token_end(silent) is None
+
+
+@pytest.mark.parametrize("text", ["", "a b", "a\nb", "ü"])
+def test_what_no_token_has_is_refused(text):
+    with pytest.raises(NotGood, match="no token has"):
+        token_end(text)
+
+
+def test_keys_are_two_lines():
+    assert pair_in("AKIA\nsecret\n") == ("AKIA", "secret")
+    for wrong in ("", "one", "one two three", "ü a"):
+        with pytest.raises(NotGood, match="two lines"):
+            pair_in(wrong)
