@@ -178,7 +178,7 @@ def _save(changed: Sequence[tuple[DatasetFile, Told]], known: _Known, now: datet
     ]
     for earlier in replaced:
         earlier.state = FileState.REPLACED.value
-    _give_names_up(old)
+    _give_names_up(rows)
     with connection.cursor() as cursor:
         cursor.executemany(_UPDATE, [_columns(row) for row in (*old, *replaced)])
     DatasetFile.objects.bulk_create(new, batch_size=door.BATCH)
@@ -196,9 +196,11 @@ def _is_older_log(earlier: DatasetFile, log_row: DatasetFile) -> bool:
 
 def _give_names_up(rows: Collection[DatasetFile]) -> None:
     """Free the numbers of job files that go from one row to another, so that no number stands twice for a moment."""
-    numbers = [row.job_file for row in rows]
-    for batch in door.batches(numbers):
-        DatasetFile.objects.filter(job_file__in=batch).exclude(pk__in=[row.pk for row in rows]).update(job_file=None)
+    goes_to = {row.job_file: row.pk for row in rows}
+    for batch in door.batches(list(goes_to)):
+        there = DatasetFile.objects.filter(job_file__in=batch).values_list("pk", "job_file")
+        former = [pk for pk, number in there if goes_to[number] != pk]
+        DatasetFile.objects.filter(pk__in=former).update(job_file=None)
 
 
 def _columns(row: DatasetFile) -> tuple[Any, ...]:

@@ -66,6 +66,21 @@ def test_events_that_are_read_again_change_nothing(world):
     audit()
 
 
+def test_jobs_that_write_files_of_the_same_names_do_not_stop_the_others(world):
+    one, two, three = jobs.submit(3)
+    world.follow()
+    jobs.claim(count=3)
+    jobs.report(one, "failed", pilot_error=1099)  # its next log has another name
+    world.follow()
+    jobs.report(three, "failed", pilot_error=1099)
+    jobs.finish(two)
+    world.follow()
+    assert files_of("prod.log") == {"job.log.tgz": "available", "job.log.tgz.2": "expected"}
+    found = dict(DatasetFile.objects.filter(dataset__name="prod.log").values_list("lfn", "job"))
+    assert found == {"job.log.tgz": two, "job.log.tgz.2": three}
+    audit()
+
+
 def test_a_file_that_was_removed_is_not_registered_again_by_an_old_event(world):
     (job,) = jobs.submit()
     jobs.claim()
