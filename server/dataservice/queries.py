@@ -247,6 +247,11 @@ def dataset_named(name: str, scope: str = "") -> Dataset | None:
     return Dataset.objects.filter(name=name, scope=scope).first()
 
 
+def newest_dataset(name: str) -> Dataset | None:
+    """Answer the dataset of a name, whatever its scope: the newest, if there are several."""
+    return Dataset.objects.filter(name=name).order_by("-pk").first()
+
+
 def files_of(dataset: Dataset, *, most: int | None = None) -> list[DatasetFile]:
     """Answer files of a dataset with their replicas, by name."""
     return list(DatasetFile.objects.filter(dataset=dataset).prefetch_related("replicas").order_by("lfn")[:most])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+
+from django.conf import settings
 
 from pilot.contract.codec import ContractError
 from pilot.contract.job import JobOrder
 from server.accounts import rules
 from server.accounts.rules import Identity, Role
+from server.production import queries as production
+from server.production.models import Task
+from server.production.states import TaskType
+from server.production.user_definition import UserDefinition
 from server.taskbuffer import queries
 
 #: What a user's jobs may be called; the first one when they are called nothing, or what a production's are.
@@ -33,20 +39,81 @@ def as_their_own(identity: Identity, orders: Sequence[JobOrder]) -> Sequence[Job
     """
     if identity.role is not Role.USER:
         return orders
-    return [_own(identity.person, order, at) for at, order in enumerate(orders)]
+    tasks = production.owners_of_user_tasks(order.spec.task_id for order in orders if order.spec.task_id is not None)
+    return [_own(identity.person, order, f"jobs[{at}].", tasks) for at, order in enumerate(orders)]
 
 
-def _own(person: str, order: JobOrder, at: int) -> JobOrder:
+def _own(person: str, order: JobOrder, where: str, tasks: Mapping[int, str]) -> JobOrder:
     spec = order.spec
-    if spec.user not in {"", person}:
-        name = f"jobs[{at}].prodUserName"
-        raise ContractError(f"{name}: {spec.user!r} is not {person!r}, in whose name you submit", field_name=name)
-    label = LABELS[0] if spec.label == "managed" else spec.label
-    if label not in LABELS:
-        name = f"jobs[{at}].prodSourceLabel"
-        raise ContractError(f"{name}: {label!r} is not one of a user's: {', '.join(LABELS)}", field_name=name)
+    refuse_name(person, spec.user, f"{where}prodUserName")
+    label = label_of(spec.label, f"{where}prodSourceLabel")
+    refuse_priority(spec.priority, f"{where}currentPriority")
+    if spec.task_id is not None and tasks.get(spec.task_id) != person:
+        name = f"{where}jediTaskID"
+        words = f"{name}: {spec.task_id} is no task of yours; leave it out, or submit a task and name its number"
+        raise ContractError(words, field_name=name)
     if order.share:  # by which it would go before others, and past its own limits
-        name = f"jobs[{at}].gshare"
+        name = f"{where}gshare"
         words = f"{name}: a user's jobs have the share of their kind, not {order.share!r}; leave it out"
         raise ContractError(words, field_name=name)
     return order._replace(spec=replace(spec, user=person, label=label))
+
+
+def refuse_name(person: str, said: str, name: str) -> None:
+    """Refuse a user who submits in somebody else's name.
+
+    Raises:
+        ContractError: so it is.
+    """
+    if said not in {"", person}:
+        raise ContractError(f"{name}: {said!r} is not {person!r}, in whose name you submit", field_name=name)
+
+
+def label_of(said: str, name: str) -> str:
+    """Answer what a user's jobs are called.
+
+    Raises:
+        ContractError: this is not for users.
+    """
+    label = LABELS[0] if said in {"", "managed"} else said
+    if label not in LABELS:
+        raise ContractError(f"{name}: {label!r} is not one of a user's: {', '.join(LABELS)}", field_name=name)
+    return label
+
+
+def refuse_priority(said: int, name: str) -> None:
+    """Refuse a user who would go before the productions.
+
+    Raises:
+        ContractError: so it is.
+    """
+    highest: int = settings.ENVIRONMENT.user_priority
+    if said > highest:
+        words = f"{name}: {said} is above {highest}, the highest of a user; give {highest} or less"
+        raise ContractError(words, field_name=name)
+
+
+def refuse_task_of_others(identity: Identity, task: Task) -> None:
+    """Refuse a user who would act on a task that is not its own; those of a production are a production's.
+
+    Raises:
+        NotAllowed: so it is.
+    """
+    if identity.role is Role.USER and (task.type != TaskType.USER_ANALYSIS or task.owner != identity.person):
+        words = f"task_id: {task.pk} is {task.owner}'s; you may act on your own tasks alone; nothing was done"
+        raise rules.NotAllowed(words, status=200)
+
+
+def task_as_its_own(identity: Identity, definition: UserDefinition) -> tuple[str, str, int]:
+    """Answer the owner, label and priority of a task that is submitted; a production may submit in anybody's name.
+
+    Raises:
+        ContractError: a user submits in another name, or what only a production may.
+    """
+    priority = definition.priority or 0
+    if identity.role is not Role.USER:
+        owner = definition.user or identity.person or identity.name
+        return owner, definition.label or LABELS[0], priority
+    refuse_name(identity.person, definition.user, "userName")
+    refuse_priority(priority, "taskPriority")
+    return identity.person, label_of(definition.label, "prodSourceLabel"), priority

@@ -39,9 +39,17 @@ class NothingToGive(Exception):
 
 
 class Said(str):
-    """An answer that PanDA gives in the envelope's ``message``, beside its success."""
+    """An answer that PanDA gives in the envelope's ``message``, beside its success; ``data`` is what stands there."""
 
     __slots__ = ()
+    data: Any = None
+
+
+class Registered(Said):
+    """What PanDA answers of what is done with a task: a 0 in ``data`` says that it is."""
+
+    __slots__ = ()
+    data = 0
 
 
 def method(*roles: Role, takes: Sequence[Argument] = (), verbs: Sequence[str] = (POST,)) -> Callable[[Any], View]:
@@ -118,7 +126,7 @@ def _view(
             return refusal(request, f"{request.method} is not allowed here; use {' or '.join(verbs)}")
         try:
             said = answer(request, identity, read(request))
-            return envelope(None, said) if isinstance(said, Said) else envelope(said)
+            return envelope(said.data, said) if isinstance(said, Said) else envelope(said)
         except BodyRefused as refused:
             return refusal(request, str(refused), status=refused.status)
         except ContractError as wrong:

@@ -15,6 +15,7 @@ from server.production.models import (
     Run,
     Task,
     TaskEvent,
+    UserTask,
 )
 
 
@@ -32,6 +33,13 @@ class TaskAdmin(MachineTableAdmin):
     list_filter = ("state", "type", "year")
     search_fields = ("name", "production", "soft")
     inlines = (RunRows,)
+
+
+@admin.register(UserTask)
+class UserTaskAdmin(MachineTableAdmin):
+    list_display = ("task", "label")
+    list_select_related = ("task",)
+    search_fields = ("task__name",)
 
 
 @admin.register(Run)

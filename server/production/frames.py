@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from pilot.contract.job import FileSpec, Role
+from collections.abc import Sequence
+
+import orjson
+
+from pilot.contract.job import FileSpec, JobOrder, Role
 from server.pandaconfig.queries import UnknownQueue, queue
 from server.production.files import SCOPE, Names
-from server.production.models import Output, Task
+from server.production.models import Output, Task, UserTask
 from server.production.orders import Frame
+from server.production.user_definition import read_parameters
+from server.production.user_orders import InputFile, UserFrame, files_of, order_of
 
 
 class NoStorage(Exception):
@@ -36,6 +42,21 @@ def frame_of(task: Task) -> Frame:
         merging_priority=task.merging_priority,
         max_attempts=task.max_attempts,
     )
+
+
+def user_orders_of(task: Task, numbers: Sequence[int]) -> list[JobOrder]:
+    """Order the jobs of these numbers, of 1 to n, of a user's task.
+
+    Raises:
+        NoStorage: its queue is not there any more, or no storage of it takes outputs.
+        ContractError: what was submitted cannot be a job any more.
+    """
+    submitted = UserTask.objects.get(pk=task.pk)
+    definition = read_parameters(orjson.loads(submitted.parameters))
+    files = [InputFile(*entry) for entry in orjson.loads(submitted.files)]
+    endpoint, log_endpoint = endpoints_of(task.queue) if task.queue else ("", "")
+    frame = UserFrame(task.pk, task.owner, submitted.label, task.priority, endpoint, log_endpoint)
+    return [order_of(definition, frame, number, files_of(definition, number, files)) for number in numbers]
 
 
 def endpoints_of(name: str) -> tuple[str, str]:

@@ -15,6 +15,9 @@ from server.taskbuffer import logic, queries
 from server.taskbuffer.models import JobFile
 from server.taskbuffer.states import FileState
 
+#: PanDA's kill code of jobs that their task does not want any more.
+CLOSE = 51
+
 #: Ids of one statement.
 BATCH = 400
 
@@ -105,6 +108,17 @@ def retry(numbers: Collection[int], *, by: str) -> dict[int, str]:
 def kill(numbers: Collection[int], *, by: str) -> None:
     """End jobs that have not ended: at once, or by their pilot's next report."""
     logic.kill(numbers, by=by)
+
+
+def of_task(number: int) -> list[int]:
+    """Answer the numbers of all jobs that have a task's number."""
+    return queries.jobs_of_task(number)
+
+
+def withdraw(numbers: Collection[int], *, by: str) -> set[int]:
+    """Take jobs out of the queue that no pilot has; answer which those were."""
+    outcomes = logic.kill(numbers, code=CLOSE, by=by, waits_only=True)
+    return {number for number, outcome in outcomes.items() if outcome is logic.KillOutcome.ENDED}
 
 
 def _batches(numbers: Collection[int]) -> Iterator[Sequence[int]]:

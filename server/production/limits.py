@@ -40,6 +40,10 @@ class Limits:
     merging_priority: int = 5000
     chunks_per_task: int = 100_000
     """Most chunks that one task may define: they are written, and cancelled, in one transaction."""
+    user_task_jobs: int = 5000
+    """Most jobs of a user's task."""
+    user_task_files: int = 20_000
+    """Most input files of a user's task."""
     events_per_cycle: int = 5000
     """Most job events looked at in one cycle of collecting."""
 

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from pilot.contract.queue import ONLINE
 from server.pandaconfig.queries import queue_names, queue_status
-from server.production import jobs
+from server.production import jobs, stopping
 from server.production.definition import BadDefinition, Definition, RunLine, read_definition
 from server.production.door import move, move_all, note
 from server.production.frames import NoStorage, endpoints_of
@@ -42,7 +42,8 @@ def define_task(data: Mapping[str, Any], *, by: str, start: bool = False) -> Tas
         TaskRefused: it cannot be started.
     """
     definition = read_definition(data, limits())
-    slips = _slips_of_queue(definition)
+    slip = slip_of_queue(definition.queue)
+    slips = {"queue": slip} if slip else {}
     if Task.objects.filter(name=definition.name).exists():
         slips["name"] = f"{definition.name!r} is another task's; give a name that is free"
     parent = Task.objects.filter(name=definition.parent).first() if definition.parent else None
@@ -81,20 +82,20 @@ def _create(definition: Definition, parent: Task | None, by: str) -> Task:
     )
 
 
-def _slips_of_queue(definition: Definition) -> dict[str, str]:
-    """Say why the queue cannot take the jobs."""
+def slip_of_queue(name: str) -> str:
+    """Say why a queue cannot take jobs; "" when it can."""
     known = queue_names()
-    if definition.queue not in known:
-        near = get_close_matches(definition.queue, known, 1)
+    if name not in known:
+        near = get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none: add one in the admin'}"
-        return {"queue": f"{definition.queue!r} does not exist; {hint}"}
-    if (status := queue_status(definition.queue)) not in ONLINE:
-        return {"queue": f"{definition.queue!r} is {status}; set it online, or give another one"}
+        return f"{name!r} does not exist; {hint}"
+    if (status := queue_status(name)) not in ONLINE:
+        return f"{name!r} is {status}; set it online, or give another one"
     try:
-        endpoints_of(definition.queue)
+        endpoints_of(name)
     except NoStorage as why:
-        return {"queue": str(why)}
-    return {}
+        return str(why)
+    return ""
 
 
 def _conflict(definition: Definition, parent: Task | None) -> str:
@@ -200,10 +201,12 @@ def _define(task: Task, by: str, words: str) -> None:
 
 
 def _pause(task: Task, by: str, words: str) -> None:
-    """Hold back what has not been sent; jobs that are in the queue or running go on."""
+    """Hold back what has not been sent; jobs that are running go on, and those of a production that are queued."""
     _simply(TaskState.PAUSED)(task, by, words)
     for state in (ChunkState.DEFINED, ChunkState.STAGED):
         move_all(Chunk.objects.filter(task=task), state, ChunkState.PAUSED, by=by, words=words)
+    if task.type == TaskType.USER_ANALYSIS:
+        stopping.hold(task, by=by, words=words)
 
 
 def _resume(task: Task, by: str, words: str) -> None:
@@ -216,10 +219,12 @@ def _cancel(task: Task, by: str, words: str) -> None:
     """End everything of a task that has not finished, its jobs in the task buffer too."""
     _simply(TaskState.CANCELLED)(task, by, words)
     chunks, groups = Chunk.objects.filter(task=task), MergeGroup.objects.filter(task=task)
-    open_jobs = [
+    open_jobs: list[int | None] = [
         *chunks.filter(state__in=values((ChunkState.SENT, ChunkState.RUNNING))).values_list("job_id", flat=True),
         *groups.filter(state=GroupState.SENT).values_list("job_id", flat=True),
     ]
+    if task.type == TaskType.USER_ANALYSIS:  # its owner may have added some
+        open_jobs += jobs.of_task(task.pk)
     jobs.kill([number for number in open_jobs if number is not None], by=by)
     for chunk_state in ChunkState:
         if chunk_state not in (ChunkState.FINISHED, ChunkState.CANCELLED):
@@ -229,12 +234,32 @@ def _cancel(task: Task, by: str, words: str) -> None:
             move_all(groups, group_state, GroupState.CANCELLED, by=by, words=words)
 
 
+def _finish(task: Task, by: str, words: str) -> None:
+    """Start nothing more; what runs still ends, and then the task is over."""
+    _simply(TaskState.FINISHING)(task, by, words)
+    stopping.start_nothing(task, by=by, words=words)
+
+
+@transaction.atomic
+def finish_task(name: str, *, by: str, soft: bool, words: str = "") -> Task:
+    """Start nothing more of a task; unless it is done softly, end what runs, too.
+
+    Raises:
+        TaskRefused: there is no such task, or it is over.
+    """
+    task = move_task(name, TaskState.FINISHING.value, by=by, words=words)
+    if not soft:
+        stopping.end_all(task, by=by, words=words)
+    return task
+
+
 def _resend(via: TaskState, chunk_state: ChunkState, group_state: GroupState) -> Callable[[Task, str, str], None]:
     """Make what is in these states ready for new jobs with all their attempts, in one transaction."""
 
     def do(task: Task, by: str, words: str) -> None:
+        was_over = task.state == TaskState.FINISHED
         _simply(via)(task, by, words)
-        reset = 0
+        reset = _reopen(task, by, words) if was_over else 0
         for chunk in Chunk.objects.filter(task=task, state=chunk_state.value).select_for_update():
             reset += move(chunk, ChunkState.STAGED, by=by, words=words, attempts=0, job_id=None)
         for group in MergeGroup.objects.filter(task=task, state=group_state.value).select_for_update():
@@ -244,6 +269,20 @@ def _resend(via: TaskState, chunk_state: ChunkState, group_state: GroupState) ->
         _simply(TaskState.SEND)(task, by, f"{reset} made ready for new jobs")
 
     return do
+
+
+def _reopen(task: Task, by: str, words: str) -> int:
+    """Take up again what was cancelled when a task was ended early; answer how much."""
+    taken = 0
+    cancelled = Chunk.objects.filter(task=task, state=ChunkState.CANCELLED).select_for_update()
+    for chunk in cancelled:
+        taken += move(chunk, ChunkState.DEFINED, by=by, words=words, attempts=0, job_id=None)
+    for group in MergeGroup.objects.filter(task=task, state=GroupState.CANCELLED).select_for_update():
+        taken += move(group, GroupState.READY, by=by, words=words, attempts=0, job_id=None)
+    if task.type == TaskType.USER_ANALYSIS:  # nobody looks at a user's payload but the user
+        for chunk in Chunk.objects.filter(task=task, state=ChunkState.MANUAL_CHECK).select_for_update():
+            taken += move(chunk, ChunkState.STAGED, by=by, words=words, attempts=0, job_id=None)
+    return taken
 
 
 #: What is done when a person moves a task to a state.
@@ -258,5 +297,6 @@ _DEEDS: dict[TaskState, Callable[[Task, str, str], None]] = {
     TaskState.RESEND_MANUAL_CHECK: _resend(
         TaskState.RESEND_MANUAL_CHECK, ChunkState.MANUAL_CHECK, GroupState.MANUAL_CHECK
     ),
+    TaskState.FINISHING: _finish,
     TaskState.CANCELLED: _cancel,
 }

@@ -55,6 +55,18 @@ class Task(models.Model):
         return self.name
 
 
+class UserTask(models.Model):
+    """What a user has submitted, beside its task: the parameters as they came, the input files as they were."""
+
+    task = models.OneToOneField(Task, models.CASCADE, primary_key=True, related_name="user")
+    label = models.CharField(max_length=20)
+    parameters = models.TextField(help_text="JSON, by PanDA's names.")
+    files = models.TextField(default="[]", help_text="JSON: lfn, scope, size, checksum, GUID, storage of each input.")
+
+    def __str__(self) -> str:
+        return f"parameters of {self.task}"
+
+
 class Run(models.Model):
     """One run of a task."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from server.taskbuffer import queries as taskbuffer
 
 #: Step -> the words for it, in the order of the chain.
 STEPS = {
+    "analysis": "jobs",
     "generation": "generation",
     "reconstruction": "reconstruction",
     "merge_mdst": "mDST merge",
@@ -152,9 +153,10 @@ def check_json(check: CrossCheck) -> dict[str, Any]:
 
 def steps_of(task: Task) -> list[str]:
     """Answer the steps of a task's chain, in order."""
-    if task.type == TaskType.MC_GENERATION:
-        return ["generation"]
-    return [step for step in STEPS if step != "generation" and (task.merge_dumps or step != "merge_dump")]
+    if task.type != TaskType.MC_RECONSTRUCTION:
+        return ["analysis" if task.type == TaskType.USER_ANALYSIS else "generation"]
+    others = {"analysis", "generation"} | (set() if task.merge_dumps else {"merge_dump"})
+    return [step for step in STEPS if step not in others]
 
 
 def task_lines(tasks: Sequence[Task]) -> list[TaskLine]:
@@ -238,7 +240,7 @@ def _count(progress: Progress, row: Mapping[str, Any], count: int) -> None:
 
 def _count_merges(tasks: Sequence[Task], cell: Any, grouping: list[str]) -> None:
     """Count merges and checks in runs: how many groups a run will have is known only when it is planned."""
-    reconstructions = {task.pk: steps_of(task)[1:] for task in tasks if task.type != TaskType.MC_GENERATION}
+    reconstructions = {task.pk: steps_of(task)[1:] for task in tasks if task.type == TaskType.MC_RECONSTRUCTION}
     key = "pk" if grouping == ["task", "run"] else "task"
     runs = Run.objects.filter(task__in=reconstructions).order_by()
     for row in runs.values("task", run=F(key)).annotate(count=Count("pk")):
@@ -350,6 +352,12 @@ def find_task(name: str) -> Task | None:
 
 def find_task_by_number(number: int) -> Task | None:
     return Task.objects.select_related("parent_task").filter(pk=number).first()
+
+
+def owners_of_user_tasks(numbers: Iterable[int]) -> dict[int, str]:
+    """Answer the owner of each of these tasks that a user has submitted; the others are left out."""
+    rows = Task.objects.filter(pk__in=set(numbers), type=TaskType.USER_ANALYSIS).order_by()
+    return dict(rows.values_list("pk", "owner"))
 
 
 def task_json(task: Task) -> dict[str, Any]:

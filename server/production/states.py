@@ -16,6 +16,8 @@ class TaskType(TextChoices):
     MASS = "mass_production", "mass production"
     TECHNICAL = "technical_production", "technical production"
     DDD_FILTERING = "ddd_filtering", "DDD filtering"
+    #: What users submit themselves: see `server.production.user_tasks`.
+    USER_ANALYSIS = "user_analysis", "user analysis"
 
 
 #: The types whose whole chain can be run.
@@ -32,7 +34,10 @@ class TaskState(TextChoices):
     RESEND_MANUAL_CHECK = "resend_manual_check", "resend manual check"
     RUNNING = "running", "running"
     PAUSED = "paused", "paused"
+    FINISHING = "finishing", "finishing"
     CANCELLED = "cancelled", "cancelled"
+    #: Ended with a part of its work done, as PanDA has it.
+    FINISHED = "finished", "finished"
     DONE = "done", "done"
     ARCHIVE = "archive", "archive"
     ARCHIVING = "archiving", "archiving"
@@ -93,7 +98,7 @@ T, C, G = TaskState, ChunkState, GroupState
 #: A task in one of these may have jobs; its steps look at it.
 ACTIVE = (T.SEND, T.RUNNING)
 
-_STOPPABLE = (T.DRAFT, T.READY, T.JOBS_READY, T.SEND, T.RUNNING, T.PAUSED)
+_STOPPABLE = (T.DRAFT, T.READY, T.JOBS_READY, T.SEND, T.RUNNING, T.PAUSED, T.FINISHING)
 
 TASK_MOVES = frozenset(
     {
@@ -112,6 +117,13 @@ TASK_MOVES = frozenset(
         (T.RUNNING, T.PAUSED),
         (T.PAUSED, T.RUNNING),
         (T.RUNNING, T.DONE),
+        # A user's task of which some jobs have used up their attempts.
+        (T.RUNNING, T.FINISHED),
+        # Nothing new starts; what runs still ends.
+        *((state, T.FINISHING) for state in (T.SEND, T.RUNNING, T.PAUSED)),
+        (T.FINISHING, T.FINISHED),
+        (T.FINISHING, T.DONE),
+        (T.FINISHED, T.RESEND_FAILED),
         *((state, T.CANCELLED) for state in _STOPPABLE),
     }
 )
@@ -120,6 +132,9 @@ TASK_MOVES = frozenset(
 BY_PEOPLE = TASK_MOVES - {
     (T.SEND, T.RUNNING),
     (T.RUNNING, T.DONE),
+    (T.RUNNING, T.FINISHED),
+    (T.FINISHING, T.FINISHED),
+    (T.FINISHING, T.DONE),
     (T.RESEND_FAILED, T.SEND),
     (T.RESEND_MANUAL_CHECK, T.SEND),
 }
@@ -141,6 +156,10 @@ CHUNK_MOVES = frozenset(
         (C.DEFINED, C.PAUSED),
         (C.STAGED, C.PAUSED),
         (C.PAUSED, C.DEFINED),
+        # Its job was taken out of the queue: a user's task is held back whole.
+        (C.SENT, C.PAUSED),
+        # A task that was ended early goes on.
+        (C.CANCELLED, C.DEFINED),
         *((state, C.CANCELLED) for state in C if state not in (C.FINISHED, C.CANCELLED)),
     }
 )
@@ -156,6 +175,8 @@ GROUP_MOVES = frozenset(
         # The same group in a new job.
         (G.FAILED, G.READY),
         (G.MANUAL_CHECK, G.READY),
+        # Its task was ended early and goes on.
+        (G.CANCELLED, G.READY),
         *((state, G.CANCELLED) for state in G if state not in (G.FINISHED, G.CANCELLED)),
     }
 )

@@ -78,5 +78,5 @@ def check_dumps(turn: Turn) -> Figures:
 
 @periodic("production.finish", every=10)
 def finish_tasks(turn: Turn) -> Figures:
-    """Call tasks done of which every counter is complete."""
+    """Call tasks done, or finished, of which nothing more will be made."""
     return _step(finish.finish_tasks, "done")

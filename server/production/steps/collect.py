@@ -25,6 +25,7 @@ from server.production.states import (
     GroupState,
     MergeKind,
     OutputKind,
+    TaskType,
     values,
 )
 
@@ -106,7 +107,7 @@ def _settle(owner: Owner, view: JobView, stored: list[jobs.Stored]) -> bool:
         finding = Finding(ChunkState.MANUAL_CHECK, f"its job {view.id} finished, but stored no {', '.join(missing)}")
     if not _go(owner, finding, _made(owner, view, files, wanted)):
         return False
-    if finding.state == ChunkState.FINISHED:
+    if finding.state == ChunkState.FINISHED and owner.task.type != TaskType.USER_ANALYSIS:
         _keep_outputs(owner, view, files, wanted)
     return True
 
@@ -135,6 +136,8 @@ def _go(owner: Owner, finding: Finding, made: dict[str, object]) -> bool:
 
 
 def _wanted_of_chunk(chunk: Chunk) -> dict[OutputKind, str]:
+    if chunk.task.type == TaskType.USER_ANALYSIS:
+        return {}  # its pilot has seen to it that all were stored
     return names_of(chunk.task).chunk_files(chunk.run.number, chunk.number)
 
 

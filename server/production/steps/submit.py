@@ -13,10 +13,10 @@ from pilot.contract.codec import ContractError
 from pilot.contract.job import JobOrder
 from server.production import jobs, orders
 from server.production.door import move
-from server.production.frames import NoStorage, frame_of, input_of
+from server.production.frames import NoStorage, frame_of, input_of, user_orders_of
 from server.production.limits import Limits, limits
 from server.production.models import Chunk, Output, Task
-from server.production.orders import Frame, Piece
+from server.production.orders import Piece
 from server.production.states import ACTIVE, ChunkState, OutputKind, TaskState, TaskType, values
 
 SERVICE = "production.submit"
@@ -33,19 +33,20 @@ def submit_chunks() -> int:
     for task in Task.objects.filter(state__in=values(ACTIVE)).order_by("-priority", "id"):
         room = min(bounds.jobs_per_task, bounds.queued_per_queue - waiting[task.queue])
         if room > 0:
-            sent = _submit_task(task, room, bounds)
+            sent = submit_task(task, room, bounds)
             waiting[task.queue] += sent
             submitted += sent
     return submitted
 
 
-def _submit_task(task: Task, room: int, bounds: Limits) -> int:
+def submit_task(task: Task, room: int, bounds: Limits) -> int:
+    """Stage and submit up to so many jobs of a task; answer how many."""
     stage(task, bounds.jobs_per_task)
     chunks = list(_in_order(task, ChunkState.STAGED)[:room])
     if not chunks:
         return 0
     try:
-        _send(task, frame_of(task), chunks)
+        _send(task, chunks)
     except (NoStorage, MovedMeanwhile, ContractError) as why:
         log.warning("%s: nothing was submitted: %s", task, why)
         return 0
@@ -53,18 +54,18 @@ def _submit_task(task: Task, room: int, bounds: Limits) -> int:
 
 
 def stage(task: Task, most: int) -> int:
-    """Call chunks staged whose input is there: a generation needs none, a reconstruction its parent's events."""
+    """Call chunks staged whose input is there: only a reconstruction waits, for its parent's events."""
     waiting = _in_order(task, ChunkState.DEFINED)
-    if task.type != TaskType.MC_GENERATION:
+    if task.type == TaskType.MC_RECONSTRUCTION:
         source = Output.objects.filter(chunk_id=OuterRef("parent_id"), kind=OutputKind.GENERATED)
         waiting = waiting.filter(Exists(source), parent__state=ChunkState.FINISHED)
     return sum(move(chunk, ChunkState.STAGED, by=SERVICE) for chunk in waiting[:most])
 
 
 @transaction.atomic
-def _send(task: Task, frame: Frame, chunks: Sequence[Chunk]) -> None:
+def _send(task: Task, chunks: Sequence[Chunk]) -> None:
     """Submit the jobs and write their numbers beside the chunks, or neither."""
-    for chunk, number in zip(chunks, jobs.submit(_orders(task, frame, chunks), by=SERVICE), strict=True):
+    for chunk, number in zip(chunks, jobs.submit(_orders(task, chunks), by=SERVICE), strict=True):
         if not move(chunk, ChunkState.SENT, by=SERVICE, job_id=number, attempts=chunk.attempts + 1):
             raise MovedMeanwhile(f"{chunk} was moved by somebody else; the next cycle tries again")
     set_running(task.pk, by=SERVICE)
@@ -84,7 +85,10 @@ def set_running(key: int, *, by: str) -> None:
     Task.objects.filter(pk=key, started=None).update(started=timezone.now())
 
 
-def _orders(task: Task, frame: Frame, chunks: Sequence[Chunk]) -> list[JobOrder]:
+def _orders(task: Task, chunks: Sequence[Chunk]) -> list[JobOrder]:
+    if task.type == TaskType.USER_ANALYSIS:
+        return user_orders_of(task, [chunk.number for chunk in chunks])
+    frame = frame_of(task)
     if task.type == TaskType.MC_GENERATION:
         return [
             orders.generation(frame, Piece(chunk.run.number, chunk.number, chunk.seed, chunk.events_ordered))

@@ -22,7 +22,7 @@ def own(**spec):
 @pytest.mark.parametrize(
     ("label", "kept"), [("managed", "user"), ("user", "user"), ("panda", "panda"), ("test", "test")]
 )
-def test_what_a_user_submits_is_its_own_and_called_a_users(label, kept):
+def test_what_a_user_submits_is_its_own_and_called_a_users(db, label, kept):
     assert (own(label=label).user, own(label=label).label) == ("alice", kept)
     assert own(user="alice").user == "alice"
 
@@ -33,9 +33,14 @@ def test_what_a_user_submits_is_its_own_and_called_a_users(label, kept):
         ({"user": "bob"}, "prodUserName: 'bob' is not 'alice'"),
         ({"label": "install"}, "'install' is not one of a user"),
         ({"share": "Test"}, r"jobs\[1\].gshare: a user's jobs have the share of their kind, not 'Test'; leave it out"),
+        (
+            {"priority": 1001},
+            r"jobs\[1\].currentPriority: 1001 is above 1000, the highest of a user; give 1000",
+        ),
+        ({"task_id": 4711}, r"jobs\[1\].jediTaskID: 4711 is no task of yours; leave it out, or submit a task"),
     ],
 )
-def test_a_user_submits_neither_for_others_nor_as_a_production(spec, words):
+def test_a_user_submits_neither_for_others_nor_as_a_production(db, spec, words):
     with pytest.raises(ContractError, match=words) as caught:
         as_their_own(ALICE, [jobs.order(), jobs.order(**spec)])
     assert caught.value.field_name.startswith("jobs[1].")

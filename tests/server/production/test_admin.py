@@ -7,12 +7,14 @@ from django.apps import apps
 from django.urls import reverse
 
 from tests.server.production.conftest import work
+from tests.server.production.test_user_tasks import submit
 
 MODELS = [model._meta.model_name for model in apps.get_app_config("production").get_models()]
 
 
 @pytest.fixture
 def filled(tasks, pilot):
+    submit()
     work(pilot)
 
 

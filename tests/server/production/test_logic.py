@@ -105,10 +105,10 @@ def test_a_manager_can_go_step_by_step_and_back(queue):
 @pytest.mark.parametrize(
     ("name", "to", "words"),
     [
-        ("mc2016_gen", "done", "is send and cannot become done; it can become paused or cancelled"),
+        ("mc2016_gen", "done", "is send and cannot become done; it can become paused or finishing or cancelled"),
         ("mc2016_gen", "running", "is send and cannot become running"),
         ("mc2016_gen", "archived", "cannot become archived"),
-        ("mc2016_gen", "gone", "'gone' is not a state; task 'mc2016_gen' is send, it can become paused or cancelled"),
+        ("mc2016_gen", "gone", "task 'mc2016_gen' is send, it can become paused or finishing or cancelled"),
         ("mc2016_gem", "paused", "did you mean 'mc2016_gen'?"),
     ],
 )

@@ -27,8 +27,8 @@ def test_no_move_leads_to_where_it_begins(states, moves):
 @pytest.mark.parametrize(
     ("moves", "final"),
     [
-        (CHUNK_MOVES, {ChunkState.FINISHED, ChunkState.CANCELLED}),
-        (GROUP_MOVES, {GroupState.FINISHED, GroupState.CANCELLED}),
+        (CHUNK_MOVES, {ChunkState.FINISHED}),
+        (GROUP_MOVES, {GroupState.FINISHED}),
         (TASK_MOVES, {TaskState.DONE, TaskState.CANCELLED}),
     ],
 )
@@ -65,5 +65,6 @@ def test_people_cannot_make_the_services_moves():
         TaskState.RESEND_FAILED,
         TaskState.RESEND_MANUAL_CHECK,
         TaskState.PAUSED,
+        TaskState.FINISHING,
         TaskState.CANCELLED,
     ]

@@ -1,0 +1,56 @@
+"""Holding a task back: what waits in queues is taken out of them, what pilots have goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from server.production import jobs
+from server.production.door import move, move_all
+from server.production.models import Chunk, MergeGroup, Task
+from server.production.states import ChunkState, GroupState
+
+Row = TypeVar("Row", Chunk, MergeGroup)
+
+#: Of these no job has been sent.
+_UNSENT = (ChunkState.DEFINED, ChunkState.STAGED, ChunkState.PAUSED)
+
+
+def withdraw(task: Task, *, by: str, words: str) -> None:
+    """Take the queued jobs of a task out of their queues; their chunks and merges are cancelled."""
+    for chunk in _withdrawn(list(Chunk.objects.filter(task=task, state=ChunkState.SENT)), by):
+        move(chunk, ChunkState.CANCELLED, by=by, words=words)
+    for group in _withdrawn(list(MergeGroup.objects.filter(task=task, state=GroupState.SENT)), by):
+        move(group, GroupState.CANCELLED, by=by, words=words)
+
+
+def hold(task: Task, *, by: str, words: str) -> None:
+    """Take the queued jobs of a task out of their queues; their chunks get new jobs when the task goes on."""
+    for chunk in _withdrawn(list(Chunk.objects.filter(task=task, state=ChunkState.SENT)), by):
+        move(chunk, ChunkState.PAUSED, by=by, words=words, job_id=None)
+
+
+def start_nothing(task: Task, *, by: str, words: str) -> None:
+    """Cancel what of a task has not been sent, and what is queued."""
+    for state in _UNSENT:
+        move_all(Chunk.objects.filter(task=task), state, ChunkState.CANCELLED, by=by, words=words)
+    move_all(MergeGroup.objects.filter(task=task), GroupState.READY, GroupState.CANCELLED, by=by, words=words)
+    withdraw(task, by=by, words=words)
+
+
+def end_all(task: Task, *, by: str, words: str) -> None:
+    """End also the jobs that pilots have."""
+    chunks, groups = Chunk.objects.filter(task=task), MergeGroup.objects.filter(task=task)
+    running = chunks.filter(state__in=(ChunkState.SENT.value, ChunkState.RUNNING.value))
+    merging = groups.filter(state=GroupState.SENT)
+    numbers = [*running.values_list("job_id", flat=True), *merging.values_list("job_id", flat=True)]
+    jobs.kill([number for number in numbers if number is not None], by=by)
+    for state in (ChunkState.SENT, ChunkState.RUNNING):
+        move_all(chunks, state, ChunkState.CANCELLED, by=by, words=words)
+    move_all(groups, GroupState.SENT, GroupState.CANCELLED, by=by, words=words)
+
+
+def _withdrawn(rows: Sequence[Row], by: str) -> list[Row]:
+    """Take the jobs of these rows out of the queue; answer the rows whose jobs no pilot had."""
+    gone = jobs.withdraw([row.job_id for row in rows if row.job_id is not None], by=by)
+    return [row for row in rows if row.job_id in gone]

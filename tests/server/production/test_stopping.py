@@ -1,0 +1,73 @@
+"""A production that is ended early: nothing new starts, what runs still ends; and it may go on later."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from django.utils import timezone
+
+from pilot.contract.states import JobState
+from server.production import logic
+from server.production.models import Chunk, MergeGroup
+from server.production.panda_words import status_of
+from server.taskbuffer import logic as taskbuffer
+from server.taskbuffer.models import Job
+from tests.server.production.conftest import reload, turn, work
+
+
+def states(task):
+    return Counter(Chunk.objects.filter(task=task).values_list("state", flat=True))
+
+
+def test_a_production_that_is_finished_softly_waits_for_its_running_jobs_only(tasks, pilot):
+    generation, _ = tasks
+    turn()
+    running = pilot.claim()
+    pilot.report(running, JobState.RUNNING)
+    logic.finish_task(generation.name, by="manager", soft=True)
+    turn()
+    assert (states(generation), status_of(reload(generation))) == ({"running": 1, "cancelled": 5}, "finishing")
+    assert pilot.run() == 0
+    pilot.end(running)
+    turn()
+    assert (states(generation), status_of(reload(generation))) == ({"finished": 1, "cancelled": 5}, "finished")
+
+
+def test_a_finished_production_goes_on_where_it_was_left(tasks, pilot):
+    turn()
+    pilot.run(most=3)
+    turn()
+    for task in tasks:
+        logic.finish_task(task.name, by="manager", soft=False)
+    turn()
+    for task in tasks:
+        if reload(task).state == "finished":
+            logic.move_task(task.name, "resend_failed", by="manager")
+    work(pilot)
+    assert {reload(task).state for task in tasks} == {"done"}
+    assert not MergeGroup.objects.exclude(state="finished").exists()
+
+
+def test_a_job_whose_pilot_was_lost_while_its_task_is_finishing_does_not_run_again(tasks, pilot):
+    generation, _ = tasks
+    turn()
+    running = pilot.claim()
+    logic.finish_task(generation.name, by="manager", soft=True)
+    turn()
+    later = timezone.now() + timedelta(days=1)
+    taskbuffer.reap_lost(by="watchdog", now=later)
+    assert Job.objects.get(pk=running.id).state == "activated"
+    turn()
+    turn()
+    assert (Job.objects.get(pk=running.id).state, status_of(reload(generation))) == ("closed", "failed")
+
+
+def test_a_production_that_was_finished_with_everything_made_is_done(tasks, pilot):
+    generation, _ = tasks
+    turn()
+    while job := pilot.claim():
+        pilot.end(job)
+    logic.finish_task(generation.name, by="manager", soft=True)
+    turn(times=2)
+    assert reload(generation).state == "done"
