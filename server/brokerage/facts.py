@@ -39,6 +39,8 @@ def queue_facts(data: Mapping[str, Any]) -> QueueFacts:
         countries=_names(data, "countrygroup"),
         other_countries=_value(data, "allowothercountry", TRUTH, True),
         groups=_names(data, "allowedgroups"),
+        processing=_processing(queue.catchall),
+        without_pilots="allow_no_pilot" in _tags(queue.catchall),
         pledged=int(_value(data, "pledgedcpu", NUMBER, 0)),
         transferring_limit=_value(data, "transferringlimit", INTEGER, 0),
         storages=tuple(dict.fromkeys([*queue.storages_for("pr", "read_lan"), *queue.far_storages])),
@@ -58,6 +60,7 @@ def needs_of(spec: JobSpec) -> JobNeeds:
         platform=spec.platform,
         release=spec.release,
         container=spec.container,
+        processing_type=spec.processing_type,
         group=spec.working_group,
         user=spec.user,
         priority=spec.priority,
@@ -71,6 +74,20 @@ def at_queue(order: JobOrder, queue: QueueFacts) -> JobOrder:
     outputs = tuple(file.evolve(endpoint=file.endpoint or queue.output_storage) for file in spec.outputs)
     log = spec.log and spec.log.evolve(endpoint=spec.log.endpoint or queue.log_storage)
     return order._replace(queue=queue.name, spec=replace(spec, outputs=outputs, log=log))
+
+
+def _tags(catchall: str) -> list[str]:
+    return [tag for tag in re.split(r"[\s,]+", catchall) if tag]
+
+
+def _processing(catchall: str) -> tuple[str, ...]:
+    """Read which processing types a queue takes, and with a ``!`` before them those that it does not take."""
+    found: list[str] = []
+    for key, sign in (("allowed_processing=", ""), ("excluded_processing=", "!")):
+        for tag in _tags(catchall):
+            if tag.startswith(key):
+                found += [sign + name for name in tag.removeprefix(key).split("|") if name]
+    return tuple(found)
 
 
 def _value(data: Mapping[str, Any], key: str, kind: Kind, default: Any) -> Any:

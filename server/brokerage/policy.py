@@ -36,7 +36,11 @@ class Policy:
     borrowed: float = 0.5
     """Weight of a queue whose cores are borrowed, against one that is pledged."""
     unpledged_priority: int = 800
-    """Jobs of at least this priority are not sent to borrowed cores."""
+    """Jobs of at least this priority are not sent to borrowed cores; with 0, few are: work is short, as PanDA says."""
+    pilot_window: float = 10800.0
+    """A queue in which jobs have waited for so long, and no pilot was heard either, gets no more jobs."""
+    probes: int = 10
+    """So many jobs are sent to such a queue nevertheless: those that wait there may be none for its pilots."""
 
 
 def policy_from(chosen: Mapping[str, Any]) -> Policy:

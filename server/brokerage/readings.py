@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, Sum
 from django.forms.models import model_to_dict
 
 from pilot.contract.codec import ContractError
@@ -32,14 +32,15 @@ from server.factory.models import FactoryQueue
 from server.lib.remembered import Remembered
 from server.pandaconfig.merge import merge
 from server.pandaconfig.models import GlobalShare, Schedconfig, UserLimits
-from server.taskbuffer import queries as taskbuffer
-from server.taskbuffer.models import Attempt, Bucket, Live, Ready
+from server.taskbuffer.models import Attempt, Bucket, Job, Live, Ready
 
 #: The latest attempts that failures are counted among: there is no index on when an attempt ended.
 ATTEMPTS = 5000
 
 #: Files of one query for replicas.
 BATCH = 400
+
+_SINCE = ("pk", "activated_at", "created_at")
 
 #: States in which a job runs, as far as slots go; after them it waits for its outputs.
 _RUNNING = frozenset({JobState.SENT.value, JobState.STARTING.value, JobState.RUNNING.value})
@@ -71,21 +72,47 @@ def _queue(row: Schedconfig) -> QueueFacts:
 
 
 def _loads(_: None) -> Part[Load]:
-    queued: Counter[str] = Counter(taskbuffer.ready_by_queue())
+    queued, waits_since = _queued()
+    heard = _took_jobs()
     running: Counter[str] = Counter()
     cores: Counter[str] = Counter()
     transferring: Counter[str] = Counter()
-    rows = Live.objects.order_by().values_list("queue", "state", "job__bucket__cores").annotate(n=Count("*"))
-    for queue, state, each, n in rows:
+    rows = Live.objects.order_by().values_list("queue", "state", "job__bucket__cores")
+    for queue, state, each, n, latest in rows.annotate(n=Count("*"), latest=Max("heartbeat")):
+        heard[queue] = max(heard.get(queue, 0.0), latest)
         if state in _RUNNING:
             running[queue] += n
             cores[queue] += n * each
         else:
             transferring[queue] += n
     slots = Counter(dict(FactoryQueue.objects.filter(enabled=True).values_list("queue", "slots")))
-    names = {*queued, *running, *transferring, *slots}
-    facts = {name: Load(queued[name], running[name], cores[name], transferring[name], slots[name]) for name in names}
+    names = {*queued, *running, *transferring, *slots, *heard}
+    facts = {
+        name: Load(
+            queued[name], running[name], cores[name], transferring[name], slots[name],
+            waits_since=waits_since.get(name, 0.0), heard=heard.get(name, 0.0),
+        )
+        for name in names
+    }  # fmt: skip
     return Part(facts, time.time())
+
+
+def _queued() -> tuple[Counter[str], dict[str, float]]:
+    """Count the queued jobs of each queue, and answer since when its oldest job is queued that may be given out."""
+    rows = Ready.objects.order_by().values_list("bucket__queue")
+    free = Min("pk", filter=~Q(bucket__share__in=sorted(_barred(USERS.of(None).facts.values()))))
+    found = {queue: (n, oldest) for queue, n, oldest in rows.annotate(n=Count("*"), oldest=free)}
+    jobs = Job.objects.filter(pk__in=[oldest for _, oldest in found.values() if oldest is not None])
+    since = {pk: (activated or created).timestamp() for pk, activated, created in jobs.values_list(*_SINCE)}
+    counted = Counter({queue: n for queue, (n, _) in found.items()})
+    return counted, {queue: since[oldest] for queue, (_, oldest) in found.items() if oldest in since}
+
+
+def _took_jobs() -> dict[str, float]:
+    """Answer when a pilot of each queue took one of the latest jobs."""
+    newest = int(Attempt.objects.aggregate(newest=Max("pk"))["newest"] or 0)
+    rows = Attempt.objects.filter(pk__gt=newest - ATTEMPTS).order_by().values_list("queue")
+    return {queue: latest.timestamp() for queue, latest in rows.annotate(latest=Max("sent_at"))}
 
 
 def _failures(_: None) -> Part[FailureRate]:

@@ -184,12 +184,24 @@ def country(case: Case) -> Finding:
     return _hard("country", wanted or "none", there, fits, "-country", words)
 
 
+def processing(case: Case) -> Finding:
+    """A queue that is for some kinds of work; with a ``!`` before its name a processing type is kept out."""
+    wanted, there = case.job.processing_type, case.queue.processing
+    words = f"the queue's processing types are {_listed(there)} (catchall); give another processingType, or change them"
+    fits = _lets_in(there, wanted)
+    return _hard("processing type", wanted or "none", _listed(there), fits, "-processing", words)
+
+
+def _lets_in(there: tuple[str, ...], wanted: str) -> bool:
+    kept_out = {name[1:] for name in there if name.startswith("!")}
+    let_in = {name for name in there if not name.startswith("!")}
+    return wanted not in kept_out and (not let_in or wanted in let_in)
+
+
 def working_group(case: Case) -> Finding:
     """A queue that is for some working groups; with a ``!`` before its name a group is kept out."""
     wanted, there = case.job.group, case.queue.groups
-    kept_out = {name[1:] for name in there if name.startswith("!")}
-    let_in = {name for name in there if not name.startswith("!")}
-    fits = wanted not in kept_out and (not let_in or wanted in let_in)
+    fits = _lets_in(there, wanted)
     words = f"the queue's allowedgroups are {_listed(there)}; give another workingGroup, or change them"
     return _hard("working group", wanted or "none", _listed(there), fits, "-workinggroup", words)
 
@@ -207,11 +219,34 @@ def user(case: Case) -> Finding:
 
 def pledge(case: Case) -> Finding:
     """Jobs of high priority go to no cores that may be taken back."""
-    borrowed, most = case.queue.pledged < 0, case.policy.unpledged_priority
-    words = f"the queue's cores are borrowed (pledgedcpu -1), and jobs from priority {most} on go to pledged ones"
-    there = "borrowed" if borrowed else "pledged"
-    fits = not borrowed or case.job.priority < most
-    return _hard("pledge", f"priority {case.job.priority}", there, fits, "-non_pledged", words)
+    pledged, running, most = case.queue.pledged, case.load.running_cores, case.policy.unpledged_priority
+    needed, fits = f"priority {case.job.priority}", case.job.priority < most
+    if pledged < 0:
+        words = f"the queue's cores are borrowed (pledgedcpu -1), and jobs from priority {most} on go to pledged ones"
+        return _hard("pledge", needed, "borrowed", fits, "-non_pledged", words)
+    if not over_pledged(case):
+        there = f"{running} of {pledged} pledged cores run" if pledged else "pledged"
+        return Finding("pledge", needed, there)
+    words = f"{running} cores run there, more than are pledged; jobs from priority {most} on wait until fewer do"
+    return _passing("pledge", needed, f"{running} of {pledged} pledged cores run", fits, "-over_pledged", words)
+
+
+def over_pledged(case: Case) -> bool:
+    """Say whether a queue runs on all the cores that it has pledged, so that the next ones are borrowed."""
+    return 0 < case.queue.pledged <= case.load.running_cores
+
+
+def pilots(case: Case) -> Finding:
+    """A queue whose pilots come while jobs wait for them."""
+    window, now, load = case.policy.pilot_window, case.snapshot.now, case.load
+    needed = f"one within {window / 3600:.3g} h, while jobs wait"
+    if case.queue.without_pilots:
+        return Finding("pilots", needed, "not needed (allow_no_pilot)")
+    there = f"heard {now - load.heard:.0f} s ago" if load.heard else "none was heard"
+    waits = f", jobs wait since {now - load.waits_since:.0f} s" if load.waits_since else ", none is waited for"
+    missing = 0 < load.waits_since < now - window and load.heard < now - window and load.queued >= case.policy.probes
+    words = f"see why no pilot of {case.queue.name} comes; jobs are sent there again when one is heard"
+    return _passing("pilots", needed, there + waits, not missing, "-nopilot", words)
 
 
 def backlog(case: Case) -> Finding:
@@ -247,7 +282,7 @@ def black_hole(case: Case) -> Finding:
 #: In the order in which they are told.
 RULES: tuple[Rule, ...] = (
     *(status, type_of_queue, cores, memory, least_memory, disk, input_size, longest_walltime, least_walltime),
-    *(platform, software, container, country, working_group, user, pledge, backlog, black_hole),
+    *(platform, software, container, processing, country, working_group, user, pledge, pilots, backlog, black_hole),
 )
 
 #: Those that look at the job's inputs; without inputs they refuse no more than with them.

@@ -127,6 +127,7 @@ def _value(value: Any, kind: str, where: str) -> Any:
         "bool": bool,
         "int": int,
         "int | None": (int, type(None)),
+        "float": (int, float),
     }
     wanted = kinds.get(kind)
     if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool")):

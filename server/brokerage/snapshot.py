@@ -32,7 +32,9 @@ class QueueFacts:
     countries: tuple[str, ...] = ()
     other_countries: bool = True
     groups: tuple[str, ...] = ()
-    pledged: int = 0  # cores; -1: all its cores are borrowed and may be taken back
+    processing: tuple[str, ...] = ()  # types that it takes; those with a ! before them it does not take
+    without_pilots: bool = False  # jobs are sent there though no pilot was heard
+    pledged: int = 0  # cores, beyond which they are borrowed and may be taken back; -1: all are
     transferring_limit: int = 0
     storages: tuple[str, ...] = ()  # where its jobs read inputs
     output_storage: str = ""
@@ -66,6 +68,7 @@ class JobNeeds:
     platform: str = ""
     release: str = ""
     container: str = ""
+    processing_type: str = ""
     group: str = ""
     user: str = ""
     priority: int = 0
@@ -79,13 +82,19 @@ class JobNeeds:
 
 @dataclass(frozen=True)
 class Load:
-    """How busy a queue is: jobs, except ``running_cores``; ``slots`` is how many jobs it may run at a time."""
+    """How busy a queue is: jobs, except ``running_cores``; ``slots`` is how many jobs it may run at a time.
+
+    ``waits_since`` is when the oldest of the queued jobs was queued, ``heard`` when a pilot was last heard or took one:
+    seconds since 1970, 0 where there is none.
+    """
 
     queued: int = 0
     running: int = 0
     running_cores: int = 0
     transferring: int = 0
     slots: int = 0
+    waits_since: float = 0.0
+    heard: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.brokerage.policy import GB
-from server.brokerage.rules import Case, waiting_transfers
+from server.brokerage.rules import Case, over_pledged, waiting_transfers
 from server.brokerage.snapshot import FailureRate, Load
 
 
@@ -86,6 +86,9 @@ def success_factor(case: Case) -> Factor:
 
 def pledge_factor(case: Case) -> Factor:
     """Cores that cannot be taken back come first."""
+    if over_pledged(case):
+        words = f"{case.load.running_cores} cores run, {case.queue.pledged} are pledged: the next are borrowed"
+        return Factor("pledge", case.policy.borrowed, words)
     borrowed = case.queue.pledged < 0
     return Factor("pledge", case.policy.borrowed if borrowed else 1.0, "borrowed cores" if borrowed else "own cores")
 

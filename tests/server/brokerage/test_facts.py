@@ -28,6 +28,12 @@ def test_a_queue_is_read_from_its_description():
     assert (found.storages, found.output_storage, found.log_storage) == (("IN",), "OUT", "LOGS")
 
 
+def test_tags_of_the_catchall_say_what_a_queue_takes_and_whether_its_pilots_are_waited_for():
+    found = queue_facts({"nickname": "Q", "catchall": "gpu,allowed_processing=simul|reco excluded_processing=merge"})
+    assert (found.processing, found.without_pilots) == (("simul", "reco", "!merge"), False)
+    assert queue_facts({"nickname": "Q", "catchall": "gpu, allow_no_pilot"}).without_pilots
+
+
 def test_a_queue_that_says_little_limits_nothing():
     found = queue_facts({"nickname": "Q"})
     assert (found.memory, found.disk, found.max_walltime, found.platforms, found.groups) == (0, 0, 0, (), ())

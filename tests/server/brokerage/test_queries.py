@@ -39,9 +39,20 @@ def test_a_snapshot_tells_how_busy_queues_are(busy):
     found = queries.snapshot()
     assert set(found.queues.facts) == {"LOCAL", "OTHER"}
     assert found.queues.facts["LOCAL"].cores == 8
-    assert found.loads.facts == {"LOCAL": Load(queued=1, running=2, running_cores=8, slots=3)}
+    at = jobs.NOW.timestamp()
+    load = Load(queued=1, running=2, running_cores=8, slots=3, waits_since=at, heard=at)
+    assert found.loads.facts == {"LOCAL": load}
     assert found.failures.facts == {}
     assert all(part.age(found.now) < 600 for part in (found.queues, found.loads, found.failures, found.backlogs))
+
+
+def test_jobs_that_nobody_is_given_are_none_that_a_queue_has_waiting(queue):
+    UserLimits.objects.create(name="ada", banned="mined coins")
+    jobs.submit(share="/ada", label="user")
+    assert queries.snapshot().loads.facts["LOCAL"] == Load(queued=1)
+    readings.forget()
+    jobs.submit()
+    assert queries.snapshot().loads.facts["LOCAL"] == Load(queued=2, waits_since=jobs.NOW.timestamp())
 
 
 def test_failures_count_that_are_not_the_payloads(busy, settings):
@@ -77,7 +88,7 @@ def test_a_snapshot_is_read_in_a_few_queries_and_then_remembered(busy):
         connection,
     ) as first:
         queries.snapshot()
-    assert len(first) <= 8
+    assert len(first) <= 11
     with CaptureQueriesContext(connection) as second:
         queries.snapshot()
     assert len(second) <= 2  # what is believed for a second only

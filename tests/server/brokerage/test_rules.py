@@ -9,7 +9,7 @@ import pytest
 from server.brokerage.choose import judge
 from server.brokerage.policy import GB
 from server.brokerage.snapshot import FailureRate, Input, JobNeeds, Load, Part, Snapshot, UserFacts
-from tests.server.brokerage.worlds import POLICY, queue, snapshot
+from tests.server.brokerage.worlds import NOW, POLICY, queue, snapshot
 
 ADA = {"ada": UserFacts("ada", country="it")}
 JOB = JobNeeds(cores=4, memory=8 * GB, disk=10 * GB, walltime=3600)
@@ -24,7 +24,7 @@ def test_a_good_queue_passes_every_rule():
     found = judge(JOB, queue(), snapshot(queue()), POLICY)
     assert found.passed
     assert found.weight > 0
-    assert len({finding.criterion for finding in found.findings}) == 18
+    assert len({finding.criterion for finding in found.findings}) == 20
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,8 @@ def test_a_good_queue_passes_every_rule():
         ("-workinggroup", {}, {"groups": ("exotic",)}),
         ("-workinggroup", {"group": "exotic"}, {"groups": ("!exotic",)}),
         ("-non_pledged", {"priority": 900}, {"pledged": -1}),
+        ("-processing", {"processing_type": "merge"}, {"processing": ("simul", "reco")}),
+        ("-processing", {"processing_type": "merge"}, {"processing": ("!merge",)}),
     ],
 )
 def test_each_rule_refuses_by_its_tag_and_names_the_remedy(tag, job, there):
@@ -78,6 +80,9 @@ def test_each_rule_refuses_by_its_tag_and_names_the_remedy(tag, job, there):
         ({"group": "exotic"}, {"groups": ("exotic",)}),
         ({"group": "drell-yan"}, {"groups": ("!exotic",)}),
         ({"priority": 100}, {"pledged": -1}),
+        ({"priority": 900}, {"pledged": 16}),
+        ({"processing_type": "reco"}, {"processing": ("simul", "reco")}),
+        ({"processing_type": "reco"}, {"processing": ("!merge",)}),
     ],
 )
 def test_what_nobody_forbids_passes(job, there):
@@ -101,6 +106,40 @@ def test_a_black_hole_is_refused_once_enough_attempts_are_known():
     few, many = FailureRate(9, 9), FailureRate(20, 19)
     assert refusals(JOB, snapshot(queue(), failures={"GOOD": few})) == []
     assert refusals(JOB, snapshot(queue(), failures={"GOOD": many})) == ["-closed"]
+
+
+def test_beyond_its_pledge_a_queues_cores_are_borrowed():
+    one, urgent = queue(pledged=16), replace(JOB, priority=900)
+    full, free = {"GOOD": Load(running=4, running_cores=16)}, {"GOOD": Load(running=3, running_cores=15)}
+    assert refusals(urgent, snapshot(one, loads=full)) == ["-over_pledged"]
+    assert refusals(urgent, snapshot(one, loads=free)) == []
+    assert refusals(JOB, snapshot(one, loads=full)) == []
+
+    def factor(loads):
+        return {f.name: f.value for f in judge(JOB, one, snapshot(one, loads=loads), POLICY).factors}["pledge"]
+
+    assert (factor(full), factor(free)) == (POLICY.borrowed, 1.0)
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("load", "tags"),
+    [
+        ({"queued": 10, "waits_since": 4 * HOUR}, ["-nopilot"]),
+        ({"queued": 10, "waits_since": 4 * HOUR, "heard": 4 * HOUR}, ["-nopilot"]),
+        ({"queued": 10, "waits_since": 4 * HOUR, "heard": 2 * HOUR}, []),
+        ({"queued": 10, "waits_since": 2 * HOUR, "heard": 90 * HOUR}, []),
+        ({"queued": 9, "waits_since": 4 * HOUR}, []),
+        ({"heard": 90 * HOUR}, []),
+        ({}, []),
+    ],
+)
+def test_a_queue_whose_jobs_wait_in_vain_for_pilots_gets_no_more(load, tags):
+    at = {name: value if name == "queued" else NOW - value for name, value in load.items()}
+    assert refusals(JOB, snapshot(queue(), loads={"GOOD": Load(**at)})) == tags
+    assert refusals(JOB, snapshot(queue(without_pilots=True), loads={"GOOD": Load(**at)})) == []
 
 
 def test_a_backlog_of_transfers_is_refused_unless_as_many_run():

@@ -57,7 +57,9 @@ queues = st.builds(
     countries=st.sampled_from([(), ("de",), ("it", "cz")]),
     other_countries=st.booleans(),
     groups=st.sampled_from([(), ("exotic",), ("!exotic",)]),
-    pledged=st.sampled_from([-1, 0, 100]),
+    processing=st.sampled_from([(), ("reco",), ("!reco",)]),
+    without_pilots=st.booleans(),
+    pledged=st.sampled_from([-1, 0, 4, 100]),
     storages=st.sampled_from([(), ("DISK1",), ("DISK1", "DISK2")]),
 )
 jobs = st.builds(
@@ -70,6 +72,7 @@ jobs = st.builds(
     platform=st.sampled_from(["", "x86_64", "aarch64"]),
     release=st.sampled_from(["", "R1", "R2"]),
     container=st.sampled_from(["", "image"]),
+    processing_type=st.sampled_from(["", "reco"]),
     group=st.sampled_from(["", "exotic"]),
     user=st.sampled_from(["", "ada", "bob"]),
     priority=st.sampled_from([0, 1000]),
@@ -78,8 +81,9 @@ jobs = st.builds(
     ).map(tuple),
 )
 loads = st.builds(
-    Load, queued=st.integers(0, 50), running=st.integers(0, 50), running_cores=st.just(0),
+    Load, queued=st.integers(0, 50), running=st.integers(0, 50), running_cores=st.integers(0, 9),
     transferring=st.integers(0, 9), slots=st.integers(0, 60),
+    waits_since=st.sampled_from([0.0, NOW - 90_000, NOW]), heard=st.sampled_from([0.0, NOW - 90_000, NOW]),
 )  # fmt: skip
 rates = st.integers(0, 30).flatmap(lambda n: st.builds(FailureRate, ended=st.just(n), failed=st.integers(0, n)))
 _named = st.sampled_from(NAMES)
