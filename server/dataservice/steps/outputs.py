@@ -82,7 +82,9 @@ def settle_outputs(jobs: Mapping[int, Standing], files: Sequence[JobFile], now: 
     kinds |= {(one.scope, one.dataset): DatasetKind.OUTPUT for one in told if not one.is_log}
     datasets = make_datasets([(*key, kind) for key, kind in kinds.items()], by=SERVICE, now=now)
     known = _Known(datasets, told)
-    changed = [row for one in told if (row := _settle(one, datasets[one.scope, one.dataset], known)) is not None]
+    settled = (_settle(one, datasets[one.scope, one.dataset], known) for one in told)
+    # A row that goes from one job to another counts once, as it is in the end.
+    changed = list({id(found[0]): found for found in settled if found is not None}.values())
     _save(changed, known, now)
     _reopen(changed, datasets.values(), now)
     _add_replicas(changed, now)

@@ -11,7 +11,9 @@ from server.dataservice import logic
 from server.dataservice.models import Dataset, DatasetEvent, DatasetFile, Follower, Replica, Wait, WaitingJob
 from server.dataservice.states import DatasetKind
 from server.dataservice.steps import follow
+from server.dataservice.steps.outputs import settle_outputs
 from server.taskbuffer import logic as taskbuffer
+from server.taskbuffer import queries
 from server.taskbuffer.logic import reset
 from server.taskbuffer.models import Job, JobEvent
 from tests.server import jobs
@@ -78,6 +80,19 @@ def test_jobs_that_write_files_of_the_same_names_do_not_stop_the_others(world):
     assert files_of("prod.log") == {"job.log.tgz": "available", "job.log.tgz.2": "expected"}
     found = dict(DatasetFile.objects.filter(dataset__name="prod.log").values_list("lfn", "job"))
     assert found == {"job.log.tgz": two, "job.log.tgz.2": three}
+    audit()
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_of_jobs_that_write_files_of_one_name_the_newest_counts_in_whatever_order_they_are_read(world, newest_first):
+    numbers = jobs.submit(3)
+    standings = queries.standings(numbers)
+    files = sorted(queries.files_of(numbers), key=lambda file: file.pk, reverse=newest_first)
+    assert settle_outputs(standings, files, world.now) == 2
+    assert set(DatasetFile.objects.values_list("lfn", "job")) == {
+        (name, numbers[-1]) for name in ("out.root", "job.log.tgz")
+    }
+    assert counters("prod.out") == (1, 1, 0, 0)
     audit()
 
 
