@@ -1,4 +1,4 @@
-"""PanDA's own client, as it comes from its makers, and our server: jobs and files, from a submission to a kill."""
+"""PanDA's own client, as it comes from its makers, and our server: jobs, tasks, files, from a submission to a kill."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATIENCE = 150.0
 #: What a person does with the client, in its own Python; each answer is a line of JSON.
 PROGRAM = """
 import gzip, json, os, uuid
-from pandaclient import Client
+from pandaclient import Client, MiscUtils, PsubUtils
 from pandaclient.FileSpec import FileSpec
 from pandaclient.JobSpec import JobSpec
 
@@ -51,6 +51,29 @@ say("refused", Client.submitJobs([bad]))
 say("debug", Client.setDebugMode(ids[0], True, False))
 say("killed", Client.killJobs([*ids, 4711]))
 say("after", [one.jobStatus for one in Client.getJobStatus(ids)[1]])
+lfn = "user.me.$JEDITASKID._${SN/P}"
+task = {
+    "taskName": "user.me.test/", "uniqueTaskName": True, "vo": "compass", "transPath": "/bin/true", "site": "LOCAL",
+    "prodSourceLabel": "user", "nEvents": 5, "nEventsPerJob": 2, "noInput": True, "excludedSite": [], "osInfo": "linux",
+    "log": {"type": "template", "param_type": "log", "value": lfn + ".log.tgz", "dataset": "user.me.test.log/"},
+    "jobParameters": [
+        {"type": "constant", "value": "-r ."},
+        *PsubUtils.convertParamStrToJediParam("-s %RNDM:100 -n %MAXEVENTS", {}, "", False, True, includeIO=False),
+        *MiscUtils.makeJediJobParam(lfn + ".root", "user.me.test_root/", "output", hidden=True),
+    ],
+}
+say("task", Client.insertTaskParams(task, properErrorCode=True))
+say("task again", Client.insertTaskParams(task, properErrorCode=True))
+number = int(Client.insertTaskParams({**task, "taskName": "user.me.other"})[1][1].split("jediTaskID=")[1])
+say("no task", Client.insertTaskParams({**task, "taskName": "user.me.third", "buildSpec": {"archiveName": "x"}})[1])
+of_task = Client.getPandaIDsWithTaskID(number)[1]
+say("names", [one.jobName for one in Client.getJobStatus(of_task)[1]])
+told = Client.getJediTaskDetails({"jediTaskID": number}, True, True)[1]
+say("details", told["taskParameters"] == {**task, "taskName": "user.me.other"})
+finish = lambda it: Client.finishTask(it, soft=True)
+for act in (Client.pauseTask, Client.resumeTask, finish, Client.retryTask, Client.killTask):
+    say("act", [act(number), Client.getTaskStatus(number)])
+say("jobs of task", sorted({one.jobStatus for one in Client.getJobStatus(of_task)[1]}))
 name = "sources." + str(uuid.uuid4()) + ".tar.gz"
 with gzip.open(name, "wb") as file:
     file.write(b"print(1)")
@@ -133,6 +156,32 @@ def test_jobs_are_commanded_and_killed(answers):
     assert answers["debug"] == [[0, True]]
     assert answers["killed"] == [[0, [True, True, False]]]
     assert answers["after"] == [["cancelled", "cancelled"]]
+
+
+def test_a_task_becomes_jobs_of_one_number_and_its_name_is_given_once(answers):
+    ((status, (code, words)),) = answers["task"]
+    assert (status, code) == (0, 0)
+    assert "jediTaskID=" in words
+    assert answers["task again"][0][1][1].startswith("Argument error: taskName: 'user.me.test' is another task's")
+    assert answers["names"] == [[f"user.me.other.00000{number}" for number in (1, 2, 3)]]
+    assert answers["details"] == [True]
+
+
+def test_a_task_that_cannot_be_done_is_refused_by_the_parameters_name(answers):
+    ((code, words),) = answers["no task"]
+    assert code is None
+    assert words.startswith("Argument error: buildSpec: ")
+
+
+def test_a_task_is_held_back_ended_and_killed_by_its_number(answers):
+    done = [((0, True, 0), status) for status in ("paused", "running", "finishing")]
+    paused, resumed, finished, retried, killed = answers["act"]
+    assert [((code, *said), status) for (code, said), (_, status) in (paused, resumed, finished)] == done
+    (_, (code, words)), (_, status) = retried
+    assert (code, status) == (None, "finishing")
+    assert "is finishing and cannot become resend_failed" in words
+    assert killed == [[0, [True, 0]], [0, "aborted"]]
+    assert answers["jobs of task"] == [["closed"]]
 
 
 def test_a_file_is_sent_once_found_again_and_fetched(answers):
