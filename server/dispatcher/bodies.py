@@ -6,18 +6,20 @@ A name that comes several times in a form is a list. Nothing is read beyond the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 
 from pilot.contract.codec import Kind
 from server.lib.http import BodyRefused
+from server.uploads.parts import Part
+from server.uploads.streams import OneFile
 
 _GZIP = b"\x1f\x8b"
 _MOST_FIELDS = 500
@@ -57,21 +59,35 @@ def read_fields(request: HttpRequest) -> Mapping[str, Any]:
     return _form(body)
 
 
-def uploaded_file(request: HttpRequest) -> UploadedFile[Any]:
-    """Answer the file ``file`` of a multipart form; what is large lies on disk, not in memory.
+#: Receives the file of a request: given what begins one of some name, answers it when all of it has come.
+Receive = Callable[[Callable[[str], Part]], Part]
+
+
+def uploaded_file(request: HttpRequest) -> Receive:
+    """Answer what receives the file ``file`` of a multipart form, piece by piece; that is done when it is called.
 
     Raises:
-        BodyRefused: it is too large, or there is none.
+        BodyRefused: the body is too large; when it is called also: it cannot be read, or has no file.
     """
     limit: int = settings.ENVIRONMENT.upload_limit
     _refuse_large(request, limit + _ROUND_A_FILE)
-    try:
-        found = request.FILES.get("file")
-    except (MultiPartParserError, UnreadablePostError) as wrong:
-        raise BodyRefused(f"the multipart body cannot be read: {wrong}") from wrong
-    if found is None:
-        raise BodyRefused("file: missing; send it in a multipart form (Content-Type: multipart/form-data)", status=200)
-    return found
+
+    def receive(begin: Callable[[str], Part]) -> Part:
+        handler = OneFile(begin)
+        request.upload_handlers = [handler]
+        with ExitStack() as undone:
+            undone.callback(handler.leave)
+            try:
+                _ = request.FILES  # by which it is read
+            except (MultiPartParserError, UnreadablePostError) as wrong:
+                raise BodyRefused(f"the multipart body cannot be read: {wrong}") from wrong
+            if handler.part is None:
+                words = "file: missing; send it in a multipart form (Content-Type: multipart/form-data)"
+                raise BodyRefused(words, status=200)
+            undone.pop_all()
+            return handler.part
+
+    return receive
 
 
 def _refuse_large(request: HttpRequest, limit: int) -> None:

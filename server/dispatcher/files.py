@@ -6,7 +6,6 @@ import hashlib
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -14,10 +13,11 @@ from pilot.contract.codec import INTEGER, TEXT
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.dispatcher import legacy, v1
-from server.dispatcher.bodies import uploaded_file
+from server.dispatcher.bodies import Receive, uploaded_file
 from server.lib.arguments import Argument
 from server.lib.http import BodyRefused
 from server.uploads import logic, queries
+from server.uploads.parts import UploadRefused
 
 #: Who may send files.
 SENDERS = (Role.PRODUCTION, Role.USER)
@@ -32,17 +32,19 @@ def owner_of(identity: Identity) -> str:
     return whose if len(whose) <= LONGEST_OWNER else hashlib.sha256(whose.encode()).hexdigest()
 
 
-def _keep(file: UploadedFile[Any], identity: Identity) -> dict[str, Any]:
-    found = logic.store(file.name or "", file.chunks(), owner=owner_of(identity), now=timezone.now())
+def _keep(receive: Receive, identity: Identity) -> dict[str, Any]:
+    owner = owner_of(identity)
+    with receive(lambda name: logic.begin(name, owner=owner)) as part:
+        found = logic.keep(part, owner=owner, now=timezone.now())
     return {"name": found.name, "size": found.size, "sha256": found.sha256}
 
 
 @v1.takes_file(*SENDERS)
-def upload_cache_file(request: HttpRequest, identity: Identity, file: UploadedFile[Any]) -> Any:
+def upload_cache_file(request: HttpRequest, identity: Identity, file: Receive) -> Any:
     """Keep a file for some days; it is fetched from `/cache/` and its name, which holds a random UUID."""
     try:
         return _keep(file, identity)
-    except logic.UploadRefused as refused:
+    except UploadRefused as refused:
         raise v1.NothingToGive(f"ERROR : {refused}") from refused
 
 
@@ -64,7 +66,7 @@ def put_file(request: HttpRequest, identity: Identity) -> HttpResponse:
     """Keep a file, as older clients send it; answer `True`, or `ERROR` and the reason."""
     try:
         _keep(uploaded_file(request), identity)
-    except logic.UploadRefused as refused:
+    except UploadRefused as refused:
         return HttpResponse(f"ERROR : {refused}", content_type="text/plain")
     except BodyRefused as refused:
         return HttpResponse(f"ERROR : {refused}", content_type="text/plain", status=refused.status)

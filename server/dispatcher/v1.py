@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -18,7 +17,7 @@ from pilot.contract.codec import INTEGER, ContractError, Dialect, WrongKind, dec
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import allow, everyone
-from server.dispatcher.bodies import FILE, fields_of, uploaded_file
+from server.dispatcher.bodies import FILE, Receive, fields_of, uploaded_file
 from server.dispatcher.words import WORDS
 from server.lib.arguments import Argument, Description, View, arguments_of, bind, describe, described
 from server.lib.http import BodyRefused, envelope, refusal
@@ -84,7 +83,7 @@ def takes_file(*roles: Role) -> Callable[[Any], View]:
     """Make a view of a method that takes one file, sent as a multipart form."""
 
     def decorate(call: Callable[..., Any]) -> View:
-        def answer(request: HttpRequest, identity: Identity, fields: UploadedFile[Any]) -> Any:
+        def answer(request: HttpRequest, identity: Identity, fields: Receive) -> Any:
             return call(request, identity, fields)
 
         takes = (Argument("file", FILE, "The file, with its name."),)

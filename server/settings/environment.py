@@ -64,6 +64,8 @@ class Environment:
     upload_limit: int = key(
         32 * 2**20, low=2**20, help="Largest file of sources that a user sends, in bytes; body_limit holds for it, too."
     )
+    upload_quota: int = key(2 * 2**30, low=2**20, help="Bytes that the files of one user may have together.")
+    upload_total: int = key(50 * 2**30, low=2**20, help="Bytes that the files of all users may have together.")
     upload_days: int = key(7, low=1, help="Days for which files that users send are kept.")
     database_timeout: int = key(30, low=1, help="Seconds that a writer waits for another one before it gives up.")
     url: str = key("", help="Address at which pilots reach this server; the factory hands it to them.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from collections.abc import Iterable
@@ -12,7 +11,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from server.uploads import queries
 from server.uploads.models import Upload
+from server.uploads.parts import Part, UploadRefused, sweep
 
 #: Names as PanDA's clients make them. Who knows a name may fetch the file, so each holds a number that nobody guesses.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
@@ -22,17 +23,8 @@ _UNGUESSABLE = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}
 LARGE_PREFIX = "sources."
 SMALL_LIMIT = 10 * 2**20
 
-#: What was not wholly received is removed after that time.
-_LEFT_OVER = timedelta(days=1)
-#: No file may be called so.
-_PART = ".part-"
-
 #: Files of one run of the clean-up.
 _BATCH = 500
-
-
-class UploadRefused(ValueError):
-    """A file is not taken; the text says why."""
 
 
 def folder() -> Path:
@@ -45,25 +37,53 @@ def limit_of(name: str) -> int:
     return int(settings.ENVIRONMENT.upload_limit) if name.startswith(LARGE_PREFIX) else SMALL_LIMIT
 
 
-def store(name: str, chunks: Iterable[bytes], *, owner: str, now: datetime) -> Upload:
-    """Keep a file. The same file of the same owner again is no mistake.
+def begin(name: str, *, owner: str) -> Part:
+    """Begin to receive a file; whoever does writes into it, and keeps it or leaves it.
 
     Raises:
-        UploadRefused: the name is no good or taken, or the file is too large; nothing is kept.
+        UploadRefused: the name is no good, or there is no room.
     """
     _check_name(name)
     folder().mkdir(mode=0o700, exist_ok=True)
-    part = folder() / f"{_PART}{uuid.uuid4().hex}"
-    try:
-        size, sha256, crc = _receive(name, chunks, part)
-        known = Upload.objects.filter(name=name).first()
-        if known is None:
-            known = _keep(Upload(name=name, owner=owner, size=size, sha256=sha256, crc=crc, created_at=now), part)
-        if (known.owner, known.sha256) != (owner, sha256):
-            raise UploadRefused(f"{name}: there is another file of this name; give yours another one")
-        return known
-    finally:
-        part.unlink(missing_ok=True)
+    room, words = _room(owner, apart_from=name)
+    return Part(folder(), name, limit=limit_of(name), room=room, no_room=words)
+
+
+def keep(part: Part, *, owner: str, now: datetime) -> Upload:
+    """Keep a file that has wholly come. The same file of the same owner again is no mistake.
+
+    Raises:
+        UploadRefused: its name is taken, it is not what its name says, or there is no room any more; it is not kept.
+    """
+    part.check()
+    known = Upload.objects.filter(name=part.name).first()
+    if known is None:
+        row = Upload(name=part.name, owner=owner, size=part.size, sha256=part.sha256, crc=part.crc, created_at=now)
+        known = _keep(row, part)
+    if (known.owner, known.sha256) != (owner, part.sha256):
+        raise UploadRefused(f"{part.name}: there is another file of this name; give yours another one")
+    return known
+
+
+def store(name: str, chunks: Iterable[bytes], *, owner: str, now: datetime) -> Upload:
+    """Receive a file and keep it; raises as both do."""
+    with begin(name, owner=owner) as part:
+        for chunk in chunks:
+            part.write(chunk)
+        return keep(part, owner=owner, now=now)
+
+
+def _room(owner: str, *, apart_from: str) -> tuple[int, str]:
+    """Answer the bytes that an owner may still send, and what to tell when they do not suffice."""
+    quota, whole = settings.ENVIRONMENT.upload_quota, settings.ENVIRONMENT.upload_total
+    mine, number, oldest = queries.used_by(owner, apart_from)
+    if quota - mine <= (rest := whole - queries.used(apart_from)):
+        words = f"{apart_from}: you have {number} files of {mine} bytes here, and may have {quota} bytes"
+        if oldest is not None:
+            goes = oldest + timedelta(days=settings.ENVIRONMENT.upload_days)
+            words += f"; the oldest goes at {goes:%Y-%m-%d %H:%M} UTC"
+        return quota - mine, words
+    return rest, f"{apart_from}: the server has room for {max(rest, 0)} bytes; try again later, or tell who runs it"
 
 
 def is_name(name: str) -> bool:
@@ -79,28 +99,16 @@ def _check_name(name: str) -> None:
         raise UploadRefused(f"{name}: who knows the name may fetch the file: have a random UUID in it, as in {example}")
 
 
-def _receive(name: str, chunks: Iterable[bytes], part: Path) -> tuple[int, str, int | None]:
-    """Write the file beside its place; answer its size, its SHA-256 and its CRC-32 if it is gzip."""
-    limit, size, digest = limit_of(name), 0, hashlib.sha256()
-    head, tail = b"", b""
-    with part.open("xb") as file:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                raise UploadRefused(f"{name}: more than {limit} bytes; a file of this name may not have more")
-            file.write(chunk)
-            digest.update(chunk)
-            head, tail = head or chunk[:2], (tail + chunk)[-8:]
-    crc = int.from_bytes(tail[:4], "little") if head == b"\x1f\x8b" and size >= 18 else None
-    return size, digest.hexdigest(), crc
-
-
-def _keep(upload: Upload, part: Path) -> Upload:
+def _keep(upload: Upload, part: Part) -> Upload:
     """Write the row and give the file its name; who was first by a moment is asked what it has."""
     try:
         with transaction.atomic():
+            # Looked at once more: others of the owner's may have come meanwhile.
+            room, words = _room(upload.owner, apart_from=upload.name)
+            if upload.size > room:
+                raise UploadRefused(words)
             upload.save(force_insert=True)
-            part.replace(folder() / upload.name)
+            part.place(folder() / upload.name)
     except IntegrityError:
         return Upload.objects.get(name=upload.name)
     return upload
@@ -113,14 +121,4 @@ def forget_old(*, now: datetime) -> int:
     for upload in old:
         (folder() / upload.name).unlink(missing_ok=True)
     Upload.objects.filter(pk__in=[upload.pk for upload in old]).delete()
-    left = [part for part in folder().glob(f"{_PART}*") if _is_older(part, now - _LEFT_OVER)]
-    for part in left:
-        part.unlink(missing_ok=True)
-    return len(old) + len(left)
-
-
-def _is_older(part: Path, than: datetime) -> bool:
-    try:
-        return part.stat().st_mtime < than.timestamp()
-    except FileNotFoundError:  # it was received just now, and has its name
-        return False
+    return len(old) + sweep(folder(), now)

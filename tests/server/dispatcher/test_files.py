@@ -49,7 +49,7 @@ def test_a_file_is_sent_found_again_and_fetched(client, manager):
 def test_an_older_client_reads_text(manager):
     assert send(manager, PUT).content == b"True"
     assert send(manager, PUT).content == b"True", "the same again is no mistake"
-    assert send(manager, PUT, body=b"other").content.startswith(b"ERROR : sources.")
+    assert send(manager, PUT, body=gzip.compress(b"other")).content.startswith(b"ERROR : sources.")
 
 
 @pytest.mark.parametrize("path", [UPLOAD, PUT])
@@ -59,6 +59,7 @@ def test_an_older_client_reads_text(manager):
         ({"name": "a.tar.gz"}, "have a random UUID in it"),
         ({"field": "other"}, "file: missing"),
         ({"body": bytes(2**20 + 1)}, "more than 1048576 bytes"),
+        ({"body": b"print(1)"}, "it is called as gzip files are, and is none"),
     ],
 )
 def test_what_is_not_taken_is_refused_with_the_reason(manager, path, wrong, words):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.uploads.test_logic import NAME, keep
+from tests.server.uploads.test_logic import BODY, NAME, keep
 
 
 def test_a_file_is_fetched_without_an_identity(client, home):
     keep()
     answer = client.get(f"/cache/{NAME}")
-    assert b"".join(answer.streaming_content) == b"abc"
-    assert answer.headers["Content-Length"] == "3"
+    assert b"".join(answer.streaming_content) == BODY
+    assert answer.headers["Content-Length"] == str(len(BODY))
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert answer.headers["Content-Type"] == "application/octet-stream"
 
