@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("server.dispatcher.urls")),
     path("", include("server.pandaconfig.urls")),
     path("", include("server.uploads.urls")),
+    path("", include("server.transforms.urls")),
     path("", include("server.dataservice.urls")),
     path("", include("server.taskbuffer.urls")),
     path("", include("server.production.urls")),

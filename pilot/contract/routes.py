@@ -30,6 +30,8 @@ EVENT_UPDATES, EVENT_UPDATES_V1 = f"{LEGACY_BASE}/updateEventRanges", f"{V1_BASE
 
 #: ``{queue}`` is the queue's name.
 QUEUE_DATA = "/cache/schedconfig/{queue}.all.json"
+#: The same by the queue's name, as CRIC answers: where stock pilots look a second time.
+QUEUE_DATA_BY_NAME = "/cache/schedconfig/{queue}.json"
 STORAGE_DATA = "/cache/ddmendpoints.json"
 
 #: A name, never used twice, of one request for work: asked again under it, the same jobs are given again.

@@ -53,6 +53,11 @@ def with_cores(request: HttpRequest, work: WorkRequest) -> WorkRequest:
     return replace(work, cores=int(said))
 
 
+def is_stock(request: HttpRequest) -> bool:
+    """Whether a pilot does not speak our contract: it is one of PanDA's makers, of any version."""
+    return CONTRACT_HEADER not in request.headers
+
+
 def addressed(request: HttpRequest, update: JobUpdate, answer: UpdateAnswer) -> UpdateAnswer:
     """Name in an answer the attempt that its command is for, to a pilot that knows our additions."""
     return replace(answer, attempt=attempt_of(update)) if CONTRACT_HEADER in request.headers else answer

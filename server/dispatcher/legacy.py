@@ -94,7 +94,8 @@ def get_job(request: HttpRequest, identity: Identity, fields: Mapping[str, Any])
     """Give a pilot its next job, flat; or several in ``jobs`` when it asks with ``nJobs``."""
     work = headers.with_cores(request, decode(WorkRequest, fields, Dialect.LEGACY))
     name, repeatable = headers.request_id(request)
-    jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name, queues=identity.queues)
+    stock = headers.is_stock(request)
+    jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name, queues=identity.queues, stock=stock)
     if not jobs:
         return {"StatusCode": StatusCode.NO_JOBS.value, "errorDialog": NO_JOBS_TEXT}
     if "nJobs" in fields:

@@ -27,6 +27,7 @@ from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer import queries
 from server.taskbuffer.values import ClaimOrder, OtherQueue, Progress
 from server.taskbuffer.verdict import attempt_of
+from server.transforms.orders import order_of
 
 #: Most jobs that one request is given.
 MOST_JOBS = 100
@@ -42,13 +43,19 @@ KINDS = Remembered(queries.kinds_of, seconds=1.0)
 
 
 def acquire(
-    request: WorkRequest, request_id: str, *, repeatable: bool, by: str, queues: Collection[str] = ()
+    request: WorkRequest,
+    request_id: str,
+    *,
+    repeatable: bool,
+    by: str,
+    queues: Collection[str] = (),
+    stock: bool = False,
 ) -> list[dict[str, Any]]:
-    """Answer the jobs for a request for work, in PanDA's dictionary form.
+    """Answer the jobs for a request for work, in PanDA's dictionary form; for a ``stock`` pilot, as it can run them.
 
     Raises:
         NotAllowed: the pilot speaks for other queues.
-        ContractError: there is no such queue, or the number of jobs is not one.
+        ContractError: there is no such queue, what it says of stock pilots is wrong, or the number of jobs is not one.
     """
     if queues and request.queue not in queues:
         raise NotAllowed(f"siteName: this token is for {', '.join(sorted(queues))}, not for {request.queue}")
@@ -60,6 +67,7 @@ def acquire(
         raise ContractError(f"siteName: {unknown}", field_name="siteName") from unknown
     if queue.status not in ONLINE:
         return []
+    order = order_of(queue) if stock else None
     offer = offer_of(request, queue)
     jobs = _claim(request, offer, request_id, repeatable, by)
     if not jobs and queries.newest_bucket() > KINDS.of(queue.name).newest:
@@ -69,7 +77,7 @@ def acquire(
         pilots.took_jobs(request.scheduler_id, request_id, len(jobs))
         if any(secrets.WANTED in job for job in jobs):
             secrets.add_to(jobs, to=by, queue=queue.name, now=timezone.now())
-    return jobs
+    return [order.wrapped(job) for job in jobs] if order else jobs
 
 
 def report(

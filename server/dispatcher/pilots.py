@@ -23,7 +23,8 @@ def acquire_jobs(request: HttpRequest, identity: Identity, work: WorkRequest) ->
     """Give a pilot jobs, in PanDA's form of a job. Without any, `success` is false and the message says so."""
     work = headers.with_cores(request, work)
     name, repeatable = headers.request_id(request)
-    jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name, queues=identity.queues)
+    stock = headers.is_stock(request)
+    jobs = logic.acquire(work, name, repeatable=repeatable, by=identity.name, queues=identity.queues, stock=stock)
     if not jobs:
         raise NothingToGive(NO_JOBS_TEXT)
     return {"StatusCode": StatusCode.OK.value, "jobs": jobs}

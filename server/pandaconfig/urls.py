@@ -9,5 +9,6 @@ from server.pandaconfig import views
 
 urlpatterns = [
     path(routes.QUEUE_DATA.format(queue="<str:queue>").lstrip("/"), views.queue_data),
+    path(routes.QUEUE_DATA_BY_NAME.format(queue="<str:queue>").lstrip("/"), views.queue_data_by_name),
     path(routes.STORAGE_DATA.lstrip("/"), views.storage_data),
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
@@ -14,8 +17,19 @@ from server.pandaconfig import queries
 @require_safe
 def queue_data(request: HttpRequest, queue: str) -> HttpResponse:
     """Answer one queue's description."""
+    return _answer(request, queue, lambda found: found)
+
+
+@everyone(because="stock pilots fetch it without an identity; it holds no secrets")
+@require_safe
+def queue_data_by_name(request: HttpRequest, queue: str) -> HttpResponse:
+    """Answer one queue's description under its name: a stock pilot's second source, else a host that is far away."""
+    return _answer(request, queue, lambda found: {queue: found})
+
+
+def _answer(request: HttpRequest, queue: str, form: Callable[[dict[str, Any]], dict[str, Any]]) -> HttpResponse:
     try:
-        return json_response(queries.queue_json(queue))
+        return json_response(form(queries.queue_json(queue)))
     except queries.UnknownQueue as unknown:
         return refusal(request, str(unknown), status=404)
 

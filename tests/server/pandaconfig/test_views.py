@@ -26,3 +26,10 @@ def test_an_unknown_queue_is_404_and_named(client, db):
 
 def test_nothing_can_be_written_there(client, queue):
     assert client.post("/cache/schedconfig/LOCAL.all.json").status_code == 405
+
+
+def test_a_stock_pilot_finds_its_queue_under_its_name_too(client, queue):
+    plain = client.get("/cache/schedconfig/LOCAL.all.json").json()
+    assert client.get("/cache/schedconfig/LOCAL.json").json() == {"LOCAL": plain}
+    answer = client.get("/cache/schedconfig/NOWHERE.json")
+    assert (answer.status_code, "'NOWHERE'" in answer.json()["message"]) == (404, True)
