@@ -150,7 +150,7 @@ def _sqlite(home: Path, patience: int) -> dict[str, Any]:
 
 def _server(engine: str, address: Address, password: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "ENGINE": f"django.db.backends.{engine}",
+        "ENGINE": engine,
         "NAME": address.name,
         "USER": address.user,
         "PASSWORD": password,
@@ -171,9 +171,15 @@ def _postgresql(address: Address, password: str, patience: int) -> dict[str, Any
         "prepare_threshold": 1,
         "connect_timeout": patience,
         "application_name": "compass-server",
-        "options": f"-c lock_timeout={patience * 1000} -c idle_in_transaction_session_timeout={patience * 10000}",
+        "options": " ".join(
+            [
+                f"-c lock_timeout={patience * 1000} -c idle_in_transaction_session_timeout={patience * 10000}",
+                # A plan is made once for a connection, when a queue may be empty, and used when a million jobs wait.
+                "-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off",
+            ]
+        ),
     }
-    return _server("postgresql", address, password, options)
+    return _server("server.lib.postgresql", address, password, options)
 
 
 def _mariadb(address: Address, password: str, patience: int) -> dict[str, Any]:
@@ -195,6 +201,6 @@ def _mariadb(address: Address, password: str, patience: int) -> dict[str, Any]:
         ),
         **({"ssl": ssl} if ssl else {}),
     }
-    found = _server("mysql", address, password, options)
+    found = _server("django.db.backends.mysql", address, password, options)
     found["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": COLLATION}
     return found

@@ -56,8 +56,9 @@ def _nothing_remembered():
     from server.brokerage import readings
     from server.dispatcher.logic import KINDS, QUEUES
     from server.taskbuffer.again import RULES
+    from server.taskbuffer.hot.places import PLACES
 
-    for memory in (IDENTITIES, BY_ATTRIBUTES, BY_LOGIN, WEB_TOKENS, RATES, KINDS, QUEUES, RULES):
+    for memory in (IDENTITIES, BY_ATTRIBUTES, BY_LOGIN, WEB_TOKENS, RATES, KINDS, QUEUES, RULES, PLACES):
         memory.forget()
     readings.forget()
 

@@ -13,7 +13,8 @@ from django.db.backends.utils import CursorWrapper
 from pilot.contract.states import WITH_PILOT, JobState
 from server.taskbuffer.hot import portable, postgresql
 from server.taskbuffer.hot.handout import hand_out
-from server.taskbuffer.hot.rows import JOB, AnsweredBefore, marks
+from server.taskbuffer.hot.places import PLACES, TOP
+from server.taskbuffer.hot.rows import JOB, AnsweredBefore, Row, marks
 from server.taskbuffer.values import ClaimOrder
 
 #: More jobs than wanted are looked at, since another worker may be faster with the first ones.
@@ -22,8 +23,8 @@ MARGIN = 8
 #: Buckets that one statement looks into.
 AT_ONCE = 100
 
-#: How candidates are taken, where one statement can do all of it.
-_TAKES = {"postgresql": postgresql.take}
+#: Where deleted rows stay in the index for a while, which SQLite does not do.
+_LEAVE_ROWS = ("postgresql", "mysql")
 
 
 def claim(order: ClaimOrder, now: datetime) -> list[dict[str, Any]]:
@@ -31,16 +32,42 @@ def claim(order: ClaimOrder, now: datetime) -> list[dict[str, Any]]:
 
     The same request again gets the same jobs again, as long as their attempts live.
     """
-    while True:
-        candidates = _candidates(order)
-        if not candidates:
-            return repeated(order) if order.repeatable else []
-        try:
-            taken = _TAKES.get(connection.vendor, portable.take)(order, candidates, now)
-        except AnsweredBefore:
-            return repeated(order)
-        if taken:
-            return [_written(row) for row in taken]
+    if not order.buckets:
+        return repeated(order) if order.repeatable else []
+    starts = [_start(bucket) for bucket in order.buckets]
+    try:
+        while True:
+            taken, were_there = _take(order, starts, now)
+            if taken:
+                return _given_out(order, taken)
+            if not were_there and all(start == TOP for start in starts):
+                return repeated(order) if order.repeatable else []
+            starts = [TOP] * len(starts)
+            for bucket in order.buckets:
+                PLACES.put(bucket, TOP)
+    except AnsweredBefore:
+        return repeated(order)
+
+
+def _given_out(order: ClaimOrder, taken: Sequence[Row]) -> list[dict[str, Any]]:
+    if order.task_id is None:  # else jobs of other tasks stand before these
+        for row in taken:
+            PLACES.took(row[4], row[5])
+    return [_written(row) for row in taken]
+
+
+def _start(bucket: int) -> int:
+    return PLACES.start(bucket) if connection.vendor in _LEAVE_ROWS else TOP
+
+
+def _take(order: ClaimOrder, starts: Sequence[int], now: datetime) -> tuple[Sequence[Row], bool]:
+    """Take jobs; say, too, whether there were any to be taken."""
+    on_postgresql = connection.vendor == "postgresql"
+    if on_postgresql and order.task_id is None:
+        return postgresql.take_first(order, starts, order.count + MARGIN, now)
+    if not (candidates := _candidates(order, starts)):
+        return (), False
+    return (postgresql if on_postgresql else portable).take(order, candidates, now), True
 
 
 def repeated(order: ClaimOrder) -> list[dict[str, Any]]:
@@ -63,28 +90,29 @@ def _given(cursor: CursorWrapper, order: ClaimOrder) -> list[dict[str, Any]]:
     return [_written(found[job_id]) for job_id in living]
 
 
-def _candidates(order: ClaimOrder) -> list[int]:
+def _candidates(order: ClaimOrder, starts: Sequence[int]) -> list[int]:
     """Look, without a lock, which jobs stand first. Bounded by the number of buckets, not of jobs."""
-    if not order.buckets:
-        return []
     wanted = order.count + MARGIN
     found: list[tuple[int, int]] = []
     with connection.cursor() as cursor:
-        for start in range(0, len(order.buckets), AT_ONCE):
-            buckets = order.buckets[start : start + AT_ONCE]
+        for begin in range(0, len(order.buckets), AT_ONCE):
+            some = slice(begin, begin + AT_ONCE)
             if order.task_id is not None:
-                _look_in_task(cursor, buckets, order.task_id, wanted)
+                _look_in_task(cursor, order.buckets[some], order.task_id, wanted)
             else:
-                _look(cursor, buckets, wanted)
+                _look(cursor, list(zip(order.buckets[some], starts[some], strict=True)), wanted)
             found += cursor.fetchall()
     return [job_id for _, job_id in sorted(found)[:wanted]]
 
 
-def _look(cursor: CursorWrapper, buckets: Sequence[int], wanted: int) -> None:
+def _look(cursor: CursorWrapper, starts: Sequence[tuple[int, int]], wanted: int) -> None:
     # One bounded walk along the index per bucket; with `bucket_id IN (...)` databases sort all that is queued.
-    one = "SELECT * FROM (SELECT place, job_id FROM taskbuffer_ready WHERE bucket_id = %s ORDER BY place LIMIT %s) b"
-    text = " UNION ALL ".join([one] * len(buckets))
-    cursor.execute(text, [value for bucket in buckets for value in (bucket, wanted)])
+    one = (
+        "SELECT * FROM (SELECT place, job_id FROM taskbuffer_ready WHERE bucket_id = %s AND place >= %s"
+        " ORDER BY bucket_id, place LIMIT %s) b"
+    )
+    text = " UNION ALL ".join([one] * len(starts))
+    cursor.execute(text, [value for bucket, start in starts for value in (bucket, start, wanted)])
 
 
 def _look_in_task(cursor: CursorWrapper, buckets: Sequence[int], task_id: int, wanted: int) -> None:
@@ -95,6 +123,6 @@ def _look_in_task(cursor: CursorWrapper, buckets: Sequence[int], task_id: int, w
     )
 
 
-def _written(row: Sequence[Any]) -> dict[str, Any]:
-    job_id, attempt, priority, panda = row
+def _written(row: Row) -> dict[str, Any]:
+    job_id, attempt, priority, panda = row[:4]
     return hand_out(orjson.loads(panda), job_id=job_id, attempt=attempt, priority=priority)

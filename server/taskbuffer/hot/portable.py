@@ -14,7 +14,7 @@ from server.taskbuffer.values import ClaimOrder
 
 
 def take(order: ClaimOrder, candidates: Sequence[int], now: datetime) -> list[Row]:
-    """Take the first candidates that are still queued; answer number, attempt, priority and dictionary of each.
+    """Take the first candidates that are still queued; answer number, attempt, priority, dictionary, bucket, rank.
 
     Raises:
         AnsweredBefore: the request was.
@@ -38,13 +38,13 @@ def _refuse_answered(cursor: CursorWrapper, order: ClaimOrder) -> None:
 
 def _take(cursor: CursorWrapper, order: ClaimOrder, candidates: Sequence[int], now: datetime) -> list[Row]:
     cursor.execute(
-        "SELECT j.id, j.attempt, j.priority, p.panda, r.bucket_id FROM taskbuffer_job j"  # noqa: S608 (marks only)
-        " JOIN taskbuffer_jobparameters p ON p.job_id = j.id JOIN taskbuffer_ready r ON r.job_id = j.id"
+        "SELECT j.id, j.attempt, j.priority, p.panda, r.bucket_id, r.place FROM taskbuffer_ready r"  # noqa: S608 (marks only)
+        " JOIN taskbuffer_job j ON j.id = r.job_id JOIN taskbuffer_jobparameters p ON p.job_id = r.job_id"
         f" WHERE r.job_id IN ({marks(candidates)}) ORDER BY r.place LIMIT %s",
         [*candidates, order.count],
     )
     # Since they were looked at, one may have been tried and sent to another queue.
-    fitting = [row[:4] for row in cursor.fetchall() if row[4] in order.buckets]
+    fitting = [row for row in cursor.fetchall() if row[4] in order.buckets]
     taken = [row for row in fitting if _unqueue(cursor, row[0])]
     if not taken:
         return []

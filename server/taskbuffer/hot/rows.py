@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.states import JobState, may_follow
 from server.lib.moves import IllegalMove
+from server.taskbuffer.hot.places import PLACES
 from server.taskbuffer.states import RETRY_PENALTY, rank
 from server.taskbuffer.values import Standing
 
@@ -149,6 +150,8 @@ def add_ready(cursor: CursorWrapper, job_id: int, bucket: int, priority: int) ->
 
 def add_all_ready(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
     cursor.executemany("INSERT INTO taskbuffer_ready (job_id, bucket_id, place) VALUES (%s, %s, %s)", rows)
+    for _, bucket, place in rows:
+        PLACES.put(bucket, place)
 
 
 def drop_ready(cursor: CursorWrapper, job_id: int) -> None:

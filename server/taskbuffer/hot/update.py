@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-import orjson
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from pilot.contract.codec import Dialect, encode
 from pilot.contract.messages import JobUpdate, StoredFile, UpdateAnswer
 from pilot.contract.states import FINAL, JobState
 from server.taskbuffer import verdict as decide
 from server.taskbuffer.again import rules_for, try_again
-from server.taskbuffer.hot import rows
+from server.taskbuffer.hot import plain_reports, rows
 from server.taskbuffer.hot.rows import cut, stamp
+from server.taskbuffer.hot.told import outcome_of, report_of
 from server.taskbuffer.values import Progress, Standing
 from server.taskbuffer.verdict import Ordered, Verdict
 
@@ -33,6 +31,10 @@ def apply_update(
     Raises:
         OtherQueue: the report would change a job of none of these queues, if there are any.
     """
+    if connection.vendor == "postgresql":
+        answer = plain_reports.take(update, progress, now, by, queues)
+        if answer is not None:
+            return answer
     while True:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
@@ -125,7 +127,7 @@ def _end(
 ) -> None:
     """Take a final report: the end of the attempt, and of the job unless another attempt follows."""
     end = verdict.moves[0]
-    told = _outcome(update)
+    told = outcome_of(update)
     found = {"data_error": int(verdict.errors.data), "server_error_words": cut(verdict.errors.words, 500)}
     kept = {} if end is JobState.CANCELLED else {**found, "taskbuffer_error": 0}
     columns = {
@@ -158,22 +160,11 @@ def _end(
         rows.fail_files(cursor, job.job_id)
 
 
-def _outcome(update: JobUpdate) -> dict[str, Any]:
-    return {
-        "pilot_error": update.pilot_error,
-        "pilot_error_words": cut(update.pilot_error_words, 500),
-        "payload_error": update.payload_error,
-        "payload_error_words": cut(update.payload_error_words, 500),
-        "exit_status": update.exit_status,
-    }
-
-
 def _keep_report(cursor: CursorWrapper, job: Standing, update: JobUpdate) -> None:
-    said = encode(replace(update, metadata=None), Dialect.V1)
     cursor.execute(
         "INSERT INTO taskbuffer_jobreport (attempt_id, report, metadata)"
         " SELECT id, %s, %s FROM taskbuffer_attempt WHERE job_id = %s AND number = %s",
-        (orjson.dumps(said).decode(), update.metadata or "", job.job_id, job.attempt),
+        (report_of(update), update.metadata or "", job.job_id, job.attempt),
     )
 
 

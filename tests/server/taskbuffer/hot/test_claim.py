@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -115,9 +117,9 @@ def test_a_claim_takes_the_same_few_statements_however_many_jobs_wait(queue, wai
 
     with CaptureQueriesContext(connection) as statements:
         claim(ClaimOrder((bucket,), "request-0001", "LOCAL"), jobs.NOW)
-    executed = [each["sql"] for each in statements if "SAVEPOINT" not in each["sql"]]
-    # On PostgreSQL: look, and take by one statement. Elsewhere: look, then seven in a transaction.
-    assert len(executed) == (2 if connection.vendor == "postgresql" else 8)
+    executed = [each["sql"] for each in statements if not each["sql"].startswith(("SAVEPOINT", "RELEASE"))]
+    # On PostgreSQL one statement. Elsewhere: look, then seven in a transaction.
+    assert len(executed) == (1 if connection.vendor == "postgresql" else 8)
 
 
 def test_an_idle_poll_is_two_reads_and_no_lock(queue):
@@ -127,35 +129,39 @@ def test_an_idle_poll_is_two_reads_and_no_lock(queue):
     from server.taskbuffer.hot import claim
     from server.taskbuffer.values import ClaimOrder
 
+    assert jobs.claim() == []  # behind the last job, and then from the top
     with CaptureQueriesContext(connection) as statements:
         claim(ClaimOrder((bucket,), "request-0001", "LOCAL"), jobs.NOW)
-    assert [each["sql"].split()[0] for each in statements] == ["SELECT", "SELECT"]
+    words = [each["sql"].split()[0] for each in statements]
+    kept = [word for word in words if word not in ("SAVEPOINT", "RELEASE")]  # of the test's own transaction
+    assert kept == ["WITH" if connection.vendor == "postgresql" else "SELECT", "SELECT"]
 
 
-#: By database: how a plan is asked for, what has to stand in it, and what must not.
+#: By database: how a plan is asked for, what has to stand in it, and what must not. PostgreSQL sorts the few that were
+#: found in all buckets, after the limit of each.
 PLANS = {
     "sqlite": ("EXPLAIN QUERY PLAN", "COVERING INDEX ready_order", "TEMP B-TREE"),
-    "postgresql": ("EXPLAIN", "Index Only Scan using ready_order", "Sort"),
+    "postgresql": (
+        "EXPLAIN",
+        r"-> +Limit [^>]*-> +Index (Only )?Scan using ready_order",
+        "Seq Scan on taskbuffer_ready",
+    ),
     "mysql": ("EXPLAIN", "ready_order", "filesort"),
 }
 
 
 def test_the_queue_is_read_along_its_index_and_never_sorted(queue):
     jobs.submit(400)
-    bucket = Bucket.objects.get().pk
     explain, wanted, unwanted = PLANS[connection.vendor]
     with CaptureQueriesContext(connection) as statements:
         jobs.claim()
-    (look,) = [
-        each["sql"] for each in statements if "ORDER BY place LIMIT" in each["sql"] and "WITH" not in each["sql"]
-    ]
-    assert f"bucket_id = {bucket} " in look
+    (look,) = [each["sql"] for each in statements if "ORDER BY bucket_id, place" in each["sql"]]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("ANALYZE taskbuffer_ready")
         cursor.execute(f"{explain} {look}")
         plan = " ".join(str(value) for row in cursor.fetchall() for value in row)
-    assert wanted in plan
+    assert re.search(wanted, plan)
     assert unwanted not in plan
 
 
