@@ -20,7 +20,7 @@ class Driver:
         self.fileno = ours.fileno
         self.asked = 0
 
-    def execute(self, text: str) -> None:
+    def cursor(self) -> None:
         self.asked += 1
         raise psycopg.OperationalError("the server closed the connection unexpectedly")
 
