@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
 
-from pilot.contract.codec import INTEGER, OBJECT, TEXT
+from pilot.contract.codec import INTEGER, OBJECT, TEXT, TIME, ContractError
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import READERS
+from server.dispatcher import owners
 from server.dispatcher.v1 import GET, method
 from server.harvester import logic, queries
 from server.lib.arguments import LIST, OBJECTS, TIMEOUT, Argument
@@ -30,7 +32,23 @@ def heartbeat(request: HttpRequest, identity: Identity, harvester_id: str, data:
 @method(Role.PILOT, takes=(_WHO, Argument("workers", OBJECTS, "Workers, by PanDA's names.")))
 def update_workers(request: HttpRequest, identity: Identity, harvester_id: str, workers: Sequence[Any]) -> Any:
     """Keep what a Harvester says of its workers; answer for each whether it was understood."""
+    if identity.queues:
+        _refuse_others(identity, harvester_id, workers)
     return logic.workers_said(harvester_id, workers, now=timezone.now())
+
+
+def _refuse_others(identity: Identity, harvester: str, workers: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a token for some queues that speaks of workers at another, by what it says or by what is known."""
+    for at, worker in enumerate(workers):
+        owners.refuse_queue(identity, str(worker.get("computingSite", "")), f"workers[{at}].computingSite")
+    known = queries.queues_of(harvester, _numbers(workers))
+    for number, queue in known.items():
+        owners.refuse_queue(identity, queue, f"workerID: {number}")
+
+
+def _numbers(workers: Sequence[Mapping[str, Any]]) -> Collection[int]:
+    found = [str(worker.get("workerID", "")) for worker in workers]
+    return {int(text) for text in found if text.isascii() and text.isdigit() and len(text) < 19}
 
 
 _COUNTS = Argument("statistics", TEXT, "JSON: kind of jobs -> resource type -> state -> number.")
@@ -41,6 +59,7 @@ def report_worker_statistics(
     request: HttpRequest, identity: Identity, harvester_id: str, panda_queue: str, statistics: str
 ) -> Any:
     """Keep how many workers a Harvester has at a queue, in place of what it had counted before."""
+    owners.refuse_queue(identity, panda_queue, "panda_queue")
     logic.workers_counted(harvester_id, panda_queue, statistics, now=timezone.now())
     return True
 
@@ -75,7 +94,7 @@ def update_service_metrics(request: HttpRequest, identity: Identity, harvester_i
 def acquire_commands(
     request: HttpRequest, identity: Identity, harvester_id: str, n_commands: int, timeout: int | None
 ) -> Any:
-    """Answer what a Harvester is to do; each command is given once."""
+    """Answer what a Harvester is to do; each command is given once, and to a token for its queue."""
     return [
         {
             "command_id": command.pk,
@@ -84,7 +103,7 @@ def acquire_commands(
             "ack_requested": True,
             "creation_date": command.created_at.strftime("%Y-%m-%d %H:%M:%S.%f"),
         }
-        for command in logic.give_commands(harvester_id, n_commands, now=timezone.now())
+        for command in logic.give_commands(harvester_id, n_commands, queues=identity.queues, now=timezone.now())
     ]
 
 
@@ -94,7 +113,7 @@ _COMMANDS = Argument("command_ids", INTEGER, "Numbers of commands.", most=logic.
 @method(Role.PILOT, takes=(_COMMANDS, TIMEOUT))
 def acknowledge_commands(request: HttpRequest, identity: Identity, command_ids: list[int], timeout: int | None) -> Any:
     """Note that commands were carried out."""
-    logic.acknowledge(command_ids, now=timezone.now())
+    logic.acknowledge(command_ids, queues=identity.queues, now=timezone.now())
     return True
 
 
@@ -115,3 +134,29 @@ def add_sweep_command(request: HttpRequest, identity: Identity, panda_queue: str
         "submissionHost": said["submission_host_list"] or "ALL",
     }
     return logic.sweep(panda_queue, parameters, by=identity.name, now=timezone.now())
+
+
+_SLOTS = Argument("slots", INTEGER, "Workers wanted at the queue; 0 wants none more.")
+_SHARE = Argument("global_share", TEXT, "There are none of workers here: pilots are given jobs by shares.", None)
+_RESOURCE = Argument("resource_type", TEXT, "PanDA's resource type of the workers; SCORE when left out.", None)
+_UNTIL = Argument("expiration_date", TIME, "Until when, YYYY-MM-DD HH:MM:SS in UTC; for good, when left out.", None)
+
+
+@method(Role.PRODUCTION, takes=(_QUEUE, _SLOTS, _SHARE, _RESOURCE, _UNTIL))
+def add_target_slots(
+    request: HttpRequest,
+    identity: Identity,
+    panda_queue: str,
+    slots: int,
+    global_share: str | None,
+    resource_type: str | None,
+    expiration_date: datetime | None,
+) -> Any:
+    """Say how many workers are wanted at a queue: a Harvester that has fewer there is told how many to submit."""
+    if global_share:
+        words = f"global_share: {global_share!r}: workers have no share here, their jobs have; leave it out"
+        raise ContractError(words, field_name="global_share")
+    logic.want_slots(
+        panda_queue, resource_type or "", slots, until=expiration_date, by=identity.name, now=timezone.now()
+    )
+    return True

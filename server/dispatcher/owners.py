@@ -31,6 +31,17 @@ def refuse_others(identity: Identity, job_ids: Iterable[int]) -> None:
         rules.refuse_others(identity, queries.owners_of(job_ids))
 
 
+def refuse_queue(identity: Identity, queue: str, name: str) -> None:
+    """Refuse who speaks for other queues than this one.
+
+    Raises:
+        NotAllowed: so it is.
+    """
+    if not identity.may_serve(queue):
+        allowed = ", ".join(sorted(identity.queues))
+        raise rules.NotAllowed(f"{name}: this token is for {allowed}, not for {queue or 'no queue'}; nothing was done")
+
+
 def as_their_own(identity: Identity, orders: Sequence[JobOrder]) -> Sequence[JobOrder]:
     """Put a user's name and label on what it submits; a production may submit in anybody's name.
 

@@ -13,7 +13,8 @@ from pilot.contract.messages import StatusCode
 from pilot.contract.worker import WorkerGpus, WorkerNode, WorkerStatus
 from server.accounts.identity import Identity
 from server.accounts.models import Role
-from server.dispatcher import legacy, v1
+from server.dispatcher import legacy, owners, v1
+from server.harvester import queries as harvesters
 from server.lib.arguments import TIMEOUT
 from server.pilots import logic as pilots
 
@@ -21,13 +22,24 @@ from server.pilots import logic as pilots
 @legacy.method(Role.PILOT)
 def update_worker_pilot_status(request: HttpRequest, identity: Identity, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Note that the pilot of a worker has started or finished."""
-    pilots.worker_said(decode(WorkerStatus, fields, Dialect.LEGACY), now=timezone.now())
+    status = decode(WorkerStatus, fields, Dialect.LEGACY)
+    _refuse_others(identity, status)
+    pilots.worker_said(status, now=timezone.now())
     return {"StatusCode": StatusCode.OK.value}
+
+
+def _refuse_others(identity: Identity, status: WorkerStatus) -> None:
+    """Refuse a token for some queues that speaks of a worker at another, by what it says or by what is known."""
+    if identity.queues:
+        known = harvesters.queues_of(status.harvester_id, [status.worker_id]).get(status.worker_id, "")
+        for queue in filter(None, (status.queue, known)):
+            owners.refuse_queue(identity, queue, "site" if queue == status.queue else "worker_id")
 
 
 @v1.told(Role.PILOT, message=WorkerStatus, also=(TIMEOUT,))
 def update_worker_status(request: HttpRequest, identity: Identity, status: WorkerStatus) -> Any:
     """Note that the pilot of a worker has `status` started or finished."""
+    _refuse_others(identity, status)
     pilots.worker_said(status, now=timezone.now())
     return True
 
@@ -35,6 +47,8 @@ def update_worker_status(request: HttpRequest, identity: Identity, status: Worke
 @v1.told(Role.PILOT, message=WorkerNode, also=(TIMEOUT,))
 def update_worker_node(request: HttpRequest, identity: Identity, node: WorkerNode) -> Any:
     """Keep what a pilot says of its worker node."""
+    if node.queue:
+        owners.refuse_queue(identity, node.queue, "panda_queue")
     pilots.node_said(node, now=timezone.now())
     return True
 

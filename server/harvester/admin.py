@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from server.harvester.models import Command, Dialog, Harvester, HarvesterWorker, ServiceMetric, WorkerCount
+from server.harvester.models import Command, Dialog, Harvester, HarvesterWorker, ServiceMetric, TargetSlots, WorkerCount
 from server.lib.admin import MachineTableAdmin
 
 
@@ -30,6 +30,11 @@ class WorkerCountAdmin(MachineTableAdmin):
 class CommandAdmin(MachineTableAdmin):
     list_display = ["word", "harvester", "by", "created_at", "given_at", "acknowledged_at"]
     list_filter = ["harvester"]
+
+
+@admin.register(TargetSlots)
+class TargetSlotsAdmin(MachineTableAdmin):
+    list_display = ["queue", "resource_type", "slots", "until", "by", "wanted_at"]
 
 
 @admin.register(Dialog)

@@ -6,14 +6,22 @@ A list is taken entry by entry where Harvester asks for an answer to each.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, transaction
 
 from pilot.contract.codec import INTEGER, TEXT, ContractError, Dialect, decode, read, read_json, says_something, shown
-from server.harvester.models import Command, Dialog, Harvester, HarvesterWorker, ServiceMetric, WorkerCount
+from server.harvester.models import (
+    Command,
+    Dialog,
+    Harvester,
+    HarvesterWorker,
+    ServiceMetric,
+    TargetSlots,
+    WorkerCount,
+)
 from server.harvester.values import ENDED, MOMENT, WorkerLine
 
 #: Entries of one call.
@@ -27,6 +35,10 @@ _BATCH = 5000
 
 #: The command by which a Harvester ends workers that it has submitted.
 SWEEP = "KILL_WORKERS"
+#: The command by which a Harvester submits so many new workers.
+SUBMIT = "SET_N_WORKERS_JOBTYPE"
+#: A Harvester is told of a queue's missing workers so often at most: it takes time to submit some.
+TOLD_EVERY = timedelta(minutes=5)
 
 _LEVELS = ("INFO", "WARNING", "ERROR")
 
@@ -120,6 +132,7 @@ def workers_counted(harvester: str, queue: str, statistics: str, *, now: datetim
     ]
     WorkerCount.objects.filter(**whose).delete()
     WorkerCount.objects.bulk_create(rows)
+    _ask_for_missing(whose["harvester"], whose["queue"], now)
 
 
 def _counts(statistics: str) -> Iterable[tuple[str, str, str, int]]:
@@ -155,20 +168,62 @@ def sweep(queue: str, parameters: Mapping[str, Any], *, by: str, now: datetime) 
     return len(told)
 
 
+def want_slots(queue: str, resource: str, slots: int, *, until: datetime | None, by: str, now: datetime) -> None:
+    """Write down how many workers are wanted at a queue, in the place of what was wanted before; 0 forgets it.
+
+    Raises:
+        ContractError: the number is below 0, or a name is too long.
+    """
+    if not 0 <= slots <= 2**31 - 1:
+        raise ContractError(f"slots: {slots} is not from 0 to {2**31 - 1}", field_name="slots")
+    where = {
+        "queue": _fitting(queue, TargetSlots._meta.get_field("queue"), "panda_queue"),
+        "resource_type": _fitting(resource, TargetSlots._meta.get_field("resource_type"), "resource_type"),
+    }
+    if not slots:
+        TargetSlots.objects.filter(**where).delete()
+        return
+    wanted = {"slots": slots, "until": until, "by": by[:80], "wanted_at": now}
+    TargetSlots.objects.update_or_create(**where, defaults=wanted)
+
+
+def _ask_for_missing(harvester: str, queue: str, now: datetime) -> None:
+    """Tell a Harvester that has just counted its workers how many are missing at the queue, if somebody wants more."""
+    targets = TargetSlots.objects.filter(models.Q(until=None) | models.Q(until__gt=now), queue=queue)
+    missing = {}
+    for target in targets:
+        kind = target.resource_type or "SCORE"
+        living = WorkerCount.objects.filter(queue=queue, resource_type=kind).exclude(state__in=ENDED)
+        lacking = target.slots - (living.aggregate(sum=models.Sum("count"))["sum"] or 0)
+        if lacking > 0:
+            missing[kind] = lacking
+    word = f"{SUBMIT}:{queue}"[:200]
+    if missing and not Command.objects.filter(word=word, created_at__gt=now - TOLD_EVERY).exists():
+        order = {"parameters": {"managed": missing}, "by": "target slots", "created_at": now}
+        Command.objects.create(harvester=harvester, word=word, **order)
+
+
+def _of_queues(rows: models.QuerySet[Command], queues: Collection[str]) -> models.QuerySet[Command]:
+    """Select the commands for these queues; none: for all."""
+    words = [f"{kind}:{queue}"[:200] for kind in (SWEEP, SUBMIT) for queue in queues]
+    return rows.filter(word__in=words) if queues else rows
+
+
 @transaction.atomic
-def give_commands(harvester: str, count: int, *, now: datetime) -> list[Command]:
-    """Answer the next commands for a Harvester; each is given once."""
+def give_commands(harvester: str, count: int, *, now: datetime, queues: Collection[str] = ()) -> list[Command]:
+    """Answer the next commands for a Harvester, or those for some queues; each is given once."""
     if not 1 <= count <= MOST:
         raise ContractError(f"n_commands: {count} is not between 1 and {MOST}", field_name="n_commands")
     waiting = Command.objects.select_for_update().filter(harvester=name_of(harvester), given_at=None)
-    commands = list(waiting.order_by("pk")[:count])
+    commands = list(_of_queues(waiting, queues).order_by("pk")[:count])
     Command.objects.filter(pk__in=[command.pk for command in commands]).update(given_at=now)
     return commands
 
 
-def acknowledge(numbers: Sequence[int], *, now: datetime) -> int:
+def acknowledge(numbers: Sequence[int], *, now: datetime, queues: Collection[str] = ()) -> int:
     """Note that these commands were carried out; answer how many had been waited for."""
-    return Command.objects.filter(pk__in=numbers, acknowledged_at=None).update(acknowledged_at=now)
+    waiting = Command.objects.filter(pk__in=numbers, acknowledged_at=None)
+    return _of_queues(waiting, queues).update(acknowledged_at=now)
 
 
 def dialogs_said(harvester: str, entries: Sequence[Mapping[str, Any]], *, now: datetime) -> None:

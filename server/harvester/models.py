@@ -104,6 +104,25 @@ class Command(models.Model):
         return f"{self.word} for {self.harvester}"
 
 
+class TargetSlots(models.Model):
+    """How many workers are wanted at a queue."""
+
+    queue = models.CharField(max_length=128)
+    resource_type = _words(56)
+    slots = models.PositiveIntegerField()
+    until = models.DateTimeField(null=True, blank=True, help_text="For good, when empty.")
+    by = models.CharField(max_length=80, db_column="wanted_by")
+    wanted_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("queue", "resource_type")
+        verbose_name_plural = "target slots"
+        constraints = (models.UniqueConstraint(fields=("queue", "resource_type"), name="target_slots_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.slots} at {self.queue}"
+
+
 class Dialog(models.Model):
     """A message of a Harvester's to people."""
 
