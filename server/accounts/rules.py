@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse
 
 from pilot.contract.codec import Dialect
 from pilot.contract.messages import StatusCode
+from server.accounts.addresses import address_of, is_known
+from server.accounts.certificates import secret_in
 from server.accounts.identity import Identity, IdentityRefused, identify_caller
 from server.accounts.models import Role
 from server.lib.http import dialect_of, refusal
@@ -38,8 +40,8 @@ READERS = (Role.READER, Role.PRODUCTION, Role.USER, Role.SITE_ADMIN)
 #: Who may end jobs and look into them: a user into its own, a site's administrator into those of its queues.
 OWNERS = (Role.PRODUCTION, Role.USER, Role.SITE_ADMIN)
 
-#: How often each identity has called this worker.
-RATES = Rates()
+#: How often each identity has called this worker, and each address that nobody was known at.
+RATES, STRANGERS = Rates(), Rates()
 
 P = ParamSpec("P")
 View = Callable[..., HttpResponse]
@@ -72,6 +74,8 @@ def allow(*roles: Role) -> Callable[[Callable[Concatenate[HttpRequest, Identity,
             try:
                 identity = identify_caller(request.META)
             except IdentityRefused as refused:
+                if wait := _wait_of_stranger(request):
+                    return _too_many_strangers(request, wait)
                 return _refuse(request, StatusCode.INVALID_TOKEN, str(refused), reason=refused.reason)
             about(identity=identity.name)
             if identity.role not in allowed:
@@ -94,11 +98,17 @@ def allow(*roles: Role) -> Callable[[Callable[Concatenate[HttpRequest, Identity,
 
 
 def everyone(because: str) -> Callable[[View], View]:
-    """Let in everybody, for a reason that is written down."""
+    """Let in everybody, for a reason that is written down, though from one address not as often as it likes."""
 
     def decorate(view: View) -> View:
-        _declare(view, Rule(open_because=because))
-        return view
+        @wraps(view)
+        def counted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if wait := _wait_of_stranger(request):
+                return _too_many_strangers(request, wait)
+            return view(request, *args, **kwargs)
+
+        _declare(counted, Rule(open_because=because))
+        return counted
 
     return decorate
 
@@ -131,12 +141,28 @@ def _rate_of(role: Role) -> int:
     return rate
 
 
+def _wait_of_stranger(request: HttpRequest) -> float:
+    """Count a call of somebody whom we do not know; answer the seconds to wait when its address has too many."""
+    address = address_of(request.META, secret_in(settings.ENVIRONMENT.front_secret_file))
+    return STRANGERS.take(address, settings.ENVIRONMENT.stranger_rate) if is_known(address) else 0.0
+
+
+def _too_many_strangers(request: HttpRequest, wait: float) -> HttpResponse:
+    most = settings.ENVIRONMENT.stranger_rate
+    text = f"more than {most} calls a second come from your address without a token that is good; wait {wait:.2f} s"
+    return _send_away(request, text, wait, reason="too_many_strangers")
+
+
 def _too_often(request: HttpRequest, identity: Identity, wait: float) -> HttpResponse:
     """Send somebody away for a while, who finds in the answer for how long."""
     text = (
         f"the token {identity.name} calls more often than {_rate_of(identity.role)} times a second; wait {wait:.2f} s"
     )
-    answer = _refuse(request, StatusCode.TIMEOUT, text, status=429, reason="too_often")
+    return _send_away(request, text, wait, reason="too_often")
+
+
+def _send_away(request: HttpRequest, text: str, wait: float, *, reason: str) -> HttpResponse:
+    answer = _refuse(request, StatusCode.TIMEOUT, text, status=429, reason=reason)
     answer.headers["Retry-After"] = str(math.ceil(wait))
     return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-#: Somebody who was quiet may call so many seconds' worth at once.
+#: Somebody who was quiet may call so many seconds' worth at once, unless it is told otherwise.
 BURST = 10.0
 #: So many callers are known to a worker; beyond that the oldest calls are forgotten, for whose benefit is no matter.
 MOST = 10_000
@@ -14,23 +14,34 @@ MOST = 10_000
 class Rates:
     """Who has called how often; a worker's own, so that several workers let in several times as much."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, burst: float = BURST) -> None:
+        """``burst`` is how many seconds' worth somebody may call at once who was quiet."""
+        self._clock, self._burst = clock, burst
         self._left: dict[str, tuple[float, float]] = {}
 
     def take(self, caller: str, per_second: float) -> float:
         """Count a call; answer 0.0, or the seconds to wait when there were too many. A rate of 0 means no limit."""
         if not per_second:
             return 0.0
-        now, most = self._clock(), per_second * BURST
-        left, at = self._left.get(caller, (most, now))
-        left = min(most, left + (now - at) * per_second)
+        now, left = self._now_left(caller, per_second)
         if left < 1.0:
             return (1.0 - left) / per_second
         if len(self._left) >= MOST and caller not in self._left:
             self._left.clear()
         self._left[caller] = (left - 1.0, now)
         return 0.0
+
+    def wait_of(self, caller: str, per_second: float) -> float:
+        """Answer what `take` would, and count nothing."""
+        if not per_second:
+            return 0.0
+        _, left = self._now_left(caller, per_second)
+        return max(0.0, (1.0 - left) / per_second)
+
+    def _now_left(self, caller: str, per_second: float) -> tuple[float, float]:
+        now, most = self._clock(), round(per_second * self._burst, 6)
+        left, at = self._left.get(caller, (most, now))
+        return now, min(most, left + (now - at) * per_second)
 
     def forget(self) -> None:
         """Let everybody begin anew."""

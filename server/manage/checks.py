@@ -13,13 +13,32 @@ from server.accounts.certificates import SHORTEST, roles_from
 from server.accounts.issuers import BadIssuers, issuers_in
 
 FILE, ROLES = "COMPASS_SERVER_FRONT_SECRET_FILE", "COMPASS_SERVER_VOMS_ROLES"
+SOCKET = "COMPASS_SERVER_SOCKET"
 ISSUERS = "COMPASS_SERVER_ISSUERS_FILE"
 
 
 def check_front(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """Look at the file with the front's secret, and at the roles of VOMS attributes."""
     said = settings.ENVIRONMENT
-    return [*_check_file(said.front_secret_file), *_check_roles(said.voms_roles, said.front_secret_file)]
+    front = said.front_secret_file or said.socket
+    return [*_check_file(said.front_secret_file), *_check_socket(said.socket), *_check_roles(said.voms_roles, front)]
+
+
+def _check_socket(name: str) -> list[CheckMessage]:
+    if not name:
+        return []
+    path = Path(name).expanduser()
+    try:
+        folder, mode = path.parent.stat().st_mode, path.stat().st_mode if path.exists() else 0
+    except OSError as wrong:
+        return [Error(f"{SOCKET}: {path.parent}: {wrong.strerror}", hint="Make that folder.", id="compass.E005")]
+    if folder & 0o002:
+        words = f"{SOCKET}: everybody on this machine may put another socket into the place of {path}"
+        return [Caution(words, hint=f"chmod o-w {path.parent}", id="compass.W004")]
+    if mode & 0o002 and folder & 0o001:
+        words = f"{SOCKET}: everybody on this machine may open {path}, and can pretend to be anybody"
+        return [Caution(words, hint="chmod o-w", id="compass.W005")]
+    return []
 
 
 def _check_file(name: str) -> list[CheckMessage]:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from server.accounts.certificates import SOCKET
 from server.lib import metrics
+from server.manage.spooling import WrongLength, spool
 
 if TYPE_CHECKING:
     from granian._granian import RSGIHTTPProtocol as HTTPProtocol
@@ -22,6 +26,12 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[str, str]]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+#: Says how many bytes the body of a request may have that is larger than others may be; 0: it may not be.
+Largest = Callable[[dict[str, Any]], int]
+
+#: Larger bodies that may be on their way to one worker at the same time.
+LARGE = 4
 
 #: Bodies of so many times the limit may be on their way to one worker at the same time.
 BODIES = 8
@@ -38,25 +48,66 @@ class Refused(Exception):
 class Gateway:
     """Calls a WSGI application in one thread, so that a worker has one connection to the database."""
 
-    def __init__(self, application: Application, *, body_limit: int, patience: float = 30.0) -> None:
-        """``body_limit`` is the largest body in bytes, ``patience`` the seconds in which it has to arrive."""
+    def __init__(
+        self, application: Application, *, body_limit: int, patience: float = 30.0, by_socket: bool = False
+    ) -> None:
+        """``body_limit`` is the largest body in bytes, ``patience`` the seconds in which it has to arrive.
+
+        ``by_socket``: requests come by a Unix socket that a web server in front alone may open.
+        """
+        self._more = {SOCKET: "1", "SERVER_NAME": "localhost", "SERVER_PORT": "80"} if by_socket else {}
         self._application, self._limit, self._patience = application, body_limit, patience
         self._thread = ThreadPoolExecutor(1, "request")
-        self._held = 0
+        self._held = self._spooled = 0
+        self._largest: Largest = lambda environ: 0
+        self._folder = ""
+
+    def take_large(self, largest: Largest, folder: Path) -> None:
+        """Take bodies above the limit where ``largest``, which is asked in the thread, says so: by files there."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._largest, self._folder = largest, str(folder)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         body = bytearray()
         try:
-            await self._read(protocol, body)
-            _refuse_cut(scope, len(body))
-            loop = asyncio.get_running_loop()
-            answer = await loop.run_in_executor(self._thread, self._ask, environment_of(scope, bytes(body)))
+            if _told(scope) > self._limit:
+                answer = await self._answer_large(scope, protocol)
+            else:
+                await self._read(protocol, body)
+                _refuse_cut(scope, len(body))
+                answer = await self._in_thread(self._ask, {**environment_of(scope, bytes(body)), **self._more})
         except Refused as refused:
             metrics.refused(refused.reason)
             answer = refused.status, [("content-type", "text/plain; charset=utf-8")], f"{refused}\n".encode()
         finally:
             self._held -= len(body)
         protocol.response_bytes(*answer)
+
+    async def _in_thread(self, call: Callable[[dict[str, Any]], Any], environ: dict[str, Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, environ)
+
+    async def _answer_large(self, scope: Scope, protocol: HTTPProtocol) -> Any:
+        """Answer a request with a body that does not fit into memory, if it may have one; who calls is asked before."""
+        told, environ = _told(scope), {**environment_of(scope, b""), **self._more}
+        most = max(await self._in_thread(self._largest, environ), self._limit)
+        if told > most:
+            raise Refused(413, f"the body has {told} bytes; at most {most} are taken", "too_large")
+        if self._spooled >= LARGE:
+            raise Refused(503, "too many large requests at the same time; try again later", "too_many_large")
+        self._spooled += 1
+        try:
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                await spool(protocol, file, told, patience=self._patience)
+                return await self._in_thread(self._ask, {**environ, "wsgi.input": file, "CONTENT_LENGTH": str(told)})
+        except TimeoutError as late:
+            raise Refused(408, "the body comes too slowly; send it again", "too_slow") from late
+        except WrongLength as wrong:
+            words = f"the body ended after {wrong.found} of {told} bytes; send it again"
+            raise Refused(400, words, "cut_short") from wrong
+        except OSError as wrong:
+            raise Refused(503, f"the body cannot be written: {wrong.strerror}; try again later", "no_room") from wrong
+        finally:
+            self._spooled -= 1
 
     async def _read(self, protocol: HTTPProtocol, body: bytearray) -> None:
         """Read a body to its end.
@@ -93,6 +144,12 @@ class Gateway:
         finally:
             getattr(parts, "close", lambda: None)()
         return (*said[-1], content)
+
+
+def _told(scope: Scope) -> int:
+    """Answer the bytes that a body is said to have; 0 where nobody says so, or nothing that is a number."""
+    said = scope.headers.get("content-length") or ""
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
 
 
 def _refuse_cut(scope: Scope, found: int) -> None:

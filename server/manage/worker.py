@@ -10,7 +10,9 @@ import signal
 from django.conf import settings
 
 from server import wsgi
+from server.dispatcher.files import largest_body
 from server.manage.gateway import Gateway
+from server.uploads.logic import folder
 
 __all__ = ["application"]
 
@@ -29,4 +31,7 @@ def end_with_parent() -> None:
 
 
 end_with_parent()
-application = Gateway(wsgi.application, body_limit=settings.ENVIRONMENT.body_limit)
+application = Gateway(
+    wsgi.application, body_limit=settings.ENVIRONMENT.body_limit, by_socket=bool(settings.ENVIRONMENT.socket)
+)
+application.take_large(largest_body, folder())

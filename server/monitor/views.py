@@ -86,6 +86,7 @@ def get_log(request: HttpRequest, identity: Identity) -> HttpResponse:
     number = request.GET.get("job_id", "")
     if not is_job_number(number):
         return refusal(request, f"job_id: {number!r} is not the number of a job")
+    _refuse_prying(identity, int(number))
     found = job_log(int(number), name=request.GET.get("file") or "payload.stdout", tail=MOST)
     if found is None:
         return refusal(request, f"job_id: there is no job {number}")
@@ -100,6 +101,15 @@ def get_shown(request: HttpRequest, identity: Identity) -> HttpResponse:
     number = request.GET.get("job_id", "")
     if not is_job_number(number):
         return refusal(request, f"job_id: {number!r} is not the number of a job")
-    if identity.role is not Role.READER:
-        refuse_others(identity, taskbuffer.owners_of([int(number)]))
+    _refuse_prying(identity, int(number))
     return envelope({"text": taskbuffer.live_shown(int(number))})
+
+
+def _refuse_prying(identity: Identity, number: int) -> None:
+    """Refuse whoever would read what somebody else's payload has written; readers see everything.
+
+    Raises:
+        NotAllowed: so it is.
+    """
+    if identity.role is not Role.READER:
+        refuse_others(identity, taskbuffer.owners_of([number]))

@@ -62,7 +62,7 @@ class Environment:
     )
     body_limit: int = key(32 * 2**20, low=2**16, help="Largest request body in bytes, as sent and as unpacked.")
     upload_limit: int = key(
-        32 * 2**20, low=2**20, help="Largest file of sources that a user sends, in bytes; body_limit holds for it, too."
+        32 * 2**20, low=2**20, help="Largest file of sources that a user sends, in bytes; it may be above body_limit."
     )
     upload_quota: int = key(2 * 2**30, low=2**20, help="Bytes that the files of one user may have together.")
     upload_total: int = key(50 * 2**30, low=2**20, help="Bytes that the files of all users may have together.")
@@ -75,6 +75,11 @@ class Environment:
     broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
     pass_hours: int = key(24, low=1, help="Hours for which a pilot's pass is good; it is renewed long before.")
     open_pages: bool = key(False, help="Pages that only read need no login for callers on this machine itself.")
+    socket: str = key(
+        "",
+        help="Unix socket that `serve` listens at, in place of host and port: what comes by it a web server in front"
+        " has passed on, and its word on callers is believed.",
+    )
     front_secret_file: str = key(
         "", help="File with what the web server in front proves itself by, before its word on certificates is believed."
     )
@@ -95,6 +100,14 @@ class Environment:
         "", help="Programs, by absolute paths with blanks between, that may be run to obtain proxies and tokens."
     )
     hand_out_days: int = key(90, low=1, help="Days for which it is kept who was handed out which credential.")
+    stranger_rate: int = key(
+        100,
+        low=0,
+        help="Calls per second to each worker from one address whose caller is not known, or need not be; 0: any.",
+    )
+    login_failures: int = key(
+        10, low=0, help="Wrong passwords in ten minutes from one address, after which none is looked at; 0: any."
+    )
     log_json: bool = key(False, help="The log is one JSON object per line, for programs.")
     log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")
 

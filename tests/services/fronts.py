@@ -38,7 +38,7 @@ http {{
     ssl_client_certificate {authority};
     ssl_verify_client optional;
     location / {{
-      proxy_pass http://127.0.0.1:{backend};
+      proxy_pass {backend};
       client_max_body_size 32m;
       proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $remote_addr;
@@ -80,7 +80,7 @@ Listen 127.0.0.1:{port}
   SSLOptions +StdEnvVars +LegacyDNStringFormat
   GridSiteEnvs on
   GridSiteGSIProxyLimit 9
-  ProxyPass / http://127.0.0.1:{backend}/
+  ProxyPass / {backend}/
   RequestHeader set X-Compass-Front {secret}
   RequestHeader set X-Compass-Verified "%{{SSL_CLIENT_VERIFY}}s"
   RequestHeader set X-Compass-Subject "%{{SSL_CLIENT_S_DN}}s"
@@ -98,11 +98,12 @@ class Front:
         self.authority = Authority(folder / "authority")
         self.host = self.authority.issue("localhost")
 
-    def start(self, backend: int, secret: str) -> None:
-        """Start it in front of a server of ours, and wait until it listens."""
+    def start(self, backend: int | Path, secret: str) -> None:
+        """Start it in front of a server of ours, at a port or a Unix socket, and wait until it listens."""
+        socket = f"http://unix:{backend}:" if self.kind == "nginx" else f"unix:{backend}|http://localhost"
         said = {
             "folder": self.folder, "port": self.port, "host": self.host, "authority": self.authority.file,
-            "backend": backend, "secret": secret,
+            "backend": f"http://127.0.0.1:{backend}" if isinstance(backend, int) else socket, "secret": secret,
         }  # fmt: skip
         programs, configuration = self._programs / "usr/sbin", self.folder / f"{self.kind}.conf"
         if self.kind == "nginx":

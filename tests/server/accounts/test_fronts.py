@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import ssl
+import stat
+import tempfile
 from http.client import HTTPSConnection
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +131,46 @@ def test_whoever_reaches_the_server_itself_does_not_get_in_by_headers(server):
         said = {**FORGED, "X-Compass-Front": proof, "Authorization": ""}
         assert "no front that we know proves it" in peer.call("GET", WHO, **said)["message"]
     peer.close()
+
+
+@pytest.fixture(scope="module")
+def behind_socket(tmp_path_factory):
+    folder = Path(tempfile.mkdtemp(prefix="socket-"))  # short: a socket's path has 107 characters at most
+    if not os.geteuid():  # fronts are started as nobody then, Apache at least
+        shutil.chown(folder, group="nogroup")
+        folder.chmod(0o2750)
+    home, socket = tmp_path_factory.mktemp("socket") / "home", folder / "server.sock"
+    more = {"COMPASS_SERVER_SOCKET": str(socket)}
+    assert command(home, "init", **more).returncode == 0
+    made = command(home, "token", "create", "alices", "--role", "reader", "--certificate", "/CN=alice", **more)
+    assert made.returncode == 0, made.stderr
+    server = Server(home, 0, workers=1, **more)
+    yield server, socket
+    assert server.end() == 0
+    assert not socket.exists()
+    folder.rmdir()
+
+
+@pytest.fixture(scope="module", params=["nginx", "apache"])
+def front_at_socket(request, behind_socket):
+    with fronts.running(request.param) as front:
+        front.start(behind_socket[1], "unused")
+        yield front
+
+
+def test_who_alone_may_open_the_socket_needs_no_secret(front_at_socket, behind_socket):
+    server, socket = behind_socket
+    assert f"serving on unix:{socket}\n" in server.said
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o660
+    front = front_at_socket
+    assert ask(front, front.authority.issue("alice")) == (200, "alices")
+    assert ask(front, front.authority.issue("alice"), **{**FORGED, "X-Compass-Subject": "/CN=x"}) == (200, "alices")
+    status, words = ask(front, **FORGED)
+    assert (status, "no token" in words) == (403, True), words
+
+
+def test_no_second_server_listens_at_a_socket(behind_socket):
+    server, socket = behind_socket
+    second = command(server.home, "serve", COMPASS_SERVER_SOCKET=str(socket))
+    assert f"cannot listen on unix:{socket}: a server listens there already" in second.stderr
+    assert second.returncode == 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from django.core.checks import Tags, run_checks
 
 from server.accounts.issuers import issuers_in
 from server.manage.checks import check_front, check_issuers
+from server.manage.management.commands.serve import forgeable
+from server.manage.process import Place
 
 
 @pytest.fixture
@@ -77,3 +80,36 @@ def test_a_file_of_issuers_that_cannot_be_used_is_named(settings, tmp_path, text
 
 def test_a_server_that_believes_no_issuers_is_well():
     assert check_issuers() == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "mode", "number"),
+    [(0o750, 0o666, ""), (0o755, 0o660, ""), (0o755, 0o666, "compass.W005"), (0o777, 0o660, "compass.W004")],
+)
+def test_a_socket_by_which_anybody_could_pretend_to_be_anybody_is_told(settings, tmp_path, folder, mode, number):
+    place = tmp_path / "run"
+    place.mkdir()
+    (place / "socket").touch()
+    (place / "socket").chmod(mode)
+    place.chmod(folder)
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, socket=str(place / "socket"), voms_roles="/tests=reader")
+    assert [each.id for each in check_front()] == ([number] if number else [])
+
+
+def test_a_socket_needs_its_folder(settings, tmp_path):
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, socket=str(tmp_path / "nowhere" / "socket"))
+    assert [each.id for each in check_front()] == ["compass.E005"]
+
+
+@pytest.mark.parametrize(
+    ("place", "secret", "told"),
+    [
+        (Place("127.0.0.1"), "/secret", False),
+        (Place("0.0.0.0"), "", False),
+        (Place("0.0.0.0"), "/secret", True),
+        (Place("0.0.0.0", path=Path("/run/compass/socket")), "/secret", False),
+    ],
+)
+def test_who_lets_the_secret_travel_over_the_network_is_warned(settings, place, secret, told):
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, front_secret_file=secret)
+    assert ("warning: 0.0.0.0 is not the loopback" in forgeable(place)) is told

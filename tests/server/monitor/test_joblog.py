@@ -19,6 +19,7 @@ from server.pandaconfig.logic import define_storage
 from server.production.steps import submit
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import JobFile
+from server.taskbuffer.queries import owners_of
 from tests.server import jobs
 
 
@@ -183,3 +184,27 @@ def test_a_user_looks_into_its_own_jobs_and_a_reader_into_all(queue, client):
         for number in (own, others)
     }
     assert answers == {("alices", own): True, ("alices", others): False, ("reads", own): True, ("reads", others): True}
+
+
+@pytest.mark.parametrize(
+    ("role", "more", "may"),
+    [
+        (Role.READER, {}, True),
+        (Role.PRODUCTION, {}, True),
+        (Role.ADMIN, {}, True),
+        (Role.USER, {"person": "{owner}"}, True),
+        (Role.USER, {"person": "somebody else"}, False),
+        (Role.SITE_ADMIN, {"queues": ["{queue}"]}, True),
+        (Role.SITE_ADMIN, {"queues": ["ANOTHER"]}, False),
+    ],
+)
+@pytest.mark.parametrize("method", ["get_log", "get_shown"])
+def test_a_log_is_read_by_its_owner_and_by_those_who_look_after_all_jobs(client, finished, method, role, more, may):
+    job, _ = finished
+    owner, queue = owners_of([job.id])[job.id]
+    said = {"person": more["person"].format(owner=owner)} if "person" in more else {}
+    said |= {"queues": [one.format(queue=queue) for one in more["queues"]]} if "queues" in more else {}
+    headers = {"Authorization": f"Bearer {create_token('asks', role, **said)}"}
+    answer = client.get(f"/api/v1/job/{method}", {"job_id": job.id}, headers=headers).json()
+    assert answer["success"] is may
+    assert may or f"job {job.id} is {owner}'s, at {queue}; you may act on" in answer["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -36,12 +37,24 @@ class Command(BaseCommand):
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError("the database is older than the program; run `compass-server init` first")
         connection.close()
-        process.serve(options["host"], options["port"], workers=options["workers"], say=self.say)
+        path = settings.ENVIRONMENT.socket
+        place = process.Place(options["host"], options["port"], Path(path).expanduser().absolute() if path else None)
+        if words := forgeable(place):
+            self.stderr.write(words)
+        process.serve(place, workers=options["workers"], say=self.say)
 
     def say(self, words: str) -> None:
         """Say something at once: whoever started this waits for it."""
         self.stdout.write(words)
         self.stdout.flush()
+
+
+def forgeable(place: process.Place) -> str:
+    """Say in words when what proves a front travels over the network, where it can be read."""
+    if place.path or not settings.ENVIRONMENT.front_secret_file or place.host in {"localhost", "127.0.0.1", "::1"}:
+        return ""
+    words = f"{place.host} is not the loopback: the front's secret travels unencrypted, and who reads it can be anybody"
+    return f"warning: {words}; let the front reach the server by 127.0.0.1, or by COMPASS_SERVER_SOCKET"
 
 
 def _refuse_unusable_files() -> None:
