@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions, explain, orders, resets, retries, storage_requests
+from client import actions, explain, orders, resets, retries, storage_requests, usage
 from client.errors import ClientError
 from pilot.contract.version import PRODUCT
 
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     why.add_argument("id", type=int, help="its number (PandaID)")
     why.add_argument("--queue", default="", help="every rule of this queue alone")
     why.set_defaults(action=explain.explain)
+    usage.add_command(commands, common)
     status = commands.add_parser("status", parents=[common], help="jobs by state, tasks, pilots, services")
     status.add_argument("--watch", action="store_true", help="show it anew every second until Ctrl-C")
     status.set_defaults(action=actions.status)

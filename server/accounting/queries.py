@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, QuerySet, Sum
@@ -13,6 +14,9 @@ from django.db.models import Count, QuerySet, Sum
 from server.accounting.models import Bookmark, Failure, Quota, ShareUse, Usage
 from server.accounting.settled import NAME
 from server.accounting.sums import COLUMNS
+
+#: What is added up.
+SUMS = COLUMNS
 
 #: What usage can be told apart by, beside the day; and the column of each.
 DIMENSIONS = {
@@ -63,26 +67,33 @@ class Used:
     by: str
     lines: tuple[Line, ...] = ()
     causes: tuple[Cause, ...] = ()
-    names: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def total(self) -> Counter[str]:
+        found = Counter[str]()
+        for sums in self.of.values():
+            found.update(sums)
+        return found
+
+    @cached_property
+    def of(self) -> dict[str, Counter[str]]:
+        """The sums of all days by name; whoever used most core-seconds comes first."""
+        found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for line in self.lines:
+            found[line.of].update(line.sums)
+        return dict(sorted(found.items(), key=lambda one: (-_core_seconds(one[1]), one[0])))
 
     @property
-    def total(self) -> Counter[str]:
-        return _added(line.sums for line in self.lines)
-
-    def of(self, name: str) -> Counter[str]:
-        """Answer the sums of all days of one name."""
-        return _added(line.sums for line in self.lines if line.of == name)
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.of)
 
 
-def _added(sums: Iterator[Counter[str]] | Any) -> Counter[str]:
-    found = Counter[str]()
-    for one in sums:
-        found.update(one)
-    return found
+def _core_seconds(sums: Counter[str]) -> int:
+    return sums["good_core_seconds"] + sums["lost_core_seconds"]
 
 
 def used(wanted: Wanted, by: str) -> Used:
-    """Answer usage by day and one of `DIMENSIONS`; ``names`` begin with whoever used most core-seconds."""
+    """Answer usage by day and one of `DIMENSIONS`."""
     column = DIMENSIONS[by]
     rows = _rows(wanted).order_by("day", column).values_list("day", column)
     named = {f"sum_{name}": Sum(name) for name in COLUMNS}
@@ -90,11 +101,7 @@ def used(wanted: Wanted, by: str) -> Used:
         Line(day, str(of or ""), Counter(dict(zip(COLUMNS, map(int, sums), strict=True))))
         for day, of, *sums in rows.annotate(**named)
     )
-    weights = Counter[str]()
-    for line in lines:
-        weights[line.of] += line.sums["good_core_seconds"] + line.sums["lost_core_seconds"]
-    names = sorted(weights, key=lambda name: (-weights[name], name))
-    return Used(by, lines, _causes(wanted), tuple(names))
+    return Used(by, lines, _causes(wanted))
 
 
 def _causes(wanted: Wanted, most: int = 50) -> tuple[Cause, ...]:

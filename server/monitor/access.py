@@ -11,23 +11,33 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 
-from server.accounts.rules import READERS, allow, everyone
+from server.accounts.rules import READERS, Identity, allow, everyone
 
 View = Callable[..., HttpResponse]
 
 
 def readable(view: View) -> View:
-    """Guard a page that only reads."""
+    """Guard a page that only reads, and shows the same to all who may read."""
+
+    @wraps(view)
+    def without_identity(request: HttpRequest, _: Identity | None, *args: Any, **kwargs: Any) -> HttpResponse:
+        return view(request, *args, **kwargs)
+
+    return readable_by(without_identity)
+
+
+def readable_by(view: View) -> View:
+    """Guard a page that only reads; it gets who asks after the request: nothing for who may see it all."""
 
     @allow(*READERS)
-    def with_token(request: HttpRequest, _: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        return view(request, *args, **kwargs)
+    def with_token(request: HttpRequest, identity: Identity, *args: Any, **kwargs: Any) -> HttpResponse:
+        return view(request, identity, *args, **kwargs)
 
     @everyone(because="it lets in who has logged in, tokens that read, and this machine where the local start says so")
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated or is_open_to(request):
-            return view(request, *args, **kwargs)
+            return view(request, None, *args, **kwargs)
         if "Authorization" in request.headers or wants_json(request) or _has_certificate(request):
             return with_token(request, *args, **kwargs)
         return redirect_to_login(request.get_full_path(), str(settings.LOGIN_URL))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.monitor import brokerage_views, data_views, retries, views
+from server.monitor import brokerage_views, data_views, retries, usage_views, views
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("data/", data_views.show_data, name="data"),
     path("data/requests/<int:number>", data_views.show_request, name="request"),
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),
+    path("usage", usage_views.show_usage, name="usage"),
+    path("api/v1/statistics/get_usage", usage_views.get_usage),
     path("api/v1/system/get_status", views.get_status),
     path("api/v1/job/get_description", views.get_description),
     path("api/v1/job/get_description_incl_archive", views.get_description),

@@ -74,3 +74,9 @@ def duration(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+@register.filter
+def hours(value: float) -> str:
+    """Show a number of hours: small ones with a decimal, large ones with thin spaces between thousands."""
+    return f"{value:.1f}" if value < 100 else number(round(value))

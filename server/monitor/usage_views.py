@@ -1,0 +1,97 @@
+"""The page of what was used, with its twins in JSON and CSV, and the same for clients."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from pilot.contract.codec import INTEGER, TEXT, ContractError
+from server.accounting import queries as accounting
+from server.accounting.queries import DIMENSIONS, Used
+from server.accounts.rules import READERS, Identity, NotAllowed, allow
+from server.lib.arguments import Argument, bind, described
+from server.lib.http import envelope, refusal
+from server.monitor import usage
+from server.monitor.access import readable_by, wants_json
+from server.monitor.paging import page
+from server.monitor.usage_chart import Chart, draw
+
+
+@readable_by
+@require_safe
+def show_usage(request: HttpRequest, identity: Identity | None) -> HttpResponse:
+    """Show what was used by day, as a chart and a table, and how tries failed; a user is shown its own usage alone."""
+    said, now = request.GET.dict(), timezone.now()
+    try:
+        question = usage.read_question(said, now)
+        wanted = usage.narrowed(question.wanted, identity)
+        if "csv" in said:
+            return _file(usage.as_csv(wanted), f"usage-{wanted.first}-{wanted.last}.csv")
+    except ContractError as wrong:
+        return _wrong(request, str(wrong), 400)
+    except NotAllowed as wrong:
+        return _wrong(request, str(wrong), 403)
+    used = accounting.used(wanted, question.by)
+    if wants_json(request):
+        return envelope(usage.as_json(question, used))
+    context = {
+        **{"page": "usage", "said": {**question.said, "by": question.by, "days": question.days}},
+        **{"wanted": wanted, "by": question.by, "choices": tuple(DIMENSIONS)},
+        **{"query": urlencode({name: text for name, text in question.said.items() if text})},
+        **{"total": usage.TableLine("all", "", used.total), "lines": usage.table_of(question, used)},
+        **{"causes": [(cause, usage.name_of(cause.source, cause.code)) for cause in used.causes]},
+        **{"chart": _chart(question, used) if used.lines else None},
+    }
+    return page(request, "usage", context)
+
+
+def _chart(question: usage.Question, used: Used) -> Chart:
+    hours = {
+        (line.day, line.of): (line.sums["good_core_seconds"] + line.sums["lost_core_seconds"]) / 3600
+        for line in used.lines
+    }
+    return draw(hours, used.names, question.wanted.first, question.wanted.last)
+
+
+def _file(text: str, name: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _wrong(request: HttpRequest, words: str, status: int) -> HttpResponse:
+    if wants_json(request):
+        return refusal(request, words, status=status)
+    context = {"page": "usage", "wrong": words, "said": request.GET.dict(), "choices": tuple(DIMENSIONS)}
+    return page(request, "usage", context, status=status)
+
+
+TAKES = (
+    Argument("user", TEXT, "Of this user alone.", ""),
+    Argument("group", TEXT, "Of this working group alone.", ""),
+    Argument("site", TEXT, "Of this site's queues, or of this queue, alone.", ""),
+    Argument("task", TEXT, "Of this task alone, by number or name.", ""),
+    Argument("label", TEXT, "Of jobs of this prodSourceLabel alone.", ""),
+    Argument("days", INTEGER, f"How many days, from 1 to {usage.MOST_DAYS}.", usage.DAYS),
+    Argument("last", TEXT, "The last of them, as 2026-11-21; today, by UTC, when left out.", ""),
+    Argument("by", TEXT, f"What each day is told apart by: {', '.join(DIMENSIONS)}.", usage.BY),
+)
+
+
+@described("GET", takes=TAKES)
+@allow(*READERS)
+@require_safe
+def get_usage(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Answer what was used, by day: jobs, tries, core-seconds, CPU seconds, files and bytes; and how tries failed.
+
+    A user is answered its own usage alone, a site's administrator that of its queues.
+    """
+    try:
+        said = bind(TAKES, request.GET.dict())
+        question = usage.read_question({name: str(value) for name, value in said.items()}, timezone.now())
+    except ContractError as wrong:
+        return refusal(request, f"Argument error: {wrong}")
+    wanted = usage.narrowed(question.wanted, identity)
+    return envelope(usage.as_json(question, accounting.used(wanted, question.by)))
