@@ -1,8 +1,8 @@
-"""``compass explain``: which queues could run a job, and what keeps the others from it, rule by rule."""
+"""``compass explain``: which queues could run a job, or which jobs a pilot of a queue is given, and why not others."""
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,14 +10,65 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from client.actions import answer, connect
+from client.errors import ClientError
 from client.show import state, table
+
+_OFFERED = ("label", "cores", "memory", "disk", "remaining_time")
+
+
+def add_command(commands: Any, common: ArgumentParser) -> None:
+    """Add ``compass explain`` to the command line."""
+    words = "which queues could run a job, or which jobs a pilot is given, and why not others"
+    why = commands.add_parser("explain", parents=[common], help=words)
+    why.add_argument("id", type=int, nargs="?", help="the job's number (PandaID); left out: about a pilot of --queue")
+    why.add_argument("--queue", default="", help="every rule of this queue alone; without a job, the pilot's queue")
+    why.add_argument("--label", help="the pilot asks for jobs of this label (default: unified)")
+    why.add_argument("--cores", type=int, help="the pilot's cores (default: the queue's)")
+    why.add_argument("--memory", type=int, help="the pilot's memory in MB")
+    why.add_argument("--disk", type=int, help="the pilot's disk space in MB")
+    why.add_argument("--remaining-time", type=float, help="seconds that the pilot has left")
+    why.set_defaults(action=explain)
 
 
 def explain(arguments: Namespace) -> int:
-    """Show what brokerage says of a job; of one queue with all rules, of several with what refuses."""
+    """Show what brokerage says of a job, or of a pilot where no job is named."""
+    if arguments.id is None:
+        return _explain_pilot(arguments)
+    offered = [name for name in _OFFERED if getattr(arguments, name) is not None]
+    if offered:
+        raise ClientError(f"--{offered[0].replace('_', '-')} is about a pilot", "leave the job's number out")
     query = {"job_id": arguments.id, **({"queue": arguments.queue} if arguments.queue else {})}
     found = connect(arguments).get("job/explain", **query)
     return answer(arguments, found, explained)
+
+
+def _explain_pilot(arguments: Namespace) -> int:
+    if not arguments.queue:
+        raise ClientError("neither a job nor a queue is named", "give a job's number, or a queue by --queue")
+    said = {name: getattr(arguments, name) for name in _OFFERED if getattr(arguments, name) is not None}
+    found = connect(arguments).get("pilot/explain", queue=arguments.queue, **said)
+    return answer(arguments, found, pilot_explained)
+
+
+def pilot_explained(found: Mapping[str, Any]) -> RenderableType:
+    """Show the kinds of jobs that are queued for a pilot's queue, in their order, and what keeps it from each."""
+    offer = found["offer"]
+    head = Text(f"a pilot of {found['queue']} ({found['status']}) with {offer['cores']} cores, that asks for ")
+    head.append(f"{', '.join(offer['labels'])}: {found['words']}")
+    kinds = table("share", "label", ">cores", ">memory", ">disk", ">seconds", ">queued", "outcome")
+    for kind in found["kinds"]:
+        outcome = Text("fits", style="green") if kind["fits"] else Text(kind["words"], style="red")
+        sizes = [f"{kind[name] / 1e9:.4g} GB" for name in ("memory", "disk")]
+        kinds.add_row(
+            kind["share"] or "none", kind["label"], str(kind["cores"]), *sizes,
+            str(kind["walltime"]), str(kind["queued"]), outcome,
+        )  # fmt: skip
+    parts: list[RenderableType] = [head]
+    if found["waiting_for_inputs"]:
+        parts.append(Text(f"{found['waiting_for_inputs']} jobs of the queue wait for their inputs"))
+    if found["kinds"]:
+        parts += [Text(), kinds]
+    return Group(*parts)
 
 
 def explained(found: Mapping[str, Any]) -> RenderableType:

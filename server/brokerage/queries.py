@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,9 +14,10 @@ import orjson
 from pilot.contract.codec import ContractError
 from pilot.contract.job import JobOrder
 from pilot.contract.job_wire import from_panda
+from pilot.contract.queue import ONLINE
 from server.brokerage import readings
 from server.brokerage.choose import Placement, explain_choice, judge_all
-from server.brokerage.explain import explanation
+from server.brokerage.explain import explanation, pilot_explanation
 from server.brokerage.facts import at_queue, needs_of
 from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, Standing, order
@@ -73,14 +74,52 @@ def explain(job_id: int, queue: str = "") -> dict[str, Any] | None:
     if needs is None or job is None:
         return None
     world = snapshot([needs])
-    if queue and queue not in world.queues.facts:
-        near = get_close_matches(queue, world.queues.facts, 1)
-        hint = f"did you mean {near[0]}?" if near else "the admin's page Queues lists them all"
-        raise LookupError(f"there is no queue {queue!r}; {hint}")
+    if queue:
+        _known_queue(queue)
     told = explanation(needs, world, readings.policy(), queue)
     turn = _turn(job.bucket, world.queues.facts.get(job.queue))
     stands = {"PandaID": job_id, "jobStatus": job.state, "computingSite": job.queue}
     return {**stands, **told, "turn": turn, "obstacle": taskbuffer.why_not_now(job)}
+
+
+def _known_queue(name: str) -> QueueFacts:
+    queues = readings.QUEUES.of(None).facts
+    if name not in queues:
+        near = get_close_matches(name, queues, 1)
+        hint = f"did you mean {near[0]}?" if near else "the admin's page Queues lists them all"
+        raise LookupError(f"there is no queue {name!r}; {hint}")
+    return queues[name]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a pilot says when it asks for work; ``None``: nothing, as most say. Bytes and seconds."""
+
+    label: str = "unified"
+    cores: int | None = None
+    memory: int | None = None
+    disk: int | None = None
+    remaining_time: float | None = None
+
+
+def explain_pilot(queue: str, wishes: Wishes | None = None) -> dict[str, Any]:
+    """Answer which of a queue's jobs a pilot is given now, in their order, and why no others, ready for JSON.
+
+    Raises:
+        LookupError: there is no such queue; the nearest name is told.
+    """
+    facts, wishes = _known_queue(queue), wishes or Wishes()
+    labels = labels_for(wishes.label, queue_status=facts.status)
+    cores = facts.cores if wishes.cores is None else wishes.cores
+    offer = Offer(queue, labels, cores, wishes.memory, wishes.disk, wishes.remaining_time)
+    buckets = taskbuffer.kinds_of(queue).buckets
+    told = pilot_explanation(buckets, offer, standing(), readings.count_queued(queue))
+    if facts.status not in ONLINE:
+        told["words"] = f"queue {queue} is {facts.status}: its pilots are given nothing; set it online in the admin"
+    said = {"label": wishes.label, "labels": sorted(labels), "cores": cores, "memory": wishes.memory}
+    said |= {"disk": wishes.disk, "remaining_time": wishes.remaining_time}
+    waiting = taskbuffer.waiting_for_inputs(queue)
+    return {"queue": queue, "status": facts.status, "offer": said, **told, "waiting_for_inputs": waiting}
 
 
 def _turn(bucket: Bucket, queue: QueueFacts | None) -> dict[str, Any]:

@@ -170,6 +170,12 @@ def queued_now(queue: str) -> frozenset[int]:
     return frozenset(Bucket.objects.filter(there, queue=queue).values_list("pk", flat=True))
 
 
+def count_queued(queue: str) -> dict[int, int]:
+    """Count the queued jobs of each bucket of a queue that has any."""
+    rows = Ready.objects.filter(bucket__queue=queue).order_by().values_list("bucket")
+    return dict(rows.annotate(n=Count("*")))
+
+
 def _users(_: None) -> Part[UserFacts]:
     limits = list(UserLimits.objects.values_list("name", "country", "banned", "max_queued", "max_running_cores"))
     limited = tuple(sorted(name for name, _, _, queued, cores in limits if queued or cores))

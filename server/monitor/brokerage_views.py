@@ -1,4 +1,4 @@
-"""The page that tells why a job goes where it goes: what every rule says of each queue."""
+"""The pages that tell why a job goes where it goes, and why a pilot of a queue is given the jobs that it is given."""
 
 from __future__ import annotations
 
@@ -22,3 +22,16 @@ def show_explanation(request: HttpRequest, number: int) -> HttpResponse:
     if wants_json(request):
         return envelope(found)
     return page(request, "brokerage", {**found, "number": number})
+
+
+@readable
+@require_safe
+def show_pilots_jobs(request: HttpRequest, queue: str) -> HttpResponse:
+    """Show which of a queue's jobs its pilots are given, in their order, and why no others."""
+    try:
+        found = brokerage.explain_pilot(queue)
+    except LookupError:
+        return page(request, "missing", {"what": "queue", "name": f"queue {queue}"}, status=404)
+    if wants_json(request):
+        return envelope(found)
+    return page(request, "pilots_jobs", found)

@@ -11,6 +11,7 @@ urlpatterns = [
     path("tasks/<str:name>", views.show_task, name="task"),
     path("jobs/<int:number>", data_views.show_job, name="job"),
     path("jobs/<int:number>/queues", brokerage_views.show_explanation, name="job-queues"),
+    path("queues/<str:queue>/pilots", brokerage_views.show_pilots_jobs, name="pilots-jobs"),
     path("data/", data_views.show_data, name="data"),
     path("data/requests/<int:number>", data_views.show_request, name="request"),
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),

@@ -251,6 +251,12 @@ def waiting() -> list[int]:
     return list(Waiting.objects.filter(state__in=states).order_by("pk").values_list("pk", flat=True))
 
 
+def waiting_for_inputs(queue: str) -> int:
+    """Count the jobs of a queue that wait for their inputs or their place, and that no pilot is given therefore."""
+    states = [state.value for state in MAY_BE_ACTIVATED]
+    return Waiting.objects.filter(bucket__queue=queue, state__in=states).count()
+
+
 def why_not_now(job: Job) -> str:
     """Say what keeps a job from running as its queue stands; nothing for one that runs, has ended, or may run."""
     if JobState(job.state) not in MAY_BE_ACTIVATED | {JobState.ACTIVATED}:

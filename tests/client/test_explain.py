@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from rich.console import Console
 
-from client.explain import explained
+from client.cli import main
+from client.explain import explained, pilot_explained
 
 
 def rule(name, passed):
@@ -51,6 +53,41 @@ def test_one_queue_is_shown_with_every_rule_and_factor():
 
 def test_why_there_is_none_is_told():
     assert "no queue takes it" in shown(SMALL, choice="", words="no queue takes it")
+
+
+KIND = {"share": "", "label": "user", "cores": 8, "memory": 2e9, "disk": 0, "walltime": 60, "queued": 3}
+
+
+def pilot_shown(*kinds, waiting=0, words="it is given a job"):
+    found = {
+        "queue": "Q", "status": "online", "offer": {"cores": 4, "labels": ["user"]}, "words": words,
+        "kinds": list(kinds), "waiting_for_inputs": waiting,
+    }  # fmt: skip
+    console = Console(width=160)
+    with console.capture() as text:
+        console.print(pilot_explained(found))
+    return text.get()
+
+
+def test_a_pilots_jobs_are_shown_with_why_it_gets_none():
+    text = pilot_shown({**KIND, "fits": False, "words": "cores: 8 needed, 4 offered"}, waiting=7)
+    assert "a pilot of Q (online) with 4 cores, that asks for user: it is given a job" in text
+    assert "2 GB" in text
+    assert "cores: 8 needed, 4 offered" in text
+    assert "7 jobs of the queue wait for their inputs" in text
+    assert "share" not in pilot_shown(words="no job is queued for it")
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["explain"], "neither a job nor a queue is named"),
+        (["explain", "7", "--remaining-time", "60"], "--remaining-time is about a pilot"),
+    ],
+)
+def test_a_question_about_nothing_is_refused(words, remedy, capsys):
+    assert main(words) != 0
+    assert remedy in capsys.readouterr().err
 
 
 def test_a_job_that_will_fail_says_when():
