@@ -69,8 +69,7 @@ def uploaded_file(request: HttpRequest) -> Receive:
     Raises:
         BodyRefused: the body is too large; when it is called also: it cannot be read, or has no file.
     """
-    limit: int = settings.ENVIRONMENT.upload_limit
-    _refuse_large(request, limit + _ROUND_A_FILE)
+    _refuse_large(request, largest_form())
 
     def receive(begin: Callable[[str], Part]) -> Part:
         handler = OneFile(begin)
@@ -88,6 +87,12 @@ def uploaded_file(request: HttpRequest) -> Receive:
             return handler.part
 
     return receive
+
+
+def largest_form() -> int:
+    """Answer the bytes that a form with a file may have."""
+    limit: int = settings.ENVIRONMENT.upload_limit
+    return limit + _ROUND_A_FILE
 
 
 def _refuse_large(request: HttpRequest, limit: int) -> None:

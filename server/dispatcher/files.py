@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from pilot.contract import routes
 from pilot.contract.codec import INTEGER, TEXT
-from server.accounts.identity import Identity
+from server.accounts.identity import Identity, IdentityRefused, identify_caller
 from server.accounts.models import Role
 from server.dispatcher import legacy, v1
-from server.dispatcher.bodies import Receive, uploaded_file
+from server.dispatcher.bodies import Receive, largest_form, uploaded_file
 from server.lib.arguments import Argument
 from server.lib.http import BodyRefused
 from server.uploads import logic, queries
@@ -30,6 +33,25 @@ def owner_of(identity: Identity) -> str:
     """Answer in whose name files are kept and found; the subject of a certificate may be too long for one."""
     whose = identity.person or identity.name
     return whose if len(whose) <= LONGEST_OWNER else hashlib.sha256(whose.encode()).hexdigest()
+
+
+#: Addresses that take files.
+ADDRESSES = (f"{routes.V1_BASE}/file_server/upload_cache_file", f"{routes.LEGACY_BASE}/putFile")
+
+
+def largest_body(environ: Mapping[str, Any]) -> int:
+    """Answer the bytes that a request's body may have beyond what others may: of files, from who may send them.
+
+    Asked before a large body is read, so that a stranger's is not.
+    """
+    if environ["REQUEST_METHOD"] != "POST" or environ["PATH_INFO"] not in ADDRESSES:
+        return 0
+    close_old_connections()
+    try:
+        identity = identify_caller(environ)
+    except IdentityRefused:
+        return 0
+    return largest_form() if identity.role in {*SENDERS, Role.ADMIN} else 0
 
 
 def _keep(receive: Receive, identity: Identity) -> dict[str, Any]:

@@ -143,3 +143,50 @@ def _all(line: socket.socket) -> str:
     while part := line.recv(65536):
         found += part
     return found.decode()
+
+
+def large(line, told, folder, most=1000, patience=30.0, application=echo):
+    asked = []
+    gateway = Gateway(application, body_limit=100, patience=patience)
+    gateway.take_large(lambda environ: asked.append(environ["PATH_INFO"]) or most, folder)
+    answer = ask(gateway, line, Asked(headers=Fields({"content-length": str(told)})))
+    assert len(asked) == 1
+    return answer[0], answer[2].decode()
+
+
+def test_a_large_body_comes_by_a_file_that_has_no_name(tmp_path):
+    folder = tmp_path / "home" / "cache"
+
+    def look(environ, start_response):
+        assert (environ["CONTENT_LENGTH"], list(folder.iterdir())) == ("300", [])
+        return echo(environ, start_response)
+
+    assert large(Line([b"a" * 150, b"b" * 150]), 300, folder, application=look) == (201, "a" * 150 + "b" * 150 + "!")
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "told", "status", "words"),
+    [
+        (Line([]), 1001, 413, "the body has 1001 bytes; at most 1000 are taken"),
+        (Line([b"a" * 200]), 300, 400, "ended after 200 of 300 bytes"),
+        (Line([b"a" * 301]), 300, 400, "ended after 301 of 300 bytes"),
+        (Line([b"a"], pause=30.0), 300, 408, "comes too slowly"),
+    ],
+)
+def test_a_large_body_that_is_not_whole_does_not_reach_the_application(tmp_path, line, told, status, words):
+    answered, said = large(line, told, tmp_path, patience=0.05, application=lambda *_: pytest.fail("it was called"))
+    assert (answered, words in said) == (status, True)
+
+
+def test_a_large_body_that_may_not_come_is_not_read(tmp_path):
+    answered, said = large(Line([b"a"] * 300), 300, tmp_path, most=0)
+    assert (answered, said) == (413, "the body has 300 bytes; at most 100 are taken\n")
+
+
+def test_a_folder_that_is_gone_refuses_large_bodies_for_now(tmp_path):
+    gateway = Gateway(echo, body_limit=100)
+    gateway.take_large(lambda environ: 1000, tmp_path / "cache")
+    (tmp_path / "cache").rmdir()
+    status, _, said = ask(gateway, Line([b"a" * 300]), Asked(headers=Fields({"content-length": "300"})))
+    assert (status, b"cannot be written: No such file" in said) == (503, True)
