@@ -30,20 +30,33 @@ def locked():
     return making.key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")).decode()
 
 
+def wrong_proxies():
+    """Made when they are asked for: tests are named alike in every process."""
+    one = making.certificate("a", NOW)
+    return {
+        "nothing": ("", "no certificates in PEM"),
+        "other letters": ("ü", "no PEM text"),
+        "no certificate": (making.private(), "no certificates in PEM"),
+        "no key": (one, "no private key"),
+        "another's key": (one + making.private(1), "does not belong"),
+        "a passphrase": (one + locked(), "needs a passphrase"),
+        "a broken key": (one + making.private().replace("\nM", "\nA", 1), "cannot be read"),
+        "a broken certificate": (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "no certificates in PEM",
+        ),
+    }
+
+
 @pytest.mark.parametrize(
-    ("text", "words"),
+    "which",
     [
-        ("", "no certificates in PEM"),
-        ("ü", "no PEM text"),
-        (making.private(), "no certificates in PEM"),
-        (making.certificate("a", NOW), "no private key"),
-        (making.certificate("a", NOW) + making.private(1), "does not belong"),
-        (making.certificate("a", NOW) + locked(), "needs a passphrase"),
-        (making.certificate("a", NOW) + making.private().replace("\nM", "\nA", 1), "cannot be read"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no certificates in PEM"),
+        *("nothing", "other letters", "no certificate", "no key"),
+        *("another's key", "a passphrase", "a broken key", "a broken certificate"),
     ],
 )
-def test_what_is_no_proxy_is_refused(text, words):
+def test_what_is_no_proxy_is_refused(which):
+    text, words = wrong_proxies()[which]
     with pytest.raises(NotGood, match=words):
         proxy_end(text)
 

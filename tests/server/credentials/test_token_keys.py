@@ -26,3 +26,10 @@ def test_a_key_is_for_one_credential_of_one_server(settings):
     assert not is_key("ü", "robot", 2, NOW)
     settings.SECRET_KEY = "another"
     assert not is_key(key, "robot", 2, NOW)
+
+
+def test_a_key_is_good_while_the_servers_secret_is_changed(settings):
+    key = key_of("robot", 2, NOW)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
+    assert is_key(key, "robot", 2, NOW)
+    assert key_of("robot", 2, NOW) != key
