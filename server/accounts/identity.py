@@ -207,6 +207,6 @@ def pass_of(text: str) -> passes.Pass:
         IdentityRefused: it is not good.
     """
     try:
-        return passes.read(text, logic.pass_key(settings.SECRET_KEY), now=time.time())
+        return passes.read(text, logic.pass_keys(), now=time.time())
     except passes.BadPass as bad:
         raise IdentityRefused(str(bad), reason="bad_pass") from bad

@@ -216,7 +216,12 @@ def make_pass(name: str, *, lifetime: timedelta) -> str:
     return passes.write(one, pass_key(settings.SECRET_KEY))
 
 
-@lru_cache(maxsize=4)
+def pass_keys() -> list[bytes]:
+    """Answer the keys that a pass may be signed with; new ones are signed with the first."""
+    return [pass_key(secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
+@lru_cache(maxsize=16)
 def pass_key(secret: str) -> bytes:
     """Answer the key that passes are signed with: made from the server's secret, of use for nothing else."""
     return hashlib.sha256(b"COMPASS pilot passes, version 1\0" + secret.encode()).digest()

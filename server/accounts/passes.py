@@ -10,6 +10,7 @@ import hmac
 import re
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 #: Every pass begins so, which lets a scanner of secrets find one that leaked, and tells it from a token.
@@ -58,14 +59,15 @@ def write(one: Pass, key: bytes) -> str:
     return f"{said}.{_signature(said, key)}"
 
 
-def read(text: str, key: bytes, *, now: float) -> Pass:
-    """Read a pass that is good at this moment.
+def read(text: str, keys: Sequence[bytes], *, now: float) -> Pass:
+    """Read a pass that is good at this moment, signed by any of these keys.
 
     Raises:
         BadPass: it is none, another server's, altered, or has ended.
     """
     found = _SHAPE.fullmatch(text)
-    if found is None or not hmac.compare_digest(_signature(text.rpartition(".")[0], key), found[5]):
+    said = text.rpartition(".")[0]
+    if found is None or not any(hmac.compare_digest(_signature(said, key), found[5]) for key in keys):
         raise BadPass("this pass is not of this server, or was altered; its pilot needs another")
     one = Pass(int(found[1]), int(found[2]), int(found[3]), found[4])
     if one.ends <= now:

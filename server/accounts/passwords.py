@@ -28,7 +28,7 @@ FAILURES = Rates(burst=WINDOW)
 class LimitedBackend(ModelBackend):
     """Django's own, which costs much time for each password, and so is not to be had as often as anybody likes."""
 
-    def authenticate(  # type: ignore[override]  # as Django's own differs from its base
+    def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
         """Look at a password.

@@ -17,13 +17,17 @@ _DAY = 86400
 
 def key_of(name: str, days: int, now: datetime) -> str:
     """Answer the key of a credential at this time; ``days`` is the length of a period."""
-    return _key(name, days, _period(days, now))
+    return _key(name, days, _period(days, now), settings.SECRET_KEY)
 
 
 def is_key(text: str, name: str, days: int, now: datetime) -> bool:
     """Say whether this is a key of a credential that is good now."""
     period = _period(days, now)
-    good = [hmac.compare_digest(text.encode(), _key(name, days, number).encode()) for number in (period, period - 1)]
+    good = [
+        hmac.compare_digest(text.encode(), _key(name, days, number, secret).encode())
+        for number in (period, period - 1)
+        for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ]
     return any(good)
 
 
@@ -31,7 +35,7 @@ def _period(days: int, now: datetime) -> int:
     return int(now.timestamp() // (days * _DAY))
 
 
-def _key(name: str, days: int, period: int) -> str:
-    secret = hashlib.sha256(b"COMPASS token keys, version 1\0" + settings.SECRET_KEY.encode()).digest()
+def _key(name: str, days: int, period: int, secret: str) -> str:
+    own = hashlib.sha256(b"COMPASS token keys, version 1\0" + secret.encode()).digest()
     said = f"{period}\0{days}\0{name}".encode()
-    return base64.urlsafe_b64encode(hmac.digest(secret, said, "sha256")).decode().rstrip("=")
+    return base64.urlsafe_b64encode(hmac.digest(own, said, "sha256")).decode().rstrip("=")

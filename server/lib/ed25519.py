@@ -88,6 +88,28 @@ def make_keys(private: Path, public: Path) -> None:
         raise SigningFailed(f"{wrong.filename}: {wrong.strerror}") from wrong
 
 
+def turn_keys(private: Path) -> None:
+    """Put the pair that ends in ``.next`` into the place of the one that is used, which ends in ``.old`` from then on.
+
+    At every moment there is a key, the old one or the new one; who signs notices at once.
+
+    Raises:
+        SigningFailed: there is no next pair, or it cannot be moved.
+    """
+    following = Path(f"{private}.next")
+    pairs = [(private, following), (Path(f"{private}.pub"), Path(f"{following}.pub"))]
+    sign(b"any text", following)
+    try:
+        for used, _ in pairs:
+            old = Path(f"{private}.old{'.pub' if used.suffix == '.pub' else ''}")
+            old.unlink(missing_ok=True)
+            os.link(used, old)
+        for used, new in pairs:
+            new.replace(used)
+    except OSError as wrong:
+        raise SigningFailed(f"{wrong.filename}: {wrong.strerror}") from wrong
+
+
 def _openssl(*words: str) -> bytes:
     try:
         done = subprocess.run(

@@ -16,7 +16,10 @@ DEBUG = ENVIRONMENT.debug
 ALLOWED_HOSTS = ENVIRONMENT.allowed_hosts
 _key_file = HOME / "secret_key"
 #: Without `compass-server init` there is no key on disk; commands still run, and no session outlives the process.
-SECRET_KEY = _key_file.read_text().strip() if _key_file.is_file() else secrets.token_urlsafe(48)
+_keys = _key_file.read_text().split() if _key_file.is_file() else []
+SECRET_KEY = _keys[0] if _keys else secrets.token_urlsafe(48)
+#: What was signed by these is still, or already, good: `compass-server secret_key` changes keys so.
+SECRET_KEY_FALLBACKS = _keys[1:]
 
 #: Our tables and pages. A new app adds its line here, and its addresses in server/urls.py.
 COMPASS_APPS = [

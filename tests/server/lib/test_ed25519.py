@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 
 from pilot.runtime.signing import is_signed
 from server.lib import ed25519
-from server.lib.ed25519 import SigningFailed, make_keys, sign
+from server.lib.ed25519 import SigningFailed, make_keys, sign, turn_keys
 
 pytestmark = pytest.mark.programs("openssl")
 
@@ -102,3 +103,16 @@ def test_without_the_program_there_are_no_keys(tmp_path, monkeypatch):
     monkeypatch.setattr(ed25519, "PROGRAM", "/nowhere/openssl")
     with pytest.raises(SigningFailed, match="the /nowhere/openssl program, which makes keys, .* cannot be used"):
         make_keys(tmp_path / "a", tmp_path / "b")
+
+
+def test_jobs_are_verified_by_the_old_and_by_the_new_key_while_it_is_changed(way, tmp_path):
+    private, public = tmp_path / "key.pem", tmp_path / "key.pem.pub"
+    make_keys(private, public)
+    old = sign(b"text", private)
+    make_keys(tmp_path / "key.pem.next", tmp_path / "key.pem.next.pub")
+    known = [str(shutil.copy(key, f"{key}.at-the-nodes")) for key in (public, tmp_path / "key.pem.next.pub")]
+    turn_keys(private)
+    new = sign(b"text", private)
+    assert old != new
+    assert [is_signed(b"text", one, known) for one in (old, new)] == [True, True]
+    assert [is_signed(b"text", one, known[1:]) for one in (old, new)] == [False, True]

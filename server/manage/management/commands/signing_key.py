@@ -23,13 +23,35 @@ class Command(BaseCommand):
             help="the private key's file, mode 0600; the public one gets .pub at its end"
             " (default: COMPASS_SERVER_SIGNING_KEY, else signing_key.pem in the server's home)",
         )
+        steps = parser.add_mutually_exclusive_group()
+        steps.add_argument(
+            "--next", action="store_true", help="make the pair that follows: its public key goes to nodes"
+        )
+        steps.add_argument("--turn", action="store_true", help="sign with the pair that follows, from now on")
 
     def handle(self, *args: Any, **options: Any) -> None:
         private: Path = options["file"] or settings.SIGNING_KEY or settings.HOME / "signing_key.pem"
-        public = Path(f"{private}.pub")
         try:
-            ed25519.make_keys(private, public)
+            if options["turn"]:
+                self.turn(private)
+            else:
+                self.make(Path(f"{private}.next") if options["next"] else private)
         except ed25519.SigningFailed as failed:
             raise CommandError(str(failed)) from failed
-        self.stdout.write(f"written: {private} (COMPASS_SERVER_SIGNING_KEY of the server: it stays on this machine)")
-        self.stdout.write(f"written: {public} (verify.keys of the pilots)")
+
+    def make(self, private: Path) -> None:
+        public = Path(f"{private}.pub")
+        ed25519.make_keys(private, public)
+        if private.suffix == ".next":
+            self.stdout.write(f"written: {private} (signs nothing before --turn)")
+            self.stdout.write(f"written: {public} (verify.keys of the pilots, beside the old one)")
+        else:
+            self.stdout.write(
+                f"written: {private} (COMPASS_SERVER_SIGNING_KEY of the server: it stays on this machine)"
+            )
+            self.stdout.write(f"written: {public} (verify.keys of the pilots)")
+
+    def turn(self, private: Path) -> None:
+        ed25519.turn_keys(private)
+        self.stdout.write(f"turned: {private} signs new jobs; the old pair is {private}.old and {private}.old.pub")
+        self.stdout.write("take the old public key from verify.keys when the last job that it signed is done")
