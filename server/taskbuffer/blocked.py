@@ -28,6 +28,7 @@ class Blocked(models.Model):
 
 def since_when(buckets: Collection[int], now: datetime) -> dict[int, datetime]:
     """Write down which kinds are blocked now; answer since when each is."""
+    Blocked.objects.filter(since__gt=now).update(since=now)  # by a clock that has since been put back
     known = dict(Blocked.objects.values_list("bucket", "since"))
     if mended := sorted(known.keys() - set(buckets)):
         Blocked.objects.filter(pk__in=mended).delete()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -19,13 +19,22 @@ from server.taskbuffer.logic import KillOutcome, Limits, watch
 from server.taskbuffer.logic import reset as resets
 from server.taskbuffer.models import Job, JobFile, Live, Ready, RetryRule
 from tests.server import jobs
+from tests.whole.audit import Rows, wrongs
 
 pytestmark = pytest.mark.one_python
 
 PASSES, ENDS = 1099, 1305
-WITH_PILOT = ("sent", "starting", "running")
-STEPS = {"sent": ("starting", "running"), "starting": ("running",), "running": ()}
+STEPS = {
+    "sent": ("starting", "running", "transferring", "holding"),
+    "starting": ("running", "transferring", "holding"),
+    "running": ("transferring", "holding"),
+    "transferring": ("holding",),
+    "holding": (),
+}
+WITH_PILOT = tuple(STEPS)
 LIMITS = Limits(sent=1800, heartbeat=7200)
+SILENCES = dict.fromkeys(STEPS, LIMITS.heartbeat) | {"sent": LIMITS.sent, "holding": LIMITS.holding}
+SKEW = timedelta(minutes=1)
 GB = 10**9
 ENDED_BADLY = ("failed", "cancelled", "closed")
 PICK = st.integers(0, 10**6)
@@ -83,6 +92,18 @@ class Model:
             self.state = "failed"
 
 
+class RowsOfDjango(Rows):
+    """The tables as Django's connection has them: what is not committed, too."""
+
+    def __init__(self) -> None:
+        pass
+
+    def read(self, query: str, *values: object) -> list[tuple]:
+        with connection.cursor() as cursor:
+            cursor.execute(query.replace("?", "%s"), values)
+            return list(cursor.fetchall())
+
+
 class TaskBuffer(RuleBasedStateMachine):
     """Each rule does the same to the task buffer and to the model; then both are compared."""
 
@@ -101,8 +122,10 @@ class TaskBuffer(RuleBasedStateMachine):
         RULES.forget()
 
     def teardown(self) -> None:
+        found = wrongs(RowsOfDjango(), over=False)
         transaction.set_rollback(True)
         self.undone.__exit__(None, None, None)
+        assert found == []
 
     def pick(self, number: int) -> int:
         return sorted(self.models)[number % len(self.models)]
@@ -129,14 +152,14 @@ class TaskBuffer(RuleBasedStateMachine):
         if model.state == "defined":
             model.state, model.since = "activated", self.now
 
-    @rule(count=st.integers(1, 3))
-    def claim(self, count: int) -> None:
-        name = f"request-{len(self.requests):04}"
+    @rule(count=st.integers(1, 3), named=st.booleans())
+    def claim(self, count: int, named: bool) -> None:
+        name = f"request-{len(self.requests):04}" if named else None
         queued = [(-m.priority, number) for number, m in self.models.items() if m.state == "activated"]
         expected = [(number, self.models[number].attempt) for _, number in sorted(queued)[:count]]
         given = jobs.claim(request_id=name, count=count)
         assert [(job["PandaID"], job["attemptNr"]) for job in given] == expected
-        if given:
+        if given and name:
             self.requests[name] = expected
         for number, attempt in expected:
             model = self.models[number]
@@ -160,7 +183,7 @@ class TaskBuffer(RuleBasedStateMachine):
     @rule(
         which=PICK,
         back=st.integers(-1, 1),
-        state=st.sampled_from(["starting", "running", "finished", "failed"]),
+        state=st.sampled_from(["starting", "running", "transferring", "holding", "finished", "failed"]),
         code=st.sampled_from([PASSES, ENDS]),
         times=st.integers(1, 2),
     )
@@ -202,15 +225,14 @@ class TaskBuffer(RuleBasedStateMachine):
             model.again(self.now)
             model.attempts = max(model.attempts, model.attempt)
 
-    @rule(seconds=st.sampled_from([60, 1000, 1900, 8000]))
-    def wait_and_reap(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([60, 1000, 1900, 8000, -60, -8000]))
+    def set_the_clock_and_reap(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
-        lost = [
-            model
-            for model in self.models.values()
-            if model.state in WITH_PILOT
-            and self.now.timestamp() - model.heard > (LIMITS.sent if model.state == "sent" else LIMITS.heartbeat)
-        ]
+        living = [model for model in self.models.values() if model.state in WITH_PILOT]
+        for model in living:
+            if model.heard > (self.now + SKEW).timestamp():
+                model.heard = self.now.timestamp()
+        lost = [model for model in living if self.now.timestamp() - model.heard > SILENCES[model.state]]
         assert logic.reap_lost(now=self.now, limits=LIMITS).total == len(lost)
         for model in lost:
             model.lose(self.now)

@@ -184,6 +184,15 @@ def test_jobs_of_a_queue_that_was_removed_fail_when_their_grace_is_over(queue):
     assert [jobs.state_of(number) for number in numbers] == ["sent", "failed", "failed"]
 
 
+def test_the_grace_is_no_longer_where_the_clock_was_put_back_since(queue):
+    jobs.submit(cores=8)
+    Schedconfig.objects.update(corecount=4, lastmod=jobs.NOW + timedelta(seconds=1))
+    assert fail_impossible(3 * 3600) == 0
+    assert fail_impossible(2) == 0
+    assert fail_impossible(GRACE + 1) == 0
+    assert fail_impossible(GRACE + 3) == 1
+
+
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_queue_that_is_mended_in_time_keeps_its_jobs_and_the_next_slip_has_a_grace_of_its_own(queue, waits):
     (job_id,) = jobs.submit(cores=8, waits=waits)
