@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from server.brokerage.policy import Policy
-from server.brokerage.rules import OF_INPUTS, RULES, Case, Finding
+from server.brokerage.rules import RULES, Case, Finding, inputs_fit
 from server.brokerage.snapshot import JobNeeds, Load, QueueFacts, Snapshot
-from server.brokerage.weights import Factor, data_factor, drain, factors_of, standing_weight
+from server.brokerage.weights import Factor, bytes_here, data_value, drain, factors_of, located, standing_weight
 
 
 @dataclass(frozen=True)
@@ -156,18 +156,22 @@ class Placement:
     def _kind(self, job: JobNeeds) -> tuple[Choice, list[_Offer]]:
         verdicts = judge_all(job, self._snapshot, self._policy)
         cases = [self._case(job, verdict.queue) for verdict in verdicts if verdict.passed]
-        return explain_choice(verdicts), [self._offer(case, standing_weight(case)) for case in cases]
+        offers = [self._offer(case.queue.name, case.load, standing_weight(case)) for case in cases]
+        return explain_choice(verdicts), offers
 
     def _with_inputs(self, job: JobNeeds) -> tuple[Choice, list[_Offer]]:
         """Judge the inputs alone, at the queues that take such jobs without any."""
         kind = replace(job, inputs=())
         _, alike = self._known.get(kind) or self._judged(kind)
-        cases = [(self._case(job, offer.queue), offer.standing) for offer in alike]
-        offers = [
-            self._offer(case, standing * data_factor(case).value)
-            for case, standing in cases
-            if all(rule(case).passed for rule in OF_INPUTS)
-        ]
+        queues, policy = self._snapshot.queues.facts, self._policy
+        files, needed = located(job, self._snapshot, policy), job.input_size
+        total = sum(size for size, _ in files)
+        offers = []
+        for offer in alike:
+            queue = queues[offer.queue]
+            if inputs_fit(job, needed, queue):
+                value = data_value(bytes_here(files, queue.storages), total, policy)
+                offers.append(self._offer(offer.queue, offer.load, offer.standing * value))
         if offers:
             return Choice(""), offers
         return explain_choice(judge_all(job, self._snapshot, self._policy)), []
@@ -175,6 +179,6 @@ class Placement:
     def _case(self, job: JobNeeds, queue: str) -> Case:
         return Case(job, self._snapshot.queues.facts[queue], self._snapshot, self._policy)
 
-    def _offer(self, case: Case, standing: float) -> _Offer:
-        placed = self._by_queue[case.queue.name]
-        return _Offer(-standing * drain(case.load, placed), case.queue.name, standing, case.load, placed)
+    def _offer(self, queue: str, load: Load, standing: float) -> _Offer:
+        placed = self._by_queue[queue]
+        return _Offer(-standing * drain(load, placed), queue, standing, load, placed)

@@ -285,8 +285,11 @@ RULES: tuple[Rule, ...] = (
     *(platform, software, container, processing, country, working_group, user, pledge, pilots, backlog, black_hole),
 )
 
-#: Those that look at the job's inputs; without inputs they refuse no more than with them.
-OF_INPUTS: tuple[Rule, ...] = (disk, input_size)
+
+def inputs_fit(job: JobNeeds, size: int, queue: QueueFacts) -> bool:
+    """Say whether `disk` and `input_size`, which alone look at inputs, let a job with so many bytes of them pass."""
+    fits = not queue.max_input or size <= queue.max_input
+    return fits and (not queue.disk or job.disk + size <= queue.disk)
 
 
 def _gb(size: int) -> str:

@@ -5,11 +5,12 @@ The load factor changes with every job that is placed; the others belong to the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from server.brokerage.policy import GB
+from server.brokerage.policy import GB, Policy
 from server.brokerage.rules import Case, over_pledged, waiting_transfers
-from server.brokerage.snapshot import FailureRate, Load
+from server.brokerage.snapshot import FailureRate, JobNeeds, Load, Snapshot
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,36 @@ def data_factor(case: Case) -> Factor:
     """Inputs that lie at the queue's storages already, against bytes that would have to be moved."""
     if not case.job.inputs:
         return Factor("data", 1.0, "no inputs")
-    here, total = _bytes_here(case)
+    files = located(case.job, case.snapshot, case.policy)
+    here, total = bytes_here(files, case.queue.storages), sum(size for size, _ in files)
     far = total - here
-    value = (1 + here / total) / 2 / (1 + far / max(1, case.policy.far_bytes)) if total else 1.0
     old = "" if case.believed(case.snapshot.replicas.taken) else "; where files lie was read too long ago"
-    return Factor("data", value, f"{here / GB:.4g} of {total / GB:.4g} GB are here, {far / GB:.4g} GB to move{old}")
+    words = f"{here / GB:.4g} of {total / GB:.4g} GB are here, {far / GB:.4g} GB to move{old}"
+    return Factor("data", data_value(here, total, case.policy), words)
 
 
-def _bytes_here(case: Case) -> tuple[int, int]:
-    """Answer the bytes of the inputs that lie at the queue's storages, and of all inputs."""
-    here, total = 0, 0
-    believed, storages = case.believed(case.snapshot.replicas.taken), set(case.queue.storages)
-    for file in case.job.inputs:
-        size = case.policy.unknown_size if file.size is None else file.size
-        total += size
-        known = case.snapshot.replicas.facts.get(file.key, ()) if believed else ()
-        if storages.intersection((*known, file.endpoint)):
+def located(job: JobNeeds, snapshot: Snapshot, policy: Policy) -> list[tuple[int, frozenset[str]]]:
+    """Answer the bytes of each input of a job, and the storages where it lies; old facts of these are not believed."""
+    believed = snapshot.now - snapshot.replicas.taken <= policy.oldest_facts
+    known = snapshot.replicas.facts if believed else {}
+    return [
+        (policy.unknown_size if file.size is None else file.size, frozenset((*known.get(file.key, ()), file.endpoint)))
+        for file in job.inputs
+    ]
+
+
+def bytes_here(files: Sequence[tuple[int, frozenset[str]]], storages: Sequence[str]) -> int:
+    """Answer the bytes of those inputs that lie at one of these storages."""
+    here = 0
+    for size, places in files:
+        if not places.isdisjoint(storages):
             here += size
-    return here, total
+    return here
+
+
+def data_value(here: int, total: int, policy: Policy) -> float:
+    """Answer the data factor of a queue that has so many bytes of all inputs."""
+    return (1 + here / total) / 2 / (1 + (total - here) / max(1, policy.far_bytes)) if total else 1.0
 
 
 def backlog_factor(case: Case) -> Factor:
