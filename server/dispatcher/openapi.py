@@ -14,6 +14,7 @@ from pilot.contract.messages import FILES, STATE
 from pilot.contract.routes import V1_BASE
 from pilot.contract.version import CONTRACT
 from server.accounts.rules import everyone, rule_of
+from server.dispatcher import examples
 from server.dispatcher.bodies import FILE
 from server.lib.arguments import LIST, Argument, Description
 from server.lib.http import json_response
@@ -49,6 +50,7 @@ _REFUSALS = {
     "403": "The caller is not known, or may not do this.",
     "404": "There is no such method.",
     "413": "The body is too large.",
+    "429": "The caller calls too often; `Retry-After` says for how long to wait.",
     "500": "The server broke on this request.",
 }
 
@@ -82,7 +84,7 @@ def document(views: Iterable[tuple[str, Any]]) -> Schema:
         "paths": {address: _path(address, view) for address, view in described},
         "components": {
             "schemas": {"Envelope": _ENVELOPE},
-            "responses": {name: _response(words) for name, words in _REFUSALS.items()},
+            "responses": {name: _response(words, refused=examples.ending(name)) for name, words in _REFUSALS.items()},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -108,7 +110,11 @@ def _operation(address: str, view: Any, verb: str, description: Description) -> 
         "description": f"For tokens of the roles {', '.join(roles)}." if roles else "For everybody.",
         "security": [{"token": []}] if roles else [],
         "responses": {
-            "200": _response("The answer, or in `message` why there is none."),
+            "200": _response(
+                "The answer, or in `message` why there is none.",
+                done=examples.good_answer(),
+                refused=examples.refusal_of(description.arguments),
+            ),
             **{status: {"$ref": f"#/components/responses/{status}"} for status in _REFUSALS},
         },
     }
@@ -119,13 +125,17 @@ def _operation(address: str, view: Any, verb: str, description: Description) -> 
     return operation
 
 
-def _response(words: str) -> Schema:
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Envelope"}}}
-    return {"description": words, "content": content}
+def _response(words: str, **said: Schema) -> Schema:
+    """Describe an answer, with an example of each kind that it may be of."""
+    shown = {name: {"value": value} for name, value in said.items()}
+    content = {"schema": {"$ref": "#/components/schemas/Envelope"}, "examples": shown}
+    return {"description": words, "content": {"application/json": content}}
 
 
 def _parameter(argument: Argument) -> Schema:
+    shown = argument.required or argument.name in examples.BY_NAME
     return {
+        **({"example": examples.value_of(argument)} if shown else {}),
         "name": argument.name,
         "in": "query",
         "required": argument.required,
@@ -144,7 +154,9 @@ def _content(description: Description) -> Schema:
     }
     if required := [argument.name for argument in description.arguments if argument.required]:
         schema["required"] = required
-    return {"multipart/form-data" if description.takes_file else "application/json": {"schema": schema}}
+    if description.takes_file:
+        return {"multipart/form-data": {"schema": schema}}
+    return {"application/json": {"schema": schema, "example": examples.call_of(description.arguments)}}
 
 
 def schema_of(argument: Argument) -> Schema:

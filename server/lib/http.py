@@ -54,19 +54,24 @@ def legacy_response(request: HttpRequest, answer: Mapping[str, Any], status: int
     """Answer in PanDA's legacy dialect: JSON for a peer that reads it, else a form. Pilots of all ages parse one."""
     if asks_for_json(request):
         return json_response(answer, status)
-    form = {key: orjson.dumps(value).decode() if isinstance(value, list) else value for key, value in answer.items()}
+    inner = {key: orjson.dumps(value).decode() for key, value in answer.items() if isinstance(value, list | dict)}
     return HttpResponse(
-        urlencode(form),
+        urlencode({**answer, **inner}),
         status=status,
-        content_type="application/x-www-form-urlencoded",
+        content_type=_FORM,
         headers={CONTRACT_HEADER: str(CONTRACT)},
     )
 
 
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
+
+
 def asks_for_json(request: HttpRequest) -> bool:
-    """Say whether the peer reads JSON: it says so, or it wrote JSON itself."""
-    said = request.headers.get("Accept", "") + request.headers.get("Content-Type", "")
-    return "application/json" in said.lower()
+    """Say whether the peer reads JSON: it says so, or it wrote JSON itself and does not ask for a form."""
+    accepted = request.headers.get("Accept", "").lower()
+    if _JSON in accepted or _FORM in accepted:
+        return _JSON in accepted
+    return _JSON in request.headers.get("Content-Type", "").lower()
 
 
 #: Why something is refused, where nobody says it better: by the status of HTTP.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -272,3 +273,17 @@ def test_every_answer_has_its_length_and_our_contract(queue, pilot):
     answer = pilot.post(GET_JOB, b'{"siteName": "LOCAL"}', "application/json")
     assert int(answer.headers["Content-Length"]) == len(answer.content)
     assert answer.headers["X-Compass-Contract"] == "1"
+
+
+def test_a_peer_that_asks_for_a_form_gets_one_though_it_writes_json(queue, pilot):
+    number = jobs.submit()[0]
+    body = json.dumps({"siteName": "LOCAL", "prodSourceLabel": "managed", "nJobs": 1}).encode()
+    asked = {"Accept": "application/x-www-form-urlencoded"}
+    answer = pilot.post(GET_JOB, body, "application/json", **asked)
+    assert answer.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    said = dict(parse_qsl(answer.content.decode()))
+    assert (said["StatusCode"], json.loads(said["jobs"])[0]["PandaID"]) == ("0", number)
+    both = {"Accept": "application/x-www-form-urlencoded, application/json"}
+    assert pilot.post(GET_JOB, body, "application/json", **both).json()["StatusCode"] == 20
+    refused = pilot.post(UPDATE_JOB, b'{"state": "running"}', "application/json", **asked)
+    assert dict(parse_qsl(refused.content.decode()))["errorDialog"].startswith("jobId: missing")

@@ -13,6 +13,7 @@ from pilot.contract.messages import JobUpdate, WorkRequest
 from pilot.contract.worker import WorkerGpus, WorkerNode, WorkerStatus
 from server.dispatcher.openapi import SCHEMAS, addresses, document
 from server.dispatcher.words import WORDS
+from server.lib.arguments import bind
 
 DOCUMENT = document(addresses(get_resolver()))
 MESSAGES = (WorkRequest, JobUpdate, WorkerStatus, WorkerNode, WorkerGpus)
@@ -60,6 +61,39 @@ def test_who_may_call_is_said():
     assert "production" in kill["post"]["description"]
     assert kill["post"]["security"] == [{"token": []}]
     assert alive["get"]["security"] == []
+
+
+def operations():
+    for path, verbs in DOCUMENT["paths"].items():
+        for verb, operation in verbs.items():
+            yield pytest.param(path, verb, operation, id=f"{verb} {path}")
+
+
+@pytest.mark.parametrize(("path", "verb", "operation"), operations())
+def test_every_method_has_an_example_that_it_understands_and_answers_of_each_kind(path, verb, operation):
+    arguments = dict(addresses(get_resolver()))[path].description.arguments
+    if verb == "get":
+        said = {one["name"]: one["example"] for one in operation.get("parameters", ()) if "example" in one}
+    elif "multipart/form-data" in operation.get("requestBody", {}).get("content", {}):
+        return
+    else:
+        said = operation["requestBody"]["content"]["application/json"]["example"] if arguments else {}
+    assert set(said) <= set(bind(arguments, said))
+    shown = operation["responses"]["200"]["content"]["application/json"]["examples"]
+    assert [shown[name]["value"]["success"] for name in ("done", "refused")] == [True, False]
+    assert shown["refused"]["value"]["message"]
+    refusals = DOCUMENT["components"]["responses"]
+    assert set(operation["responses"]) == {"200", *refusals} == {"200", "400", "403", "404", "413", "429", "500"}
+    for refusal in refusals.values():
+        (example,) = refusal["content"]["application/json"]["examples"].values()
+        assert example["value"]["success"] is False
+        assert example["value"]["message"]
+
+
+def test_the_slip_in_an_example_is_told_in_the_words_of_the_server(client, pilot):
+    shown = DOCUMENT["paths"]["/api/v1/pilot/update_job"]["post"]["responses"]["200"]
+    example = shown["content"]["application/json"]["examples"]["refused"]["value"]
+    assert pilot.v1("/api/v1/pilot/update_job", {"job_status": "running"}) == example
 
 
 @pytest.mark.parametrize("message", MESSAGES)

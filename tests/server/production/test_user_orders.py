@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pilot.contract.codec import ContractError
 from pilot.contract.job import PANDA_MB
-from server.production.user_definition import read_parameters
+from server.production.user_definition import _ENTRY_KEYS, _PLAIN, _SPECIAL, read_parameters
 from server.production.user_orders import InputFile, UserFrame, files_of, order_of
+from tests.server.dispatcher.test_anything import VALUES
 from tests.server.production.test_user_definition import INPUT, LOG, OUTPUT, PLAIN
 
 FRAME = UserFrame(task_id=77, user="alice", label="user", priority=10, endpoint="DISK", log_endpoint="LOGS")
@@ -82,3 +85,24 @@ def test_parts_without_padding_are_one_word():
 def test_a_template_that_makes_no_job_is_refused(found, words):
     with pytest.raises(ContractError, match=words):
         order_of(found(), FRAME, 1)
+
+
+ENTRIES = st.fixed_dictionaries(
+    {"type": st.sampled_from(["constant", "template"]), "param_type": st.sampled_from(["input", "output", "number"])},
+    optional={"value": st.text(max_size=9) | st.sampled_from(["${SN}.x", "-n ${MAXEVENTS:1}", "'", "${", "${IN/T}"])},
+)
+STRANGE = st.builds(
+    lambda entry, key, value: {**entry, key: value}, ENTRIES, st.sampled_from(sorted(_ENTRY_KEYS)), VALUES
+)
+KNOWN = st.dictionaries(st.sampled_from([*_PLAIN, *_SPECIAL]), VALUES, max_size=4)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(KNOWN, st.lists(ENTRIES | STRANGE, max_size=3), st.integers(1, 10**6))
+def test_whatever_is_said_becomes_a_job_or_a_refusal_in_words(said, entries, number):
+    try:
+        found = read_parameters({**PLAIN, **said, "jobParameters": entries})
+        outcome = order_of(found, FRAME, number).spec.task_id
+    except ContractError as refused:
+        outcome = refused.field_name
+    assert outcome
