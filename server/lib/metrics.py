@@ -47,6 +47,15 @@ def _refused() -> Counter:
 
 
 @cache
+def _repeated() -> Counter:
+    from prometheus_client import Counter
+
+    return Counter(
+        "compass_repeated_transactions", "Transactions that were undone for others, and repeated.", ["reason"]
+    )
+
+
+@cache
 def _handed_out() -> Counter:
     from prometheus_client import Counter
 
@@ -76,6 +85,11 @@ def refused(reason: str) -> None:
     _refused().labels(reason).inc()
 
 
+def repeated(reason: str) -> None:
+    """Count a transaction that the database undid for another one's sake."""
+    _repeated().labels(reason).inc()
+
+
 def handed_out(kind: str) -> None:
     """Count a credential that was handed out, by its kind."""
     _handed_out().labels(kind).inc()
@@ -86,7 +100,7 @@ def exposed() -> bytes:
     from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
-    _refused(), _handed_out(), _calls(), _seconds()
+    _refused(), _repeated(), _handed_out(), _calls(), _seconds()
     if FOLDER not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

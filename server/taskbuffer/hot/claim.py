@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.states import WITH_PILOT, JobState
+from server.lib.transactions import once_more
 from server.taskbuffer.hot import portable, postgresql
 from server.taskbuffer.hot.handout import hand_out
 from server.taskbuffer.hot.places import PLACES, TOP
@@ -27,6 +28,7 @@ AT_ONCE = 100
 _LEAVE_ROWS = ("postgresql", "mysql")
 
 
+@once_more
 def claim(order: ClaimOrder, now: datetime) -> list[dict[str, Any]]:
     """Answer the jobs for a request, in PanDA's dictionary form; ``[]`` when there are none.
 

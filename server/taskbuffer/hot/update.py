@@ -11,6 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.messages import JobUpdate, StoredFile, UpdateAnswer
 from pilot.contract.states import FINAL, JobState
+from server.lib.transactions import once_more
 from server.taskbuffer import verdict as decide
 from server.taskbuffer.again import rules_for, try_again
 from server.taskbuffer.hot import plain_reports, rows
@@ -20,6 +21,7 @@ from server.taskbuffer.values import Progress, Standing
 from server.taskbuffer.verdict import Ordered, Verdict
 
 
+@once_more
 def apply_update(
     update: JobUpdate, progress: Progress | None, now: datetime, by: str, queues: Collection[str] = ()
 ) -> UpdateAnswer:

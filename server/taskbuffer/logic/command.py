@@ -8,12 +8,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Sequence
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.codec import ContractError, shown
 from pilot.contract.messages import LOOKS, Command
 from pilot.contract.states import FINAL
+from server.lib.transactions import whole
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import SHOWN_MOST
 
@@ -24,7 +25,7 @@ SOFT = Command.SOFT_KILL.value
 LONGEST = 250
 
 
-@transaction.atomic
+@whole
 def command(job_id: int, text: str) -> None:
     """Have a job's pilot told something: one command, or several with commas between them; nothing takes it back.
 
@@ -36,7 +37,7 @@ def command(job_id: int, text: str) -> None:
     """
     text = ",".join(_checked(part.strip()) for part in text.split(",")) if text.strip() else ""
     with connection.cursor() as cursor:
-        job = rows.standing(cursor, job_id)
+        job = rows.standing(cursor, job_id, held=True)
         if job is None or job.state in FINAL:
             words = "is not known" if job is None else f"has ended, it is {job.state.value}"
             raise ContractError(f"job_id: {job_id} {words}", field_name="job_id")
@@ -53,7 +54,7 @@ def command(job_id: int, text: str) -> None:
             cursor.execute("UPDATE taskbuffer_live SET shown = '' WHERE job_id = %s", (job_id,))
 
 
-@transaction.atomic
+@whole
 def was_shown(job_id: int, attempt: int, looks: Sequence[str], text: str = "", queues: Collection[str] = ()) -> None:
     """Tell a pilot no more to look at something: it has shown it, or been told by an answer that it will not confirm.
 
@@ -70,7 +71,7 @@ def was_shown(job_id: int, attempt: int, looks: Sequence[str], text: str = "", q
         OtherQueue: the job is of another queue.
     """
     with connection.cursor() as cursor:
-        job = rows.standing(cursor, job_id)
+        job = rows.standing(cursor, job_id, held=True)  # before its small row, as everybody does
         if job is None or job.attempt != attempt:
             return
         job.refuse_others(queues)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Q
 from django.utils import timezone
 
 from pilot.contract.server_codes import DispatcherCode, words_of
 from pilot.contract.states import JobState
+from server.lib.transactions import whole
 from server.pandaconfig import queries as pandaconfig
 from server.taskbuffer.again import rules_for, try_again
 from server.taskbuffer.hot import rows
@@ -82,11 +83,18 @@ def reap_lost(
     ends: list[End] = []
     while lost := _lost(at, bounds, paused):
         keep()
-        with transaction.atomic(), connection.cursor() as cursor:
-            for live in sorted(lost, key=lambda live: live.job_id):
-                words = f"last heard {at.timestamp() - live.heartbeat:.0f} s ago"
-                ends.append(put_right(cursor, live, CODES[JobState(live.state)], words, at, by))
+        ends += _put_all_right(lost, at, by)
     return Reaped(**{end.value: ends.count(end) for end in End if end is not End.NOT_LOST})
+
+
+@whole
+def _put_all_right(lost: Sequence[Live], at: datetime, by: str) -> list[End]:
+    ends = []
+    with connection.cursor() as cursor:
+        for live in sorted(lost, key=lambda live: live.job_id):
+            words = f"last heard {at.timestamp() - live.heartbeat:.0f} s ago"
+            ends.append(put_right(cursor, live, CODES[JobState(live.state)], words, at, by))
+    return ends
 
 
 def _take_back(at: datetime) -> None:

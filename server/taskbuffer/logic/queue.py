@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from pilot.contract.job import Role
 from pilot.contract.server_codes import DataServiceCode
 from pilot.contract.states import JobState, may_follow
 from server.lib.moves import IllegalMove
+from server.lib.transactions import whole
 from server.taskbuffer import waits
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import ArchivedJob, Job, JobFile
@@ -24,7 +25,7 @@ from server.taskbuffer.states import MAY_BE_ACTIVATED, FileState, rank
 BATCH = 500
 
 
-@transaction.atomic
+@whole
 def activate(job_ids: Iterable[int], *, by: str, now: datetime | None = None) -> list[int]:
     """Queue jobs whose inputs are ready; answer those that were waiting for it, and are queued now."""
     at, activated = now or timezone.now(), list[int]()
@@ -39,7 +40,7 @@ def activate(job_ids: Iterable[int], *, by: str, now: datetime | None = None) ->
     return activated
 
 
-@transaction.atomic
+@whole
 def place(
     job_ids: Iterable[int], after: JobState, *, by: str, detail: str = "", now: datetime | None = None
 ) -> list[int]:
@@ -63,7 +64,7 @@ def place(
     return moved
 
 
-@transaction.atomic
+@whole
 def fail_waiting(words: Mapping[int, str], *, by: str, now: datetime | None = None) -> list[int]:
     """End jobs whose inputs cannot come, each with its words and PanDA's ``ddmErrorCode``; answer those that waited."""
     at, failed = now or timezone.now(), list[int]()
@@ -116,7 +117,7 @@ def _move(
         rows.add_events(cursor, events)
 
 
-@transaction.atomic
+@whole
 def retry(job_ids: Iterable[int], *, by: str, now: datetime | None = None) -> dict[int, str]:
     """Try failed jobs again: the next attempt, ten steps of priority lower, even beyond the attempts ordered.
 

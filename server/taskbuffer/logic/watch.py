@@ -14,6 +14,7 @@ from django.db.models import Max, Q
 from pilot.contract.messages import Command
 from pilot.contract.server_codes import DispatcherCode, TaskBufferCode
 from pilot.contract.states import JobState
+from server.lib.transactions import once_more, whole
 from server.pandaconfig.queries import QueueLimits, limits_of_queues
 from server.taskbuffer.blocked import since_when
 from server.taskbuffer.hot import rows
@@ -138,10 +139,11 @@ def blocked_buckets(buckets: Iterable[Bucket], queues: Mapping[str, QueueLimits]
     return {bucket: words for bucket, words in said.items() if words}
 
 
+@whole
 def _end_all(words: Mapping[int, str], kill: Kill, now: datetime, by: str) -> int:
     """End some jobs in one transaction; answer how many were there to be ended."""
     ended = 0
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         for job_id, why in sorted(words.items()):
             try:
                 with transaction.atomic():
@@ -172,6 +174,7 @@ def _overstays(live: Live, since: datetime | None, now: datetime, limits: Limits
     return since is not None and since < now - allowed
 
 
+@once_more
 def _end_stay(live: Live, since: datetime, now: datetime, by: str) -> bool:
     """A job that runs is ended by its pilot, as by a kill; another is tried again, and its pilot hears that later."""
     state = JobState(live.state)
