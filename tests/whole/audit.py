@@ -167,7 +167,7 @@ def _ways(ledger: Ledger) -> Iterator[str]:
 
 
 def _numbers(ledger: Ledger) -> Iterator[str]:
-    """A job is at one attempt more after each return to the queue; one less only where a reset was undone."""
+    """A job is at one attempt more after each return; at one less only where a reset was undone."""
     for job, (_, attempt) in ledger.jobs.items():
         may_be = {1}
         for move in [*ledger.moves.get(job, []), Move(attempt, "", "")]:
@@ -175,9 +175,9 @@ def _numbers(ledger: Ledger) -> Iterator[str]:
                 yield f"job {job}: {move} is of attempt {move.attempt}, and not of {sorted(may_be)}"
                 break
             may_be = {move.attempt}
-            if move.after == "activated" and move.before in LIVES | ENDS:
+            if move.before in ENDS or (move.before in LIVES and move.after == "activated"):
                 may_be = {move.attempt + 1}
-            elif move.before == "activated" and move.after in ENDS:
+            elif move.before not in LIVES and move.after in ENDS:
                 may_be = {move.attempt, move.attempt - 1}
 
 

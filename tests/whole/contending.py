@@ -24,8 +24,8 @@ from tests.whole.bad_line import CALL, CALM
 
 #: Seconds that a pilot waits for a server that is away.
 PATIENCE = 150.0
-#: Seconds between two questions of a pilot that has heard that there is no work.
-IDLE = 0.5
+#: Seconds between two questions of a pilot that has heard that there is no work; of one of a large crowd.
+IDLE, IDLE_IN_CROWD = 0.5, 2.0
 QUEUE = "LOCAL"
 #: What a pilot does with an attempt, and how often.
 FATES = {"good": 12, "lost output": 2, "wrong program": 1, "gone": 1, "late": 1}
@@ -70,7 +70,7 @@ class Pilot(threading.Thread):
         request = f"{self.seed:08x}{self.number:08x}{self.calls:016x}"
         given = self.call(routes.ACQUIRE_JOBS, {"site_name": QUEUE}, {routes.REQUEST_ID: request})
         if not given["success"]:
-            self.over.wait(IDLE)
+            self.over.wait(IDLE if self.calm else IDLE_IN_CROWD)
         for job in given["data"]["jobs"] if given["success"] else ():
             self.notes.append(Note(GIVEN, job["PandaID"], job["attemptNr"], request))
             self.live(job)

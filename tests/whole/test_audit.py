@@ -21,11 +21,11 @@ CREATE TABLE taskbuffer_waiting (job_id, state);
 CREATE TABLE taskbuffer_jobreport (attempt_id);
 """
 # 1 was lost, then finished; 2 failed and was tried again in vain; 3 was cancelled in the queue; 4 has a pilot still;
-# 5 was reset, put back and reset again, and is queued; 6 waits.
+# 5 was reset, put back and reset again, and is queued; 6 was reset and waits.
 RIGHT = """
 INSERT INTO taskbuffer_job VALUES
     (1, 'finished', 2), (2, 'failed', 2), (3, 'cancelled', 1), (4, 'running', 1),
-    (5, 'activated', 2), (6, 'defined', 1);
+    (5, 'activated', 2), (6, 'defined', 2);
 INSERT INTO taskbuffer_jobevent (job_id, attempt, state_before, state_after) VALUES
     (1, 1, '', 'defined'), (1, 1, 'defined', 'activated'), (1, 1, 'activated', 'sent'), (1, 1, 'sent', 'activated'),
     (1, 2, 'activated', 'sent'), (1, 2, 'sent', 'running'), (1, 2, 'running', 'finished'),
@@ -35,7 +35,7 @@ INSERT INTO taskbuffer_jobevent (job_id, attempt, state_before, state_after) VAL
     (4, 1, '', 'activated'), (4, 1, 'activated', 'sent'), (4, 1, 'sent', 'running'),
     (5, 1, '', 'activated'), (5, 1, 'activated', 'sent'), (5, 1, 'sent', 'failed'), (5, 1, 'failed', 'activated'),
     (5, 2, 'activated', 'failed'), (5, 1, 'failed', 'activated'),
-    (6, 1, '', 'defined');
+    (6, 1, '', 'defined'), (6, 1, 'defined', 'cancelled'), (6, 1, 'cancelled', 'defined');
 INSERT INTO taskbuffer_attempt (job_id, number, state, request_id, nth, digest) VALUES
     (1, 1, 'failed', 'a', 0, ''), (1, 2, 'finished', 'b', 0, 'x'), (2, 1, 'failed', 'b', 1, 'x'),
     (2, 2, 'failed', 'c', 0, 'x'), (4, 1, 'running', 'd', 0, ''), (5, 1, 'failed', 'e', 0, 'x');
