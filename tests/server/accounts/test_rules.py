@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -213,3 +214,25 @@ def test_who_calls_too_often_in_the_legacy_dialect_is_told_by_its_status_code(cl
     headers = {"Authorization": f"Bearer {create_token('busy', Role.PILOT)}", "Accept": "application/json"}
     answers = [client.post("/server/panda/getResourceTypes", headers=headers) for _ in range(12)]
     assert (answers[-1].status_code, answers[-1].json()["StatusCode"]) == (200, 10)
+
+
+def refused_for(client, route, **headers):
+    """Call an address with nothing said; answer whether it is refused for the role, for want of a token, or not."""
+    path = "/" + re.sub(r"<(int|str):\w+>", lambda found: {"int": "1", "str": "x"}[found[1]], route)
+    said = client.get(path, headers={"Accept": "application/json", **headers}).content
+    return "role" if b"; this needs " in said else "no_token" if b"no token: send" in said else ""
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("role", [None, *Role])
+def test_every_address_keeps_to_its_rule(client, queue, role):
+    """All addresses with each role: who is not named is refused for that alone, and who is named is never."""
+    headers = {} if role is None else {"Authorization": f"Bearer {create_token('asks', role, **NEEDS.get(role, {}))}"}
+    wrong = []
+    for route, view in ALL.items():
+        rule = rule_of(view)
+        if rule.roles:  # one that is open to some who have no token says itself whom it lets in
+            wanted = "" if role in rule.roles else "no_token" if role is None else "role"
+            if refused_for(client, route, **headers) != wanted:
+                wrong.append(route)
+    assert wrong == []
