@@ -41,7 +41,10 @@ RESET, UNDO = "/api/v1/job/reset", "/api/v1/job/undo_reset"
 
 #: The last line of a traceback; and of one about a database that has been killed.
 ERROR = re.compile(r"[\w.]+(Error|Exception|LostRace|IllegalMove|AnsweredBefore)\b(:|$)")
-AWAY = re.compile(r"[\w.]*(OperationalError|InterfaceError|ConnectionResetError|BrokenPipeError)\b")
+AWAY = re.compile(
+    r"[\w.]*(OperationalError|InterfaceError|Connection\w+Error|BrokenPipeError|FileNotFoundError: \[Errno 2\] [^:]*$)"
+)
+LOCKED = re.compile(r"deadlock|lock wait|locked", re.IGNORECASE)
 
 Grief = Callable[[], None]
 
@@ -149,7 +152,7 @@ class Place:
         lines = [line for server in self.system.servers for line in server.said]
         lines += log.read_text().splitlines() if log.exists() else []
         named = (line.strip() for line in lines if ERROR.match(line))
-        return sorted({line for line in named if not AWAY.match(line) or "lock" in line})
+        return sorted({line for line in named if not AWAY.match(line) or LOCKED.search(line)})
 
     def keep_up(self) -> None:
         """Start again what has ended, as an init system does."""
@@ -244,3 +247,4 @@ def test_two_hundred_pilots_under_many_griefs_have_each_job_once(place, seed):
     griefs = [(1900 + number * 190, chance.choice(kinds)) for number in range(24)]
     griefs.append((griefs[-1][0], lambda: place.jump(0)))
     assert contend(place, griefs, jobs=1500, processes=4, each=50, seed=seed) == []
+    assert place.errors() == []
