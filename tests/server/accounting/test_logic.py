@@ -268,3 +268,10 @@ def test_an_event_that_is_committed_behind_later_ones_is_counted(transactional_d
         other.close()
     fold_all(NOW + HOUR)
     assert [row["jobs_cancelled"] for row in sums()] == [2]
+
+
+def test_a_note_that_another_database_has_left_stops_nothing(queue):
+    run(submit(), "finished")
+    Bookmark.objects.update_or_create(name="usage", defaults={"horizon": 2**62, "seen_at": NOW - DAY})
+    fold_all()
+    assert [row["attempts"] for row in sums()] == [1]
