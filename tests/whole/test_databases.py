@@ -196,12 +196,7 @@ def contend(
     }
     said = {**counted, "moves": place.rows.count(EVENTS), "calls": crowd.calls, "griefs": len(griefs), "line": done}
     sys.stdout.write(json.dumps(said) + "\n")
-    return [
-        *wrongs(place.rows),
-        *contradictions(place.rows, notes),
-        *disobeyed(place.rows, place.kills),
-        *place.errors(),
-    ]
+    return [*wrongs(place.rows), *contradictions(place.rows, notes), *disobeyed(place.rows, place.kills)]
 
 
 def wait_for(place: Place, met: Callable[[], bool], what: str) -> None:
