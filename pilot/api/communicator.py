@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,6 +79,7 @@ class Communicator(EventCalls, KeyCalls):
         self._announced = False
         self._idle: list[requests.Session] = []
         self._dated: tuple[str, float] = ("", 0.0)
+        self._trace = os.urandom(16).hex()
 
     @property
     def name(self) -> str:
@@ -220,6 +222,14 @@ class Communicator(EventCalls, KeyCalls):
         dialect, said = self._speak(send)
         return replies.secret(said, dialect)
 
+    def new_pass(self) -> str:
+        """Ask for the pass that follows the one that this is asked with; a server of our kind alone gives any.
+
+        Raises:
+            replies.ServerError: none is given, likewise.
+        """
+        return replies.secret(self._post(Dialect.V1, routes.NEW_PASS, "{}", {}), Dialect.V1)
+
     def queue_data(self, name: str, source: str = "") -> QueueData:
         """Fetch a queue's description: from the server, or from ``source``, an address or a file.
 
@@ -339,15 +349,18 @@ class Communicator(EventCalls, KeyCalls):
         return b"".join(pieces)
 
     def _identity(self, url: str) -> dict[str, str]:
-        """Only the server itself gets the token, not the holder of a file with queue data."""
+        """Only the server itself gets the token, not the holder of a file with queue data; and learns the trace."""
+        if not url.startswith(self._base + "/"):
+            return {}
         try:
-            token = self._token() if url.startswith(self._base + "/") else ""
+            token = self._token()
         except ConfigError as wrong:
             raise replies.IdentityRefused(wrong.detail) from wrong
+        trace = {routes.TRACE: f"00-{self._trace}-{os.urandom(8).hex()}-01"}
         if not token:
-            return {}
+            return trace
         origin = {"Origin": self._server.origin} if self._server.origin else {}
-        return {"Authorization": f"Bearer {token}", **origin}
+        return {"Authorization": f"Bearer {token}", **origin, **trace}
 
     def _session(self) -> Optional[requests.Session]:
         """Take a connection that was kept, if there is one."""
@@ -357,6 +370,7 @@ class Communicator(EventCalls, KeyCalls):
             return None
 
     def _connect(self) -> requests.Session:
+        log.debug("%s knows the calls of this pilot by the trace %s", self._base, self._trace)
         session = web.session(self._server, self._ip_version)
         session.headers.update(
             {

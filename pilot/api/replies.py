@@ -317,7 +317,8 @@ def secret(said: Raw, dialect: Dialect) -> str:
         found = json.loads(said[1])
         inside = found.get("data") if dialect is Dialect.V1 else found
         inside = inside if isinstance(inside, Mapping) else {"userProxy": inside}
-        status, text = int(inside.get("StatusCode") or 0), inside.get("userProxy") or inside.get("user_proxy")
+        named = [inside.get(name) for name in ("userProxy", "user_proxy", "token")]
+        status, text = int(inside.get("StatusCode") or 0), next(filter(None, named), None)
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise BadAnswer("no answer to a request for a credential") from None
     if status or not isinstance(text, str) or not text.strip():

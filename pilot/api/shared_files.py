@@ -209,6 +209,14 @@ class SharedFiles(EventFiles, Communicator):
         """
         raise replies.Refused(f"{self.name}: no token can be asked for by files; Harvester renews it")
 
+    def new_pass(self) -> str:
+        """And passes.
+
+        Raises:
+            replies.Refused: always.
+        """
+        raise replies.Refused(f"{self.name}: no pass can be asked for by files; Harvester renews it")
+
     def key_pair(self, public: str, private: str) -> KeyPair:
         """Harvester has no keys of storages.
 

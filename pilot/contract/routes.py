@@ -17,6 +17,9 @@ NEW_PROXY, NEW_PROXY_V1 = f"{LEGACY_BASE}/getProxy", f"{V1_BASE}/creds/get_proxy
 KEY_PAIR, KEY_PAIR_V1 = f"{LEGACY_BASE}/getKeyPair", f"{V1_BASE}/creds/get_key_pair"
 NEW_TOKEN, NEW_TOKEN_V1 = f"{LEGACY_BASE}/get_access_token", f"{V1_BASE}/creds/get_access_token"
 
+#: The pass that follows a pilot's own, of a server of our kind, and what each pass begins with.
+NEW_PASS, PASS_MARK = f"{V1_BASE}/accounts/renew_pass", "cpp_"
+
 #: What jobs of each resource type may take.
 RESOURCE_TYPES, RESOURCE_TYPES_V1 = f"{LEGACY_BASE}/getResourceTypes", f"{V1_BASE}/metaconfig/get_resource_types"
 
@@ -44,3 +47,5 @@ CORES = "X-Compass-Cores"
 PROGRESS = "X-Compass-Progress"
 #: The command, such as ``tail payload.stdout``, that the text in a report's ``stdout`` answers; in percent-encoding.
 SHOWN = "X-Compass-Shown"
+#: What all calls of a pilot have in common, and each its own: W3C's trace context, ``00-<32 digits>-<16 digits>-01``.
+TRACE = "X-Compass-Trace"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Callable, Optional, Protocol
 
 from pilot.api.replies import ServerError
 from pilot.contract.codes import ErrorCode
+from pilot.contract.routes import PASS_MARK
 from pilot.errors import ConfigError, JobFailed
 from pilot.job import Problem
 from pilot.site import proxy
@@ -41,6 +42,9 @@ class Issuer(Protocol):
 
     def new_token(self, client: str, key: str) -> str:
         """Answer a token."""
+
+    def new_pass(self) -> str:
+        """Answer the pass that follows the one that is asked with."""
 
 
 def objection(found: Credential, now: float, least: float) -> Optional[Problem]:
@@ -86,10 +90,18 @@ class CredentialReader:
         soon = self._now() + self._settings.left
         if self._server.certificate and self._settings.proxy_role and (found.certificate_end or 0.0) < soon:
             words.append(self._renew("proxy", lambda: self._new_proxy(found.certificate_end)))
-        token_ends = found.token_end is not None and found.token_end < soon
-        if self._server.token_file and self._settings.token_key_file and token_ends:
-            words.append(self._renew("token", lambda: self._new_token(found.token_end)))
+        if self._server.token_file and found.token_end is not None and found.token_end < soon:
+            if self._has_pass():
+                words.append(self._renew("pass", lambda: self._keep(self._issuer.new_pass(), found.token_end)))
+            elif self._settings.token_key_file:
+                words.append(self._renew("token", lambda: self._new_token(found.token_end)))
         return replace(self.read(), renewal="; ".join(words)) if words else found
+
+    def _has_pass(self) -> bool:
+        try:
+            return self._token().startswith(PASS_MARK)
+        except ConfigError:  # it was there a moment ago, and is looked for again later
+            return False
 
     def _token_end(self) -> Optional[float]:
         try:
@@ -124,7 +136,11 @@ class CredentialReader:
 
     def _new_token(self, old_end: Optional[float]) -> None:
         key = Path(self._settings.token_key_file).read_text(encoding="ascii").strip()
-        token = self._issuer.new_token(self._settings.token_client, key).strip()
+        self._keep(self._issuer.new_token(self._settings.token_client, key), old_end)
+
+    def _keep(self, text: str, old_end: Optional[float]) -> None:
+        """Put another token into the place of the old one, when it is one and lives longer."""
+        token = text.strip()
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise ValueError("it has blanks, or letters that no token has")
         if (end := proxy.token_end(token)) is None:

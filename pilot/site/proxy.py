@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Optional
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.routes import PASS_MARK
 from pilot.errors import JobFailed
 from pilot.site import whole_file
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----")
 _SEQUENCE, _EXPLICIT, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0xA0, 0x17, 0x18
-_JWT_PARTS = 3
+_JWT_PARTS, _PASS_PARTS = 3, 5
+_NUMBER = re.compile(r"\d{1,12}", re.ASCII)
 
 
 def certificate_end(path: Path) -> float:
@@ -50,8 +52,13 @@ def end_of(text: bytes) -> float:
 
 
 def token_end(token: str) -> Optional[float]:
-    """Answer when a token ends, in seconds since 1970; ``None`` for one that does not say (only JSON web tokens do)."""
+    """Answer when a token ends, in seconds since 1970; ``None`` for one that does not say.
+
+    JSON web tokens do, and the passes of our server: ``cpp_<token>.<born>.<ends>.<serial>.<signature>``.
+    """
     parts = token.split(".")
+    if token.startswith(PASS_MARK):
+        return float(parts[2]) if len(parts) == _PASS_PARTS and _NUMBER.fullmatch(parts[2]) else None
     if len(parts) != _JWT_PARTS:
         return None
     try:

@@ -13,8 +13,10 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pilot.contract.routes import PASS_MARK
+
 #: Every pass begins so, which lets a scanner of secrets find one that leaked, and tells it from a token.
-MARK = "cpp_"
+MARK = PASS_MARK
 
 #: Seconds from its first beginning in which a pass may be renewed; longer than any job takes.
 LONGEST = 14 * 86400.0

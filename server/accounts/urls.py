@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
+from pilot.contract.routes import NEW_PASS
 from server.accounts import views
 
 urlpatterns = [
-    path("api/v1/accounts/renew_pass", views.renew_pass),
+    path(NEW_PASS.removeprefix("/"), views.renew_pass),
     path("api/v1/accounts/who_am_i", views.who_am_i),
 ]

@@ -219,6 +219,8 @@ def test_credentials_are_harvesters_business(files):
         files.new_proxy("role")
     with pytest.raises(replies.Refused, match="token"):
         files.new_token("client", "key")
+    with pytest.raises(replies.Refused, match="pass"):
+        files.new_pass()
 
 
 def test_a_journal_can_name_the_access_point(files, tmp_path):

@@ -43,7 +43,7 @@ def test_a_job_begins_only_with_credentials_that_live_long_enough(found, code):
 class Renewing:
     """A pilot's credentials in a folder, and a server that gives new ones."""
 
-    def __init__(self, folder, server, dialect="v1", left=3600.0):
+    def __init__(self, folder, server, dialect="v1", left=3600.0, wanted=None):
         self.proxy, self.token_file = folder / "proxy.pem", folder / "pilot.token"
         self.key_file = folder / "token.key"
         self.key_file.write_text("secret-key\n")
@@ -55,7 +55,7 @@ class Renewing:
             connect_timeout=2.0,
             read_timeout=2.0,
         )
-        wanted = Credentials(left=left, proxy_role=ROLE, token_key_file=str(self.key_file))
+        wanted = wanted or Credentials(left=left, proxy_role=ROLE, token_key_file=str(self.key_file))
         read = Token(there).read
         # The server is asked with the token alone: this one speaks no TLS.
         issuer = Communicator(Server(url=server.url, dialect=dialect, connect_timeout=2.0, read_timeout=2.0), read)
@@ -190,3 +190,34 @@ def test_peer_defect_10_and_25_the_renewal_has_a_real_address_and_reads_numbers_
     assert pilot.reader.renewed().renewal.endswith("the token was renewed")
     assert pilot.token_file.read_text().strip() == fresh
     assert all(path.startswith("/server/panda/get") for path in server.counts)
+
+
+def a_pass(seconds, name="7"):
+    now = int(time.time())
+    return f"cpp_{name}.{now - 3600}.{now + seconds}.0123456789abcdef.{'s' * 43}"
+
+
+def test_a_pass_is_renewed_before_it_ends_without_any_setting(tmp_path, server):
+    new, asked = a_pass(int(DAY)), []
+
+    def answer(path, count):
+        asked.append(path)
+        return 200, json.dumps({"success": True, "message": "", "data": {"token": new, "expires_at": "later"}}).encode()
+
+    server.misbehave = answer
+    pilot = Renewing(tmp_path, server, wanted=Credentials())
+    pilot.token_file.write_text(a_pass(4000))
+    assert (pilot.reader.renewed().renewal, asked) == ("", [])
+    pilot.token_file.write_text(a_pass(3000))
+    found = pilot.reader.renewed()
+    assert (found.renewal, asked) == ("the pass was renewed", ["/api/v1/accounts/renew_pass"])
+    assert found.token_end > time.time() + DAY - 100
+    assert (pilot.token_file.read_text(), stat.S_IMODE(pilot.token_file.stat().st_mode)) == (new + "\n", 0o600)
+
+
+def test_a_pass_that_is_not_renewed_stays_and_its_end_is_told(tmp_path, server):
+    server.misbehave = lambda path, count: (403, b"{}")
+    pilot = Renewing(tmp_path, server, wanted=Credentials())
+    pilot.token_file.write_text(old := a_pass(3000))
+    assert pilot.reader.renewed().renewal == "no new pass can be had: IdentityRefused (IDENTITY_REFUSED)"
+    assert pilot.token_file.read_text() == old

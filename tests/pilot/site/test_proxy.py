@@ -89,6 +89,19 @@ def test_any_other_token_says_nothing(text):
     assert token_end(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("cpp_7.1700000000.1700003600.0123456789abcdef.sig", 1700003600.0),
+        ("cpp_7.1700000000.soon.0123456789abcdef.sig", None),
+        ("cpp_7.1700000000.1700003600", None),
+        ("cpp_", None),
+    ],
+)
+def test_a_pass_of_our_server_says_when_it_ends(text, end):
+    assert token_end(text) == end
+
+
 def test_a_secret_is_replaced_as_a_whole_for_its_owner_alone(tmp_path):
     path = tmp_path / "token"
     path.write_text("old")

@@ -7,6 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from pilot.api import replies
+from pilot.contract.codec import Dialect
+from pilot.site.proxy import token_end
 from server.accounts import logic
 from server.accounts.models import Role
 from server.accounts.passes import LONGEST, begin, write
@@ -31,6 +34,13 @@ def test_a_pilot_renews_its_pass_before_it_ends(client, a_pass):
     assert client.get(WHO, headers=bearer(answer["data"]["token"])).json()["data"] == {
         "name": "site-a", "role": "pilot", "person": "", "queues": ["LOCAL"],
     }  # fmt: skip
+
+
+def test_a_pilot_reads_the_answer_and_sees_when_its_new_pass_ends(client, a_pass):
+    answer = client.post(RENEW, headers=bearer(a_pass))
+    new = replies.secret((answer.status_code, answer.content), Dialect.V1)
+    assert client.get(WHO, headers=bearer(new)).status_code == 200
+    assert token_end(new) == datetime.fromisoformat(answer.json()["data"]["expires_at"]).timestamp()
 
 
 def test_a_pass_that_was_renewed_for_long_is_not_renewed_any_more(client, db, settings):
