@@ -17,6 +17,7 @@ import orjson
 _ABOUT: ContextVar[dict[str, object] | None] = ContextVar("about", default=None)
 _NUMBERS = itertools.count(1)
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 #: What begins a line, moves a terminal's cursor, or is no character; a tab does no harm.
 _CONTROL = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -38,6 +39,12 @@ def begin(name: str = "") -> str:
         name = f"{os.getpid():x}-{next(_NUMBERS):x}"
     _ABOUT.set({"request": name})
     return name
+
+
+def trace_in(said: str) -> str:
+    """Answer the trace that a caller names in the form of W3C's trace context; "" if this is none."""
+    found = _TRACE.fullmatch(said)
+    return found[1] if found and found[1].strip("0") else ""
 
 
 def about(**said: object) -> None:

@@ -18,6 +18,8 @@ SLOW = 5.0
 #: The name of a request, as a web server in front gives it, and as it is answered.
 HEADER = "X-Request-Id"
 _META = "HTTP_X_REQUEST_ID"
+#: The trace that the call belongs to: as our pilot says it, or as others do.
+_TRACES = ("HTTP_X_COMPASS_TRACE", "HTTP_TRACEPARENT")
 
 
 class Watched:
@@ -29,6 +31,10 @@ class Watched:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = time.perf_counter()
         name = logs.begin(request.META.get(_META, ""))
+        for header in _TRACES:
+            if (said := request.META.get(header)) and (trace := logs.trace_in(said)):
+                logs.about(trace=trace)
+                break
         response = self._get_response(request)
         seconds = time.perf_counter() - began
         found = request.resolver_match

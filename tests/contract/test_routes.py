@@ -13,6 +13,6 @@ def test_the_addresses_are_pandas():
 
 
 def test_our_additions_ride_in_headers_of_our_own():
-    headers = {routes.REQUEST_ID, routes.CONTRACT_HEADER, routes.PROGRESS}
-    assert len(headers) == 3
+    headers = {routes.REQUEST_ID, routes.CONTRACT_HEADER, routes.PROGRESS, routes.TRACE}
+    assert len(headers) == 4
     assert all(header.startswith("X-Compass-") for header in headers)

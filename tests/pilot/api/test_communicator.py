@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Sequence
@@ -160,17 +161,31 @@ def test_the_token_is_sent_to_the_server_and_read_each_time(dispatcher):
     assert [headers["Authorization"] for headers in dispatcher.headers] == ["Bearer first", "Bearer second"]
 
 
+def test_all_calls_of_a_pilot_have_one_trace_and_each_a_part_of_its_own(dispatcher, caplog):
+    caplog.set_level("DEBUG", "pilot.api.communicator")
+    for _ in range(2):
+        server = speaking_to(dispatcher.url)
+        for _ in range(2):
+            server.report(server.compose(RUNNING))
+    said = [headers["X-Compass-Trace"] for headers in dispatcher.headers]
+    assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", trace) for trace in said)
+    traces, parts = [trace[3:35] for trace in said], {trace[36:52] for trace in said}
+    assert (traces[0], traces[2]) == (traces[1], traces[3])
+    assert (len(set(traces)), len(parts)) == (2, 4)
+    assert traces[0] in caplog.text
+
+
 def test_the_token_is_sent_to_nobody_else(dispatcher, tmp_path):
     seen = []
     with serving(tmp_path) as elsewhere:
         answer = elsewhere.answer
         elsewhere.answer = lambda path, body, headers: (
-            seen.append(headers.get("Authorization")),
+            seen.extend((headers.get("Authorization"), headers.get("X-Compass-Trace"))),
             answer(path, body, headers),
         )[1]
         server = speaking_to(dispatcher.url)
         server.queue_data(QUEUE, f"{elsewhere.url}/cache/schedconfig/{QUEUE}.all.json")
-    assert seen == [None]
+    assert seen == [None, None]
 
 
 def test_a_token_that_cannot_be_read_is_a_matter_of_identity(dispatcher):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from server.lib import watched
+from server.lib import logs, watched
 from server.lib.metrics import exposed
 
 ALIVE = "/api/v1/system/is_alive"
@@ -43,3 +45,29 @@ def test_a_call_that_takes_long_is_told_as_a_warning(client, db, caplog, monkeyp
     told = [record for record in caplog.records if record.name == "server.lib.watched"]
     assert [record.levelname for record in told] == [level]
     assert told[0].getMessage().startswith(f"GET {ALIVE} answered 200 in ")
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"X-Compass-Trace": TRACE}, True),
+        ({"traceparent": TRACE}, True),
+        ({"X-Compass-Trace": "mine", "traceparent": TRACE}, True),
+        ({"X-Compass-Trace": f"00-{'0' * 32}-00f067aa0ba902b7-01"}, False),
+        ({"X-Compass-Trace": f"{TRACE}\nx"}, False),
+        ({}, False),
+    ],
+)
+def test_the_lines_of_a_call_name_the_trace_that_it_belongs_to(client, db, caplog, headers, told):
+    lines = []
+    watched.log.addFilter(note := lambda record: lines.append(logs.Json().format(record)) or True)
+    caplog.set_level("DEBUG", "server.lib.watched")
+    try:
+        client.get(ALIVE, headers=headers)
+    finally:
+        watched.log.removeFilter(note)
+    (line,) = lines
+    assert json.loads(line).get("trace") == ("4bf92f3577b34da6a3ce929d0e0e4736" if told else None)
