@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from server.services.lease import CLOCK_SKEW
 from server.services.models import Service, ServiceRun
 
 
@@ -58,6 +59,9 @@ def wanted() -> list[str]:
 
 
 def overdue(now: datetime) -> Iterable[str]:
-    """Answer the services that are on and whose time has passed, or that have never run."""
-    passed = Q(next_run__isnull=True) | Q(next_run__lte=now)
+    """Answer the services that are on and whose time has passed, or that have never run.
+
+    What has run at a time to come did so by a clock that was put back since: nobody knows how long that is ago.
+    """
+    passed = Q(next_run__isnull=True) | Q(next_run__lte=now) | Q(last_run__gt=now + CLOCK_SKEW)
     return list(Service.objects.filter(passed, schedule__enabled=True).values_list("name", flat=True))

@@ -212,3 +212,12 @@ def test_what_is_overdue_is_found_and_what_is_off_is_not(install, clock):
     run(known, clock)
     assert queries.overdue(clock.now) == []
     assert queries.overdue(clock.forward(60)) == ["test.it"]
+
+
+def test_what_has_run_by_a_clock_that_was_put_back_is_overdue_and_runs_by_the_new_one(install, clock):
+    known = install(it=lambda turn: {"done": 1})
+    run(known, clock)
+    clock.forward(-3 * 3600)
+    assert queries.overdue(clock.now) == ["test.it"]
+    assert run(known, clock).figures == {"done": 1}
+    assert queries.overdue(clock.now) == []
