@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 WIDTH, HEIGHT = 960.0, 270.0
-LEFT, RIGHT, TOP, BOTTOM = 64.0, 8.0, 12.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 22.0, 12.0, 26.0
 #: Names with a colour of their own; the others share one.
 SERIES = 7
 OTHERS = "others"
