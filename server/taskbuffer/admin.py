@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from server.lib.admin import MachineRowsInline, MachineTableAdmin, TableAdmin, link
+from server.taskbuffer.blocked import Blocked
 from server.taskbuffer.models import (
     ArchivedJob,
     Attempt,
@@ -99,6 +100,12 @@ class ReadyAdmin(MachineTableAdmin):
 @admin.register(Waiting)
 class WaitingAdmin(MachineTableAdmin):
     list_display = ("job_id", "bucket", "state", "since")
+    list_select_related = ("bucket",)
+
+
+@admin.register(Blocked)
+class BlockedAdmin(MachineTableAdmin):
+    list_display = ("bucket", "since")
     list_select_related = ("bucket",)
 
 
