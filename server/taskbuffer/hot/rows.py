@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.states import JobState, may_follow
 from server.lib.moves import IllegalMove
+from server.taskbuffer.hot.bulk import add_rows
 from server.taskbuffer.hot.places import PLACES
 from server.taskbuffer.states import RETRY_PENALTY, rank
 from server.taskbuffer.values import Standing
@@ -124,23 +125,20 @@ def add_event(cursor: CursorWrapper, job: Standing, after: JobState, at: datetim
 
 
 def add_events(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    cursor.executemany(
-        "INSERT INTO taskbuffer_jobevent (job_id, attempt, state_before, state_after, moved_at, moved_by, detail)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        rows,
-    )
+    columns = ("job_id", "attempt", "state_before", "state_after", "moved_at", "moved_by", "detail")
+    add_rows(cursor, "taskbuffer_jobevent", columns, rows)
 
 
 def add_parameters(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    cursor.executemany("INSERT INTO taskbuffer_jobparameters (job_id, panda) VALUES (%s, %s)", rows)
+    add_rows(cursor, "taskbuffer_jobparameters", ("job_id", "panda"), rows)
 
 
 def add_files(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    cursor.executemany(
-        "INSERT INTO taskbuffer_jobfile (job_id, lfn, role, state, scope, dataset, size, checksum, endpoint, guid, url,"
-        " may_be_missing) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '', %s)",
-        rows,
-    )
+    columns = (
+        "job_id", "lfn", "role", "state", "scope", "dataset", "size", "checksum", "endpoint", "guid", "may_be_missing",
+        "url",
+    )  # fmt: skip
+    add_rows(cursor, "taskbuffer_jobfile", columns, [(*row, "") for row in rows])
 
 
 def add_ready(cursor: CursorWrapper, job_id: int, bucket: int, priority: int) -> None:
@@ -149,7 +147,7 @@ def add_ready(cursor: CursorWrapper, job_id: int, bucket: int, priority: int) ->
 
 
 def add_all_ready(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    cursor.executemany("INSERT INTO taskbuffer_ready (job_id, bucket_id, place) VALUES (%s, %s, %s)", rows)
+    add_rows(cursor, "taskbuffer_ready", ("job_id", "bucket_id", "place"), rows)
     for _, bucket, place in rows:
         PLACES.put(bucket, place)
 

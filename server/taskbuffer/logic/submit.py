@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from pilot.contract import signature
@@ -18,13 +18,26 @@ from pilot.contract.job import FileSpec, JobOrder, Role
 from pilot.contract.job_wire import from_panda, to_panda
 from pilot.contract.states import JobState
 from server.lib import ed25519
+from server.lib.transactions import whole
 from server.pandaconfig.queries import unknown_queues
 from server.taskbuffer import waits
-from server.taskbuffer.hot import rows
+from server.taskbuffer.hot import bulk, rows
 from server.taskbuffer.models import Bucket, Job
 from server.taskbuffer.states import HIGHEST_PRIORITY, FileState, rank
 
-Key = tuple[str, str, str, int, int, int, int]
+
+class Key(NamedTuple):
+    """What a bucket is told from others by."""
+
+    queue: str
+    label: str
+    share: str
+    working_group: str
+    country: str
+    cores: int
+    memory: int
+    walltime: int
+    disk: int
 
 
 def submit(orders: Iterable[JobOrder], *, by: str, now: datetime | None = None) -> list[int]:
@@ -41,15 +54,15 @@ def submit(orders: Iterable[JobOrder], *, by: str, now: datetime | None = None) 
     if unknown := unknown_queues({order.queue for order in wanted}):
         text = f"computingSite: queue {unknown[0]!r} is not known here; the admin's page Queues lists them all"
         raise ContractError(text, field_name="computingSite")
-    with transaction.atomic():
-        buckets = _buckets({bucket_key(order) for order in wanted})
-        jobs = Job.objects.bulk_create([_job(order, buckets[bucket_key(order)], at) for order in wanted])
-        _write_rest(list(zip(wanted, jobs, strict=True)), at, by)
-    return [job.pk for job in jobs]
+    return _write(wanted, at, by)
 
 
-def _write_rest(pairs: Sequence[tuple[JobOrder, Job]], at: datetime, by: str) -> None:
+@whole
+def _write(wanted: Sequence[JobOrder], at: datetime, by: str) -> list[int]:
+    buckets = _buckets({bucket_key(order) for order in wanted})
     with connection.cursor() as cursor:
+        jobs = bulk.add_jobs(cursor, [_job(order, buckets[bucket_key(order)], at) for order in wanted])
+        pairs = list(zip(wanted, jobs, strict=True))
         rows.add_parameters(cursor, [(job.pk, _written(order, job)) for order, job in pairs])
         rows.add_files(cursor, [_file(job.pk, file, order) for order, job in pairs for file in order.spec.files])
         queued = [job for order, job in pairs if not order.waits]
@@ -57,7 +70,8 @@ def _write_rest(pairs: Sequence[tuple[JobOrder, Job]], at: datetime, by: str) ->
         waiting = [(job.pk, job.bucket_id) for order, job in pairs if order.waits]
         waits.enter(waiting, JobState.DEFINED, at)
         born = rows.stamp(at)
-        rows.add_events(cursor, [(job.pk, 1, "", job.state, born, by, "") for _, job in pairs])
+        rows.add_events(cursor, [(job.pk, 1, "", job.state, born, by, "") for job in jobs])
+    return [job.pk for job in jobs]
 
 
 def _written(order: JobOrder, job: Job) -> str:
@@ -72,18 +86,15 @@ def _written(order: JobOrder, job: Job) -> str:
 
 def bucket_key(order: JobOrder) -> Key:
     spec = order.spec
-    return (order.queue, spec.label, order.share, spec.cores, spec.memory, spec.max_walltime, spec.disk)
+    whose = (order.queue, spec.label, order.share, spec.working_group, order.country)
+    return Key(*whose, spec.cores, spec.memory, spec.max_walltime, spec.disk)
 
 
 def _buckets(keys: set[Key]) -> dict[Key, int]:
     """Answer the buckets of these keys, and make those that are new."""
     found = {}
     for key in sorted(keys):
-        queue, label, share, cores, memory, walltime, disk = key
-        wanted: dict[str, Any] = {
-            "queue": queue, "label": label, "share": share, "cores": cores,
-            "memory": memory, "walltime": walltime, "disk": disk,
-        }  # fmt: skip
+        wanted: dict[str, Any] = key._asdict()
         known = Bucket.objects.filter(**wanted).values_list("pk", flat=True).first()
         found[key] = known or Bucket.objects.get_or_create(**wanted)[0].pk
     return found
@@ -134,6 +145,8 @@ def _texts(order: JobOrder) -> Iterable[tuple[str, str, int]]:
     yield "computingSite", order.queue, 60
     yield "prodSourceLabel", spec.label, 20
     yield "gshare", order.share, 32
+    yield "workingGroup", spec.working_group, 60
+    yield "countryGroup", order.country, 20
     yield "jobName", spec.name, 256
     yield "prodUserName", spec.user, 250
     yield "transformation", spec.transformation, 250

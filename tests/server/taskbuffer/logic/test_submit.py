@@ -13,8 +13,9 @@ from pilot.contract.job_wire import from_panda
 from pilot.runtime.signing import is_signed
 from server.lib.ed25519 import SigningFailed, make_keys
 from server.taskbuffer import logic
+from server.taskbuffer.hot.bulk import COPY_FROM
 from server.taskbuffer.hot.handout import hand_out
-from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobParameters, Ready
+from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobParameters, Ready, Waiting
 from tests.server import jobs
 
 
@@ -107,3 +108,36 @@ def test_a_key_that_is_gone_takes_no_job(queue, settings, tmp_path):
     with pytest.raises(SigningFailed, match=r"gone\.pem"):
         jobs.submit()
     assert not Job.objects.exists()
+
+
+def rows_of(number: int) -> list[object]:
+    """Answer all that is written of a new job, but its number and what is made of that."""
+    job = Job.objects.filter(pk=number).values().get()
+    files = JobFile.objects.filter(job=number).order_by("pk").values()
+    events = JobEvent.objects.filter(job=number).values()
+    ready = Ready.objects.filter(job=number).values()
+    found = [job, *files, *events, *ready]
+    left_out = {"id", "job_id"}
+    return [
+        {name: value - number if name == "rank" else value for name, value in row.items() if name not in left_out}
+        for row in found
+    ]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_many_jobs_at_once_are_written_as_one_is(queue, waits):
+    awkward = {"name": "tab\there, back\\slash\nand a line; \\N is not nothing, é is", "waits": waits}
+    (one,), many = jobs.submit(1, **awkward), jobs.submit(COPY_FROM + 5, **awkward)
+    assert many == sorted(many)
+    assert all(rows_of(number) == rows_of(one) for number in many)
+    assert Waiting.objects.count() == (len(many) + 1 if waits else 0)
+    jobs.audit()
+
+
+def test_many_jobs_take_few_statements_and_copies_where_there_is_one(queue):
+    jobs.submit()
+    with CaptureQueriesContext(connection) as statements:
+        jobs.submit(300)
+    words = [each["sql"].split()[0] for each in statements if "SAVEPOINT" not in each["sql"]]
+    assert len(words) < 25
+    assert words.count("COPY") == (5 if connection.vendor == "postgresql" else 0)
