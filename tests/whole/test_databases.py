@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from typing import Any
 
 import pytest
@@ -44,6 +45,7 @@ ERROR = re.compile(r"[\w.]+(Error|Exception|LostRace|IllegalMove|AnsweredBefore)
 AWAY = re.compile(
     r"[\w.]*(OperationalError|InterfaceError|Connection\w+Error|BrokenPipeError|FileNotFoundError: \[Errno 2\] [^:]*$)"
 )
+CAUSES = ("The above exception was the direct cause", "During handling of the above exception")
 LOCKED = re.compile(r"deadlock|lock wait|locked", re.IGNORECASE)
 
 Grief = Callable[[], None]
@@ -151,8 +153,8 @@ class Place:
         log = self.system.home / "services.log"
         lines = [line for server in self.system.servers for line in server.said]
         lines += log.read_text().splitlines() if log.exists() else []
-        named = (line.strip() for line in lines if ERROR.match(line))
-        return sorted({line for line in named if not AWAY.match(line) or LOCKED.search(line)})
+        named = {line.strip() for at, line in enumerate(lines) if ERROR.match(line) and not _is_cause(lines[at:][:9])}
+        return sorted(line for line in named if not AWAY.match(line) or LOCKED.search(line))
 
     def keep_up(self) -> None:
         """Start again what has ended, as an init system does."""
@@ -160,6 +162,12 @@ class Place:
             self.system.restart()
         if self.services is not None and self.services.poll() is not None:
             self.start_services()
+
+
+def _is_cause(lines: Sequence[str]) -> bool:
+    """Say whether an error in a log was followed by another one, which came of it."""
+    behind = (line for line in dropwhile(str.strip, lines) if line.strip())
+    return next(behind, "").startswith(CAUSES)
 
 
 @pytest.fixture(params=["sqlite", *SERVICES])
@@ -201,7 +209,7 @@ def contend(
 
 def wait_for(place: Place, met: Callable[[], bool], what: str) -> None:
     """Keep the place up until something is so."""
-    for _ in ticks(PATIENCE * 3, pause=0.1):
+    for _ in ticks(PATIENCE * 6, pause=0.1):
         place.keep_up()
         if met():
             return
