@@ -136,3 +136,4 @@ class JobOrder(NamedTuple):
     max_attempts: int = 3
     share: str = ""
     waits: bool = False  # True: born ``defined`` and activated later, when its inputs are ready
+    country: str = ""  # its user's, for pilots that are a country's own; no order on the wire names it

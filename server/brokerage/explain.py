@@ -68,7 +68,7 @@ def pilot_explanation(
 
 
 def _told_kind(bucket: Bucket, queued: int, standing: Standing, why_not: str) -> dict[str, Any]:
-    names = ("label", "share", "cores", "memory", "disk", "walltime")
+    names = ("label", "share", "working_group", "country", "cores", "memory", "disk", "walltime")
     said = {name: getattr(bucket, name) for name in names}
     running = standing.running.of(bucket.share) if standing.targets else None
     return {**said, "queued": queued, "running_cores": running, "fits": not why_not, "words": why_not}

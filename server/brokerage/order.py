@@ -23,6 +23,10 @@ class Bucket(Protocol):
     @property
     def share(self) -> str: ...
     @property
+    def working_group(self) -> str: ...
+    @property
+    def country(self) -> str: ...
+    @property
     def cores(self) -> int: ...
     @property
     def memory(self) -> int: ...
@@ -34,7 +38,11 @@ class Bucket(Protocol):
 
 @dataclass(frozen=True)
 class Offer:
-    """What a pilot has. Sizes are bytes, times seconds; ``None`` means that it did not say, and is not tested."""
+    """What a pilot has. Sizes are bytes, times seconds; ``None`` means that it did not say, and is not tested.
+
+    ``group`` is the only working group that it runs jobs of, "" for any; ``countries`` are those that it belongs to:
+    their jobs come first, or are the only ones where it takes no ``other_countries``.
+    """
 
     queue: str
     labels: frozenset[str]
@@ -42,6 +50,9 @@ class Offer:
     memory: float | None = None
     disk: float | None = None
     remaining_time: float | None = None
+    group: str = ""
+    countries: tuple[str, ...] = ()
+    other_countries: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,11 @@ class Ranking:
 NOTHING_KNOWN = Standing()
 
 
+def countries_of(text: str) -> tuple[str, ...]:
+    """Read the countries that a pilot says it belongs to: names with commas or bars between them."""
+    return tuple(name for name in text.replace("|", ",").replace(" ", ",").split(",") if name)
+
+
 def order(buckets: Sequence[Bucket], offer: Offer, standing: Standing = NOTHING_KNOWN) -> Ranking:
     """Sort buckets into those that fit an offer and those that do not, with a reason for each of these."""
     found = tiers(buckets, offer, standing)
@@ -93,8 +109,18 @@ def tiers(buckets: Iterable[Bucket], offer: Offer, standing: Standing = NOTHING_
     """Answer the buckets that fit an offer, share by share: this is asked for every pilot, and gives no reasons.
 
     The share that has least of what is its own comes first; within it the queue's own order decides: the highest
-    priority first, then the oldest job. Where there is no tree of shares, nothing but that order decides.
+    priority first, then the oldest job. Where there is no tree of shares, nothing but that order decides. A pilot of a
+    country has the jobs of its own before all others.
     """
+    if offer.countries and offer.other_countries:
+        own, others = list[Bucket](), list[Bucket]()
+        for bucket in buckets:
+            (own if bucket.country in offer.countries else others).append(bucket)
+        return (*_tiers(own, offer, standing), *_tiers(others, offer, standing))
+    return _tiers(buckets, offer, standing)
+
+
+def _tiers(buckets: Iterable[Bucket], offer: Offer, standing: Standing) -> tuple[Tier, ...]:
     fitting: dict[str, list[int]] = {}
     for bucket in buckets:
         if fits(bucket, offer) and bucket.share not in standing.barred:
@@ -112,6 +138,8 @@ def fits(bucket: Bucket, offer: Offer) -> bool:
         and (offer.memory is None or bucket.memory <= offer.memory)
         and (offer.disk is None or bucket.disk <= offer.disk)
         and (offer.remaining_time is None or bucket.walltime <= offer.remaining_time)
+        and (not offer.group or bucket.working_group == offer.group)
+        and (not offer.countries or offer.other_countries or bucket.country in offer.countries)
     )
 
 
@@ -130,4 +158,14 @@ def why_not(bucket: Bucket, offer: Offer) -> str:
     for name, needed, offered, unit, sign in needs:
         if offered is not None and needed > offered:
             return f"{name}: {needed / unit:.4g}{sign} needed, {offered / unit:.4g}{sign} offered"
+    return _whose(bucket, offer)
+
+
+def _whose(bucket: Bucket, offer: Offer) -> str:
+    if offer.group and bucket.working_group != offer.group:
+        group = bucket.working_group or "no working group"
+        return f"working group: these jobs are of {group}, the pilot takes those of {offer.group} alone"
+    if offer.countries and not offer.other_countries and bucket.country not in offer.countries:
+        country = bucket.country or "no country"
+        return f"country: these jobs are of {country}, the pilot takes those of {', '.join(offer.countries)} alone"
     return ""

@@ -20,7 +20,7 @@ from server.brokerage.choose import Placement, explain_choice, judge_all
 from server.brokerage.explain import explanation, pilot_explanation
 from server.brokerage.facts import at_queue, needs_of
 from server.brokerage.labels import labels_for
-from server.brokerage.order import Offer, Standing, order
+from server.brokerage.order import Offer, Standing, countries_of, order
 from server.brokerage.saved import World
 from server.brokerage.shares import Share, leaf_of, share_of
 from server.brokerage.snapshot import JobNeeds, QueueFacts, Snapshot
@@ -100,6 +100,9 @@ class Wishes:
     memory: int | None = None
     disk: int | None = None
     remaining_time: float | None = None
+    working_group: str = ""
+    country: str = ""
+    other_countries: bool = True
 
 
 def explain_pilot(queue: str, wishes: Wishes | None = None) -> dict[str, Any]:
@@ -111,13 +114,15 @@ def explain_pilot(queue: str, wishes: Wishes | None = None) -> dict[str, Any]:
     facts, wishes = _known_queue(queue), wishes or Wishes()
     labels = labels_for(wishes.label, queue_status=facts.status)
     cores = facts.cores if wishes.cores is None else wishes.cores
-    offer = Offer(queue, labels, cores, wishes.memory, wishes.disk, wishes.remaining_time)
+    whose = (wishes.working_group, countries_of(wishes.country), wishes.other_countries)
+    offer = Offer(queue, labels, cores, wishes.memory, wishes.disk, wishes.remaining_time, *whose)
     buckets = taskbuffer.kinds_of(queue).buckets
     told = pilot_explanation(buckets, offer, standing(), readings.count_queued(queue))
     if facts.status not in ONLINE:
         told["words"] = f"queue {queue} is {facts.status}: its pilots are given nothing; set it online in the admin"
     said = {"label": wishes.label, "labels": sorted(labels), "cores": cores, "memory": wishes.memory}
-    said |= {"disk": wishes.disk, "remaining_time": wishes.remaining_time}
+    said |= {"disk": wishes.disk, "remaining_time": wishes.remaining_time, "working_group": wishes.working_group}
+    said |= {"country": wishes.country, "other_countries": wishes.other_countries}
     waiting = taskbuffer.waiting_for_inputs(queue)
     return {"queue": queue, "status": facts.status, "offer": said, **told, "waiting_for_inputs": waiting}
 
@@ -154,7 +159,12 @@ def prepare(orders: Sequence[JobOrder]) -> list[JobOrder]:
             text = f"jobs[{at}]: prodUserName: user {wanted.spec.user} is banned: {found.banned}"
             raise ContractError(text, field_name="prodUserName")
     placed = _place(orders) if any(not wanted.queue for wanted in orders) else orders
-    return [wanted._replace(share=_share_of(tree, wanted)) for wanted in placed]
+    return [
+        wanted._replace(share=_share_of(tree, wanted), country=users[wanted.spec.user].country)
+        if wanted.spec.user in users
+        else wanted._replace(share=_share_of(tree, wanted))
+        for wanted in placed
+    ]
 
 
 def _place(orders: Sequence[JobOrder]) -> list[JobOrder]:

@@ -16,7 +16,7 @@ from pilot.contract.states import FINAL
 from server.accounts.rules import NotAllowed
 from server.brokerage import queries as brokerage
 from server.brokerage.labels import labels_for
-from server.brokerage.order import Offer, tiers
+from server.brokerage.order import Offer, countries_of, tiers
 from server.credentials.logic import secrets
 from server.lib.logs import about
 from server.lib.remembered import Remembered
@@ -152,4 +152,7 @@ def offer_of(request: WorkRequest, queue: QueueData) -> Offer:
         memory=None if request.memory is None else request.memory * PANDA_MB,
         disk=None if request.disk is None else request.disk * PANDA_MB,
         remaining_time=request.remaining_time,
+        group=request.working_group,
+        countries=countries_of(request.country_group) if request.country_group else (),
+        other_countries=request.allow_other_country is not False,
     )

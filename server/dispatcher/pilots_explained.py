@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from pilot.contract.codec import INTEGER, NUMBER, TEXT, ContractError
+from pilot.contract.codec import INTEGER, NUMBER, TEXT, TRUTH, ContractError
 from pilot.contract.job import PANDA_MB
 from server.accounts.identity import Identity
 from server.accounts.rules import READERS
@@ -21,6 +21,9 @@ _TAKES = (
     Argument("memory", INTEGER, "Its memory in MB; not looked at when left out.", None),
     Argument("disk", INTEGER, "Its disk space in MB; not looked at when left out.", None),
     Argument("remaining_time", NUMBER, "Seconds that it has left; not looked at when left out.", None),
+    Argument("working_group", TEXT, "The only working group that it runs jobs of.", ""),
+    Argument("country", TEXT, "Its countries, with commas between them: their jobs come first.", ""),
+    Argument("other_countries", TRUTH, "Whether it runs jobs of others, too.", True),
 )
 
 
@@ -34,9 +37,10 @@ def explain(
     memory: int | None,
     disk: int | None,
     remaining_time: float | None,
+    **whose: Any,
 ) -> Any:
     """Answer which kinds of queued jobs a pilot of a queue is given, in their order, and why it is given no others."""
-    wishes = brokerage.Wishes(label, cores, _bytes(memory), _bytes(disk), remaining_time)
+    wishes = brokerage.Wishes(label, cores, _bytes(memory), _bytes(disk), remaining_time, **whose)
     try:
         return brokerage.explain_pilot(queue, wishes)
     except LookupError as unknown:

@@ -43,6 +43,8 @@ class Bucket(models.Model):
     queue = models.CharField(max_length=60)
     label = models.CharField(max_length=20)
     share = models.CharField(max_length=32, default="", blank=True)
+    working_group = models.CharField(max_length=60, default="", blank=True)
+    country = models.CharField(max_length=20, default="", blank=True, help_text="The user's.")
     cores = models.PositiveIntegerField()
     memory = models.BigIntegerField(help_text="Bytes; 0 when nobody said.")
     walltime = models.BigIntegerField(help_text="Seconds; 0 when nobody said.")
@@ -51,7 +53,11 @@ class Bucket(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=("queue", "label", "share", "cores", "memory", "walltime", "disk"), name="bucket_once"
+                fields=(
+                    *("queue", "label", "share", "working_group", "country"),
+                    *("cores", "memory", "walltime", "disk"),
+                ),
+                name="bucket_once",
             ),
         )
 

@@ -48,6 +48,8 @@ class Kind:
     memory: int = 0
     walltime: int = 0
     disk: int = 0
+    working_group: str = ""
+    country: str = ""
 
 
 STANDING = Standing(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.brokerage.order import Offer, Standing, Tier, fits, order, why_not
+from server.brokerage.order import Offer, Standing, Tier, countries_of, fits, order, why_not
 from server.brokerage.shares import Running
 
 GB = 10**9
@@ -24,6 +24,8 @@ class Kind:
     walltime: int = 3600
     disk: int = 10 * GB
     share: str = ""
+    working_group: str = ""
+    country: str = ""
 
 
 OFFER = Offer("Q", frozenset({"managed", "test"}), cores=8, memory=8 * GB, disk=20 * GB, remaining_time=7200)
@@ -43,10 +45,39 @@ def test_what_fits_exactly_fits():
         ({"memory": 2 * GB}, "memory: 4 GB needed, 2 GB offered"),
         ({"disk": 1.5 * GB}, "disk: 10 GB needed, 1.5 GB offered"),
         ({"remaining_time": 600}, "walltime: 3600 s needed, 600 s offered"),
+        (
+            {"group": "exotic"},
+            "working group: these jobs are of no working group, the pilot takes those of exotic alone",
+        ),
+        (
+            {"countries": ("cz", "de"), "other_countries": False},
+            "country: these jobs are of no country, the pilot takes those of cz, de alone",
+        ),
     ],
 )
 def test_each_refusal_says_what_is_needed_and_what_was_offered(change, reason):
     assert why_not(Kind(), replace(OFFER, **change)) == reason
+
+
+def test_a_groups_pilot_has_jobs_of_that_group_alone():
+    kinds = [Kind(1, working_group="exotic"), Kind(2, working_group="drell-yan"), Kind(3)]
+    assert order(kinds, replace(OFFER, group="exotic")).fitting == (1,)
+    assert set(order(kinds, OFFER).fitting) == {1, 2, 3}
+
+
+def test_a_countrys_pilot_has_its_own_jobs_first_whatever_the_shares_say_or_no_others():
+    standing = Standing(Running({"MC": 100}), {"MC": 0.5, "Data": 0.5})
+    kinds = [Kind(1, share="Data", country="it"), Kind(2, share="MC", country="cz"), Kind(3, share="Data"), Kind(4)]
+    first = replace(OFFER, countries=("cz",))
+    assert [tier.buckets for tier in order(kinds, first, standing).tiers] == [(2,), (1, 3), (4,)]
+    assert order(kinds, replace(first, other_countries=False), standing).fitting == (2,)
+
+
+@pytest.mark.parametrize(
+    ("text", "countries"), [("", ()), ("cz", ("cz",)), ("cz,de", ("cz", "de")), ("cz | de", ("cz", "de"))]
+)
+def test_the_countries_of_a_pilot_are_read_from_its_words(text, countries):
+    assert countries_of(text) == countries
 
 
 @pytest.mark.parametrize("field", ["cores", "memory", "disk", "remaining_time"])

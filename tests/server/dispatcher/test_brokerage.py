@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from pilot.contract import routes
 from pilot.contract.codec import Dialect, encode
 from pilot.contract.messages import WorkRequest
 from pilot.contract.order import order_to_wire
@@ -141,6 +142,25 @@ def test_the_same_request_again_is_given_the_same_though_shares_have_turned(queu
     first = pilot.v1(ACQUIRE, work, **named)["data"]["jobs"]
     again = pilot.v1(ACQUIRE, work, **named)["data"]["jobs"]
     assert [job["PandaID"] for job in again] == [job["PandaID"] for job in first]
+
+
+def legacy_given(pilot, **wishes):
+    """Ask for work in the older dialect, which alone knows groups and countries; answer the user of the job."""
+    found = pilot.packed(routes.GET_JOB, encode(WorkRequest("LOCAL", label="unified", **wishes), Dialect.LEGACY))
+    return Job.objects.get(pk=found["jobs"][0]["PandaID"]).user if found["StatusCode"] == 0 else None
+
+
+def test_pilots_of_a_group_or_a_country_are_given_the_jobs_of_these(queue, manager, pilot):
+    UserLimits.objects.create(name="ada", country="cz")
+    submitted(manager, 1, user="bob", priority=50)
+    submitted(manager, 2, user="ada")
+    submitted(manager, 1, user="eve", working_group="exotic")
+    assert legacy_given(pilot, working_group="exotic") == "eve"
+    assert legacy_given(pilot, working_group="exotic") is None
+    assert legacy_given(pilot, country_group="it", allow_other_country=False) is None
+    assert legacy_given(pilot, country_group="cz") == "ada"
+    assert legacy_given(pilot, country_group="de,cz", allow_other_country=False) == "ada"
+    assert legacy_given(pilot, country_group="cz") == "bob"
 
 
 def test_a_share_that_was_asked_for_is_kept(queue, manager):

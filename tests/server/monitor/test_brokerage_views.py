@@ -86,6 +86,9 @@ def test_programs_ask_for_a_pilot_with_what_it_has(client, job, production_token
     assert told["words"].endswith("it may have none of them: see the words of each kind")
     assert [kind["words"] for kind in told["kinds"]] == ["memory: 2 GB needed, 1.049 GB offered"]
     assert ask("queue=LOCAL&label=user")["data"]["kinds"][0]["words"].startswith("label: these jobs are managed")
+    assert ask("queue=LOCAL&working_group=exotic")["data"]["kinds"][0]["words"].startswith("working group: these jobs")
+    of_country = ask("queue=LOCAL&country=cz&other_countries=false")["data"]
+    assert of_country["kinds"][0]["words"].startswith("country: these jobs are of no country")
     define_queue({"nickname": "SMALL", "status": "offline"})
     readings.forget()
     assert ask("queue=SMALL")["data"]["words"].startswith("queue SMALL is offline: its pilots are given nothing")
