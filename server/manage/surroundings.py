@@ -19,6 +19,7 @@ from django.core.checks import Warning as Caution
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from server.credentials import checks as credentials
 from server.lib.database import unfit
 
 #: Bytes that the home's disk should have free: SQLite's log alone may take this much in a busy hour.
@@ -37,7 +38,14 @@ _UNSYNCHRONISED = 5
 
 def look(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """Look at everything; what cannot be looked at is a finding, too."""
-    return [*_home(settings.HOME), *_database(), *_clock(), *_broker(settings.ENVIRONMENT.broker), *_address()]
+    return [
+        *_home(settings.HOME),
+        *_database(),
+        *_clock(),
+        *_broker(settings.ENVIRONMENT.broker),
+        *_address(),
+        *credentials.look(),
+    ]
 
 
 def _home(folder: Path) -> Iterator[CheckMessage]:
