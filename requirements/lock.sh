@@ -32,3 +32,7 @@ resolve 3.11 test.txt requirements/build.in --all-extras --constraints requireme
 "$tools/venv/bin/uv" pip compile requirements/panda-client.in \
     --quiet --no-config --no-header --no-annotate --no-python-downloads --generate-hashes --upgrade \
     --python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file requirements/panda-client.txt
+# PanDA's pilot, which needs nothing beside it.
+"$tools/venv/bin/uv" pip compile requirements/panda-pilot.in \
+    --quiet --no-config --no-header --no-annotate --no-python-downloads --generate-hashes --upgrade \
+    --python-version 3.11 --python-platform x86_64-manylinux_2_28 --output-file requirements/panda-pilot.txt
