@@ -13,7 +13,7 @@ from client.actions import answer, connect
 from client.errors import ClientError
 from client.show import state, table
 
-_OFFERED = ("label", "cores", "memory", "disk", "remaining_time")
+_OFFERED = ("label", "cores", "memory", "disk", "remaining_time", "working_group", "country", "other_countries")
 
 
 def add_command(commands: Any, common: ArgumentParser) -> None:
@@ -27,6 +27,10 @@ def add_command(commands: Any, common: ArgumentParser) -> None:
     why.add_argument("--memory", type=int, help="the pilot's memory in MB")
     why.add_argument("--disk", type=int, help="the pilot's disk space in MB")
     why.add_argument("--remaining-time", type=float, help="seconds that the pilot has left")
+    why.add_argument("--working-group", help="the only working group whose jobs the pilot runs")
+    why.add_argument("--country", help="the pilot's countries, with commas between them: their jobs come first")
+    why.add_argument("--no-other-country", dest="other_countries", action="store_const", const="false",
+                     help="the pilot runs no jobs of other countries")  # fmt: skip
     why.set_defaults(action=explain)
 
 
@@ -55,12 +59,12 @@ def pilot_explained(found: Mapping[str, Any]) -> RenderableType:
     offer = found["offer"]
     head = Text(f"a pilot of {found['queue']} ({found['status']}) with {offer['cores']} cores, that asks for ")
     head.append(f"{', '.join(offer['labels'])}: {found['words']}")
-    kinds = table("share", "label", ">cores", ">memory", ">disk", ">seconds", ">queued", "outcome")
+    kinds = table("share", "label", "group", "country", ">cores", ">memory", ">disk", ">seconds", ">queued", "outcome")
     for kind in found["kinds"]:
         outcome = Text("fits", style="green") if kind["fits"] else Text(kind["words"], style="red")
         sizes = [f"{kind[name] / 1e9:.4g} GB" for name in ("memory", "disk")]
         kinds.add_row(
-            kind["share"] or "none", kind["label"], str(kind["cores"]), *sizes,
+            kind["share"] or "none", kind["label"], kind["working_group"], kind["country"], str(kind["cores"]), *sizes,
             str(kind["walltime"]), str(kind["queued"]), outcome,
         )  # fmt: skip
     parts: list[RenderableType] = [head]

@@ -55,7 +55,17 @@ def test_why_there_is_none_is_told():
     assert "no queue takes it" in shown(SMALL, choice="", words="no queue takes it")
 
 
-KIND = {"share": "", "label": "user", "cores": 8, "memory": 2e9, "disk": 0, "walltime": 60, "queued": 3}
+KIND = {
+    "share": "",
+    "label": "user",
+    "working_group": "exotic",
+    "country": "cz",
+    "cores": 8,
+    "memory": 2e9,
+    "disk": 0,
+    "walltime": 60,
+    "queued": 3,
+}
 
 
 def pilot_shown(*kinds, waiting=0, words="it is given a job"):
@@ -73,6 +83,7 @@ def test_a_pilots_jobs_are_shown_with_why_it_gets_none():
     text = pilot_shown({**KIND, "fits": False, "words": "cores: 8 needed, 4 offered"}, waiting=7)
     assert "a pilot of Q (online) with 4 cores, that asks for user: it is given a job" in text
     assert "2 GB" in text
+    assert "exotic" in text
     assert "cores: 8 needed, 4 offered" in text
     assert "7 jobs of the queue wait for their inputs" in text
     assert "share" not in pilot_shown(words="no job is queued for it")
