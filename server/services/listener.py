@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -84,7 +85,12 @@ class Listener:
     def stop(self) -> None:
         """End soon; safe to call from a signal handler."""
         self._stopping = True
-        door = os.open(pipe(), os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            door = os.open(pipe(), os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as wrong:
+            if wrong.errno != errno.ENXIO:  # nobody listens there: it has ended by itself
+                raise
+            return
         os.write(door, b"\n")
         os.close(door)
 

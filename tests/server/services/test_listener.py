@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from server.services.listener import Wishes, _open_pipe
+from server.services.listener import Listener, Wishes, _open_pipe
 from server.services.wake import pipe
 
 
@@ -45,3 +47,9 @@ def test_a_file_in_the_place_of_the_pipe_is_named(settings, tmp_path):
     pipe().touch()
     with pytest.raises(FileExistsError, match=r"services\.wake is not a pipe"):
         _open_pipe()
+
+
+def test_a_listener_that_has_ended_by_itself_may_be_stopped(settings, tmp_path):
+    settings.HOME = tmp_path
+    os.mkfifo(pipe())
+    Listener().stop()
