@@ -117,9 +117,11 @@ def task(found: Mapping[str, Any]) -> RenderableType:
     facts.add_row("task", Text(str(found["name"]), style="bold"))
     facts.add_row("status", state(found["status"]))
     facts.add_row("type", state(found["type"]))
-    facts.add_row(
-        "production", f"{found['production']} {found['year']} {found['period']} slot {found['slot']}, {found['soft']}"
-    )
+    if found["production"]:  # a user's task is of none
+        where = f"{found['year']} {found['period']} slot {found['slot']}, {found['soft']}"
+        facts.add_row("production", f"{found['production']} {where}")
+    else:
+        facts.add_row("owner", Text(str(found["owner"])))
     facts.add_row("events", f"{_events(events)} done, {events['merged']} merged")
     parts: list[RenderableType] = [facts, Text(), bars(found["steps"])]
     if found["matrix"]:

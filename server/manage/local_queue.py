@@ -14,9 +14,10 @@ from server.pandaconfig import logic
 _ACTIVITIES = ("read_lan", "write_lan", "pr", "pw", "pl")
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 
-#: A pilot takes jobs for so many minutes and ends as soon as there is none: the next one starts in no time.
+#: A pilot takes jobs for so many minutes and ends as soon as there is none: the next one starts in no time. It takes
+#: jobs of productions and of users alike.
 _TIME_FLOOR = 30
-_PILOT_OPTIONS = ("--pilot-user", "compass", "--getjobrequests", "1")
+_PILOT_OPTIONS = ("--pilot-user", "compass", "--joblabel", "unified", "--getjobrequests", "1")
 #: Reports in the time after which the server takes a silent pilot for lost.
 _HEARTBEATS = 6
 

@@ -65,6 +65,14 @@ def test_a_task_shows_the_jobs_behind_its_latest_moves():
     ]
 
 
+def test_a_users_task_is_of_no_production_but_of_its_owner():
+    said = text_of(show.task(task(production="", type="user_analysis", year=0, period="", soft="", owner="alice")))
+    assert "owner" in said
+    assert "alice" in said
+    assert "slot" not in said
+    assert "slot" in text_of(show.task(task()))
+
+
 def test_a_move_of_the_task_itself_has_no_job():
     paused = {**MOVE, "what": "", "job": None, "before": "running", "after": "paused", "words": "lunch"}
     assert "the task running paused lunch" in " ".join(text_of(show.task(task(events_log=[paused]))).split())
