@@ -13,11 +13,13 @@ _OLD_KEY = ("-newkey", "rsa:2048", "-nodes")  # the kind that Globus can delegat
 class Authority:
     """``file`` is its own certificate. Everything it makes is PEM, in ``folder``, and good for a day."""
 
-    def __init__(self, folder: Path, name: str = "tests") -> None:
+    def __init__(self, folder: Path, name: str = "tests", *, delegates: bool = False) -> None:
+        """``delegates``: its key is of the kind that programs of the grid know, too."""
         self.name, self.folder, self.file, self._key = name, folder, folder / "ca.pem", folder / "ca.key"
         folder.mkdir(parents=True)
         own = ("-days", "1", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # which Python 3.13 wants to see
-        _openssl("req", "-x509", *_KEY, *own, "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.file)
+        kind = _OLD_KEY if delegates else _KEY
+        _openssl("req", "-x509", *kind, *own, "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.file)
 
     def issue(self, name: str, *, delegates: bool = False) -> Path:
         """Answer a file with a certificate for a host, or a person, and its key; a host's is good for 127.0.0.1 too.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -92,14 +93,17 @@ Listen 127.0.0.1:{port}
 class Front:
     """A web server on ``port``; ``authority`` issues the certificates that it takes."""
 
-    def __init__(self, kind: str, programs: Path, folder: Path, daemons: Daemons) -> None:
+    def __init__(self, kind: str, programs: Path, folder: Path, daemons: Daemons, *, delegates: bool) -> None:
         self.kind, self.folder, self._programs, self._daemons = kind, folder, programs, daemons
         (self.port,) = free_ports(1)
-        self.authority = Authority(folder / "authority")
+        self.authority = Authority(folder / "authority", delegates=delegates)
         self.host = self.authority.issue("localhost")
 
-    def start(self, backend: int | Path, secret: str) -> None:
-        """Start it in front of a server of ours, at a port or a Unix socket, and wait until it listens."""
+    def start(self, backend: int | Path, secret: str, grid: Path | None = None) -> None:
+        """Start it in front of a server of ours, at a port or a Unix socket, and wait until it listens.
+
+        ``grid``: it sees this folder's content below /etc, where GridSite looks for ``grid-security``; root only.
+        """
         socket = f"http://unix:{backend}:" if self.kind == "nginx" else f"unix:{backend}|http://localhost"
         said = {
             "folder": self.folder, "port": self.port, "host": self.host, "authority": self.authority.file,
@@ -116,8 +120,20 @@ class Front:
             modules = "\n".join(f"LoadModule {name}_module {folder}/mod_{name}.so" for name in MODULES)
             configuration.write_text(APACHE.format(user=user, modules=modules, **said))
             argv = [str(programs / "apache2"), "-f", str(configuration), "-DFOREGROUND"]
+        if grid is not None:
+            argv = seeing(grid, argv)
         self._daemons.start(self.kind, argv, {})
         self._daemons.wait(self._listens, PATIENCE, f"{self.kind} does not listen")
+
+    def attributes(self, person: Path, issuer: Path, folder: Path, *fqans: str) -> Path:
+        """Answer a proxy of somebody with VOMS attributes of the VO ``tests``, as an issuer has signed them."""
+        proxy = self.folder / f"{person.stem}-{issuer.parent.name}-{issuer.stem}-{len(fqans)}.pem"
+        said = [word for fqan in fqans for word in ("-fqan", fqan)]
+        files = ["-cert", person, "-key", person, "-hostcert", issuer, "-hostkey", issuer, "-certdir", folder]
+        argv = [self._programs / "usr/bin/voms-proxy-fake", "-rfc", "-bits", "2048", "-hours", "1", *files, *said]
+        argv += ["-voms", "tests", "-uri", "voms.test:15000", "-out", proxy]
+        subprocess.run([str(word) for word in argv], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+        return proxy
 
     def _listens(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5.0):
@@ -125,15 +141,21 @@ class Front:
         return False
 
 
+def seeing(grid: Path, argv: list[str]) -> list[str]:
+    """Answer a command that runs another one, which sees a folder's content below /etc beside what is there."""
+    mount = f'mount -t overlay overlay -o lowerdir="{grid}":/etc /etc && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", mount, "sh", *argv]
+
+
 @contextmanager
-def running(kind: str) -> Iterator[Front]:
-    """Have nginx or Apache for a while; it is started by who asks."""
+def running(kind: str, *, delegates: bool = False) -> Iterator[Front]:
+    """Have nginx or Apache for a while; it is started by who asks. ``delegates`` is said to its authority."""
     programs = install("fronts")
     folder = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
     folder.chmod(0o755)
     daemons = Daemons(folder)
     try:
-        yield Front(kind, programs, folder, daemons)
+        yield Front(kind, programs, folder, daemons, delegates=delegates)
     except TimeoutError as wrong:
         missing(kind, str(wrong))
     finally:

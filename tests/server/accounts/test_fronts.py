@@ -7,6 +7,7 @@ import os
 import shutil
 import ssl
 import stat
+import subprocess
 import tempfile
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -134,17 +135,13 @@ def test_whoever_reaches_the_server_itself_does_not_get_in_by_headers(server):
 
 
 @pytest.fixture(scope="module")
-def behind_socket(tmp_path_factory):
+def behind_socket(server):
     folder = Path(tempfile.mkdtemp(prefix="socket-"))  # short: a socket's path has 107 characters at most
     if not os.geteuid():  # fronts are started as nobody then, Apache at least
         shutil.chown(folder, group="nogroup")
         folder.chmod(0o2750)
-    home, socket = tmp_path_factory.mktemp("socket") / "home", folder / "server.sock"
-    more = {"COMPASS_SERVER_SOCKET": str(socket)}
-    assert command(home, "init", **more).returncode == 0
-    made = command(home, "token", "create", "alices", "--role", "reader", "--certificate", "/CN=alice", **more)
-    assert made.returncode == 0, made.stderr
-    server = Server(home, 0, workers=1, **more)
+    socket = folder / "server.sock"
+    server = Server(server.home, 0, workers=1, COMPASS_SERVER_SOCKET=str(socket))
     yield server, socket
     assert server.end() == 0
     assert not socket.exists()
@@ -174,3 +171,35 @@ def test_no_second_server_listens_at_a_socket(behind_socket):
     second = command(server.home, "serve", COMPASS_SERVER_SOCKET=str(socket))
     assert f"cannot listen on unix:{socket}: a server listens there already" in second.stderr
     assert second.returncode == 1
+
+
+@pytest.fixture(scope="module")
+def grid(server, tmp_path_factory):
+    """Apache that looks for authorities and VOMS servers in a folder of the test's, and that folder."""
+    if os.geteuid() or subprocess.run(fronts.seeing(tmp_path_factory.mktemp("etc"), ["true"]), check=False).returncode:
+        pytest.skip("not tested: GridSite looks below /etc/grid-security, and nothing can be put there for it alone")
+    with fronts.running("apache", delegates=True) as front:
+        folder = front.folder / "etc" / "grid-security"
+        shutil.copytree(front.authority.hashed(), folder / "certificates")
+        (folder / "vomsdir" / "tests").mkdir(parents=True)
+        (folder / "vomsdir" / "tests" / "voms.lsc").write_text("/CN=voms\n/CN=tests\n")
+        front.start(server.port, SECRET, folder.parent)
+        yield front, folder
+
+
+def test_verified_attributes_of_voms_mean_a_role(grid):
+    front, folder = grid
+    bob, voms = (front.authority.issue(name, delegates=True) for name in ("bob", "voms"))
+    proxy = front.attributes(
+        bob, voms, folder / "certificates", "/tests/Role=admin/Capability=NULL", "/tests/Role=NULL"
+    )
+    assert ask(front, proxy) == (200, "/CN=bob")
+
+
+def test_attributes_that_do_not_suffice_or_were_signed_by_somebody_else_mean_nothing(grid, tmp_path):
+    front, folder = grid
+    bob, voms = (front.authority.issue(name, delegates=True) for name in ("bob", "voms"))
+    forged = Authority(tmp_path / "another", delegates=True).issue("voms", delegates=True)  # of the same name
+    for issuer, fqan in ((voms, "/tests"), (forged, "/tests/Role=admin"), (bob, "/tests/Role=admin")):
+        status, words = ask(front, front.attributes(bob, issuer, folder / "certificates", fqan))
+        assert (status, "the certificate /CN=bob is not known here" in words) == (403, True), words
