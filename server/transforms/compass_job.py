@@ -127,6 +127,8 @@ def started(pilot: Path, here: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
     # The server has signed what it handed to the pilot above, and that one does not look.
     kept["COMPASS_PILOT__VERIFY__SIGNATURES"] = "never"
+    # It waits ten seconds after its first signal before it kills.
+    kept["COMPASS_PILOT__STOP__WITHIN"] = "8"
     inner: subprocess.Popen[bytes] | None = None
     caught: list[int] = []
 

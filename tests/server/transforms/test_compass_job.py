@@ -142,13 +142,14 @@ def test_a_bundle_comes_from_an_address_and_one_that_does_not_come_is_named(here
     assert (gone.returncode, f"{address}/other.pyz: cannot be fetched" in gone.stderr) == (1, True)
 
 
-def test_a_job_that_is_told_to_end_ends_its_payload(here, bundle):
+@pytest.mark.parametrize("tell", [os.kill, os.killpg], ids=["alone", "with its group"])
+def test_a_job_that_is_told_to_end_ends_its_payload(here, bundle, tell):
     words = argv(bundle, "echo begun > begun; exec sleep 300", files=False)
     started = subprocess.Popen(words, cwd=here, stderr=subprocess.PIPE, text=True, start_new_session=True)
     wait = threading.Event().wait
     try:
         assert any(list(here.glob("compass/*/*/begun")) or wait(0.05) for _ in range(1200))
-        started.send_signal(signal.SIGTERM)
+        tell(started.pid, signal.SIGTERM)
         _, said = started.communicate(timeout=PATIENCE)
     finally:
         if started.poll() is None:

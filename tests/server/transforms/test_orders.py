@@ -135,6 +135,14 @@ def test_a_stock_pilot_is_handed_the_program_and_one_of_ours_the_job(client, pil
     assert (ours["transformation"], from_panda(ours).arguments) == ("true", ("a b",))
 
 
+@pytest.mark.usefixtures("stock_queue")
+def test_a_stock_pilot_of_the_newer_dialect_is_handed_the_program_too(client, pilot_token):
+    jobs.submit()
+    asks = {"site_name": "LOCAL", "prod_source_label": "managed", "n_jobs": 1}
+    (job,) = Peer(client, pilot_token).v1("/api/v1/pilot/acquire_jobs", asks)["data"]["jobs"]
+    assert job["transformation"] == ADDRESS
+
+
 def test_no_job_is_given_away_when_the_queue_cannot_mean_what_it_says(client, queue, pilot_token):
     define_queue({"nickname": "LOCAL", "status": "online", "params": {KEY: {"transfrom": ADDRESS}}})
     (job,) = jobs.submit()
