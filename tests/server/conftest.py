@@ -52,13 +52,26 @@ def _no_database_without_asking(django_db_blocker):
 def _nothing_remembered():
     """Each test begins as a fresh worker process does."""
     from server.accounts.identity import BY_ATTRIBUTES, BY_LOGIN, IDENTITIES, WEB_TOKENS
-    from server.accounts.rules import RATES
+    from server.accounts.passwords import FAILURES
+    from server.accounts.rules import RATES, STRANGERS
     from server.brokerage import readings
     from server.dispatcher.logic import KINDS, QUEUES
     from server.taskbuffer.again import RULES
     from server.taskbuffer.hot.places import PLACES
 
-    for memory in (IDENTITIES, BY_ATTRIBUTES, BY_LOGIN, WEB_TOKENS, RATES, KINDS, QUEUES, RULES, PLACES):
+    for memory in (
+        IDENTITIES,
+        BY_ATTRIBUTES,
+        BY_LOGIN,
+        WEB_TOKENS,
+        RATES,
+        STRANGERS,
+        FAILURES,
+        KINDS,
+        QUEUES,
+        RULES,
+        PLACES,
+    ):
         memory.forget()
     readings.forget()
 
