@@ -74,7 +74,8 @@ def _move_what_can_be(
         return _move(job_ids, before, upto)
     except UNWRITABLE as wrong:
         # The database may have hung up: whoever cannot reach it any more ends here.
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
         connection.ensure_connection()
         if len(job_ids) == 1:
             stuck[job_ids[0]] = f"{type(wrong).__name__}: {wrong}"[:500]

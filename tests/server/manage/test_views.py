@@ -32,6 +32,8 @@ def test_it_is_ready_when_the_tables_are_those_of_the_program(client, db):
 
 
 def test_it_is_not_ready_while_a_migration_is_missing(client, db):
+    if "django_migrations" not in connection.introspection.table_names():
+        pytest.skip("not tested on this database: it was made without migrations")
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'accounts' AND name NOT LIKE '0001%%'")
     answer = client.get("/readyz")

@@ -115,7 +115,7 @@ def test_a_job_that_somebody_has_still_to_look_at_stays(queue, readers):
 def test_the_productions_and_the_data_service_are_asked(db):
     from django.apps import apps
 
-    for label in ("production", "dataservice"):
+    for label in ("production", "dataservice", "accounting"):
         apps.get_app_config(label).ready()
     assert set(followers._POSITIONS) == {"accounting.fold", "production.collect", "dataservice.sweep"}
     assert followers.read_by_all() == 0
@@ -179,6 +179,8 @@ def test_a_database_that_is_gone_ends_the_turn_at_once(queue, monkeypatch, caplo
         raise OperationalError("no database")
 
     class Gone:
+        in_atomic_block = False
+
         close_if_unusable_or_obsolete, ensure_connection = (lambda self: None), gone
 
     monkeypatch.setattr(archive, "_move", gone)
