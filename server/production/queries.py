@@ -296,7 +296,7 @@ def outputs_of(task: Task, *, merged_only: bool = False, most: int = 200) -> lis
     outputs = Output.objects.filter(task=task).exclude(kind=OutputKind.LOG).select_related("run")
     if merged_only:
         outputs = outputs.filter(kind__in=merged)
-    return list(outputs.order_by("chunk_id", "run__number", "kind", "lfn")[:most])
+    return list(outputs.order_by(F("chunk_id").asc(nulls_first=True), "run__number", "kind", "lfn")[:most])
 
 
 def output_json(output: Output) -> dict[str, Any]:

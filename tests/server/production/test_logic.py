@@ -195,9 +195,10 @@ def test_what_needed_a_person_gets_a_new_round_on_demand(tasks, pilot):
     pilot.spoil = lambda job: failed(payload_error=1243) if job.processing_type == "merge-mdst" else {}
     work(pilot)
     assert MergeGroup.objects.filter(state="manual_check").count() == 2
-    inputs = list(MergeGroup.objects.order_by("id").values_list("pk", "inputs__output"))
+    inputs = list(MergeGroup.objects.order_by("id", "inputs__output").values_list("pk", "inputs__output"))
     pilot.spoil = lambda job: {}
     logic.move_task("mc2016_reco", "resend_manual_check", by="manager")
     work(pilot)
     assert reload(tasks[1]).state == "done"
-    assert list(MergeGroup.objects.filter(kind="mdst").order_by("id").values_list("pk", "inputs__output")) == inputs
+    again = MergeGroup.objects.filter(kind="mdst").order_by("id", "inputs__output")
+    assert list(again.values_list("pk", "inputs__output")) == inputs
