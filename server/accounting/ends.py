@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db.models import Count, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import BigIntegerField, Count, Sum, Value
+from django.db.models.functions import Coalesce, Least
 
 from pilot.contract.codec import ContractError, Dialect, decode
 from pilot.contract.job import Role
@@ -30,6 +30,10 @@ _CAUSES = (
     (Source.DISPATCHER, "dispatcher_error"),
     (Source.EXIT, "exit_status"),
 )
+
+#: No single try has more: anything may be ordered and reported, and sums of it must fit their columns.
+_MOST = 10**13
+_LARGEST_CODE = 2**31 - 1
 
 _MOVE = ("pk", "job_id", "attempt", "before", "after", "at")
 
@@ -85,8 +89,10 @@ def facts_of(job_ids: Collection[int]) -> dict[int, Facts]:
     jobs = Job.objects.filter(pk__in=job_ids).select_related("bucket").order_by()
     groups = dict(JobParameters.objects.filter(pk__in=job_ids).values_list("pk", "panda"))
     inputs = JobFile.objects.filter(job__in=job_ids, role=Role.INPUT.value).order_by().values_list("job")
-    counted = inputs.annotate(n=Count("*"), size=Coalesce(Sum("size"), 0))
-    reads = {job: (n, int(size)) for job, n, size in counted}
+    # What is asked for may be as wrong as what is reported: no database adds up two of the largest numbers.
+    bounded = Least(Coalesce("size", 0), Value(_MOST, BigIntegerField()))
+    counted = inputs.annotate(n=Count("*"), bytes=Sum(bounded))
+    reads = {job: (n, min(int(size), _MOST)) for job, n, size in counted}
     tries: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in Attempt.objects.filter(job__in=job_ids).order_by():
         tries[attempt.job_id].append(attempt)
@@ -100,7 +106,7 @@ def facts_in(archived: Archived) -> Facts:
     """Answer what is known of an archived job."""
     parameters = archived.rows("parameters", JobParameters)
     inputs = [file for file in archived.rows("files", JobFile) if file.role == Role.INPUT.value]
-    reads = (len(inputs), sum(file.size or 0 for file in inputs))
+    reads = (len(inputs), _at_least_0(sum(_at_least_0(file.size) for file in inputs)))
     panda = parameters[0].panda if parameters else "{}"
     return _facts(archived.job, panda, reads, archived.rows("attempts", Attempt), archived.reports)
 
@@ -141,7 +147,7 @@ def _try(attempt: Attempt, report: str) -> Try:
         cause=_cause_of(attempt),
         cpu=_at_least_0(told.cpu_time if told else None),
         outputs=len(files),
-        output_bytes=sum(_at_least_0(file.size) for file in files),
+        output_bytes=_at_least_0(sum(_at_least_0(file.size) for file in files)),
     )
 
 
@@ -153,11 +159,6 @@ def _told(report: str) -> JobUpdate | None:
         return decode(JobUpdate, said, Dialect.V1)
     except (ContractError, orjson.JSONDecodeError):  # written by a release with other bounds: it must not stop the rest
         return None
-
-
-#: No single try has more: a pilot may report anything, and sums of it must fit their columns.
-_MOST = 10**13
-_LARGEST_CODE = 2**31 - 1
 
 
 def _at_least_0(value: int | None) -> int:

@@ -7,10 +7,12 @@ from datetime import date, timedelta
 import pytest
 from django.db import DatabaseError, connection
 
+from pilot.contract.job import FileSpec, Role
 from pilot.contract.server_codes import TaskBufferCode
 from pilot.contract.states import JobState
 from server.accounting import logic, queries
 from server.accounting.models import Bookmark, Failure, Usage
+from server.accounting.rebuild import rebuild
 from server.taskbuffer import followers
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.logic import archive, reset
@@ -179,6 +181,16 @@ def test_a_pilot_that_reports_nonsense_does_not_stop_the_rest(queue):
     run(submit(), "finished", hours=-5, cpu_time=-5)
     fold_all()
     assert [(row["attempts"], row["cpu_seconds"], row["good_core_seconds"]) for row in sums()] == [(2, 10**13, 14400)]
+
+
+def test_inputs_of_any_size_do_not_stop_the_rest(queue):
+    largest = [FileSpec(name, Role.INPUT, dataset="raw", size=2**63 - 1) for name in ("a.raw", "b.raw")]
+    run(submit(inputs=(*largest, FileSpec("c.raw", Role.INPUT, dataset="raw"))), "finished")
+    fold_all()
+    before = everything()
+    assert [(row["input_files"], row["input_bytes"]) for row in sums()] == [(3, 10**13)]
+    assert rebuild(NOW.date(), NOW.date()) == 1
+    assert everything() == before
 
 
 def test_batches_add_up(queue, monkeypatch):
