@@ -100,7 +100,7 @@ def _loads(_: None) -> Part[Load]:
 def _queued() -> tuple[Counter[str], dict[str, float]]:
     """Count the queued jobs of each queue, and answer since when its oldest job is queued that may be given out."""
     rows = Ready.objects.order_by().values_list("bucket__queue")
-    free = Min("pk", filter=~Q(bucket__share__in=sorted(_barred(USERS.of(None).facts.values()))))
+    free = Min("pk", filter=~Q(bucket__share__in=sorted(_held_back())))
     found = {queue: (n, oldest) for queue, n, oldest in rows.annotate(n=Count("*"), oldest=free)}
     jobs = Job.objects.filter(pk__in=[oldest for _, oldest in found.values() if oldest is not None])
     since = {pk: (activated or created).timestamp() for pk, activated, created in jobs.values_list(*_SINCE)}
@@ -220,22 +220,25 @@ def _quotas(_: None) -> dict[tuple[str, str], str]:
     return accounting.exhausted()
 
 
-def _used_up(shares: Iterable[Share]) -> dict[str, str]:
+def _used_up() -> dict[str, str]:
     """Answer the shares that quotas hold back: of a user, and of a leaf that is of one working group."""
-    over = QUOTAS.of(None)
+    if not (over := QUOTAS.of(None)):
+        return {}
     users = {name: f"quota: user {name} {words}" for (kind, name), words in over.items() if kind == "user"}
     groups = {name: f"quota: working group {name} {words}" for (kind, name), words in over.items() if kind == "group"}
-    held = {share.name: groups[share.group] for share in shares if share.group in groups}
-    if not users and not held:
-        return {}
+    held = {share.name: groups[share.group] for share in SHARES.of(None) if share.group in groups}
     known = Bucket.objects.exclude(share="").order_by().values_list("share", flat=True).distinct()
     return _shares_of(users) | {share: held[leaf] for share in known if (leaf := leaf_of(share)) in held}
 
 
+def _held_back() -> dict[str, str]:
+    """Answer the shares that pilots are given nothing of, whatever is queued, and why."""
+    return _used_up() | _barred(USERS.of(None).facts.values())
+
+
 def _standing(_: None) -> Standing:
     shares = SHARES.of(None)
-    barred = _used_up(shares) | _barred(USERS.of(None).facts.values())
-    return Standing(RUNNING.of(None) if shares else Running(), targets(shares), barred)
+    return Standing(RUNNING.of(None) if shares else Running(), targets(shares), _held_back())
 
 
 #: What was read, for as many seconds as it is believed without another look.

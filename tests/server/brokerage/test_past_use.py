@@ -53,6 +53,18 @@ def test_a_quota_that_is_used_up_holds_a_user_back_everywhere_and_says_so(tree):
 
 
 @pytest.mark.one_python
+def test_no_pilot_is_waited_for_where_quotas_hold_all_jobs_back(tree):
+    share = submit("Rest", "ada")
+    quota = Quota.objects.create(kind="user", name="ada", core_hours=10, used=10)
+    assert share in queries.standing().barred
+    load = queries.snapshot().loads.facts["LOCAL"]
+    assert (load.queued, load.waits_since) == (1, 0.0)
+    Quota.objects.filter(pk=quota.pk).update(used=9)
+    readings.forget()
+    assert queries.snapshot().loads.facts["LOCAL"].waits_since > 0
+
+
+@pytest.mark.one_python
 def test_a_quota_that_is_used_up_holds_the_share_of_a_working_group_back(tree):
     ada, _ = submit("Muon", "ada"), submit("Rest", "ada")
     Quota.objects.create(kind="group", name="muon", core_hours=0, days=1)
