@@ -17,6 +17,8 @@ else:  # the pilot's smoke set; pytest brings it there
 #: A folder that takes this many times its budget fails the run, and is named again behind the table; below that it is
 #: only marked.
 TOLERATED = 2.0
+#: So many of the slowest files are named behind the table, of those that took so many seconds at least.
+SHOWN, LONG = 30, 5.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,15 @@ def add_up(durations: Iterable[tuple[str, float]], budgets: Mapping[str, float])
     return sorted(spent.values(), key=lambda one: one.folder)
 
 
+def slowest(durations: Iterable[tuple[str, float]], count: int) -> list[tuple[str, float]]:
+    """Answer the files whose tests took longest together, with their seconds, the slowest first."""
+    files: dict[str, float] = {}
+    for test, seconds in durations:
+        file = test.split("::", maxsplit=1)[0]
+        files[file] = files.get(file, 0.0) + seconds
+    return sorted(files.items(), key=lambda each: -each[1])[:count]
+
+
 def as_table(spent: Iterable[Spent]) -> list[str]:
     """Write one line per folder: tests, seconds, budget, verdict."""
     head = f"{'folder':<32}{'tests':>7}{'seconds':>10}{'budget':>9}"
@@ -99,6 +110,8 @@ class TimeBudget:
         spent = add_up(self._durations, self._budgets)
         for line in as_table(spent):
             terminalreporter.write_line(line)
+        if files := [f"{file} {took:.0f}" for file, took in slowest(self._durations, SHOWN) if took >= LONG]:
+            terminalreporter.write_line(f"slowest, in seconds: {', '.join(files)}")
         if far := [one.folder for one in spent if one.verdict.startswith("FAR")]:
             self._last_word = f"This run FAILS by its time budgets (tests/budget.toml): {', '.join(far)}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.budget import Spent, add_up, as_table, home_of
+from tests.budget import Spent, add_up, as_table, home_of, slowest
 
 BUDGETS = {"tests": 10.0, "tests/pilot": 20.0, "tests/pilot/control": 5.0}
 
@@ -37,6 +37,11 @@ def test_the_phases_of_a_test_are_one_test_and_their_times_add_up():
 )
 def test_only_far_over_budget_is_called_far(seconds, verdict):
     assert Spent("tests", 10.0, tests=1, seconds=seconds).verdict == verdict
+
+
+def test_the_slowest_files_are_named_first():
+    took = [("a.py::test_a", 1.0), ("b.py::test_a[x::y]", 2.0), ("b.py::test_b", 2.0), ("c.py::test_a", 0.5)]
+    assert slowest(took, 2) == [("b.py", 4.0), ("a.py", 1.0)]
 
 
 def test_the_table_has_a_line_per_folder_with_its_verdict():
