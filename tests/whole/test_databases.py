@@ -47,6 +47,8 @@ AWAY = re.compile(
 )
 CAUSES = ("The above exception was the direct cause", "During handling of the above exception")
 LOCKED = re.compile(r"deadlock|lock wait|locked", re.IGNORECASE)
+#: So many lines of a log hold an error's traceback, with those of its causes and what other processes wrote between.
+BEFORE = 150
 
 Grief = Callable[[], None]
 
@@ -149,12 +151,15 @@ class Place:
         strange_clock.set_ahead(self.clock, hours * HOUR)
 
     def errors(self) -> list[str]:
-        """Answer what server and services have called an error, but for a database that is away."""
+        """Answer what server and services have called an error, but for a database that is away; show the log of it."""
         log = self.system.home / "services.log"
         lines = [line for server in self.system.servers for line in server.said]
-        lines += log.read_text().splitlines() if log.exists() else []
-        named = {line.strip() for at, line in enumerate(lines) if ERROR.match(line) and not _is_cause(lines[at:][:9])}
-        return sorted(line for line in named if not AWAY.match(line) or LOCKED.search(line))
+        lines += log.read_text().splitlines(keepends=True) if log.exists() else []
+        ends = [at for at, line in enumerate(lines) if ERROR.match(line) and not _is_cause(lines[at:][:9])]
+        last = {lines[at].strip(): at for at in ends if not AWAY.match(lines[at]) or LOCKED.search(lines[at])}
+        for error, at in last.items():
+            sys.stdout.write(f"\n*** {error}\n{''.join(lines[max(0, at - BEFORE) : at + 10])}")
+        return sorted(last)
 
     def keep_up(self) -> None:
         """Start again what has ended, as an init system does."""
@@ -213,6 +218,7 @@ def wait_for(place: Place, met: Callable[[], bool], what: str) -> None:
         place.keep_up()
         if met():
             return
+    place.errors()
     raise AssertionError(f"it does not come to {what}; there are {place.rows.count(EVENTS)} moves")
 
 
@@ -249,5 +255,5 @@ def test_two_hundred_pilots_under_many_griefs_have_each_job_once(place, seed):
     ]
     griefs = [(1900 + number * 190, chance.choice(kinds)) for number in range(24)]
     griefs.append((griefs[-1][0], lambda: place.jump(0)))
-    assert contend(place, griefs, jobs=1500, processes=4, each=50, seed=seed) == []
-    assert place.errors() == []
+    wrong = contend(place, griefs, jobs=1500, processes=4, each=50, seed=seed)
+    assert (wrong, place.errors()) == ([], [])
