@@ -114,13 +114,14 @@ def facts_in(archived: Archived) -> Facts:
 def _facts(
     job: Job, panda: str, reads: tuple[int, int], attempts: Iterable[Attempt], reports: Mapping[int, str]
 ) -> Facts:
+    # MariaDB may take texts for the same that differ in blanks at their ends alone.
     return Facts(
-        user=job.user,
-        group=_group_in(panda),
-        share=job.bucket.share,
+        user=job.user.rstrip(" "),
+        group=_group_in(panda).rstrip(" "),
+        share=job.bucket.share.rstrip(" "),
         queue=job.queue,
         task_id=job.task_id or 0,
-        label=job.label,
+        label=job.label.rstrip(" "),
         cores=job.bucket.cores,
         inputs=reads[0],
         input_bytes=reads[1],

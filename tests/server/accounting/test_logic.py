@@ -193,6 +193,13 @@ def test_inputs_of_any_size_do_not_stop_the_rest(queue):
     assert everything() == before
 
 
+def test_names_that_differ_in_blanks_at_their_ends_are_the_same(queue):
+    for name in ("", " "):
+        run(submit(user="ada" + name, working_group="hadron" + name), "finished")
+    fold_all()
+    assert [(row["user"], row["group"], row["attempts"]) for row in sums()] == [("ada", "hadron", 2)]
+
+
 def test_batches_add_up(queue, monkeypatch):
     monkeypatch.setattr(logic, "BATCH", 3)
     for _ in range(4):
