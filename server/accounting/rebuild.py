@@ -39,6 +39,8 @@ def rebuild(first: date, last: date, *, keep: Keep = lambda: None) -> int:
             _hold(position)
             _count(numbers, first, last, position, found)
         for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
+            keep()
+            _hold(position)
             _replace(day, found, position)
     finally:
         Bookmark.objects.filter(name=NAME, position=position).update(held_until=None)

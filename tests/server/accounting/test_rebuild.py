@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from server.accounting import rebuild
@@ -66,6 +67,24 @@ def test_other_days_stay_as_they_are(queue):
     rebuild.rebuild(FIRST, FIRST)
     assert set(Usage.objects.exclude(day=FIRST).values_list("attempts", flat=True)) == {77}
     assert 77 not in Usage.objects.filter(day=FIRST).values_list("attempts", flat=True)
+
+
+def test_the_bookmark_is_held_until_the_last_day_is_written(queue):
+    make_history()
+    held = []
+
+    def look(execute, sql, params, many, context):
+        if sql.startswith("DELETE") and "accounting_usage" in sql:
+            held.append(Bookmark.objects.get().held_until > timezone.now())
+        return execute(sql, params, many, context)
+
+    def work_for_long() -> None:
+        Bookmark.objects.update(held_until=NOW)
+
+    with connection.execute_wrapper(look):
+        rebuild.rebuild(FIRST, LAST, keep=work_for_long)
+    assert len(held) >= 3
+    assert all(held)
 
 
 def test_what_is_not_yet_counted_is_counted_later_and_once(queue):
