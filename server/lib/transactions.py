@@ -32,6 +32,11 @@ def given_way(error: OperationalError) -> str:
     return REASONS.get(said, "") if isinstance(said, (str, int)) else ""
 
 
+def pause(turn: int) -> None:
+    """Let others be faster for a moment, which may be twice as long with each turn."""
+    time.sleep(random.uniform(0, FIRST_PAUSE * 2**turn))  # noqa: S311 (nobody has to guess it)
+
+
 def once_more(function: Callable[P, R]) -> Callable[P, R]:
     """Have a function that makes its own transactions called again when one of them was undone for another's sake.
 
@@ -50,7 +55,7 @@ def once_more(function: Callable[P, R]) -> Callable[P, R]:
                 if not (reason := given_way(lost)):
                     raise
                 metrics.repeated(reason)
-                time.sleep(random.uniform(0, FIRST_PAUSE * 2**turn))  # noqa: S311 (nobody has to guess it)
+                pause(turn)
         return function(*kept, **named)
 
     return call

@@ -22,7 +22,8 @@ def add_rows(cursor: CursorWrapper, table: str, columns: Sequence[str], rows: Se
     """Add rows to a table. MariaDB's driver makes inserts of many rows, of a megabyte at most, out of this one."""
     names = ", ".join(columns)
     if connection.vendor == "postgresql" and len(rows) >= COPY_FROM:
-        with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+        # Django makes its own errors of the driver's for statements only.
+        with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
         return

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.states import WITH_PILOT, JobState
-from server.lib.transactions import once_more
+from server.lib.transactions import MOST, once_more, pause
 from server.taskbuffer.hot import portable, postgresql
 from server.taskbuffer.hot.handout import hand_out
 from server.taskbuffer.hot.places import PLACES, TOP
@@ -36,10 +36,11 @@ def claim(order: ClaimOrder, now: datetime) -> list[dict[str, Any]]:
     """
     if not order.buckets:
         return repeated(order) if order.repeatable else []
-    starts = [_start(bucket) for bucket in order.buckets]
+    starts, turn = [_start(bucket) for bucket in order.buckets], 0
     try:
         while True:
-            taken, were_there = _take(order, starts, now)
+            # Somebody may hold many of the first jobs for long, as who kills a task does: those behind are free.
+            taken, were_there = _take(order, starts, order.count + (MARGIN << turn), now)
             if taken:
                 return _given_out(order, taken)
             if not were_there and all(start == TOP for start in starts):
@@ -47,6 +48,9 @@ def claim(order: ClaimOrder, now: datetime) -> list[dict[str, Any]]:
             starts = [TOP] * len(starts)
             for bucket in order.buckets:
                 PLACES.put(bucket, TOP)
+            if were_there and turn:
+                pause(turn)
+            turn = min(turn + were_there, MOST)
     except AnsweredBefore:
         return repeated(order)
 
@@ -62,12 +66,12 @@ def _start(bucket: int) -> int:
     return PLACES.start(bucket) if connection.vendor in _LEAVE_ROWS else TOP
 
 
-def _take(order: ClaimOrder, starts: Sequence[int], now: datetime) -> tuple[Sequence[Row], bool]:
+def _take(order: ClaimOrder, starts: Sequence[int], wanted: int, now: datetime) -> tuple[Sequence[Row], bool]:
     """Take jobs; say, too, whether there were any to be taken."""
     on_postgresql = connection.vendor == "postgresql"
     if on_postgresql and order.task_id is None:
-        return postgresql.take_first(order, starts, order.count + MARGIN, now)
-    if not (candidates := _candidates(order, starts)):
+        return postgresql.take_first(order, starts, wanted, now)
+    if not (candidates := _candidates(order, starts, wanted)):
         return (), False
     return (postgresql if on_postgresql else portable).take(order, candidates, now), True
 
@@ -92,9 +96,8 @@ def _given(cursor: CursorWrapper, order: ClaimOrder) -> list[dict[str, Any]]:
     return [_written(found[job_id]) for job_id in living]
 
 
-def _candidates(order: ClaimOrder, starts: Sequence[int]) -> list[int]:
+def _candidates(order: ClaimOrder, starts: Sequence[int], wanted: int) -> list[int]:
     """Look, without a lock, which jobs stand first. Bounded by the number of buckets, not of jobs."""
-    wanted = order.count + MARGIN
     found: list[tuple[int, int]] = []
     with connection.cursor() as cursor:
         for begin in range(0, len(order.buckets), AT_ONCE):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from server.taskbuffer.hot import portable, postgresql
@@ -172,3 +173,28 @@ def test_a_job_cannot_stand_in_the_queue_twice(queue):
 
     with pytest.raises(IntegrityError), transaction.atomic():
         Ready.objects.create(job=job, bucket=job.bucket, rank=0)
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL passes over what somebody holds")
+@pytest.mark.parametrize("wanted", [{}, {"task_id": 7}], ids=["any", "of a task"])
+@pytest.mark.usefixtures("transactional_db", "queue")
+def test_jobs_behind_many_that_somebody_holds_are_given_out_meanwhile(wanted):
+    queued, held, given = jobs.submit(30, task_id=7), threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            list(Ready.objects.select_for_update().filter(pk__in=queued[:20]))
+            held.set()
+            given.wait(30)
+        connection.close()
+
+    holder = threading.Thread(target=hold, daemon=True)
+    holder.start()
+    assert held.wait(30)
+    try:
+        assert numbers(jobs.claim(**wanted)) == [queued[20]]
+    finally:
+        given.set()
+        holder.join(30)
+    jobs.audit()

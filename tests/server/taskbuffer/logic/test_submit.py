@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from pilot.contract import signature
@@ -13,7 +13,7 @@ from pilot.contract.job_wire import from_panda
 from pilot.runtime.signing import is_signed
 from server.lib.ed25519 import SigningFailed, make_keys
 from server.taskbuffer import logic
-from server.taskbuffer.hot.bulk import COPY_FROM
+from server.taskbuffer.hot.bulk import COPY_FROM, add_rows
 from server.taskbuffer.hot.handout import hand_out
 from server.taskbuffer.models import Bucket, Job, JobEvent, JobFile, JobParameters, Ready, Waiting
 from tests.server import jobs
@@ -141,3 +141,11 @@ def test_many_jobs_take_few_statements_and_copies_where_there_is_one(queue):
     words = [each["sql"].split()[0] for each in statements if "SAVEPOINT" not in each["sql"]]
     assert len(words) < 25
     assert words.count("COPY") == (5 if connection.vendor == "postgresql" else 0)
+
+
+def test_what_the_database_refuses_of_many_rows_is_told_as_of_one(queue):
+    (number,) = jobs.submit()
+    again = [(number, Bucket.objects.get().pk, 0)]
+    for rows in (again, again * COPY_FROM):
+        with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+            add_rows(cursor, "taskbuffer_ready", ("job_id", "bucket_id", "place"), rows)
