@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable, MutableMapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db import Error, connection, transaction
+from django.db import Error, connection
 from django.db.models import Max
 
 from pilot.contract.states import FINAL
+from server.lib.transactions import whole
 from server.taskbuffer import archive, followers
 from server.taskbuffer.models import ArchivedJob, Job, JobEvent
 from server.taskbuffer.walks import go_on, position
@@ -83,7 +84,7 @@ def _move_what_can_be(
     return sum(_move_what_can_be([job], before, upto, stuck) for job in job_ids)
 
 
-@transaction.atomic
+@whole
 def _move(job_ids: Sequence[int], before: datetime, upto: int | None) -> int:
     """Move those of these jobs that are as they were read, and that all readers of the events have done with."""
     old = Job.objects.select_for_update().order_by("pk")

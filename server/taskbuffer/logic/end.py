@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from pilot.contract.codec import ContractError
 from pilot.contract.messages import Command
 from pilot.contract.states import FINAL, WITH_PILOT, JobState
+from server.lib.transactions import whole
 from server.taskbuffer import waits
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import ArchivedJob
@@ -29,9 +30,9 @@ class KillOutcome(str, Enum):
     UNKNOWN = "unknown"
 
 
-@transaction.atomic
+@whole
 def kill(
-    job_ids: Iterable[int], *, code: int | None = None, by: str, now: datetime | None = None
+    job_ids: Iterable[int], *, code: int | None = None, by: str, now: datetime | None = None, waits_only: bool = False
 ) -> dict[int, KillOutcome]:
     """End jobs, and answer what was done to each.
 
@@ -40,6 +41,7 @@ def kill(
         code: PanDA's kill code; ``None`` is a plain kill.
         by: Who asks; it stands in the events and the job's words.
         now: The time of it.
+        waits_only: Jobs that a pilot has go on, and are called over.
 
     Raises:
         ContractError: there is no such kill code.
@@ -49,13 +51,18 @@ def kill(
         raise ContractError(f"code: {code} is no kill code; known are {known}, or none", field_name="code")
     at, words = now or timezone.now(), f"killed by {by}"
     with connection.cursor() as cursor:
-        return {job_id: _end_surely(cursor, job_id, KILLS[code], at, by, words) for job_id in sorted(set(job_ids))}
+        return {
+            job_id: _end_surely(cursor, job_id, KILLS[code], at, by, words, waits_only)
+            for job_id in sorted(set(job_ids))
+        }
 
 
-def _end_surely(cursor: CursorWrapper, job_id: int, kill: Kill, at: datetime, by: str, words: str) -> KillOutcome:
+def _end_surely(
+    cursor: CursorWrapper, job_id: int, kill: Kill, at: datetime, by: str, words: str, waits_only: bool
+) -> KillOutcome:
     while True:
         try:
-            return end_one(cursor, job_id, kill, at, by, words)
+            return end_one(cursor, job_id, kill, at, by, words, waits_only=waits_only)
         except rows.LostRace:
             continue  # nothing of it was written: read it again, as its pilot has left it
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -15,6 +15,7 @@ from django.utils import timezone
 from pilot.contract.codec import ContractError
 from pilot.contract.job import Role
 from pilot.contract.states import JobState
+from server.lib.transactions import whole
 from server.taskbuffer import followers, waits
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import ArchivedJob, Job, JobFile, Ready, Waiting
@@ -83,7 +84,7 @@ def preview(job_ids: Collection[int]) -> Outlook:
     return Outlook(tuple(good), counted, _refusals(job_ids, states, replaced))
 
 
-@transaction.atomic
+@whole
 def reset(job_ids: Collection[int], *, by: str, why: str, now: datetime | None = None) -> Done:
     """Bring back jobs that ended badly, each for one further attempt, all in one transaction.
 
@@ -118,7 +119,7 @@ def reset(job_ids: Collection[int], *, by: str, why: str, now: datetime | None =
     return Done(record.pk, tuple(done), refused)
 
 
-@transaction.atomic
+@whole
 def undo(number: int, *, by: str, now: datetime | None = None) -> Undone:
     """Bring the jobs of a reset back to what they were, as far as no pilot has had them since.
 

@@ -13,6 +13,7 @@ from server.lib import metrics, transactions
 from server.lib.transactions import MOST, given_way, once_more, whole
 from server.taskbuffer import logic
 from server.taskbuffer.hot import rows
+from server.taskbuffer.logic.reset import reset
 from server.taskbuffer.models import Job, Live
 from tests.server import jobs
 
@@ -171,6 +172,59 @@ WAITING = {
 }
 
 
+def let_somebody_wait(cursor) -> None:
+    """Go on when somebody waits for a lock; MariaDB looks anew only when nobody has asked for a tenth of a second."""
+    end, pause = time.monotonic() + 30, threading.Event()
+    while time.monotonic() < end:
+        cursor.execute(WAITING[connection.vendor])
+        if cursor.fetchone()[0]:
+            return
+        pause.wait(0.15)
+    pytest.fail("nobody waits")
+
+
+def reset_both(numbers):
+    for number in numbers:
+        jobs.report(number, "failed", payload_error=1)
+    return lambda: reset(numbers, by="test", why="the disk was full")
+
+
+#: What takes several jobs in one transaction, after it was made ready, and the state in which it leaves them.
+TAKERS = {
+    "kill": (lambda numbers: lambda: logic.kill(numbers, code=9, by="test"), "cancelled"),
+    "reset": (reset_both, "activated"),
+}
+
+
+@pytest.mark.one_python
+@pytest.mark.skipif(ONE_WRITER, reason="it has one writer")
+@pytest.mark.parametrize("taker", TAKERS)
+def test_who_takes_many_jobs_and_has_to_give_way_takes_them_again(two_jobs, taker):
+    make, after = TAKERS[taker]
+    Job.objects.update(max_attempts=1)
+    take, held, tries = make(two_jobs), threading.Event(), []
+
+    @whole
+    def backwards():
+        tries.append(1)
+        with connection.cursor() as cursor:
+            rows.standing(cursor, two_jobs[1], held=True)
+            held.set()
+            if len(tries) == 1:
+                let_somebody_wait(cursor)
+            rows.standing(cursor, two_jobs[0], held=True)
+
+    def forwards():
+        assert held.wait(30)
+        take()
+
+    before = repeated()
+    together(backwards, forwards)
+    assert [jobs.state_of(number) for number in two_jobs] == [after] * 2
+    assert repeated() >= before + 1
+    jobs.audit()
+
+
 @pytest.mark.one_python
 @pytest.mark.skipif(ONE_WRITER, reason="it has one writer")
 def test_what_a_pilot_shows_waits_for_the_job_before_it_takes_the_small_row(two_jobs):
@@ -181,11 +235,7 @@ def test_what_a_pilot_shows_waits_for_the_job_before_it_takes_the_small_row(two_
         with transaction.atomic(), connection.cursor() as cursor:
             rows.standing(cursor, number, held=True)
             held.set()
-            end = time.monotonic() + 30
-            while time.monotonic() < end:
-                cursor.execute(WAITING[connection.vendor])
-                if cursor.fetchone()[0]:
-                    break
+            let_somebody_wait(cursor)
             # Whoever waits for the job does not hold this row: else the two would wait for each other.
             cursor.execute("SELECT job_id FROM taskbuffer_live WHERE job_id = %s FOR UPDATE NOWAIT", [number])
 
