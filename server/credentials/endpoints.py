@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from server.credentials.proofs import MOST, NotGood, token_end
 
@@ -102,7 +103,7 @@ def _said(question: Question) -> Mapping[str, Any]:
         ) as answer:
             text = answer.raw.read(MOST + 1, decode_content=True)
             status = answer.status_code
-    except (requests.RequestException, OSError, ValueError) as wrong:
+    except (requests.RequestException, HTTPError, OSError, ValueError) as wrong:
         # Not its words: they may hold the address with what was asked.
         raise EndpointFailed(f"the endpoint cannot be asked: {type(wrong).__name__}") from None
     return _read(status, text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import models
 
-from server.credentials.keyring import NAME, Keyring, id_of, key_of, keyring, lines_in, new_key
+from server.credentials.keyring import NAME, Keyring, SealBroken, id_of, key_of, keyring, lines_in, new_key
 from server.credentials.logic.renew import place, place_of_grant
 from server.credentials.logic.secrets import place_of_job, place_of_user
 from server.credentials.models import Credential, JobSecrets, UserSecret
@@ -36,16 +36,22 @@ def seal_anew() -> int:
 
     Raises:
         KeysMissing: there are no keys.
-        SealBroken: something cannot be opened; what came before it is done.
+        SealBroken: something cannot be opened; all else is done.
     """
-    keys, done = keyring(), 0
+    keys, done, broken = keyring(), 0, None
     for row, column, about in _all_sealed():
         old = bytes(getattr(row, column))
         if key_of(old) == keys.newest:
             continue
-        new = keys.seal(keys.open(old, about), about)
+        try:
+            new = keys.seal(keys.open(old, about), about)
+        except SealBroken as wrong:  # such as what an endpoint was asked with that has another address by now
+            broken = SealBroken(f"{about}: {wrong}; all else is sealed anew")
+            continue
         # Only where nobody has replaced it meanwhile.
         done += type(row)._default_manager.filter(pk=row.pk, **{column: old}).update(**{column: new})
+    if broken is not None:
+        raise broken
     return done
 
 

@@ -28,7 +28,9 @@ class Endpoint(BaseHTTPRequestHandler):
         )
         status, body = self.server.answer
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + self.server.lacking))
+        if self.server.encoding:
+            self.send_header("Content-Encoding", self.server.encoding)
         if status == 302:
             self.send_header("Location", "https://elsewhere.invalid/")
         self.end_headers()
@@ -63,6 +65,7 @@ def serving(tmp_path_factory):
 def endpoint(serving):
     serving.asked = []
     serving.answer = 200, b""
+    serving.lacking, serving.encoding = 0, ""
     return serving
 
 
@@ -114,6 +117,13 @@ def test_an_answer_that_is_no_token_is_told_without_what_it_holds(endpoint, stat
         ask(question(endpoint, grant={"client_secret": "geheim"}), now=NOW)
     assert "geheim" not in str(wrong.value)
     assert len(endpoint.asked) == 1
+
+
+@pytest.mark.parametrize(("lacking", "encoding"), [(9, ""), (0, "gzip")])
+def test_an_answer_that_breaks_off_or_cannot_be_unpacked_is_an_endpoints_failure(endpoint, lacking, encoding):
+    endpoint.answer, endpoint.lacking, endpoint.encoding = (200, b'{"access_token": "geheim"'), lacking, encoding
+    with pytest.raises(EndpointFailed, match=r"cannot be asked: \w+Error$"):
+        ask(question(endpoint), now=NOW)
 
 
 def test_an_endpoint_that_nobody_vouches_for_is_not_told_anything(endpoint, tmp_path):

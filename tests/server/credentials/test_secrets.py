@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from server.credentials import queries
-from server.credentials.keyring import NAME, keyring
+from server.credentials.keyring import NAME, SealBroken, keyring
 from server.credentials.logic import forget, keys, secrets
 from server.credentials.models import HandOut, JobSecrets, UserSecret
 from tests.server import jobs
@@ -139,6 +139,17 @@ def test_a_new_key_seals_everything_anew_and_the_old_one_is_dropped(home):
     assert given(claimed()) == {"key": "geheim", "more": "too"}
     row.refresh_from_db()
     assert keyring().open(row.sealed, f"credential/{row.pk}/token/text") == making.token()
+
+
+def test_what_cannot_be_opened_keeps_nothing_else_from_being_sealed_anew(home):
+    row = credential(making.token(), ends_at=NOW, sealed_grant=keyring().seal("{}", "an address of before"))
+    secrets.set_secret("alice", "key", "geheim", now=NOW)
+    old = keyring().newest
+    keys.add_key()
+    with pytest.raises(SealBroken, match=rf"^credential/{row.pk}/token/grant/.*: it was altered.*; all else is sealed"):
+        keys.seal_anew()
+    assert keys.in_use() == {keyring().newest: 2, old: 1}
+    assert keys.drop_keys() == 0
 
 
 def test_what_no_key_opens_is_counted(home):
