@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -49,7 +50,9 @@ class Part:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, wrong: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        # What could not be written cannot be at the end either: its reason has been told, and nothing is to be left.
+        with contextlib.suppress(OSError):
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
     def write(self, chunk: bytes) -> None:
@@ -66,9 +69,7 @@ class Part:
         try:
             self._file.write(chunk)
         except OSError as wrong:
-            raise UploadRefused(
-                f"{self.name}: the server cannot write it: {wrong.strerror}; try again later"
-            ) from wrong
+            raise self._unwritten(wrong) from wrong
         self._digest.update(chunk)
         self._head, self._tail = (self._head + chunk[:3])[:3], (self._tail + chunk[-8:])[-8:]
 
@@ -95,10 +96,20 @@ class Part:
             raise UploadRefused(f"{self.name}: it is called as gzip files are, and is none; send it again, or pack it")
 
     def place(self, path: Path) -> None:
-        """Give the file its name, in one step; what is in it is on the disk before."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._path.replace(path)
+        """Give the file its name, in one step; what is in it is on the disk before.
+
+        Raises:
+            UploadRefused: its end, which waited in memory, cannot be written.
+        """
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._path.replace(path)
+        except OSError as wrong:
+            raise self._unwritten(wrong) from wrong
+
+    def _unwritten(self, wrong: OSError) -> UploadRefused:
+        return UploadRefused(f"{self.name}: the server cannot write it: {wrong.strerror}; try again later")
 
 
 def sweep(folder: Path, now: datetime) -> int:

@@ -177,6 +177,16 @@ def test_a_disk_that_is_full_refuses_the_file(home):
     assert list((home / "cache").iterdir()) == []
 
 
+def test_a_disk_that_is_full_at_the_end_of_a_file_refuses_it_and_nothing_is_left(home):
+    with logic.begin(NAME, owner="alice") as part:
+        part._file.close()
+        part._file = Path("/dev/full").open("wb")  # noqa: SIM115 (closed by the part)
+        part.write(BODY)
+        with pytest.raises(UploadRefused, match="the server cannot write it: No space left on device"):
+            part.place(home / "cache" / NAME)
+    assert list((home / "cache").iterdir()) == []
+
+
 PROGRAM = """
 import signal, sys
 from pathlib import Path
