@@ -25,7 +25,7 @@ def address_of(meta: Mapping[str, str], secret: str) -> str:
         address = ip_address(said)
     except ValueError:
         return ""
-    if isinstance(address, IPv6Address):
+    if isinstance(address, IPv6Address) and not address.is_loopback:
         mapped = address.ipv4_mapped
         return str(mapped or ip_network((int(address), CUSTOMER), strict=False).network_address)
     return str(address)

@@ -29,6 +29,7 @@ PROOF = {certificates.PROOF: SECRET}
         ({"HTTP_X_FORWARDED_FOR": "somebody", **PROOF}, ""),
         ({"REMOTE_ADDR": "127.0.0.1", **PROOF}, ""),
         ({"REMOTE_ADDR": "2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::"),
+        ({"REMOTE_ADDR": "::1"}, "::1"),
         ({"REMOTE_ADDR": "::ffff:192.0.2.7"}, "192.0.2.7"),
         ({}, ""),
     ],
@@ -72,6 +73,7 @@ def test_who_is_known_is_not_counted_with_the_strangers_of_the_same_address(clie
 
 def test_where_addresses_tell_nobody_apart_nobody_is_sent_away(client, db, strict):
     assert statuses(client, WHO, "127.0.0.1") == [403] * 12
+    assert statuses(client, WHO, "::1") == [403] * 12
 
 
 def test_no_limit_is_no_limit(client, db, strict, settings):
