@@ -251,9 +251,13 @@ def merged_dump_folder(slot: int) -> str:
     return f"mergedDump/slot{slot}"
 
 
+#: Below it lies what Monte Carlo productions write, and nothing else.
+MC_FOLDER = "mc_prod"
+
+
 def mc_area(year: int, period: str, soft: str, kind: str) -> str:
     """Name the folder of a Monte Carlo production; ``kind`` is mcgen or mcreco."""
-    return f"mc_prod/CERN/{year}/{period}/{soft}/{kind}"
+    return f"{MC_FOLDER}/CERN/{year}/{period}/{soft}/{kind}"
 
 
 def tape_folder(path: str, soft: str, folder: str, *, mass: bool) -> str:

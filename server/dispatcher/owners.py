@@ -12,6 +12,7 @@ from pilot.contract.job import JobOrder
 from server.accounts import rules
 from server.accounts.rules import Identity, Role
 from server.production import queries as production
+from server.production.files import refuse_area
 from server.production.models import Task
 from server.production.states import TaskType
 from server.production.user_definition import UserDefinition
@@ -63,6 +64,8 @@ def _own(person: str, order: JobOrder, where: str, tasks: Mapping[int, str]) -> 
         name = f"{where}jediTaskID"
         words = f"{name}: {spec.task_id} is no task of yours; leave it out, or submit a task and name its number"
         raise ContractError(words, field_name=name)
+    for file in (*spec.outputs, *((spec.log,) if spec.log else ())):
+        refuse_area(file.dataset, f"{where}dataset")
     if order.share:  # by which it would go before others, and past its own limits
         name = f"{where}gshare"
         words = f"{name}: a user's jobs have the share of their kind, not {order.share!r}; leave it out"

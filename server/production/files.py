@@ -5,10 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pilot.contract import naming
+from pilot.contract.codec import ContractError, shown
 from server.production.states import MergeKind, OutputKind, TaskType
 
 #: The scope under which a catalogue knows the experiment's files.
 SCOPE = "compass"
+
+
+def refuse_area(dataset: str, name: str) -> None:
+    """Refuse to let users' jobs write where productions do: the newest file of a name is the one that counts.
+
+    Raises:
+        ContractError: the dataset is in a folder of the productions.
+    """
+    if naming.MC_FOLDER in dataset.split("/"):
+        words = f"{name}: {shown(dataset)}: productions write into {naming.MC_FOLDER}; name a dataset of your own"
+        raise ContractError(words, field_name=name)
 
 
 @dataclass(frozen=True)

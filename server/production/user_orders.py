@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pilot.contract.codec import ContractError
 from pilot.contract.job import JobOrder
 from pilot.contract.order import order_from_wire
-from server.production.files import SCOPE
+from server.production.files import SCOPE, refuse_area
 from server.production.user_definition import PLACEHOLDER, Template, UserDefinition
 
 #: A client's mark between its own arguments and the program's; it stands for nothing.
@@ -135,6 +135,7 @@ def _arguments(fill: _Filling) -> list[str]:
 
 def _file(fill: _Filling, template: Template, role: str, endpoint: str) -> dict[str, object]:
     lfn, dataset = fill.text(template.lfn), fill.text(template.dataset)
+    refuse_area(dataset, "dataset")
     return {"lfn": lfn, "type": role, "scope": SCOPE, "dataset": dataset, "endpoint": endpoint}
 
 

@@ -8,10 +8,12 @@ from pilot.contract.codec import ContractError
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import NotAllowed
+from server.dispatcher.jobs import orders_of
 from server.dispatcher.owners import as_their_own, refuse_others
 from tests.server import jobs
 
 ALICE = Identity("notebook", Role.USER, "alice")
+AREA = "mc_prod/CERN/2016/P07/mc2016-1/mcgen"
 MANAGER = Identity("manager", Role.PRODUCTION)
 
 
@@ -44,6 +46,14 @@ def test_a_user_submits_neither_for_others_nor_as_a_production(db, spec, words):
     with pytest.raises(ContractError, match=words) as caught:
         as_their_own(ALICE, [jobs.order(), jobs.order(**spec)])
     assert caught.value.field_name.startswith("jobs[1].")
+
+
+@pytest.mark.parametrize("place", ["outputs", "log"])
+def test_a_user_writes_nothing_where_productions_do(db, place):
+    order = orders_of([{"transformation": "true", "files": [{"lfn": "a", "type": place.rstrip("s"), "dataset": AREA}]}])
+    with pytest.raises(ContractError, match=rf"jobs\[0\].dataset: '{AREA}': productions write into mc_prod; name a"):
+        as_their_own(ALICE, order)
+    assert as_their_own(MANAGER, order) is order
 
 
 def test_a_production_submits_in_anybodys_name():

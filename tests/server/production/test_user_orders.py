@@ -80,6 +80,8 @@ def test_parts_without_padding_are_one_word():
         (lambda: task({"type": "constant", "value": "'"}), "jobParameters: .* cannot be split"),
         (lambda: task({**OUTPUT, "value": "a/b"}), "lfn"),
         (lambda: task(OUTPUT, OUTPUT), "is named twice"),
+        (lambda: task({**OUTPUT, "dataset": "mc_prod/${SN}"}), "dataset: 'mc_prod/000001': productions write into mc_"),
+        (lambda: task(log={**LOG, "dataset": "/mc_prod/CERN"}), "dataset: '/mc_prod/CERN': productions write into"),
     ],
 )
 def test_a_template_that_makes_no_job_is_refused(found, words):
