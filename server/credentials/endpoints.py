@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,9 @@ from server.credentials.proofs import MOST, NotGood, token_end
 
 #: Seconds to connect, and between two bytes.
 PATIENCE = (10.0, 20.0)
+
+#: Seconds that a whole answer may take, which else could come byte by byte and hold up all other renewals.
+LONGEST = 40.0
 
 
 class EndpointFailed(Exception):
@@ -101,12 +105,22 @@ def _said(question: Question) -> Mapping[str, Any]:
             verify=question.ca_file or True,
             stream=True,
         ) as answer:
-            text = answer.raw.read(MOST + 1, decode_content=True)
+            text = _body(answer)
             status = answer.status_code
     except (requests.RequestException, HTTPError, OSError, ValueError) as wrong:
         # Not its words: they may hold the address with what was asked.
         raise EndpointFailed(f"the endpoint cannot be asked: {type(wrong).__name__}") from None
     return _read(status, text)
+
+
+def _body(answer: requests.Response) -> bytes:
+    """Read an answer as it comes, and a little more of it than is taken."""
+    body, ends = bytearray(), time.monotonic() + LONGEST
+    while len(body) <= MOST and (part := answer.raw.read1(2**14, decode_content=True)):
+        body += part
+        if time.monotonic() > ends:
+            raise TimeoutError
+    return bytes(body)
 
 
 def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:

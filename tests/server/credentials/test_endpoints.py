@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import ssl
 import threading
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs
 import pytest
 from cryptography import x509
 
+from server.credentials import endpoints
 from server.credentials.endpoints import EndpointFailed, Question, ask, check_address
 from tests.server.credentials import making
 from tests.server.credentials.making import HOUR, NOW
@@ -124,6 +126,19 @@ def test_an_answer_that_breaks_off_or_cannot_be_unpacked_is_an_endpoints_failure
     endpoint.answer, endpoint.lacking, endpoint.encoding = (200, b'{"access_token": "geheim"'), lacking, encoding
     with pytest.raises(EndpointFailed, match=r"cannot be asked: \w+Error$"):
         ask(question(endpoint), now=NOW)
+
+
+def test_an_answer_that_does_not_come_to_its_end_is_given_up(endpoint, monkeypatch):
+    monkeypatch.setattr(endpoints, "LONGEST", -1.0)
+    endpoint.answer = 200, json.dumps({"access_token": "opaque", "expires_in": 60}).encode()
+    with pytest.raises(EndpointFailed, match="cannot be asked: TimeoutError$"):
+        ask(question(endpoint), now=NOW)
+
+
+def test_a_packed_answer_is_unpacked(endpoint):
+    body = json.dumps({"access_token": "opaque", "expires_in": 60, "more": "x" * 50000}).encode()
+    endpoint.answer, endpoint.encoding = (200, gzip.compress(body)), "gzip"
+    assert ask(question(endpoint), now=NOW).token == "opaque"
 
 
 def test_an_endpoint_that_nobody_vouches_for_is_not_told_anything(endpoint, tmp_path):
