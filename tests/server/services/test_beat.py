@@ -9,7 +9,8 @@ from django_celery_beat.models import PeriodicTask
 from server.celery import app
 from server.services.beat import Scheduler
 
-pytestmark = pytest.mark.django_db
+#: As in its own process: it ends transactions and leaves old connections, which one transaction would not survive.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 HOURS = timedelta(hours=3)
 
