@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from django.conf import settings
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from pilot.contract import signature
@@ -59,8 +60,8 @@ def submit(orders: Iterable[JobOrder], *, by: str, now: datetime | None = None) 
 
 @whole
 def _write(wanted: Sequence[JobOrder], at: datetime, by: str) -> list[int]:
-    buckets = _buckets({bucket_key(order) for order in wanted})
     with connection.cursor() as cursor:
+        buckets = _buckets(cursor, {bucket_key(order) for order in wanted})
         jobs = bulk.add_jobs(cursor, [_job(order, buckets[bucket_key(order)], at) for order in wanted])
         pairs = list(zip(wanted, jobs, strict=True))
         rows.add_parameters(cursor, [(job.pk, _written(order, job)) for order, job in pairs])
@@ -90,13 +91,16 @@ def bucket_key(order: JobOrder) -> Key:
     return Key(*whose, spec.cores, spec.memory, spec.max_walltime, spec.disk)
 
 
-def _buckets(keys: set[Key]) -> dict[Key, int]:
+_FIND = f"SELECT id FROM taskbuffer_bucket WHERE {' AND '.join(f'{name} = %s' for name in Key._fields)}"  # noqa: S608
+
+
+def _buckets(cursor: CursorWrapper, keys: set[Key]) -> dict[Key, int]:
     """Answer the buckets of these keys, and make those that are new."""
     found = {}
     for key in sorted(keys):
-        wanted: dict[str, Any] = key._asdict()
-        known = Bucket.objects.filter(**wanted).values_list("pk", flat=True).first()
-        found[key] = known or Bucket.objects.get_or_create(**wanted)[0].pk
+        cursor.execute(_FIND, key)
+        known = cursor.fetchone()
+        found[key] = known[0] if known else Bucket.objects.get_or_create(**key._asdict())[0].pk
     return found
 
 
