@@ -81,6 +81,7 @@ class Server:
         self.process.send_signal(number)
         status = self.process.wait(PATIENCE)
         self.reader.join(PATIENCE)
+        self.process.stdout.close()
         return status
 
 
