@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from server.batch.place import Place
 
 
 class BatchState(str, Enum):
@@ -22,33 +25,75 @@ class BatchState(str, Enum):
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What each job wants of the system. ``None`` leaves it to the system's own defaults.
+
+    ``cores``, ``memory`` and ``disk`` (bytes) are those of one node; ``wall_time`` is in seconds. A job that wants
+    ``whole_nodes`` shares its nodes with nobody, and ``cores`` says how many it may count on.
+    """
+
+    nodes: int = 1
+    cores: int = 1
+    memory: int | None = None
+    disk: int | None = None
+    wall_time: float | None = None
+    whole_nodes: bool = False
+
+
+@dataclass(frozen=True)
 class Template:
     """What is started, ``count`` times alike.
 
     ``key`` names one submission for ever: after a crash in the middle of it the jobs are found again by it.
     ``argv`` and ``environment`` are all that the job gets; both can be read by others, so no secret belongs there.
-    ``grace`` is the time between the order to stop and the end of what did not, in seconds.
+    ``files`` (name -> file of this machine) is what a job finds under these names in the directory that it starts in:
+    the file itself by a link, or a copy that only its user can read. ``grace`` is the time between the order to stop
+    and the end of what did not, in seconds. ``options`` are those of the system's `BatchSystem.job_options`.
     """
 
     key: str
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     grace: float = 60.0
+    files: Mapping[str, Path] = field(default_factory=dict)
+    needs: Needs = Needs()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BatchJob:
-    """One job as its batch system sees it. ``exit_status`` is 128 + n when signal n ended it; none while unknown."""
+    """One job as its batch system sees it. ``exit_status`` is 128 + n when signal n ended it; none while unknown.
+
+    ``words`` say why it is held, lost, or was ended; ``node`` is where it runs or ran, if the system tells.
+    """
 
     state: BatchState
     exit_status: int | None = None
     started: datetime | None = None
     ended: datetime | None = None
     words: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a system could start this moment: so many free nodes, for so many seconds (none: nobody waits for them)."""
+
+    nodes: int
+    seconds: float | None = None
 
 
 class BatchFailed(Exception):
     """The batch system could not do it; nothing is known of what it did before."""
+
+
+class BatchMisconfigured(ValueError):
+    """A system, or what a queue asks of it, cannot be so; the words name the system, the option and the remedy."""
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of what has none."""
 
 
 class BatchSystem(ABC):
@@ -56,9 +101,24 @@ class BatchSystem(ABC):
 
     Each job finds its id in ``COMPASS_BATCH_ID`` and its own directory in ``COMPASS_BATCH_DIRECTORY``. The id is in
     ``PANDA_JSID`` too: pilots name it when they ask for work, which tells the server which of them got a job.
+
+    Plugins are classes of these, offered by the hook `register_batch_systems`; each has a ``name`` of its own.
+    ``job_options`` is the dataclass of what a queue may ask of it (`Template.options`). One object serves all queues
+    of one system and all threads; where ``per_queue``, each queue has a system of its own.
     """
 
     name: ClassVar[str]
+    job_options: ClassVar[type] = NoOptions
+    per_queue: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def open(cls, place: Place) -> Self:
+        """Make one of what is said of it; nothing is asked of the system yet.
+
+        Raises:
+            BatchMisconfigured: one of its options cannot be so, or a library is missing.
+        """
 
     @abstractmethod
     def submit(self, template: Template, count: int) -> tuple[str, ...]:
@@ -66,6 +126,7 @@ class BatchSystem(ABC):
 
         Raises:
             BatchFailed: the key was used before, or the system refuses; look with `find` for what it took.
+            BatchMisconfigured: the template has options that the system does not have.
         """
 
     @abstractmethod
@@ -80,8 +141,18 @@ class BatchSystem(ABC):
     def status(self, ids: Collection[str]) -> Mapping[str, BatchJob]:
         """Say of each id how it is, with one question for all. An id that the system does not know is LOST.
 
+        What has left the system's queue is answered as by `history`.
+
         Raises:
             BatchFailed: the system does not answer; nothing may be concluded.
+        """
+
+    @abstractmethod
+    def history(self, ids: Collection[str]) -> Mapping[str, BatchJob]:
+        """Say of those ids that have ended how they did, from the system's records; what it does not have is left out.
+
+        Raises:
+            BatchFailed: the system does not answer.
         """
 
     @abstractmethod
@@ -94,8 +165,24 @@ class BatchSystem(ABC):
 
     @abstractmethod
     def directory(self, job: str) -> Path:
-        """Answer where the files ``stdout`` and ``stderr`` of a job lie."""
+        """Answer where the files ``stdout`` and ``stderr`` of a job lie, on this machine."""
 
     @abstractmethod
     def forget(self, ids: Collection[str]) -> None:
         """Remove the files of jobs that have ended; those of others stay."""
+
+    def collect(self, ids: Collection[str]) -> int:
+        """Bring the files of jobs that have ended to their directories; answer of how many they had to be brought.
+
+        Raises:
+            BatchFailed: the system does not answer; ask again.
+        """
+        return 0
+
+    def window(self, options: Mapping[str, Any]) -> Window | None:
+        """Answer what could start this moment with these options of a queue; none if the system does not tell.
+
+        Raises:
+            BatchFailed: the system does not answer.
+        """
+        return None

@@ -18,12 +18,14 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from server.batch import leftovers, runner
 from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem, Template
+from server.batch.place import Place, read_job_options
 from server.lib.processes import ProcessName, is_alive, machine
 
 _KEY = re.compile(r"[A-Za-z0-9][\w.-]{0,60}")
@@ -33,17 +35,33 @@ _PATIENCE = 5.0
 _START_TIMEOUT = 20.0
 
 
+@dataclass(frozen=True)
+class LocalOptions:
+    """``slots``: how many run at a time; 0 is one for each core."""
+
+    slots: int = 0
+
+
 class LocalBatch(BatchSystem):
     """``slots`` processes at a time, below ``root``; the others wait in order of submission."""
 
     name = "local"
+    per_queue = True
 
     def __init__(self, root: Path, slots: int) -> None:
         self._root, self._slots = root.absolute(), slots
 
+    @classmethod
+    def open(cls, place: Place) -> LocalBatch:
+        slots = place.read_options(LocalOptions).slots
+        if slots < 0:
+            raise place.wrong("options.slots", f"{slots}: give 1 or more, or 0 for one for each core")
+        return cls(place.folder, slots or os.cpu_count() or 1)
+
     def submit(self, template: Template, count: int) -> tuple[str, ...]:
         if not _KEY.fullmatch(template.key):
             raise BatchFailed(f"{template.key!r} cannot be the key of a submission: letters, digits, . _ and - only")
+        read_job_options(self.name, type(self), template.options)
         home = self._root / template.key
         try:
             home.mkdir(parents=True, mode=0o700)
@@ -66,6 +84,7 @@ class LocalBatch(BatchSystem):
             "argv": list(template.argv),
             "environment": {**template.environment, **own},
             "grace": template.grace,
+            "files": {name: str(path.absolute()) for name, path in template.files.items()},
         }
         door = os.open(folder / runner.ORDER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(door, "w") as file:
@@ -87,6 +106,9 @@ class LocalBatch(BatchSystem):
             return {job: self._look(job) for job in ids}
         except (OSError, subprocess.SubprocessError) as error:
             raise BatchFailed(f"{self._root}: {error}") from error
+
+    def history(self, ids: Collection[str]) -> Mapping[str, BatchJob]:
+        return {job: found for job, found in self.status(ids).items() if found.state is BatchState.DONE}
 
     def cancel(self, ids: Collection[str]) -> None:
         for job in ids:

@@ -5,7 +5,7 @@ server's process tree before it starts the job, so that neither can take the oth
 """
 
 # pathlib would double the time that each start takes.
-# ruff: noqa: PTH103, PTH104, PTH108, PTH123, PTH208
+# ruff: noqa: PTH103, PTH104, PTH108, PTH123, PTH208, PTH211
 from __future__ import annotations
 
 import ctypes
@@ -67,6 +67,8 @@ def run(folder: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     os.makedirs("work", exist_ok=True)
     os.chdir("work")
+    for name, path in order.get("files", {}).items():
+        os.symlink(path, name)
     try:
         child = _spawn(folder, order["argv"], order["environment"])
     except OSError as error:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
 from pilot.contract.codec import (
-    INTEGER,
     NUMBER,
     OBJECT,
     TEXT,
     TRUTH,
     ContractError,
-    Kind,
     no_such_field,
     read,
     says_something,
 )
 from pilot.contract.queue import Protocol, StorageEndpoint
+from server.lib.options import Options, read_options
 from server.storage.base import StorageMisconfigured
-
-Options = TypeVar("Options")
 
 #: The key of an entry that is for the server alone. Pilots pass it over.
 KEY = "compass_storage"
@@ -41,7 +38,6 @@ ACTIVITIES = (
     "w",
     "r",
 )
-_KINDS: Mapping[str, Kind] = {"float": NUMBER, "int": INTEGER, "str": TEXT, "bool": TRUTH}
 
 
 @dataclass(frozen=True)
@@ -67,18 +63,10 @@ class Place:
         Raises:
             StorageMisconfigured: there is no such option, or a value is of the wrong kind.
         """
-        known = {each.name: each.type for each in fields(shape)}  # type: ignore[arg-type]
-        where = f"{KEY}.options"
         try:
-            for name in self.options:
-                if name not in known:
-                    raise no_such_field(name, known, where)
-            values = {
-                name: read(value, _KINDS[str(known[name])], f"{where}.{name}") for name, value in self.options.items()
-            }
+            return read_options(self.options, shape, f"{KEY}.options")
         except ContractError as wrong:
             raise StorageMisconfigured(f"storage {self.name}: {wrong}") from wrong
-        return shape(**values)
 
 
 def read_place(name: str, data: Mapping[str, Any], plugin_of: Mapping[str, str]) -> Place:

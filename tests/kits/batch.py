@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem, Template
+from server.batch.base import BatchFailed, BatchJob, BatchMisconfigured, BatchState, BatchSystem, Template
 
 PYTHON = sys.executable
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
@@ -37,8 +37,8 @@ class BatchSystemKit:
         system.cancel(self._ids)
         self.wait(system, self._ids, lambda found: not alive(found))
 
-    def submit(self, system, key, argv, count=1, grace=10.0):
-        ids = system.submit(Template(key, tuple(argv), ENVIRONMENT, grace), count)
+    def submit(self, system, key, argv, count=1, grace=10.0, **more):
+        ids = system.submit(Template(key, tuple(argv), ENVIRONMENT, grace, **more), count)
         self._ids += ids
         return ids
 
@@ -138,6 +138,29 @@ time.sleep(600)
         system.cancel(ids)
         (job,) = self.wait_for(system, ids, BatchState.DONE).values()
         assert job.exit_status == 137
+
+    def test_a_job_finds_its_files_in_the_directory_that_it_starts_in(self, system, tmp_path):
+        (tmp_path / "token").write_text("abc")
+        reads = script("print(open('the-token').read())")
+        ids = self.submit(system, "files", reads, count=2, files={"the-token": tmp_path / "token"})
+        self.wait_for(system, ids, BatchState.DONE)
+        system.collect(ids)
+        assert [(system.directory(job) / "stdout").read_text() for job in ids] == ["abc\n", "abc\n"]
+
+    def test_history_tells_how_those_ended_that_have_and_leaves_out_the_others(self, system, tmp_path):
+        ready = tmp_path / "ready"
+        goes_on = script(f"import pathlib, time; pathlib.Path({str(ready)!r}).touch(); time.sleep(600)")
+        (ended,) = self.submit(system, "gone", script("import sys; sys.exit(7)"))
+        self.wait_for(system, [ended], BatchState.DONE)
+        (lives,) = self.submit(system, "stays", goes_on)
+        self.wait(system, [lives], lambda found: ready.exists())
+        found = system.history([ended, lives])
+        assert {job: end.exit_status for job, end in found.items()} == {ended: 7}
+
+    def test_an_option_that_the_system_does_not_have_is_refused_by_its_name(self, system):
+        with pytest.raises(BatchMisconfigured, match="no_such_option"):
+            self.submit(system, "odd", script("pass"), options={"no_such_option": "1"})
+        assert system.find("odd") == {}
 
     def test_cancelling_what_has_ended_changes_nothing(self, system):
         ids = self.submit(system, "ended", script("pass"))

@@ -34,6 +34,13 @@ class PlayedBatch(BatchSystem):
         self.takes: int | None = None
         self._root = tmp_path
 
+    @classmethod
+    def open(cls, place):
+        return cls(place.folder)
+
+    def history(self, ids):
+        return {job: found for job, found in self.status(ids).items() if found.state is BatchState.DONE}
+
     def submit(self, template, count):
         taken = count if self.takes is None else self.takes
         ids = [f"{template.key}/{number}" for number in range(taken)]

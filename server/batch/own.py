@@ -1,0 +1,12 @@
+"""The batch systems that come with the server, offered by the same hook as those of others."""
+
+from __future__ import annotations
+
+from server.batch.base import BatchSystem
+from server.batch.local import LocalBatch
+from server.lib.hookspecs import hookimpl
+
+
+@hookimpl
+def register_batch_systems() -> list[type[BatchSystem]]:
+    return [LocalBatch]
