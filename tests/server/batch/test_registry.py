@@ -74,7 +74,11 @@ def test_a_kind_that_is_not_there_is_named_with_those_that_are(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"slot": 1}, "slot: no such field in options"), ({"slots": "many"}, "slots"), ({"slots": -1}, r"options\.slots: -1: give 1")],
+    [
+        ({"slot": 1}, "slot: no such field in options"),
+        ({"slots": "many"}, r"options\.slots: "),
+        ({"slots": -1}, r"options\.slots: -1: give 1"),
+    ],
 )
 def test_an_option_that_cannot_be_so_is_told_with_the_systems_name(tmp_path, options, words):
     with pytest.raises(BatchMisconfigured, match=f"batch system here: {words}"):
