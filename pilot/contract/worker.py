@@ -20,6 +20,8 @@ class WorkerStatus(Frozen):
     node: str = wire(text(128), "node_id", default="")
     # Only the legacy dialect has this.
     queue: str = wire(TEXT, "site", "", default="")
+    # Ours: the id in the batch system, by which the server finds the pilot that its own factory has submitted.
+    batch_id: str = wire(TEXT, "batchID", "batch_id", default="")
 
 
 class WorkerNode(Frozen):

@@ -17,6 +17,7 @@ from server.dispatcher import legacy, owners, v1
 from server.harvester import queries as harvesters
 from server.lib.arguments import TIMEOUT
 from server.pilots import logic as pilots
+from server.pilots import queries as pilot_queries
 
 
 @legacy.method(Role.PILOT)
@@ -32,8 +33,11 @@ def _refuse_others(identity: Identity, status: WorkerStatus) -> None:
     """Refuse a token for some queues that speaks of a worker at another, by what it says or by what is known."""
     if identity.queues:
         known = harvesters.queues_of(status.harvester_id, [status.worker_id]).get(status.worker_id, "")
-        for queue in filter(None, (status.queue, known)):
-            owners.refuse_queue(identity, queue, "site" if queue == status.queue else "worker_id")
+        pilot = pilot_queries.pilot_of_batch(status.batch_id)
+        ours = pilot.queue if pilot else ""
+        for queue, name in ((status.queue, "site"), (known, "worker_id"), (ours, "batch_id")):
+            if queue:
+                owners.refuse_queue(identity, queue, name)
 
 
 @v1.told(Role.PILOT, message=WorkerStatus, also=(TIMEOUT,))

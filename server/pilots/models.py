@@ -11,7 +11,7 @@ class Pilot(models.Model):
     """A pilot in a batch system, where ``submission`` and ``number`` find it even after a crash of the factory."""
 
     queue = models.CharField(max_length=60)
-    batch_system = models.CharField(max_length=20)
+    batch_system = models.CharField(max_length=60)
     submission = models.CharField(max_length=61, help_text="Names one submission of the factory for ever.")
     number = models.PositiveIntegerField(help_text="Which pilot of that submission.")
     batch_id = models.CharField(max_length=80, blank=True, db_index=True, help_text="Empty until it is confirmed.")
@@ -21,9 +21,14 @@ class Pilot(models.Model):
         max_length=500, blank=True, help_text="What its exit code means, or why it is lost or held."
     )
     directory = models.CharField(max_length=500, blank=True, help_text="Where its stdout and stderr lie.")
-    submitted_at = models.DateTimeField()
+    node = models.CharField(max_length=128, blank=True, default="", help_text="Where it runs, or ran, if anybody said.")
+    submitted_at = models.DateTimeField(db_index=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    reported = models.CharField(
+        max_length=10, blank=True, default="", choices=WorkerState.choices, help_text="What it has said of itself."
+    )
+    reported_at = models.DateTimeField(null=True, blank=True, help_text="When it said so.")
     jobs = models.PositiveIntegerField(default=0, help_text="Jobs that it was given.")
     last_request = models.CharField(
         max_length=64, default="", blank=True, editable=False, help_text="The last request that was counted in jobs."
@@ -35,6 +40,9 @@ class Pilot(models.Model):
         indexes = [
             models.Index(fields=["queue", "state"], name="pilot_of_queue"),
             models.Index(fields=["queue", "-ended_at"], name="pilot_last_ended"),
+            models.Index(fields=["batch_system", "state"], name="pilot_of_system"),
+            models.Index(fields=["state", "-id"], name="pilot_in_state"),
+            models.Index(fields=["node", "-id"], name="pilot_on_node"),
         ]
 
     def __str__(self) -> str:

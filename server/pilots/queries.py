@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db.models import Count, Q
 
@@ -49,6 +50,35 @@ def counts_by_queue() -> dict[tuple[str, str], int]:
 def living(queue: str) -> list[Pilot]:
     """Answer the living pilots of a queue, oldest first."""
     return list(Pilot.objects.filter(queue=queue, state__in=LIVING).order_by("pk"))
+
+
+class LivingPilot(NamedTuple):
+    """What the batch system is asked for, and what is compared with its answer."""
+
+    pk: int
+    queue: str
+    batch_id: str
+    state: str
+    started_at: datetime | None
+    node: str
+
+
+def living_in(system: str) -> list[LivingPilot]:
+    """Answer all living pilots that a batch system has, of all queues, oldest first."""
+    rows = Pilot.objects.filter(batch_system=system, state__in=LIVING).exclude(batch_id="").order_by("pk")
+    return [LivingPilot(*row) for row in rows.values_list(*LivingPilot._fields)]
+
+
+def pilot_of_batch(batch_id: str) -> Pilot | None:
+    """Answer the pilot of an id in its batch system, the latest one; or of its own name, submission/number."""
+    if not batch_id:
+        return None
+    found = Pilot.objects.filter(batch_id=batch_id[:80]).first()
+    submission, _, number = batch_id.rpartition("/")
+    if found is None and submission and number.isascii() and number.isdigit() and len(number) < 10:
+        # One that starts at once may speak before the factory has written where it is.
+        found = Pilot.objects.filter(submission=submission, number=int(number)).first()
+    return found
 
 
 def unconfirmed(queue: str) -> list[str]:

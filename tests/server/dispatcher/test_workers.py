@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.urls import reverse
 
@@ -10,7 +12,9 @@ from pilot.contract import routes
 from pilot.contract.codec import Dialect, encode
 from pilot.contract.resource_types import read_resource_types
 from pilot.contract.worker import FINISHED, STARTED, WorkerGpus, WorkerNode, WorkerStatus
-from server.pilots.models import Node, NodeGpus, Worker
+from server.accounts.logic import create_token
+from server.accounts.models import Role
+from server.pilots.models import Node, NodeGpus, Pilot, Worker
 
 NODE = WorkerNode(site="SITE", host="wn1", cpu_model="AMD EPYC", queue="Q", logical=64, clock=2450.5, memory=256000)
 GPUS = WorkerGpus(site="SITE", host="wn1", vendor="NVIDIA", model="A100", count=4, memory=40000)
@@ -51,6 +55,56 @@ def test_what_is_said_again_or_late_changes_nothing(db, pilot):
 def test_an_end_without_a_beginning_is_kept(db, pilot):
     assert said(pilot, Dialect.V1, FINISHED)
     assert Worker.objects.values_list("state", "started_at").get() == ("finished", None)
+
+
+@pytest.fixture
+def ours(db):
+    """A pilot that our factory has submitted."""
+    when = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+    where = {"queue": "Q", "batch_system": "condor", "batch_id": "7.3", "state": "queued"}
+    return Pilot.objects.create(submission="s", number=3, submitted_at=when, **where)
+
+
+def our_word(word, **more):
+    return {"worker_id": 0, "harvester_id": "factory", "status": word, "node_id": "slot1_2@wn7", **more}
+
+
+@pytest.mark.parametrize("name", ["7.3", "s/3"])
+def test_a_pilot_of_ours_says_on_its_own_row_that_it_begins_and_ends(ours, pilot, name):
+    assert pilot.v1(routes.WORKER_STATUS_V1, our_word(STARTED, batch_id=name))["success"]
+    ours.refresh_from_db()
+    assert (ours.reported, ours.node, ours.state) == ("started", "wn7", "queued")
+    assert ours.started_at == ours.reported_at
+    began = ours.started_at
+    for word in (FINISHED, STARTED, FINISHED):
+        pilot.v1(routes.WORKER_STATUS_V1, our_word(word, batch_id=name))
+    ours.refresh_from_db()
+    assert (ours.reported, ours.started_at) == ("finished", began)
+    assert ours.reported_at >= began
+    assert not Worker.objects.exists()
+
+
+def test_what_our_batch_system_said_of_its_start_stays(ours, pilot):
+    Pilot.objects.update(started_at=ours.submitted_at)
+    pilot.v1(routes.WORKER_STATUS_V1, our_word(STARTED, batch_id="7.3"))
+    ours.refresh_from_db()
+    assert ours.started_at == ours.submitted_at
+
+
+def test_an_id_that_no_pilot_of_ours_has_is_a_harvesters_worker(ours, pilot):
+    assert pilot.v1(routes.WORKER_STATUS_V1, our_word(STARTED, batch_id="8.0"))["success"]
+    ours.refresh_from_db()
+    assert (ours.reported, str(Worker.objects.get())) == ("", "factory/0")
+
+
+def test_a_token_for_another_queue_does_not_speak_for_a_pilot_of_ours(ours, client):
+    token = create_token("other", Role.PILOT, queues=["R"])
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+    word = our_word(STARTED, batch_id="7.3")
+    answer = client.post(routes.WORKER_STATUS_V1, word, content_type="application/json", **bearer)
+    assert answer.status_code == 403
+    ours.refresh_from_db()
+    assert ours.reported == ""
 
 
 def test_stock_pilots_forms_are_read(db, pilot):

@@ -58,8 +58,8 @@ def test_what_is_no_list_of_objects_is_refused(raw):
 
 
 def test_a_message_gives_its_fields_of_the_newer_dialect():
-    names = {name: f"The {name}." for name in ("worker_id", "harvester_id", "status", "node_id")}
+    names = {name: f"The {name}." for name in ("worker_id", "harvester_id", "status", "node_id", "batch_id")}
     found = arguments_of(WorkerStatus, names, TIMEOUT)
     assert [argument.name for argument in found] == [*names, "timeout"]
-    assert [argument.required for argument in found] == [True, True, True, False, False]
+    assert [argument.required for argument in found] == [True, True, True, False, False, False]
     assert WorkerStatus.__dataclass_fields__["queue"].metadata["names"][Dialect.V1] == ""

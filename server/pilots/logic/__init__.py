@@ -1,0 +1,25 @@
+"""Everything that writes pilots: the factory orders and confirms them, batch systems and pilots say how they are.
+
+Pilots that are workers of a Harvester say so, too, and what their nodes are.
+"""
+
+from __future__ import annotations
+
+from server.pilots.logic.orders import Place, confirm, forget_files, order, took_jobs
+from server.pilots.logic.sightings import Sighting, observe, observe_many
+from server.pilots.logic.workers import gpus_said, node_said, without_slot, worker_said
+
+__all__ = [
+    "Place",
+    "Sighting",
+    "confirm",
+    "forget_files",
+    "gpus_said",
+    "node_said",
+    "observe",
+    "observe_many",
+    "order",
+    "took_jobs",
+    "without_slot",
+    "worker_said",
+]
