@@ -45,9 +45,9 @@ class WaitRows(MachineRowsInline):
 
 @admin.register(Dataset)
 class DatasetAdmin(MachineTableAdmin):
-    list_display = ("name", "scope", "kind", "state", "files", "expected", "available", "size", "changed")
+    list_display = ("name", "scope", "owner", "kind", "state", "files", "expected", "available", "size", "changed")
     list_filter = ("state", "kind")
-    search_fields = ("name",)
+    search_fields = ("name", "owner")
     inlines = (DatasetEventRows,)
 
 

@@ -31,6 +31,12 @@ class Dataset(models.Model):
     scope = _words(30)
     name = models.CharField(max_length=255)
     kind = models.CharField(max_length=10, choices=states.DatasetKind.choices)
+    owner = models.CharField(  # noqa: DJ001 (nobody's is not the productions')
+        max_length=250,
+        null=True,
+        blank=True,
+        help_text="The user whose jobs alone write into it. Empty: the productions'; unknown: whose first job writes.",
+    )
     state = _state(states.DatasetState, states.DatasetState.OPEN)
     files = models.PositiveIntegerField(default=0, help_text="All that belong to it; logs that were replaced do not.")
     expected = models.PositiveIntegerField(default=0, help_text="Files that are still to be written.")
@@ -47,6 +53,11 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope}:{self.name}" if self.scope else self.name
+
+    @property
+    def whose(self) -> str:
+        """Whose it is, in words."""
+        return "nobody's yet" if self.owner is None else f"{self.owner}'s" if self.owner else "the productions'"
 
 
 class DatasetEvent(models.Model):

@@ -18,6 +18,7 @@ from server.accounts.rules import OWNERS, READERS
 from server.brokerage import queries as brokerage
 from server.credentials.keyring import KeysMissing, keyring
 from server.credentials.logic import secrets
+from server.dataservice.logic import claim_datasets
 from server.dispatcher import owners
 from server.dispatcher.jobspec import JOBS
 from server.dispatcher.v1 import GET, JOB_ID, JOB_IDS, MOST_JOBS, method
@@ -38,6 +39,7 @@ def submit_orders(jobs: Sequence[Mapping[str, Any]], identity: Identity) -> list
     """Take jobs; raises as `orders_of`, `owners` and the task buffer do."""
     jobs, given = secrets_apart(jobs)
     orders = owners.as_their_own(identity, orders_of(jobs))
+    claim_datasets(orders, by=identity.name)
     if not given:
         numbers = taskbuffer.submit(brokerage.prepare(orders), by=identity.name)
     else:

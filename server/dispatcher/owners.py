@@ -17,9 +17,7 @@ from server.production.models import Task
 from server.production.states import TaskType
 from server.production.user_definition import UserDefinition
 from server.taskbuffer import queries
-
-#: What a user's jobs may be called; the first one when they are called nothing, or what a production's are.
-LABELS = ("user", "panda", "test")
+from server.taskbuffer.values import USERS_LABELS
 
 
 def refuse_others(identity: Identity, job_ids: Iterable[int]) -> None:
@@ -89,9 +87,9 @@ def label_of(said: str, name: str) -> str:
     Raises:
         ContractError: this is not for users.
     """
-    label = LABELS[0] if said in {"", "managed"} else said
-    if label not in LABELS:
-        raise ContractError(f"{name}: {label!r} is not one of a user's: {', '.join(LABELS)}", field_name=name)
+    label = USERS_LABELS[0] if said in {"", "managed"} else said
+    if label not in USERS_LABELS:
+        raise ContractError(f"{name}: {label!r} is not one of a user's: {', '.join(USERS_LABELS)}", field_name=name)
     return label
 
 
@@ -127,7 +125,7 @@ def task_as_its_own(identity: Identity, definition: UserDefinition) -> tuple[str
     priority = definition.priority or 0
     if identity.role is not Role.USER:
         owner = definition.user or identity.person or identity.name
-        return owner, definition.label or LABELS[0], priority
+        return owner, definition.label or USERS_LABELS[0], priority
     refuse_name(identity.person, definition.user, "userName")
     refuse_priority(priority, "taskPriority")
     return identity.person, label_of(definition.label, "prodSourceLabel"), priority

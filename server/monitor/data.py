@@ -53,7 +53,7 @@ def contents() -> Contents:
 
 
 def dataset_json(dataset: Dataset) -> dict[str, Any]:
-    names = ("scope", "name", "kind", "state", "files", "expected", "available", "size", "events")
+    names = ("scope", "name", "owner", "kind", "state", "files", "expected", "available", "size", "events")
     return {"id": dataset.pk, **{name: getattr(dataset, name) for name in names}, "changed": plain(dataset.changed)}
 
 

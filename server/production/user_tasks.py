@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from pilot.contract.codec import ContractError, shown
 from server.brokerage import queries as brokerage
 from server.dataservice import queries as dataservice
+from server.dataservice.logic import claim_datasets
 from server.dataservice.models import DatasetFile
 from server.dataservice.states import ReplicaState
 from server.production.door import BATCH, note
@@ -55,7 +56,7 @@ def submit_task(
     chunks = [Chunk(task=task, run=run, number=number, state=ChunkState.STAGED) for number in numbers]
     Chunk.objects.bulk_create(chunks, batch_size=BATCH)
     # What is wrong with the template is told now, to whoever has written it.
-    brokerage.prepare(user_orders_of(task, sorted({1, jobs})))
+    claim_datasets(brokerage.prepare(user_orders_of(task, sorted({1, jobs}))), by=by, name="dataset")
     submit_jobs(task, limits().jobs_per_task, limits())
     task.refresh_from_db()
     return task

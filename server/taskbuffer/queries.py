@@ -19,6 +19,7 @@ from server.taskbuffer import archive, obstacles
 from server.taskbuffer.blocked import Blocked
 from server.taskbuffer.models import (
     ArchivedJob,
+    Attempt,
     Bucket,
     Job,
     JobEvent,
@@ -32,6 +33,7 @@ from server.taskbuffer.models import (
 )
 from server.taskbuffer.past_failures import Preview, preview
 from server.taskbuffer.states import MAY_BE_ACTIVATED
+from server.taskbuffer.values import owner_of
 
 #: After these moves a job's files, or what it waits for, may be others than before.
 _TURNS = frozenset({state.value for state in (*FINAL, JobState.ACTIVATED)})
@@ -117,6 +119,14 @@ def parameters_of(jobs: Sequence[Job]) -> dict[int, str]:
 
 def _archived_of(jobs: Iterable[Job]) -> list[archive.Archived]:
     return [job.archived for job in jobs if job.archived is not None]
+
+
+def attempts_of_pilot(batch_id: str, queue: str, *, since: datetime, most: int) -> list[Attempt]:
+    """Answer the tries of jobs by the pilot of that id in its batch system, latest first; not those in the archive."""
+    if not batch_id:
+        return []
+    rows = Attempt.objects.filter(batch_id=batch_id, queue=queue, sent_at__gte=since)
+    return list(rows.order_by("-sent_at", "-pk")[:most])
 
 
 def live_tail(job_id: int) -> str:
@@ -205,20 +215,27 @@ def _tries(report: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Standing:
-    """What the owners of a job's files have to know of it; ``events`` as its last report said."""
+    """What the owners of a job's files have to know of it; ``events`` as its last report said.
+
+    ``owner`` is whose files it writes: a user's, or "" for those of the productions.
+    """
 
     state: JobState
     attempt: int
     events: int | None
+    owner: str = ""
+
+    @classmethod
+    def of(cls, job: Job) -> Standing:
+        return cls(JobState(job.state), job.attempt, job.events, owner_of(job.label, job.user))
 
 
 def standings(job_ids: Iterable[int]) -> dict[int, Standing]:
     """Answer how each of these jobs stands that there is, also in the archive."""
     numbers = set(job_ids)
-    rows = Job.objects.filter(pk__in=numbers).values_list("pk", "state", "attempt", "events")
-    found = {pk: Standing(JobState(state), attempt, events) for pk, state, attempt, events in rows}
-    for pk, one in archive.read(numbers - set(found)).items():
-        found[pk] = Standing(JobState(one.job.state), one.job.attempt, one.job.events)
+    rows = Job.objects.filter(pk__in=numbers).only("state", "attempt", "events", "label", "user")
+    found = {job.pk: Standing.of(job) for job in rows}
+    found.update({pk: Standing.of(one.job) for pk, one in archive.read(numbers - set(found)).items()})
     return found
 
 

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 from pilot.contract.states import JobState
 
+#: What users' jobs may be called; the first one when they are called nothing, or what a production's are.
+USERS_LABELS = ("user", "panda", "test")
+
+
+def owner_of(label: str, user: str) -> str:
+    """Answer whose files a job writes: its user's, or "" for those of the productions, whoever has defined these."""
+    return user if label in USERS_LABELS else ""
+
 
 @dataclass(frozen=True)
 class ClaimOrder:

@@ -12,6 +12,7 @@ from server.dataservice.logic.datasets import (
     register_dataset,
     reopen,
 )
+from server.dataservice.logic.ownership import claim_datasets
 from server.dataservice.logic.requests import (
     RequestRefused,
     request_archive,
@@ -26,6 +27,7 @@ __all__ = [
     "RequestRefused",
     "act_on",
     "add_files",
+    "claim_datasets",
     "close",
     "freeze",
     "give_up",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,33 +43,59 @@ def register_dataset(name: str, *, kind: DatasetKind, by: str, scope: str = "", 
     """Make a dataset, or answer the one that there is.
 
     Raises:
-        DatasetRefused: a name is empty or too long.
+        DatasetRefused: a name is empty or too long, or the dataset is a user's.
     """
     if not name:
         raise DatasetRefused("name: a dataset has a name")
     _check_lengths(scope=scope, name=name)
-    (dataset,) = make_datasets([(scope, name, kind)], by=by, now=now or timezone.now()).values()
+    owners = {(scope, name): ""}
+    (dataset,) = make_datasets([(scope, name, kind)], by=by, now=now or timezone.now(), owners=owners).values()
+    if dataset.owner:
+        raise DatasetRefused(f"name: dataset {dataset} is {dataset.whose}; give a name that is free")
     return dataset
 
 
 def make_datasets(
-    wanted: Collection[tuple[str, str, DatasetKind]], *, by: str, now: datetime
+    wanted: Collection[tuple[str, str, DatasetKind]],
+    *,
+    by: str,
+    now: datetime,
+    owners: Mapping[tuple[str, str], str] | None = None,
 ) -> dict[tuple[str, str], Dataset]:
-    """Answer datasets by scope and name; those that are missing are made. Belongs into a transaction."""
+    """Answer datasets by scope and name; those that are missing are made. Belongs into a transaction.
+
+    Args:
+        wanted: Scope, name and kind of each.
+        by: Who makes them.
+        now: The time.
+        owners: Whose those of them become that are nobody's; the others stay nobody's. Those that are somebody's
+            stay so, whoever asks.
+    """
+    owned = owners or {}
     kinds = {(scope, name): kind for scope, name, kind in wanted}
     found: dict[tuple[str, str], Dataset] = {}
     for batch in batches(sorted(kinds)):
         rows = Dataset.objects.filter(name__in={name for _, name in batch}).order_by("pk")
         found.update({(row.scope, row.name): row for row in rows if (row.scope, row.name) in kinds})
     for scope, name in sorted(set(kinds) - set(found)):
-        fresh = Dataset(scope=scope, name=name, kind=kinds[scope, name], created=now, changed=now)
-        made, is_new = Dataset.objects.get_or_create(
-            scope=scope, name=name, defaults={"kind": fresh.kind, "created": now, "changed": now}
-        )
+        known = {"kind": kinds[scope, name].value, "owner": owned.get((scope, name)), "created": now, "changed": now}
+        made, is_new = Dataset.objects.get_or_create(scope=scope, name=name, defaults=known)
         if is_new:
             door.note_dataset(made, "", by=by, now=now)
         found[scope, name] = made
+    for key, owner in owned.items():
+        if key in found and found[key].owner is None:
+            _give(found[key], owner)
     return found
+
+
+def _give(dataset: Dataset, owner: str) -> None:
+    """Make a dataset somebody's that was nobody's; it is another's if that one was faster."""
+    nobodys = Dataset.objects.filter(pk=dataset.pk, owner=None)
+    if nobodys.update(owner=owner):
+        dataset.owner = owner
+    else:
+        dataset.refresh_from_db(fields=["owner"])
 
 
 @transaction.atomic

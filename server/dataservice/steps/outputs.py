@@ -21,7 +21,7 @@ from pilot.contract.states import FINAL
 from server.dataservice import door
 from server.dataservice.logic.datasets import LONGEST, make_datasets
 from server.dataservice.logic.files import count, tell_waiting, weight_of
-from server.dataservice.models import Dataset, DatasetFile, Replica
+from server.dataservice.models import Dataset, DatasetEvent, DatasetFile, Replica
 from server.dataservice.states import FILE_MOVES, DatasetKind, DatasetState, FileState, ReplicaState
 from server.dataservice.where import Places
 from server.taskbuffer.models import JobFile
@@ -50,6 +50,7 @@ class Told:
     state: FileState
     file: JobFile
     events: int | None
+    owner: str
 
     @property
     def job(self) -> int:
@@ -66,7 +67,7 @@ def told_by(file: JobFile, job: Standing) -> Told:
     # A log that was not stored yet will have the name of the attempt that stores it.
     lfn = log_of_attempt(file.lfn, job.attempt) if is_log and file.attempt is None else file.lfn
     events = None if is_log or job.events is None or not 0 <= job.events < 2**63 else job.events
-    return Told(file.scope, file.dataset, lfn, is_log, state, file, events)
+    return Told(file.scope, file.dataset, lfn, is_log, state, file, events, job.owner)
 
 
 def settle_outputs(jobs: Mapping[int, Standing], files: Sequence[JobFile], now: datetime) -> int:
@@ -80,7 +81,10 @@ def settle_outputs(jobs: Mapping[int, Standing], files: Sequence[JobFile], now: 
         return 0
     kinds = {(one.scope, one.dataset): DatasetKind.LOG for one in told if one.is_log}
     kinds |= {(one.scope, one.dataset): DatasetKind.OUTPUT for one in told if not one.is_log}
-    datasets = make_datasets([(*key, kind) for key, kind in kinds.items()], by=SERVICE, now=now)
+    # What is nobody's yet becomes whose first job writes into it, not whose happens to be read first.
+    owners = {(one.scope, one.dataset): one.owner for one in sorted(told, key=lambda one: one.job, reverse=True)}
+    datasets = make_datasets([(*key, kind) for key, kind in kinds.items()], by=SERVICE, now=now, owners=owners)
+    told = [one for one in told if _is_allowed(one, datasets[one.scope, one.dataset], now)]
     known = _Known(datasets, told)
     settled = (_settle(one, datasets[one.scope, one.dataset], known) for one in told)
     # A row that goes from one job to another counts once, as it is in the end.
@@ -97,6 +101,21 @@ def _fits(one: Told) -> bool:
     if len(one.lfn) <= LONGEST["lfn"]:
         return True
     log.warning("job %s: %s... is too long a name for a file, and is not registered", one.job, one.lfn[:80])
+    return False
+
+
+def _is_allowed(one: Told, dataset: Dataset, now: datetime) -> bool:
+    """Say whether a job's files belong into a dataset: into somebody else's they do not, and that is told there once.
+
+    What is submitted now is refused at once; this is for what was submitted before the dataset was somebody's.
+    """
+    if one.owner == dataset.owner:
+        return True
+    whose = f"{one.owner}'s" if one.owner else "the productions'"
+    words = f"not registered: {one.lfn} of job {one.job}, which is {whose}; the dataset is {dataset.whose}"[:500]
+    if not DatasetEvent.objects.filter(dataset=dataset, words=words).exists():
+        log.warning("%s: %s", dataset, words)
+        door.note_dataset(dataset, dataset.state, by=SERVICE, now=now, words=words)
     return False
 
 
@@ -125,6 +144,18 @@ class _Known:
             if row.job is not None:
                 self.of_job.setdefault(row.job, []).append(row)
 
+    def forget(self, row: DatasetFile) -> None:
+        """Give up the name of a row, and the job's file that it is of: it may have others in a moment."""
+        if self.by_name.get((row.dataset_id, row.lfn)) is row:
+            del self.by_name[row.dataset_id, row.lfn]
+        if row.job_file is not None and self.by_job_file.get(row.job_file) is row:
+            del self.by_job_file[row.job_file]
+
+    def remember(self, row: DatasetFile) -> None:
+        self.by_name[row.dataset_id, row.lfn] = row
+        if row.job_file is not None:
+            self.by_job_file[row.job_file] = row
+
 
 def _settle(one: Told, dataset: Dataset, known: _Known) -> tuple[DatasetFile, Told] | None:
     """Answer the row of a file as it is from now on; nothing when that is how it is already."""
@@ -137,11 +168,11 @@ def _settle(one: Told, dataset: Dataset, known: _Known) -> tuple[DatasetFile, To
     row = row or named
     if row is None:
         row = DatasetFile(dataset=dataset, lfn=one.lfn, state=FileState.EXPECTED.value)
-        known.by_name[dataset.pk, one.lfn] = row
     elif _says(row) == (one.file.pk, one.state, one.lfn) or not _takes_over(row, one):
         return None
+    known.forget(row)
     _write(row, one)
-    known.by_job_file[one.file.pk] = row
+    known.remember(row)
     return row, one
 
 

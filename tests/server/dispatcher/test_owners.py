@@ -8,8 +8,10 @@ from pilot.contract.codec import ContractError
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import NotAllowed
-from server.dispatcher.jobs import orders_of
+from server.dataservice.models import Dataset
+from server.dispatcher.jobs import orders_of, submit_orders
 from server.dispatcher.owners import as_their_own, refuse_others
+from server.taskbuffer.models import Job
 from tests.server import jobs
 
 ALICE = Identity("notebook", Role.USER, "alice")
@@ -54,6 +56,17 @@ def test_a_user_writes_nothing_where_productions_do(db, place):
     with pytest.raises(ContractError, match=rf"jobs\[0\].dataset: '{AREA}': productions write into mc_prod; name a"):
         as_their_own(ALICE, order)
     assert as_their_own(MANAGER, order) is order
+
+
+def test_a_user_submits_no_jobs_that_write_into_a_dataset_of_another(queue):
+    job = {"transformation": "true", "files": [{"lfn": "a", "type": "output", "dataset": "look"}]}
+    submit_orders([{**job, "computingSite": queue}], ALICE)
+    assert Dataset.objects.get().owner == "alice"
+    bob = Identity("other", Role.USER, "bob")
+    for identity in (bob, MANAGER):
+        with pytest.raises(ContractError, match=r"jobs\[0\].dataset: 'look' is alice's, and no other jobs write into"):
+            submit_orders([{**job, "computingSite": queue}], identity)
+    assert Job.objects.count() == 1
 
 
 def test_a_production_submits_in_anybodys_name():

@@ -54,6 +54,14 @@ def test_a_submitted_task_has_its_jobs_at_once_and_is_done_with_the_last_of_them
     assert (step["label"], step["done"], step["total"]) == ("jobs", 3, 3)
 
 
+def test_a_task_that_would_write_into_a_dataset_of_another_is_refused_with_all_of_it(queue):
+    register_dataset(OUTPUT["dataset"].rstrip("/"), kind=DatasetKind.OUTPUT, by="test", scope="compass")
+    with pytest.raises(ContractError, match=r"^dataset: .* is the productions', and no other jobs write into it; name"):
+        submit()
+    assert not Task.objects.exists()
+    assert not Job.objects.exists()
+
+
 def test_more_jobs_than_one_cycle_takes_follow_later(queue, settings):
     settings.PRODUCTION = {"jobs_per_task": 2}
     task = submit()

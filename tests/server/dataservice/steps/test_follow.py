@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -80,6 +81,23 @@ def test_jobs_that_write_files_of_the_same_names_do_not_stop_the_others(world):
     assert files_of("prod.log") == {"job.log.tgz": "available", "job.log.tgz.2": "expected"}
     found = dict(DatasetFile.objects.filter(dataset__name="prod.log").values_list("lfn", "job"))
     assert found == {"job.log.tgz": two, "job.log.tgz.2": three}
+    audit()
+
+
+def test_a_log_that_changes_its_name_with_a_try_goes_by_that_name_also_for_what_is_read_with_it(world):
+    (first,) = jobs.submit(outputs=())
+    world.follow()
+    dataset = (FileSpec("job.log.tgz.2", Role.OUTPUT, dataset="prod.log"),)
+    wanted = jobs.order(log=None)
+    (second,) = taskbuffer.submit([wanted._replace(spec=replace(wanted.spec, outputs=dataset))], by="test")
+    jobs.claim(count=2)
+    jobs.report(first, "failed", pilot_error=1099)
+    jobs.finish(second, 1, "job.log.tgz.2")
+    (third,) = jobs.submit(outputs=())
+    world.follow()
+    found = dict(DatasetFile.objects.filter(dataset__name="prod.log").values_list("lfn", "job"))
+    assert found == {"job.log.tgz": third, "job.log.tgz.2": second}
+    assert counters("prod.log") == (2, 1, 1, 10)
     audit()
 
 
