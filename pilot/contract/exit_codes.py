@@ -41,7 +41,17 @@ class ExitCode(IntEnum):
     REPORT_NOT_TAKEN = 92
     BAD_CONFIGURATION = 93
     BAD_BUNDLE = 94
+    # The wrapper's: the pilot gave no sign of life and was ended.
+    SILENT = 95
 
+
+#: What speaks against the node, whatever pilot comes next: a batch system had better hold such a job than start more.
+NODE_FAULTS = frozenset(
+    [
+        *(ExitCode.SITE_OFFLINE, ExitCode.MKDIR, ExitCode.NO_SPACE, ExitCode.SOFTWARE_DIR, ExitCode.BLACK_HOLE),
+        *(ExitCode.MIDDLEWARE, ExitCode.SILENT),
+    ]
+)
 
 _E, _X = ErrorCode, ExitCode
 EXIT_OF: dict[ErrorCode, ExitCode] = {

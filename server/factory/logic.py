@@ -16,6 +16,7 @@ from typing import Any
 from django.db import transaction
 
 from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem
+from server.batch.local import LocalBatch
 from server.factory.launch import CannotLaunch, Launch
 from server.factory.models import FactoryCycle, FactoryQueue
 from server.factory.rules import End, Facts, Limits, Step, decide
@@ -163,7 +164,8 @@ def limits_of(row: FactoryQueue) -> Limits:
 
 def _submit(row: FactoryQueue, system: BatchSystem, launch: Launch, count: int, now: datetime) -> int:
     key = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    template = launch.template(key, row.queue, options=row.pilot_options, grace=row.grace)
+    here = system.name == LocalBatch.name
+    template = launch.template(key, row.queue, options=row.pilot_options, grace=row.grace, here=here)
     pilots.order(row.queue, system.name, key, count, now=now)
     try:
         system.submit(template, count)

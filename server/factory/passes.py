@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -53,8 +54,11 @@ def _write(path: Path, make: Callable[[], str]) -> None:
     """Put another pass in the place of the old one; a pilot reads the one or the other, and nobody else either."""
     text = make()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text + "\n")
-    new.replace(path)
+    # Two may renew it at the same time; the later one stays.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # its mode is 0600
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)  # there only if it did not come into its place

@@ -14,6 +14,7 @@ _WORDS: dict[ExitCode, str] = {
     ExitCode.REPORT_NOT_TAKEN: "the server did not take its last report",
     ExitCode.BAD_CONFIGURATION: "its configuration is wrong",
     ExitCode.BAD_BUNDLE: "its bundle is missing, or is not the one that was ordered",
+    ExitCode.SILENT: "it gave no sign of life, and its wrapper ended it",
 }
 
 

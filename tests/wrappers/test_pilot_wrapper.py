@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pilot.contract.exit_codes import ExitCode
+from pilot.contract.exit_codes import NODE_FAULTS, ExitCode
 from wrappers import build_bundle
 
 pytestmark = pytest.mark.one_python
@@ -264,6 +264,24 @@ def test_the_page_about_it_names_every_option_variable_and_status():
     for status in {"".join(found) for found in statuses} | {"69"}:
         assert f"\n| {status} |" in page
         assert int(status) in set(ExitCode)
+
+
+def test_what_speaks_against_the_node_is_the_same_in_contract_wrapper_and_page():
+    (listed,) = re.findall(r"^ *([\d |]+)\) ;;$", WRAPPER.read_text(), re.MULTILINE)
+    faults = {int(code) for code in NODE_FAULTS}
+    assert {int(word) for word in listed.split("|")} == {*faults, ExitCode.USAGE}
+    page = (WRAPPER.parents[1] / "doc" / "howto" / "troubleshoot-pilots.md").read_text()
+    assert f"member(ExitCode, {{{', '.join(map(str, sorted(faults)))}}})" in page
+    assert faults <= set(map(int, re.findall(r"^\| (\d+) \| ", page, re.MULTILINE)))
+
+
+def test_the_troubleshooting_page_has_a_row_for_every_status_that_a_pilot_ends_with():
+    page = (WRAPPER.parents[1] / "doc" / "howto" / "troubleshoot-pilots.md").read_text()
+    codes = set(map(int, re.findall(r"^\| (\d+) \| ", page, re.MULTILINE)))
+    assert {ExitCode(code).name for code in codes & set(ExitCode)} >= {
+        *("USAGE", "SITE_OFFLINE", "MKDIR", "PROXY", "NO_SPACE", "MIDDLEWARE", "COMMUNICATION", "NO_JOBS"),
+        *("BAD_CONFIGURATION", "BAD_BUNDLE", "JOB_FAILED", "JOB_KILLED", "REPORT_NOT_TAKEN", "SILENT"),
+    }
 
 
 def test_last_words_are_written_when_asked_for(place):
