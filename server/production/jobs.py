@@ -97,7 +97,21 @@ def submit(orders: Iterable[JobOrder], *, by: str) -> list[int]:
     Raises:
         ContractError: the task buffer cannot take one of them, or its user is banned; none was taken.
     """
-    return logic.submit(brokerage.prepare(list(orders)), by=by)
+    return submit_placed(placed(orders), by=by)
+
+
+def placed(orders: Iterable[JobOrder]) -> Sequence[JobOrder]:
+    """Answer orders as they are to be submitted: those that name no queue are sent to one.
+
+    Raises:
+        ContractError: no queue takes one of them, or its user is banned.
+    """
+    return brokerage.prepare(list(orders))
+
+
+def submit_placed(orders: Sequence[JobOrder], *, by: str) -> list[int]:
+    """Submit jobs that have their queues, as `submit` does."""
+    return logic.submit(orders, by=by)
 
 
 def retry(numbers: Collection[int], *, by: str) -> dict[int, str]:

@@ -26,8 +26,15 @@ def withdraw(task: Task, *, by: str, words: str) -> None:
 
 def hold(task: Task, *, by: str, words: str) -> None:
     """Take the queued jobs of a task out of their queues; their chunks get new jobs when the task goes on."""
-    for chunk in _withdrawn(list(Chunk.objects.filter(task=task, state=ChunkState.SENT)), by):
+    hold_chunks(list(Chunk.objects.filter(task=task, state=ChunkState.SENT)), by=by, words=words)
+
+
+def hold_chunks(chunks: Sequence[Chunk], *, by: str, words: str) -> int:
+    """Take those of these chunks' jobs out of their queues that no pilot has; answer how many those were."""
+    held = _withdrawn(chunks, by)
+    for chunk in held:
         move(chunk, ChunkState.PAUSED, by=by, words=words, job_id=None)
+    return len(held)
 
 
 def start_nothing(task: Task, *, by: str, words: str) -> None:

@@ -57,7 +57,7 @@ def submit_task(
     Chunk.objects.bulk_create(chunks, batch_size=BATCH)
     # What is wrong with the template is told now, to whoever has written it.
     claim_datasets(brokerage.prepare(user_orders_of(task, sorted({1, jobs}))), by=by, name="dataset")
-    submit_jobs(task, limits().jobs_per_task, limits())
+    submit_jobs(task, limits(), {})
     task.refresh_from_db()
     return task
 

@@ -25,9 +25,11 @@ from server.production.states import (
     GroupState,
     MergeKind,
     OutputKind,
+    TaskState,
     TaskType,
     values,
 )
+from server.production.stopping import hold_chunks
 
 SERVICE = "production.collect"
 
@@ -101,7 +103,7 @@ def _settle(owner: Owner, view: JobView, stored: list[jobs.Stored]) -> bool:
     else:
         finding, wanted = judge_group(view), _wanted_of_group(owner)
     if finding.state == owner.state:
-        return False
+        return _hold_back(owner)
     files = {file.lfn: file for file in stored}
     if finding.state == ChunkState.FINISHED and (missing := [lfn for lfn in wanted.values() if lfn not in files]):
         finding = Finding(ChunkState.MANUAL_CHECK, f"its job {view.id} finished, but stored no {', '.join(missing)}")
@@ -109,7 +111,17 @@ def _settle(owner: Owner, view: JobView, stored: list[jobs.Stored]) -> bool:
         return False
     if finding.state == ChunkState.FINISHED and owner.task.type != TaskType.USER_ANALYSIS:
         _keep_outputs(owner, view, files, wanted)
+    _hold_back(owner)
     return True
+
+
+def _hold_back(owner: Owner) -> bool:
+    """Take a job out of the queue again that came back to it after its user's task was paused: its pilot was lost."""
+    if not isinstance(owner, Chunk) or owner.state != ChunkState.SENT:
+        return False
+    if owner.task.type != TaskType.USER_ANALYSIS or owner.task.state != TaskState.PAUSED:
+        return False
+    return bool(hold_chunks([owner], by=SERVICE, words="its pilot was lost while the task is paused"))
 
 
 def _made(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -31,26 +32,30 @@ def submit_chunks() -> int:
     """Stage and submit for every active task, up to its bound of this cycle; answer the number of jobs."""
     bounds, waiting, submitted = limits(), jobs.queued(), 0
     for task in Task.objects.filter(state__in=values(ACTIVE)).order_by("-priority", "id"):
-        room = min(bounds.jobs_per_task, bounds.queued_per_queue - waiting[task.queue])
-        if room > 0:
-            sent = submit_task(task, room, bounds)
-            waiting[task.queue] += sent
-            submitted += sent
+        if waiting[task.queue] < bounds.queued_per_queue:  # who names no queue is counted where brokerage sends it
+            sent = submit_task(task, bounds, waiting)
+            waiting += sent
+            submitted += sent.total()
     return submitted
 
 
-def submit_task(task: Task, room: int, bounds: Limits) -> int:
-    """Stage and submit up to so many jobs of a task; answer how many."""
+def submit_task(task: Task, bounds: Limits, waiting: Mapping[str, int]) -> Counter[str]:
+    """Stage and submit jobs of a task, up to its bound and those of the queues; answer how many went to each queue.
+
+    Args:
+        task: The task.
+        bounds: The limits.
+        waiting: How many jobs wait in each queue.
+    """
     stage(task, bounds.jobs_per_task)
-    chunks = list(_in_order(task, ChunkState.STAGED)[:room])
+    chunks = list(_in_order(task, ChunkState.STAGED)[: bounds.jobs_per_task])
     if not chunks:
-        return 0
+        return Counter()
     try:
-        _send(task, chunks)
+        return _send(task, chunks, bounds.queued_per_queue, waiting)
     except (NoStorage, MovedMeanwhile, ContractError) as why:
         log.warning("%s: nothing was submitted: %s", task, why)
-        return 0
-    return len(chunks)
+        return Counter()
 
 
 def stage(task: Task, most: int) -> int:
@@ -63,12 +68,21 @@ def stage(task: Task, most: int) -> int:
 
 
 @transaction.atomic
-def _send(task: Task, chunks: Sequence[Chunk]) -> None:
-    """Submit the jobs and write their numbers beside the chunks, or neither."""
-    for chunk, number in zip(chunks, jobs.submit(_orders(task, chunks), by=SERVICE), strict=True):
+def _send(task: Task, chunks: Sequence[Chunk], most: int, waiting: Mapping[str, int]) -> Counter[str]:
+    """Submit the jobs for which their queues have room and write their numbers beside the chunks, or neither."""
+    sent, fitting = Counter[str](), []
+    for chunk, order in zip(chunks, jobs.placed(_orders(task, chunks)), strict=True):
+        if waiting.get(order.queue, 0) + sent[order.queue] < most:
+            sent[order.queue] += 1
+            fitting.append((chunk, order))
+    if not fitting:
+        return Counter()
+    numbers = jobs.submit_placed([order for _, order in fitting], by=SERVICE)
+    for (chunk, _), number in zip(fitting, numbers, strict=True):
         if not move(chunk, ChunkState.SENT, by=SERVICE, job_id=number, attempts=chunk.attempts + 1):
             raise MovedMeanwhile(f"{chunk} was moved by somebody else; the next cycle tries again")
     set_running(task.pk, by=SERVICE)
+    return sent
 
 
 def set_running(key: int, *, by: str) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 
 from pilot.contract.codec import ContractError
+from pilot.contract.states import JobState
 from server.dataservice.logic import NewFile, add_files, register_dataset
 from server.dataservice.states import DatasetKind
 from server.production import logic, queries
 from server.production.models import Chunk, Output, Task
 from server.production.panda_words import status_of
+from server.production.steps import collect
+from server.production.steps.submit import submit_chunks
 from server.production.user_definition import read_parameters
 from server.production.user_tasks import submit_task
-from server.taskbuffer.models import Job
+from server.taskbuffer.logic import reap_lost
+from server.taskbuffer.models import Job, Live, Ready
 from tests.server.production.conftest import failed, reload, turn, work
 from tests.server.production.test_user_definition import INPUT, LOG, OUTPUT, PLAIN
 
@@ -96,6 +100,60 @@ def test_a_paused_task_gives_pilots_nothing_until_it_goes_on(queue, pilot):
     logic.move_task(task.name, "running", by="alice")
     work(pilot)
     assert status_of(reload(task)) == "done"
+
+
+def lose(job) -> None:
+    """Let a pilot that had a job fall silent."""
+    Live.objects.filter(job=job.id).update(heartbeat=0)
+    assert reap_lost().again == 1
+
+
+@pytest.mark.parametrize("is_seen_before", [True, False])
+def test_a_job_that_loses_its_pilot_while_its_task_is_paused_waits_until_that_goes_on(queue, pilot, is_seen_before):
+    task = submit(nFiles=1, maxAttempt=3)
+    job = pilot.claim()
+    pilot.report(job, JobState.RUNNING)
+    if is_seen_before:
+        turn()
+    logic.move_task(task.name, "paused", by="alice")
+    lose(job)
+    turn()
+    assert states(task) == ["paused"]
+    assert pilot.run() == 0
+    assert Chunk.objects.get(task=task).words == "its pilot was lost while the task is paused"
+    logic.move_task(task.name, "running", by="alice")
+    work(pilot)
+    assert status_of(reload(task)) == "done"
+
+
+def test_a_job_that_came_back_while_its_task_was_being_paused_is_found_by_the_sweep(queue, pilot):
+    task = submit(nFiles=1, maxAttempt=3)
+    Task.objects.filter(pk=task.pk).update(state="paused")  # as if it had been sent in the same moment
+    assert collect.sweep() == 1
+    assert states(task) == ["paused"]
+    assert pilot.run() == 0
+
+
+def test_what_pilots_have_of_a_paused_task_stays_theirs(queue, pilot):
+    task = submit(nFiles=1)
+    job = pilot.claim()
+    turn()
+    logic.move_task(task.name, "paused", by="alice")
+    assert collect.sweep() == 0
+    assert states(task) == ["running"]
+    pilot.end(job)
+    turn()
+    assert states(task) == ["finished"]
+
+
+def test_tasks_that_name_no_queue_wait_when_the_queues_are_full(queue):
+    queue.PRODUCTION = {"queued_per_queue": 4, "jobs_per_task": 3}
+    first, second = submit(site="", nFiles=5), submit(site="", nFiles=5, taskName="user.alice.more/")
+    assert Job.objects.filter(queue="LOCAL", state="activated").count() == 6  # the first ones are not held up
+    assert submit_chunks() == 0
+    Ready.objects.filter(job__task_id=first.pk).delete()
+    assert submit_chunks() == 1
+    assert [states(task).count("sent") for task in (first, second)] == [4, 3]
 
 
 def test_a_task_that_is_finished_softly_lets_run_what_runs(queue, pilot):
