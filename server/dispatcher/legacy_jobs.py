@@ -7,15 +7,14 @@ An answer of plain lists is written as a pickle to who does not say that it read
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 from django.http import HttpRequest, HttpResponse
 
-from pilot.contract.codec import INTEGER, TEXT, TRUTH, ContractError, Dialect, Kind, decode, encode, read
-from pilot.contract.messages import Command, JobUpdate, StatusCode
+from pilot.contract.codec import INTEGER, TEXT, TRUTH, ContractError, Dialect, Kind, encode, read
+from pilot.contract.messages import Command, StatusCode, UpdateAnswer
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import OWNERS, READERS, NotAllowed
@@ -82,21 +81,16 @@ _HARVESTER = Argument("harvester_id", TEXT, "Name of the Harvester.", None)
 def update_jobs_in_bulk(request: HttpRequest, identity: Identity, **said: Any) -> HttpResponse:
     """Take reports on several jobs, as older Harvesters send them; the answer to each is JSON within JSON."""
     reports = at_most(said["jobList"], "jobList")
-    answers = [{"type": "json", "content": _taken(report, identity)} for report in reports]
-    return json_response([True, [orjson.dumps(one).decode() for one in answers]])
+    answers = logic.report_all(reports, Dialect.LEGACY, by=identity.name, queues=identity.queues)
+    told = [{"type": "json", "content": _answered(answer)} for answer in answers]
+    return json_response([True, [orjson.dumps(one).decode() for one in told]])
 
 
-def _taken(report: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
-    """Take one of several reports; one that is none does not keep the others from being taken."""
-    try:
-        update = decode(JobUpdate, report, Dialect.LEGACY)
-    except ContractError as wrong:
-        return {"StatusCode": StatusCode.FAILED.value, "errorDialog": str(wrong)}
-    try:
-        answer = logic.report(update, progress=None, shown=None, by=identity.name, queues=identity.queues)
-    except NotAllowed as refused:
-        return {"StatusCode": StatusCode.PERMISSION_DENIED.value, "errorDialog": str(refused)}
-    return {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.LEGACY)}
+def _answered(answer: UpdateAnswer | NotAllowed | ContractError) -> dict[str, Any]:
+    if isinstance(answer, UpdateAnswer):
+        return {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.LEGACY)}
+    code = StatusCode.FAILED if isinstance(answer, ContractError) else StatusCode.PERMISSION_DENIED
+    return {"StatusCode": code.value, "errorDialog": str(answer)}
 
 
 _PANDA_ID = Argument("pandaID", INTEGER, "Number of the job.")

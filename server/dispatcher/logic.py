@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
 
-from pilot.contract.codec import ContractError
+from pilot.contract.codec import ContractError, Dialect, decode
 from pilot.contract.job import PANDA_MB
 from pilot.contract.messages import JobUpdate, UpdateAnswer, WorkRequest
 from pilot.contract.queue import ONLINE, QueueData
@@ -22,7 +22,7 @@ from server.lib.logs import about
 from server.lib.remembered import Remembered
 from server.pandaconfig import queries as pandaconfig
 from server.pilots import logic as pilots
-from server.services.wake import wake
+from server.services.wake import tell, write_down
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer import queries
 from server.taskbuffer.values import ClaimOrder, OtherQueue, Progress
@@ -40,6 +40,12 @@ QUEUES = Remembered(pandaconfig.queue, seconds=1.0)
 
 #: Kinds of jobs appear rarely and never change; a new one is looked for at once when a pilot would get nothing.
 KINDS = Remembered(queries.kinds_of, seconds=1.0)
+
+#: The service that brings the production to where its jobs stand.
+_COLLECT = "production.collect"
+
+#: A wish is written down as often as it is read, and as that service runs by itself.
+WISHES = Remembered(write_down, seconds=1.0)
 
 
 def acquire(
@@ -83,7 +89,7 @@ def acquire(
 def report(
     update: JobUpdate, *, progress: Progress | None, shown: str | None = "", by: str, queues: Collection[str] = ()
 ) -> UpdateAnswer:
-    """Take a pilot's report, and answer with the command for it. Who lives on what it says is woken.
+    """Take a pilot's report, and answer with the command for it. Who lives on its end is woken.
 
     Args:
         update: The report.
@@ -98,23 +104,60 @@ def report(
     """
     about(job=update.job_id, attempt=attempt_of(update))
     try:
-        return _report(update, progress, shown, by, queues)
+        if shown:
+            taskbuffer.was_shown(update.job_id, attempt_of(update), [shown], update.stdout or "nothing", queues)
+            update = replace(update, stdout=None)  # these are not the payload's last lines
+        answer = taskbuffer.apply_update(update, by=by, progress=progress, queues=queues)
     except OtherQueue as refused:
-        raise NotAllowed(f"jobId: {refused}; this token may report on the jobs of its queue only") from refused
-
-
-def _report(
-    update: JobUpdate, progress: Progress | None, shown: str | None, by: str, queues: Collection[str]
-) -> UpdateAnswer:
-    if shown:
-        taskbuffer.was_shown(update.job_id, attempt_of(update), [shown], update.stdout or "nothing", queues)
-        update = replace(update, stdout=None)  # these are not the payload's last lines
-    answer = taskbuffer.apply_update(update, by=by, progress=progress, queues=queues)
-    if shown is None and (looks := taskbuffer.looks_in(answer.command)):
-        taskbuffer.was_shown(update.job_id, attempt_of(update), looks)
-    if update.state in FINAL:
-        wake("production.collect")
+        raise _not_its_own(refused) from refused
+    if shown is None:
+        _was_asked(update, answer)
+    _wake_production([update])
     return answer
+
+
+def report_all(
+    entries: Iterable[Mapping[str, Any]], dialect: Dialect, *, by: str, queues: Collection[str] = ()
+) -> list[UpdateAnswer | NotAllowed | ContractError]:
+    """Take reports on several jobs, of pilots that show nothing; answer each as `report` does.
+
+    What is wrong with one stands in place of its answer, and does not keep the others from being taken.
+    """
+    read = [_read(entry, dialect) for entry in entries]
+    updates = [update for update in read if isinstance(update, JobUpdate)]
+    answers = iter(taskbuffer.apply_updates(updates, by=by, queues=queues))
+    said = [_said_of(one, next(answers)) if isinstance(one, JobUpdate) else one for one in read]
+    _wake_production(updates)
+    return said
+
+
+def _read(entry: Mapping[str, Any], dialect: Dialect) -> JobUpdate | ContractError:
+    try:
+        return decode(JobUpdate, entry, dialect)
+    except ContractError as wrong:
+        return wrong
+
+
+def _said_of(update: JobUpdate, answer: UpdateAnswer | OtherQueue) -> UpdateAnswer | NotAllowed:
+    if isinstance(answer, OtherQueue):
+        return _not_its_own(answer)
+    _was_asked(update, answer)
+    return answer
+
+
+def _not_its_own(refused: OtherQueue) -> NotAllowed:
+    return NotAllowed(f"jobId: {refused}; this token may report on the jobs of its queue only")
+
+
+def _was_asked(update: JobUpdate, answer: UpdateAnswer) -> None:
+    """Have a pilot that never says what it shows asked once for it."""
+    if looks := taskbuffer.looks_in(answer.command):
+        taskbuffer.was_shown(update.job_id, attempt_of(update), looks)
+
+
+def _wake_production(updates: Iterable[JobUpdate]) -> None:
+    if any(update.state in FINAL for update in updates) and not tell(_COLLECT):
+        WISHES.of(_COLLECT)
 
 
 def _claim(request: WorkRequest, offer: Offer, request_id: str, repeatable: bool, by: str) -> list[dict[str, Any]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
 
-from pilot.contract.codec import TEXT, ContractError, Dialect, decode, encode
-from pilot.contract.messages import NO_JOBS_TEXT, JobUpdate, StatusCode, WorkRequest
+from pilot.contract.codec import TEXT, ContractError, Dialect, encode
+from pilot.contract.messages import NO_JOBS_TEXT, JobUpdate, StatusCode, UpdateAnswer, WorkRequest
 from server.accounts.identity import Identity
 from server.accounts.models import Role
 from server.accounts.rules import READERS, NotAllowed
@@ -47,21 +46,16 @@ def update_jobs_bulk(request: HttpRequest, identity: Identity, job_list: Any, ha
     """Take reports on several jobs, as Harvester sends them; answer to each as `update_job` does, in its envelope."""
     if len(job_list) > MOST_JOBS:
         raise ContractError(f"job_list: {len(job_list)} jobs; at most {MOST_JOBS} in a call", field_name="job_list")
-    return [_taken(entry, identity) for entry in job_list]
+    answers = logic.report_all(job_list, Dialect.V1, by=identity.name, queues=identity.queues)
+    return [_said(answer) for answer in answers]
 
 
-def _taken(entry: Mapping[str, Any], identity: Identity) -> dict[str, Any]:
-    """Take one of several reports; one that is none does not keep the others from being taken."""
-    try:
-        update = decode(JobUpdate, entry, Dialect.V1)
-    except ContractError as wrong:
-        return {"success": False, "message": slip(wrong), "data": None}
-    try:
-        answer = logic.report(update, progress=None, shown=None, by=identity.name, queues=identity.queues)
-    except NotAllowed as refused:
-        return {"success": False, "message": str(refused), "data": None}
-    data = {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.V1)}
-    return {"success": True, "message": "", "data": data}
+def _said(answer: UpdateAnswer | NotAllowed | ContractError) -> dict[str, Any]:
+    if isinstance(answer, UpdateAnswer):
+        data = {"StatusCode": StatusCode.OK.value, **encode(answer, Dialect.V1)}
+        return {"success": True, "message": "", "data": data}
+    words = slip(answer) if isinstance(answer, ContractError) else str(answer)
+    return {"success": False, "message": words, "data": None}
 
 
 @method(Role.PILOT, *READERS, takes=(JOB_IDS, TIMEOUT), verbs=(GET,))

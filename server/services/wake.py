@@ -26,15 +26,19 @@ def pipe() -> Path:
 
 def wake(name: str) -> None:
     """Ask for a service to run soon. Never waits and never fails; a second wish before its run is the same wish."""
-    if _tell(name):
-        return
+    if not tell(name):
+        write_down(name)
+
+
+def write_down(name: str) -> None:
+    """Leave a wish where a worker on another machine finds it within a second."""
     try:
         Service.objects.filter(name=name, wanted=False).update(wanted=True)
     except DatabaseError as error:
         log.warning("%s was not woken: %s", name, error)
 
 
-def _tell(name: str) -> bool:
+def tell(name: str) -> bool:
     """Write a line to the pipe; say whether somebody will read it."""
     try:
         door = os.open(pipe(), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from pilot.contract.messages import JobUpdate
 from pilot.contract.states import JobState
 
 #: What users' jobs may be called; the first one when they are called nothing, or what a production's are.
@@ -41,6 +43,13 @@ class Progress:
 
     done: int
     total: int | None = None
+
+
+class Report(NamedTuple):
+    """A pilot's report on a job, and its events if it told of them."""
+
+    update: JobUpdate
+    progress: Progress | None = None
 
 
 class OtherQueue(Exception):

@@ -55,7 +55,7 @@ def _nothing_remembered():
     from server.accounts.passwords import FAILURES
     from server.accounts.rules import RATES, STRANGERS
     from server.brokerage import readings
-    from server.dispatcher.logic import KINDS, QUEUES
+    from server.dispatcher.logic import KINDS, QUEUES, WISHES
     from server.taskbuffer.again import RULES
     from server.taskbuffer.hot.places import PLACES
 
@@ -69,6 +69,7 @@ def _nothing_remembered():
         FAILURES,
         KINDS,
         QUEUES,
+        WISHES,
         RULES,
         PLACES,
     ):

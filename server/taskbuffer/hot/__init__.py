@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from server.taskbuffer.hot.claim import claim
-from server.taskbuffer.hot.update import apply_update
+from server.taskbuffer.hot.update import apply_update, apply_updates
 
-__all__ = ["apply_update", "claim"]
+__all__ = ["apply_update", "apply_updates", "claim"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,8 +17,11 @@ from server.taskbuffer.again import rules_for, try_again
 from server.taskbuffer.hot import plain_reports, rows
 from server.taskbuffer.hot.rows import cut, stamp
 from server.taskbuffer.hot.told import outcome_of, report_of
-from server.taskbuffer.values import Progress, Standing
+from server.taskbuffer.values import OtherQueue, Progress, Report, Standing
 from server.taskbuffer.verdict import Ordered, Verdict
+
+#: Reports that one transaction takes; those on further jobs are taken by the next one.
+MOST = 100
 
 
 @once_more
@@ -33,16 +36,65 @@ def apply_update(
     Raises:
         OtherQueue: the report would change a job of none of these queues, if there are any.
     """
-    if connection.vendor == "postgresql":
-        answer = plain_reports.take(update, progress, now, by, queues)
-        if answer is not None:
-            return answer
+    (answer,) = _take([Report(update, progress)], now, by, queues)
+    if isinstance(answer, OtherQueue):
+        raise answer
+    return answer
+
+
+def apply_updates(
+    updates: Sequence[JobUpdate], now: datetime, by: str, queues: Collection[str] = ()
+) -> list[UpdateAnswer | OtherQueue]:
+    """Take several reports in their order as `apply_update` does each; what that would raise stands among the answers.
+
+    Many are taken by one transaction: when the server breaks within it, none of these has been taken.
+    """
+    return [answer for some in _apart(updates) for answer in _take_together(some, now, by, queues)]
+
+
+def _apart(updates: Sequence[JobUpdate]) -> Iterator[list[Report]]:
+    """Part reports so that no two in a part are on the same job."""
+    part: dict[int, Report] = {}
+    for update in updates:
+        if update.job_id in part or len(part) == MOST:
+            yield list(part.values())
+            part = {}
+        part[update.job_id] = Report(update)
+    if part:
+        yield list(part.values())
+
+
+@once_more
+def _take_together(
+    reports: Sequence[Report], now: datetime, by: str, queues: Collection[str]
+) -> list[UpdateAnswer | OtherQueue]:
+    return _take(reports, now, by, queues)
+
+
+def _take(
+    reports: Sequence[Report], now: datetime, by: str, queues: Collection[str]
+) -> list[UpdateAnswer | OtherQueue]:
+    """Take reports on different jobs: where the database can, the plain ones by one statement, then all others."""
+    plain = plain_reports.take(reports, now, by, queues) if connection.vendor == "postgresql" else {}
+    others = [report for report in reports if report.update.job_id not in plain]
+    if not others:
+        return [plain[report.update.job_id] for report in reports]
     while True:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                return _apply(cursor, update, progress, now, by, queues)
+                taken = {report.update.job_id: _applied(cursor, report, now, by, queues) for report in others}
         except rows.LostRace:
-            continue  # read it again: each turn of this loop is somebody else's progress
+            continue  # read them again: each turn of this loop is somebody else's progress
+        return [plain.get(report.update.job_id) or taken[report.update.job_id] for report in reports]
+
+
+def _applied(
+    cursor: CursorWrapper, report: Report, now: datetime, by: str, queues: Collection[str]
+) -> UpdateAnswer | OtherQueue:
+    try:
+        return _apply(cursor, *report, now, by, queues)
+    except OtherQueue as refused:
+        return refused  # before anything was written
 
 
 def _apply(

@@ -6,7 +6,7 @@ from server.taskbuffer.limits import Limits
 from server.taskbuffer.logic.command import command, looks_in, was_shown
 from server.taskbuffer.logic.end import KillOutcome, kill
 from server.taskbuffer.logic.lost import Reaped, reap_lost
-from server.taskbuffer.logic.pilot import apply_update, claim
+from server.taskbuffer.logic.pilot import apply_update, apply_updates, claim
 from server.taskbuffer.logic.queue import activate, fail_waiting, place, retry
 from server.taskbuffer.logic.submit import submit
 
@@ -16,6 +16,7 @@ __all__ = [
     "Reaped",
     "activate",
     "apply_update",
+    "apply_updates",
     "claim",
     "command",
     "fail_waiting",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from pilot.contract.messages import JobUpdate, UpdateAnswer
 from server.taskbuffer import hot
-from server.taskbuffer.values import ClaimOrder, Progress
+from server.taskbuffer.values import ClaimOrder, OtherQueue, Progress
 
 
 def claim(order: ClaimOrder, *, now: datetime | None = None) -> list[dict[str, Any]]:
@@ -28,3 +28,10 @@ def apply_update(
 ) -> UpdateAnswer:
     """Take a pilot's report and answer what it is to do; see `hot.apply_update`."""
     return hot.apply_update(update, progress, now or timezone.now(), by, queues)
+
+
+def apply_updates(
+    updates: Sequence[JobUpdate], *, by: str, now: datetime | None = None, queues: Collection[str] = ()
+) -> list[UpdateAnswer | OtherQueue]:
+    """Take several pilots' reports in their order; see `hot.apply_updates`."""
+    return hot.apply_updates(updates, now or timezone.now(), by, queues)

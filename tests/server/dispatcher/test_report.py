@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from pilot.contract.codec import Dialect
 from pilot.contract.messages import JobUpdate, WorkRequest
 from pilot.contract.states import JobState
 from server.accounts.rules import NotAllowed
@@ -12,7 +15,9 @@ from server.pilots import logic as pilots
 from server.pilots.logic import Place
 from server.pilots.models import Pilot
 from server.services import queries, schedules
+from server.services.models import Service
 from server.services.registry import declared
+from server.services.wake import pipe
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import Attempt
 from tests.server import jobs
@@ -59,6 +64,24 @@ def test_a_final_report_wakes_the_production(state, woken, settings, tmp_path):
     schedules.install(declared())
     logic.report(JobUpdate(job_id=1, attempt=1, state=state), progress=None, by="a-pilot")
     assert queries.wanted() == woken
+
+
+def test_a_wish_is_written_down_once_a_second_and_told_each_time(settings, tmp_path, db):
+    settings.HOME = tmp_path
+    schedules.install(declared())
+    ends = JobUpdate(job_id=1, attempt=1, state=JobState.FINISHED)
+    logic.report(ends, progress=None, by="a-pilot")
+    Service.objects.update(wanted=False)
+    logic.report(ends, progress=None, by="a-pilot")
+    assert queries.wanted() == []
+    os.mkfifo(pipe())
+    door = os.open(pipe(), os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        logic.report(ends, progress=None, by="a-pilot")
+        logic.report_all([{"job_id": 1, "job_status": "finished"}] * 2, Dialect.V1, by="a-pilot")
+        assert os.read(door, 1000).split() == [b"production.collect"] * 2
+    finally:
+        os.close(door)
 
 
 def test_a_pilot_of_one_queue_gets_no_jobs_of_another(queue):
