@@ -59,6 +59,12 @@ def masked(text: str) -> str:
     return _SECRETS.sub(HIDDEN, text)
 
 
+def blotted(content: bytes) -> bytes:
+    """Answer bytes with stars in place of what looks like a secret: as many, so that all else stays where it was."""
+    text = content.decode("latin-1")
+    return _SECRETS.sub(lambda found: "*" * len(found[0]), text).encode("latin-1")
+
+
 class Line(logging.Formatter):
     """A line for people: time, level, logger, words, and in brackets what it is about."""
 

@@ -12,6 +12,7 @@ from server.monitor import data
 from server.monitor.access import readable, wants_json
 from server.monitor.jobs import descriptions
 from server.monitor.paging import page
+from server.monitor.pilots import attempts_with_pilots
 from server.taskbuffer import queries as taskbuffer
 
 
@@ -59,7 +60,7 @@ def show_job(request: HttpRequest, number: int) -> HttpResponse:
         return envelope(described)
     context = {
         "job": found[0],
-        "attempts": list(found[0].attempts.all()),
+        "attempts": attempts_with_pilots(found[0]),
         "moves": list(found[0].moves.all()),
         "files": taskbuffer.files_of([number]),
         "waits_for": described["waitsFor"],

@@ -88,6 +88,11 @@ def test_what_looks_like_a_secret_is_not_written(secret, kind):
     assert "MIGHAgEA" not in line
 
 
+def test_stars_stand_for_a_secret_in_bytes_as_many_as_it_had():
+    content = b"\xff\xc3\xa9 Bearer abcdefghij, https://ada:geheim@here/ \n"
+    assert logs.blotted(content) == b"\xff\xc3\xa9 Bearer **********, https://**********@here/ \n"
+
+
 def test_passwords_and_what_a_bearer_bears_are_not_written():
     assert masked("amqp://me:pass@host/x Bearer abc12345678 end") == f"amqp://{HIDDEN}@host/x Bearer {HIDDEN} end"
     assert masked("root://host:1094//file and http://h:80/a@b") == "root://host:1094//file and http://h:80/a@b"

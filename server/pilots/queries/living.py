@@ -1,4 +1,4 @@
-"""Reading the pilots: for the factory's decisions and for pages."""
+"""The pilots that live, and how the last ones ended: what the factory decides by."""
 
 from __future__ import annotations
 

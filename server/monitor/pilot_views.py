@@ -1,0 +1,227 @@
+"""The pages on pilots: which there are, one with its life and its jobs, and what its batch job has written."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import Group
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from pilot.contract.codec import INTEGER, TEXT, ContractError
+from server.accounts.rules import READERS, Identity, Role, allow
+from server.lib.arguments import Argument, bind, described
+from server.lib.http import envelope, refusal
+from server.monitor import pilotlog
+from server.monitor import pilots as gathered
+from server.monitor.access import readable, readable_by, wants_json
+from server.monitor.paging import page
+from server.pilots import queries as pilots
+
+#: Who may read what pilots' batch jobs write: it tells of everybody's jobs.
+LOOKERS = (Role.PRODUCTION, Role.SITE_ADMIN)
+
+
+@readable
+@require_safe
+def show_pilots(request: HttpRequest) -> HttpResponse:
+    """Show pilots by what is asked for, latest first, and how many are in which state."""
+    said = {name: text for name, text in request.GET.dict().items() if name != "json"}
+    try:
+        question = gathered.read_question(said, timezone.now())
+    except ContractError as wrong:
+        if wants_json(request):
+            return refusal(request, str(wrong), status=400)
+        slip = {"page": "pilots", "wrong": str(wrong), "said": said, "states": pilots.STATES}
+        return page(request, "pilots", slip, status=400)
+    found = gathered.contents(question)
+    if wants_json(request):
+        return envelope(found.as_json())
+    kept = {name: text for name, text in question.said.items() if text and name not in ("before", "after")}
+    of_any_state = {name: text for name, text in kept.items() if name != "state"}
+    context: dict[str, Any] = {"page": "pilots", "said": question.said, "states": pilots.STATES, "found": found.page}
+    context |= {"counts": found.states, "kept": urlencode(kept), "any_state": urlencode(of_any_state)}
+    return page(request, "pilots", context)
+
+
+@readable_by
+@require_safe
+def show_pilot(request: HttpRequest, identity: Identity | None, number: int) -> HttpResponse:
+    """Show one pilot: its life, how it ended, its jobs, and its texts to whom may read them."""
+    found = gathered.pilot_page(number)
+    if found is None:
+        return _missing(request, number)
+    if wants_json(request):
+        return envelope(found.as_json())
+    context = {
+        **{"page": "pilots", "pilot": found.pilot, "said": pilots.pilot_json(found.pilot), "attempts": found.attempts},
+        **{"life": found.life, "files": found.files, "not_shown": found.not_shown},
+        **{"may_read": _may_read(request, identity, found.pilot.queue)},
+    }
+    return page(request, "pilot", context)
+
+
+@readable_by
+@require_safe
+def show_pilot_log(request: HttpRequest, identity: Identity | None, number: int, name: str) -> HttpResponse:
+    """Show a part of a text of a pilot's batch job, its end if nothing is said; or the bytes of a range as they are."""
+    pilot = pilots.find_pilot(number)
+    if pilot is None:
+        return _missing(request, number)
+    if not _may_read(request, identity, pilot.queue):
+        words = "what pilots write is shown to production, to administrators, and to those of the pilot's site"
+        return _no_log(request, pilot, name, words, 403)
+    try:
+        if "raw" in request.GET:
+            return _bytes(request, pilot.directory, name)
+        window = pilotlog.read_log(pilot.directory, name, **_part(request.GET.dict()))
+    except ContractError as wrong:
+        return _no_log(request, pilot, name, str(wrong), 400)
+    except pilotlog.NoLog as wrong:
+        return _no_log(request, pilot, name, str(wrong), 404)
+    if wants_json(request):
+        return envelope(window.as_json())
+    earlier = max(0, window.start - pilotlog.USUAL) if window.start else None
+    context = {"page": "pilots", "pilot": pilot, "window": window, "earlier": earlier, "name": name}
+    return page(request, "pilot_log", {**context, "later": window.end if window.end < window.size else None})
+
+
+def _missing(request: HttpRequest, number: int) -> HttpResponse:
+    words = f"pilot {number}"
+    if wants_json(request):
+        return refusal(request, f"there is no {words}", status=404)
+    return page(request, "missing", {"what": "pilot", "name": words}, status=404)
+
+
+def _no_log(request: HttpRequest, pilot: Any, name: str, words: str, status: int) -> HttpResponse:
+    if wants_json(request) or "raw" in request.GET:
+        return refusal(request, words, status=status)
+    return page(request, "pilot_log", {"page": "pilots", "pilot": pilot, "name": name, "wrong": words}, status=status)
+
+
+def _may_read(request: HttpRequest, identity: Identity | None, queue: str) -> bool:
+    """Say whether somebody may read what pilots of a queue write."""
+    if identity is not None:
+        return identity.may_act_on(owner="", queue=queue)
+    user = request.user
+    if not user.is_authenticated:
+        return True  # the settings open the pages to this very machine
+    if not user.is_active:
+        return False
+    named = user.is_superuser or user.has_perm("pilots.view_pilot")
+    return bool(named) or Group.objects.filter(name=Role.PRODUCTION.value, user=user.pk).exists()
+
+
+def _part(said: dict[str, str]) -> dict[str, int]:
+    """Read which part is asked for.
+
+    Raises:
+        ContractError: a number is none.
+    """
+    part = {}
+    for name in ("start", "length"):
+        if text := said.get(name, ""):
+            if not (text.isascii() and text.isdigit() and len(text) < 16):
+                raise ContractError(f"{name}: {text[:40]!r} is not a number of bytes", field_name=name)
+            part[name] = int(text)
+    return part
+
+
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,15})-([0-9]{0,15})|-([0-9]{1,15}))")
+
+
+def _bytes(request: HttpRequest, directory: str, name: str) -> HttpResponse:
+    """Answer bytes as they are but for secrets: those of the range that is asked for by HTTP, or all, as a stream."""
+    content_type = "text/plain; charset=utf-8"
+    headers = {
+        **{"Accept-Ranges": "bytes", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+        **{"Content-Security-Policy": "default-src 'none'; sandbox"},
+    }
+    asked = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if not asked:
+        whole = pilotlog.stream_log(directory, name)
+        return cast("HttpResponse", StreamingHttpResponse(whole, content_type=content_type, headers=headers))
+    if asked[3]:
+        window = pilotlog.read_log(directory, name, length=int(asked[3]))
+    else:
+        first = int(asked[1])
+        length = int(asked[2]) - first + 1 if asked[2] else pilotlog.MOST
+        window = pilotlog.read_log(directory, name, start=first, length=length)
+    if not window.content:
+        return HttpResponse(status=416, headers={**headers, "Content-Range": f"bytes */{window.size}"})
+    headers["Content-Range"] = f"bytes {window.start}-{window.end - 1}/{window.size}"
+    return HttpResponse(window.content, status=206, content_type=content_type, headers=headers)
+
+
+_FILTERS = (
+    Argument("queue", TEXT, "Of this queue alone.", ""),
+    Argument("state", TEXT, f"In this state alone: {', '.join(pilots.STATES)}.", ""),
+    Argument("system", TEXT, "Of this batch system alone.", ""),
+    Argument("node", TEXT, "On this node alone.", ""),
+    Argument("exit", INTEGER, "With this exit code alone.", None),
+    Argument("since", TEXT, "Submitted since then: a time by UTC, or an age as 30m, 6h or 2d.", ""),
+    Argument("jobless", INTEGER, "1: those alone that were given no job.", 0),
+    Argument("before", INTEGER, "Those before the pilot of that number alone.", None),
+    Argument("after", INTEGER, "Those after the pilot of that number alone.", None),
+    Argument("count", INTEGER, f"How many at most, up to {pilots.MOST}.", gathered.USUAL),
+)
+_PILOT = Argument("pilot_id", INTEGER, "Number of the pilot.")
+
+
+@described("GET", takes=_FILTERS)
+@allow(*READERS)
+@require_safe
+def get_pilots(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Answer pilots by what is asked for, latest first, how many are in which state, and where to go on."""
+    try:
+        bind(_FILTERS, request.GET.dict())
+        question = gathered.read_question(request.GET.dict(), timezone.now())
+    except ContractError as wrong:
+        return refusal(request, f"Argument error: {wrong}")
+    return envelope(gathered.contents(question).as_json())
+
+
+@described("GET", takes=(_PILOT,))
+@allow(*READERS)
+@require_safe
+def get_pilot(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Answer all about the pilot ``pilot_id``: its life, the tries of jobs that it had, its texts that are here."""
+    try:
+        number = bind((_PILOT,), request.GET.dict())["pilot_id"]
+    except ContractError as wrong:
+        return refusal(request, f"Argument error: {wrong}")
+    found = gathered.pilot_page(number) if number > 0 else None
+    return envelope(found.as_json()) if found else refusal(request, f"pilot_id: there is no pilot {number}")
+
+
+_LOG = (
+    _PILOT,
+    Argument("file", TEXT, f"Which text: {', '.join(pilotlog.NAMES)}.", "stdout"),
+    Argument("start", INTEGER, "The first byte; the end of the text, when left out.", None),
+    Argument("length", INTEGER, f"How many bytes, up to {pilotlog.MOST}.", pilotlog.USUAL),
+)
+
+
+@described("GET", takes=_LOG)
+@allow(*LOOKERS)
+@require_safe
+def get_pilot_log(request: HttpRequest, identity: Identity) -> HttpResponse:
+    """Answer a part of a text of the batch job of the pilot ``pilot_id``, without secrets; also while it runs."""
+    try:
+        said = bind(_LOG, request.GET.dict())
+    except ContractError as wrong:
+        return refusal(request, f"Argument error: {wrong}")
+    pilot = pilots.find_pilot(said["pilot_id"]) if said["pilot_id"] > 0 else None
+    if pilot is None:
+        return refusal(request, f"pilot_id: there is no pilot {said['pilot_id']}")
+    if not identity.may_act_on(owner="", queue=pilot.queue):
+        words = f"pilot {pilot.pk} is of {pilot.queue}; you may read what pilots of your own queues write"
+        return refusal(request, words, status=403)
+    try:
+        window = pilotlog.read_log(pilot.directory, said["file"], start=said["start"], length=said["length"])
+    except pilotlog.NoLog as wrong:
+        return refusal(request, f"pilot {pilot.pk}: {wrong}")
+    return envelope(window.as_json())

@@ -1,0 +1,53 @@
+"""Reading the pilots: for the factory's decisions and for pages."""
+
+from __future__ import annotations
+
+from server.pilots.queries.listing import (
+    MOST,
+    STATES,
+    Listed,
+    Wanted,
+    count_states,
+    find_pilot,
+    listed,
+    pilot_json,
+    pilots_of,
+)
+from server.pilots.queries.living import (
+    Counts,
+    End,
+    LivingPilot,
+    counts,
+    counts_by_queue,
+    ended_before,
+    last_ends,
+    last_submission,
+    living,
+    living_in,
+    pilot_of_batch,
+    unconfirmed,
+)
+
+__all__ = [
+    "MOST",
+    "STATES",
+    "Counts",
+    "End",
+    "Listed",
+    "LivingPilot",
+    "Wanted",
+    "count_states",
+    "counts",
+    "counts_by_queue",
+    "ended_before",
+    "find_pilot",
+    "last_ends",
+    "last_submission",
+    "listed",
+    "living",
+    "living_in",
+    "pilot_json",
+    "pilot_of_batch",
+    "pilots_of",
+    "unconfirmed",
+]
