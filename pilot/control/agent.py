@@ -34,7 +34,7 @@ from pilot.control.news import News, Shutdown, Work
 from pilot.control.payload import PayloadControl, Surroundings
 from pilot.control.readiness import Readiness
 from pilot.control.reports import Facts
-from pilot.control.side_lanes import Followers, broker_lanes, called_limits, tracer
+from pilot.control.side_lanes import Followers, broker_lanes, called_limits, sign_lanes, tracer
 from pilot.control.supervisor import Supervisor
 from pilot.control.tails import masking
 from pilot.control.times import Times
@@ -129,7 +129,7 @@ class Agent:
         self._observe: Callable[[Job], None] = lambda job: None
         self._gathers: Optional[QueueData] = None
         self._components: list[Component] = []
-        self._listening = broker_lanes(parts, self._secrets, self._news.put)
+        self._listening = [*broker_lanes(parts, self._secrets, self._news.put), *sign_lanes(parts, self._news.put)]
         ways = self._make_lanes()
         self._conductor = self._make_conductor(ways)
         if parts.workers:

@@ -71,6 +71,7 @@ class Conductor(Component):
             news.Measured: self._measured,
             news.Transferred: self._transferred,
             news.Heard: self._heard,
+            news.Sign: news.Sign.give,
             news.Offer: self._offer,
             news.NoOffer: self.intake.refused,
             news.Shutdown: self._shutdown,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Optional, Union
 
@@ -100,6 +102,17 @@ class Measured(NamedTuple):
     def onto(self, job: Job) -> Job:
         """Answer a job that knows them."""
         return job.evolve(usage=self.usage or job.usage, metrics={**job.metrics, **self.metrics})
+
+
+class Sign(NamedTuple):
+    """Whoever started the pilot wants a sign of life: that this file is touched, by the conductor itself."""
+
+    path: Path
+
+    def give(self) -> None:
+        """Touch the file."""
+        with contextlib.suppress(OSError):  # then there is none, which is looked at where it was wanted
+            self.path.touch()
 
 
 class Heard(NamedTuple):
@@ -204,6 +217,7 @@ News = Union[
     Transferred,
     Shown,
     Commanded,
+    Sign,
     Heard,
     Offer,
     NoOffer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable, Optional
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pilot.settings import Settings
 
 log = logging.getLogger(__name__)
+
+#: Names the file for signs of life. The wrapper sets it, and ends a pilot that no longer touches it.
+SIGN_OF_LIFE = "COMPASS_SIGN_OF_LIFE"
 
 Add = Callable[["Component"], None]
 
@@ -85,6 +89,16 @@ def broker_lanes(parts: Parts, secrets: JobSecrets, tell: Tell) -> list[Componen
     place = place_of(parts.settings.broker)
     secrets.see(place.login.password)
     return [BrokerLane(Budget(parts.settings.log.breakages), parts.settings.broker, place, tell)]
+
+
+def sign_lanes(parts: Parts, tell: Tell) -> list[Component]:
+    """Answer what gives signs of life, if whoever started the pilot wants some."""
+    if not (path := parts.environment.get(SIGN_OF_LIFE)):
+        return []
+    from pilot.control.component import Budget
+    from pilot.control.signs import SignLane
+
+    return [SignLane(Path(path), Budget(parts.settings.log.breakages), tell)]
 
 
 def called_limits(settings: Settings) -> tuple[float, int]:
