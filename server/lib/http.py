@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from pilot.contract.messages import StatusCode
 from pilot.contract.routes import CONTRACT_HEADER, LEGACY_BASE, V1_BASE
 from pilot.contract.version import CONTRACT
 from server.lib import metrics
+from server.lib.transactions import is_cut_off
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +108,17 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return refusal(request, f"{request.path}: there is no such method; see the list of addresses", status=404)
 
 
+_CUT_OFF = (
+    "the database went away while this request was worked on: nobody knows whether it was done."
+    " Look in a moment, and send it again if it was not"
+)
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     if dialect_of(request) is None:
         return defaults.server_error(request)
+    if is_cut_off(sys.exception()):
+        return refusal(request, _CUT_OFF, status=500)
     return refusal(request, "the server broke on this request; its log says where. Try again later", status=500)
 
 

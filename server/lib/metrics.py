@@ -51,7 +51,7 @@ def _repeated() -> Counter:
     from prometheus_client import Counter
 
     return Counter(
-        "compass_repeated_transactions", "Transactions that were undone for others, and repeated.", ["reason"]
+        "compass_repeated_transactions", "Transactions undone for others, or cut off, that were repeated.", ["reason"]
     )
 
 
@@ -86,7 +86,7 @@ def refused(reason: str) -> None:
 
 
 def repeated(reason: str) -> None:
-    """Count a transaction that the database undid for another one's sake."""
+    """Count a transaction that the database undid for another one's sake, or that a broken connection cut off."""
     _repeated().labels(reason).inc()
 
 

@@ -1,4 +1,7 @@
-"""What a database undoes for the sake of another transaction is done again: all of it, a few times, and counted."""
+"""What a database undoes for the sake of another transaction is done again: all of it, a few times, and counted.
+
+What a broken connection has cut off is done again only where doing it twice is doing it once.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import connection, transaction
-from django.db.utils import OperationalError
+from django.db.utils import InterfaceError, OperationalError
 
 from server.lib import metrics
 
@@ -24,12 +27,66 @@ FIRST_PAUSE = 0.02
 #: Why a database has undone a transaction: PostgreSQL's states, and MariaDB's numbers.
 REASONS = {"40P01": "deadlock", "40001": "serialization", 1213: "deadlock", 1020: "serialization"}
 
+#: What Django makes of a connection that breaks, among other things.
+BREAKS = (OperationalError, InterfaceError)
+#: That there is no connection any more: what PostgreSQL says when it leaves, by the first letters, and what MariaDB's
+#: driver says, 0 when it had noticed before.
+_LEFT, _GONE = ("08", "57P"), (0, 2006, 2013)
+
 
 def given_way(error: OperationalError) -> str:
     """Say why a transaction was undone for another one's sake; nothing when it failed for another reason."""
-    cause = error.__cause__
-    said = getattr(cause, "sqlstate", None) or (cause.args[0] if cause and cause.args else None)
+    said = _said(error)
     return REASONS.get(said, "") if isinstance(said, (str, int)) else ""
+
+
+def _said(error: Exception) -> object:
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or (cause.args[0] if cause and cause.args else None)
+
+
+def is_cut_off(error: BaseException | None) -> bool:
+    """Say whether something failed because there is no connection to the database any more.
+
+    Inside a transaction that is not known: who began that finds out.
+    """
+    if not isinstance(error, BREAKS) or connection.in_atomic_block:
+        return False
+    said = _said(error)
+    if isinstance(said, int):
+        return said in _GONE
+    state = getattr(error.__cause__, "sqlstate", "")  # none at all is what its driver has found itself
+    return state is None or state.startswith(_LEFT)
+
+
+def renew(error: Exception) -> None:
+    """Make ready to do again what was cut off, on a fresh connection, and count it.
+
+    Raises:
+        Exception: the error itself, when it failed for another reason.
+    """
+    if not is_cut_off(error):
+        raise error
+    metrics.repeated("connection")
+    connection.close()
+
+
+def repeatable(function: Callable[P, R]) -> Callable[P, R]:
+    """Have a function that may be done twice done again, once, when its connection broke in the middle.
+
+    Whoever was cut off does not know whether the database has done it: so this is for reports and requests that have a
+    name, and a second time get the first answer. All others are told of it.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **named: P.kwargs) -> R:
+        try:
+            return function(*args, **named)
+        except BREAKS as error:
+            renew(error)
+        return function(*args, **named)
+
+    return call
 
 
 def pause(turn: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.states import WITH_PILOT, JobState
-from server.lib.transactions import MOST, once_more, pause
+from server.lib.transactions import BREAKS, MOST, once_more, pause, renew
 from server.taskbuffer.hot import portable, postgresql
 from server.taskbuffer.hot.handout import hand_out
 from server.taskbuffer.hot.places import PLACES, TOP
@@ -28,12 +29,21 @@ AT_ONCE = 100
 _LEAVE_ROWS = ("postgresql", "mysql")
 
 
-@once_more
 def claim(order: ClaimOrder, now: datetime) -> list[dict[str, Any]]:
     """Answer the jobs for a request, in PanDA's dictionary form; ``[]`` when there are none.
 
     The same request again gets the same jobs again, as long as their attempts live.
     """
+    try:
+        return _claim(order, now)
+    except BREAKS as error:
+        renew(error)
+    # Its jobs may have been taken, also under a name that was made up here.
+    return _claim(replace(order, repeatable=True), now)
+
+
+@once_more
+def _claim(order: ClaimOrder, now: datetime) -> list[dict[str, Any]]:
     if not order.buckets:
         return repeated(order) if order.repeatable else []
     starts, turn = [_start(bucket) for bucket in order.buckets], 0

@@ -11,7 +11,7 @@ from django.db.backends.utils import CursorWrapper
 
 from pilot.contract.messages import JobUpdate, StoredFile, UpdateAnswer
 from pilot.contract.states import FINAL, JobState
-from server.lib.transactions import once_more
+from server.lib.transactions import once_more, repeatable
 from server.taskbuffer import verdict as decide
 from server.taskbuffer.again import rules_for, try_again
 from server.taskbuffer.hot import plain_reports, rows
@@ -24,6 +24,7 @@ from server.taskbuffer.verdict import Ordered, Verdict
 MOST = 100
 
 
+@repeatable
 @once_more
 def apply_update(
     update: JobUpdate, progress: Progress | None, now: datetime, by: str, queues: Collection[str] = ()
@@ -64,6 +65,7 @@ def _apart(updates: Sequence[JobUpdate]) -> Iterator[list[Report]]:
         yield list(part.values())
 
 
+@repeatable
 @once_more
 def _take_together(
     reports: Sequence[Report], now: datetime, by: str, queues: Collection[str]

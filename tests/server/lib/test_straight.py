@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -70,6 +71,19 @@ def test_a_view_that_breaks_is_answered_in_the_manners_of_the_address(rf, monkey
     answer = asked(rf, f"{V1_BASE}/system/broken")
     assert answer.status_code == 500
     assert "the server broke on this request" in json.loads(answer.content)["message"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_view_that_loses_its_database_says_that_nobody_knows_what_was_done(rf, monkeypatch):
+    @csrf_exempt
+    def cut_off(request):
+        raise OperationalError from OSError(2006, "MySQL server has gone away")
+
+    match = SimpleNamespace(func=cut_off, args=(), kwargs={})
+    monkeypatch.setattr(straight, "resolve", lambda path: match)
+    answer = asked(rf, f"{V1_BASE}/job/submit")
+    assert answer.status_code == 500
+    assert "nobody knows whether it was done" in json.loads(answer.content)["message"]
 
 
 def test_addresses_that_callers_make_up_are_not_remembered(rf):

@@ -8,9 +8,11 @@ import time
 import pytest
 from django.db import connection, transaction
 from django.db.utils import OperationalError
+from django.test import RequestFactory
 
 from server.lib import metrics, transactions
-from server.lib.transactions import MOST, given_way, once_more, whole
+from server.lib.http import broken
+from server.lib.transactions import MOST, given_way, is_cut_off, once_more, repeatable, whole
 from server.taskbuffer import logic
 from server.taskbuffer.hot import rows
 from server.taskbuffer.logic.reset import reset
@@ -52,6 +54,58 @@ DEADLOCK = error(Driver(1213, "Deadlock found when trying to get lock"))
 )
 def test_only_what_was_undone_for_others_is_done_again(cause, reason):
     assert given_way(error(cause)) == reason
+
+
+@pytest.mark.parametrize(
+    ("cause", "is_so"),
+    [
+        (Driver("terminating connection due to administrator command", sqlstate="57P01"), True),
+        (Driver("the database system is starting up", sqlstate="57P03"), True),
+        (Driver("consuming input failed: server closed the connection unexpectedly"), True),
+        (Driver("deadlock detected", sqlstate="40P01"), False),
+        (Driver("canceling statement due to lock timeout", sqlstate="55P03"), False),
+        (Exception(2013, "Lost connection to MySQL server during query"), True),
+        (Exception(2006, "MySQL server has gone away"), True),
+        (Exception(0, ""), True),
+        (Exception(1213, "Deadlock found"), False),
+        (Exception("database is locked"), False),
+        (None, False),
+    ],
+)
+@pytest.mark.usefixtures("transactional_db")
+def test_that_there_is_no_connection_any_more_is_told_from_all_else(cause, is_so):
+    assert is_cut_off(error(cause)) is is_so
+    assert not is_cut_off(cause)  # no error of Django's
+    with transaction.atomic():
+        assert not is_cut_off(error(cause))
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_what_may_be_done_twice_is_done_once_more_when_it_was_cut_off():
+    gone = error(Driver("the connection is lost"))
+    called, before = Failing(1, gone), repeated()
+    assert repeatable(called.__call__)([1, 2]) == 3
+    assert repeated() == before + 1
+    called = Failing(2, gone)
+    with pytest.raises(OperationalError):
+        repeatable(called.__call__)([1, 2])
+    assert len(called.seen) == 2
+    called = Failing(1)
+    with pytest.raises(OperationalError):
+        repeatable(called.__call__)([1, 2])
+    assert len(called.seen) == 1
+
+
+@pytest.mark.parametrize(("cause", "words"), [("lost", "nobody knows whether it was done"), ("other", "broke on this")])
+@pytest.mark.usefixtures("transactional_db")
+def test_a_caller_is_told_when_nobody_knows_whether_something_was_done(cause, words):
+    wrong = error(Driver(cause, sqlstate=None if cause == "lost" else "55P03"))
+    try:
+        raise wrong
+    except OperationalError:
+        answer = broken(RequestFactory().post("/api/v1/job/submit"))
+    assert answer.status_code == 500
+    assert words in answer.content.decode()
 
 
 @pytest.fixture
