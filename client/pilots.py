@@ -27,6 +27,15 @@ FILTERS = {
 }
 #: Bytes that are asked for at a time, and seconds between two looks of ``--follow``.
 PART, WATCH = 1_048_576, 2.0
+_NODE = {
+    "pilots": "pilots",
+    "without a job": "jobless",
+    "failed": "failed",
+    "at once": "quick",
+    "lost": "lost",
+    "jobs": "jobs",
+    "jobs failed": "jobs_failed",
+}
 _OVER = ("done", "lost")
 
 
@@ -45,6 +54,10 @@ def add_commands(commands: Any, common: ArgumentParser, parser_class: type[Argum
     one = pilot.add_parser("show", parents=[common], help="a pilot's life, its end in words, and its jobs")
     one.add_argument("id", type=int, help="its number")
     one.set_defaults(action=show_pilot)
+    nodes = pilot.add_parser("nodes", parents=[common], help="where pilots ended, and which nodes are suspect")
+    nodes.add_argument("--queue", default="", help=FILTERS["queue"])
+    nodes.add_argument("--days", type=int, default=2, help="how many days, today is one (default: 2)")
+    nodes.set_defaults(action=list_nodes)
     log = pilot.add_parser("log", parents=[common], help="what a pilot's batch job has written")
     log.add_argument("id", type=int, help="its number")
     log.add_argument("--file", default="stdout", help="stdout, stderr or last-words (default: stdout)")
@@ -64,6 +77,12 @@ def wishes(arguments: Namespace) -> dict[str, Any]:
     said |= {"jobless": 1} if arguments.jobless else {}
     said |= {"before": arguments.before} if arguments.before is not None else {}
     return {**said, "count": arguments.limit}
+
+
+def list_nodes(arguments: Namespace) -> int:
+    """Show on which nodes pilots ended, those first where most went wrong."""
+    asked = {"days": arguments.days, **({"queue": arguments.queue} if arguments.queue else {})}
+    return answer(arguments, connect(arguments).get("pilot/get_nodes", **asked), nodes)
 
 
 def show_pilot(arguments: Namespace) -> int:
@@ -115,6 +134,19 @@ def shown(found: Mapping[str, Any]) -> RenderableType:
         table.add_row(str(one["id"]), name, *row)
     more = [Text(f"more: --before {found['older']}", style="dim")] if found["older"] else []
     return Group(counts, table, *more)
+
+
+def nodes(found: Mapping[str, Any]) -> RenderableType:
+    """Show a line for each node."""
+    if not found["nodes"]:
+        return Text(f"no pilot has ended on a node that is known since {found['first']}")
+    table = show.table("node", "queue", "verdict", *(f">{name}" for name in _NODE), ">with a job")
+    for one in found["nodes"]:
+        share = "" if one["efficiency"] is None else f"{100 * one['efficiency']:.0f} %"
+        counts = [f"{one[column]:,}" for column in _NODE.values()]
+        verdict = Text("suspect", style="red") if one["suspect"] else ""
+        table.add_row(Text(one["node"]), Text(one["queue"]), verdict, *counts, share)
+    return Group(Text(f"since {found['first']}"), table)
 
 
 def pilot(found: Mapping[str, Any]) -> RenderableType:

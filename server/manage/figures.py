@@ -31,6 +31,7 @@ class Figures(Collector):
         yield _gauge("jobs_latest", "The ten thousand latest jobs.", ["state"], latest)
         yield _gauge("pilots", "Pilots in the batch systems.", ["queue", "state"], pilots.counts_by_queue())
         lines, now = services.overview(), timezone.now()
+        yield from _cost_of_pilots(pilots.use_by_queue(first=now.date()))
         ages = {(line.name,): (now - line.last_run).total_seconds() for line in lines if line.last_run is not None}
         yield _gauge("service_age_seconds", "Time since a service last ran.", ["service"], ages)
         failures = {(line.name,): float(line.failures) for line in lines}
@@ -43,6 +44,18 @@ class Figures(Collector):
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         return ()
+
+
+def _cost_of_pilots(today: Mapping[str, pilots.Use]) -> Iterator[GaugeMetricFamily]:
+    """Say how pilots ended since midnight by UTC, and how much of their time had a job."""
+    kinds = ("pilots", "jobless", "failed", "quick", "lost")
+    ended = {(queue, kind): float(getattr(use, kind)) for queue, use in today.items() for kind in kinds}
+    words = "Pilots that ended since midnight (UTC): all, and those of them that had no job, failed, were lost."
+    yield _gauge("pilots_ended_today", words, ["queue", "kind"], ended)
+    times = {"wall": "wall_seconds", "busy": "busy_seconds"}
+    seconds = {(queue, kind): float(getattr(use, name)) for queue, use in today.items() for kind, name in times.items()}
+    words = "Seconds that these pilots ran (wall), and had a job (busy)."
+    yield _gauge("pilot_seconds_today", words, ["queue", "kind"], seconds)
 
 
 def _gauge(name: str, words: str, labels: list[str], counts: Counts) -> GaugeMetricFamily:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from server.brokerage import queries as brokerage
@@ -10,6 +11,7 @@ from server.lib.http import envelope
 from server.monitor.access import readable, wants_json
 from server.monitor.jobs import is_job_number
 from server.monitor.paging import page
+from server.monitor.pilots import cost_of
 
 
 @readable
@@ -27,11 +29,12 @@ def show_explanation(request: HttpRequest, number: int) -> HttpResponse:
 @readable
 @require_safe
 def show_pilots_jobs(request: HttpRequest, queue: str) -> HttpResponse:
-    """Show which of a queue's jobs its pilots are given, in their order, and why no others."""
+    """Show which of a queue's jobs its pilots are given, in their order, and why no others; and what pilots cost."""
     try:
         found = brokerage.explain_pilot(queue)
     except LookupError:
         return page(request, "missing", {"what": "queue", "name": f"queue {queue}"}, status=404)
+    cost = cost_of(queue, timezone.now())
     if wants_json(request):
-        return envelope(found)
-    return page(request, "pilots_jobs", found)
+        return envelope({**found, "cost": [{"day": day.isoformat(), **use.as_json()} for day, use in cost]})
+    return page(request, "pilots_jobs", {**found, "cost": cost, "page": "pilots"})

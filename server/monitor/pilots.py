@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pilot.contract.codec import ContractError
 from server.monitor.pilotlog import LogFile, log_files
 from server.pilots import queries as pilots
-from server.pilots.queries import Listed, Wanted
+from server.pilots.queries import Listed, NodeUse, Use, Wanted
 from server.taskbuffer import queries as taskbuffer
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ASKED = ("queue", "state", "system", "node", "exit", "since", "jobless", "before", "after", "count")
 #: Pilots on a page of the browser, and tries on the page of one.
 USUAL, TRIES = 100, 200
+#: Nodes on a page, the days that may be asked for, and those on the page of a queue.
+NODES, MOST_DAYS, COST_DAYS = 200, 366, 14
 
 _AGO = re.compile(r"([0-9]{1,5})([mhd])")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -169,3 +171,36 @@ def attempts_with_pilots(job: Job) -> list[tuple[Attempt, Pilot | None]]:
     tries = list(job.attempts.all())
     found = pilots.pilots_of({attempt.batch_id for attempt in tries})
     return [(attempt, found.get((attempt.batch_id, attempt.queue))) for attempt in tries]
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Nodes where pilots ended since a day."""
+
+    first: date
+    days: int
+    queue: str
+    lines: list[NodeUse]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"first": self.first.isoformat(), "nodes": [line.as_json() for line in self.lines]}
+
+
+def nodes(said: Mapping[str, str], now: datetime) -> Nodes:
+    """Gather the nodes of the last days, of one queue or of all.
+
+    Raises:
+        ContractError: a name is unknown, or the days are none.
+    """
+    for name in said:
+        if name not in ("queue", "days"):
+            raise ContractError(f"{name[:40]}: there is no such filter; there are queue, days", field_name=name)
+    days = _number("days", said.get("days", ""), most=MOST_DAYS)
+    days = 2 if days is None else max(1, days)
+    queue, first = said.get("queue", "").strip(), (now - timedelta(days=days - 1)).date()
+    return Nodes(first, days, queue, pilots.use_by_node(first=first, queue=queue, most=NODES))
+
+
+def cost_of(queue: str, now: datetime) -> list[tuple[date, Use]]:
+    """Answer what pilots of a queue cost on each of the last days."""
+    return pilots.use_by_day(queue, first=(now - timedelta(days=COST_DAYS - 1)).date())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.monitor import brokerage_views, data_views, pilot_views, retries, usage_views, views
+from server.monitor import brokerage_views, data_views, pilot_calls, pilot_views, retries, usage_views, views
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("jobs/<int:number>/queues", brokerage_views.show_explanation, name="job-queues"),
     path("queues/<str:queue>/pilots", brokerage_views.show_pilots_jobs, name="pilots-jobs"),
     path("pilots", pilot_views.show_pilots, name="pilots"),
+    path("pilots/nodes", pilot_views.show_nodes, name="nodes"),
     path("pilots/<int:number>", pilot_views.show_pilot, name="pilot"),
     path("pilots/<int:number>/log/<str:name>", pilot_views.show_pilot_log, name="pilot-log"),
     path("data/", data_views.show_data, name="data"),
@@ -20,9 +21,10 @@ urlpatterns = [
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),
     path("usage", usage_views.show_usage, name="usage"),
     path("api/v1/statistics/get_usage", usage_views.get_usage),
-    path("api/v1/pilot/get_pilots", pilot_views.get_pilots),
-    path("api/v1/pilot/get_pilot", pilot_views.get_pilot),
-    path("api/v1/pilot/get_pilot_log", pilot_views.get_pilot_log),
+    path("api/v1/pilot/get_pilots", pilot_calls.get_pilots),
+    path("api/v1/pilot/get_pilot", pilot_calls.get_pilot),
+    path("api/v1/pilot/get_pilot_log", pilot_calls.get_pilot_log),
+    path("api/v1/pilot/get_nodes", pilot_calls.get_nodes),
     path("api/v1/system/get_status", views.get_status),
     path("api/v1/job/get_description", views.get_description),
     path("api/v1/job/get_description_incl_archive", views.get_description),

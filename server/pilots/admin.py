@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from server.lib.admin import MachineTableAdmin, link
-from server.pilots.models import Node, NodeGpus, Pilot, Worker
+from server.pilots.models import Node, NodeGpus, Pilot, PilotUse, Worker
 
 
 @admin.register(Pilot)
@@ -14,6 +14,7 @@ class PilotAdmin(MachineTableAdmin):
         "__str__",
         "queue",
         "state",
+        "node",
         "exit_code",
         "words",
         "taken",
@@ -21,14 +22,21 @@ class PilotAdmin(MachineTableAdmin):
         "started_at",
         "ended_at",
     ]
-    list_filter = ["state", "queue", "exit_code"]
-    search_fields = ["submission", "batch_id", "words"]
+    list_filter = ["state", "queue", "batch_system", "exit_code"]
+    search_fields = ["submission", "batch_id", "node", "words"]
     date_hierarchy = "submitted_at"
 
     @admin.display(description="jobs", ordering="jobs")
     def taken(self, pilot: Pilot) -> str:
         """Count the jobs that it was given, and lead to their attempts."""
         return link("taskbuffer_attempt", pilot.jobs, batch_id=pilot.batch_id) if pilot.jobs else "0"
+
+
+@admin.register(PilotUse)
+class PilotUseAdmin(MachineTableAdmin):
+    list_display = ["day", "queue", "node", "pilots", "jobless", "failed", "quick", "lost", "jobs", "jobs_failed"]
+    list_filter = ["day", "queue"]
+    search_fields = ["node"]
 
 
 @admin.register(Worker)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from server.pilots.states import PilotState, WorkerState
@@ -34,6 +36,8 @@ class Pilot(models.Model):
         max_length=64, default="", blank=True, editable=False, help_text="The last request that was counted in jobs."
     )
 
+    counted = models.BooleanField(default=False, editable=False, help_text="Whether its end is in the sums by day.")
+
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["submission", "number"], name="pilot_once")]
@@ -43,10 +47,41 @@ class Pilot(models.Model):
             models.Index(fields=["batch_system", "state"], name="pilot_of_system"),
             models.Index(fields=["state", "-id"], name="pilot_in_state"),
             models.Index(fields=["node", "-id"], name="pilot_on_node"),
+            models.Index(fields=["counted", "ended_at"], name="pilot_to_count"),
         ]
 
     def __str__(self) -> str:
         return f"{self.submission}/{self.number}"
+
+
+def _sum() -> Any:
+    return models.BigIntegerField(default=0)
+
+
+class PilotUse(models.Model):
+    """The pilots of a queue that ended on a node on a day (by UTC): how, and how much of their time had a job."""
+
+    day = models.DateField()
+    queue = models.CharField(max_length=60)
+    node = models.CharField(max_length=128, default="", blank=True, help_text="Empty: nobody said where.")
+    pilots = _sum()
+    jobless = _sum()
+    failed = _sum()
+    quick = _sum()
+    lost = _sum()
+    jobs = _sum()
+    jobs_failed = _sum()
+    wall_seconds = _sum()
+    busy_seconds = _sum()
+
+    class Meta:
+        ordering = ["-day", "queue", "node"]
+        verbose_name_plural = "pilots by day and node"
+        constraints = [models.UniqueConstraint(fields=["day", "queue", "node"], name="pilot_use_once")]
+        indexes = [models.Index(fields=["queue", "day"], name="pilot_use_of_queue")]
+
+    def __str__(self) -> str:
+        return f"{self.pilots} at {self.queue} on {self.node or 'unknown nodes'}, {self.day}"
 
 
 class Worker(models.Model):

@@ -100,6 +100,9 @@ class Environment:
         "", help="Programs, by absolute paths with blanks between, that may be run to obtain proxies and tokens."
     )
     hand_out_days: int = key(90, low=1, help="Days for which it is kept who was handed out which credential.")
+    worker_days: int = key(
+        30, low=1, help="Days for which it is kept what Harvesters, their workers and nodes have said last."
+    )
     stranger_rate: int = key(
         100,
         low=0,

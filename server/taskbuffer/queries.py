@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet
@@ -127,6 +127,22 @@ def attempts_of_pilot(batch_id: str, queue: str, *, since: datetime, most: int) 
         return []
     rows = Attempt.objects.filter(batch_id=batch_id, queue=queue, sent_at__gte=since)
     return list(rows.order_by("-sent_at", "-pk")[:most])
+
+
+class Try(NamedTuple):
+    """A try of a job by a pilot: from when it was sent until it was over, if it is."""
+
+    batch_id: str
+    queue: str
+    state: str
+    sent_at: datetime
+    ended_at: datetime | None
+
+
+def tries_of_pilots(batch_ids: Collection[str]) -> list[Try]:
+    """Answer the tries of jobs by the pilots of these ids in their batch systems, in the order that they were sent."""
+    rows = Attempt.objects.filter(batch_id__in=set(batch_ids) - {""}).order_by("sent_at")
+    return [Try(*row) for row in rows.values_list(*Try._fields)]
 
 
 def live_tail(job_id: int) -> str:

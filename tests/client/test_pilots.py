@@ -118,3 +118,15 @@ def test_a_program_gets_the_part_as_it_is(monkeypatch, capsys):
     monkeypatch.setattr(pilots, "connect", lambda _: Server("0123456789"))
     assert cli.main(["pilot", "log", "7", "--tail", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"text": "89", "start": 8, "end": 10, "size": 10}
+
+
+def test_nodes_are_shown_with_their_verdict():
+    sums = {"pilots": 1200, "jobless": 9, "failed": 8, "quick": 7, "lost": 6, "jobs": 5, "jobs_failed": 4}
+    line = {"node": "wn1", "queue": "LOCAL", "suspect": True, "efficiency": 0.503, **sums}
+    text = text_of(
+        pilots.nodes({"first": "2026-11-21", "nodes": [line, {**line, "suspect": False, "efficiency": None}]})
+    )
+    first, second = (line.split() for line in text.splitlines()[-2:])
+    assert first == ["wn1", "LOCAL", "suspect", "1,200", "9", "8", "7", "6", "5", "4", "50", "%"]
+    assert second == ["wn1", "LOCAL", "1,200", "9", "8", "7", "6", "5", "4"]
+    assert "no pilot has ended" in text_of(pilots.nodes({"first": "2026-11-21", "nodes": []}))

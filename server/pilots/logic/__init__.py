@@ -5,6 +5,8 @@ Pilots that are workers of a Harvester say so, too, and what their nodes are.
 
 from __future__ import annotations
 
+from server.pilots.logic.days import count_ended
+from server.pilots.logic.old import prune
 from server.pilots.logic.orders import Place, confirm, forget_files, order, took_jobs
 from server.pilots.logic.sightings import Sighting, observe, observe_many
 from server.pilots.logic.workers import gpus_said, node_said, without_slot, worker_said
@@ -13,12 +15,14 @@ __all__ = [
     "Place",
     "Sighting",
     "confirm",
+    "count_ended",
     "forget_files",
     "gpus_said",
     "node_said",
     "observe",
     "observe_many",
     "order",
+    "prune",
     "took_jobs",
     "without_slot",
     "worker_said",

@@ -27,6 +27,7 @@ from server.pilots.queries.living import (
     pilot_of_batch,
     unconfirmed,
 )
+from server.pilots.queries.use import NodeUse, Use, use_by_day, use_by_node, use_by_queue
 
 __all__ = [
     "MOST",
@@ -35,6 +36,8 @@ __all__ = [
     "End",
     "Listed",
     "LivingPilot",
+    "NodeUse",
+    "Use",
     "Wanted",
     "count_states",
     "counts",
@@ -50,4 +53,7 @@ __all__ = [
     "pilot_of_batch",
     "pilots_of",
     "unconfirmed",
+    "use_by_day",
+    "use_by_node",
+    "use_by_queue",
 ]

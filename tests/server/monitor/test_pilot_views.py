@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from server.accounts.logic import create_token
 from server.accounts.models import Role
-from server.pilots.models import Pilot
+from server.pilots.models import Pilot, PilotUse
 from server.taskbuffer.models import Attempt
 from tests.server.jobs import NOW as JOBS_NOW
 from tests.server.jobs import claim, submit
@@ -252,3 +252,42 @@ def test_a_log_that_cannot_be_read_is_said_to_clients(client, pilots, production
     said = ask(client, f"pilot_id={number}&file=stderr", production_token, "/api/v1/pilot/get_pilot_log").json()
     assert said["message"].startswith(f"pilot {number}: its files have been removed")
     assert "Argument error" in ask(client, "pilot=1", production_token, "/api/v1/pilot/get_pilot_log").json()["message"]
+
+
+@pytest.fixture
+def used(queue, monkeypatch):
+    """Pilots of two queues that ended today and yesterday."""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
+    today = NOW.date()
+    for days, node, sums in (
+        (0, "wn<1>", {"failed": 6, "quick": 6}),
+        (1, "wn2", {"wall_seconds": 7200, "busy_seconds": 3600}),
+    ):
+        day = today - timedelta(days=days)
+        PilotUse.objects.create(day=day, queue="LOCAL", node=node, pilots=8, **sums)
+    PilotUse.objects.create(day=today, queue="OTHER", node="wn3", pilots=1)
+    PilotUse.objects.create(day=today - timedelta(days=20), queue="LOCAL", node="wn4", pilots=1)
+
+
+def test_nodes_are_shown_with_what_went_wrong_there(client, used, open_pages, production_token):
+    text = text_of(client.get("/pilots/nodes"))
+    assert "wn<1> LOCAL suspect 8" in text
+    for query, names in (("", ["wn<1>", "wn2", "wn3"]), ("queue=OTHER", ["wn3"]), ("days=1&queue=LOCAL", ["wn<1>"])):
+        twin = client.get(f"/pilots/nodes?json&{query}").json()
+        assert [line["node"] for line in twin["data"]["nodes"]] == names
+        assert ask(client, query, production_token, "/api/v1/pilot/get_nodes").json() == twin
+    assert "No pilot has ended" in text_of(client.get("/pilots/nodes?queue=NONE"))
+
+
+@pytest.mark.parametrize("query", ["days=367", "days=x", "day=1"])
+def test_a_slip_about_nodes_is_named(client, db, open_pages, production_token, query):
+    assert client.get(f"/pilots/nodes?{query}").status_code == 400
+    said = client.get(f"/pilots/nodes?json&{query}")
+    assert (said.status_code, said.json()["success"]) == (400, False)
+    assert "Argument error: " in ask(client, query, production_token, "/api/v1/pilot/get_nodes").json()["message"]
+
+
+def test_the_page_of_a_queue_tells_what_its_pilots_cost(client, used, open_pages):
+    assert "2.0 h 1.0 h 50 %" in text_of(client.get("/queues/LOCAL/pilots"))
+    cost = client.get("/queues/LOCAL/pilots?json").json()["data"]["cost"]
+    assert [(line["pilots"], line["failed"], line["efficiency"]) for line in cost] == [(8, 6, None), (8, 0, 0.5)]

@@ -1,0 +1,72 @@
+"""The sums by day, queue and node of the pilots that have ended; each is counted once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from server.pilots.models import Pilot, PilotUse
+from server.pilots.states import PilotState
+from server.pilots.sums import COLUMNS, Ended, Span, sums_of
+from server.taskbuffer import queries as taskbuffer
+
+#: The last reports of a pilot's jobs may come a little later than its end.
+SETTLED = timedelta(minutes=2)
+#: Pilots that are counted in one transaction.
+_CHUNK = 500
+
+
+class Key(NamedTuple):
+    """What pilots are told apart by."""
+
+    day: Any
+    queue: str
+    node: str
+
+
+def count_ended(*, now: datetime, keep: Callable[[], None] = lambda: None) -> int:
+    """Add to the sums what has ended since the last time; answer how many pilots that were."""
+    counted = 0
+    while some := _count_some(now - SETTLED):
+        counted += some
+        keep()
+    return counted
+
+
+@transaction.atomic
+def _count_some(until: datetime) -> int:
+    rows = Pilot.objects.filter(counted=False, ended_at__lte=until).order_by("ended_at")
+    pilots = list(rows.select_for_update()[:_CHUNK])
+    tries: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    for one in taskbuffer.tries_of_pilots([pilot.batch_id for pilot in pilots]):
+        tries[one.batch_id, one.queue].append(Span(one.sent_at, one.ended_at, one.state))
+    sums: dict[Key, list[int]] = defaultdict(lambda: [0] * len(COLUMNS))
+    for pilot in pilots:
+        ended = pilot.ended_at or until
+        lost = pilot.state == PilotState.LOST
+        # A batch system may use a number again; what was sent before a pilot was submitted is not its.
+        own = [one for one in tries.get((pilot.batch_id, pilot.queue), ()) if pilot.submitted_at <= one.begin <= ended]
+        adds = sums_of(Ended(pilot.started_at, ended, pilot.exit_code, lost, pilot.jobs), own)
+        key = Key(ended.astimezone(UTC).date(), pilot.queue, pilot.node)
+        sums[key] = [one + more for one, more in zip(sums[key], adds, strict=True)]
+    _add(sums)
+    Pilot.objects.filter(pk__in=[pilot.pk for pilot in pilots]).update(counted=True)
+    return len(pilots)
+
+
+def _add(sums: dict[Key, list[int]]) -> None:
+    new = [PilotUse(**key._asdict()) for key in sums]
+    PilotUse.objects.bulk_create(new, ignore_conflicts=True)
+    sets = ", ".join(f"{name} = {name} + %s" for name in COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE pilots_pilotuse SET {sets} WHERE day = %s AND queue = %s AND node = %s",  # noqa: S608 (our own names)
+            [
+                (*added, connection.ops.adapt_datefield_value(key.day), key.queue, key.node)
+                for key, added in sums.items()
+            ],
+        )
