@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         # Tests made from sets must have one order in all processes, or xdist refuses to share them out.
         os.environ.setdefault("PYTHONHASHSEED", "0")
+    gc.disable()  # until the tests are collected: nothing of them is garbage, and there is a lot to look through
     config.pluginmanager.register(SecondTurns(), "second-turns")
     answer_at_once(config)
     if config.getoption("markexpr") == "campaign":
@@ -34,6 +37,30 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
         put_in_order(items)
+
+
+def pytest_collection_finish() -> None:
+    _read_constants()
+    gc.freeze()  # it is there until the end, and need not be looked through again each time
+    gc.enable()
+
+
+def _read_constants() -> None:
+    """Have Hypothesis read the constants of all modules now, as its newer versions do.
+
+    Older ones do so in the first test that uses it, in each process. What was read once is kept for other processes.
+    """
+    if "hypothesis" not in sys.modules:
+        return
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis.strategies import integers
+
+    @settings(max_examples=1, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(integers())
+    def read(number: int) -> None:
+        pass
+
+    read()
 
 
 @pytest.fixture(autouse=True)

@@ -6,12 +6,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import django
 import pytest
 from django.conf import settings
+from django.db.backends.signals import connection_created
+
+from tests.kits.tables import tables
 
 for name in [name for name in os.environ if name.startswith("COMPASS_SERVER_")]:
     del os.environ[name]
@@ -39,6 +44,20 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if _is_about_rows(item):
             item.add_marker(pytest.mark.one_python)
+
+
+def _give_tables(connection, **more):
+    """Let a new database in memory have the tables that all migrations make, so that none is run by each process."""
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():
+        into = connection.connection
+        if not into.execute("SELECT 1 FROM sqlite_master").fetchone():
+            with closing(sqlite3.connect(tables())) as made:
+                made.backup(into)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings):
+    connection_created.connect(_give_tables)
 
 
 @pytest.fixture(autouse=True, scope="session")

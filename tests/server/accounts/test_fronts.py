@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.manage.running import Peer, Server, command, free_port
+from tests.server.manage.running import Peer, Server, command, free_port, init
 from tests.services import fronts
 from tests.services.authority import Authority
 
@@ -38,7 +38,7 @@ def server(tmp_path_factory):
     secret.write_text(SECRET)
     secret.chmod(0o600)
     more = {"COMPASS_SERVER_FRONT_SECRET_FILE": str(secret), "COMPASS_SERVER_VOMS_ROLES": "/tests/Role=admin=admin"}
-    assert command(home, "init", **more).returncode == 0
+    assert init(home, **more).returncode == 0
     made = command(home, "token", "create", "alices", "--role", "reader", "--certificate", "/CN=alice", **more)
     assert made.stdout == "known: /CN=alice as alices\n", made.stderr
     server = Server(home, free_port(), workers=1, **more)

@@ -18,7 +18,7 @@ from pilot.control.credentials import CredentialReader
 from pilot.settings import Credentials, Settings, Token
 from pilot.settings import Server as Where
 from tests.server.credentials import making
-from tests.server.manage.running import PATIENCE, ROOT, Server, command, environment, free_port
+from tests.server.manage.running import PATIENCE, ROOT, Server, environment, free_port, init
 
 pytestmark = pytest.mark.one_python
 
@@ -41,7 +41,7 @@ print(renew_due(timezone.now(), lambda: None))
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     home = tmp_path_factory.mktemp("server") / "home"
-    assert command(home, "init").returncode == 0
+    assert init(home).returncode == 0
     found = Server(home, free_port(), workers=1, COMPASS_SERVER_BODY_LIMIT=str(2**16))
     yield found
     assert found.end() == 0

@@ -13,6 +13,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+from tests.kits.tables import put_tables
+
 ROOT = Path(__file__).parents[3]
 PATIENCE = 150.0  # seconds
 
@@ -32,6 +34,13 @@ def command(home: Path, *words: str, **more: str) -> subprocess.CompletedProcess
         text=True,
         timeout=PATIENCE,
     )
+
+
+def init(home: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run ``compass-server init`` on a home that is not there, in a tenth of its time: its tables are there already."""
+    if "COMPASS_SERVER_DATABASE" not in more:
+        put_tables(home)
+    return command(home, "init", *words, **more)
 
 
 def free_port() -> int:

@@ -7,7 +7,10 @@ from contextlib import closing
 
 import pytest
 
+from tests.server.manage.prepared import Prepared
 from tests.server.manage.running import command
+
+pytestmark = pytest.mark.one_python
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +20,14 @@ def home(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     assert f"ready: {folder}" in done.stdout
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(home):
+    """Runs a command on that home, whose settings are the defaults."""
+    prepared = Prepared(home)
+    yield prepared
+    assert prepared.end() == 0
 
 
 def test_nobody_else_can_read_the_home(home):
@@ -35,52 +46,50 @@ def test_the_database_holds_no_token(home):
         assert (home / f"{name}.token").read_bytes().strip() not in stored
 
 
-def test_done_again_it_harms_nothing(home):
+def test_done_again_it_harms_nothing(home, run):
     before = {path.name: path.read_text() for path in home.glob("*.token")}
-    done = command(home, "init")
+    done = run("init")
     assert done.returncode == 0
     assert done.stdout == f"ready: {home}\n"
     assert {path.name: path.read_text() for path in home.glob("*.token")} == before
 
 
-def test_a_lost_token_is_replaced(home):
+def test_a_lost_token_is_replaced(home, run):
     old = (home / "admin.token").read_text()
     (home / "admin.token").unlink()
-    assert "admin.token" in command(home, "init").stdout
+    assert "admin.token" in run("init").stdout
     assert (home / "admin.token").read_text() != old
     with closing(sqlite3.connect(home / "db.sqlite3")) as database, database:
         assert database.execute("SELECT count(*) FROM accounts_token").fetchone() == (3,)
 
 
-def test_tokens_are_made_listed_and_revoked(home, tmp_path):
+def test_tokens_are_made_listed_and_revoked(run, tmp_path):
     path = tmp_path / "mine"
-    assert (
-        command(home, "token", "create", "mine", "--role", "pilot", "--days", "3", "--file", str(path)).returncode == 0
-    )
+    assert run("token", "create", "mine", "--role", "pilot", "--days", "3", "--file", str(path)).returncode == 0
     assert path.stat().st_mode & 0o777 == 0o600
-    shown = command(home, "token", "create", "shown", "--role", "reader").stdout
+    shown = run("token", "create", "shown", "--role", "reader").stdout
     assert shown.startswith("cps_")
-    assert command(home, "token", "revoke", "mine").returncode == 0
-    listed = command(home, "token", "list").stdout
+    assert run("token", "revoke", "mine").returncode == 0
+    listed = run("token", "list").stdout
     assert "mine" in listed
     assert "revoked 20" in listed
     assert shown.strip() not in listed
     assert path.read_text().strip() not in listed
 
 
-def test_people_have_tokens_and_pilots_have_passes_and_who_is_banned_is_shown(home, tmp_path):
-    made = command(home, "token", "create", "notebook", "--role", "user", "--person", "alice")
+def test_people_have_tokens_and_pilots_have_passes_and_who_is_banned_is_shown(run, tmp_path):
+    made = run("token", "create", "notebook", "--role", "user", "--person", "alice")
     assert made.returncode == 0, made.stderr
-    assert command(home, "token", "ban", "alice", "--because", "tests").returncode == 0
-    site = command(home, "token", "create", "site-a", "--role", "pilot", "--queue", "LOCAL", "--queue", "B")
+    assert run("token", "ban", "alice", "--because", "tests").returncode == 0
+    site = run("token", "create", "site-a", "--role", "pilot", "--queue", "LOCAL", "--queue", "B")
     assert site.returncode == 0, site.stderr
     path = tmp_path / "pass"
-    assert command(home, "token", "pass", "site-a", "--hours", "2", "--file", str(path)).returncode == 0
+    assert run("token", "pass", "site-a", "--hours", "2", "--file", str(path)).returncode == 0
     assert (path.read_text()[:4], path.stat().st_mode & 0o777) == ("cpp_", 0o600)
-    listed = command(home, "token", "list").stdout
+    listed = run("token", "list").stdout
     assert " of alice (banned)" in listed
     assert " at LOCAL, B" in listed
-    assert command(home, "token", "lift_ban", "alice").returncode == 0
+    assert run("token", "lift_ban", "alice").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -99,8 +108,8 @@ def test_people_have_tokens_and_pilots_have_passes_and_who_is_banned_is_shown(ho
         (("dance",), "Unknown command: 'dance'"),
     ],
 )
-def test_a_slip_is_told_in_words_and_by_the_status(home, words, told):
-    done = command(home, *words)
+def test_a_slip_is_told_in_words_and_by_the_status(run, words, told):
+    done = run(*words)
     assert done.returncode != 0
     assert told in done.stderr
     assert "Traceback" not in done.stderr

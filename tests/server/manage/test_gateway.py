@@ -11,7 +11,7 @@ import pytest
 
 from pilot.contract.routes import IS_ALIVE
 from server.manage.gateway import BODIES, Gateway, environment_of
-from tests.server.manage.running import Server, command, free_port
+from tests.server.manage.running import Server, free_port, init
 
 
 class Fields(dict):
@@ -105,10 +105,11 @@ def test_the_environment_is_as_wsgi_has_it():
     assert not [name for name in found if "FORWARDED" in name or name == "HTTP_CONTENT_LENGTH"]
 
 
-@pytest.fixture
-def server(tmp_path):
-    assert command(tmp_path / "home", "init").returncode == 0
-    server = Server(tmp_path / "home", free_port(), workers=1)
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    home = tmp_path_factory.mktemp("served") / "home"
+    assert init(home).returncode == 0
+    server = Server(home, free_port(), workers=1)
     yield server
     assert server.end() == 0
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-import uuid
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -17,19 +16,27 @@ from pathlib import Path
 import pytest
 
 from pilot.contract.states import JobState, may_follow
-from tests.server.manage.running import ROOT, Peer, Server, command, free_port
+from tests.server.manage.running import ROOT, Peer, Server, command, free_port, init
 
-JOBS = 200
+JOBS, MANY_JOBS = 100, 400
 CLIENTS = 4
-ACQUIRE, UPDATE, SUBMIT = "/api/v1/pilot/acquire_jobs", "/api/v1/pilot/update_job", "/api/v1/job/submit"
+SUBMIT = "/api/v1/job/submit"
+
+pytestmark = pytest.mark.one_python
+
+
+@pytest.fixture(scope="module")
+def initial(tmp_path_factory):
+    """A home in which nothing has been served."""
+    folder = tmp_path_factory.mktemp("initial")
+    done = init(folder / "home", "--local-queue", "LOCAL", "--storage", str(folder / "storage"))
+    assert done.returncode == 0, done.stderr
+    return folder / "home"
 
 
 @pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    done = command(folder, "init", "--local-queue", "LOCAL", "--storage", str(tmp_path / "storage"))
-    assert done.returncode == 0, done.stderr
-    return folder
+def home(initial, tmp_path):
+    return shutil.copytree(initial, tmp_path / "home")
 
 
 def token(home: Path, role: str) -> str:
@@ -47,45 +54,11 @@ def submit(home: Path, port: int, count: int) -> list[int]:
     return [row[0] for row in answer["data"]]
 
 
-def live(port: int, secret: str, number: int) -> None:
-    """Be a pilot until there is no more work: each request may be sent twice, each report as well."""
-    peer, dice = Peer(port, secret), random.Random(number)
-    while True:
-        named = {"X-Compass-Request-Id": uuid.uuid4().hex}
-        answers = [
-            peer.call("POST", ACQUIRE, {"site_name": "LOCAL", "node": f"wn{number}"}, **named)
-            for _ in range(dice.choice([1, 2]))
-        ]
-        assert all(answer == answers[0] for answer in answers)
-        if not answers[0]["success"]:
-            break
-        (job,) = answers[0]["data"]["jobs"]
-        print(f"{job['PandaID']} {job['attemptNr']}", flush=True)
-        run(peer, dice, job)
-
-
-def run(peer: Peer, dice: random.Random, job: dict) -> None:
-    plain = {"job_id": job["PandaID"], "attempt_nr": job["attemptNr"]}
-    files = {name: {"fsize": 1, "adler32": "0000000a"} for name in job["outFiles"].split(",")}
-    reports = [{"job_status": "starting"}, {"job_status": "running"}, {"job_status": "running"}]
-    fails = dice.random() < 0.2
-    reports.append(
-        {"job_status": "failed", "pilot_error_code": 1099}
-        if fails
-        else {"job_status": "finished", "job_output_report": files}
-    )
-    for report in reports:
-        for _ in range(dice.choice([1, 1, 2])):
-            answer = peer.call("POST", UPDATE, {**plain, **report})
-            assert answer["data"]["command"] is None, answer
-
-
 def start_pilots(home: Path, port: int) -> list[subprocess.Popen[str]]:
-    code = f"from {__name__} import live; import sys; live({port}, sys.stdin.readline().strip(), int(sys.argv[1]))"
     pilots = []
     for number in range(CLIENTS):
         pilot = subprocess.Popen(
-            [sys.executable, "-c", code, str(number)],
+            [sys.executable, "-m", "tests.server.manage.living", str(port), str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -152,25 +125,26 @@ def audit(home: Path, ids: list[int], given: list[str]) -> None:
 
 def end_well(pilots: list[subprocess.Popen[str]], watch: Watch) -> None:
     for pilot in pilots:
-        assert pilot.wait(60) == 0, pilot.stderr.read() if pilot.stderr else ""
+        assert pilot.wait(300) == 0, pilot.stderr.read() if pilot.stderr else ""
     for reader in watch.readers:
         reader.join(10)
 
 
+@pytest.mark.parametrize("jobs", [JOBS, pytest.param(MANY_JOBS, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("victim", ["nobody", "a worker", "the server"])
-def test_pilots_at_work_lose_nothing_and_get_nothing_twice(home, victim):
+def test_pilots_at_work_lose_nothing_and_get_nothing_twice(home, victim, jobs):
     port = free_port()
     server = Server(home, port)
     pilots: list[subprocess.Popen[str]] = []
     try:
-        ids = submit(home, port, JOBS)
+        ids = submit(home, port, jobs)
         pilots = start_pilots(home, port)
         watch = Watch(pilots)
         if victim == "a worker":
-            watch.wait_for(JOBS // 3)
+            watch.wait_for(jobs // 3)
             os.kill(server.workers()[-1], signal.SIGKILL)
         elif victim == "the server":
-            watch.wait_for(JOBS // 3)
+            watch.wait_for(jobs // 3)
             orphans = server.workers()
             server.end(signal.SIGKILL)
             server = Server(home, port)
