@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from server.lib.apart import Misconfigured, Unavailable
+
 if TYPE_CHECKING:
     from server.batch.place import Place
 
@@ -83,11 +85,11 @@ class Window:
     seconds: float | None = None
 
 
-class BatchFailed(Exception):
+class BatchFailed(Unavailable):
     """The batch system could not do it; nothing is known of what it did before."""
 
 
-class BatchMisconfigured(ValueError):
+class BatchMisconfigured(Misconfigured):
     """A system, or what a queue asks of it, cannot be so; the words name the system, the option and the remedy."""
 
 

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pilot.contract.codec import ContractError
 from pilot.contract.job_wire import checksum_from_panda
+from server.lib.apart import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from server.storage.place import Place
 
 
-class StorageUnavailable(Exception):
+class StorageUnavailable(Unavailable):
     """The service did not answer, or not within its time; ask again later."""
 
 
-class StorageMisconfigured(ValueError):
+class StorageMisconfigured(Misconfigured):
     """A storage cannot be opened as it is described; the words name the storage, the field and the remedy."""
 
 

@@ -16,8 +16,8 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
 
 def script(text: str) -> tuple[str, ...]:
-    """Answer the words that start a Python script."""
-    return (PYTHON, "-I", "-S", "-c", text)
+    """Answer the words that start a Python script; all on one line, as not every system has words of several."""
+    return (PYTHON, "-I", "-S", "-c", f"exec({text!r})")
 
 
 class BatchSystemKit:

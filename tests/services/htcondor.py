@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from tests.services.containers import install, missing
 from tests.services.daemons import Daemons
@@ -55,7 +58,12 @@ SCHEDD_NAME = schedd@pool.test
 CREDD_HOST =
 
 SEC_DEFAULT_AUTHENTICATION = REQUIRED
-SEC_DEFAULT_AUTHENTICATION_METHODS = FS
+SEC_DEFAULT_AUTHENTICATION_METHODS = FS, IDTOKENS
+SEC_PASSWORD_DIRECTORY = {folder}/passwords
+SEC_TOKEN_POOL_SIGNING_KEY_FILE = {folder}/passwords/POOL
+SEC_TOKEN_DIRECTORY = {folder}/tokens
+SEC_TOKEN_SYSTEM_DIRECTORY = {folder}/tokens
+TRUST_DOMAIN = pool.test
 SEC_DEFAULT_ENCRYPTION = OPTIONAL
 ALLOW_READ = *
 ALLOW_WRITE = *
@@ -81,11 +89,12 @@ JOB_DEFAULT_REQUESTDISK = 1024
 BASE_CGROUP =
 USE_PID_NAMESPACES = False
 MAIL = /bin/true
-USE_PROCD = False
 
+MASTER_BACKOFF_CONSTANT = 1
+MASTER_BACKOFF_CEILING = 2
 NEGOTIATOR_INTERVAL = 1
-NEGOTIATOR_MIN_INTERVAL = 1
-NEGOTIATOR_CYCLE_DELAY = 1
+NEGOTIATOR_MIN_INTERVAL = 0
+NEGOTIATOR_CYCLE_DELAY = 0
 SCHEDD_INTERVAL = 1
 SCHEDD_MIN_INTERVAL = 1
 UPDATE_INTERVAL = 5
@@ -98,22 +107,51 @@ MAX_JOB_RETIREMENT_TIME = 0
 MACHINE_MAX_VACATE_TIME = 20
 """
 
+#: Of those who speak with the pool from outside, each with a token of its own.
+CLIENT = """
+CONDOR_HOST = 127.0.0.1
+COLLECTOR_HOST = 127.0.0.1:{port}
+SCHEDD_HOST = schedd@pool.test
+TRUST_DOMAIN = pool.test
+UID_DOMAIN = pool.test
+NO_DNS = True
+DEFAULT_DOMAIN_NAME = pool.test
+ENABLE_IPV6 = False
+NETWORK_INTERFACE = 127.0.0.1
+SEC_CLIENT_AUTHENTICATION = REQUIRED
+SEC_CLIENT_AUTHENTICATION_METHODS = IDTOKENS
+SEC_PASSWORD_DIRECTORY = {folder}/passwords
+SEC_TOKEN_DIRECTORY = {folder}/tokens
+SEC_TOKEN_SYSTEM_DIRECTORY = {folder}/tokens
+CONDOR_IDS = {uid}.{gid}
+LOCAL_DIR = {folder}
+LOG = {folder}
+LOCAL_CONFIG_FILE =
+LOCAL_CONFIG_DIR =
+"""
+
 
 class Pool:
     """One pool. ``environment`` is what its commands need; they and its jobs run as one ordinary user."""
 
-    def __init__(self, programs: Path, folder: Path, daemons: Daemons) -> None:
-        self.programs, self.folder, self._daemons = programs, folder, daemons
+    def __init__(self, programs: Path, folder: Path, daemons: Daemons, more: str = "") -> None:
+        self.programs, self.folder, self._daemons, self._more = programs, folder, daemons, more
         path = f"{programs / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
         self.environment: Mapping[str, str] = {"CONDOR_CONFIG": str(folder / "condor_config"), "PATH": path}
         self._as_user = becoming(USER) if os.geteuid() == 0 else ()
+        self.user = USER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self.port = free_ports(1)[0]
 
     def start(self) -> None:
         """Start everything and wait until the pool takes jobs."""
         for name in ("log", "spool", "execute", "lock", "run", "cred", "sock", "jobs"):
             (self.folder / name).mkdir()
-        text = CONFIGURATION.format(programs=self.programs, folder=self.folder, port=free_ports(1)[0])
-        (self.folder / "condor_config").write_text(text)
+        for name in ("passwords", "tokens"):
+            (self.folder / name).mkdir(mode=0o700)
+        (self.folder / "passwords" / "POOL").touch(0o600)
+        (self.folder / "passwords" / "POOL").write_bytes(secrets.token_bytes(64))
+        text = CONFIGURATION.format(programs=self.programs, folder=self.folder, port=self.port)
+        (self.folder / "condor_config").write_text(text + self._more)
         master = [str(self.programs / "usr/sbin/condor_master"), "-f"]
         self._daemons.start("master", master, self.environment, before=self._as_user, ends_by=signal.SIGQUIT)
         self._daemons.wait(self._takes_jobs, PATIENCE, "the pool does not come up")
@@ -121,6 +159,24 @@ class Pool:
     def _takes_jobs(self) -> bool:
         slots, queues = (self.run("condor_status", *kind, "-af", "Name", check=False) for kind in ((), ("-schedd",)))
         return "slot1" in slots and "schedd" in queues
+
+    def kill_schedd(self) -> None:
+        """End the schedd as a power failure would; the master starts another."""
+        master = psutil.Process(self._daemons.pid("master"))
+        (schedd,) = [each for each in master.children() if each.name() == "condor_schedd"]
+        schedd.kill()
+
+    def client(self, name: str, identity: str = "") -> Path:
+        """Write the configuration of somebody outside, with a token for an identity; the pool's user when left out."""
+        home, who = self.folder / "clients" / name, pwd.getpwnam(self.user)
+        for folder in ("passwords", "tokens"):
+            (home / folder).mkdir(parents=True, mode=0o700)
+        said = CLIENT.format(folder=home, port=self.port, uid=who.pw_uid, gid=who.pw_gid)
+        (home / "condor_config").write_text(said)
+        token = self.run("condor_token_create", "-identity", identity or f"{self.user}@pool.test")
+        (home / "tokens" / "token").touch(0o600)
+        (home / "tokens" / "token").write_text(token)
+        return home / "condor_config"
 
     def submit(self, program: str, arguments: str, environment: Mapping[str, str] = {}, **more: str) -> str:
         """Submit a job; answer its number. Its output is told by `output`; ``more`` are further lines."""
@@ -182,13 +238,16 @@ def becoming(name: str) -> Sequence[str]:
 
 
 @contextmanager
-def running() -> Iterator[Pool]:
-    """Install and start a pool; skip, or in CI fail, where that cannot be. Ends it by its master's number."""
+def running(more: str = "") -> Iterator[Pool]:
+    """Install and start a pool; skip, or in CI fail, where that cannot be. Ends it by its master's number.
+
+    ``more`` are further lines of its configuration.
+    """
     programs = install("htcondor")
     folder = Path(tempfile.mkdtemp(prefix="condor-"))  # short: the names of sockets have a limit
     daemons = Daemons(folder)
     try:
-        pool = Pool(programs, folder, daemons)
+        pool = Pool(programs, folder, daemons, more)
         try:
             pool.start()
         except TimeoutError as wrong:

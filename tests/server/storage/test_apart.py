@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from server.storage.apart import MOST_KEPT, Apart
+from server.lib.apart import MOST_KEPT
+from server.storage.apart import Apart
 from server.storage.base import StorageMisconfigured, StorageUnavailable
 
 

@@ -1,0 +1,282 @@
+"""HTCondor as a batch system, against a real pool."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.batch.base import BatchFailed, BatchMisconfigured, BatchState, Needs, Template
+from server.batch.htcondor import HTCondorBatch
+from server.batch.place import Place
+from tests.kits.batch import ENVIRONMENT, BatchSystemKit, script
+from tests.services import htcondor
+
+pytestmark = pytest.mark.one_python
+
+#: More than this at a time the schedd takes of nobody.
+MOST = 40
+#: The process apart, which dies when it has, or before it has, sent what it had to send.
+DIES = """
+import json, os, sys
+import htcondor2
+from server.batch import htcondor_apart
+real = htcondor2.Schedd.submit
+def dies(*given, **named):
+    if sys.argv[1] == "after":
+        real(*given, **named)
+    os.kill(os.getpid(), 9)
+htcondor2.Schedd.submit = dies
+list(htcondor_apart.submit(**json.loads(sys.argv[2])))
+"""
+
+
+@pytest.fixture(scope="session")
+def pool():
+    """A real pool of one machine."""
+    with htcondor.running(f"MAX_JOBS_PER_OWNER = {MOST}\n") as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def configuration(pool):
+    """Whose jobs the tests submit: the pool's user, by a token."""
+    return pool.client("server")
+
+
+def open_htcondor(configuration, folder, **options):
+    return HTCondorBatch.open(Place(folder.name, folder / "batch", {"config": str(configuration), **options}))
+
+
+@pytest.fixture(scope="module")
+def opened(configuration, tmp_path_factory):
+    """One for all: its process apart takes its time to come up."""
+    return open_htcondor(configuration, tmp_path_factory.mktemp("htcondor"))
+
+
+class TestHTCondor(BatchSystemKit):
+    patience = 60.0
+
+    @pytest.fixture
+    def system(self, opened):
+        return opened
+
+    def starts(self, system, tmp_path, key="long", **more):
+        """Submit a job that ends with the number that is written into a pipe; wait until it reads."""
+        gate, ready = tmp_path / f"{key}.gate", tmp_path / f"{key}.ready"
+        os.mkfifo(gate)
+        waits = script(f"import sys; open({str(ready)!r}, 'w').close(); sys.exit(int(open({str(gate)!r}).read()))")
+        ids = self.submit(system, key, waits, **more)
+        self.wait(system, ids, lambda found: ready.exists())
+        return ids, gate
+
+    def test_what_has_ended_is_told_from_what_never_was(self, system):
+        ids = self.submit(system, "told", script("pass"))
+        self.wait_for(system, ids, BatchState.DONE)
+        key, _, number = ids[0].partition("/")
+        never = [f"{key}/{number}7", f"other/{number}"]  # the same cluster under another key is somebody else's
+        found = system.status([*ids, *never])
+        assert [found[job].state for job in (*ids, *never)] == [BatchState.DONE, BatchState.LOST, BatchState.LOST]
+        assert "neither the queue of the schedd nor its records" in found[never[0]].words
+        assert set(system.history([*ids, *never])) == set(ids)
+
+    def test_a_schedd_that_is_killed_and_comes_back_loses_nothing(self, pool, system, tmp_path):
+        ids, gate = self.starts(system, tmp_path, key="outlives")
+        pool.kill_schedd()
+        seen = []
+
+        def answers():
+            try:
+                seen.append(system.status(ids)[ids[0]].state)
+            except BatchFailed:
+                return False
+            return seen[-1] is BatchState.RUNNING and system.find("outlives") == {0: ids[0]}
+
+        pool.wait(answers, "the schedd does not come back")
+        assert set(seen) <= {BatchState.RUNNING, BatchState.QUEUED}
+        with gate.open("w") as door:
+            door.write("5")
+        pool.wait(answers_with(system, ids, BatchState.DONE), "the job does not end")
+        assert system.status(ids)[ids[0]].exit_status == 5
+
+    def test_a_queue_that_is_full_refuses_in_the_schedds_words_and_takes_none(self, system):
+        with pytest.raises(BatchFailed, match="may have no more .MAX_JOBS_PER_OWNER there."):
+            self.submit(system, "many", script("pass"), count=MOST + 1)
+        assert system.find("many") == {}
+        assert len(self.submit(system, "few", script("pass"), count=2)) == 2
+
+    def asked_of_the_child(self, system, monkeypatch, key, count=2):
+        """Lay out a submission as `submit` does; answer what the process apart is asked, without asking it."""
+        asked = {}
+
+        def remember(function, arguments, *, patience):
+            asked.update(arguments)
+            raise BatchFailed("the server was ended here")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(system._apart, "ask", remember)
+            with pytest.raises(BatchFailed, match="ended here"):
+                system.submit(Template(key, script("pass"), ENVIRONMENT), count)
+        return asked
+
+    def dies(self, configuration, when, asked):
+        words = [sys.executable, "-c", DIES, when, json.dumps(asked)]
+        environment = {**os.environ, "CONDOR_CONFIG": str(configuration), "PYTHONPATH": os.pathsep.join(sys.path)}
+        assert subprocess.run(words, env=environment, timeout=60).returncode == -9
+
+    def test_what_was_submitted_before_the_submitter_died_is_found_and_never_submitted_again(
+        self, configuration, system, monkeypatch
+    ):
+        asked = self.asked_of_the_child(system, monkeypatch, "dies")
+        self.dies(configuration, "after", asked)
+        found = system.find("dies")
+        self._ids += found.values()
+        assert list(found) == [0, 1]
+        with pytest.raises(BatchFailed, match="of that key exists"):
+            list(system._apart.ask("submit", asked, patience=60.0))
+        with pytest.raises(BatchFailed, match="of that key exists"):
+            system.submit(Template("dies", script("pass"), ENVIRONMENT), 2)
+        assert system.find("dies") == found
+        self.wait_for(system, found.values(), BatchState.DONE)
+        assert system.find("dies") == found  # from the records, now
+
+    def test_what_was_not_submitted_before_the_submitter_died_never_is(self, configuration, system, monkeypatch):
+        asked = self.asked_of_the_child(system, monkeypatch, "early")
+        self.dies(configuration, "before", asked)
+        assert system.find("early") == {}
+        with pytest.raises(BatchFailed, match="given up before it began"):
+            list(system._apart.ask("submit", asked, patience=60.0))
+        assert system.find("early") == {}
+
+    def test_a_submission_that_is_under_way_is_not_judged(self, system, monkeypatch):
+        asked = self.asked_of_the_child(system, monkeypatch, "under-way")
+        with (Path(asked["home"]) / "lock").open() as door:
+            fcntl.flock(door, fcntl.LOCK_EX)
+            with pytest.raises(BatchFailed, match="being submitted at this moment"):
+                system.find("under-way")
+        assert system.find("under-way") == {}
+
+    def test_a_job_on_hold_says_why_and_is_cancelled_like_others(self, system):
+        ids = self.submit(system, "held", script("import sys; sys.exit(76)"), options={"hold_on": "76, 94"})
+        (job,) = self.wait_for(system, ids, BatchState.HELD).values()
+        assert "its exit status is among those of hold_on" in job.words
+        system.cancel(ids)
+        (job,) = self.wait_for(system, ids, BatchState.DONE).values()
+        assert "cancelled by the server" in job.words
+
+    def test_what_waits_is_cancelled_before_it_starts(self, system):
+        ids = self.submit(system, "waits", script("pass"), options={"requirements": 'Machine == "nowhere$"'})
+        assert system.status(ids)[ids[0]].state is BatchState.QUEUED
+        system.cancel(ids)
+        (job,) = self.wait_for(system, ids, BatchState.DONE).values()
+        assert (job.exit_status, job.started) == (None, None)
+        assert not (system.directory(ids[0]) / "stdout").exists()
+
+    def test_needs_options_and_odd_words_come_to_the_job_as_they_are(self, pool, system):
+        options = {
+            "rank": "Memory",
+            "attributes": {"queue": 'long "x"', "nominal": "7", "wanted": "true"},
+            "priority": 3,
+        }
+        needs = Needs(cores=2, memory=100 * 2**20, disk=2**20 + 1, wall_time=3600.0)
+        odd = 'it\'s "odd" $HOME \\ $(ClusterId)'
+        ids = self.submit(
+            system, "needs", (*script("import sys; print(sys.argv[1])"), odd), needs=needs, options=options
+        )
+        self.wait_for(system, ids, BatchState.DONE)
+        assert (system.directory(ids[0]) / "stdout").read_text() == odd + "\n"
+        number = ids[0].partition("/")[2]
+        names = ("RequestCpus", "RequestMemory", "RequestDisk", "MaxRuntime", "queue", "nominal", "wanted", "JobPrio")
+        said = [pool.attribute(number, name) for name in names]
+        assert said == ["2", "100", "1025", "3600", 'long "x"', "7", "true", "3"]
+
+    def test_a_whole_node_is_nobody_elses(self, system):
+        reads = script("import os; print(open(os.environ['_CONDOR_MACHINE_AD']).read())")
+        ids = self.submit(system, "whole", reads, needs=Needs(cores=2, whole_nodes=True))
+        self.wait_for(system, ids, BatchState.DONE)
+        assert "\nCpus = 8\n" in (system.directory(ids[0]) / "stdout").read_text()
+
+    def test_spooled_files_go_to_the_schedd_and_come_back_from_it(self, configuration, system, tmp_path):
+        remote = open_htcondor(configuration, tmp_path, spool=True, schedd="schedd@pool.test")
+        (tmp_path / "token").write_text("abc")
+        reads = script("import sys; print(open('the-token').read()); sys.exit(4)")
+        ids = self.submit(remote, "spooled", reads, count=2, files={"the-token": tmp_path / "token"})
+        found = self.wait_for(remote, ids, BatchState.DONE)
+        assert [job.exit_status for job in found.values()] == [4, 4]
+        assert not (remote.directory(ids[0]) / "stdout").exists()
+        assert remote.history(ids) == found
+        assert remote.collect(ids) == 2
+        assert [(remote.directory(job) / "stdout").read_text() for job in ids] == ["abc\n", "abc\n"]
+        assert remote.collect(ids) == 0
+        remote.forget(ids)
+        assert not remote.directory(ids[0]).parent.exists()
+
+    def test_files_are_forgotten_job_by_job_and_what_goes_on_keeps_its_own(self, system, tmp_path):
+        ended = self.submit(system, "short", script("pass"), count=2)
+        lives, _ = self.starts(system, tmp_path)
+        self.wait_for(system, ended, BatchState.DONE)
+        system.forget([ended[0], *lives, "no-id"])
+        assert [system.directory(job).exists() for job in (*ended, *lives)] == [False, True, True]
+        system.forget(ended)
+        assert not system.directory(ended[0]).parent.exists()
+
+    def test_two_systems_with_different_tokens_live_side_by_side(self, pool, system, tmp_path):
+        other = open_htcondor(pool.client("other", "other@pool.test"), tmp_path / "b")
+        mine = self.submit(system, "one", script("pass"), options={"requirements": "false"})
+        theirs = other.submit(Template("one", script("pass"), ENVIRONMENT, options={"requirements": "false"}), 1)
+        assert [pool.attribute(job.partition("/")[2], "Owner") for job in (*mine, *theirs)] == [pool.user, "other"]
+        assert other.status(mine)[mine[0]].state is BatchState.QUEUED  # it may look
+        other.cancel([*mine, *theirs])
+        self.wait_for(other, theirs, BatchState.DONE)
+        assert system.status(mine)[mine[0]].state is BatchState.QUEUED  # but not act
+        assert system.find("one") == {0: mine[0]}
+
+    def test_a_token_of_another_pool_is_refused_in_words_that_say_so(self, pool, tmp_path):
+        configuration = pool.client("stranger")
+        (configuration.parent / "tokens" / "token").write_text(FOREIGN)
+        stranger = open_htcondor(configuration, tmp_path, schedd="schedd@pool.test")
+        with pytest.raises(BatchFailed, match="Failed to authenticate using IDTOKENS"):
+            stranger.submit(Template("refused", script("pass"), ENVIRONMENT), 1)
+
+    def test_a_pool_without_that_schedd_and_an_address_of_nobody_are_told(self, pool, configuration, tmp_path):
+        with pytest.raises(BatchFailed, match="knows no schedd nobody@pool.test"):
+            open_htcondor(configuration, tmp_path, schedd="nobody@pool.test").status(["a/1.0"])
+        nowhere = open_htcondor(configuration, tmp_path, pool="127.0.0.1:1", schedd="schedd@pool.test")
+        with pytest.raises(BatchFailed, match="Connection refused"):
+            nowhere.status(["a/1.0"])
+
+    def test_options_that_would_add_lines_are_refused_and_nothing_is_submitted(self, system):
+        for options in ({"rank": "1\nqueue 100"}, {"attributes": {"a = 1\nqueue": "1"}}, {"requirements": "true\\"}):
+            with pytest.raises(BatchMisconfigured, match="rank|attributes|requirements"):
+                system.submit(Template("lines", script("pass"), ENVIRONMENT, options=options), 1)
+        assert system.find("lines") == {}
+
+    def test_an_expression_that_is_none_is_refused(self, system):
+        with pytest.raises((BatchMisconfigured, BatchFailed), match="(?i)requirements|parse|expression"):
+            system.submit(Template("none", script("pass"), ENVIRONMENT, options={"requirements": "(("}), 1)
+        assert system.find("none") == {}
+
+
+def answers_with(system, ids, state):
+    """Answer whether the system answers, and all are so."""
+
+    def look():
+        try:
+            return all(job.state is state for job in system.status(ids).values())
+        except BatchFailed:
+            return False
+
+    return look
+
+
+#: Signed with the key of no pool of ours; its words say that it is of ours.
+FOREIGN = (
+    "eyJhbGciOiJIUzI1NiIsImtpZCI6IlBPT0wifQ."
+    "eyJpYXQiOjE3OTUzNzI0NTQsImlzcyI6InBvb2wudGVzdCIsImp0aSI6IjAwIiwic3ViIjoibm9ib2R5QHBvb2wudGVzdCJ9."
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+)
