@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions, explain, orders, pilots, resets, retries, storage_requests, usage
+from client import actions, explain, factory, orders, pilots, resets, retries, storage_requests, usage
 from client.errors import ClientError
 from pilot.contract.version import PRODUCT
 
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     kill.add_argument("--code", type=int, help="PanDA's kill code, such as 9: at once, without its pilot")
     kill.set_defaults(action=orders.kill)
     explain.add_command(commands, common)
+    factory.add_commands(commands, common, Parser)
     pilots.add_commands(commands, common, Parser)
     usage.add_command(commands, common)
     status = commands.add_parser("status", parents=[common], help="jobs by state, tasks, pilots, services")

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("server.dataservice.urls")),
     path("", include("server.taskbuffer.urls")),
     path("", include("server.production.urls")),
+    path("", include("server.factory.urls")),
     path("", include("server.monitor.urls")),
 ]
 

@@ -112,6 +112,9 @@ class BatchSystem(ABC):
     name: ClassVar[str]
     job_options: ClassVar[type] = NoOptions
     per_queue: ClassVar[bool] = False
+    #: Seconds for which an order may still be on its way when who gave it is dead: what `find` does not have is not
+    #: taken for never submitted before.
+    settles: ClassVar[float] = 0.0
 
     @classmethod
     @abstractmethod
@@ -164,6 +167,19 @@ class BatchSystem(ABC):
         Raises:
             BatchFailed: the system does not answer.
         """
+
+    def cancel_waiting(self, ids: Collection[str]) -> tuple[str, ...]:
+        """Order those of these jobs to stop that have no slot yet; answer which these were.
+
+        A system that can do both in one step says so by a method of its own: here a job may get its slot in between.
+
+        Raises:
+            BatchFailed: the system does not answer.
+        """
+        without = (BatchState.QUEUED, BatchState.HELD)
+        waiting = tuple(job for job, found in self.status(ids).items() if found.state in without)
+        self.cancel(waiting)
+        return waiting
 
     @abstractmethod
     def directory(self, job: str) -> Path:

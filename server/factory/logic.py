@@ -1,49 +1,39 @@
-"""One cycle of the factory: see how the pilots are, decide how many each queue gets, submit them.
+"""One cycle of the factory: see how the pilots are, decide how many each queue gets, submit or cancel them.
 
-A pilot's row is written before it is submitted, under a name that is used once. After a crash in between, the batch
-system is asked for that name: what it has is confirmed, what it does not have is lost. Nothing is submitted twice.
+And what people order: queues that are defined, switched on and off, and large changes that are confirmed.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
-from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem
-from server.batch.local import LocalBatch
+from server.batch.base import BatchFailed, BatchMisconfigured, BatchSystem, Needs
+from server.factory.chain import BadChain, Link, decide, read_chain
+from server.factory.facts import Facts, Limits, Step
 from server.factory.launch import CannotLaunch, Launch
-from server.factory.models import FactoryCycle, FactoryQueue
-from server.factory.rules import End, Facts, Limits, Step, decide
-from server.pandaconfig.queries import UnknownQueue, queue_status
+from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue
+from server.factory.needs import needs_of
+from server.factory.readings import Readings, ends_wanted, free_in, limits_of
+from server.factory.record import SAME_WISH, Record, ask_for_confirmation, confirmation_used
+from server.factory.rules.guards import safe
+from server.factory.submit import cancel_surplus, submit
+from server.factory.systems import SystemOf, UnknownSystem
+from server.factory.watch import Watch, Watched
+from server.pilots import fleet
 from server.pilots import logic as pilots
 from server.pilots import queries as pilot_queries
-from server.pilots.logic import Place, Sighting
-from server.pilots.states import PilotState
-from server.taskbuffer.queries import ready_by_queue
 
 log = logging.getLogger(__name__)
 
-#: A pilot asks for work within this time of its start; until then it is counted as on its way to a job.
-ASKS_WITHIN = timedelta(seconds=3)
 #: Cycles that are kept of each queue.
 KEPT_CYCLES = 500
-NEVER_SUBMITTED = "the factory was stopped before it was submitted"
-
-_STATES = {
-    BatchState.QUEUED: PilotState.QUEUED,
-    BatchState.RUNNING: PilotState.RUNNING,
-    BatchState.HELD: PilotState.HELD,
-    BatchState.DONE: PilotState.DONE,
-    BatchState.LOST: PilotState.LOST,
-}
-
-SystemOf = Callable[[FactoryQueue], BatchSystem]
 
 
 @dataclass(frozen=True)
@@ -53,148 +43,178 @@ class Cycle:
     submitted: int = 0
     ended: int = 0
     failed: int = 0
+    cancelled: int = 0
 
     def __add__(self, other: Cycle) -> Cycle:
-        return Cycle(self.submitted + other.submitted, self.ended + other.ended, self.failed + other.failed)
+        return Cycle(
+            self.submitted + other.submitted,
+            self.ended + other.ended,
+            self.failed + other.failed,
+            self.cancelled + other.cancelled,
+        )
 
 
-def cycle(now: datetime, *, system_of: SystemOf, launch: Launch, keep: Callable[[], None] = lambda: None) -> Cycle:
+def cycle(
+    now: datetime,
+    *,
+    system_of: SystemOf,
+    launch: Launch,
+    keep: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Cycle:
     """Go through all queues; a queue whose batch system fails does not keep the others from their pilots.
 
     Args:
         now: The time, aware.
-        system_of: Answers the batch system of a queue.
+        system_of: Answers the batch system of a name, for a queue.
         launch: What pilots are started with.
-        keep: Called between queues: a sign of life, which may raise to end the cycle.
+        keep: Called after whatever takes time: a sign of life, which may raise to end the cycle.
+        clock: Seconds by which the age of facts is told.
     """
-    activated: Mapping[str, int] = ready_by_queue()
-    total = Cycle()
-    for row in FactoryQueue.objects.all():
-        total += _serve(row, system_of(row), launch, activated.get(row.queue, 0), now)
+    rows = {row.queue: row for row in FactoryQueue.objects.select_related("allocation")}
+    seen = Watch(now, rows, system_of, keep, clock).look()
+    turn = _Turn(now, system_of, launch, seen, Readings.read(now, clock), Record(now), clock)
+    total = Cycle(ended=seen.ended)
+    try:
+        for row in rows.values():
+            done = turn.serve(row)
+            total += done
+            if done != Cycle():
+                keep()
         keep()
+    finally:
+        turn.record.write()
     return total
 
 
-def _serve(row: FactoryQueue, system: BatchSystem, launch: Launch, activated: int, now: datetime) -> Cycle:
-    """See to one queue. One that is switched off gets no pilots, but those it has are followed to their end."""
-    try:
-        ended = refresh(row, system, now)
-    except BatchFailed as error:
-        log.warning("%s: the batch system %s does not answer: %s", row.queue, system.name, error)
-        facts = Facts(_status(row.queue), activated, waiting=None, running=None)
-        _record(row, facts, decide(facts, limits_of(row)), 0, str(error), now)
-        return Cycle(failed=1)
-    if not row.enabled:
-        return Cycle(ended=ended)
-    facts = gather(row.queue, activated, row.black_hole_pilots, now)
-    steps = decide(facts, limits_of(row))
-    submitted, words = 0, ""
-    if steps[-1].number:
+@dataclass(frozen=True)
+class _Turn:
+    """The second half of a cycle: what was seen, and the queues served one after the other."""
+
+    now: datetime
+    system_of: SystemOf
+    launch: Launch
+    seen: Watched
+    known: Readings
+    record: Record
+    clock: Callable[[], float]
+
+    def serve(self, row: FactoryQueue) -> Cycle:
+        """See to one queue. One that is switched off gets no pilots, but those it has were followed."""
+        failure = self.seen.failures.get((row.batch_system, row.queue))
+        system = self.known.systems.get(row.batch_system)
+        needs = needs_of(row, self.known.queues.get(row.queue))
+        limits = limits_of(row, needs, system)
+        if failure is not None:
+            facts = self.known.unanswered(row)
+            self.record.note(row, facts, decide(facts, limits), words=failure)
+            return Cycle(failed=1)
+        if not row.enabled:
+            return Cycle()
+        if system is not None and not system.enabled:
+            return self._refuse(row, limits, f"the batch system {system.name} is switched off")
         try:
-            submitted = _submit(row, system, launch, steps[-1].number, now)
-        except (BatchFailed, CannotLaunch) as error:
+            chain = read_chain(row.rules)
+        except BadChain as wrong:
+            return replace(self._refuse(row, limits, f"its rules cannot be read: {wrong}"), failed=1)
+        opened = self.system_of(row.batch_system, row.queue)
+        facts = self._facts(row, opened, limits, chain)
+        return self._act(row, opened, facts, limits, decide(facts, limits, chain), needs)
+
+    def _refuse(self, row: FactoryQueue, limits: Limits, words: str) -> Cycle:
+        facts = self.known.facts(row, self.now, ends=0)
+        self.record.note(row, facts, decide(facts, limits, read_chain(["null"])), words=words)
+        return Cycle()
+
+    def _facts(self, row: FactoryQueue, system: BatchSystem, limits: Limits, chain: tuple[Link, ...]) -> Facts:
+        facts = self.known.facts(row, self.now, ends=ends_wanted(limits, chain))
+        at = self.clock()
+        asked = self.seen.asked[row.batch_system, row.queue]
+        facts = replace(facts, jobs_age=round(at - self.known.at, 1), batch_age=round(at - asked, 1))
+        if any(link.name == "window" for link in chain):
+            free, failed = free_in(system, row)
+            facts = replace(facts, free=free, free_failed=failed)
+        return facts
+
+    def _act(
+        self,
+        row: FactoryQueue,
+        system: BatchSystem,
+        facts: Facts,
+        limits: Limits,
+        steps: tuple[Step, ...],
+        needs: Needs,
+    ) -> Cycle:
+        number, wanted = steps[-1].number, steps[-2].number
+        if number != wanted:
+            ask_for_confirmation(row, wanted, self.now)
+        elif facts.confirmed and number and number != _unconfirmed(facts, limits, wanted):
+            confirmation_used(row, self.now)
+        submitted, cancelled, words = 0, 0, ""
+        try:
+            if number > 0:
+                submitted = submit(row, system, self.launch, number, needs, self.now)
+            elif number < 0:
+                cancelled = cancel_surplus(row, system, -number, self.now)
+        except (BatchFailed, BatchMisconfigured, CannotLaunch) as error:
             log.warning("%s: no pilots submitted: %s", row.queue, error)
             words = str(error)
-    _record(row, facts, steps, submitted, words, now)
-    return Cycle(submitted, ended, failed=int(bool(words)))
+        self.known.added(row, submitted)
+        self.record.note(row, facts, steps, submitted=submitted, cancelled=cancelled, words=words)
+        return Cycle(submitted, failed=int(bool(words)), cancelled=cancelled)
 
 
-def refresh(row: FactoryQueue, system: BatchSystem, now: datetime) -> int:
-    """Bring the rows of a queue's living pilots up to date; answer how many have ended.
+def _unconfirmed(facts: Facts, limits: Limits, wanted: int) -> int:
+    """Answer what would have been done of a change that nobody had confirmed."""
+    return safe(wanted, replace(facts, confirmed=0), limits)[0]
+
+
+class NothingToConfirm(LookupError):
+    """Nothing of a queue waits for a confirmation."""
+
+
+class UnknownQueue(LookupError):
+    """The factory does not serve a queue of that name."""
+
+
+def find_queue(queue: str) -> FactoryQueue:
+    """Answer a queue's row.
 
     Raises:
-        BatchFailed: the batch system does not answer; nothing was concluded.
+        UnknownQueue: there is none.
     """
-    for submission in pilot_queries.unconfirmed(row.queue):
-        pilots.confirm(submission, _places(system, system.find(submission)), now=now, missing=NEVER_SUBMITTED)
-    living = [pilot for pilot in pilot_queries.living(row.queue) if pilot.batch_system == system.name]
-    found = system.status([pilot.batch_id for pilot in living])
-    ended = 0
-    for pilot in living:
-        seen = _sighting(found[pilot.batch_id])
-        if pilots.observe(pilot, seen, now=now) and seen.state in (PilotState.DONE, PilotState.LOST):
-            ended += 1
-            if seen.state is PilotState.LOST:
-                # What nobody watches any longer may still run.
-                system.cancel([pilot.batch_id])
-    return ended
+    row = FactoryQueue.objects.select_related("allocation").filter(pk=queue).first()
+    if row is None:
+        raise UnknownQueue(f"the factory has no queue {queue}; 'compass factory show' lists them")
+    return row
 
 
-def _sighting(job: BatchJob) -> Sighting:
-    return Sighting(_STATES[job.state], job.exit_status, job.started, job.ended, job.words)
+def switch_queue(queue: str, *, on: bool, by: str) -> FactoryQueue:
+    """Let the factory submit pilots for a queue, or not any longer; those it has are followed either way.
+
+    Raises:
+        UnknownQueue: there is none.
+    """
+    row = find_queue(queue)
+    FactoryQueue.objects.filter(pk=queue).update(enabled=on)
+    row.enabled = on
+    log.info("%s has switched the factory %s for %s", by, "on" if on else "off", queue)
+    return row
 
 
-def _places(system: BatchSystem, ids: Mapping[int, str]) -> dict[int, Place]:
-    return {number: Place(job, str(system.directory(job))) for number, job in ids.items()}
+def confirm_change(queue: str, *, by: str, now: datetime) -> FactoryConfirmation:
+    """Confirm the change that a queue waits for: it may be made once, within an hour.
 
-
-def gather(queue: str, activated: int, ends: int, now: datetime) -> Facts:
-    """Collect what the rules ask for."""
-    counts = pilot_queries.counts(queue, started_after=now - ASKS_WITHIN)
-    last = pilot_queries.last_submission(queue)
-    return Facts(
-        status=_status(queue),
-        activated=activated,
-        waiting=counts.waiting,
-        running=counts.running,
-        jobless=counts.jobless,
-        ends=[End(end.exit_code, end.seconds) for end in pilot_queries.last_ends(queue, ends)],
-        idle=None if last is None else (now - last).total_seconds(),
-    )
-
-
-def _status(queue: str) -> str | None:
-    try:
-        return queue_status(queue)
-    except UnknownQueue:
-        return None
-
-
-def limits_of(row: FactoryQueue) -> Limits:
-    """Answer what the admin allows a queue."""
-    return Limits(
-        row.slots,
-        row.max_waiting,
-        row.max_per_cycle,
-        row.black_hole_pilots,
-        row.black_hole_seconds,
-        row.black_hole_pause,
-    )
-
-
-def _submit(row: FactoryQueue, system: BatchSystem, launch: Launch, count: int, now: datetime) -> int:
-    key = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    here = system.name == LocalBatch.name
-    template = launch.template(key, row.queue, options=row.pilot_options, grace=row.grace, here=here)
-    pilots.order(row.queue, system.name, key, count, now=now)
-    try:
-        system.submit(template, count)
-    finally:
-        # Also when it failed in the middle: what it took is ours. If it does not answer now, the next cycle asks.
-        places = _places(system, system.find(key))
-        confirmed = pilots.confirm(key, places, now=now, missing="the batch system did not take it")
-    return confirmed
-
-
-def _record(
-    row: FactoryQueue, facts: Facts, steps: tuple[Step, ...], submitted: int, words: str, now: datetime
-) -> None:
-    """Write what was decided; the same outcome again prolongs its line."""
-    trace = [asdict(step) for step in steps]
-    outcome = {
-        "activated": facts.activated,
-        "waiting": facts.waiting,
-        "running": facts.running,
-        "number": steps[-1].number,
-        "submitted": submitted,
-        "trace": trace,
-        "words": words,
-    }
-    last = FactoryCycle.objects.filter(queue=row).order_by("-id").first()
-    if last is not None and not submitted and all(getattr(last, name) == value for name, value in outcome.items()):
-        FactoryCycle.objects.filter(pk=last.pk).update(latest=now, times=last.times + 1)
-    else:
-        FactoryCycle.objects.create(queue=row, began=now, latest=now, **outcome)
+    Raises:
+        NothingToConfirm: no change is wanted now.
+    """
+    fresh = FactoryConfirmation.objects.filter(queue=queue, done_at=None, confirmed_at=None)
+    one = fresh.filter(latest__gt=now - timedelta(seconds=SAME_WISH)).order_by("-pk").first()
+    if one is None or not fresh.filter(pk=one.pk).update(confirmed_at=now, confirmed_by=by[:100]):
+        raise NothingToConfirm(f"no change of the pilots of {queue} waits for a confirmation")
+    log.info("%s has confirmed a change of %d pilots for %s", by, one.change, queue)
+    one.refresh_from_db()
+    return one
 
 
 def define_queue(
@@ -214,14 +234,19 @@ def stop_pilots(now: datetime, *, system_of: SystemOf) -> int:
 
     Raises:
         BatchFailed: a batch system does not answer.
+        BatchMisconfigured: one cannot be opened.
     """
+    rows = {row.queue: row for row in FactoryQueue.objects.all()}
+    seen = Watch(now, rows, system_of, lambda: None, time.monotonic).look()
+    failures = {key: words for key, words in seen.failures.items() if key[0] not in seen.removed}
+    if failures:
+        raise BatchFailed("; ".join(sorted(set(failures.values()))))
     left = 0
-    for row in FactoryQueue.objects.all():
-        system = system_of(row)
-        refresh(row, system, now)
-        living = [pilot for pilot in pilot_queries.living(row.queue) if pilot.batch_system == system.name]
-        system.cancel([pilot.batch_id for pilot in living])
+    for name, queues in fleet.homes().items():
+        living = pilot_queries.living_in(name)
         left += len(living)
+        for queue in queues:
+            system_of(name, queue).cancel([pilot.batch_id for pilot in living if pilot.queue == queue])
     return left
 
 
@@ -229,12 +254,20 @@ def clean(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = lamb
     """Remove the files of pilots that ended long ago, and old cycles; answer how many pilots' files went."""
     removed = 0
     for row in FactoryQueue.objects.all():
-        system, before = system_of(row), now - timedelta(days=row.keep_files)
+        before = now - timedelta(days=row.keep_files)
         while old := pilot_queries.ended_before(row.queue, before, limit):
-            system.forget([pilot.batch_id for pilot in old])
+            for name in {pilot.batch_system for pilot in old}:
+                _forget(name, row.queue, [pilot.batch_id for pilot in old if pilot.batch_system == name], system_of)
             pilots.forget_files(old)
             removed += len(old)
             keep()
         kept = FactoryCycle.objects.filter(queue=row).order_by("-id").values_list("pk", flat=True)[:KEPT_CYCLES]
         FactoryCycle.objects.filter(queue=row).exclude(pk__in=list(kept)).delete()
     return removed
+
+
+def _forget(name: str, queue: str, ids: Sequence[str], system_of: SystemOf) -> None:
+    try:
+        system_of(name, queue).forget(ids)
+    except (UnknownSystem, BatchMisconfigured, BatchFailed) as error:
+        log.warning("%s: files of pilots of %s stay where they are: %s", queue, name, error)

@@ -9,16 +9,17 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from server.batch.base import BatchSystem
 from server.factory.launch import CannotLaunch, Launch
-from server.factory.models import FactoryQueue
+from server.factory.models import FactoryQueue, FactorySystem
 from server.factory.passes import pass_file
-from server.factory.systems import SYSTEMS
+from server.factory.systems import Described, SystemOf, open_systems
 
 
-def system_of(row: FactoryQueue) -> BatchSystem:
-    """Answer the batch system of a queue; its files lie below the server's home."""
-    return SYSTEMS[row.batch_system](settings.HOME / "pilots" / row.queue, row.slots)
+def systems() -> SystemOf:
+    """Answer what opens the batch systems as admins describe them now; their files lie below the server's home."""
+    described = {row.name: Described(row.name, row.kind, row.options) for row in FactorySystem.objects.all()}
+    slots = dict(FactoryQueue.objects.values_list("queue", "slots"))
+    return open_systems(described, slots, settings.HOME)
 
 
 def token_file(queue: str) -> Path:

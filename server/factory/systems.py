@@ -1,17 +1,81 @@
-"""The batch systems that the factory knows, by name."""
+"""The batch systems that the factory knows: described by an admin, opened once, shared by the queues that name them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from server.batch.base import BatchSystem
 from server.batch.local import LocalBatch
+from server.batch.place import Place, read_job_options
+from server.batch.registry import registry
 
-#: Name -> makes the system from the folder for its files and the number of its slots.
-SYSTEMS: Mapping[str, Callable[[Path, int], BatchSystem]] = {LocalBatch.name: LocalBatch}
+#: The system that is there without a row.
+LOCAL = LocalBatch.name
+
+#: Answers the open system of a name, for a queue's pilots; raises `UnknownSystem` or `BatchMisconfigured`.
+SystemOf = Callable[[str, str], BatchSystem]
 
 
-def names() -> list[tuple[str, str]]:
-    """Answer the names as choices of a form."""
-    return [(name, name) for name in SYSTEMS]
+class UnknownSystem(LookupError):
+    """Nobody has described a batch system of that name, or not any longer."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A batch system as an admin describes it."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def kinds() -> list[tuple[str, str]]:
+    """Answer all kinds of systems as choices of a form."""
+    return [(name, name) for name in registry().kinds]
+
+
+def check_system(described: Described) -> None:
+    """Refuse a description that cannot be opened.
+
+    Raises:
+        BatchMisconfigured: there is no such kind, or one of its options cannot be so.
+    """
+    registry().kind(described.kind).open(Place(described.name, Path(), described.options))
+
+
+def check_job_options(name: str, kind: str, said: Mapping[str, Any]) -> None:
+    """Refuse what the system of a queue cannot be asked for.
+
+    Raises:
+        BatchMisconfigured: it has no such option, or a value is of the wrong kind.
+    """
+    read_job_options(name, registry().kind(kind), said)
+
+
+def open_systems(described: Mapping[str, Described], slots: Mapping[str, int], home: Path) -> SystemOf:
+    """Answer what opens systems, each once for all queues; where a kind is one for each queue, once for each.
+
+    Args:
+        described: The descriptions, by name.
+        slots: Slots of each queue, for systems of this machine.
+        home: The folder below which all of them keep their files.
+    """
+
+    def system_of(name: str, queue: str) -> BatchSystem:
+        if name == LOCAL:
+            place = Place(f"{LOCAL} of {queue}", home / "pilots" / queue, {"slots": slots.get(queue, 0)})
+            return registry().open(LOCAL, place)
+        if name not in described:
+            raise UnknownSystem(f"there is no batch system {name}")
+        one = described[name]
+        folder, options = home / "systems" / name, dict(one.options)
+        if not registry().kind(one.kind).per_queue:
+            return registry().open(one.kind, Place(name, folder, options))
+        if one.kind == LOCAL:
+            options = {"slots": slots.get(queue, 0), **options}
+        return registry().open(one.kind, Place(f"{name} of {queue}", folder / queue, options))
+
+    return system_of

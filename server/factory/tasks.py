@@ -12,10 +12,10 @@ from server.services.registry import Figures, Turn, periodic
 def cycle(turn: Turn) -> Figures:
     """Submit pilots where jobs wait, and follow those that were submitted."""
     setup.renew_passes()
-    return asdict(logic.cycle(turn.now, system_of=setup.system_of, launch=setup.launch(), keep=turn.keep))
+    return asdict(logic.cycle(turn.now, system_of=setup.systems(), launch=setup.launch(), keep=turn.keep))
 
 
 @periodic("factory.clean", every=3600, limit=600)
 def clean(turn: Turn) -> Figures:
     """Remove the files of pilots that ended long ago."""
-    return {"removed": logic.clean(turn.now, system_of=setup.system_of, keep=turn.keep)}
+    return {"removed": logic.clean(turn.now, system_of=setup.systems(), keep=turn.keep)}

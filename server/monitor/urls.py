@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.monitor import brokerage_views, data_views, pilot_calls, pilot_views, retries, usage_views, views
+from server.monitor import (
+    brokerage_views,
+    data_views,
+    factory_views,
+    pilot_calls,
+    pilot_views,
+    retries,
+    usage_views,
+    views,
+)
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
@@ -16,6 +25,8 @@ urlpatterns = [
     path("pilots/nodes", pilot_views.show_nodes, name="nodes"),
     path("pilots/<int:number>", pilot_views.show_pilot, name="pilot"),
     path("pilots/<int:number>/log/<str:name>", pilot_views.show_pilot_log, name="pilot-log"),
+    path("factory", factory_views.show_factory, name="factory"),
+    path("factory/<str:queue>", factory_views.show_factory_queue, name="factory-queue"),
     path("data/", data_views.show_data, name="data"),
     path("data/requests/<int:number>", data_views.show_request, name="request"),
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),

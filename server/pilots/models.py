@@ -32,6 +32,12 @@ class Pilot(models.Model):
     )
     reported_at = models.DateTimeField(null=True, blank=True, help_text="When it said so.")
     jobs = models.PositiveIntegerField(default=0, help_text="Jobs that it was given.")
+    nodes = models.PositiveIntegerField(default=1, help_text="That it asked for.")
+    cores = models.PositiveIntegerField(default=1, help_text="Of all its nodes together.")
+    allocation = models.CharField(max_length=60, blank=True, default="", help_text="Whose node-hours it uses.")
+    held_at = models.DateTimeField(null=True, blank=True, help_text="When it was first seen to be held.")
+    cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When the factory told it to end.")
+    cancelled_for = models.CharField(max_length=500, blank=True, default="", help_text="Why the factory told it so.")
     last_request = models.CharField(
         max_length=64, default="", blank=True, editable=False, help_text="The last request that was counted in jobs."
     )
@@ -48,6 +54,8 @@ class Pilot(models.Model):
             models.Index(fields=["state", "-id"], name="pilot_in_state"),
             models.Index(fields=["node", "-id"], name="pilot_on_node"),
             models.Index(fields=["counted", "ended_at"], name="pilot_to_count"),
+            models.Index(fields=["ended_at"], name="pilot_ended"),
+            models.Index(fields=["allocation", "started_at"], name="pilot_of_allocation"),
         ]
 
     def __str__(self) -> str:

@@ -69,6 +69,16 @@ def ready_by_queue() -> dict[str, int]:
     return dict(Ready.objects.values_list("bucket__queue").annotate(n=Count("*")))
 
 
+def ready_cores_by_queue() -> dict[str, dict[int, int]]:
+    """Count the queued jobs of each queue by the cores that they want: queue -> cores -> jobs."""
+    counts, found = ready_by_bucket(), dict[str, dict[int, int]]()
+    for pk, queue, cores in Bucket.objects.values_list("pk", "queue", "cores"):
+        if counts.get(pk):
+            of_queue = found.setdefault(queue, {})
+            of_queue[cores or 1] = of_queue.get(cores or 1, 0) + counts[pk]
+    return found
+
+
 def live_by_queue() -> dict[tuple[str, str], int]:
     """Count the jobs that pilots have, by queue and state."""
     rows = Live.objects.values_list("queue", "state").annotate(n=Count("*"))

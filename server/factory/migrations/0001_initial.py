@@ -3,7 +3,6 @@
 import django.core.validators
 import django.db.models.deletion
 import server.factory.models
-import server.factory.systems
 from django.db import migrations, models
 
 
@@ -20,7 +19,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('queue', models.CharField(help_text='Its name in schedconfig.', max_length=60, primary_key=True, serialize=False)),
                 ('enabled', models.BooleanField(default=True)),
-                ('batch_system', models.CharField(choices=server.factory.systems.names, default='local', max_length=20)),
+                ('batch_system', models.CharField(default='local', max_length=20)),
                 ('slots', models.PositiveIntegerField(default=2, help_text='Pilots that run at the same time.')),
                 ('max_waiting', models.PositiveIntegerField(default=10, help_text='Pilots without a slot.')),
                 ('max_per_cycle', models.PositiveIntegerField(default=10, help_text='Pilots submitted at once.')),

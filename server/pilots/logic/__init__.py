@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from server.pilots.logic.days import count_ended
 from server.pilots.logic.old import prune
-from server.pilots.logic.orders import Place, confirm, forget_files, order, took_jobs
+from server.pilots.logic.orders import (
+    Place,
+    confirm,
+    forget_files,
+    note_cancelled,
+    note_held,
+    note_reprieved,
+    order,
+    took_jobs,
+)
 from server.pilots.logic.sightings import Sighting, observe, observe_many
 from server.pilots.logic.workers import gpus_said, node_said, without_slot, worker_said
 
@@ -19,6 +28,9 @@ __all__ = [
     "forget_files",
     "gpus_said",
     "node_said",
+    "note_cancelled",
+    "note_held",
+    "note_reprieved",
     "observe",
     "observe_many",
     "order",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
-from server.lib.moves import move
-from server.pilots.logic.sightings import Sighting, observe
+from server.pilots.logic.sightings import Sighting, observe_many
 from server.pilots.models import Pilot
-from server.pilots.states import MOVES, PilotState
+from server.pilots.states import LIVING, PilotState
 
 
 @dataclass(frozen=True)
@@ -23,18 +22,32 @@ class Place:
     directory: str = ""
 
 
-def order(queue: str, batch_system: str, submission: str, count: int, *, now: datetime) -> list[Pilot]:
-    """Write the rows of pilots that are about to be submitted.
+def order(
+    queue: str,
+    batch_system: str,
+    submission: str,
+    count: int,
+    *,
+    now: datetime,
+    nodes: int = 1,
+    cores: int = 1,
+    allocation: str = "",
+) -> list[Pilot]:
+    """Write the rows of pilots that are about to be submitted; ``cores`` are those of all ``nodes`` of one.
 
     Raises:
         IntegrityError: the submission's name was used before.
     """
+    asked = {"nodes": nodes, "cores": cores, "allocation": allocation}
     rows = [
-        Pilot(queue=queue, batch_system=batch_system, submission=submission, number=number, submitted_at=now)
+        Pilot(queue=queue, batch_system=batch_system, submission=submission, number=number, submitted_at=now, **asked)
         for number in range(count)
     ]
     with transaction.atomic():
         return Pilot.objects.bulk_create(rows)
+
+
+_PLACE = "UPDATE pilots_pilot SET state = %s, batch_id = %s, directory = %s WHERE id = %s"
 
 
 def confirm(submission: str, places: Mapping[int, Place], *, now: datetime, missing: str) -> int:
@@ -49,24 +62,32 @@ def confirm(submission: str, places: Mapping[int, Place], *, now: datetime, miss
     Returns:
         How many were confirmed.
     """
-    confirmed = 0
     with transaction.atomic():
-        for pilot in Pilot.objects.filter(submission=submission, state=PilotState.SUBMITTED, batch_id=""):
-            place = places.get(pilot.number)
-            if place is None:
-                observe(pilot, Sighting(PilotState.LOST, ended=now, words=missing), now=now)
-                continue
-            same = Pilot.objects.filter(pk=pilot.pk)
-            move(
-                same,
-                PilotState.SUBMITTED,
-                PilotState.QUEUED,
-                moves=MOVES,
-                batch_id=place.batch_id,
-                directory=place.directory[:500],
-            )
-            confirmed += 1
-    return confirmed
+        waiting = Pilot.objects.select_for_update().filter(submission=submission, state=PilotState.SUBMITTED)
+        rows = list(waiting.filter(batch_id=""))
+        lost = Sighting(PilotState.LOST, ended=now, words=missing)
+        observe_many([(pilot, lost) for pilot in rows if pilot.number not in places], now=now)
+        found = [(places[pilot.number], pilot.pk) for pilot in rows if pilot.number in places]
+        if found:
+            with connection.cursor() as cursor:
+                queued = PilotState.QUEUED.value
+                cursor.executemany(_PLACE, [(queued, at.batch_id, at.directory[:500], pk) for at, pk in found])
+    return len(found)
+
+
+def note_held(pilots: Collection[int], *, now: datetime) -> None:
+    """Note since when these pilots, by their rows' numbers, are known to be held."""
+    Pilot.objects.filter(pk__in=pilots, held_at=None).update(held_at=now)
+
+
+def note_cancelled(pilots: Collection[int], why: str, *, now: datetime) -> None:
+    """Note that the factory tells these pilots to end, and why; their ends are then no fault of their nodes."""
+    Pilot.objects.filter(pk__in=pilots, state__in=LIVING).update(cancelled_at=now, cancelled_for=why[:500])
+
+
+def note_reprieved(pilots: Collection[int]) -> None:
+    """Note that these pilots were told to end and run after all."""
+    Pilot.objects.filter(pk__in=pilots).update(cancelled_at=None, cancelled_for="", held_at=None)
 
 
 def took_jobs(batch_id: str, request_id: str, count: int) -> None:

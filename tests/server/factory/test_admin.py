@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -7,8 +8,11 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from server.factory import logic, queries
+from server.factory.chain import decide
+from server.factory.facts import Facts
 from server.factory.models import FactoryCycle, FactoryQueue
-from server.factory.rules import Facts, decide
+from server.factory.readings import limits_of
+from server.factory.record import Record
 from server.pilots.models import Pilot
 
 pytestmark = pytest.mark.django_db
@@ -19,8 +23,16 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 def decided() -> FactoryCycle:
     row = logic.define_queue("LOCAL", slots=2, pilot_options=["-v", "1"])
     facts = Facts(status="offline", activated=3, waiting=0, running=0)
-    logic._record(row, facts, decide(facts, logic.limits_of(row)), 0, "", NOW)
+    record = Record(NOW)
+    record.note(row, facts, decide(facts, limits_of(row)))
+    record.write()
     return FactoryCycle.objects.get()
+
+
+def words_of(form) -> dict[str, object]:
+    """Answer what a browser sends back of a form."""
+    words = {name: "" if value is None else value for name, value in form.items() if name != "queue"}
+    return {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in words.items()}
 
 
 def test_what_a_queue_is_allowed_is_edited_and_its_last_decision_shown(admin_client, decided):
@@ -28,7 +40,7 @@ def test_what_a_queue_is_allowed_is_edited_and_its_last_decision_shown(admin_cli
     assert "0: the queue is offline" in page
     change = reverse("admin:factory_factoryqueue_change", args=["LOCAL"])
     form = admin_client.get(change).context["adminform"].form.initial
-    words = {name: value for name, value in form.items() if name != "queue"}
+    words = words_of(form)
     answer = admin_client.post(change, {**words, "slots": 5, "enabled": "on", "pilot_options": '["-v", "2"]'})
     assert answer.status_code == 302
     row = FactoryQueue.objects.get()
@@ -39,7 +51,7 @@ def test_what_a_queue_is_allowed_is_edited_and_its_last_decision_shown(admin_cli
 def test_options_that_are_no_list_of_words_are_refused(admin_client, decided, options):
     change = reverse("admin:factory_factoryqueue_change", args=["LOCAL"])
     form = admin_client.get(change).context["adminform"].form.initial
-    words = {name: value for name, value in form.items() if name != "queue"}
+    words = words_of(form)
     assert admin_client.post(change, {**words, "pilot_options": options}).status_code == 200
     assert FactoryQueue.objects.get().pilot_options == ["-v", "1"]
 

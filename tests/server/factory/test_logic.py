@@ -8,108 +8,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem
+from server.batch.base import BatchJob, BatchState
 from server.batch.local import LocalBatch
 from server.factory import logic, queries
-from server.factory.launch import Launch
 from server.factory.models import FactoryCycle, FactoryQueue
+from server.factory.readings import limits_of
 from server.pandaconfig.logic import define_queue
 from server.pilots import logic as pilot_logic
 from server.pilots.models import Pilot
-from server.taskbuffer.models import Bucket, Job, Ready
+from server.taskbuffer.models import Ready
+from tests.server.factory.played import NOW, PlayedBatch, activate
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-class PlayedBatch(BatchSystem):
-    """A batch system whose jobs do what the test says."""
-
-    name = "local"
-
-    def __init__(self, tmp_path) -> None:
-        self.jobs: dict[str, BatchJob] = {}
-        self.cancelled: list[str] = []
-        self.answers = True
-        self.takes: int | None = None
-        self._root = tmp_path
-
-    @classmethod
-    def open(cls, place):
-        return cls(place.folder)
-
-    def history(self, ids):
-        return {job: found for job, found in self.status(ids).items() if found.state is BatchState.DONE}
-
-    def submit(self, template, count):
-        taken = count if self.takes is None else self.takes
-        ids = [f"{template.key}/{number}" for number in range(taken)]
-        self.jobs.update(dict.fromkeys(ids, BatchJob(BatchState.QUEUED)))
-        if taken < count:
-            raise BatchFailed("the queue is full")
-        return tuple(ids)
-
-    def find(self, key):
-        self._check()
-        return {int(job.rpartition("/")[2]): job for job in self.jobs if job.startswith(f"{key}/")}
-
-    def status(self, ids):
-        self._check()
-        return {job: self.jobs.get(job, BatchJob(BatchState.LOST, words="unknown")) for job in ids}
-
-    def cancel(self, ids):
-        self.cancelled += ids
-
-    def directory(self, job):
-        return self._root / job
-
-    def forget(self, ids):
-        self.jobs = {job: found for job, found in self.jobs.items() if job not in ids}
-
-    def all_become(self, found: BatchJob) -> None:
-        self.jobs = dict.fromkeys(self.jobs, found)
-
-    def _check(self):
-        if not self.answers:
-            raise BatchFailed("the scheduler is down")
-
-
-def activate(count: int, queue: str = "LOCAL") -> None:
-    bucket, _ = Bucket.objects.get_or_create(queue=queue, label="managed", cores=1, memory=0, walltime=0, disk=0)
-    for number in range(count):
-        job = Job.objects.create(
-            state="activated", bucket=bucket, queue=queue, label="managed", priority=0, name="job", created_at=NOW
-        )
-        Ready.objects.create(job=job, bucket=bucket, rank=number)
-
-
-@pytest.fixture
-def launch(tmp_path) -> Launch:
-    for name in ("wrapper.sh", "pilot.pyz", "pilot.token"):
-        (tmp_path / name).write_text("exit 0")
-    return Launch(
-        tmp_path / "wrapper.sh", tmp_path / "pilot.pyz", "http://127.0.0.1:1", lambda queue: tmp_path / "pilot.token"
-    )
-
-
-@pytest.fixture
-def queue(db) -> FactoryQueue:
-    define_queue({"nickname": "LOCAL", "status": "online"})
-    return logic.define_queue("LOCAL", slots=3)
-
-
-@pytest.fixture
-def batch(tmp_path) -> PlayedBatch:
-    return PlayedBatch(tmp_path)
-
-
-@pytest.fixture
-def cycle(queue, batch, launch):
-    def cycle(after: float = 0.0, **more):
-        arguments = {"system_of": lambda row: batch, "launch": launch, **more}
-        return logic.cycle(NOW + timedelta(seconds=after), **arguments)
-
-    return cycle
 
 
 def test_jobs_that_wait_get_pilots_and_no_second_ones(cycle, batch):
@@ -187,7 +97,7 @@ def test_one_queue_that_fails_does_not_keep_another_from_its_pilots(queue, batch
     activate(1, "AAA")
     activate(1)
     system_of = {"AAA": broken, "LOCAL": batch}
-    done = logic.cycle(NOW, system_of=lambda row: system_of[row.queue], launch=launch)
+    done = logic.cycle(NOW, system_of=lambda name, queue: system_of[queue], launch=launch)
     assert (done.submitted, done.failed) == (1, 1)
 
 
@@ -253,7 +163,7 @@ def test_files_of_pilots_go_after_their_time_and_rows_stay(cycle, batch, queue):
     FactoryQueue.objects.update(enabled=False)
     cycle(1)
     signs: list[int] = []
-    few = {"system_of": lambda row: batch, "keep": lambda: signs.append(1), "limit": 1}
+    few = {"system_of": lambda name, queue: batch, "keep": lambda: signs.append(1), "limit": 1}
     assert logic.clean(NOW + timedelta(days=6.9), **few) == 0
     assert logic.clean(NOW + timedelta(days=7.1), **few) == 2
     assert (batch.jobs, len(signs)) == ({}, 2)
@@ -270,10 +180,10 @@ class TestWithTheRealLocalBatchSystem:
     @pytest.fixture
     def cycle(self, queue, system, launch, tmp_path):
         yield lambda: logic.cycle(
-            datetime.now(UTC), system_of=lambda row: LocalBatch(tmp_path / "pilots", 3), launch=launch
+            datetime.now(UTC), system_of=lambda name, queue: LocalBatch(tmp_path / "pilots", 3), launch=launch
         )
         deadline = time.monotonic() + 30
-        while logic.stop_pilots(datetime.now(UTC), system_of=lambda row: system):
+        while logic.stop_pilots(datetime.now(UTC), system_of=lambda name, queue: system):
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
@@ -303,12 +213,12 @@ class TestWithTheRealLocalBatchSystem:
         self.follow(cycle, "running")
         again = LocalBatch(tmp_path / "pilots", slots=3)
         deadline = time.monotonic() + 20
-        while logic.stop_pilots(datetime.now(UTC), system_of=lambda row: again):
+        while logic.stop_pilots(datetime.now(UTC), system_of=lambda name, queue: again):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert list(Pilot.objects.values_list("state", "exit_code")) == [("done", 143)] * 2
 
 
 def test_limits_are_those_of_the_queues_row(queue):
-    assert replace(logic.limits_of(queue), slots=9).slots == 9
-    assert logic.limits_of(queue).slots == 3
+    assert replace(limits_of(queue), slots=9).slots == 9
+    assert limits_of(queue).slots == 3

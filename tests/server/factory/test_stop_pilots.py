@@ -7,7 +7,7 @@ from server.batch.base import Template
 from server.factory import logic, setup
 from server.pilots import logic as pilots
 from server.pilots.logic import Place
-from tests.server.factory.test_logic import NOW
+from tests.server.factory.played import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.django_db
 def sleeping(settings, tmp_path):
     """A pilot that ends when it is told to, after a moment."""
     settings.HOME = tmp_path
-    row = logic.define_queue("LOCAL", slots=1)
+    logic.define_queue("LOCAL", slots=1)
     pilots.order("LOCAL", "local", "key", 1, now=NOW)
-    system = setup.system_of(row)
+    system = setup.systems()("local", "LOCAL")
     template = Template("key", ("/bin/sh", "-c", "sleep 600"), {"PATH": "/usr/bin:/bin"}, grace=5)
     (job,) = system.submit(template, 1)
     pilots.confirm("key", {0: Place(job)}, now=NOW, missing="")

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         deadline = time.monotonic() + options["wait"]
         pause = threading.Event()
-        while left := logic.stop_pilots(timezone.now(), system_of=setup.system_of):
+        while left := logic.stop_pilots(timezone.now(), system_of=setup.systems()):
             if time.monotonic() > deadline:
                 raise CommandError(
                     f"{left} pilots have not ended in {options['wait']:g} s; call again to go on waiting"

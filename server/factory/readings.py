@@ -1,0 +1,156 @@
+"""The facts of all queues, read in a number of statements that does not depend on how many pilots there are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from server.batch.base import BatchFailed, BatchMisconfigured, BatchSystem, Needs
+from server.factory.chain import Link
+from server.factory.facts import End, Facts, Free, Limits
+from server.factory.models import FactoryConfirmation, FactoryQueue, FactorySystem
+from server.lib.remembered import Remembered
+from server.pandaconfig.queries import QueueLimits, limits_of_queues
+from server.pilots import fleet
+from server.pilots.fleet import Day, Fleet, Fleets
+from server.taskbuffer.queries import ready_cores_by_queue
+
+#: A pilot asks for work within this time of its start; until then it is counted as on its way to a job.
+ASKS_WITHIN = timedelta(seconds=3)
+#: A confirmation is good for this long.
+CONFIRMED_FOR = timedelta(hours=1)
+#: Ends that are looked at by the rule that wants a share of them.
+THROTTLED = 100
+
+
+def _days(_: None) -> dict[str, Day]:
+    return fleet.days(since=timezone.now() - timedelta(days=1))
+
+
+def _node_hours(allocation: tuple[str, datetime]) -> float:
+    name, since = allocation
+    return fleet.node_hours(name, since=since, now=timezone.now())
+
+
+#: What is dear to count is counted each minute.
+DAYS: Remembered[None, dict[str, Day]] = Remembered(_days, seconds=60)
+HOURS: Remembered[tuple[str, datetime], float] = Remembered(_node_hours, seconds=60)
+
+
+@dataclass
+class Readings:
+    """What was read of all queues, and when, by the clock of the ages of facts."""
+
+    at: float
+    jobs: Mapping[str, Mapping[int, int]]
+    queues: Mapping[str, QueueLimits]
+    fleets: Fleets
+    days: Mapping[str, Day]
+    confirmed: Mapping[str, int]
+    systems: Mapping[str, FactorySystem]
+
+    @classmethod
+    def read(cls, now: datetime, clock: Callable[[], float] = time.monotonic) -> Readings:
+        """Read what is known now."""
+        open_ones = FactoryConfirmation.objects.filter(done_at=None, confirmed_at__gt=now - CONFIRMED_FOR)
+        return cls(
+            at=clock(),
+            jobs=ready_cores_by_queue(),
+            queues=limits_of_queues(),
+            fleets=fleet.fleets(started_after=now - ASKS_WITHIN),
+            days=DAYS.of(None),
+            confirmed=dict(open_ones.order_by("pk").values_list("queue_id", "change")),
+            systems={row.name: row for row in FactorySystem.objects.all()},
+        )
+
+    def added(self, row: FactoryQueue, count: int) -> None:
+        """Count pilots that were submitted since; below zero, cancelled."""
+        self.fleets.systems[row.batch_system] = self.fleets.systems.get(row.batch_system, 0) + count
+
+    def fleet(self, queue: str) -> Fleet:
+        return self.fleets.queues.get(queue, Fleet())
+
+    def status(self, queue: str) -> str | None:
+        """Answer a queue's status; none when schedconfig does not have the queue."""
+        found = self.queues.get(queue)
+        return None if found is None else found.status
+
+    def activated(self, queue: str) -> int:
+        return sum(self.jobs.get(queue, {}).values())
+
+    def unanswered(self, row: FactoryQueue) -> Facts:
+        """Answer what is known of a queue whose batch system did not answer."""
+        return Facts(self.status(row.queue), self.activated(row.queue), waiting=None, running=None)
+
+    def facts(self, row: FactoryQueue, now: datetime, *, ends: int) -> Facts:
+        """Answer what is known of a queue; ``ends`` is how many ends of pilots are looked at."""
+        mine, day = self.fleet(row.queue), self.days.get(row.queue)
+        last = row.last_submission
+        return Facts(
+            status=self.status(row.queue),
+            activated=self.activated(row.queue),
+            waiting=mine.waiting,
+            running=mine.running,
+            jobless=mine.jobless,
+            ends=_ends(row.queue, ends, now) if ends else (),
+            idle=None if last is None else (now - last).total_seconds(),
+            retiring=mine.retiring,
+            job_cores=tuple(sorted(self.jobs.get(row.queue, {}).items())),
+            on_the_way_cores=mine.on_the_way_cores,
+            nodes=mine.nodes,
+            in_system=self.fleets.systems.get(row.batch_system, 0),
+            in_factory=sum(self.fleets.systems.values()),
+            hours_left=_hours_left(row),
+            jobless_share=day.share if day else None,
+            confirmed=self.confirmed.get(row.queue, 0),
+        )
+
+
+def ends_wanted(limits: Limits, chain: tuple[Link, ...]) -> int:
+    """Answer how many ends of pilots the rules of a chain look at."""
+    names = {link.name for link in chain}
+    wanted = limits.black_hole_pilots if "black_hole" in names else 0
+    return max(wanted, THROTTLED) if "throttle" in names else wanted
+
+
+def _ends(queue: str, count: int, now: datetime) -> tuple[End, ...]:
+    ends = fleet.last_ends(queue, count)
+    return tuple(End(one.exit_code, one.seconds, (now - one.at).total_seconds()) for one in ends)
+
+
+def _hours_left(row: FactoryQueue) -> float | None:
+    granted = row.allocation
+    return None if granted is None else granted.node_hours - HOURS.of((granted.name, granted.since))
+
+
+def free_in(system: BatchSystem, row: FactoryQueue) -> tuple[Free | None, str]:
+    """Answer what could start at once, or why that is not known."""
+    try:
+        found = system.window(row.job_options)
+    except (BatchFailed, BatchMisconfigured) as error:
+        return None, str(error)
+    return (None if found is None else Free(found.nodes, found.seconds)), ""
+
+
+def limits_of(row: FactoryQueue, needs: Needs | None = None, system: FactorySystem | None = None) -> Limits:
+    """Answer what the admin allows a queue, and what each of its pilots is."""
+    wanted = needs or Needs()
+    return Limits(
+        slots=row.slots,
+        max_waiting=row.max_waiting,
+        max_per_cycle=row.max_per_cycle,
+        black_hole_pilots=row.black_hole_pilots,
+        black_hole_seconds=row.black_hole_seconds,
+        black_hole_pause=row.black_hole_pause,
+        pilot_nodes=wanted.nodes,
+        pilot_cores=wanted.nodes * wanted.cores,
+        pilot_seconds=wanted.wall_time,
+        by_cores=wanted.whole_nodes or wanted.nodes > 1,
+        safe_pilots=row.safe_pilots,
+        safe_percent=row.safe_percent,
+        system_most=system.max_pilots if system else None,
+    )
