@@ -5,9 +5,10 @@ from __future__ import annotations
 from server.batch.base import BatchSystem
 from server.batch.htcondor import HTCondorBatch
 from server.batch.local import LocalBatch
+from server.batch.slurm import SlurmBatch
 from server.lib.hookspecs import hookimpl
 
 
 @hookimpl
 def register_batch_systems() -> list[type[BatchSystem]]:
-    return [LocalBatch, HTCondorBatch]
+    return [LocalBatch, HTCondorBatch, SlurmBatch]

@@ -1,7 +1,8 @@
 """Runs one job of the local batch system, outlives the server, and writes down how the job ended.
 
 Started as a program (``python -I -S runner.py FOLDER MACHINE``), with the standard library alone. It leaves the
-server's process tree before it starts the job, so that neither can take the other down.
+server's process tree before it starts the job, so that neither can take the other down. The programs of other batch
+systems hold their jobs by it, too.
 """
 
 # pathlib would double the time that each start takes.
@@ -15,10 +16,16 @@ import signal
 import sys
 import time
 
+TYPE_CHECKING = False  # typing would cost each start some milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
 CLAIM, EXIT, ORDER = "identity.json", "exit.json", "job.json"
 #: Seconds that what a job left running is given after the job itself has ended.
 TIDY_GRACE = 5.0
 _SET_CHILD_SUBREAPER = 36
+#: The orders to end, which are passed on to the job as they come, and what they mean.
+ORDERS = {signal.SIGTERM: "stopped by order", signal.SIGUSR1: "stopped before its wall time was over"}
 
 
 def main(folder: str, machine: str) -> None:
@@ -59,25 +66,31 @@ def finish(folder: str, status: int | None, words: str) -> None:
 
 
 def run(folder: str) -> None:
-    """Start the job, pass TERM on to it, and stay until all that it started is gone."""
-    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    """Start the job that the directory holds the order of, and stay until all that it started is gone."""
     with open(f"{folder}/{ORDER}") as file:
         order = json.load(file)
-    watched = {signal.SIGTERM, signal.SIGCHLD}
+    hold(folder, order)
+
+
+def hold(folder: str, order: dict[str, Any]) -> int:
+    """Start a job, pass orders to end on to it, stay until all that it started is gone; answer its exit status."""
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    watched = {*ORDERS, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    os.makedirs("work", exist_ok=True)
-    os.chdir("work")
+    os.makedirs(f"{folder}/work", exist_ok=True)
+    os.chdir(f"{folder}/work")
     for name, path in order.get("files", {}).items():
         os.symlink(path, name)
     try:
         child = _spawn(folder, order["argv"], order["environment"])
     except OSError as error:
-        finish(folder, 127 if isinstance(error, FileNotFoundError) else 126, f"cannot start: {error}")
-        return
-    status, stopped = _watch(child, watched, order["grace"])
+        status = 127 if isinstance(error, FileNotFoundError) else 126
+        finish(folder, status, f"cannot start: {error}")
+        return status
+    status, heard = _watch(child, watched, order["grace"])
     _tidy()
-    words = "stopped by order" if stopped else ""
-    finish(folder, status, words)
+    finish(folder, status, "" if heard is None else ORDERS[heard])
+    return status
 
 
 def _spawn(folder: str, argv: list[str], environment: dict[str, str]) -> int:
@@ -90,20 +103,21 @@ def _spawn(folder: str, argv: list[str], environment: dict[str, str]) -> int:
     return os.posix_spawnp(argv[0], argv, environment, file_actions=actions, setsigmask=[])
 
 
-def _watch(child: int, watched: set[signal.Signals], grace: float) -> tuple[int, bool]:
-    """Wait for the job's end; answer its status, and whether it was told to stop."""
+def _watch(child: int, watched: set[signal.Signals], grace: float) -> tuple[int, signal.Signals | None]:
+    """Wait for the job's end; answer its status, and the order to end that it got."""
     deadline: float | None = None
+    order: signal.Signals | None = None
     while True:
         if (status := _reap(child)) is not None:
-            return status, deadline is not None
+            return status, order
         left = 3600.0 if deadline is None else deadline - time.monotonic()
         if left <= 0:
             _signal_tree(signal.SIGKILL)
             left = 1.0
         heard = signal.sigtimedwait(watched, left)
-        if heard is not None and heard.si_signo == signal.SIGTERM and deadline is None:
-            deadline = time.monotonic() + grace
-            os.kill(child, signal.SIGTERM)
+        if heard is not None and heard.si_signo != signal.SIGCHLD and deadline is None:
+            deadline, order = time.monotonic() + grace, signal.Signals(heard.si_signo)
+            os.kill(child, order)
 
 
 def _reap(child: int) -> int | None:

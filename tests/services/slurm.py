@@ -16,7 +16,7 @@ from tests.services.containers import install, missing
 from tests.services.daemons import Daemons
 from tests.services.ports import free_ports
 
-#: The nodes' names; each has so many CPUs, whatever this machine has.
+#: The nodes' names, unless others are given; each has so many CPUs, whatever this machine has.
 NODES = ("n1", "n2", "n3")
 CPUS = 8
 #: Seconds until all nodes have to be idle.
@@ -64,15 +64,16 @@ OverTimeLimit=0
 class Slurm:
     """One cluster. ``environment`` is what its commands need; its partitions are ``standard`` and ``debug`` (n1)."""
 
-    def __init__(self, programs: Path, folder: Path, daemons: Daemons) -> None:
-        self.programs, self.folder, self._daemons = programs, folder, daemons
+    def __init__(self, programs: Path, folder: Path, daemons: Daemons, nodes: Sequence[str] = NODES) -> None:
+        self.programs, self.folder, self._daemons, self.nodes = programs, folder, daemons, nodes
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         path = f"{programs / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
         self.environment: Mapping[str, str] = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
 
-    def write_configuration(self) -> None:
-        ports = free_ports(1 + len(NODES))
-        for name in ("state", *(f"spool/{node}" for node in NODES)):
+    def write_configuration(self, more: str = "") -> None:
+        """Write everything that the daemons need, with further lines for slurm.conf."""
+        ports = free_ports(1 + len(self.nodes))
+        for name in ("state", *(f"spool/{node}" for node in self.nodes)):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "munge.key").write_bytes(os.urandom(128))
         (self.folder / "munge.key").chmod(0o600)
@@ -80,12 +81,12 @@ class Slurm:
         plugins = (self.programs / "plugins").resolve()
         text = CONFIGURATION.format(host=host, ports=ports, user=self.user, folder=self.folder, plugins=plugins)
         shape = f"CPUs={CPUS} CoresPerSocket={CPUS} SocketsPerBoard=1 Boards=1 ThreadsPerCore=1 RealMemory=4096"
-        for number, name in enumerate(NODES, 1):
+        for number, name in enumerate(self.nodes, 1):
             text += (
                 f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[number]} {shape} State=UNKNOWN\n"
             )
         text += "PartitionName=standard Nodes=ALL Default=YES MaxTime=1-00:00:00 State=UP OverSubscribe=NO\n"
-        text += "PartitionName=debug Nodes=n1 MaxTime=00:30:00 State=UP\n"
+        text += f"PartitionName=debug Nodes={self.nodes[0]} MaxTime=00:30:00 State=UP\n" + more
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "cgroup.conf").write_text("CgroupAutomount=no\nCgroupPlugin=cgroup/v1\n")
         (self.folder / "plugstack.conf").touch()
@@ -94,10 +95,10 @@ class Slurm:
         """Start everything and wait until all nodes are idle."""
         self.start_munge()
         self.start_controller()
-        for name in NODES:
+        for name in self.nodes:
             argv = [self._program("slurmd"), "-D", "-N", name, "-d", self._program("slurmstepd")]
             self._daemons.start(name, argv, self.environment)
-        self._wait(lambda: len(self.idle()) == len(NODES), "the nodes are not idle")
+        self._wait(lambda: len(self.idle()) == len(self.nodes), "the nodes are not idle")
 
     def start_munge(self) -> None:
         folder, program = self.folder, self._program("munged")
@@ -113,6 +114,14 @@ class Slurm:
     def stop_controller(self) -> None:
         """End the controller; what runs goes on."""
         self._daemons.stop("slurmctld")
+
+    def until(self, met: Callable[[], object], words: str) -> None:
+        """Wait until something is so.
+
+        Raises:
+            TimeoutError: it is not.
+        """
+        self._wait(lambda: bool(met()), words)
 
     def idle(self) -> Sequence[str]:
         """Answer the nodes that have nothing to do."""
@@ -139,14 +148,19 @@ class Slurm:
 
 
 @contextmanager
-def running() -> Iterator[Slurm]:
-    """Install and start a cluster; skip, or in CI fail, where that cannot be. Ends it by its processes' numbers."""
+def running(nodes: Sequence[str] = NODES, more: str = "") -> Iterator[Slurm]:
+    """Install and start a cluster; skip, or in CI fail, where that cannot be. Ends it by its processes' numbers.
+
+    Args:
+        nodes: The names of its nodes.
+        more: Further lines for its slurm.conf.
+    """
     programs = install("slurm")
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short: the name of a socket has a limit
     daemons = Daemons(folder)
     try:
-        cluster = Slurm(programs, folder, daemons)
-        cluster.write_configuration()
+        cluster = Slurm(programs, folder, daemons, nodes)
+        cluster.write_configuration(more)
         try:
             cluster.start()
         except TimeoutError as wrong:

@@ -1,0 +1,240 @@
+"""The folder that a server shares with the nodes of a Slurm: submissions, their parts, and what is known of jobs.
+
+Below its root: ``jobs/KEY/`` is one submission, with ``plan.json`` (its arrays), ``order.json`` (what is started),
+``files/``, the program of the nodes, ``part-FIRST`` (which array that part is, for ever), and a directory for each job
+by its number · ``ids/ARRAY`` says which submission an array belongs to.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from server.batch import runner, slurm_node
+from server.batch.base import BatchFailed, Template
+from server.batch.slurm_answers import JobId, Row
+
+KEY = re.compile(r"[A-Za-z0-9][\w.-]{0,60}", re.ASCII)
+PROGRAM, SCRIPT = "node.pyz", "batch.sh"
+#: What Slurm runs: the same for all jobs, which tell theirs by words.
+BATCH = '#!/bin/sh\nexec "$1" -I -S "$2/node.pyz" "$2" "$3" "$4"\n'
+_PLAN, _OVER, _GONE = "plan.json", "over.json", "gone"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of a submission: the number of its first job, how many it has, and its name in Slurm."""
+
+    first: int
+    count: int
+    name: str
+
+    def ids(self, array: str) -> dict[int, str]:
+        """Answer the ids of its jobs, by number; none of a part that was never taken."""
+        number, at, cluster = array.partition("@")
+        return {self.first + index: f"{number}_{index}{at}{cluster}" for index in range(self.count if array else 0)}
+
+
+class Submission:
+    """The files of one submission."""
+
+    def __init__(self, home: Path, lock: Path) -> None:
+        self.home, self._lock = home, lock
+
+    @contextmanager
+    def sending(self) -> Iterator[int]:
+        """Hold the submission while it is sent; what is started with this file descriptor holds it, too.
+
+        Raises:
+            BatchFailed: somebody else holds it: it is still being sent.
+        """
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BatchFailed(f"{self.home.name}: is still being submitted; ask again") from None
+            yield file.fileno()
+
+    def write(self, template: Template, count: int, size: int) -> tuple[Part, ...]:
+        """Make the folder, once for ever, with all that its jobs need; answer its parts of at most ``size`` jobs.
+
+        Raises:
+            FileExistsError: the key was used before.
+        """
+        for name in template.files:
+            if Path(name).name != name or name in ("", ".."):
+                raise BatchFailed(f"{name!r} cannot be the name of a file of a job's: it has to be one word of a path")
+        self.home.mkdir(parents=True, mode=0o700)
+        (self.home / "files").mkdir(mode=0o700)
+        for name, path in template.files.items():
+            self._copy(name, path)
+        order = {
+            "argv": list(template.argv),
+            "environment": dict(template.environment),
+            "grace": template.grace,
+            "files": {name: f"{self.home}/files/{name}" for name in template.files},
+        }
+        write_once(self.home / slurm_node.ORDER, order)
+        write_program(self.home / PROGRAM)
+        (self.home / SCRIPT).write_text(BATCH)
+        # Others may use the same key under the same user: a name that is found has to be of this submission.
+        mark = secrets.token_hex(4)
+        firsts = range(0, count, size)
+        parts = tuple(Part(first, min(size, count - first), f"{self.home.name}.{first}.{mark}") for first in firsts)
+        write_once(self.home / _PLAN, [asdict(part) for part in parts])
+        return parts
+
+    def _copy(self, name: str, path: Path) -> None:
+        target = self.home / "files" / name
+        with path.open("rb") as source, open(os.open(target, _NEW, 0o600), "wb") as copy:  # noqa: PTH123
+            shutil.copyfileobj(source, copy)
+        target.chmod(0o700 if os.access(path, os.X_OK) else 0o600)
+
+    def parts(self) -> tuple[Part, ...]:
+        """Answer its parts; none of one that broke before anything could be sent."""
+        return tuple(Part(**each) for each in read(self.home / _PLAN) or ())
+
+    def array(self, part: Part) -> str | None:
+        """Answer which array a part is; the empty text if it is none and will be none, None while nobody knows."""
+        with suppress(FileNotFoundError):
+            return self._path(part).read_text()
+        return None
+
+    def settle(self, part: Part, array: str) -> str:
+        """Say once for ever which array a part is; answer which one it is."""
+        slurm_node.settle(str(self._path(part)), array)
+        return self._path(part).read_text()
+
+    def _path(self, part: Part) -> Path:
+        return self.home / f"part-{part.first}"
+
+    def clear(self) -> None:
+        """Remove the files that no job will read; the key stays used."""
+        shutil.rmtree(self.home / "files", ignore_errors=True)
+
+    def forget(self, jobs: Mapping[int, str]) -> bool:
+        """Remove the files of jobs, by number, each with its name in the array; answer whether all is gone now."""
+        for number, name in jobs.items():
+            shutil.rmtree(self.home / str(number), ignore_errors=True)
+            (self.home / f"batch-{name}.log").unlink(missing_ok=True)
+        try:
+            with (self.home / _GONE).open("a") as file:
+                file.write("".join(f"{number}\n" for number in jobs))
+            gone = set((self.home / _GONE).read_text().split())
+        except FileNotFoundError:
+            return True
+        if len(gone) < sum(part.count for part in self.parts() if self.array(part)):
+            return False
+        shutil.rmtree(self.home, ignore_errors=True)
+        self._lock.unlink(missing_ok=True)
+        return True
+
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+
+class Shared:
+    """The folder. ``locks`` is on a disk of this machine."""
+
+    def __init__(self, root: Path, locks: Path) -> None:
+        self.root, self._locks = root, locks
+        self._known: dict[str, tuple[str, int]] = {}
+
+    def submission(self, key: str) -> Submission:
+        return Submission(self.root / "jobs" / key, self._locks / key)
+
+    def note(self, array: str, key: str, first: int) -> None:
+        """Write down which submission an array belongs to. A cluster that begins to count anew takes its numbers."""
+        if self._known.get(array) == (key, first):
+            return
+        path = self.root / "ids" / array
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        draft = path.with_name(f".{array}-{secrets.token_hex(4)}")
+        write_once(draft, [key, first])
+        draft.rename(path)
+        self._known[array] = key, first
+
+    def place(self, job: JobId) -> tuple[str, int] | None:
+        """Answer the key and the number of a job; none if it is no job of this system."""
+        if job.whole not in self._known:
+            found = read(self.root / "ids" / job.whole)
+            if found is None:
+                return None
+            self._known[job.whole] = found[0], found[1]
+        key, first = self._known[job.whole]
+        return key, first + job.index
+
+    def directory(self, job: JobId) -> Path | None:
+        """Answer where the files of a job lie; none if it is no job of this system."""
+        place = self.place(job)
+        return None if place is None else self.submission(place[0]).home / str(place[1])
+
+    def drop(self, arrays: Collection[str]) -> None:
+        """Forget which submission arrays belonged to."""
+        for array in arrays:
+            self._known.pop(array, None)
+            (self.root / "ids" / array).unlink(missing_ok=True)
+
+
+def keep_row(folder: Path, row: Row) -> Row:
+    """Write down how Slurm says that a job has ended, once: it forgets; answer what was written first."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    draft = folder / f".{_OVER}-{secrets.token_hex(4)}"
+    write_once(draft, asdict(row))
+    try:
+        (folder / _OVER).hardlink_to(draft)
+    except FileExistsError:
+        return kept_row(folder) or row
+    finally:
+        draft.unlink()
+    return row
+
+
+def kept_row(folder: Path) -> Row | None:
+    """Answer what was written down of how a job ended."""
+    found = read(folder / _OVER)
+    return None if found is None else Row(**found)
+
+
+def own_words(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Answer what a job's program wrote on its node: when it began, and how it ended."""
+    with suppress(FileNotFoundError):
+        os.listdir(folder)  # noqa: PTH208 - what has come from another machine is seen only after that
+    return read(folder / runner.CLAIM) or {}, read(folder / runner.EXIT) or {}
+
+
+def write_program(path: Path) -> None:
+    """Write the program of the nodes as one file that Python runs."""
+    main = "import sys\nfrom server.batch.slurm_node import main\nsys.exit(main(*sys.argv[1:4]))\n"
+    modules = {"runner": runner, "slurm_node": slurm_node}
+    with zipfile.ZipFile(path, "w") as bundle:
+        bundle.writestr("__main__.py", main)
+        bundle.writestr("server/__init__.py", "")
+        bundle.writestr("server/batch/__init__.py", "")
+        for name, module in modules.items():
+            bundle.write(str(module.__file__), f"server/batch/{name}.py")
+
+
+def write_once(path: Path, value: object) -> None:
+    """Write a file of JSON that only its user can read; it must not be there."""
+    with open(os.open(path, _NEW, 0o600), "w") as file:  # noqa: PTH123
+        json.dump(value, file)
+
+
+def read(path: Path) -> Any:
+    """Answer what a file of JSON holds; None if there is none."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
