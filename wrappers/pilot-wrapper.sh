@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts one pilot on a worker node: finds a Python, brings the bundle, verifies and unpacks it, runs the pilot, watches
 # that it gives signs of life, cleans up behind it, and says how it ended.
-# POSIX shell; needs mktemp, rm, mv, sleep and a Python; curl or wget only where a bundle is fetched.
+# POSIX shell; needs mktemp, rm, mv, sleep, a printf and a Python; curl or wget only where a bundle is fetched.
 set -u
 newline='
 '
@@ -65,12 +65,13 @@ signal=
 silent=
 began=
 
-# Seconds that CVMFS may take to answer, that one attempt to fetch the bundle may take, and that a report may.
+# Seconds: that CVMFS may take to answer; that one attempt to fetch the bundle may take, and may bring next to nothing;
+# between attempts, 0, 1 and 2 times; that a report may take.
 mount_time=60
 fetch_time=900
-report_time=10
-# The pauses between attempts to fetch are 0, 1 and 2 of these.
-retry_time=${COMPASS_FETCH_PAUSE:-15}
+fetch_patience=${COMPASS_FETCH_PATIENCE:-30}
+fetch_pause=${COMPASS_FETCH_PAUSE:-15}
+report_time=${COMPASS_REPORT_TIME:-10}
 
 say() { # <words>
     printf 'pilot-wrapper: %s\n' "$1" >&2
@@ -159,24 +160,24 @@ hear() { # waits for $pid; its status is left in $status
     pid=
 }
 
-# shellcheck disable=SC2329 # runs in the background
-end_after() { # <seconds> <pid>
-    sleeper=
-    trap '[ -z "$sleeper" ] || kill "$sleeper" 2>/dev/null; exit 0' TERM
-    sleep "$1" &
-    sleeper=$!
-    wait "$sleeper" && kill -s KILL "$2" 2>/dev/null
+run() { # <program and its words>: its status in $status; a signal ends it, and all of this
+    "$@" &
+    pid=$!
+    hear
+    stop_if_told
 }
 
-run_for() { # <seconds> <program and its words>: its status in $status, 137 when the time was over; signals end it all
+# The timer is ended by a signal that cannot be lost: one that lives on would kill whoever has that number then.
+run_for() { # <seconds> <program and its words>: likewise; 137 when the time was over
     seconds=$1
     shift
     "$@" &
     pid=$!
-    end_after "$seconds" "$pid" >/dev/null 2>&1 &
+    { sleep "$seconds" && kill -s KILL "$pid"; } >/dev/null 2>&1 &
     timer=$!
     hear
-    kill -s TERM "$timer" 2>/dev/null
+    kill -s KILL "$timer" 2>/dev/null
+    wait "$timer" 2>/dev/null
     stop_if_told
 }
 
@@ -223,7 +224,10 @@ tell_by_curl() { # <address> <JSON>: what is secret goes by the standard input, 
     set -- curl --disable --config - --silent --max-time "$report_time" --header 'Content-Type: application/json' \
         --data "$2" "$1"
     if [ -n "$secret" ]; then
-        printf 'header = "Authorization: Bearer %s"\n' "$secret" | "$@"
+        # Not by printf, which is a program of its own in some shells.
+        "$@" <<END
+header = "Authorization: Bearer $secret"
+END
     elif [ -n "$proxy" ]; then
         "$@" --cert "$proxy" --capath "${X509_CERT_DIR:-/etc/grid-security/certificates}"
     else
@@ -309,8 +313,9 @@ with open(sys.argv[1], "rb") as file:
 # For nodes without curl. Goes on where an earlier attempt has stopped; 3 when this Python cannot speak TLS.
 # shellcheck disable=SC2016
 get='
-import os, sys, urllib.error, urllib.request
-url, name = sys.argv[1:3]
+import os, sys, time, urllib.error, urllib.request
+url, name, patience, most = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+end = time.monotonic() + most
 try:
     import ssl
 except ImportError:
@@ -319,14 +324,20 @@ except ImportError:
 have = os.path.getsize(name) if os.path.exists(name) else 0
 asked = urllib.request.Request(url, headers={"Range": "bytes=%d-" % have} if have else {})
 try:
-    with urllib.request.urlopen(asked, timeout=30) as answer:
+    with urllib.request.urlopen(asked, timeout=patience) as answer:
         with open(name, "ab" if have and answer.status == 206 else "wb") as file:
-            wanted, got = answer.headers.get("Content-Length"), 0
+            wanted, got, since, before = answer.headers.get("Content-Length"), 0, time.monotonic(), 0
             for piece in iter(lambda: answer.read1(65536), b""):
                 got += len(piece)
                 if got > 500000000:
                     sys.exit("it is larger than any bundle")
                 file.write(piece)
+                if time.monotonic() > end:
+                    sys.exit("it takes longer than %d s" % most)
+                if time.monotonic() - since > patience:
+                    if got - before < 1000 * patience:
+                        sys.exit("it drips")
+                    since, before = time.monotonic(), got
     if wanted is not None and got < int(wanted):
         sys.exit("it breaks off after %d bytes" % got)
 except (OSError, ValueError) as wrong:
@@ -336,24 +347,21 @@ except (OSError, ValueError) as wrong:
 download() { # <address> <file>: goes on with what is there; its status in $status
     if command -v curl >/dev/null 2>&1; then
         set -- "$1" "$2" curl --disable --fail --location --max-redirs 5 --proto =http,https --proto-redir =http,https --silent --show-error \
-            --connect-timeout 20 --speed-limit 1000 --speed-time 30 --max-filesize 500000000 --continue-at -
+            --max-time "$fetch_time" --connect-timeout "$fetch_patience" --speed-limit 1000 --speed-time "$fetch_patience" --max-filesize 500000000 --continue-at -
         [ -z "${X509_CERT_DIR:-}" ] || set -- "$@" --capath "$X509_CERT_DIR"
         address=$1 file=$2
         shift 2
-        run_for "$fetch_time" "$@" --output "$file" "$address"
+        run "$@" --output "$file" "$address"
         return
     fi
-    run_for "$fetch_time" "$python" -I -c "$get" "$1" "$2"
+    run "$python" -I -c "$get" "$1" "$2" "$fetch_patience" "$fetch_time"
     if [ "$status" -eq 3 ] && command -v wget >/dev/null 2>&1; then
-        run_for "$fetch_time" wget -q -c -T 30 -O "$2" "$1"
+        run wget -q -c -t 1 -T "$fetch_patience" -O "$2" "$1"
     fi
 }
 
 pause() { # <seconds>
-    sleep "$1" &
-    pid=$!
-    hear
-    stop_if_told
+    run sleep "$1"
 }
 
 # What comes is not believed: only a file with the hash that was ordered is a bundle. One with another hash is thrown away
@@ -369,7 +377,7 @@ fetch() { # <address> <file>
         elif [ "$status" -eq 22 ] || [ "$status" -eq 33 ]; then
             rm -f "$2" # curl: refused, perhaps for the part that is there
         fi
-        [ "$turn" -eq 4 ] || pause $(((turn - 1) * retry_time))
+        [ "$turn" -eq 4 ] || pause $(((turn - 1) * fetch_pause))
     done
     [ -z "$found" ] ||
         give_up 94 "BAD_BUNDLE (1914): the SHA-256 of what $1 gives is $found, and not $sha256; correct the one or the other"

@@ -14,104 +14,19 @@ from pathlib import Path
 import pytest
 
 from pilot.contract.exit_codes import NODE_FAULTS, ExitCode
-from wrappers import build_bundle
+from tests.kits.wrapper import KNOWN, PATH, WRAPPER, Place, shell_of
 
 pytestmark = pytest.mark.one_python
 
-WRAPPER = Path(__file__).parents[2] / "wrappers" / "pilot-wrapper.sh"
-KNOWN = [("dash",), ("bash", "--posix"), ("busybox", "sh"), ("ksh",), ("sh",)]
-SHELLS = [shell for shell in KNOWN if shutil.which(shell[0])]
-PATH = "/usr/local/bin:/usr/bin:/bin"
 
-PILOT = """
-import os, signal, sys
-from pathlib import Path
-
-def main():
-    words = sys.argv[1:]
-    if words[0] == "status":
-        return int(words[1])
-    if words[0] == "kill":
-        os.kill(os.getpid(), int(words[1]))
-    if words[0] == "say":
-        print(words[1:], os.getsid(0) == os.getpid(), sys.flags.isolated, sys.dont_write_bytecode)
-        print(Path(__file__).parents[1], os.environ.get("PYTHONDONTWRITEBYTECODE"), sys.argv[0])
-        return 0
-    if words[0] == "path":
-        print(sys.path[0])
-        return 0
-    if words[0] in ("fall", "deaf"):
-        if words[0] == "fall":
-            signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-        print("up", flush=True)
-        while True:
-            signal.pause()
-    if words[0] == "wait":
-        def heard(number, frame):
-            os.write(1, b"heard %d\\n" % number)
-            if number == signal.SIGTERM:
-                sys.exit(143)
-        for number in map(int, words[1:]):
-            signal.signal(number, heard)
-        print("up", os.getpid(), flush=True)
-        while True:
-            signal.pause()
-    raise SystemExit(f"what is {words}?")
-"""
-
-
-@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
+@pytest.fixture(params=KNOWN, ids=lambda shell: shell[0])
 def shell(request):
-    return request.param
+    return shell_of(request.param)
 
 
 @pytest.fixture
 def place(tmp_path, shell):
     return Place(tmp_path, shell)
-
-
-#: Starts a program that hears every signal, whatever these tests were started under: nohup ignores SIGHUP, and a shell
-#: cannot hear what was ignored when it began.
-HEARING = """
-import os, signal, sys
-for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
-    signal.signal(number, signal.SIG_DFL)
-os.execvp(sys.argv[1], sys.argv[1:])
-"""
-
-
-class Place:
-    def __init__(self, root, shell):
-        self.root, self.shell = root, shell
-        self.bundle = root / "pilot bundle.pyz"
-        self.sha256 = build_bundle.write(self.bundle, [("pilot/__init__.py", b""), ("pilot/cli.py", PILOT.encode())])
-        self.scratch = root / "scratch"
-        self.scratch.mkdir()
-
-    def argv(self, *words, **changes):
-        options = {"bundle": self.bundle, "sha256": self.sha256, "scratch": self.scratch, "python": sys.executable}
-        given = {**options, **{name.replace("_", "-"): value for name, value in changes.items()}}
-        flat = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
-        return [*self.shell, str(WRAPPER), *flat, *words]
-
-    def environment(self, **more):
-        return {"PATH": PATH, "HOME": str(self.root), **more}
-
-    def run(self, *words, environment=None, **changes):
-        argv = self.argv(*words, **changes)
-        variables = environment or self.environment()
-        return subprocess.run(argv, capture_output=True, text=True, env=variables, timeout=60, cwd=self.root)
-
-    def start(self, *words, **changes):
-        argv = self.argv(*words, **changes)
-        command = [sys.executable, "-c", HEARING, *argv]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=self.environment(), cwd=self.root)
-
-
-def test_the_wrapper_is_tested_in_every_shell_that_nodes_have():
-    assert ("sh",) in SHELLS
-    if missing := [shell[0] for shell in KNOWN if shell not in SHELLS]:
-        pytest.skip(f"not tested, missing here: {', '.join(missing)}")
 
 
 @pytest.mark.parametrize("status", [0, 1, 82, 90, 127, 255])
@@ -220,7 +135,7 @@ def test_a_python_that_is_none_is_told(place, wrong):
 def test_a_node_without_python_is_told(place):
     tools = place.root / "bin"
     tools.mkdir()
-    for name in ("mktemp", "rm", "mv", "tr", *(word for word in place.shell if not word.startswith("-"))):
+    for name in ("mktemp", "rm", "mv", "tr", "printf"):
         if found := shutil.which(name):
             (tools / name).symlink_to(found)
     old = tools / "python3"
