@@ -135,26 +135,19 @@ def fetch_keys(issuer: Issuer) -> Sequence[Key]:
 
 
 def _get(address: str, issuer: Issuer, ends: float) -> Mapping[str, Any]:
-    import requests
+    from server.lib.answers import Bounds, NoAnswer, get
 
-    host, body = urlsplit(address).hostname, bytearray()
+    host = urlsplit(address).hostname
+    bounds = Bounds(LARGEST, patience=5.0, longest=ends - time.monotonic())
     try:
-        with requests.get(
-            address,
-            timeout=(5.0, 5.0),
-            verify=issuer.authorities or True,
-            allow_redirects=False,  # what is believed comes from the address that was configured
-            stream=True,
-        ) as answer:
-            if answer.status_code != 200:
-                raise CannotFetch(f"{host} answers {answer.status_code}")
-            for part in answer.iter_content(2**14):
-                body += part
-                if len(body) > LARGEST or time.monotonic() > ends:
-                    raise CannotFetch(f"{host} answers more than {LARGEST} bytes, or for more than {LONGEST:.0f} s")
-        found = orjson.loads(bytes(body))
-    except (requests.RequestException, OSError) as wrong:
-        raise CannotFetch(f"{host} does not answer: {type(wrong).__name__}") from wrong
+        answer = get(address, bounds, authorities=issuer.authorities)
+        if answer.status != 200:
+            raise CannotFetch(f"{host} answers {answer.status}")
+        if len(answer.body) > LARGEST:
+            raise CannotFetch(f"{host} answers more than {LARGEST} bytes")
+        found = orjson.loads(answer.body)
+    except NoAnswer as wrong:
+        raise CannotFetch(f"{host} does not answer: {wrong}") from wrong
     except ValueError as wrong:
         raise CannotFetch(f"{host} answers no JSON") from wrong
     if not isinstance(found, dict):

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-from urllib3.exceptions import HTTPError
-
 from server.credentials.proofs import MOST, NotGood, token_end
+from server.lib.answers import Answer, Bounds, NoAnswer, post
 
-#: Seconds to connect, and between two bytes.
-PATIENCE = (10.0, 20.0)
-
-#: Seconds that a whole answer may take, which else could come byte by byte and hold up all other renewals.
-LONGEST = 40.0
+#: A whole answer takes 40 s at most; else it could come byte by byte, and hold up all other renewals.
+BOUNDS = Bounds(MOST, patience=20.0, longest=40.0)
 
 
 class EndpointFailed(Exception):
@@ -95,47 +89,27 @@ def _fields(question: Question) -> dict[str, str]:
 def _said(question: Question) -> Mapping[str, Any]:
     secret = question.grant.get("client_secret", "")
     try:
-        with requests.post(
+        answer = post(
             question.address,
-            data=_fields(question),
-            auth=(question.client, secret) if secret else _unsigned,
-            headers={"Accept": "application/json"},
-            timeout=PATIENCE,
-            allow_redirects=False,
-            verify=question.ca_file or True,
-            stream=True,
-        ) as answer:
-            text = _body(answer)
-            status = answer.status_code
-    except (requests.RequestException, HTTPError, OSError, ValueError) as wrong:
-        # Not its words: they may hold the address with what was asked.
-        raise EndpointFailed(f"the endpoint cannot be asked: {type(wrong).__name__}") from None
-    return _read(status, text)
+            BOUNDS,
+            fields=_fields(question),
+            client=(question.client, secret) if secret else None,
+            authorities=question.ca_file,
+        )
+    except NoAnswer as wrong:
+        raise EndpointFailed(f"the endpoint cannot be asked: {wrong}") from None
+    return _read(answer)
 
 
-def _body(answer: requests.Response) -> bytes:
-    """Read an answer as it comes, and a little more of it than is taken."""
-    body, ends = bytearray(), time.monotonic() + LONGEST
-    while len(body) <= MOST and (part := answer.raw.read1(2**14, decode_content=True)):
-        body += part
-        if time.monotonic() > ends:
-            raise TimeoutError
-    return bytes(body)
-
-
-def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Sign by nothing; without this the library would look into the user's .netrc."""
-    return request
-
-
-def _read(status: int, text: bytes) -> Mapping[str, Any]:
+def _read(answer: Answer) -> Mapping[str, Any]:
+    status = answer.status
     try:
-        said = json.loads(text) if len(text) <= MOST else None
+        said = json.loads(answer.body) if len(answer.body) <= MOST else None
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
         raise EndpointFailed(f"the endpoint answers HTTP {status}, and no JSON object of at most {MOST} bytes")
-    if status != requests.codes.ok:
+    if status != 200:
         # RFC 6749 has a short word there; what else stands in the answer may be anything.
         word = said.get("error")
         known = word if isinstance(word, str) and len(word) <= 40 and word.replace("_", "").isalpha() else "no reason"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 
 from server.credentials.proofs import MOST
+from server.lib.short_files import NoShortText, read_short
 
 
 class FileRefused(Exception):
@@ -21,23 +21,14 @@ def read(path: str) -> str:
     if not path.startswith("/"):
         raise FileRefused("path: it has to be absolute")
     try:
-        # Looked at and read by one descriptor, so that nobody exchanges it between.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            _refuse_shared(path, os.fstat(file.fileno()))
-            text = file.read(MOST + 1)
+        return read_short(path, most=MOST, check=lambda found: _refuse_shared(path, found))
     except OSError as wrong:
         raise FileRefused(f"{path}: {wrong.strerror}") from None
-    if len(text) > MOST:
-        raise FileRefused(f"{path} has more than {MOST} bytes")
-    try:
-        return text.decode("ascii").strip()
-    except UnicodeDecodeError:
-        raise FileRefused(f"{path} is no text") from None
+    except NoShortText as wrong:
+        raise FileRefused(f"{path} {wrong}") from None
 
 
 def _refuse_shared(path: str, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise FileRefused(f"{path} is no file")
     if found.st_uid != os.geteuid():
         raise FileRefused(f"{path} is another user's; it has to be the server's own")
     if found.st_mode & 0o077:

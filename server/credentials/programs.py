@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from server.credentials.proofs import MOST
+from server.lib.short_files import NoShortText, read_short
 
 #: Stands among the arguments for the file that the program is to write.
 OUTPUT = "{output}"
@@ -89,13 +90,8 @@ def _end(program: subprocess.Popen[bytes]) -> None:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            text = file.read(MOST + 1)
+        return read_short(str(path), most=MOST)
     except OSError as wrong:
         raise ProgramFailed(f"it wrote no file: {wrong.strerror}") from None
-    if len(text) > MOST:
-        raise ProgramFailed(f"it wrote more than {MOST} bytes")
-    try:
-        return text.decode("ascii").strip()
-    except UnicodeDecodeError:
-        raise ProgramFailed("what it wrote is no text") from None
+    except NoShortText as wrong:
+        raise ProgramFailed(f"what it wrote {wrong}") from None

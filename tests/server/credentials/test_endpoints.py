@@ -7,6 +7,7 @@ import gzip
 import json
 import ssl
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
@@ -129,7 +130,7 @@ def test_an_answer_that_breaks_off_or_cannot_be_unpacked_is_an_endpoints_failure
 
 
 def test_an_answer_that_does_not_come_to_its_end_is_given_up(endpoint, monkeypatch):
-    monkeypatch.setattr(endpoints, "LONGEST", -1.0)
+    monkeypatch.setattr(endpoints, "BOUNDS", replace(endpoints.BOUNDS, longest=0.0))
     endpoint.answer = 200, json.dumps({"access_token": "opaque", "expires_in": 60}).encode()
     with pytest.raises(EndpointFailed, match="cannot be asked: TimeoutError$"):
         ask(question(endpoint), now=NOW)

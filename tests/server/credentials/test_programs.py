@@ -39,6 +39,7 @@ def test_a_program_finds_nothing_of_the_server_but_where_things_are(monkeypatch)
         (script("print('a' * 70000)"), "more than 65536 bytes"),
         (script("print('\\u00fc')"), "no text"),
         ([*script("pass"), OUTPUT], "wrote no file"),
+        ([*script("import os, sys; os.mkfifo(sys.argv[1])"), OUTPUT], "what it wrote is no file"),
         (["/nowhere/program"], "cannot be run: No such file"),
     ],
 )
