@@ -56,7 +56,7 @@ class SlurmBatch(BatchSystem):
         if not KEY.fullmatch(template.key):
             raise BatchFailed(f"{template.key!r} cannot be the key of a submission: letters, digits, . _ and - only")
         options = read_job_options(self._name, type(self), template.options)
-        words = [*need_arguments(self._name, template.needs, template.grace), *job_arguments(self._name, options)]
+        words = [*need_arguments(self._name, template.needs, template.grace), *job_arguments(options)]
         size = self._array_size()
         submission = self._shared.submission(template.key)
         with _files(template.key), submission.sending() as lock:
@@ -247,7 +247,6 @@ class SlurmBatch(BatchSystem):
 
     def window(self, options: Mapping[str, Any]) -> Window | None:
         said: SlurmJobOptions = read_job_options(self._name, type(self), options)
-        job_arguments(self._name, said)
         if said.reservation or said.constraint or "," in self._options.clusters:
             return None  # sinfo does not tell how many of the idle nodes would do
         return read_window(*self._questions.window(said.partition, self._options.clusters), time.time())

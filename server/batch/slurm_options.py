@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pilot.contract.codec import ContractError
 from server.batch.base import BatchMisconfigured, Needs
 from server.batch.place import Place
 
@@ -61,7 +62,8 @@ class SlurmOptions:
 class SlurmJobOptions:
     """What a queue asks of Slurm, as sbatch has it; ``extra`` holds further options of sbatch, see `EXTRA`.
 
-    The values of ``extra`` are read as JSON has them: that they are texts is checked by `job_arguments`.
+    Raises:
+        ContractError: an option is not allowed, or has a value that cannot be one.
     """
 
     partition: str = ""
@@ -71,6 +73,9 @@ class SlurmJobOptions:
     constraint: str = ""
     gres: str = ""
     extra: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        job_arguments(self)
 
 
 def read_system(place: Place) -> SlurmOptions:
@@ -96,37 +101,33 @@ def read_system(place: Place) -> SlurmOptions:
     return options
 
 
-def job_arguments(system: str, said: SlurmJobOptions) -> list[str]:
-    """Write what a queue asks as words for sbatch.
-
-    Raises:
-        BatchMisconfigured: an option is not allowed, or has a value that cannot be one.
-    """
+def job_arguments(said: SlurmJobOptions) -> list[str]:
+    """Write what a queue asks as words for sbatch; raises for what cannot be said."""
     words = []
     for name in ("partition", "account", "qos", "reservation"):
-        words += _option(system, name, getattr(said, name), _NAME)
+        words += _option(name, getattr(said, name), _NAME)
     for name in ("constraint", "gres"):
-        words += _option(system, name, getattr(said, name), _VALUE)
-    extra: Mapping[str, object] = said.extra
+        words += _option(name, getattr(said, name), _VALUE)
+    extra: Mapping[str, object] = said.extra  # as JSON has it
     for name, value in extra.items():
         if name not in EXTRA:
             known = ", ".join(sorted(EXTRA))
-            raise _wrong(system, f"extra.{name}", f"no option of sbatch that a queue may add; there are {known}")
+            raise _refused(f"extra.{name}", f"no option of sbatch that a queue may add; there are {known}")
         if not EXTRA[name] and value == "":
             words.append(f"--{name}")
         elif not EXTRA[name] or not isinstance(value, str) or not value:
             remedy = "a value is expected, as text" if EXTRA[name] else 'it has no value: write ""'
-            raise _wrong(system, f"extra.{name}", f"{value!r}: {remedy}")
+            raise _refused(f"extra.{name}", f"{value!r}: {remedy}")
         else:
-            words += _option(system, f"extra.{name}", value, _NODES if name in ("exclude", "nodelist") else _VALUE)
+            words += _option(f"extra.{name}", value, _NODES if name in ("exclude", "nodelist") else _VALUE)
     return words
 
 
-def _option(system: str, name: str, value: str, shape: re.Pattern[str]) -> list[str]:
+def _option(name: str, value: str, shape: re.Pattern[str]) -> list[str]:
     if not value:
         return []
     if not shape.fullmatch(value):
-        raise _wrong(system, name, f"{value!r} has letters that no such value has")
+        raise _refused(name, f"{value!r} has letters that no such value has")
     return [f"--{name.removeprefix('extra.')}={value}"]
 
 
@@ -139,7 +140,7 @@ def need_arguments(system: str, needs: Needs, grace: float) -> list[str]:
     for name in ("nodes", "cores", "memory", "disk", "wall_time"):
         value = getattr(needs, name)
         if value is not None and value <= 0:
-            raise _wrong(system, f"needs.{name}", f"{value}: give more than 0")
+            raise BatchMisconfigured(f"batch system {system}: needs.{name}: {value}: give more than 0")
     words = [f"--nodes={needs.nodes}", f"--ntasks={needs.nodes}", f"--cpus-per-task={needs.cores}"]
     if needs.whole_nodes:
         words.append("--exclusive")
@@ -158,5 +159,5 @@ def _lead(wall_time: float | None, grace: float) -> int:
     return int(min(wanted if wall_time is None else min(wanted, wall_time / 2), _LONGEST_LEAD))
 
 
-def _wrong(system: str, what: str, words: str) -> BatchMisconfigured:
-    return BatchMisconfigured(f"batch system {system}: job options.{what}: {words}")
+def _refused(what: str, words: str) -> ContractError:
+    return ContractError(f"job options.{what}: {words}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pilot.contract.codec import ContractError
 from server.batch.base import BatchMisconfigured, Needs
-from server.batch.place import Place
+from server.batch.place import Place, read_job_options
 from server.batch.slurm import SlurmBatch
 from server.batch.slurm_options import EXTRA, SlurmJobOptions, job_arguments, need_arguments, read_system
 
@@ -41,37 +42,37 @@ def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path, name):
 
 def test_every_option_of_a_queue_becomes_one_word():
     said = SlurmJobOptions("a,b", "na58", "high", "res_1", "intel&gpu", "gpu:a100:2", {"nice": "100", "contiguous": ""})
-    assert job_arguments("here", said) == [
+    assert job_arguments(said) == [
         *("--partition=a,b", "--account=na58", "--qos=high", "--reservation=res_1", "--constraint=intel&gpu"),
         *("--gres=gpu:a100:2", "--nice=100", "--contiguous"),
     ]
 
 
 def test_what_a_queue_does_not_say_is_left_to_slurm():
-    assert job_arguments("here", SlurmJobOptions()) == []
+    assert job_arguments(SlurmJobOptions()) == []
 
 
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", ["partition", "account", "qos", "reservation", "constraint", "gres"])
 def test_no_value_can_be_more_than_one(name, value):
-    with pytest.raises(BatchMisconfigured, match=f"job options.{name}: .* has letters"):
-        job_arguments("here", SlurmJobOptions(**{name: value}))
+    with pytest.raises(ContractError, match=f"job options.{name}: .* has letters"):
+        SlurmJobOptions(**{name: value})
 
 
 @pytest.mark.parametrize("name", sorted(name for name, valued in EXTRA.items() if valued))
 def test_no_value_of_a_further_option_can_be_more_than_one(name):
-    assert job_arguments("here", SlurmJobOptions(extra={name: "2"})) == [f"--{name}=2"]
+    assert job_arguments(SlurmJobOptions(extra={name: "2"})) == [f"--{name}=2"]
     for value in HOSTILE:
-        with pytest.raises(BatchMisconfigured, match=f"job options.extra.{name}: .* has letters"):
-            job_arguments("here", SlurmJobOptions(extra={name: value}))
+        with pytest.raises(ContractError, match=f"job options.extra.{name}: .* has letters"):
+            SlurmJobOptions(extra={name: value})
 
 
 @pytest.mark.parametrize(
     "name", ["wrap", "output", "job-name", "array", "export", "chdir", "requeue", "uid", "--nice", ""]
 )
 def test_an_option_that_could_change_what_runs_is_refused_with_those_that_are_allowed(name):
-    with pytest.raises(BatchMisconfigured, match="no option of sbatch that a queue may add; there are .*nodelist"):
-        job_arguments("here", SlurmJobOptions(extra={name: "x"}))
+    with pytest.raises(ContractError, match="no option of sbatch that a queue may add; there are .*nodelist"):
+        SlurmJobOptions(extra={name: "x"})
 
 
 @pytest.mark.parametrize(
@@ -85,8 +86,8 @@ def test_an_option_that_could_change_what_runs_is_refused_with_those_that_are_al
     ],
 )
 def test_a_further_option_has_a_value_of_its_kind(extra, words):
-    with pytest.raises(BatchMisconfigured, match=words):
-        job_arguments("here", SlurmJobOptions(extra=extra))
+    with pytest.raises(ContractError, match=words):
+        SlurmJobOptions(extra=extra)
 
 
 def test_what_a_job_needs_is_asked_of_slurm_in_its_own_units():
@@ -116,3 +117,8 @@ def test_the_signal_comes_in_time_for_an_end_in_order_and_leaves_half_of_a_short
 def test_a_need_of_nothing_is_refused(name, value):
     with pytest.raises(BatchMisconfigured, match=f"needs.{name}: {value}: give more than 0"):
         need_arguments("here", Needs(**{name: value}), 60.0)
+
+
+def test_what_a_queue_may_not_say_is_told_with_the_systems_name_before_anything_is_submitted():
+    with pytest.raises(BatchMisconfigured, match="batch system here: job options.account: 'a b' has letters"):
+        read_job_options("here", SlurmBatch, {"account": "a b"})
