@@ -5,7 +5,7 @@ the pilot; *signalled* from the signal that the batch system sends. *Watching* i
 simulated: every period of heartbeats and checks is shortened a hundredfold, so that 36 s hold as many of them as an
 hour does, and the CPU time is divided by the hour.
 
-    python -m benchmarks.pilot_life [--rounds 10] [--watch 36] [--json FILE]
+    python -m benchmarks.pilot_life [--rounds 10] [--warm 1] [--watch 36] [--json FILE]
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ def resident(pid: int) -> float:
     return int(said["VmHWM"].split()[0]) * 1024.0
 
 
-def measure(rounds: int, seconds: float) -> list[Figure]:
-    """Run everything once unmeasured, then so many rounds."""
+def measure(rounds: int, warm: int, seconds: float) -> list[Figure]:
+    """Run so many rounds unmeasured, then those that count."""
     BASE.mkdir(exist_ok=True)
     quick = ("--heartbeat", "0.2")
     with tempfile.TemporaryDirectory(prefix="pilot_life-", dir=BASE) as folder, serving(Path(folder)) as server:
@@ -160,7 +160,8 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
             ended_early(bench, "signalled", lambda job, pid: os.kill(pid, signal.SIGTERM), into)
             at_once(bench, into)
 
-        round_of(Readings())
+        for _ in range(warm):
+            round_of(Readings())
         for _ in range(rounds):
             round_of(readings)
         watch(bench, seconds, readings)
@@ -188,8 +189,9 @@ def figures(readings: Readings) -> list[Figure]:
 
 NUMBERS = (
     Number("rounds", 10, "runs of each kind, in turn"),
+    Number("warm", 1, "runs of each kind before, which do not count"),
     Number("watch", HOUR / FASTER, "seconds of watching"),
 )
 
 if __name__ == "__main__":
-    run(__doc__, NUMBERS, lambda options: measure(options.rounds, options.watch))
+    run(__doc__, NUMBERS, lambda options: measure(options.rounds, options.warm, options.watch))

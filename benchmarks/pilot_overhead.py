@@ -4,7 +4,7 @@ Every time is taken from the moment at which the process is started. When a repo
 database says of it; its commit follows within milliseconds. The baseline is one Python that imports requests, posts
 three times and runs ``true``: what any program must do that asks for a job, runs it and reports.
 
-    python -m benchmarks.pilot_overhead [--rounds 15] [--chain 10] [--json FILE]
+    python -m benchmarks.pilot_overhead [--rounds 15] [--warm 1] [--chain 10] [--json FILE]
 """
 
 from __future__ import annotations
@@ -228,13 +228,13 @@ def _ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float, ...]
     return tuple(a / b for a, b in zip(above, below, strict=True))
 
 
-def measure(rounds: int, count: int) -> list[Figure]:
-    """Run everything once unmeasured, then so many rounds of each in turn."""
+def measure(rounds: int, warm: int, count: int) -> list[Figure]:
+    """Run each so many times unmeasured, then the rounds that count, of each in turn."""
     BASE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pilot_overhead-", dir=BASE) as folder, serving(Path(folder)) as server:
         bench, readings = Bench(server, Path(folder)), Readings()
         kinds = ("cold", "wrapper", "fresh bundle", "failing", "with a log", "with files")
-        for kind in kinds:
+        for kind in kinds * warm:
             one(bench, kind, Readings())
         for _ in range(rounds):
             life = bench.bare()
@@ -251,8 +251,9 @@ def measure(rounds: int, count: int) -> list[Figure]:
 
 NUMBERS = (
     Number("rounds", 15, "runs of each kind of pilot, in turn"),
+    Number("warm", 1, "runs of each kind before, which do not count"),
     Number("chain", 10, "jobs of a pilot that runs several"),
 )
 
 if __name__ == "__main__":
-    run(__doc__, NUMBERS, lambda options: measure(options.rounds, options.chain))
+    run(__doc__, NUMBERS, lambda options: measure(options.rounds, options.warm, options.chain))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.budget import TimeBudget, read_budgets
-from tests.order import put_in_order
+from tests.order import BySharing, put_in_order
 from tests.racy import SecondTurns, answer_at_once
 
 
@@ -37,6 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
         put_in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> BySharing | None:
+    return BySharing(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

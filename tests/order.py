@@ -1,13 +1,34 @@
-"""In which order files of tests are begun when several run side by side: none that takes long is the last one."""
+"""Which tests run when, and in which process, if several run side by side.
+
+No file that takes long is the last one to be begun; files that need a service which takes long to start share one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
+#: Files that one process runs, one after the other: all of them use the session's Rucio.
+SHARING = frozenset(
+    {
+        "tests/pilot/api/test_data_servers.py",
+        "tests/pilot/copytool/test_rucio.py",
+        "tests/pilot/test_rucio.py",
+        "tests/server/storage/test_rucio.py",
+    }
+)
 #: The part of a run by which the last of the files that take long has begun.
 BEGUN = 0.75
+
+
+class BySharing(LoadFileScheduling):
+    """Gives the tests of a file, and of files that share, to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "sharing" if file in SHARING else file
 
 
 def spread(files: Sequence[str], long: Collection[str]) -> list[str]:

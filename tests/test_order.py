@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.order import spread
+import re
+from pathlib import Path
+
+from tests.order import SHARING, spread
+
+TESTS = Path(__file__).parent
 
 
 def test_what_takes_long_is_begun_evenly_and_not_at_the_end():
@@ -13,6 +18,14 @@ def test_what_takes_long_is_begun_evenly_and_not_at_the_end():
 def test_without_any_such_file_or_with_nothing_else_the_order_stays():
     assert spread(["b", "a"], set()) == ["b", "a"]
     assert spread(["b", "a"], {"b", "a"}) == ["b", "a"]
+
+
+def test_files_that_use_the_sessions_rucio_are_run_by_one_process():
+    of_its_own = re.compile(r"def rucio\(")
+    texts = {file: file.read_text() for file in TESTS.rglob("test_*.py")}
+    using = {file for file, text in texts.items() if re.search(r"^def .*\brucio\b.*\):$", text, re.MULTILINE)}
+    named = {f"tests/{file.relative_to(TESTS)}" for file in using if not of_its_own.search(texts[file])}
+    assert named - {"tests/test_order.py"} == SHARING
 
 
 def test_tests_of_a_file_stay_together_and_in_their_order(pytester):

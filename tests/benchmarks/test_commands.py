@@ -26,7 +26,7 @@ COMMANDS = {
         },
     ),
     "pilot_overhead": (
-        ["--rounds", "1", "--chain", "2"],
+        ["--rounds", "1", "--warm", "0", "--chain", "2"],
         {
             "cold: to the final report / baseline",
             "failing: to the final report / cold",
@@ -48,7 +48,7 @@ COMMANDS = {
         },
     ),
     "pilot_life": (
-        ["--rounds", "1", "--watch", "2"],
+        ["--rounds", "1", "--warm", "0", "--watch", "2"],
         {
             "killed: to the final report",
             "signalled: to the final report",

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from server.manage import surroundings
-from tests.server.manage.running import command
+from tests.server.manage.running import command, init
 from tests.services.authority import Authority
 
 
@@ -164,7 +164,7 @@ def test_check_tells_what_is_missing_and_init_mends_it(tmp_path):
     assert before.returncode == 1
     assert "compass.E010" in before.stderr
     assert not home.exists()
-    assert command(home, "init").returncode == 0
+    assert init(home).returncode == 0
     after = command(home, "check")
     assert after.returncode == 0, after.stderr
     assert "compass.E" not in after.stderr
