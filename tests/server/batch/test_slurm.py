@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,21 +101,6 @@ class TestSlurm(BatchSystemKit):
         self.wait(system, ids, lambda found: all((tmp_path / "up" / job).exists() for job in ids))
         return ids, gate
 
-    def test_a_controller_that_is_away_is_no_verdict_and_what_runs_goes_on(self, cluster, system, tmp_path):
-        ids, gate = self.starts(system, tmp_path, count=2)
-        impatient = open_slurm(cluster, tmp_path, timeout=0.3)
-        cluster.stop_controller()
-        try:
-            gate.touch()  # they end while nobody is there to be told
-            for ask in (impatient.status, impatient.cancel, lambda _: self.submit(impatient, "away", SLEEP)):
-                with pytest.raises(BatchFailed, match="did not answer|Unable to contact"):
-                    ask(ids)
-        finally:
-            cluster.start_controller()
-        found = self.wait_for(system, ids, BatchState.DONE)
-        assert [job.exit_status for job in found.values()] == [0, 0]
-        assert system.find("away") == {}
-
     def test_a_job_whose_node_fails_has_ended_and_the_words_say_so(self, cluster, system, tmp_path):
         (job,), _ = self.starts(system, tmp_path, options=DISTURBED)
         cluster.run("scontrol", "update", "nodename=n3", "state=down", "reason=test")
@@ -164,9 +150,9 @@ class TestSlurm(BatchSystemKit):
     def test_the_window_is_what_is_idle_until_the_first_that_waits_is_expected(self, cluster, system, tmp_path):
         whole = Needs(whole_nodes=True, wall_time=1200.0)
         pinned = {"partition": "debug"}
-        assert system.window(pinned) == Window(1, None)
+        self.wait(system, [], lambda _: system.window(pinned) == Window(1, None))
         self.starts(system, tmp_path, needs=whole, options=pinned)
-        assert system.window(pinned) == Window(0, None)
+        self.wait(system, [], lambda _: system.window(pinned) == Window(0, None))
         ids = self.submit(system, "next", script("pass"), needs=whole, options=pinned)
         seconds = []
 
@@ -320,3 +306,30 @@ def test_a_job_whose_time_limit_was_over_says_so(cluster, limited):
     found = system.history([deaf])[deaf]
     assert "its time limit was over (TIMEOUT, TimeLimit)" in found.words
     assert found.exit_status == 143
+
+
+def test_a_controller_that_is_away_is_no_verdict_and_what_runs_goes_on(cluster, tmp_path):
+    system, impatient = open_slurm(cluster, tmp_path), open_slurm(cluster, tmp_path, timeout=0.3)
+    gate = tmp_path / "gate"
+    text = f"import os, time\nopen('up', 'w').close()\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.1)"
+    template = Template("long", script(text), ENVIRONMENT)
+    ids = system.submit(template, 2)
+    cluster.until(lambda: all((system.directory(job) / "work/up").exists() for job in ids), "they do not run")
+    cluster.stop_controller()
+    try:
+        gate.touch()  # they end while nobody is there to be told
+        for ask in (impatient.status, impatient.cancel, lambda _: impatient.submit(replace(template, key="away"), 1)):
+            with pytest.raises(BatchFailed, match="did not answer|Unable to contact"):
+                ask(ids)
+    finally:
+        cluster.start_controller()
+    cluster.until(lambda: len(answered(system.history, ids)) == 2, "they do not end")
+    assert [job.exit_status for job in system.history(ids).values()] == [0, 0]
+    assert system.find("away") == {}
+
+
+def answered(ask, ids):
+    """Answer what is said, nothing while the controller is coming up."""
+    with suppress(BatchFailed):
+        return ask(ids)
+    return {}
