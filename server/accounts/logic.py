@@ -151,7 +151,8 @@ def person_of_login(issuer: str, subject: str, name: str = "") -> Person:
     Args:
         issuer: Its address.
         subject: What it calls its bearer, within its own walls.
-        name: What it says that people call it; subject and host make a name where it says nothing.
+        name: What it says that people call it; subject and host make a name where it says nothing. One that begins
+            as the names of certificates do, or is too long, is none: the login's digest takes its place.
 
     Raises:
         TokenRefused: that name is somebody else's already.
@@ -163,7 +164,8 @@ def person_of_login(issuer: str, subject: str, name: str = "") -> Person:
     wanted = name or f"{subject}@{urlsplit(issuer).hostname}"
     try:
         with transaction.atomic():
-            person = Person.objects.create(name=wanted if len(wanted) <= 250 else digest)
+            is_good = len(wanted) <= 250 and not wanted.startswith("/")
+            person = Person.objects.create(name=wanted if is_good else digest)
             Login.objects.create(digest=digest, issuer=issuer, subject=subject, person=person)
     except IntegrityError as taken:
         known = Login.objects.filter(digest=digest).select_related("person").first()

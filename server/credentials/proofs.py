@@ -37,7 +37,7 @@ def proxy_end(text: str) -> datetime:
     try:
         chain = x509.load_pem_x509_certificates(text.encode())
         ends = [end for one in chain for end in (one.not_valid_after_utc, *_attribute_ends(one))]
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
         raise NotGood("it holds no certificates in PEM that can be read") from None
     if _public(text) != chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo):
         raise NotGood("its key does not belong to its first certificate")

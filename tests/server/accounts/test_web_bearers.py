@@ -119,6 +119,13 @@ def test_a_name_that_is_too_long_for_a_person_gets_another_one(db, issuer):
     assert len(person.name) == 64
 
 
+@pytest.mark.parametrize(("subject", "name"), [("/DC=ch/CN=alice", ""), ("1234", "/DC=ch/CN=alice")])
+def test_a_name_that_is_like_a_certificates_gets_another_one(db, issuer, subject, name):
+    person = logic.person_of_login(issuer.address, subject, name)
+    assert len(person.name) == 64
+    assert person == logic.person_of_login(issuer.address, subject, name)
+
+
 def test_a_login_is_joined_to_a_person_by_the_command(db, issuer, capsys):
     Person.objects.create(name="alice")
     call_command("token", "login", "alice", "--issuer", issuer.address, "--subject", "1234")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from server.credentials.proofs import NotGood, pair_in, proxy_end, token_end
@@ -30,6 +32,15 @@ def locked():
     return making.key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")).decode()
 
 
+def with_an_extension_twice():
+    """Make a certificate with two extensions, and give the second the name of the first."""
+    names = [x509.ObjectIdentifier(f"1.2.3.{last}") for last in (4, 5)]
+    made = making.certificate("a", NOW, extensions=[x509.UnrecognizedExtension(name, b"\5\0") for name in names])
+    body = x509.load_pem_x509_certificate(made.encode()).public_bytes(Encoding.DER)
+    twice = base64.encodebytes(body.replace(b"\6\3\x2a\3\5", b"\6\3\x2a\3\4")).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{twice}-----END CERTIFICATE-----\n"
+
+
 def wrong_proxies():
     """Made when they are asked for: tests are named alike in every process."""
     one = making.certificate("a", NOW)
@@ -38,6 +49,7 @@ def wrong_proxies():
         "other letters": ("ü", "no PEM text"),
         "no certificate": (making.private(), "no certificates in PEM"),
         "no key": (one, "no private key"),
+        "an extension twice": (with_an_extension_twice() + making.private(), "no certificates in PEM that can be read"),
         "another's key": (one + making.private(1), "does not belong"),
         "a passphrase": (one + locked(), "needs a passphrase"),
         "a broken key": (one + making.private().replace("\nM", "\nA", 1), "cannot be read"),
@@ -52,7 +64,7 @@ def wrong_proxies():
     "which",
     [
         *("nothing", "other letters", "no certificate", "no key"),
-        *("another's key", "a passphrase", "a broken key", "a broken certificate"),
+        *("another's key", "a passphrase", "a broken key", "a broken certificate", "an extension twice"),
     ],
 )
 def test_what_is_no_proxy_is_refused(which):

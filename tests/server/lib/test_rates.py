@@ -42,12 +42,45 @@ def test_without_a_rate_there_is_no_limit(clock):
     assert {limit.take("a", 0) for _ in range(1000)} == {0.0}
 
 
-def test_not_more_callers_are_known_than_there_is_room_for(clock, monkeypatch):
+@pytest.fixture
+def small(clock, monkeypatch):
     monkeypatch.setattr(rates, "MOST", 3)
-    limit = Rates(clock)
+    return Rates(clock)
+
+
+def exhaust(limit, caller):
+    while not limit.take(caller, 1.0):
+        pass
+
+
+def test_not_more_callers_are_known_than_there_is_room_for(small):
     for name in "abcdefg":
-        limit.take(name, 1.0)
-    assert len(limit._left) <= 3
+        small.take(name, 1.0)
+    assert list(small._left) == ["e", "f", "g"]
+
+
+def test_strangers_who_fill_the_table_free_nobody_who_goes_on_calling(small):
+    exhaust(small, "a")
+    for stranger in range(20):
+        small.take(f"stranger {stranger}", 1.0)
+        assert small.take("a", 1.0) > 0.0  # refused, and yet not forgotten
+    assert len(small._left) == 3
+
+
+def test_who_has_been_quiet_longest_is_forgotten_first(small):
+    for name in "abc":
+        exhaust(small, name)
+    small.take("d", 1.0)
+    assert [small.wait_of(name, 1.0) > 0.0 for name in "abc"] == [False, True, True]
+
+
+def test_a_refused_call_costs_nothing(small, clock):
+    exhaust(small, "a")
+    waits = []
+    for _ in range(4):
+        clock.now += 0.25
+        waits.append(small.take("a", 1.0))
+    assert waits == [0.75, 0.5, 0.25, 0.0]
 
 
 def test_whoever_is_forgotten_begins_anew(clock):
