@@ -20,6 +20,12 @@ def script(text: str) -> tuple[str, ...]:
     return (PYTHON, "-I", "-S", "-c", f"exec({text!r})")
 
 
+def waiting(ready: Path, gate: Path, status: int) -> str:
+    """Write a script that says that it is there, and ends with a status when the gate is."""
+    wait = f"while not os.path.exists({str(gate)!r}): time.sleep(0.05)"
+    return f"import os, sys, time\nopen({str(ready)!r}, 'w').close()\n{wait}\nsys.exit({status})"
+
+
 class BatchSystemKit:
     """Inherit, and answer a system from the fixture ``system``; all others are the contract."""
 
@@ -36,6 +42,13 @@ class BatchSystemKit:
         yield
         system.cancel(self._ids)
         self.wait(system, self._ids, lambda found: not alive(found))
+
+    def restart(self, system: BatchSystem) -> None:
+        """Kill the daemon that serves the batch system, if there is one, and have it start again."""
+
+    def never(self, job: str) -> str:
+        """Answer an id like this one's that no job has ever had."""
+        return f"{job}7"
 
     def submit(self, system, key, argv, count=1, grace=10.0, **more):
         ids = system.submit(Template(key, tuple(argv), ENVIRONMENT, grace, **more), count)
@@ -99,6 +112,33 @@ class BatchSystemKit:
 
     def test_an_id_that_the_system_does_not_know_is_lost(self, system):
         assert system.status(["nowhere/7"])["nowhere/7"].state is BatchState.LOST
+
+    def test_what_has_ended_is_told_from_what_never_was(self, system):
+        (ended,) = self.submit(system, "told", script("pass"))
+        self.wait_for(system, [ended], BatchState.DONE)
+        asked = [ended, self.never(ended)]
+        found = system.status(asked)
+        assert [found[job].state for job in asked] == [BatchState.DONE, BatchState.LOST]
+        assert list(system.history(asked)) == [ended]
+
+    def test_a_restart_of_the_batch_system_loses_nothing_and_says_of_nothing_that_it_is_lost(self, system, tmp_path):
+        gate, ready = tmp_path / "gate", tmp_path / "ready"
+        ids = self.submit(system, "outlives", script(waiting(ready, gate, 5)))
+        self.wait(system, ids, lambda found: ready.exists())
+        self.restart(system)
+        seen = set()
+
+        def runs(found):
+            (job,) = found.values()
+            seen.add(job.state)
+            return job.state is BatchState.RUNNING
+
+        self.wait(Patient(system), ids, runs)
+        assert Patient(system).find("outlives") == dict(enumerate(ids))
+        gate.touch()
+        (job,) = self.wait_for(Patient(system), ids, BatchState.DONE).values()
+        assert job.exit_status == 5
+        assert BatchState.LOST not in seen
 
     def test_a_cancelled_job_ends_with_all_that_it_started(self, system, tmp_path):
         heart = tmp_path / "heart"
@@ -167,6 +207,24 @@ time.sleep(600)
         before = self.wait_for(system, ids, BatchState.DONE)
         system.cancel(ids)
         assert system.status(ids) == before
+
+
+class Patient:
+    """A system that is asked again as long as it does not answer, as it may while it comes back."""
+
+    def __init__(self, system: BatchSystem) -> None:
+        self._system = system
+
+    def __getattr__(self, name):
+        def ask(*given):
+            for _ in range(600):
+                try:
+                    return getattr(self._system, name)(*given)
+                except BatchFailed:
+                    time.sleep(0.1)
+            return getattr(self._system, name)(*given)
+
+        return ask
 
 
 def alive(found: Mapping[str, BatchJob]) -> bool:

@@ -128,6 +128,9 @@ LOCAL_DIR = {folder}
 LOG = {folder}
 LOCAL_CONFIG_FILE =
 LOCAL_CONFIG_DIR =
+# The next job begins where the last one was, without a word of the negotiator's.
+SUBMIT_ATTRS = KeepClaimIdle
+KeepClaimIdle = 20
 """
 
 

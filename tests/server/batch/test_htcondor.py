@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 from server.batch.base import BatchFailed, BatchMisconfigured, BatchState, Needs, Template
 from server.batch.htcondor import HTCondorBatch
 from server.batch.place import Place
-from tests.kits.batch import ENVIRONMENT, BatchSystemKit, script
+from tests.kits.batch import ENVIRONMENT, BatchSystemKit, script, waiting
 from tests.services import htcondor
 
 pytestmark = pytest.mark.one_python
@@ -33,6 +34,14 @@ def dies(*given, **named):
     os.kill(os.getpid(), 9)
 htcondor2.Schedd.submit = dies
 list(htcondor_apart.submit(**json.loads(sys.argv[2])))
+"""
+#: The same, and says when it begins.
+SENDS = """
+import json, sys
+import htcondor2
+from server.batch import htcondor_apart
+print("begins", flush=True)
+list(htcondor_apart.submit(**json.loads(sys.argv[1])))
 """
 
 
@@ -59,70 +68,50 @@ def opened(configuration, tmp_path_factory):
     return open_htcondor(configuration, tmp_path_factory.mktemp("htcondor"))
 
 
+def asked_of_the_child(system, monkeypatch, key, count=2):
+    """Lay out a submission as `submit` does; answer what the process apart is asked, without asking it."""
+    asked = {}
+
+    def remember(function, arguments, *, patience):
+        asked.update(arguments)
+        raise BatchFailed("the server was ended here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system._apart, "ask", remember)
+        with pytest.raises(BatchFailed, match="ended here"):
+            system.submit(Template(key, script("pass"), ENVIRONMENT), count)
+    return asked
+
+
 class TestHTCondor(BatchSystemKit):
     patience = 60.0
 
     @pytest.fixture
-    def system(self, opened):
+    def system(self, opened, pool):
+        self.pool = pool
         return opened
 
     def starts(self, system, tmp_path, key="long", **more):
-        """Submit a job that ends with the number that is written into a pipe; wait until it reads."""
-        gate, ready = tmp_path / f"{key}.gate", tmp_path / f"{key}.ready"
-        os.mkfifo(gate)
-        waits = script(f"import sys; open({str(ready)!r}, 'w').close(); sys.exit(int(open({str(gate)!r}).read()))")
-        ids = self.submit(system, key, waits, **more)
+        """Submit a job that goes on; wait until it runs."""
+        ready = tmp_path / f"{key}.ready"
+        ids = self.submit(system, key, script(waiting(ready, tmp_path / "never", 0)), **more)
         self.wait(system, ids, lambda found: ready.exists())
-        return ids, gate
+        return ids
 
-    def test_what_has_ended_is_told_from_what_never_was(self, system):
-        ids = self.submit(system, "told", script("pass"))
-        self.wait_for(system, ids, BatchState.DONE)
-        key, _, number = ids[0].partition("/")
-        never = [f"{key}/{number}7", f"other/{number}"]  # the same cluster under another key is somebody else's
-        found = system.status([*ids, *never])
-        assert [found[job].state for job in (*ids, *never)] == [BatchState.DONE, BatchState.LOST, BatchState.LOST]
-        assert "neither the queue of the schedd nor its records" in found[never[0]].words
-        assert set(system.history([*ids, *never])) == set(ids)
+    def restart(self, system):
+        self.pool.kill_schedd()
 
-    def test_a_schedd_that_is_killed_and_comes_back_loses_nothing(self, pool, system, tmp_path):
-        ids, gate = self.starts(system, tmp_path, key="outlives")
-        pool.kill_schedd()
-        seen = []
-
-        def answers():
-            try:
-                seen.append(system.status(ids)[ids[0]].state)
-            except BatchFailed:
-                return False
-            return seen[-1] is BatchState.RUNNING and system.find("outlives") == {0: ids[0]}
-
-        pool.wait(answers, "the schedd does not come back")
-        assert set(seen) <= {BatchState.RUNNING, BatchState.QUEUED}
-        with gate.open("w") as door:
-            door.write("5")
-        pool.wait(answers_with(system, ids, BatchState.DONE), "the job does not end")
-        assert system.status(ids)[ids[0]].exit_status == 5
+    def test_a_number_of_the_schedds_under_another_key_is_somebody_elses(self, system):
+        (ended,) = self.submit(system, "own", script("pass"))
+        self.wait_for(system, [ended], BatchState.DONE)
+        other = f"other/{ended.partition('/')[2]}"
+        assert "neither the queue of the schedd nor its records" in system.status([other])[other].words
 
     def test_a_queue_that_is_full_refuses_in_the_schedds_words_and_takes_none(self, system):
         with pytest.raises(BatchFailed, match="may have no more .MAX_JOBS_PER_OWNER there."):
             self.submit(system, "many", script("pass"), count=MOST + 1)
         assert system.find("many") == {}
         assert len(self.submit(system, "few", script("pass"), count=2)) == 2
-
-    def asked_of_the_child(self, system, monkeypatch, key, count=2):
-        """Lay out a submission as `submit` does; answer what the process apart is asked, without asking it."""
-        asked = {}
-
-        def remember(function, arguments, *, patience):
-            asked.update(arguments)
-            raise BatchFailed("the server was ended here")
-
-        with monkeypatch.context() as patch:
-            patch.setattr(system._apart, "ask", remember)
-            with pytest.raises(BatchFailed, match="ended here"):
-                system.submit(Template(key, script("pass"), ENVIRONMENT), count)
-        return asked
 
     def dies(self, configuration, when, asked):
         words = [sys.executable, "-c", DIES, when, json.dumps(asked)]
@@ -132,7 +121,7 @@ class TestHTCondor(BatchSystemKit):
     def test_what_was_submitted_before_the_submitter_died_is_found_and_never_submitted_again(
         self, configuration, system, monkeypatch
     ):
-        asked = self.asked_of_the_child(system, monkeypatch, "dies")
+        asked = asked_of_the_child(system, monkeypatch, "dies")
         self.dies(configuration, "after", asked)
         found = system.find("dies")
         self._ids += found.values()
@@ -146,7 +135,7 @@ class TestHTCondor(BatchSystemKit):
         assert system.find("dies") == found  # from the records, now
 
     def test_what_was_not_submitted_before_the_submitter_died_never_is(self, configuration, system, monkeypatch):
-        asked = self.asked_of_the_child(system, monkeypatch, "early")
+        asked = asked_of_the_child(system, monkeypatch, "early")
         self.dies(configuration, "before", asked)
         assert system.find("early") == {}
         with pytest.raises(BatchFailed, match="given up before it began"):
@@ -154,7 +143,7 @@ class TestHTCondor(BatchSystemKit):
         assert system.find("early") == {}
 
     def test_a_submission_that_is_under_way_is_not_judged(self, system, monkeypatch):
-        asked = self.asked_of_the_child(system, monkeypatch, "under-way")
+        asked = asked_of_the_child(system, monkeypatch, "under-way")
         with (Path(asked["home"]) / "lock").open() as door:
             fcntl.flock(door, fcntl.LOCK_EX)
             with pytest.raises(BatchFailed, match="being submitted at this moment"):
@@ -195,12 +184,6 @@ class TestHTCondor(BatchSystemKit):
         said = [pool.attribute(number, name) for name in names]
         assert said == ["2", "100", "1025", "3600", 'long "x"', "7", "true", "3"]
 
-    def test_a_whole_node_is_nobody_elses(self, system):
-        reads = script("import os; print(open(os.environ['_CONDOR_MACHINE_AD']).read())")
-        ids = self.submit(system, "whole", reads, needs=Needs(cores=2, whole_nodes=True))
-        self.wait_for(system, ids, BatchState.DONE)
-        assert "\nCpus = 8\n" in (system.directory(ids[0]) / "stdout").read_text()
-
     def test_spooled_files_go_to_the_schedd_and_come_back_from_it(self, configuration, system, tmp_path):
         remote = open_htcondor(configuration, tmp_path, spool=True, schedd="schedd@pool.test")
         (tmp_path / "token").write_text("abc")
@@ -218,7 +201,7 @@ class TestHTCondor(BatchSystemKit):
 
     def test_files_are_forgotten_job_by_job_and_what_goes_on_keeps_its_own(self, system, tmp_path):
         ended = self.submit(system, "short", script("pass"), count=2)
-        lives, _ = self.starts(system, tmp_path)
+        lives = self.starts(system, tmp_path)
         self.wait_for(system, ended, BatchState.DONE)
         system.forget([ended[0], *lives, "no-id"])
         assert [system.directory(job).exists() for job in (*ended, *lives)] == [False, True, True]
@@ -280,3 +263,61 @@ FOREIGN = (
     "eyJpYXQiOjE3OTUzNzI0NTQsImlzcyI6InBvb2wudGVzdCIsImp0aSI6IjAwIiwic3ViIjoibm9ib2R5QHBvb2wudGVzdCJ9."
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
 )
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A pool of its own for one test, and its system."""
+    with htcondor.running() as one:
+        yield one, open_htcondor(one.client("server"), tmp_path)
+
+
+def ends(pool, system, ids):
+    """Wait until jobs have ended; answer how."""
+    pool.wait(answers_with(system, ids, BatchState.DONE), "they do not end")
+    return system.status(ids)
+
+
+@pytest.mark.campaign
+def test_a_whole_node_is_nobody_elses(fresh):
+    pool, system = fresh
+    reads = script("import os; print(open(os.environ['_CONDOR_MACHINE_AD']).read())")
+    ids = system.submit(Template("whole", reads, ENVIRONMENT, needs=Needs(cores=2, whole_nodes=True)), 1)
+    ends(pool, system, ids)
+    assert "\nCpus = 8\n" in (system.directory(ids[0]) / "stdout").read_text()
+
+
+@pytest.mark.campaign
+def test_whenever_the_submitter_is_killed_all_of_a_submission_is_there_or_none_ever_is(fresh, monkeypatch):
+    _, system = fresh
+    taken = set()
+    for number, seconds in enumerate([*(0.01 * each for each in range(23)), 30.0]):
+        key = f"killed{number}"
+        asked = asked_of_the_child(system, monkeypatch, key, 200)
+        words = [sys.executable, "-c", SENDS, json.dumps(asked)]
+        environment = {**os.environ, **system._options.environment, "PYTHONPATH": os.pathsep.join(sys.path)}
+        with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE) as child:
+            assert child.stdout.readline() == b"begins\n"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(seconds)
+            child.kill()
+        found = system.find(key)
+        assert list(found) in ([], list(range(200)))
+        assert system.find(key) == found
+        taken.add(bool(found))
+        system.cancel(found.values())
+    assert taken == {True, False}
+
+
+@pytest.mark.campaign
+def test_jobs_are_routed_by_our_schedd_to_another_one_and_come_back(fresh, tmp_path):
+    pool, system = fresh
+    (tmp_path / "token").write_text("abc")
+    routed = {"grid_resource": f"condor schedd@pool.test 127.0.0.1:{pool.port}", "attributes": {"queue": "long"}}
+    reads = script("import os, sys; print(open('the-token').read(), os.environ['COMPASS_BATCH_ID']); sys.exit(5)")
+    asked = Template("routed", reads, ENVIRONMENT, files={"the-token": tmp_path / "token"}, options=routed)
+    ids = system.submit(asked, 1)
+    (job,) = ends(pool, system, ids).values()
+    assert job.exit_status == 5
+    assert (system.directory(ids[0]) / "stdout").read_text() == f"abc {ids[0]}\n"
+    assert system.find("routed") == {0: ids[0]}
