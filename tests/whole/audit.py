@@ -10,6 +10,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
@@ -138,7 +139,7 @@ def wrongs(rows: Rows, *, over: bool = True) -> list[str]:
     """
     ledger = read_ledger(rows)
     rules = (_ways, _numbers, _given, _ended_tries, _requests, _outputs, _registered, _standing, _reported)
-    found = [words for rule in rules for words in rule(ledger)]
+    found = [*(words for rule in rules for words in rule(ledger)), *_accounted(rows)]
     return [*found, *(_unended(ledger) if over else ())]
 
 
@@ -269,6 +270,43 @@ def _reported(ledger: Ledger) -> Iterator[str]:
     should = Counter((one.job, one.number) for tries in ledger.tries.values() for one in tries if one.reported)
     for job, number in (kept - should) + (should - kept):
         yield f"attempt {job}.{number} has {kept[job, number]} final reports, and ended by {should[job, number]}"
+
+
+#: What accounting has added up, and how far, as of one moment.
+_ADDED_UP = """SELECT (SELECT MAX(m.position) FROM accounting_bookmark m),
+    SUM(u.attempts), SUM(u.attempts_failed), SUM(u.jobs_finished), SUM(u.good_core_seconds), SUM(u.lost_core_seconds),
+    (SELECT SUM(f.attempts) FROM accounting_failure f) FROM accounting_usage u"""
+#: The ends of tries up to an event, which are as they are for ever.
+_ENDED = """SELECT e.state_before, e.state_after, a.state, a.started_at, a.ended_at, b.cores FROM taskbuffer_jobevent e
+    JOIN taskbuffer_attempt a ON a.job_id = e.job_id AND a.number = e.attempt
+    JOIN taskbuffer_job j ON j.id = e.job_id JOIN taskbuffer_bucket b ON b.id = j.bucket_id WHERE e.id <= ?"""
+_SUMS = ("tries", "failed tries", "finished jobs", "good core-seconds", "lost core-seconds", "causes of failures")
+
+
+def _accounted(rows: Rows) -> Iterator[str]:
+    """Usage is what the tries and jobs add up to that ended by the events that are counted; nothing stands in it twice.
+
+    Nothing is said where jobs have gone to the archive with their events.
+    """
+    if rows.count("SELECT COUNT(*) FROM taskbuffer_archivedjob"):
+        return
+    ((position, *sums),) = rows.read(_ADDED_UP)
+    ended: Counter[str] = Counter()
+    for before, after, state, began, over, cores in rows.read(_ENDED, position or 0):
+        ended["finished jobs"] += after == "finished"
+        if before in LIVES and after not in LIVES:
+            kind = "good core-seconds" if state == "finished" else "lost core-seconds"
+            ended[kind] += round(_seconds(began, over) * max(1, cores))
+            ended.update({"tries": 1, "failed tries": state == "failed", "causes of failures": state == "failed"})
+    for name, said in zip(_SUMS, sums, strict=True):
+        if int(said or 0) != ended[name]:
+            yield f"usage says {said} {name}, and there were {ended[name]} up to event {position}"
+
+
+def _seconds(began: datetime | str | None, over: datetime | str | None) -> float:
+    """Answer how long a try ran; SQLite tells times as texts."""
+    times = [datetime.fromisoformat(time) if isinstance(time, str) else time for time in (began, over) if time]
+    return max(0.0, (times[1] - times[0]).total_seconds()) if len(times) == 2 else 0.0
 
 
 def complaints(rows: Rows) -> list[str]:

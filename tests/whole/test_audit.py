@@ -11,9 +11,18 @@ from tests.whole.audit import Rows, wrongs
 pytestmark = pytest.mark.one_python
 
 TABLES = """
-CREATE TABLE taskbuffer_job (id, state, attempt);
+CREATE TABLE taskbuffer_job (id, state, attempt, bucket_id DEFAULT 1);
 CREATE TABLE taskbuffer_jobevent (id INTEGER PRIMARY KEY, job_id, attempt, state_before, state_after);
-CREATE TABLE taskbuffer_attempt (id INTEGER PRIMARY KEY, job_id, number, state, request_id, nth, digest);
+CREATE TABLE taskbuffer_attempt (
+    id INTEGER PRIMARY KEY, job_id, number, state, request_id, nth, digest, started_at, ended_at
+);
+CREATE TABLE taskbuffer_bucket (id, cores);
+CREATE TABLE taskbuffer_archivedjob (id);
+CREATE TABLE accounting_bookmark (position);
+CREATE TABLE accounting_failure (attempts);
+CREATE TABLE accounting_usage (
+    attempts, attempts_failed, jobs_finished, good_core_seconds, lost_core_seconds
+);
 CREATE TABLE taskbuffer_jobfile (id INTEGER PRIMARY KEY, job_id, lfn, role, state, may_be_missing, attempt);
 CREATE TABLE taskbuffer_ready (job_id);
 CREATE TABLE taskbuffer_live (job_id, attempt, state);
@@ -23,7 +32,7 @@ CREATE TABLE taskbuffer_jobreport (attempt_id);
 # 1 was lost, then finished; 2 failed and was tried again in vain; 3 was cancelled in the queue; 4 has a pilot still;
 # 5 was reset, put back and reset again, and is queued; 6 was reset and waits.
 RIGHT = """
-INSERT INTO taskbuffer_job VALUES
+INSERT INTO taskbuffer_job (id, state, attempt) VALUES
     (1, 'finished', 2), (2, 'failed', 2), (3, 'cancelled', 1), (4, 'running', 1),
     (5, 'activated', 2), (6, 'defined', 2);
 INSERT INTO taskbuffer_jobevent (job_id, attempt, state_before, state_after) VALUES
@@ -46,6 +55,12 @@ INSERT INTO taskbuffer_jobfile (job_id, lfn, role, state, may_be_missing, attemp
 INSERT INTO taskbuffer_ready VALUES (5);
 INSERT INTO taskbuffer_live VALUES (4, 1, 'running');
 INSERT INTO taskbuffer_waiting VALUES (6, 'defined');
+UPDATE taskbuffer_attempt SET started_at = '2026-11-22 12:00:00', ended_at = '2026-11-22 12:00:10.5' WHERE number = 2;
+INSERT INTO taskbuffer_bucket VALUES (1, 2);
+-- Counted up to the end of job 2: of its second try, of all of job 1, and of the first of job 2.
+INSERT INTO accounting_bookmark VALUES (13);
+INSERT INTO accounting_usage VALUES (2, 1, 1, 21, 0), (2, 2, 0, 0, 21);
+INSERT INTO accounting_failure VALUES (1), (2);
 """
 JOB, MOVE, TRY = "UPDATE taskbuffer_job SET", "UPDATE taskbuffer_jobevent SET", "UPDATE taskbuffer_attempt SET"
 ADD = "INSERT INTO taskbuffer_jobevent (job_id, attempt, state_before, state_after) VALUES"
@@ -155,6 +170,34 @@ DAMAGED = {
         "DELETE FROM taskbuffer_jobreport WHERE attempt_id = 2",
         "attempt 1.2 has 0 final reports, and ended by 1",
     ),
+    "a try was counted twice": (
+        "UPDATE accounting_usage SET attempts = attempts + 1",
+        "usage says 6 tries, and there were 4",
+    ),
+    "a counted try is not in any sum": (
+        "DELETE FROM accounting_usage WHERE attempts_failed = 2",
+        "says 2 tries, and there",
+    ),
+    "a try is passed over": (
+        "UPDATE accounting_bookmark SET position = 25",
+        "usage says 4 tries, and there were 5 up to",
+    ),
+    "a job is counted twice": (
+        "UPDATE accounting_usage SET jobs_finished = 1",
+        "usage says 2 finished jobs, and there were 1",
+    ),
+    "a failure has no cause": (
+        "DELETE FROM accounting_failure",
+        "usage says None causes of failures, and there were 3",
+    ),
+    "a failure is counted as a success": (
+        "UPDATE accounting_usage SET attempts_failed = 1",
+        "usage says 2 failed tries, and there were 3",
+    ),
+    "core-seconds were lost on the way": (
+        "UPDATE accounting_usage SET good_core_seconds = 0",
+        "usage says 0 good core-seconds, and there were 21 up to event 13",
+    ),
     "a final report was kept twice": (
         "INSERT INTO taskbuffer_jobreport VALUES (2)",
         "attempt 1.2 has 2 final reports, and ended by 1",
@@ -181,6 +224,19 @@ def test_nothing_is_said_of_rows_that_are_right():
 def test_rows_that_are_wrong_are_caught(damage):
     done, words = DAMAGED[damage]
     assert any(words in said for said in wrongs(RowsInMemory(done), over=False)), wrongs(RowsInMemory(done), over=False)
+
+
+def test_before_anything_is_counted_nothing_may_stand_in_the_sums():
+    empty = "DELETE FROM accounting_bookmark; DELETE FROM accounting_failure;"
+    assert wrongs(RowsInMemory(f"{empty} DELETE FROM accounting_usage"), over=False) == []
+    assert any("usage says 4 tries, and there were 0" in said for said in wrongs(RowsInMemory(empty), over=False))
+
+
+def test_of_sums_of_jobs_that_are_archived_nothing_is_said():
+    assert (
+        wrongs(RowsInMemory("DELETE FROM accounting_usage; INSERT INTO taskbuffer_archivedjob VALUES (7)"), over=False)
+        == []
+    )
 
 
 def test_jobs_that_have_not_ended_are_named_when_all_is_over():

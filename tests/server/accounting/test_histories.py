@@ -19,6 +19,8 @@ from server.taskbuffer.models import ArchivedJob, Attempt, Job
 from server.taskbuffer.resets import Reset
 from tests.server import jobs
 from tests.server.accounting.usage import NOW, everything, fold_all, keep, submit
+from tests.server.taskbuffer.test_machine import RowsOfDjango
+from tests.whole.audit import wrongs
 
 pytestmark = pytest.mark.one_python
 STEPS = 80
@@ -38,6 +40,7 @@ class History:
         )()
         if not self.dice.randrange(6):
             fold_all(self.now)
+            assert [words for words in wrongs(RowsOfDjango(), over=False) if "usage" in words] == []
         if not self.dice.randrange(12):
             archive.archive_ended(now=self.now, after=86400.0, keep=keep)
 
