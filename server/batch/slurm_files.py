@@ -8,6 +8,8 @@ by its number · ``ids/ARRAY`` says which submission an array belongs to.
 from __future__ import annotations
 
 import fcntl
+import functools
+import io
 import json
 import os
 import re
@@ -86,7 +88,7 @@ class Submission:
             "files": {name: f"{self.home}/files/{name}" for name in template.files},
         }
         write_once(self.home / slurm_node.ORDER, order)
-        write_program(self.home / PROGRAM)
+        (self.home / PROGRAM).write_bytes(node_program())
         (self.home / SCRIPT).write_text(BATCH)
         # Others may use the same key under the same user: a name that is found has to be of this submission.
         mark = secrets.token_hex(4)
@@ -214,16 +216,18 @@ def own_words(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return read(folder / runner.CLAIM) or {}, read(folder / runner.EXIT) or {}
 
 
-def write_program(path: Path) -> None:
-    """Write the program of the nodes as one file that Python runs."""
+@functools.cache
+def node_program() -> bytes:
+    """Answer the program of the nodes as one file that Python runs."""
     main = "import sys\nfrom server.batch.slurm_node import main\nsys.exit(main(*sys.argv[1:4]))\n"
-    modules = {"runner": runner, "slurm_node": slurm_node}
-    with zipfile.ZipFile(path, "w") as bundle:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as bundle:
         bundle.writestr("__main__.py", main)
         bundle.writestr("server/__init__.py", "")
         bundle.writestr("server/batch/__init__.py", "")
-        for name, module in modules.items():
+        for name, module in (("runner", runner), ("slurm_node", slurm_node)):
             bundle.write(str(module.__file__), f"server/batch/{name}.py")
+    return file.getvalue()
 
 
 def write_once(path: Path, value: object) -> None:

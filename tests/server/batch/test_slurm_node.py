@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from server.batch.slurm_files import write_program
+from server.batch.slurm_files import node_program
 from server.batch.slurm_node import given, settle
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "SLURM_CLUSTER_NAME": "alpha", "SLURMD_NODENAME": "n1", "HOME": "/root"}
@@ -17,7 +17,7 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "SLURM_CLUSTER_NAME": "alpha", "SLURMD_N
 @pytest.fixture
 def home(tmp_path):
     """The folder of a submission, as the server leaves it."""
-    write_program(tmp_path / "node.pyz")
+    (tmp_path / "node.pyz").write_bytes(node_program())
     order = {"argv": ["/usr/bin/env"], "environment": {"A": "b"}, "grace": 1.0, "files": {}}
     (tmp_path / "order.json").write_text(json.dumps(order))
     return tmp_path
