@@ -10,6 +10,7 @@ import json
 import os
 import re
 import socket
+from typing import Any
 
 from benchmarks.bare_writes import FILES
 from benchmarks.system import QUEUE, Server
@@ -20,6 +21,9 @@ ENTRY = {
     "transformation": "true",
     "files": [{"lfn": "out.root", "type": "output"}, {"lfn": "job.log.tgz", "type": "log"}],
 }
+UPDATE_MANY = f"{routes.V1_BASE}/pilot/update_jobs_bulk"
+#: Jobs that one client takes through their lives together.
+MANY = 20
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _JOB = re.compile(rb'"PandaID": ?(\d+)')
 
@@ -71,8 +75,6 @@ class Caller:
 class Wire(Caller):
     """A client that takes jobs through their lives."""
 
-    calls = 4
-
     def __init__(self, server: Server, *, keep: bool) -> None:
         super().__init__(server, keep=keep)
         self._submit = self.head(server, "production", routes.SUBMIT_JOBS) + ended(
@@ -80,21 +82,48 @@ class Wire(Caller):
         )
         self._acquire = self.head(server, "pilot", routes.ACQUIRE_JOBS)
         self._update = self.head(server, "pilot", routes.UPDATE_JOB_V1)
+        self._update_many = self.head(server, "pilot", UPDATE_MANY)
 
     def live(self) -> None:
-        """Take one job through its whole life. It may be another client's: all of them are alike."""
+        """Take one job through its whole life, by four calls. It may be another client's: all of them are alike."""
         self.call(self._submit)
-        found = self.acquired(self._acquire, b'{"site_name": "%s"}' % QUEUE.encode())
-        if not found:
-            raise RuntimeError("there was no job to acquire")
-        self.call(self._update + report(found[0], "running"))
-        self.call(self._update + report(found[0], "finished"))
+        self.live_on()
+
+    def live_on(self) -> None:
+        """Take one job that waits through the rest of its life, by three calls."""
+        (job,) = self.hold(1)
+        self.call(self._update + report(job, "running"))
+        self.call(self._update + report(job, "finished"))
+
+    def live_together(self) -> None:
+        """Take many jobs that wait through the rest of their lives, by three calls."""
+        jobs = self.hold(MANY)
+        for state in ("running", "finished"):
+            reports = [said(job, state) for job in jobs]
+            self.call(self._update_many + ended(json.dumps({"job_list": reports}).encode()))
+
+    def hold(self, count: int) -> list[int]:
+        """Ask for jobs until there are so many: fewer may be given where another client has been faster with some."""
+        held: list[int] = []
+        while len(held) < count:
+            found = self.acquired(
+                self._acquire, b'{"site_name": "%s", "n_jobs": %d}' % (QUEUE.encode(), count - len(held))
+            )
+            if not found:
+                raise RuntimeError(f"there were {len(held)} of {count} jobs to acquire")
+            held += found
+        return held
+
+
+def said(job: int, state: str) -> dict[str, Any]:
+    """Answer what is reported of a job's first attempt, with its files when it is finished."""
+    files = {"job_output_report": FILES} if state == "finished" else {}
+    return {"job_id": job, "attempt_nr": 1, "job_status": state, **files}
 
 
 def report(job: int, state: str) -> bytes:
-    """Write the rest of a call that reports the state of a job's first attempt, with its files when it is finished."""
-    files = {"job_output_report": FILES} if state == "finished" else {}
-    return ended(json.dumps({"job_id": job, "attempt_nr": 1, "job_status": state, **files}).encode())
+    """Write the rest of a call that reports the state of a job."""
+    return ended(json.dumps(said(job, state)).encode())
 
 
 def ended(body: bytes) -> bytes:

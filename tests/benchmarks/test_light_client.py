@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from benchmarks.light_client import Wire
+from benchmarks.light_client import MANY, Wire
 from benchmarks.system import Server
 
 DONE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
@@ -52,10 +52,10 @@ def home(tmp_path):
     return tmp_path
 
 
-def lived(home, pieces, *, keep):
+def lived(home, pieces, *, keep, how=Wire.live):
     peer = Peer(pieces)
     try:
-        Wire(Server(home, peer.door.getsockname()[1], 0), keep=keep).live()
+        how(Wire(Server(home, peer.door.getsockname()[1], 0), keep=keep))
     finally:
         peer.close()
     return peer.heard
@@ -75,6 +75,19 @@ def test_a_life_is_four_calls(home, keep):
     assert all(b"token-of-pilot" in request for request in heard[1:])
     assert b'"job_id": 17' in heard[2]
     assert b'"job_output_report": {"out.root"' in heard[3]
+
+
+def test_many_live_together_by_three_calls(home):
+    body = BODY.replace(b'{"PandaID":17}', b",".join(b'{"PandaID":%d}' % number for number in range(MANY)))
+    asked, running, finished = lived(home, [DONE % (len(body), body)], keep=True, how=Wire.live_together)
+    assert b'"n_jobs": 20' in asked
+    assert running.count(b'"job_status": "running"') == finished.count(b'"job_output_report"') == MANY
+
+
+def test_who_gets_no_jobs_says_so(home):
+    none = b'{"success":true,"data":{"jobs":[]}}'
+    with pytest.raises(RuntimeError, match="there were 0 of 20 jobs to acquire"):
+        lived(home, [DONE % (len(none), none)], keep=True, how=Wire.live_together)
 
 
 def test_an_answer_may_come_in_pieces(home):
