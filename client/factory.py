@@ -84,29 +84,29 @@ def overview_shown(found: Found) -> RenderableType:
         pilots, last = one["pilots"], one["decision"]
         queues.add_row(
             one["queue"], switch, one["batch_system"], str(pilots["waiting"]), str(pilots["running"]),
-            _percent(one["day"]), str(last["number"]), Text(last["reason"]),
+            _percent(one["cost"]), str(last["number"]), Text(last["reason"]),
         )  # fmt: skip
     if not found["queues"]:
         return Group(systems, Text("the factory has no queues; the admin's page Factory queues adds them"))
     return Group(systems, Text(), queues)
 
 
-def _percent(day: Found) -> str:
-    return "" if day["jobless_percent"] is None else f"{day['jobless_percent']} %"
+def _percent(cost: Found) -> str:
+    return "" if cost["jobless_percent"] is None else f"{cost['jobless_percent']} %"
 
 
 def explained(found: Found) -> RenderableType:
     """Show the last decision rule by rule, and what was known."""
-    last, day, pilots = found["decision"], found["day"], found["pilots"]
+    last, cost, pilots = found["decision"], found["cost"], found["pilots"]
     head = f"{found['queue']} ({'on' if found['enabled'] else 'off'}, {found['batch_system']}): {last['number']} pilots"
     parts: list[RenderableType] = [Text(f"{head}, because {last['reason']}")]
     if found["change_to_confirm"]:
         words = f"a change of {found['change_to_confirm']:+d} waits: 'compass factory confirm {found['queue']}'"
         parts.append(Text(words, style="red"))
     parts.append(Text(f"pilots: {pilots['waiting']} wait, {pilots['running']} run, {pilots['retiring']} told to end"))
-    if day["ended"]:
-        cost = f"{day['jobless']} of {day['ended']} pilots that ended within a day had no job"
-        parts.append(Text(f"{cost} ({_percent(day)}, {day['jobless_hours']:.1f} hours)"))
+    if cost["ended"]:
+        words = f"{cost['jobless']} of {cost['ended']} pilots that ended since yesterday had no job"
+        parts.append(Text(f"{words} ({_percent(cost)}); {cost['idle_hours']:.1f} hours without one"))
     return Group(*parts, Text(), _trace(found["trace"]))
 
 

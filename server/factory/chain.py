@@ -26,6 +26,8 @@ RULES: Mapping[str, Rule] = MappingProxyType({rule.__name__: rule for rule in _R
 GUARDS: tuple[Rule, ...] = (guards.max_in_system, guards.fresh, guards.safe)
 #: The chain of a queue that names none.
 DEFAULT = ("ready", "queue_status", "black_hole", "max_waiting", "max_running", "max_per_cycle")
+#: Rules that look at how the last pilots ended, where pilots are wanted.
+LOOK_AT_ENDS = frozenset({"black_hole", "throttle"})
 
 _KINDS: Mapping[str, Kind] = {"int": INTEGER, "float": NUMBER}
 
@@ -46,6 +48,9 @@ class Link:
         return self.rule.__name__
 
 
+USUAL = tuple(Link(RULES[name]) for name in DEFAULT)
+
+
 def parameters_of(rule: Rule) -> dict[str, inspect.Parameter]:
     """Answer what may be said of a rule, by name."""
     found = inspect.signature(rule).parameters.values()
@@ -60,7 +65,7 @@ def read_chain(said: Any) -> tuple[Link, ...]:
     """
     if not isinstance(said, list | tuple):
         raise BadChain('give a list of rules, such as ["ready", {"rule": "scale", "factor": 0.5}]')
-    return tuple(_read_link(one) for one in said or DEFAULT)
+    return tuple(_read_link(one) for one in said) if said else USUAL
 
 
 def _read_link(said: Any) -> Link:
@@ -98,7 +103,7 @@ def _read_parameters(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
 def decide(facts: Facts, limits: Limits, chain: Sequence[Link] | None = None) -> tuple[Step, ...]:
     """Answer what each rule made of the number; the last one's is what to submit, or, below zero, to cancel."""
     number, steps = 0, []
-    links = read_chain(()) if chain is None else chain
+    links = USUAL if chain is None else chain
     for link in (*links, *(Link(guard) for guard in GUARDS)):
         number, reason = link.rule(number, facts, limits, **link.parameters)
         steps.append(Step(link.name, number, reason))

@@ -36,7 +36,7 @@ class Facts:
 
     ``free`` is what could start at once, if the batch system tells; ``free_failed`` why it did not answer.
     ``hours_left`` are node-hours of the allocation; none without one. ``jobless_share`` is the part of the pilots that
-    ended within a day without a job; none when none ended. ``confirmed`` is the change that somebody has confirmed.
+    ended since yesterday without a job; none when none ended. ``confirmed`` is the change that somebody has confirmed.
     """
 
     status: str | None

@@ -15,12 +15,12 @@ from typing import Any
 from django.db import transaction
 
 from server.batch.base import BatchFailed, BatchMisconfigured, BatchSystem, Needs
-from server.factory.chain import BadChain, Link, decide, read_chain
+from server.factory.chain import LOOK_AT_ENDS, BadChain, Link, decide, read_chain
 from server.factory.facts import Facts, Limits, Step
 from server.factory.launch import CannotLaunch, Launch
 from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue
 from server.factory.needs import needs_of
-from server.factory.readings import Readings, ends_wanted, free_in, limits_of
+from server.factory.readings import Readings, ends_wanted, free_in, last_ends, limits_of
 from server.factory.record import SAME_WISH, Record, ask_for_confirmation, confirmation_used
 from server.factory.rules.guards import safe
 from server.factory.submit import cancel_surplus, submit
@@ -118,16 +118,20 @@ class _Turn:
         except BadChain as wrong:
             return replace(self._refuse(row, limits, f"its rules cannot be read: {wrong}"), failed=1)
         opened = self.system_of(row.batch_system, row.queue)
-        facts = self._facts(row, opened, limits, chain)
-        return self._act(row, opened, facts, limits, decide(facts, limits, chain), needs)
+        facts = self._facts(row, opened, chain)
+        steps = decide(facts, limits, chain)
+        if any(step.number > 0 for step in steps if step.rule in LOOK_AT_ENDS):
+            facts = replace(facts, ends=last_ends(row.queue, ends_wanted(limits, chain), self.now))
+            steps = decide(facts, limits, chain)
+        return self._act(row, opened, facts, limits, steps, needs)
 
     def _refuse(self, row: FactoryQueue, limits: Limits, words: str) -> Cycle:
-        facts = self.known.facts(row, self.now, ends=0)
+        facts = self.known.facts(row, self.now)
         self.record.note(row, facts, decide(facts, limits, read_chain(["null"])), words=words)
         return Cycle()
 
-    def _facts(self, row: FactoryQueue, system: BatchSystem, limits: Limits, chain: tuple[Link, ...]) -> Facts:
-        facts = self.known.facts(row, self.now, ends=ends_wanted(limits, chain))
+    def _facts(self, row: FactoryQueue, system: BatchSystem, chain: tuple[Link, ...]) -> Facts:
+        facts = self.known.facts(row, self.now)
         at = self.clock()
         asked = self.seen.asked[row.batch_system, row.queue]
         facts = replace(facts, jobs_age=round(at - self.known.at, 1), batch_age=round(at - asked, 1))

@@ -10,12 +10,13 @@ from typing import Any
 from django.utils import timezone
 
 from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue, FactorySystem, FactorySystemState
-from server.factory.readings import DAYS
+from server.factory.readings import USES
 from server.factory.record import SAME_WISH, last_cycles
 from server.factory.replay import present_limits, replay
 from server.factory.systems import LOCAL
 from server.pilots import fleet
-from server.pilots.fleet import Day, Fleet
+from server.pilots.fleet import Fleet
+from server.pilots.queries import Use
 
 #: Cycles that are told of one queue.
 LATEST = 20
@@ -66,13 +67,18 @@ class QueueLine:
     decision: Decision
     fleet: Fleet
     slots: int
-    day: Day
+    use: Use  # since yesterday
     change: int  # that waits for a confirmation
 
     @property
     def jobless_percent(self) -> int | None:
-        """Answer how many of the pilots of a day had no job; none when none ended."""
-        return round(100 * self.day.share) if self.day.ended else None
+        """Answer how many of the pilots since yesterday had no job; none when none ended."""
+        return round(100 * self.use.jobless / self.use.pilots) if self.use.pilots else None
+
+    @property
+    def idle_hours(self) -> float:
+        """Answer the hours that its pilots ran without a job."""
+        return (self.use.wall_seconds - self.use.busy_seconds) / 3600
 
     def as_json(self) -> dict[str, Any]:
         last = self.decision
@@ -81,7 +87,10 @@ class QueueLine:
             **{"queue": self.queue, "enabled": self.enabled, "batch_system": self.batch_system, "slots": self.slots},
             "decision": {"at": at, "number": last.number, "reason": last.reason},
             "pilots": asdict(self.fleet),
-            "day": {**self.day._asdict(), "jobless_percent": self.jobless_percent},
+            "cost": {
+                **{"ended": self.use.pilots, "jobless": self.use.jobless},
+                **{"jobless_percent": self.jobless_percent, "idle_hours": round(self.idle_hours, 2)},
+            },
             "change_to_confirm": self.change,
         }
 
@@ -132,7 +141,7 @@ class Overview:
 def overview(queue: str = "") -> Overview:
     """Answer the factory in a number of statements that does not depend on how large it is; or one queue of it."""
     rows = list(FactoryQueue.objects.filter(pk=queue) if queue else FactoryQueue.objects.all())
-    last, days, wanted = last_cycles([queue] if queue else None), DAYS.of(None), _wanted_changes()
+    last, uses, wanted = last_cycles([queue] if queue else None), USES.of(None), _wanted_changes()
     found = fleet.fleets(started_after=timezone.now())
     lines = [
         QueueLine(
@@ -140,7 +149,7 @@ def overview(queue: str = "") -> Overview:
             decision=_decision(row, last.get(row.queue)),
             fleet=found.queues.get(row.queue, Fleet()),
             slots=row.slots,
-            day=days.get(row.queue, Day(0, 0, 0.0)),
+            use=uses.get(row.queue, Use()),
             change=wanted.get(row.queue, 0),
         )
         for row in rows

@@ -16,7 +16,8 @@ from server.factory.models import FactoryConfirmation, FactoryQueue, FactorySyst
 from server.lib.remembered import Remembered
 from server.pandaconfig.queries import QueueLimits, limits_of_queues
 from server.pilots import fleet
-from server.pilots.fleet import Day, Fleet, Fleets
+from server.pilots.fleet import Fleet, Fleets
+from server.pilots.queries import Use, use_by_queue
 from server.taskbuffer.queries import ready_cores_by_queue
 
 #: A pilot asks for work within this time of its start; until then it is counted as on its way to a job.
@@ -27,8 +28,8 @@ CONFIRMED_FOR = timedelta(hours=1)
 THROTTLED = 100
 
 
-def _days(_: None) -> dict[str, Day]:
-    return fleet.days(since=timezone.now() - timedelta(days=1))
+def _uses(_: None) -> dict[str, Use]:
+    return use_by_queue(first=(timezone.now() - timedelta(days=1)).date())
 
 
 def _node_hours(allocation: tuple[str, datetime]) -> float:
@@ -37,7 +38,7 @@ def _node_hours(allocation: tuple[str, datetime]) -> float:
 
 
 #: What is dear to count is counted each minute.
-DAYS: Remembered[None, dict[str, Day]] = Remembered(_days, seconds=60)
+USES: Remembered[None, dict[str, Use]] = Remembered(_uses, seconds=60)
 HOURS: Remembered[tuple[str, datetime], float] = Remembered(_node_hours, seconds=60)
 
 
@@ -49,7 +50,7 @@ class Readings:
     jobs: Mapping[str, Mapping[int, int]]
     queues: Mapping[str, QueueLimits]
     fleets: Fleets
-    days: Mapping[str, Day]
+    uses: Mapping[str, Use]
     confirmed: Mapping[str, int]
     systems: Mapping[str, FactorySystem]
 
@@ -62,7 +63,7 @@ class Readings:
             jobs=ready_cores_by_queue(),
             queues=limits_of_queues(),
             fleets=fleet.fleets(started_after=now - ASKS_WITHIN),
-            days=DAYS.of(None),
+            uses=USES.of(None),
             confirmed=dict(open_ones.order_by("pk").values_list("queue_id", "change")),
             systems={row.name: row for row in FactorySystem.objects.all()},
         )
@@ -86,9 +87,9 @@ class Readings:
         """Answer what is known of a queue whose batch system did not answer."""
         return Facts(self.status(row.queue), self.activated(row.queue), waiting=None, running=None)
 
-    def facts(self, row: FactoryQueue, now: datetime, *, ends: int) -> Facts:
-        """Answer what is known of a queue; ``ends`` is how many ends of pilots are looked at."""
-        mine, day = self.fleet(row.queue), self.days.get(row.queue)
+    def facts(self, row: FactoryQueue, now: datetime) -> Facts:
+        """Answer what is known of a queue, but for how its last pilots ended."""
+        mine, use = self.fleet(row.queue), self.uses.get(row.queue)
         last = row.last_submission
         return Facts(
             status=self.status(row.queue),
@@ -96,7 +97,6 @@ class Readings:
             waiting=mine.waiting,
             running=mine.running,
             jobless=mine.jobless,
-            ends=_ends(row.queue, ends, now) if ends else (),
             idle=None if last is None else (now - last).total_seconds(),
             retiring=mine.retiring,
             job_cores=tuple(sorted(self.jobs.get(row.queue, {}).items())),
@@ -105,7 +105,7 @@ class Readings:
             in_system=self.fleets.systems.get(row.batch_system, 0),
             in_factory=sum(self.fleets.systems.values()),
             hours_left=_hours_left(row),
-            jobless_share=day.share if day else None,
+            jobless_share=use.jobless / use.pilots if use and use.pilots else None,
             confirmed=self.confirmed.get(row.queue, 0),
         )
 
@@ -117,7 +117,8 @@ def ends_wanted(limits: Limits, chain: tuple[Link, ...]) -> int:
     return max(wanted, THROTTLED) if "throttle" in names else wanted
 
 
-def _ends(queue: str, count: int, now: datetime) -> tuple[End, ...]:
+def last_ends(queue: str, count: int, now: datetime) -> tuple[End, ...]:
+    """Answer how the last pilots of a queue ended, latest first."""
     ends = fleet.last_ends(queue, count)
     return tuple(End(one.exit_code, one.seconds, (now - one.at).total_seconds()) for one in ends)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import datetime
 
 from django.db.models import F, OuterRef, Subquery
@@ -48,14 +47,14 @@ class Record:
             number=steps[-1].number,
             submitted=submitted,
             cancelled=cancelled,
-            trace=[asdict(step) for step in steps],
-            facts=facts.as_json(),
+            trace=[{"rule": step.rule, "number": step.number, "reason": step.reason} for step in steps],
             words=words,
         )
         last = self._last.get(row.queue)
         if last is not None and not submitted and not cancelled and _same(last, new):
             self._again.append(last.pk)
         else:
+            new.facts = facts.as_json()
             self._new.append(new)
 
     def write(self) -> None:

@@ -114,28 +114,7 @@ def newest_waiting(queue: str, batch_system: str, count: int) -> list[tuple[int,
     return list(rows.exclude(batch_id="").order_by("-pk").values_list("pk", "batch_id")[:count])
 
 
-class Day(NamedTuple):
-    """The pilots of a queue that ended lately: how many, how many of them without a job, and the hours of these."""
-
-    ended: int
-    jobless: int
-    jobless_hours: float
-
-    @property
-    def share(self) -> float:
-        """Answer the part of them that had no job."""
-        return self.jobless / self.ended
-
-
 _RAN = ExpressionWrapper(F("ended_at") - F("started_at"), output_field=DurationField())
-
-
-def days(*, since: datetime) -> dict[str, Day]:
-    """Sum up the pilots that ran and ended since a time, by queue."""
-    rows = Pilot.objects.filter(ended_at__gt=since, started_at__isnull=False).order_by().values_list("queue")
-    jobless = Q(jobs=0)
-    found = rows.annotate(n=Count("pk"), idle=Count("pk", filter=jobless), lost=Sum(_RAN, filter=jobless))
-    return {queue: Day(n, idle, lost.total_seconds() / 3600 if lost else 0.0) for queue, n, idle, lost in found}
 
 
 class Ended(NamedTuple):

@@ -54,7 +54,6 @@ class Pilot(models.Model):
             models.Index(fields=["state", "-id"], name="pilot_in_state"),
             models.Index(fields=["node", "-id"], name="pilot_on_node"),
             models.Index(fields=["counted", "ended_at"], name="pilot_to_count"),
-            models.Index(fields=["ended_at"], name="pilot_ended"),
             models.Index(fields=["allocation", "started_at"], name="pilot_of_allocation"),
         ]
 

@@ -68,6 +68,14 @@ COMMANDS = {
             "NORMAL: bare",
         },
     ),
+    "factory": (
+        ["--queues", "10", "--pilots", "100", "--systems", "2", "--rounds", "1"],
+        {
+            "10 queues, 100 pilots: quiet",
+            "10 queues, 100 pilots: 10% of the queues get 5 pilots",
+            "status questions for each batch system in a cycle",
+        },
+    ),
     "calls": (
         ["--queued", "20", "--calls", "4", "--pilots", "8", "--seconds", "1", "--old", "1"],
         {

@@ -15,7 +15,7 @@ QUEUE = {
     "queue": "LOCAL", "enabled": True, "batch_system": "local", "slots": 3, "change_to_confirm": 0,
     "decision": {"at": None, "number": 3, "reason": "3 slots [of all]"},
     "pilots": {"waiting": 1, "running": 2, "retiring": 0},
-    "day": {"ended": 4, "jobless": 1, "jobless_hours": 0.5, "jobless_percent": 25},
+    "cost": {"ended": 4, "jobless": 1, "idle_hours": 0.5, "jobless_percent": 25},
 }  # fmt: skip
 SYSTEM = {
     "name": "local", "kind": "local", "health": "well", "queues": 1, "pilots": 3, "max_pilots": None, "words": "",
@@ -44,7 +44,7 @@ def test_an_explanation_has_every_rule_and_what_waits_for_somebody():
     text = text_of(factory.explained({**QUEUE, "trace": TRACE, "change_to_confirm": -90}))
     assert "LOCAL (on, local): 3 pilots, because 3 slots [of all]" in text
     assert "'compass factory confirm LOCAL'" in text
-    assert "1 of 4 pilots that ended within a day had no job (25 %, 0.5 hours)" in text
+    assert "1 of 4 pilots that ended since yesterday had no job (25 %); 0.5 hours without one" in text
     assert "20 jobs activated" in text
 
 

@@ -35,7 +35,7 @@ def _cost(facts: Facts) -> str:
     """Say what pilots without work have cost; in tens, so that each pilot does not make a new reason."""
     if not facts.jobless_share:
         return ""
-    return f"; about {10 * round(10 * facts.jobless_share)} % of the pilots of a day had no job"
+    return f"; about {10 * round(10 * facts.jobless_share)} % of the pilots since yesterday had no job"
 
 
 def weighted(

@@ -8,6 +8,8 @@ from server.factory.facts import End, Facts, Limits
 
 #: Ends that say nothing bad about a node: all went well, no work was left, or somebody killed the job.
 INNOCENT = frozenset({ExitCode.OK.value, ExitCode.NO_JOBS.value, ExitCode.JOB_KILLED.value})
+#: Ends of pilots are read for queues alone that want pilots.
+NONE_WANTED = "no pilots that could be held back"
 
 
 def queue_status(number: int, facts: Facts, limits: Limits, *, in_test: int = 1) -> tuple[int, str]:
@@ -33,6 +35,8 @@ def status_test(number: int, facts: Facts, limits: Limits, *, pilots: int = 1) -
 
 def black_hole(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
     """One pilot at a time, with a pause, while the last ones all failed within seconds of their start."""
+    if number <= 0:
+        return number, NONE_WANTED
     count = limits.black_hole_pilots
     last = facts.ends[:count]
     if not count or len(last) < count or not all(_is_black(end, limits.black_hole_seconds) for end in last):
@@ -60,6 +64,8 @@ def throttle(
 
     ``window`` is what lately means and ``seconds`` what too soon means; fewer than ``least`` ends tell nothing.
     """
+    if number <= 0:
+        return number, NONE_WANTED
     last = [end for end in facts.ends if end.ago <= window]
     short = sum(_is_black(end, seconds) for end in last)
     if len(last) < least or short <= share * len(last):

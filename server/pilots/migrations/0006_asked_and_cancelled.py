@@ -35,7 +35,6 @@ class Migration(migrations.Migration):
             name="cancelled_for",
             field=models.CharField(blank=True, default="", help_text="Why the factory told it so.", max_length=500),
         ),
-        migrations.AddIndex(model_name="pilot", index=models.Index(fields=["ended_at"], name="pilot_ended")),
         migrations.AddIndex(
             model_name="pilot", index=models.Index(fields=["allocation", "started_at"], name="pilot_of_allocation")
         ),

@@ -11,7 +11,7 @@ from tests.server.factory.played import PlayedBatch, run_cycle
 
 @pytest.fixture(autouse=True)
 def _nothing_counted():
-    readings.DAYS.forget()
+    readings.USES.forget()
     readings.HOURS.forget()
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from server.factory.chain import DEFAULT, RULES, BadChain, parameters_of, read_chain
+from server.factory.chain import DEFAULT, GUARDS, RULES, BadChain, parameters_of, read_chain
 
 
 def test_an_empty_chain_is_the_usual_one():
@@ -45,3 +47,11 @@ def test_a_slip_is_named_with_its_remedy(said, words):
 def test_every_rule_says_what_it_does_and_takes_numbers_only(name):
     assert RULES[name].__doc__
     assert {one.annotation for one in parameters_of(RULES[name]).values()} <= {"int", "float"}
+
+
+def test_every_rule_and_parameter_is_explained_in_the_documentation():
+    text = (Path(__file__).parents[3] / "doc/explanation/factory.md").read_text()
+    for name in (*RULES, *(guard.__name__ for guard in GUARDS)):
+        assert f"`{name}`" in text
+    for name in RULES:
+        assert all(f"`{one}`" in text for one in parameters_of(RULES[name]))

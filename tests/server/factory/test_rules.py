@@ -253,9 +253,8 @@ def test_a_large_change_wants_a_confirmation(wanted, running, confirmed, expecte
 
 
 def test_what_pilots_without_jobs_cost_is_in_the_reason():
-    assert (
-        "about 30 % of the pilots of a day had no job" in decide(replace(FACTS, jobless_share=0.31), LIMITS)[0].reason
-    )
+    steps = decide(replace(FACTS, jobless_share=0.31), LIMITS)
+    assert "about 30 % of the pilots since yesterday had no job" in steps[0].reason
 
 
 def test_facts_are_kept_as_json_and_read_back():

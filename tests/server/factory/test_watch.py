@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from server.batch.base import BatchFailed, BatchJob, BatchMisconfigured, BatchState, Window
 from server.factory import logic, queries, readings
@@ -294,10 +295,14 @@ def test_pilots_without_jobs_are_counted_as_cost(cycle, batch):
     batch.all_become(BatchJob(BatchState.DONE, 82, NOW, NOW + timedelta(seconds=9)))
     Ready.objects.all().delete()
     cycle(10)
-    readings.DAYS._known[None] = (float("inf"), readings.fleet.days(since=NOW - timedelta(days=1)))
-    day = last()["day"]
-    assert (day["ended"], day["jobless"], day["jobless_percent"]) == (2, 2, 100)
-    assert day["jobless_hours"] == pytest.approx(18 / 3600)
+    now = timezone.now()
+    Pilot.objects.update(started_at=now - timedelta(seconds=3600), ended_at=now)
+    pilot_logic.count_ended(now=now + timedelta(minutes=5))
+    readings.USES.forget()
+    assert last()["cost"] == {"ended": 2, "jobless": 2, "jobless_percent": 100, "idle_hours": 2.0}
+    activate(1)
+    cycle(20)
+    assert "about 100 % of the pilots since yesterday had no job" in last()["trace"][0]["reason"]
 
 
 def test_a_submission_that_may_be_on_its_way_still_is_not_given_up(cycle, batch, monkeypatch):
