@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions, explain, factory, orders, pilots, resets, retries, storage_requests, usage
+from client import actions, explain, factory, harvesters, orders, pilots, resets, retries, storage_requests, usage
 from client.errors import ClientError
 from pilot.contract.version import PRODUCT
 
@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_command(commands, common)
     factory.add_commands(commands, common, Parser)
     pilots.add_commands(commands, common, Parser)
+    harvesters.add_commands(commands, common, Parser)
     usage.add_command(commands, common)
     status = commands.add_parser("status", parents=[common], help="jobs by state, tasks, pilots, services")
     status.add_argument("--watch", action="store_true", help="show it anew every second until Ctrl-C")

@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("server.uploads.urls")),
     path("", include("server.transforms.urls")),
     path("", include("server.dataservice.urls")),
+    path("", include("server.harvester.urls")),
     path("", include("server.taskbuffer.urls")),
     path("", include("server.production.urls")),
     path("", include("server.factory.urls")),

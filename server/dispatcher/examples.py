@@ -30,6 +30,7 @@ BY_NAME: Mapping[str, Any] = {
             "files": [{"lfn": "out.root", "type": "output", "dataset": "user.me.out"}],
         }
     ],
+    "kind": "REPORT_WORKER_STATS",
     "metrics": [["2026-11-22 12:00:00", "edge.example", {"cpu_pc": 12}]],
     "n_commands": 10,
     "n_jobs": 1,

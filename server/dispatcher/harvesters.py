@@ -12,7 +12,7 @@ from django.utils import timezone
 from pilot.contract.codec import INTEGER, OBJECT, TEXT, TIME, ContractError
 from server.accounts.identity import Identity
 from server.accounts.models import Role
-from server.accounts.rules import READERS
+from server.accounts.rules import READERS, NotAllowed
 from server.dispatcher import owners
 from server.dispatcher.v1 import GET, method
 from server.harvester import logic, queries
@@ -134,6 +134,33 @@ def add_sweep_command(request: HttpRequest, identity: Identity, panda_queue: str
         "submissionHost": said["submission_host_list"] or "ALL",
     }
     return logic.sweep(panda_queue, parameters, by=identity.name, now=timezone.now())
+
+
+_KIND = Argument("kind", TEXT, f"One of {', '.join(logic.KINDS)}.")
+_TO = Argument("harvester_id", TEXT, "To this Harvester alone; to all with workers at the queue, when left out.", "")
+_AT = Argument("panda_queue", TEXT, "The queue, for a command that is for the workers at one.", "")
+_WITH = Argument("parameters", OBJECT, "What the command says, as its Harvester understands it.", None)
+
+
+@method(Role.PRODUCTION, Role.SITE_ADMIN, takes=(_KIND, _TO, _AT, _WITH))
+def add_command(
+    request: HttpRequest,
+    identity: Identity,
+    kind: str,
+    harvester_id: str,
+    panda_queue: str,
+    parameters: Mapping[str, Any] | None,
+) -> Any:
+    """Order something of a Harvester, or of all with workers at a queue; answer how many Harvesters were told.
+
+    A site's administrator may order what is for the workers at its queues.
+    """
+    if not identity.may_act_on(owner="", queue=panda_queue):
+        queues = ", ".join(sorted(identity.queues))
+        raise NotAllowed(f"panda_queue: this token orders at {queues} alone, and not {panda_queue or 'everywhere'}")
+    return logic.order(
+        kind, parameters or {}, harvester=harvester_id, queue=panda_queue, by=identity.name, now=timezone.now()
+    )
 
 
 _SLOTS = Argument("slots", INTEGER, "Workers wanted at the queue; 0 wants none more.")

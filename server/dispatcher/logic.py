@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from server.brokerage import queries as brokerage
 from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, countries_of, tiers
 from server.credentials.logic import secrets
+from server.harvester import logic as harvesters
 from server.lib.logs import about
 from server.lib.remembered import Remembered
 from server.pandaconfig import queries as pandaconfig
@@ -80,10 +81,18 @@ def acquire(
         KINDS.forget()
         jobs = _claim(request, offer, request_id, repeatable, by)
     if jobs:
-        pilots.took_jobs(request.scheduler_id, request_id, len(jobs))
+        _note_who_has(jobs, request, request_id)
         if any(secrets.WANTED in job for job in jobs):
             secrets.add_to(jobs, to=by, queue=queue.name, now=timezone.now())
     return [order.wrapped(job) for job in jobs] if order else jobs
+
+
+def _note_who_has(jobs: Sequence[Mapping[str, Any]], request: WorkRequest, request_id: str) -> None:
+    """Note that a pilot of ours was given jobs, or a worker of a Harvester."""
+    pilots.took_jobs(request.scheduler_id, request_id, len(jobs))
+    if request.harvester_id and request.worker_id is not None:
+        numbers = [int(job["PandaID"]) for job in jobs]
+        harvesters.took_jobs(request.harvester_id, request.worker_id, numbers, now=timezone.now())
 
 
 def report(

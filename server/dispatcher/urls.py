@@ -68,7 +68,7 @@ urlpatterns = [
     *methods("harvester", harvesters.report_worker_statistics, harvesters.get_worker_statistics),
     *methods("harvester", harvesters.acquire_commands, harvesters.acknowledge_commands),
     *methods("harvester", harvesters.add_sweep_command, harvesters.add_dialogs, harvesters.update_service_metrics),
-    *methods("harvester", harvesters.add_target_slots),
+    *methods("harvester", harvesters.add_target_slots, harvesters.add_command),
     *methods("task", tasks.submit, tasks.get_status, tasks.get_details, tasks.get_job_ids),
     *methods("task", tasks.kill, tasks.finish, tasks.pause, tasks.resume, tasks.retry),
     *methods("creds", credentials.get_proxy, credentials.get_key_pair),

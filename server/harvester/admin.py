@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from server.harvester.models import Command, Dialog, Harvester, HarvesterWorker, ServiceMetric, TargetSlots, WorkerCount
+from server.harvester.models import (
+    Command,
+    Dialog,
+    Harvester,
+    HarvesterWorker,
+    ServiceMetric,
+    TargetSlots,
+    WorkerCount,
+    WorkerJob,
+)
 from server.lib.admin import MachineTableAdmin
 
 
@@ -18,6 +27,13 @@ class HarvesterWorkerAdmin(MachineTableAdmin):
     list_display = ["__str__", "state", "queue", "batch_id", "node", "jobs", "error", "words", "updated_at"]
     list_filter = ["state", "queue", "harvester"]
     search_fields = ["=worker_id", "batch_id", "node"]
+
+
+@admin.register(WorkerJob)
+class WorkerJobAdmin(MachineTableAdmin):
+    list_display = ["job", "harvester", "worker_id", "said_at"]
+    list_filter = ["harvester"]
+    search_fields = ["=job", "=worker_id"]
 
 
 @admin.register(WorkerCount)

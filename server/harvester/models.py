@@ -57,9 +57,26 @@ class HarvesterWorker(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = (models.UniqueConstraint(fields=("harvester", "worker_id"), name="harvester_worker_once"),)
+        indexes = (models.Index(fields=("queue", "state"), name="harvester_workers_of_queue"),)
 
     def __str__(self) -> str:
         return f"{self.harvester}/{self.worker_id}"
+
+
+class WorkerJob(models.Model):
+    """A job that a worker has had, by its pilot's request for it or by its Harvester's word."""
+
+    harvester = _who()
+    worker_id = models.BigIntegerField()
+    job = models.BigIntegerField(db_index=True)
+    said_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (models.UniqueConstraint(fields=("harvester", "worker_id", "job"), name="worker_job_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.job} by {self.harvester}/{self.worker_id}"
 
 
 class WorkerCount(models.Model):

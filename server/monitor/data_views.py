@@ -7,10 +7,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from server.dataservice import queries as dataservice
+from server.harvester import queries as harvesters
 from server.lib.http import envelope
 from server.monitor import data
 from server.monitor.access import readable, wants_json
-from server.monitor.jobs import descriptions
+from server.monitor.jobs import described
 from server.monitor.paging import page
 from server.monitor.pilots import attempts_with_pilots
 from server.taskbuffer import queries as taskbuffer
@@ -55,15 +56,16 @@ def show_job(request: HttpRequest, number: int) -> HttpResponse:
     found = taskbuffer.jobs([number])
     if not found:
         return _missing(request, f"job {number}")
-    (described,) = descriptions([number])
+    (told,) = described(found)
     if wants_json(request):
-        return envelope(described)
+        return envelope(told)
     context = {
         "job": found[0],
         "attempts": attempts_with_pilots(found[0]),
+        "workers": harvesters.workers_of_job(number),
         "moves": list(found[0].moves.all()),
         "files": taskbuffer.files_of([number]),
-        "waits_for": described["waitsFor"],
+        "waits_for": told["waitsFor"],
         "now": timezone.now(),
     }
     return page(request, "job", context)

@@ -93,15 +93,19 @@ def descriptions(numbers: Iterable[int]) -> list[dict[str, Any]]:
 
     A job that is described alone says what it waits for, too.
     """
-    found = taskbuffer.jobs(set(numbers))
+    return described(taskbuffer.jobs(set(numbers)))
+
+
+def described(found: list[Job]) -> list[dict[str, Any]]:
+    """Describe jobs that were read with their attempts and moves, likewise."""
     files: dict[int, list[JobFile]] = {}
     for file in taskbuffer.files_of([job.pk for job in found]):
         files.setdefault(file.job_id, []).append(file)
     tries = taskbuffer.transfers_of(found)
-    described = [_description(job, files.get(job.pk, []), tries) for job in found]
+    told = [_description(job, files.get(job.pk, []), tries) for job in found]
     if len(found) == 1:
-        described[0]["waitsFor"] = waits_for(found[0])
-    return described
+        told[0]["waitsFor"] = waits_for(found[0])
+    return told
 
 
 def _description(job: Job, files: list[JobFile], tries: Mapping[int, list[dict[str, Any]]]) -> dict[str, Any]:

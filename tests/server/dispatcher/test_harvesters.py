@@ -8,9 +8,11 @@ import pytest
 
 from server.accounts.logic import create_token
 from server.accounts.models import Role
+from server.harvester import queries
 from server.harvester.models import Command, HarvesterWorker, TargetSlots
 from server.pilots.models import Worker
 from tests.server.dispatcher.conftest import Peer
+from tests.server.jobs import submit
 
 BASE = "/api/v1/harvester"
 WORKER = {"workerID": 7, "status": "running", "computingSite": "LOCAL"}
@@ -166,3 +168,39 @@ def test_nothing_is_told_when_there_are_enough_or_nobody_wants_more(pilot, manag
 def test_slots_that_cannot_be_wanted_are_refused_by_name(manager, wish, words):
     answer = manager.v1(f"{BASE}/add_target_slots", {"panda_queue": "LOCAL", **wish})
     assert answer["message"].startswith(words)
+
+
+def test_a_manager_orders_and_the_order_is_given_and_acknowledged(pilot, manager):
+    post(pilot, "heartbeat", harvester_id="H1")
+    assert post(manager, "add_command", kind="SYNC_WORKERS_KILL", harvester_id="H1", parameters={"a": 1}) == 1
+    (command,) = post(pilot, "acquire_commands", harvester_id="H1", n_commands=10)
+    assert (command["command"], command["params"]) == ("SYNC_WORKERS_KILL", {"a": 1})
+    assert post(pilot, "acknowledge_commands", command_ids=[command["command_id"]]) is True
+    assert Command.objects.get().acknowledged_at is not None
+
+
+@pytest.mark.parametrize(
+    ("queues", "to", "status"), [(["LOCAL"], "LOCAL", 200), (["LOCAL"], "OTHER", 403), (["LOCAL"], "", 403)]
+)
+def test_a_sites_administrator_orders_at_its_queues_alone(client, pilot, queues, to, status):
+    post(pilot, "update_workers", harvester_id="H1", workers=[WORKER])
+    admin = Peer(client, create_token("site", Role.SITE_ADMIN, queues=queues))
+    kind = "KILL_WORKERS" if to else "SYNC_WORKERS_KILL"
+    said = {"kind": kind, "harvester_id": "H1", **({"panda_queue": to} if to else {})}
+    answer = admin.client.post(
+        f"{BASE}/add_command", said, "application/json", headers={"Authorization": f"Bearer {admin.token}"}
+    )
+    assert answer.status_code == status
+    assert Command.objects.count() == (status == 200)
+
+
+def test_a_pilot_orders_nothing(pilot):
+    assert pilot.post(f"{BASE}/add_command", b"{}", "application/json").status_code == 403
+
+
+def test_a_workers_pilot_that_takes_jobs_leads_from_the_worker_to_these(pilot, queue):
+    (number,) = submit()
+    request = {"site_name": "LOCAL", "prod_source_label": "managed", "harvester_id": "H1", "worker_id": 7}
+    assert pilot.v1("/api/v1/pilot/acquire_jobs", request)["success"]
+    assert queries.jobs_of_worker("H1", 7) == [number]
+    assert queries.workers_of_job(number) == [("H1", 7)]
