@@ -61,7 +61,7 @@ def end_of(demo, system):
 
 
 def test_a_task_is_done_once_although_server_services_pilots_and_supervisor_are_killed(local_system):
-    system = local_system()
+    system = local_system().with_tables()
     demo = system.start(*system.demo_words())
     system.wait_for(lambda: system.rows.count(RUNNING), "a job runs")
     kill(system.part("server"))
@@ -79,7 +79,7 @@ def test_a_task_is_done_once_although_server_services_pilots_and_supervisor_are_
 
 @pytest.mark.campaign
 def test_jobs_that_run_while_the_supervisor_dies_are_not_lost(local_system):
-    system = local_system()
+    system = local_system().with_tables()
     demo = system.start(*system.demo_words(events=3000))
     system.wait_for(lambda: system.rows.count(RUNNING), "a job runs")
     kill(system.supervisor())
@@ -94,7 +94,7 @@ def test_jobs_that_run_while_the_supervisor_dies_are_not_lost(local_system):
 @pytest.mark.campaign
 @pytest.mark.parametrize("seed", range(3))
 def test_a_task_is_done_once_although_something_is_killed_every_second(local_system, seed):
-    system, luck = local_system(), random.Random(seed)
+    system, luck = local_system().with_tables(), random.Random(seed)
     demo = system.start(*system.demo_words(chunks=4))
     system.wait_for(lambda: system.rows.count(RUNNING), "a job runs")
     for _ in ticks(40, pause=1.5):
@@ -139,6 +139,8 @@ LATE = ("server starting", "merging", "plotting")
 )
 def test_ctrl_c_ends_everything_and_a_second_demo_can_begin(local_system, stage):
     system = local_system()
+    if stage != "bringing up":
+        system.with_tables()
     demo = system.start(*system.demo_words())
     system.wait_for(lambda: STAGES[stage](system), f"the demo is {stage}")
     interrupted(system, demo)
@@ -148,7 +150,7 @@ def test_ctrl_c_ends_everything_and_a_second_demo_can_begin(local_system, stage)
 
 
 def test_what_a_killed_demo_and_a_killed_supervisor_leave_is_ended_by_down(local_system):
-    system = local_system()
+    system = local_system().with_tables()
     demo = system.start(*system.demo_words())
     system.wait_for(lambda: system.rows.count(RUNNING), "a job runs")
     demo.kill()

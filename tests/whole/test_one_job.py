@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from pilot.contract.codes import ErrorCode
-from tests.server.manage.running import ROOT, Peer, Server, command, free_port
+from tests.server.manage.running import ROOT, Peer, Server, free_port, init
 from tests.whole.local_system import PATIENCE, ticks
+
+pytestmark = pytest.mark.one_python
 
 SUBMIT, KILL, STATUS = "/api/v1/job/submit", "/api/v1/job/kill", "/api/v1/job/get_status"
 COMMAND = "/api/v1/job/set_command"
@@ -34,7 +36,7 @@ class System:
     def __post_init__(self):
         self.home, self.storage, self.base = (self.folder / name for name in ("home", "storage", "work"))
         words = ("--local-queue", "LOCAL", "--storage", str(self.storage), "--slots", "0")
-        done = command(self.home, "init", *words, **self.told)
+        done = init(self.home, *words, **self.told)
         assert done.returncode == 0, done.stderr
         self.port = free_port()
         self.restart()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.manage.running import Server, command, free_port
+from tests.server.manage.running import Server, free_port, init
 from tests.services.containers import install
 
 pytestmark = pytest.mark.one_python
@@ -89,7 +89,7 @@ def answers(tmp_path_factory):
     client = install("panda_client")
     folder = tmp_path_factory.mktemp("client")
     home, port = folder / "home", free_port()
-    made = command(home, "init", "--local-queue", "LOCAL", "--storage", str(folder / "storage"), "--slots", "0")
+    made = init(home, "--local-queue", "LOCAL", "--storage", str(folder / "storage"), "--slots", "0")
     assert made.returncode == 0, made.stderr
     server = Server(home, port, workers=1)
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kits.tables import put_tables
 from tests.server.manage.running import ROOT, Peer, Server, environment, free_port
 from tests.services.panda_pilot import HOST, TRANSFORMS, Site, use_stock_pilot
 from tests.whole.audit import Rows, wrongs
@@ -56,6 +57,7 @@ class Stock:
         params["stock_pilots"] = {"transform": f"{TRANSFORMS}/compass-job", "bundle": address}
         words = [sys.executable, "-c", DEFINE, QUEUE, STORAGE, str(self.storage), json.dumps(params)]
         told = environment(self.home, DJANGO_SETTINGS_MODULE="server.settings")
+        put_tables(self.home)
         done = subprocess.run(words, env=told, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         program = folder / "soft" / "r1" / "phast" / "phast"

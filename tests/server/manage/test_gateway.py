@@ -120,6 +120,7 @@ def connect(server: Server, request: str) -> socket.socket:
     return line
 
 
+@pytest.mark.one_python
 def test_peers_that_stop_in_the_middle_keep_nobody_waiting(server):
     head = "POST /admin/login/ HTTP/1.1\nHost: localhost\nCookie: csrftoken=a\nContent-Length: 100\n\nuser"
     stuck = [connect(server, head) for _ in range(5)]
@@ -129,6 +130,7 @@ def test_peers_that_stop_in_the_middle_keep_nobody_waiting(server):
         line.close()
 
 
+@pytest.mark.one_python
 def test_the_real_web_server_gives_addresses_and_chunks_as_they_are_meant(server):
     head = "Host: localhost\nConnection: close\n"
     with connect(server, f"POST /server/panda/%C3%A9%25 HTTP/1.1\n{head}Accept: application/json\n\n") as line:

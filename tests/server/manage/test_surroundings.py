@@ -158,6 +158,7 @@ def test_an_address_where_nobody_answers_is_told(settings):
     assert told(surroundings._address()) == []
 
 
+@pytest.mark.one_python
 def test_check_tells_what_is_missing_and_init_mends_it(tmp_path):
     home = tmp_path / "home"
     before = command(home, "check")

@@ -12,6 +12,8 @@ import pytest
 from tests.server.services.conftest import environment
 from tests.server.services.test_worker import Worker, rows, until
 
+pytestmark = pytest.mark.one_python
+
 PAGE = (Path(__file__).parents[3] / "doc" / "howto" / "add-a-service.md").read_text()
 
 
