@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import json
+import os
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -227,8 +228,9 @@ def _lay_out(submission: Submission, files: Mapping[str, Path]) -> None:
     submission.home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     submission.home.mkdir(mode=0o700)
     (submission.home / LOCK).touch(exist_ok=False)
+    home = str(submission.home)
     for number in range(submission.count):
-        (submission.home / str(number)).mkdir(mode=0o700)
+        os.mkdir(f"{home}/{number}", 0o700)  # noqa: PTH102  a thousand of these are a third of the whole
     (submission.home / FILES).mkdir(mode=0o700)
     for name, path in files.items():
         (submission.home / FILES / name).symlink_to(path.absolute())
