@@ -13,6 +13,7 @@ from server.accounts.rules import READERS
 from server.dispatcher.v1 import GET, POST, method, open_method
 from server.lib.arguments import TIMEOUT
 from server.taskbuffer import queries as taskbuffer
+from server.taskbuffer.resource_types import resource_type
 
 
 @open_method("says only that the server answers", verbs=(GET, POST))
@@ -64,3 +65,15 @@ def active_job_stats_by_site(request: HttpRequest, identity: Identity) -> Any:
     for (queue, state), number in taskbuffer.live_by_queue().items():
         counts.setdefault(queue, {})[state] = number
     return {queue: {state.value: 0 for state in _ACTIVE} | states for queue, states in counts.items()}
+
+
+@method(Role.PILOT, *READERS, verbs=(GET,))
+def active_job_detailed_stats_by_site(request: HttpRequest, identity: Identity) -> Any:
+    """Answer queue -> label -> resource type -> state -> number of its jobs that are queued, or that pilots have."""
+    counts: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
+    for (bucket, state), number in taskbuffer.active_by_bucket().items():
+        kind = resource_type("SCORE", bucket.cores, bucket.memory)
+        labels = counts.setdefault(bucket.queue, {})
+        states = labels.setdefault(bucket.label, {}).setdefault(kind, {one.value: 0 for one in _ACTIVE})
+        states[state] += number
+    return counts

@@ -74,7 +74,7 @@ urlpatterns = [
     *methods("creds", credentials.get_proxy, credentials.get_key_pair),
     *methods("creds", credentials.get_access_token, credentials.get_token_key),
     *methods("creds", credentials.set_user_secrets, credentials.get_user_secrets),
-    *methods("statistics", system.active_job_stats_by_site),
+    *methods("statistics", system.active_job_stats_by_site, system.active_job_detailed_stats_by_site),
     *methods("metaconfig", system.get_resource_types),
     path(at(f"{routes.V1_BASE}/openapi.json"), openapi.openapi),
     *methods("system", system.is_alive, system.get_attributes),

@@ -85,6 +85,15 @@ def live_by_queue() -> dict[tuple[str, str], int]:
     return {(queue, state): n for queue, state, n in rows}
 
 
+def active_by_bucket() -> dict[tuple[Bucket, str], int]:
+    """Count the jobs that are queued, or that pilots have, by bucket and state."""
+    counts = {(pk, JobState.ACTIVATED.value): n for pk, n in ready_by_bucket().items()}
+    for pk, state, n in Live.objects.values_list("job__bucket", "state").annotate(n=Count("*")):
+        counts[pk, state] = n
+    there = Bucket.objects.in_bulk({pk for pk, _ in counts})
+    return {(there[pk], state): n for (pk, state), n in counts.items()}
+
+
 def job_of_pilots(queues: Collection[str], user: str, working_group: str) -> int | None:
     """Answer a job that pilots of these queues (none: any) have now, of this user and working group; "" for any."""
     found = Live.objects.filter(queue__in=queues) if queues else Live.objects.all()

@@ -20,6 +20,25 @@ def test_jobs_are_counted_by_queue_and_state(queue, pilot):
     assert counts == {"LOCAL": {"activated": 1, "sent": 1, "running": 1, **nothing}}
 
 
+def test_jobs_are_counted_by_queue_label_cores_with_memory_and_state(queue, pilot):
+    path = "statistics/active_job_detailed_stats_by_site"
+    assert ask(pilot, path) == {}
+    jobs.submit(2, label="user")
+    jobs.submit(2, cores=4, memory=9000 * 2**20)
+    jobs.submit(cores=4, memory=8001 * 2**20)  # the same kind of job, and another bucket
+    ids = jobs.submit(2, label="test", priority=10**6)
+    pilot.form(GET_JOB, {"siteName": "LOCAL", "nJobs": 2, "prodSourceLabel": "test"})
+    jobs.report(ids[0], "running")
+    nothing = dict.fromkeys(("activated", "sent", "starting", "running", "holding", "transferring"), 0)
+    assert ask(pilot, path) == {
+        "LOCAL": {
+            "user": {"SCORE": {**nothing, "activated": 2}},
+            "managed": {"MCORE_HIMEM": {**nothing, "activated": 3}},
+            "test": {"SCORE": {**nothing, "sent": 1, "running": 1}},
+        }
+    }
+
+
 def test_there_are_no_resource_types(db, pilot):
     assert ask(pilot, "metaconfig/get_resource_types?timeout=60") == []
 
