@@ -97,7 +97,7 @@ class Readings:
             waiting=mine.waiting,
             running=mine.running,
             jobless=mine.jobless,
-            idle=None if last is None else (now - last).total_seconds(),
+            idle=None if last is None else round((now - last).total_seconds(), 1),
             retiring=mine.retiring,
             job_cores=tuple(sorted(self.jobs.get(row.queue, {}).items())),
             on_the_way_cores=mine.on_the_way_cores,
