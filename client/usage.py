@@ -6,7 +6,7 @@ import csv
 import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -20,6 +20,8 @@ from client.actions import answer, connect
 BY = ("user", "group", "site", "task", "label", "share")
 #: Which usage is asked for.
 OF = ("user", "group", "site", "task", "label")
+#: Names that are asked for at once where all are wanted.
+MOST_NAMES = 1000
 #: Causes of failures that are shown.
 MOST = 10
 
@@ -34,29 +36,43 @@ def add_command(commands: Any, common: ArgumentParser) -> None:
         )
     usage.add_argument("--days", type=int, default=14, help="how many days (default: 14)")
     usage.add_argument("--last", default="", help="the last of them, as 2026-11-21 (default: today, by UTC)")
-    usage.add_argument("--csv", action="store_true", help="a line for each day and name, for a spreadsheet")
+    usage.add_argument("--limit", type=int, default=100, help="so many names, who used most (default: 100)")
+    usage.add_argument("--offset", type=int, default=0, help="pass over so many of these (default: 0)")
+    usage.add_argument("--csv", action="store_true", help="a line for each day and each name of all, for a spreadsheet")
     usage.set_defaults(action=show_usage)
 
 
 def show_usage(arguments: Namespace) -> int:
     """Ask for usage, and show it as it is wanted."""
-    found = connect(arguments).get("statistics/get_usage", **wishes(arguments))
-    if arguments.csv:
-        return write_csv(found)
-    return answer(arguments, found, shown)
+    server, asked = connect(arguments), wishes(arguments)
+    if not arguments.csv:
+        return answer(arguments, server.get("statistics/get_usage", **asked), shown)
+    return write_csv(pages(lambda offset: server.get("statistics/get_usage", **{**asked, "offset": offset})))
+
+
+def pages(ask: Callable[[int], Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Ask for all names, page by page; the first comes whether or not anything is in it."""
+    offset, is_more = 0, True
+    while is_more:
+        yield (found := ask(offset))
+        offset += len(found["names"])
+        is_more = bool(found["names"]) and found.get("left_out", 0) > 0
 
 
 def wishes(arguments: Namespace) -> dict[str, Any]:
     """Say what the server is asked for."""
     said = {name: getattr(arguments, name) for name in (*OF, "last") if getattr(arguments, name)}
-    return {"by": arguments.by, "days": arguments.days, **said}
+    part = {"limit": MOST_NAMES} if arguments.csv else {"limit": arguments.limit, "offset": arguments.offset}
+    return {"by": arguments.by, "days": arguments.days, **part, **said}
 
 
-def write_csv(found: Mapping[str, Any]) -> int:
+def write_csv(found: Iterable[Mapping[str, Any]]) -> int:
     """Write a line for each day and name: core time and CPU time in seconds, sizes in bytes."""
-    lines = csv.DictWriter(sys.stdout, ["day", found["by"], *found["totals"]])
-    lines.writeheader()
-    lines.writerows({name: _plain(value) for name, value in line.items()} for line in found["days"])
+    for number, part in enumerate(found):
+        lines = csv.DictWriter(sys.stdout, ["day", part["by"], *part["totals"]])
+        if not number:
+            lines.writeheader()
+        lines.writerows({name: _plain(value) for name, value in line.items()} for line in part["days"])
     return 0
 
 
@@ -78,7 +94,9 @@ def shown(found: Mapping[str, Any]) -> RenderableType:
         table.add_column(column, justify="right")
     for name, one in sums.items():
         table.add_row(escape(name or "none"), *_cells(one))
-    if len(sums) > 1:
+    if more := found.get("left_out", 0):
+        table.add_row(f"and {more:,} more: --offset, --limit")
+    if len(sums) > 1 or more:
         table.add_row("all", *_cells(Counter(found["totals"])), style="bold")
     failures = [Text(_cause(cause)) for cause in found["failures"][:MOST]]
     return Group(Text(f"ended {span}"), table, *([Text("tries that failed:"), *failures] if failures else []))

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, F, QuerySet, Sum
 
 from server.accounting.models import Bookmark, Failure, Quota, ShareUse, Usage
 from server.accounting.settled import NAME
@@ -62,14 +62,18 @@ class Cause:
 
 @dataclass(frozen=True)
 class Used:
-    """What was used; ``lines`` are sorted by day."""
+    """What was used; ``lines`` are sorted by day, and are of all names but those ``left_out``; the sum is of all."""
 
     by: str
     lines: tuple[Line, ...] = ()
     causes: tuple[Cause, ...] = ()
+    left_out: int = 0
+    sum_of_all: Counter[str] | None = None  # where names were left out, by which it is known
 
     @cached_property
     def total(self) -> Counter[str]:
+        if self.sum_of_all is not None:
+            return self.sum_of_all
         found = Counter[str]()
         for sums in self.of.values():
             found.update(sums)
@@ -94,14 +98,33 @@ def _core_seconds(sums: Counter[str]) -> int:
 
 def used(wanted: Wanted, by: str) -> Used:
     """Answer usage by day and one of `DIMENSIONS`."""
-    column = DIMENSIONS[by]
-    rows = _rows(wanted).order_by("day", column).values_list("day", column)
-    named = {f"sum_{name}": Sum(name) for name in COLUMNS}
-    lines = tuple(
-        Line(day, str(of or ""), Counter(dict(zip(COLUMNS, map(int, sums), strict=True))))
-        for day, of, *sums in rows.annotate(**named)
+    return Used(by, _lines(_rows(wanted), DIMENSIONS[by]), _causes(wanted))
+
+
+def used_by_some(wanted: Wanted, by: str, *, most: int, skip: int = 0) -> Used:
+    """Answer usage as `used` does, of so many names alone: who used most core-seconds, after ``skip`` others."""
+    column, rows = DIMENSIONS[by], _rows(wanted)
+    names = rows.order_by().values_list(column).annotate(core=Sum(F("good_core_seconds") + F("lost_core_seconds")))
+    some = [name for name, _ in names.order_by("-core", column)[skip : skip + most]]
+    sums = rows.aggregate(**_SUMS)
+    return Used(
+        by,
+        _lines(rows.filter(**{f"{column}__in": some}), column) if some else (),
+        _causes(wanted),
+        left_out=max(0, names.count() - skip - len(some)),
+        sum_of_all=Counter({name: int(sums[f"sum_{name}"] or 0) for name in COLUMNS}),
     )
-    return Used(by, lines, _causes(wanted))
+
+
+_SUMS = {f"sum_{name}": Sum(name) for name in COLUMNS}
+
+
+def _lines(rows: QuerySet[Usage], column: str) -> tuple[Line, ...]:
+    """Add rows up by day and one column."""
+    found = rows.order_by("day", column).values_list("day", column).annotate(**_SUMS)
+    return tuple(
+        Line(day, str(of or ""), Counter(dict(zip(COLUMNS, map(int, sums), strict=True)))) for day, of, *sums in found
+    )
 
 
 def _causes(wanted: Wanted, most: int = 50) -> tuple[Cause, ...]:

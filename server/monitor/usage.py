@@ -24,13 +24,15 @@ from server.production import queries as production
 #: What is shown when nothing is said.
 DAYS, BY = 14, "label"
 MOST_DAYS = 366
+#: Names of one answer in JSON: by default, and at most.
+NAMES_OF_ANSWER, MOST_NAMES_OF_ANSWER = 1000, 5000
 #: Names that have a line of their own on the page.
 MOST_NAMES = 25
 #: Rows of one CSV file.
 MOST_ROWS = 200_000
 
 #: What may be said of usage that is wanted.
-NAMES = ("user", "group", "site", "task", "label", "days", "last", "by")
+NAMES = ("user", "group", "site", "task", "label", "days", "last", "by", "limit", "offset")
 
 _CODES: Mapping[str, type[IntEnum]] = {
     "pilot": ErrorCode,
@@ -42,12 +44,17 @@ _CODES: Mapping[str, type[IntEnum]] = {
 
 @dataclass(frozen=True)
 class Question:
-    """What somebody asks: which usage, told apart by what, over how many days; ``said`` are the words."""
+    """What somebody asks: which usage, told apart by what, over how many days; ``said`` are the words.
+
+    An answer in JSON is of ``limit`` names, who used most, after ``offset`` others.
+    """
 
     wanted: Wanted
     by: str
     days: int
     said: Mapping[str, str]
+    limit: int
+    offset: int
 
 
 def read_question(said: Mapping[str, str], now: datetime) -> Question:
@@ -60,7 +67,7 @@ def read_question(said: Mapping[str, str], now: datetime) -> Question:
     by = said["by"] or BY
     if by not in DIMENSIONS:
         raise ContractError(f"by: {shown(by)} is none of {', '.join(DIMENSIONS)}", field_name="by")
-    days, last = _days(said["days"]), _day(said["last"], now)
+    days, last = _whole("days", said["days"], DAYS, 1, MOST_DAYS), _day(said["last"], now)
     wanted = Wanted(
         first=last - timedelta(days=days - 1),
         last=last,
@@ -70,7 +77,8 @@ def read_question(said: Mapping[str, str], now: datetime) -> Question:
         task=_task(said["task"]),
         label=said["label"],
     )
-    return Question(wanted, by, days, said)
+    limit = _whole("limit", said["limit"], NAMES_OF_ANSWER, 1, MOST_NAMES_OF_ANSWER)
+    return Question(wanted, by, days, said, limit, _whole("offset", said["offset"], 0, 0, 10**8))
 
 
 def _text(name: str, text: str) -> str:
@@ -79,11 +87,11 @@ def _text(name: str, text: str) -> str:
     return text.strip()
 
 
-def _days(text: str) -> int:
+def _whole(name: str, text: str, default: int, least: int, most: int) -> int:
     if not text:
-        return DAYS
-    if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MOST_DAYS):
-        raise ContractError(f"days: {shown(text)} is not a whole number from 1 to {MOST_DAYS}", field_name="days")
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
+        raise ContractError(f"{name}: {shown(text)} is not a whole number from {least} to {most}", field_name=name)
     return int(text)
 
 
@@ -128,14 +136,19 @@ def narrowed(wanted: Wanted, identity: Identity | None) -> Wanted:
     return replace(wanted, user=identity.person)
 
 
-def as_json(question: Question, used: Used) -> dict[str, Any]:
-    """Answer usage, ready for JSON: core time and CPU time in seconds, sizes in bytes."""
+def answer_of(question: Question, wanted: Wanted) -> dict[str, Any]:
+    """Answer usage, ready for JSON: core time and CPU time in seconds, sizes in bytes.
+
+    Lines are of as many names as were asked for; the totals, and how tries failed, are of all.
+    """
+    used = accounting.used_by_some(wanted, question.by, most=question.limit, skip=question.offset)
     return {
         "first": question.wanted.first.isoformat(),
         "last": question.wanted.last.isoformat(),
         "by": question.by,
         "totals": {name: used.total[name] for name in accounting.SUMS},
         "names": list(used.names),
+        "left_out": used.left_out,
         "days": [{"day": line.day.isoformat(), question.by: line.of, **line.sums} for line in used.lines],
         "failures": [
             {"source": cause.source, "code": cause.code, "name": name_of(cause.source, cause.code), "n": cause.attempts}

@@ -34,9 +34,9 @@ def show_usage(request: HttpRequest, identity: Identity | None) -> HttpResponse:
         return _wrong(request, str(wrong), 400)
     except NotAllowed as wrong:
         return _wrong(request, str(wrong), 403)
-    used = accounting.used(wanted, question.by)
     if wants_json(request):
-        return envelope(usage.as_json(question, used))
+        return envelope(usage.answer_of(question, wanted))
+    used = accounting.used(wanted, question.by)
     context = {
         **{"page": "usage", "said": {**question.said, "by": question.by, "days": question.days}},
         **{"wanted": wanted, "by": question.by, "choices": tuple(DIMENSIONS)},
@@ -77,6 +77,8 @@ TAKES = (
     Argument("days", INTEGER, f"How many days, from 1 to {usage.MOST_DAYS}.", usage.DAYS),
     Argument("last", TEXT, "The last of them, as 2026-11-21; today, by UTC, when left out.", ""),
     Argument("by", TEXT, f"What each day is told apart by: {', '.join(DIMENSIONS)}.", usage.BY),
+    Argument("limit", INTEGER, f"Most names, from 1 to {usage.MOST_NAMES_OF_ANSWER}.", usage.NAMES_OF_ANSWER),
+    Argument("offset", INTEGER, "So many of those who used most are passed over.", 0),
 )
 
 
@@ -86,12 +88,12 @@ TAKES = (
 def get_usage(request: HttpRequest, identity: Identity) -> HttpResponse:
     """Answer what was used, by day: jobs, tries, core-seconds, CPU seconds, files and bytes; and how tries failed.
 
-    A user is answered its own usage alone, a site's administrator that of its queues.
+    A user is answered its own usage alone, a site's administrator that of its queues. Lines are of the names that used
+    most; ``left_out`` says how many names come after these, and the totals are of all.
     """
     try:
         said = bind(TAKES, request.GET.dict())
         question = usage.read_question({name: str(value) for name, value in said.items()}, timezone.now())
     except ContractError as wrong:
         return refusal(request, f"Argument error: {wrong}")
-    wanted = usage.narrowed(question.wanted, identity)
-    return envelope(usage.as_json(question, accounting.used(wanted, question.by)))
+    return envelope(usage.answer_of(question, usage.narrowed(question.wanted, identity)))

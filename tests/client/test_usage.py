@@ -49,7 +49,7 @@ def test_that_nothing_was_used_is_said():
 
 
 def test_a_spreadsheet_gets_a_line_for_each_day_and_name_and_no_formula(capsys):
-    usage.write_csv({**FOUND, "days": [{"day": "2026-11-20", "user": "=cmd()", **SUMS}]})
+    usage.write_csv([{**FOUND, "days": [{"day": "2026-11-20", "user": "=cmd()", **SUMS}]}])
     head, line = capsys.readouterr().out.splitlines()
     assert (
         head
@@ -58,12 +58,39 @@ def test_a_spreadsheet_gets_a_line_for_each_day_and_name_and_no_formula(capsys):
     assert line == "2026-11-20,'=cmd(),3,1,5,7200,3600,5400,2500000000"
 
 
+def test_names_that_are_left_out_are_told_and_in_the_sum():
+    text = text_of({**FOUND, "names": ["ada"], "days": FOUND["days"][:2], "left_out": 1234})
+    assert "and 1,234 more: --offset, --limit" in text
+    assert ["all", "9", "3", "15", "9.0", "3.0", "4.5", "7.5"] in [line.split() for line in text.splitlines()]
+
+
+def test_a_spreadsheet_has_the_names_of_all_pages_below_one_head(capsys):
+    parts = {
+        0: {**FOUND, "names": ["ada", "bob"], "days": FOUND["days"][:1], "left_out": 1},
+        2: {**FOUND, "names": [""], "days": FOUND["days"][2:], "left_out": 0},
+    }
+    usage.write_csv(usage.pages(parts.pop))
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.startswith("day,user,")
+    assert [line.split(",")[1] for line in lines] == ["ada", ""]
+    assert not parts
+
+
+def test_a_page_without_names_is_the_last_one():
+    assert len(list(usage.pages(lambda offset: {**FOUND, "names": [], "left_out": 7}))) == 1
+
+
+FIRST, LAST = {"limit": 100, "offset": 0}, "2026-11-21"
+
+
 @pytest.mark.parametrize(
     ("words", "asked"),
     [
-        ([], {"by": "label", "days": 14}),
-        (["--by", "site", "--days", "3", "--task", "mc"], {"by": "site", "days": 3, "task": "mc"}),
-        (["--user", "ada", "--last", "2026-11-21"], {"by": "label", "days": 14, "user": "ada", "last": "2026-11-21"}),
+        ([], {"by": "label", "days": 14, **FIRST}),
+        (["--by", "site", "--days", "3", "--task", "mc"], {"by": "site", "days": 3, "task": "mc", **FIRST}),
+        (["--user", "ada", "--last", "2026-11-21"], {"by": "label", "days": 14, "user": "ada", "last": LAST, **FIRST}),
+        (["--limit", "5", "--offset", "10"], {"by": "label", "days": 14, "limit": 5, "offset": 10}),
+        (["--csv", "--limit", "5"], {"by": "label", "days": 14, "limit": 1000}),
     ],
 )
 def test_the_server_is_asked_for_what_was_said(words, asked):

@@ -83,6 +83,28 @@ def test_usage_is_told_by_what_was_asked(client, used, production_token, query, 
     assert list(hours(found)) == list(expected)
 
 
+@pytest.mark.parametrize(
+    ("query", "expected", "left_out"),
+    [
+        ("by=user&limit=2", ["bob", "ada"], 1),
+        ("by=user&limit=2&offset=2", ["carla"], 0),
+        ("by=user&limit=2&offset=9", [], 0),
+        ("by=task&limit=1", [""], 1),
+    ],
+)
+@pytest.mark.parametrize(("address", "more"), [("/api/v1/statistics/get_usage", ""), ("/usage", "&json")])
+def test_names_come_in_pages_and_the_totals_are_of_all(
+    client, used, production_token, address, more, query, expected, left_out
+):
+    whole = ask(client, "by=user", production_token).json()["data"]
+    found = ask(client, query + more, production_token, address).json()["data"]
+    assert (found["names"], found["left_out"], whole["left_out"]) == (expected, left_out, 0)
+    assert {line[found["by"]] for line in found["days"]} == set(expected)
+    assert found["totals"] == whole["totals"]
+    of_bob = [line for line in whole["days"] if line["user"] == "bob"]
+    assert [line for line in found["days"] if line.get("user") == "bob"] == of_bob * ("bob" in expected)
+
+
 def test_failures_have_their_names(client, used, production_token):
     found = ask(client, "user=ada", production_token).json()["data"]
     assert found["failures"] == [{"source": "pilot", "code": 1305, "name": "PAYLOAD_FAILED", "n": 2}]
@@ -94,6 +116,8 @@ def test_failures_have_their_names(client, used, production_token):
     [
         ("days=0", "days: '0' is not a whole number from 1 to 366"),
         ("days=x", "days: 'x'"),
+        ("limit=0", "limit: '0' is not a whole number from 1 to 5000"),
+        ("offset=-1", "offset: '-1' is not a whole number from 0"),
         ("by=colour", "by: 'colour' is none of user, group, site, task, label, share"),
         ("task=nowhere", "task: 'nowhere' is neither the name nor the number of a task"),
         ("usr=ada", "usr"),
