@@ -52,8 +52,6 @@ def home() -> Iterator[Path]:
 class Played:
     """A batch system that answers from memory and counts its questions; it does what `BatchSystem` says."""
 
-    settles = 0.0
-
     def __init__(self) -> None:
         from server.batch.base import BatchJob, BatchState
 

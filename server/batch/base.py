@@ -112,9 +112,6 @@ class BatchSystem(ABC):
     name: ClassVar[str]
     job_options: ClassVar[type] = NoOptions
     per_queue: ClassVar[bool] = False
-    #: Seconds for which an order may still be on its way when who gave it is dead: what `find` does not have is not
-    #: taken for never submitted before.
-    settles: ClassVar[float] = 0.0
 
     @classmethod
     @abstractmethod

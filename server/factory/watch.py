@@ -127,8 +127,7 @@ class Watch:
         """Find out what a system has of submissions in whose middle the factory was stopped."""
         for one in left:
             found = places(group.system, group.system.find(one.submission))
-            if found or self.now - one.submitted_at >= timedelta(seconds=group.system.settles):
-                pilots.confirm(one.submission, found, now=self.now, missing=NEVER_SUBMITTED)
+            pilots.confirm(one.submission, found, now=self.now, missing=NEVER_SUBMITTED)
 
     def _observe(self, system: BatchSystem, living: Sequence[LivingPilot]) -> int:
         found = system.status([pilot.batch_id for pilot in living])

@@ -87,8 +87,11 @@ def pilots_of(batch_ids: Collection[str]) -> dict[tuple[str, str], Pilot]:
     return {(pilot.batch_id, pilot.queue): pilot for pilot in rows}
 
 
-_COLUMNS = ("queue", "batch_system", "submission", "number", "batch_id", "state", "exit_code", "words", "node")
-_TIMES = ("submitted_at", "started_at", "ended_at", "reported_at")
+_COLUMNS = (
+    *("queue", "batch_system", "submission", "number", "batch_id", "state", "exit_code", "words", "node"),
+    *("nodes", "cores", "cancelled_for"),
+)
+_TIMES = ("submitted_at", "started_at", "ended_at", "reported_at", "held_at", "cancelled_at")
 
 
 def pilot_json(pilot: Pilot) -> dict[str, Any]:

@@ -1,55 +1,20 @@
-"""The pilots that live, and how the last ones ended: what the factory decides by."""
+"""The pilots that live, one by one; what the factory counts of all at once is in `server.pilots.fleet`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from server.pilots.models import Pilot
-from server.pilots.states import LIVING, WAITING, PilotState
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Pilots of one queue that live: those without a slot, those that run, and how many of these had no job yet."""
-
-    waiting: int = 0
-    running: int = 0
-    jobless: int = 0
-
-
-@dataclass(frozen=True)
-class End:
-    """How a pilot ended; ``seconds`` it ran, none when it never did."""
-
-    exit_code: int | None
-    seconds: float | None
-    at: datetime
-
-
-def counts(queue: str, *, started_after: datetime) -> Counts:
-    """Count a queue's living pilots; the jobless are those that started later than the given time."""
-    running = Q(state=PilotState.RUNNING)
-    found = Pilot.objects.filter(queue=queue, state__in=LIVING).aggregate(
-        waiting=Count("pk", filter=Q(state__in=WAITING)),
-        running=Count("pk", filter=running),
-        jobless=Count("pk", filter=running & Q(jobs=0, started_at__gt=started_after)),
-    )
-    return Counts(**found)
+from server.pilots.states import LIVING
 
 
 def counts_by_queue() -> dict[tuple[str, str], int]:
     """Count the living pilots by queue and state."""
     rows = Pilot.objects.filter(state__in=LIVING).order_by().values_list("queue", "state").annotate(n=Count("pk"))
     return {(queue, state): n for queue, state, n in rows}
-
-
-def living(queue: str) -> list[Pilot]:
-    """Answer the living pilots of a queue, oldest first."""
-    return list(Pilot.objects.filter(queue=queue, state__in=LIVING).order_by("pk"))
 
 
 class LivingPilot(NamedTuple):
@@ -79,27 +44,6 @@ def pilot_of_batch(batch_id: str) -> Pilot | None:
         # One that starts at once may speak before the factory has written where it is.
         found = Pilot.objects.filter(submission=submission, number=int(number)).first()
     return found
-
-
-def unconfirmed(queue: str) -> list[str]:
-    """Answer the submissions of which nobody knows yet what the batch system has."""
-    rows = Pilot.objects.filter(queue=queue, state=PilotState.SUBMITTED, batch_id="")
-    return sorted(set(rows.values_list("submission", flat=True)))
-
-
-def last_ends(queue: str, count: int) -> list[End]:
-    """Answer how the last pilots of a queue ended, latest first."""
-    rows = Pilot.objects.filter(queue=queue, ended_at__isnull=False).order_by("-ended_at", "-pk")
-    return [
-        End(code, None if start is None else (end - start).total_seconds(), end)
-        for code, start, end in rows.values_list("exit_code", "started_at", "ended_at")[:count]
-        if end is not None
-    ]
-
-
-def last_submission(queue: str) -> datetime | None:
-    """Answer when a pilot was last ordered for a queue."""
-    return Pilot.objects.filter(queue=queue).order_by("-pk").values_list("submitted_at", flat=True).first()
 
 
 def ended_before(queue: str, moment: datetime, limit: int) -> list[Pilot]:

@@ -11,6 +11,8 @@ from django.utils import timezone
 from server.accounts.logic import create_token
 from server.accounts.models import Role
 from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue
+from server.pilots.logic import note_cancelled
+from server.pilots.models import Pilot
 from tests.server.factory.played import activate
 from tests.server.monitor.conftest import open_pages
 from tests.server.monitor.test_views import parsed
@@ -161,3 +163,10 @@ def test_a_change_that_waits_for_somebody_is_on_both_pages(decided, client, open
     FactoryConfirmation.objects.create(queue_id="LOCAL", change=-90, asked_at=now, latest=now)
     assert "wants a confirmation" in client.get("/factory").content.decode()
     assert "A change of -90 pilots" in client.get("/factory/LOCAL").content.decode()
+
+
+def test_the_page_of_a_pilot_that_was_told_to_end_says_why(decided, client, open_pages):
+    pilot = Pilot.objects.first()
+    note_cancelled([pilot.pk], "held for more than 60 minutes: the disk is full", now=timezone.now())
+    assert "Why the factory told it to end" in client.get(f"/pilots/{pilot.pk}").content.decode()
+    assert client.get(f"/pilots/{pilot.pk}?json").json()["data"]["cancelled_for"].endswith("the disk is full")

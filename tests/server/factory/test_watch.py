@@ -305,16 +305,6 @@ def test_pilots_without_jobs_are_counted_as_cost(cycle, batch):
     assert "about 100 % of the pilots since yesterday had no job" in last()["trace"][0]["reason"]
 
 
-def test_a_submission_that_may_be_on_its_way_still_is_not_given_up(cycle, batch, monkeypatch):
-    monkeypatch.setattr(PlayedBatch, "settles", 60.0)
-    pilot_logic.order("LOCAL", "local", "crashed", 2, now=NOW)
-    activate(2)
-    assert cycle(59).submitted == 0
-    batch.jobs = {"crashed/0": QUEUED, "crashed/1": QUEUED}  # it arrives late
-    assert cycle(60).submitted == 0
-    assert Pilot.objects.filter(state="queued").count() == 2
-
-
 @pytest.mark.parametrize("point", ["submit", "find", "confirm"])
 def test_a_factory_that_dies_while_it_submits_for_many_queues_submits_nothing_twice(
     queue, batch, launch, cycle, monkeypatch, point

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from django.db import IntegrityError
 
-from server.pilots import logic, queries
+from server.pilots import fleet, logic
 from server.pilots.logic import Place, Sighting
 from server.pilots.models import Pilot
 from server.pilots.states import LIVING, MOVES, PilotState
@@ -26,8 +26,8 @@ def make(number: int = 0, **columns) -> Pilot:
 
 def test_rows_are_ordered_once():
     logic.order("Q", "local", "s", 3, now=NOW)
-    assert [str(pilot) for pilot in queries.living("Q")] == ["s/0", "s/1", "s/2"]
-    assert queries.unconfirmed("Q") == ["s"]
+    assert [str(pilot) for pilot in Pilot.objects.order_by("pk")] == ["s/0", "s/1", "s/2"]
+    assert [one.submission for one in fleet.unconfirmed()] == ["s"]
     with pytest.raises(IntegrityError):
         logic.order("Q", "local", "s", 1, now=NOW)
 
@@ -38,7 +38,7 @@ def test_what_the_batch_system_has_is_confirmed_and_the_rest_is_lost():
     lost, taken = Pilot.objects.order_by("number")
     assert (lost.state, lost.words, lost.ended_at) == ("lost", "nobody took it", at(5))
     assert (taken.state, taken.batch_id, taken.directory) == ("queued", "s/1", "/logs/1")
-    assert queries.unconfirmed("Q") == []
+    assert fleet.unconfirmed() == []
     assert logic.confirm("s", {}, now=at(6), missing="again") == 0
 
 
@@ -90,29 +90,3 @@ def test_jobs_are_counted_once_for_each_request(django_assert_num_queries):
         logic.took_jobs("of somebody else", "request-3", 1)
         logic.took_jobs("", "request-4", 1)
     assert Pilot.objects.get().jobs == 3
-
-
-def test_pilots_are_counted_by_what_they_mean_for_a_queue(django_assert_num_queries):
-    make(0, state="submitted")
-    make(1, state="queued")
-    make(2, state="held")
-    make(3, state="running", started_at=at(0))
-    make(4, state="running", started_at=at(10))
-    make(5, state="running", started_at=at(10), jobs=1)
-    make(6, state="done")
-    make(7, state="queued", queue="OTHER")
-    with django_assert_num_queries(1):
-        found = queries.counts("Q", started_after=at(5))
-    assert found == queries.Counts(waiting=3, running=3, jobless=1)
-    assert queries.counts_by_queue()["OTHER", "queued"] == 1
-    assert queries.counts("NONE", started_after=at(5)) == queries.Counts()
-
-
-def test_the_last_ends_come_latest_first_with_the_time_that_they_ran():
-    make(0, state="done", exit_code=0, started_at=at(0), ended_at=at(5))
-    make(1, state="lost", ended_at=at(9))
-    make(2, state="running", started_at=at(0))
-    assert [(end.exit_code, end.seconds) for end in queries.last_ends("Q", 5)] == [(None, None), (0, 5.0)]
-    assert len(queries.last_ends("Q", 1)) == 1
-    assert queries.last_submission("Q") == NOW
-    assert queries.last_submission("NONE") is None
