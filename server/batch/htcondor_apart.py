@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -172,4 +173,7 @@ def _pieces(ads: Sequence[Any], projection: Sequence[str]) -> Iterator[list[dict
 
 def _values(ad: Any, projection: Sequence[str]) -> dict[str, Any]:
     values = ((name, ad.get(name)) for name in projection)
-    return {name: value for name, value in values if isinstance(value, (str, int, float))}
+    # ClassAds' "undefined" and "error" are numbers to Python, too.
+    return {
+        name: value for name, value in values if isinstance(value, (str, int, float)) and not isinstance(value, Enum)
+    }

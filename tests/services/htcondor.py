@@ -86,6 +86,8 @@ STARTD_CRON_JOBLIST =
 STARTD_DETECT_GPUS =
 JOB_DEFAULT_REQUESTMEMORY = 64
 JOB_DEFAULT_REQUESTDISK = 1024
+# Proxies are copied: OpenSSL, moved as it is, makes no requests for certificates.
+DELEGATE_JOB_GSI_CREDENTIALS = False
 BASE_CGROUP =
 USE_PID_NAMESPACES = False
 MAIL = /bin/true

@@ -199,6 +199,23 @@ class TestHTCondor(BatchSystemKit):
         remote.forget(ids)
         assert not remote.directory(ids[0]).parent.exists()
 
+    @pytest.mark.programs("openssl")
+    def test_a_proxy_goes_with_its_jobs_which_alone_can_read_it_and_nothing_else_comes_back(
+        self, configuration, tmp_path, system
+    ):
+        parts = [str(tmp_path / name) for name in ("key", "certificate")]
+        made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/DC=test/CN=user"]
+        subprocess.run([*made, "-keyout", parts[0], "-out", parts[1]], check=True, capture_output=True, timeout=60)
+        (tmp_path / "proxy").touch(0o600)
+        (tmp_path / "proxy").write_text("".join(Path(part).read_text() for part in reversed(parts)))
+        tokens = str(configuration.parent / "tokens")
+        grid = open_htcondor(configuration, tmp_path, proxy=str(tmp_path / "proxy"), token_directory=tokens)
+        reads = "import os\nfound = os.environ['X509_USER_PROXY']\nopen('left', 'w').close()\n"
+        ids = self.submit(grid, "proxy", script(f"{reads}print(open(found).read(11), oct(os.stat(found).st_mode))"))
+        self.wait_for(grid, ids, BatchState.DONE)
+        assert (grid.directory(ids[0]) / "stdout").read_text() == "-----BEGIN  0o100600\n"
+        assert sorted(path.name for path in grid.directory(ids[0]).iterdir()) == ["stderr", "stdout"]
+
     def test_files_are_forgotten_job_by_job_and_what_goes_on_keeps_its_own(self, system, tmp_path):
         ended = self.submit(system, "short", script("pass"), count=2)
         lives = self.starts(system, tmp_path)

@@ -1,0 +1,35 @@
+"""What the process apart makes of HTCondor's values, and how it holds a submission for itself."""
+
+from __future__ import annotations
+
+import fcntl
+
+import pytest
+
+from server.batch.base import BatchFailed
+from server.batch.htcondor_apart import LOCK, _alone, _pieces, _values
+
+
+def test_values_are_told_and_what_is_undefined_or_an_expression_is_not():
+    classad2 = pytest.importorskip("classad2")
+    ad = classad2.ClassAd('[a = "x"; b = 7; c = 1.5; d = true; e = undefined; f = error; g = 1 + 1; h = {1}]')
+    assert _values(ad, "abcdefghi") == {"a": "x", "b": 7, "c": 1.5, "d": True}
+
+
+def test_many_are_told_in_pieces_and_none_in_no_piece():
+    found = list(_pieces([{"a": number} for number in range(1001)], ["a"]))
+    assert [len(piece) for piece in found] == [500, 500, 1]
+    assert list(_pieces([], ["a"])) == []
+
+
+def test_who_has_a_submission_is_the_only_one(tmp_path):
+    (tmp_path / LOCK).touch()
+    with (tmp_path / LOCK).open() as door:
+        with _alone(tmp_path), pytest.raises(BlockingIOError):
+            fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_submission_that_was_given_up_is_begun_by_nobody(tmp_path):
+    with pytest.raises(BatchFailed, match="given up before it began"), _alone(tmp_path / "gone"):
+        raise AssertionError
