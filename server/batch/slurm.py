@@ -72,10 +72,7 @@ class SlurmBatch(BatchSystem):
 
     def _array_size(self) -> int:
         if self._largest is None:
-            said = self._questions.commands.ask("scontrol", *filter(None, [self._clusters]), "show", "config")
-            if said.status:
-                raise BatchFailed(f"scontrol: {said.words}")
-            self._largest = largest_array(read_settings(said.output))
+            self._largest = min(largest_array(read_settings(text)) for text in self._questions.settings())
         return self._largest
 
     def _sbatch(self, home: Path, part: Part, words: Sequence[str], lock: int) -> Said:

@@ -84,6 +84,14 @@ class Questions:
                     found[name].append(f"{number}{at}")
         return found
 
+    def settings(self) -> list[str]:
+        """Answer the configuration of each cluster.
+
+        Raises:
+            BatchFailed: one does not answer.
+        """
+        return [self._ask("scontrol", cluster, "show", "config") for cluster in self._clusters]
+
     def window(self, partition: str, cluster: str) -> tuple[str, str]:
         """Answer the states of a partition's nodes, ``state|number`` each, and who waits for it.
 

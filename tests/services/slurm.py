@@ -23,7 +23,7 @@ CPUS = 8
 PATIENCE = 90.0
 
 CONFIGURATION = """
-ClusterName=tests
+ClusterName={name}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
 SlurmUser={user}
@@ -64,22 +64,25 @@ OverTimeLimit=0
 class Slurm:
     """One cluster. ``environment`` is what its commands need; its partitions are ``standard`` and ``debug`` (n1)."""
 
-    def __init__(self, programs: Path, folder: Path, daemons: Daemons, nodes: Sequence[str] = NODES) -> None:
-        self.programs, self.folder, self._daemons, self.nodes = programs, folder, daemons, nodes
+    def __init__(
+        self, programs: Path, folder: Path, daemons: Daemons, nodes: Sequence[str] = NODES, name: str = "tests"
+    ) -> None:
+        self.programs, self.folder, self._daemons, self.nodes, self.name = programs, folder, daemons, nodes, name
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         path = f"{programs / 'usr/bin'}{os.pathsep}{os.environ['PATH']}"
         self.environment: Mapping[str, str] = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
 
-    def write_configuration(self, more: str = "") -> None:
-        """Write everything that the daemons need, with further lines for slurm.conf."""
+    def write_configuration(self, more: str = "", key: bytes = b"") -> None:
+        """Write everything that the daemons need, with further lines for slurm.conf; those who share a key trust."""
         ports = free_ports(1 + len(self.nodes))
         for name in ("state", *(f"spool/{node}" for node in self.nodes)):
             (self.folder / name).mkdir(parents=True)
-        (self.folder / "munge.key").write_bytes(os.urandom(128))
+        (self.folder / "munge.key").write_bytes(key or os.urandom(128))
         (self.folder / "munge.key").chmod(0o600)
         host = socket.gethostname().partition(".")[0]
         plugins = (self.programs / "plugins").resolve()
-        text = CONFIGURATION.format(host=host, ports=ports, user=self.user, folder=self.folder, plugins=plugins)
+        names = {"name": self.name, "host": host, "user": self.user, "folder": self.folder, "plugins": plugins}
+        text = CONFIGURATION.format(ports=ports, **names)
         shape = f"CPUs={CPUS} CoresPerSocket={CPUS} SocketsPerBoard=1 Boards=1 ThreadsPerCore=1 RealMemory=4096"
         for number, name in enumerate(self.nodes, 1):
             text += (
@@ -94,6 +97,9 @@ class Slurm:
     def start(self) -> None:
         """Start everything and wait until all nodes are idle."""
         self.start_munge()
+        self.start_slurm()
+
+    def start_slurm(self) -> None:
         self.start_controller()
         for name in self.nodes:
             argv = [self._program("slurmd"), "-D", "-N", name, "-d", self._program("slurmstepd")]
@@ -131,6 +137,13 @@ class Slurm:
         """End all jobs, and wait until they are gone: what a node runs would outlive its daemon."""
         self.run("scancel", f"--user={self.user}", check=False)
         self._wait(lambda: not self.run("squeue", "-h", check=False), "jobs do not end")
+
+    def close(self) -> None:
+        """End its jobs and its daemons."""
+        try:
+            self.empty()
+        finally:
+            self._daemons.close()
 
     def run(self, *argv: str, check: bool = True, **more: str) -> str:
         """Run one of Slurm's commands, with further variables in its environment; answer what it wrote."""

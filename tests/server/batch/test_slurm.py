@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from server.batch.base import BatchFailed, BatchMisconfigured, BatchState, Needs, Template, Window
@@ -260,6 +261,25 @@ class TestSlurm(BatchSystemKit):
         assert "does not start: its part of the submission is closed" in (home / f"batch-{array}_0.log").read_text()
         assert not (home / "0").exists()
         assert system.find("late") == {}
+
+
+@pytest.mark.campaign
+def test_a_job_whose_program_stands_still_is_ended_by_slurm_when_it_is_cancelled_again_after_its_grace(
+    cluster, tmp_path
+):
+    system = open_slurm(cluster, tmp_path)
+    ids = system.submit(Template("stuck", SLEEP, ENVIRONMENT, 0.0), 1)
+    claim = system.directory(ids[0]) / "identity.json"
+    cluster.until(claim.exists, "it does not begin")
+    for process in psutil.process_iter(["cmdline"]):
+        if str(claim.parents[1] / "node.pyz") in (process.info["cmdline"] or []):
+            process.suspend()
+    system.cancel(ids)
+    assert system.status(ids)[ids[0]].state is BatchState.RUNNING
+    (system.directory(ids[0]) / "stop").write_text("0\n")
+    system.cancel(ids)
+    cluster.until(lambda: system.history(ids), "it does not end")
+    assert "cancelled (CANCELLED)" in system.history(ids)[ids[0]].words
 
 
 def test_two_clusters_live_side_by_side_and_each_knows_its_own(cluster, small_cluster, tmp_path):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 import pytest
 
 from server.batch.base import BatchFailed, BatchState, Needs, Template, Window
@@ -18,19 +15,16 @@ TEMPLATE = Template("key", ("/bin/true",), {}, 60.0)
 CONFIG = "MaxArraySize            = 3\n"
 
 
-PROGRAM = f"""#!{sys.executable} -IS
-import json, os, sys
-folder, name = os.path.split(sys.argv[0])
-with open(os.path.join(folder, name + ".said"), "a+") as said:
-    said.seek(0)
-    turn = len(said.readlines())
-    print(*sys.argv[1:], file=said)
-with open(os.path.join(folder, name + ".json")) as file:
-    answers = json.load(file)
-output, status, errors = answers[min(turn, len(answers) - 1)]
-sys.stderr.write(errors)
-sys.stdout.write(output)
-sys.exit(status)
+PROGRAM = """#!/bin/sh
+turn=0
+while read -r _; do turn=$((turn + 1)); done <"$0.said"
+echo "$*" >>"$0.said"
+read -r last <"$0.last"
+[ "$turn" -le "$last" ] || turn=$last
+cat "$0.$turn.errors" >&2
+cat "$0.$turn.output"
+read -r status <"$0.$turn.status"
+exit "$status"
 """
 
 
@@ -47,8 +41,11 @@ class Recorded:
 
     def answer(self, program, *answers):
         """Say what a program answers from now on: what it writes, or that, its exit status and its errors."""
-        full = [(each, 0, "") if isinstance(each, str) else each for each in answers]
-        (self.folder / f"{program}.json").write_text(json.dumps(full))
+        for turn, each in enumerate(answers):
+            output, status, errors = (each, 0, "") if isinstance(each, str) else each
+            for name, text in (("output", output), ("status", f"{status}\n"), ("errors", errors)):
+                (self.folder / f"{program}.{turn}.{name}").write_text(text)
+        (self.folder / f"{program}.last").write_text(f"{len(answers) - 1}\n")
         (self.folder / f"{program}.said").write_text("")
 
     def said(self, program):
