@@ -84,10 +84,10 @@ class AtQueue:
 def workers_at_queues() -> list[AtQueue]:
     """Answer the workers by queue, Harvester and state."""
     found: dict[tuple[str, str], AtQueue] = {}
-    rows = HarvesterWorker.objects.order_by().values_list("queue", "harvester", "state").annotate(n=Count("pk"))
-    for queue, harvester, state, number in rows:
+    rows = HarvesterWorker.objects.order_by("state").values_list("queue", "harvester", "state")
+    for queue, harvester, state, number in rows.annotate(n=Count("pk")):
         found.setdefault((queue, harvester), AtQueue(queue, harvester)).described[state] = number
-    for row in WorkerCount.objects.order_by():
+    for row in WorkerCount.objects.order_by("state"):
         line = found.setdefault((row.queue, row.harvester), AtQueue(row.queue, row.harvester)).counted
         line[row.state] = line.get(row.state, 0) + row.count
     return [found[key] for key in sorted(found)]

@@ -53,6 +53,7 @@ class Pilot(models.Model):
             models.Index(fields=["batch_system", "state"], name="pilot_of_system"),
             models.Index(fields=["state", "-id"], name="pilot_in_state"),
             models.Index(fields=["node", "-id"], name="pilot_on_node"),
+            models.Index(fields=["queue", "-id"], name="pilot_latest_of_queue"),
             models.Index(fields=["counted", "ended_at"], name="pilot_to_count"),
             models.Index(fields=["allocation", "started_at"], name="pilot_of_allocation"),
         ]
