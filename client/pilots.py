@@ -161,7 +161,8 @@ def pilot(found: Mapping[str, Any]) -> RenderableType:
         ("node", found["node"]),
         ("exit code", "" if code is None else f"{code}: {found['exit_words']}"),
         ("why", found["words"] if found["words"] != found["exit_words"] else ""),
-        *((what, _moment(found[f"{what}_at"])) for what in ("submitted", "started", "reported", "ended")),
+        ("told to end", found["cancelled_for"]),
+        *((what, _moment(found[f"{what}_at"])) for what in ("submitted", "started", "reported", "cancelled", "ended")),
         ("files", ", ".join(f"{file['name']} ({show.size(file['size'])})" for file in found["files"])),
     ):
         if value:

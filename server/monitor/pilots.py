@@ -137,6 +137,7 @@ class PilotPage:
             ("submitted", self.pilot.submitted_at),
             ("started", self.pilot.started_at),
             (told, self.pilot.reported_at),
+            ("told to end", self.pilot.cancelled_at),
             (self.pilot.state if self.pilot.ended_at else "", self.pilot.ended_at),
         ]
         return sorted(((what, moment) for what, moment in known if what and moment), key=lambda one: one[1])

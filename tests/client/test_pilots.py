@@ -20,6 +20,7 @@ ONE = {
         "ended_at": None,
         "reported_at": None,
     },
+    **{"cancelled_at": None, "cancelled_for": ""},
     **{"attempts": [], "files": [{"name": "stdout", "size": 2048}]},
 }
 TRY = {
@@ -55,6 +56,7 @@ def test_a_pilot_is_shown_with_its_end_in_words_and_its_jobs():
         line.split() for line in text.splitlines()
     ]
     assert "over its memory" in text_of(pilots.pilot({**ONE, "words": "over its memory"}))
+    assert "no work is left" in text_of(pilots.pilot({**ONE, "cancelled_for": "no work is left"}))
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,10 @@ def test_a_pilots_life_is_told_in_order_with_its_end_in_words(client, pilots, op
     assert "0: ended well" in text
     held = text_of(client.get(f"/pilots/{Pilot.objects.get(number=2).pk}"))
     assert "Why it is held over its memory <b>" in held
+    Pilot.objects.filter(number=2).update(cancelled_at=NOW, cancelled_for="held for too long <i>", nodes=4, cores=64)
+    told = text_of(client.get(f"/pilots/{Pilot.objects.get(number=2).pk}"))
+    for words in ("told to end", "Why the factory told it to end held for too long <i>", "4 nodes, 64 cores"):
+        assert words in told
 
 
 @pytest.mark.parametrize("number", ["0", "999999999", str(2**63)])
