@@ -72,8 +72,9 @@ def _description(htcondor: Any, lines: Mapping[str, str]) -> Any:
 
 def _spool(htcondor: Any, schedd: Any, taken: Any, cluster: int) -> None:
     try:
-        schedd.spool(taken)
-    except htcondor.HTCondorException as wrong:
+        with _words(htcondor):
+            schedd.spool(taken)
+    except BatchFailed as wrong:
         with _words(htcondor):  # none of them can ever start
             constraint = f"ClusterId == {cluster} && HoldReasonCode == {SPOOLING}"
             schedd.act(htcondor.JobAction.Remove, constraint, reason=("files were not spooled", 0))

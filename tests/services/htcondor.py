@@ -167,9 +167,16 @@ class Pool:
 
     def kill_schedd(self) -> None:
         """End the schedd as a power failure would; the master starts another."""
+        self._schedd().kill()
+
+    def shadows(self) -> Sequence[psutil.Process]:
+        """Answer the processes that look after running jobs."""
+        return [each for each in self._schedd().children() if each.name() == "condor_shadow"]
+
+    def _schedd(self) -> psutil.Process:
         master = psutil.Process(self._daemons.pid("master"))
         (schedd,) = [each for each in master.children() if each.name() == "condor_schedd"]
-        schedd.kill()
+        return schedd
 
     def client(self, name: str, identity: str = "") -> Path:
         """Write the configuration of somebody outside, with a token for an identity; the pool's user when left out."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from server.batch.base import BatchFailed, BatchMisconfigured, BatchState, Needs, Template
@@ -199,6 +200,14 @@ class TestHTCondor(BatchSystemKit):
         remote.forget(ids)
         assert not remote.directory(ids[0]).parent.exists()
 
+    def test_files_that_the_schedd_does_not_get_are_told_and_no_job_of_theirs_stays(self, configuration, tmp_path):
+        remote = open_htcondor(configuration, tmp_path, spool=True, schedd="schedd@pool.test")
+        missing = Template("missing", script("pass"), ENVIRONMENT, files={"x": tmp_path / "no-such-file"})
+        with pytest.raises(BatchFailed, match="no-such-file|files/x|did not take"):
+            remote.submit(missing, 2)
+        left = remote.find("missing").values()
+        assert all(job.state is BatchState.DONE for job in self.wait_for(remote, left, BatchState.DONE).values())
+
     @pytest.mark.programs("openssl")
     def test_a_proxy_goes_with_its_jobs_which_alone_can_read_it_and_nothing_else_comes_back(
         self, configuration, tmp_path, system
@@ -338,3 +347,41 @@ def test_jobs_are_routed_by_our_schedd_to_another_one_and_come_back(fresh, tmp_p
     assert job.exit_status == 5
     assert (system.directory(ids[0]) / "stdout").read_text() == f"abc {ids[0]}\n"
     assert system.find("routed") == {0: ids[0]}
+
+
+def running(pool, system, tmp_path, key, grace):
+    """Submit a job that does not end, however it is asked to, and wait until it runs."""
+    ready = tmp_path / f"{key}.ready"
+    text = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{waiting(ready, tmp_path / 'never', 0)}"
+    ids = system.submit(Template(key, script(text), ENVIRONMENT, grace), 1)
+    pool.wait(ready.exists, f"{key} does not begin")
+    return ids
+
+
+@pytest.mark.campaign
+def test_a_job_that_its_node_was_taken_from_is_not_begun_a_second_time(fresh, tmp_path):
+    pool, system = fresh
+    ids = running(pool, system, tmp_path, "taken", 2.0)
+    pool.run("condor_vacate_job", ids[0].partition("/")[2])
+    (job,) = ends(pool, system, ids).values()
+    assert "PeriodicRemove" in job.words
+    assert pool.attribute(ids[0].partition("/")[2], "NumJobStarts") == "1"
+
+
+@pytest.mark.campaign
+def test_a_job_that_the_schedd_cannot_end_is_forgotten_by_it_when_its_time_is_over(fresh, tmp_path):
+    pool, _ = fresh
+    system = open_htcondor(pool.folder / "clients" / "server" / "condor_config", tmp_path / "force", force_after=0.5)
+    ids = running(pool, system, tmp_path, "stuck", 2.0)
+    (shadow,) = pool.shadows()
+    shadow.suspend()
+    system.cancel(ids)
+    assert system.status(ids)[ids[0]].words == "being removed"
+
+    def gone():
+        system.cancel(ids)
+        return system.status(ids)[ids[0]].state is BatchState.DONE
+
+    pool.wait(gone, "it stays")
+    with contextlib.suppress(psutil.NoSuchProcess):
+        shadow.kill()
