@@ -63,6 +63,7 @@ watcher=
 caught=
 signal=
 silent=
+late=
 began=
 
 # Seconds: that CVMFS may take to answer; that one attempt to fetch the bundle may take, and may bring next to nothing;
@@ -132,10 +133,13 @@ pass_on() { # <signal's name> <its number>
     [ -z "$last_words" ] || put_words "$((128 + $2))" "signal $2 came; the end of the pilot was not seen"
 }
 
+# A time is over: that of a program that may hang, or that of a pilot.
 # shellcheck disable=SC2329 # called by a trap
-stop_silent() {
+time_over() {
     again=yes
-    if [ -z "$silent" ]; then
+    if [ -z "$began" ]; then
+        late=yes
+    elif [ -z "$silent" ]; then
         silent=yes
         say "the pilot has given no sign of life for $silence s; it is told to end"
         [ -z "$pid" ] || kill -s TERM "$pid" 2>/dev/null
@@ -156,6 +160,7 @@ hear() { # waits for $pid; its status is left in $status
         told=$?
         [ "$told" -eq 127 ] || status=$told
         [ -n "$again" ] || break
+        [ -z "$late" ] || break
     done
     pid=
 }
@@ -167,17 +172,25 @@ run() { # <program and its words>: its status in $status; a signal ends it, and 
     stop_if_told
 }
 
-# The timer is ended by a signal that cannot be lost: one that lives on would kill whoever has that number then.
-run_for() { # <seconds> <program and its words>: likewise; 137 when the time was over
+# What hangs in a file system cannot even be killed, so it is not waited for when the time is over; $late says that. The
+# timer is ended by a signal that cannot be lost: its word must not come later.
+run_for() { # <seconds> <program and its words>: likewise
     seconds=$1
     shift
+    late=
     "$@" &
     pid=$!
-    { sleep "$seconds" && kill -s KILL "$pid"; } >/dev/null 2>&1 &
+    asked=$pid
+    {
+        # Again and again, for bash may miss a signal that comes together with the end of a child.
+        sleep "$seconds"
+        while kill -s ALRM $$; do sleep 2; done
+    } >/dev/null 2>&1 &
     timer=$!
     hear
     kill -s KILL "$timer" 2>/dev/null
     wait "$timer" 2>/dev/null
+    [ -z "$late" ] || kill -s KILL "$asked" 2>/dev/null
     stop_if_told
 }
 
@@ -260,7 +273,7 @@ ask_cvmfs() { # <a path, or a pattern>
     [ "$repository" != "$answered" ] || return 0
     # shellcheck disable=SC2016
     run_for "$mount_time" /bin/sh -c '[ -d "$1/." ]' sh "$repository"
-    [ "$status" -ne 137 ] ||
+    [ -z "$late" ] ||
         give_up 64 "CVMFS_NOT_ALIVE (1377): $repository does not answer within $mount_time s; run cvmfs_config probe on the node"
     answered=$repository
 }
@@ -559,7 +572,7 @@ trap 'pass_on USR1 10' USR1
 trap 'pass_on USR2 12' USR2
 trap 'pass_on TERM 15' TERM
 trap 'pass_on XCPU 24' XCPU
-trap stop_silent ALRM
+trap time_over ALRM
 
 proxy_asked=
 while [ $# -gt 0 ]; do

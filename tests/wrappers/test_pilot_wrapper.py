@@ -29,6 +29,12 @@ def place(tmp_path, shell):
     return Place(tmp_path, shell)
 
 
+@pytest.fixture
+def plain(tmp_path):
+    """For what is no matter of shells."""
+    return Place(tmp_path, ("/bin/sh",))
+
+
 @pytest.mark.parametrize("status", [0, 82, 127])
 def test_the_pilots_exit_status_is_the_wrappers(place, status):
     assert place.run("status", str(status)).returncode == status
@@ -97,39 +103,39 @@ def refused(done, status, words):
     assert words in line
 
 
-def test_a_bundle_with_another_hash_is_not_run(place):
-    place.bundle.write_bytes(place.bundle.read_bytes() + b"\0")
-    done = place.run("say")
-    refused(done, ExitCode.BAD_BUNDLE, f"and not {place.sha256}; fetch it again, or correct --sha256")
-    assert list(place.scratch.iterdir()) == []
+def test_a_bundle_with_another_hash_is_not_run(plain):
+    plain.bundle.write_bytes(plain.bundle.read_bytes() + b"\0")
+    done = plain.run("say")
+    refused(done, ExitCode.BAD_BUNDLE, f"and not {plain.sha256}; fetch it again, or correct --sha256")
+    assert list(plain.scratch.iterdir()) == []
 
 
-def test_a_hash_from_beside_the_bundle_is_not_looked_for(place):
-    (place.root / "pilot bundle.pyz.sha256").write_text(place.sha256)
-    refused(place.run("say", sha256=None), ExitCode.USAGE, "must be the bundle's hash")
+def test_a_hash_from_beside_the_bundle_is_not_looked_for(plain):
+    (plain.root / "pilot bundle.pyz.sha256").write_text(plain.sha256)
+    refused(plain.run("say", sha256=None), ExitCode.USAGE, "must be the bundle's hash")
 
 
 @pytest.mark.parametrize("wrong", ["", "g" * 64, "0" * 63])
-def test_what_cannot_be_a_hash_is_refused(place, wrong):
-    refused(place.run("say", sha256=wrong), ExitCode.USAGE, "64 hexadecimal digits")
+def test_what_cannot_be_a_hash_is_refused(plain, wrong):
+    refused(plain.run("say", sha256=wrong), ExitCode.USAGE, "64 hexadecimal digits")
 
 
-def test_a_missing_bundle_is_told(place):
-    refused(place.run("say", bundle="/nowhere"), ExitCode.BAD_BUNDLE, "'/nowhere'; fetch it again")
-    refused(place.run("say", bundle=None), ExitCode.USAGE, "no bundle is named; give --bundle or COMPASS_BUNDLE")
+def test_a_missing_bundle_is_told(plain):
+    refused(plain.run("say", bundle="/nowhere"), ExitCode.BAD_BUNDLE, "'/nowhere'; fetch it again")
+    refused(plain.run("say", bundle=None), ExitCode.USAGE, "no bundle is named; give --bundle or COMPASS_BUNDLE")
 
 
-def test_a_file_that_is_no_bundle_is_told(place):
-    place.bundle.write_bytes(b"<html>404</html>")
+def test_a_file_that_is_no_bundle_is_told(plain):
+    plain.bundle.write_bytes(b"<html>404</html>")
     import hashlib
 
     digest = hashlib.sha256(b"<html>404</html>").hexdigest()
-    refused(place.run("say", sha256=digest), ExitCode.BAD_BUNDLE, "is no bundle")
+    refused(plain.run("say", sha256=digest), ExitCode.BAD_BUNDLE, "is no bundle")
 
 
 @pytest.mark.parametrize("wrong", ["/nowhere/python", "/bin/true", "/bin/false"])
-def test_a_python_that_is_none_is_told(place, wrong):
-    refused(place.run("say", python=wrong), ExitCode.MIDDLEWARE, f"{wrong} is not a Python 3.9 or newer")
+def test_a_python_that_is_none_is_told(plain, wrong):
+    refused(plain.run("say", python=wrong), ExitCode.MIDDLEWARE, f"{wrong} is not a Python 3.9 or newer")
 
 
 def test_a_node_without_python_is_told(place):
@@ -152,8 +158,8 @@ def test_a_python_is_found_by_itself(place):
     assert place.run("status", "4", python=None, environment=variables).returncode == 4
 
 
-def test_no_directory_to_unpack_in_is_told(place):
-    done = place.run("say", scratch="/nowhere")
+def test_no_directory_to_unpack_in_is_told(plain):
+    done = plain.run("say", scratch="/nowhere")
     assert done.returncode == ExitCode.MKDIR
     assert done.stderr.splitlines()[-1].endswith("give another by --scratch (exit status 66)")
 
@@ -199,23 +205,23 @@ def test_the_troubleshooting_page_has_a_row_for_every_status_that_a_pilot_ends_w
     }
 
 
-def test_last_words_are_written_when_asked_for(place):
-    words = place.root / "last words"
-    place.run("status", "90", last_words=words)
+def test_last_words_are_written_when_asked_for(plain):
+    words = plain.root / "last words"
+    plain.run("status", "90", last_words=words)
     assert words.read_text() == "exit_status=90\nwords=the pilot ended\n"
-    place.run("say", last_words=words, bundle="")
+    plain.run("say", last_words=words, bundle="")
     assert words.read_text().startswith("exit_status=2\nwords=no bundle is named")
 
 
-def test_byte_code_is_written_where_a_later_pilot_will_find_it(place):
-    cached = place.run("say", cache=place.root / "cache", environment=place.environment(PYTHONDONTWRITEBYTECODE="1"))
+def test_byte_code_is_written_where_a_later_pilot_will_find_it(plain):
+    cached = plain.run("say", cache=plain.root / "cache", environment=plain.environment(PYTHONDONTWRITEBYTECODE="1"))
     assert cached.stdout.splitlines()[0] == "[] True 1 False"
 
 
-def test_a_user_who_shares_with_a_group_may_have_a_cache(place):
+def test_a_user_who_shares_with_a_group_may_have_a_cache(plain):
     before = os.umask(0o002)
     try:
-        done = place.run("status", "0", cache=place.root / "cache")
+        done = plain.run("status", "0", cache=plain.root / "cache")
     finally:
         os.umask(before)
     assert done.returncode == 0, done.stderr
@@ -249,22 +255,22 @@ def test_a_cache_is_filled_once_and_kept(place):
 
 
 @pytest.mark.parametrize("option", ["cache", "scratch"])
-def test_a_folder_named_from_where_one_is_is_found_from_elsewhere_too(place, option):
-    done = place.run("path", **{option: "scratch"})
+def test_a_folder_named_from_where_one_is_is_found_from_elsewhere_too(plain, option):
+    done = plain.run("path", **{option: "scratch"})
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{place.scratch}/")
+    assert done.stdout.startswith(f"{plain.scratch}/")
 
 
-def test_a_cache_that_cannot_be_made_is_told_with_its_option(place):
-    refused(place.run("say", cache="/proc/nothing"), ExitCode.MKDIR, "give another --cache")
+def test_a_cache_that_cannot_be_made_is_told_with_its_option(plain):
+    refused(plain.run("say", cache="/proc/nothing"), ExitCode.MKDIR, "give another --cache")
 
 
 @pytest.mark.parametrize("open_to_others", ["cache", "bundle"])
-def test_a_cache_that_others_may_write_is_not_trusted(place, open_to_others):
-    cache = place.root / "cache"
-    assert place.run("status", "0", cache=cache).returncode == 0
-    (cache if open_to_others == "cache" else cache / place.sha256).chmod(0o777)
-    refused(place.run("say", cache=cache), ExitCode.MKDIR, "is writable by others")
+def test_a_cache_that_others_may_write_is_not_trusted(plain, open_to_others):
+    cache = plain.root / "cache"
+    assert plain.run("status", "0", cache=cache).returncode == 0
+    (cache if open_to_others == "cache" else cache / plain.sha256).chmod(0o777)
+    refused(plain.run("say", cache=cache), ExitCode.MKDIR, "is writable by others")
 
 
 def test_the_pilots_process_is_ended_with_nothing_left_when_it_is_killed(place):

@@ -11,10 +11,11 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pilot.contract.exit_codes import ExitCode
-from tests.kits.wrapper import KNOWN, Place, shell_of
+from tests.kits.wrapper import KNOWN, WRAPPER, Place, shell_of
 
 pytestmark = pytest.mark.one_python
 
@@ -134,6 +135,49 @@ def test_a_python_that_is_too_old_is_passed_over(place):
     program(folder / "python3", "exit 1")
     (folder / "python3.12").symlink_to(sys.executable)
     assert place.run("status", "4", python=None, environment=place.environment(PATH=str(folder))).returncode == 4
+
+
+def hanging(place, seconds):
+    """Make a wrapper that asks a program which sleeps where it would ask a file system that hangs."""
+    text = WRAPPER.read_text()
+    for old, new in (
+        ("'[ -d \"$1/.\" ]'", "'exec sleep 600 >/dev/null 2>&1'"),
+        ("mount_time=60", f"mount_time={seconds}"),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return program(place.root / "hanging.sh", text)
+
+
+@pytest.mark.parametrize(("shell", "option"), [*((shell, "python") for shell in KNOWN), (KNOWN[0], "bundle")])
+def test_a_cvmfs_that_hangs_does_not_take_the_wrapper_with_it(place, shell, option):
+    argv = [*shell_of(shell), str(hanging(place, 1)), *place.argv("status", "0", **{option: "/cvmfs/a.test/x"})[2:]]
+    done = subprocess.run(argv, env=place.environment(), cwd=place.root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == ExitCode.SITE_OFFLINE
+    assert "CVMFS_NOT_ALIVE (1377): /cvmfs/a.test does not answer within 1 s" in done.stderr
+    assert list(place.scratch.iterdir()) == []
+
+
+def test_a_term_is_heard_while_cvmfs_is_waited_for(place):
+    argv = [*SH, str(hanging(place, 60)), *place.argv("status", "0", python="/cvmfs/a.test/python")[2:]]
+    with subprocess.Popen(argv, env=place.environment(), cwd=place.root, stderr=subprocess.PIPE, text=True) as wrapper:
+        wait_for_child(wrapper.pid, "sleep")
+        wrapper.send_signal(signal.SIGTERM)
+        assert "signal 15 came before the pilot was started" in wrapper.stderr.read()
+        assert wrapper.wait(30) == 143
+
+
+def wait_for_child(pid, name):
+    deadline = time.monotonic() + 30
+    while (pid, name) not in {(each.info["ppid"], each.info["name"]) for each in psutil.process_iter(["ppid", "name"])}:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
+def test_a_cvmfs_that_is_not_there_is_passed_over(place):
+    tried = {"python": None, "pythons": "/cvmfs/nowhere.test/python-*/bin/python3"}
+    variables = place.environment(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    assert place.run("status", "4", environment=variables, **tried).returncode == 4
 
 
 # Credentials
