@@ -250,13 +250,14 @@ def pilots(case: Case) -> Finding:
 
 
 def backlog(case: Case) -> Finding:
-    """Storages that are not drowned in transfers."""
+    """Storages that are not drowned in transfers; the tag says what most of these are."""
     limit = max(case.queue.transferring_limit or case.policy.transferring_limit, 2 * case.load.running)
     if not case.believed(case.snapshot.backlogs.taken):
         return Finding("transfers", f"at most {limit}", "unknown", words="what is known is too old; the weight says so")
-    waiting = case.load.transferring + waiting_transfers(case)
+    jobs, files = case.load.transferring, waiting_transfers(case)
+    there, tag = f"{jobs} of jobs, {files} at its storages", "-network" if files > jobs else "-transferring"
     words = "wait until its transfers are done, or raise the queue's transferringlimit"
-    return _passing("transfers", f"at most {limit}", f"{waiting}", waiting <= limit, "-transferring", words)
+    return _passing("transfers", f"at most {limit}", there, jobs + files <= limit, tag, words)
 
 
 def waiting_transfers(case: Case) -> int:

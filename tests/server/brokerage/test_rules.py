@@ -144,9 +144,16 @@ def test_a_queue_whose_jobs_wait_in_vain_for_pilots_gets_no_more(load, tags):
 
 def test_a_backlog_of_transfers_is_refused_unless_as_many_run():
     waiting = {"GOOD_DISK": 3000}
-    assert refusals(JOB, snapshot(queue(), backlogs=waiting)) == ["-transferring"]
+    assert refusals(JOB, snapshot(queue(), backlogs=waiting)) == ["-network"]
     assert refusals(JOB, snapshot(queue(transferring_limit=5000), backlogs=waiting)) == []
     assert refusals(JOB, snapshot(queue(), backlogs=waiting, loads={"GOOD": Load(running=2000)})) == []
+
+
+@pytest.mark.parametrize(("jobs", "tag"), [(999, "-network"), (1001, "-transferring")])
+def test_the_tag_of_a_backlog_says_whether_files_or_outputs_of_jobs_make_it(jobs, tag):
+    world = snapshot(queue(transferring_limit=1), loads={"GOOD": Load(transferring=jobs)}, backlogs={"GOOD_DISK": 1000})
+    (refused,) = judge(JOB, queue(transferring_limit=1), world, POLICY).refused
+    assert (refused.tag, refused.there) == (tag, f"{jobs} of jobs, 1000 at its storages")
 
 
 def test_old_facts_of_queues_are_not_believed_and_nothing_is_sent():
@@ -157,7 +164,7 @@ def test_old_facts_of_queues_are_not_believed_and_nothing_is_sent():
 
 def test_old_facts_that_would_refuse_are_not_believed_and_halve_the_weight():
     fresh = snapshot(queue(), failures={"GOOD": FailureRate(50, 50)}, backlogs={"GOOD_DISK": 10**6})
-    assert refusals(JOB, fresh) == ["-transferring", "-closed"]
+    assert refusals(JOB, fresh) == ["-network", "-closed"]
     later = replace(fresh, now=fresh.now + 900, queues=Part(fresh.queues.facts, fresh.now + 900))
     old = judge(JOB, queue(), later, POLICY)
     assert old.passed
