@@ -17,8 +17,8 @@ WORKER_STATES = STATES
 
 #: A Harvester that has not been heard of for so long is taken for dead; it beats every few minutes.
 SILENT = timedelta(minutes=15)
-#: Workers on one page, and jobs of one worker, at most.
-MOST, MOST_JOBS = 1000, 200
+#: Workers on one page, jobs of one worker, and workers of one job, at most.
+MOST, MOST_JOBS, MOST_WORKERS = 1000, 200, 20
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def jobs_of_worker(harvester: str, number: int) -> list[int]:
 
 
 def workers_of_job(job: int) -> list[tuple[str, int]]:
-    """Answer the workers, by Harvester and number, that have had a job."""
-    return list(WorkerJob.objects.filter(job=job).order_by("pk").values_list("harvester", "worker_id")[:MOST_JOBS])
+    """Answer the last workers, by Harvester and number, that have had a job."""
+    return list(WorkerJob.objects.filter(job=job).order_by("-pk").values_list("harvester", "worker_id")[:MOST_WORKERS])
 
 
 def newest_worker(harvester: str) -> int:
