@@ -57,8 +57,9 @@ class SlurmBatch(BatchSystem):
             raise BatchFailed(f"{template.key!r} cannot be the key of a submission: letters, digits, . _ and - only")
         options = read_job_options(self._name, type(self), template.options)
         words = [*need_arguments(self._name, template.needs, template.grace), *job_arguments(options)]
-        size = self._array_size()
         submission = self._shared.submission(template.key)
+        with _files(template.key):
+            size = self._array_size()
         with _files(template.key), submission.sending() as lock:
             try:
                 parts = submission.write(template, count, size)
@@ -91,7 +92,10 @@ class SlurmBatch(BatchSystem):
         if said.status or not number.isdigit():
             return False
         array = f"{number}@{cluster}" if self._clusters else number
-        return submission.settle(part, array) == array
+        if submission.settle(part, array) != array:
+            self._scancel([array])  # it was given up meanwhile; its jobs would do nothing
+            return False
+        return True
 
     def _refused(self, submission: Submission, left: Sequence[Part], said: Said) -> None:
         self._largest = None  # perhaps it is another one now
@@ -200,13 +204,14 @@ class SlurmBatch(BatchSystem):
     def _may_still_stop(self, job: JobId) -> bool:
         """Leave the order to stop where the job finds it; say whether it has time yet to do so."""
         folder = self._folder(job)
-        with suppress(FileNotFoundError):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        order = read(folder.parent / slurm_node.ORDER)
+        if order is None:
+            return False  # somebody has removed its files
+        folder.mkdir(mode=0o700, exist_ok=True)
         with suppress(FileExistsError), (folder / slurm_node.STOP).open("x") as file:
             file.write(f"{time.time()}\n")
         told = float((folder / slurm_node.STOP).read_text() or 0)
-        grace = float(read(folder.parent / slurm_node.ORDER)["grace"])
-        return time.time() - told <= grace + _PATIENCE
+        return time.time() - told <= float(order["grace"]) + _PATIENCE
 
     def _scancel(self, names: Sequence[str], *words: str) -> None:
         by_cluster = defaultdict(list)
@@ -246,7 +251,9 @@ class SlurmBatch(BatchSystem):
         said: SlurmJobOptions = read_job_options(self._name, type(self), options)
         if said.reservation or said.constraint or "," in self._options.clusters:
             return None  # sinfo does not tell how many of the idle nodes would do
-        return read_window(*self._questions.window(said.partition, self._options.clusters), time.time())
+        with _files(self._name):
+            nodes, waiting = self._questions.window(said.partition, self._options.clusters)
+        return read_window(nodes, waiting, time.time())
 
 
 def _last_line(path: Path) -> str:

@@ -50,7 +50,7 @@ HOLDING = frozenset(
         *("JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue", "BadConstraints", "DependencyNeverSatisfied"),
         *("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "PartitionInactive", "PartitionDown"),
         *("InvalidAccount", "InvalidQOS", "AccountNotAllowed", "QOSNotAllowed", "ReservationDeleted"),
-        *("JobArrayTaskLimitHeld", "launch_failed_requeued_held", "job_requeued_in_held_state"),
+        *("launch_failed_requeued_held", "job_requeued_in_held_state"),
     ]
 )
 #: A signal that no process gets: the node could not set the job up.

@@ -94,7 +94,10 @@ class Submission:
         mark = secrets.token_hex(4)
         firsts = range(0, count, size)
         parts = tuple(Part(first, min(size, count - first), f"{self.home.name}.{first}.{mark}") for first in firsts)
-        write_once(self.home / _PLAN, [asdict(part) for part in parts])
+        # What has no plan was never sent: it is there as a whole, or not at all.
+        draft = self.home / f".{_PLAN}"
+        write_once(draft, [asdict(part) for part in parts])
+        draft.rename(self.home / _PLAN)
         return parts
 
     def _copy(self, name: str, path: Path) -> None:
@@ -191,6 +194,8 @@ class Shared:
 
 def keep_row(folder: Path, row: Row) -> Row:
     """Write down how Slurm says that a job has ended, once: it forgets; answer what was written first."""
+    if not folder.parent.exists():
+        return row  # somebody has removed its files
     folder.mkdir(mode=0o700, exist_ok=True)
     draft = folder / f".{_OVER}-{secrets.token_hex(4)}"
     write_once(draft, asdict(row))

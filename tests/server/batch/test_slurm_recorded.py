@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from server.batch.base import BatchFailed, BatchState, Needs, Template, Window
@@ -241,6 +243,28 @@ def test_what_ended_in_the_meantime_is_no_failure_of_a_cancellation_and_all_else
     recorded.answer("scancel", ("", 1, "scancel: error: Kill job error on job id 7_1: Access/permission denied\n"))
     with pytest.raises(BatchFailed, match="scancel: .*permission denied"):
         system.cancel(ids)
+
+
+def test_files_that_somebody_has_removed_keep_nobody_from_asking_and_cancelling(recorded, three, tmp_path):
+    system, ids = three
+    shutil.rmtree(tmp_path / "here/jobs/key")
+    recorded.answer("squeue", row(7, 0, "RUNNING") + row(7, 1, "PENDING") + row(7, 2, "FAILED", code=3 << 8))
+    found = system.status(ids)
+    assert [found[job].exit_status for job in ids] == [None, None, 3]
+    system.cancel(ids)
+    assert recorded.said("scancel") == ["7_0 7_1"]
+    system.forget(ids)
+    assert system.find("key") == {}
+
+
+def test_an_array_that_was_given_up_meanwhile_is_cancelled_and_no_success(recorded, opened, tmp_path):
+    system = opened()
+    part = tmp_path / "here/jobs/key/part-0"
+    (recorded.folder / "sbatch").write_text(f"#!/bin/sh\n: >{part}\necho 7\n")
+    with pytest.raises(BatchFailed, match="key: sbatch: 7"):
+        system.submit(TEMPLATE, 1)
+    assert recorded.said("scancel") == ["7"]
+    assert system.find("key") == {}
 
 
 def test_the_window_is_of_the_default_partition_unless_one_is_named(recorded, opened):
