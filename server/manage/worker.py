@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+import importlib
 import multiprocessing
 import os
 import signal
@@ -17,6 +19,9 @@ from server.uploads.logic import folder
 __all__ = ["application"]
 
 _PR_SET_PDEATHSIG = 1
+
+#: New objects after which Python looks for garbage in rings: usual calls leave none, and those of many jobs make much.
+NEW_OBJECTS = 20_000
 
 
 def end_with_parent() -> None:
@@ -35,3 +40,8 @@ application = Gateway(
     wsgi.application, body_limit=settings.ENVIRONMENT.body_limit, by_socket=bool(settings.ENVIRONMENT.socket)
 )
 application.take_large(largest_body, folder())
+importlib.import_module(settings.ROOT_URLCONF)  # rather now than when the first call waits for it
+# What was loaded stays as long as the worker: nobody has to look through it for garbage, again and again.
+gc.collect()
+gc.freeze()
+gc.set_threshold(NEW_OBJECTS, 10, 10)

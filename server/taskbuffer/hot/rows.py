@@ -21,6 +21,20 @@ from server.taskbuffer.values import Standing
 
 Row = Sequence[Any]
 
+#: What is added to some tables: their names, and the columns that have no default.
+EVENTS = (
+    "taskbuffer_jobevent", ("job_id", "attempt", "state_before", "state_after", "moved_at", "moved_by", "detail"),
+)  # fmt: skip
+PARAMETERS = ("taskbuffer_jobparameters", ("job_id", "panda"))
+FILES = (
+    "taskbuffer_jobfile",
+    (
+        "job_id", "lfn", "role", "state", "scope", "dataset", "size", "checksum", "endpoint", "guid", "may_be_missing",
+        "url",
+    ),
+)  # fmt: skip
+READY = ("taskbuffer_ready", ("job_id", "bucket_id", "place"))
+
 #: Set back when a job is tried again; the attempt's own row keeps them.
 CLEARED: Mapping[str, Any] = {
     "command": "",
@@ -125,20 +139,7 @@ def add_event(cursor: CursorWrapper, job: Standing, after: JobState, at: datetim
 
 
 def add_events(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    columns = ("job_id", "attempt", "state_before", "state_after", "moved_at", "moved_by", "detail")
-    add_rows(cursor, "taskbuffer_jobevent", columns, rows)
-
-
-def add_parameters(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    add_rows(cursor, "taskbuffer_jobparameters", ("job_id", "panda"), rows)
-
-
-def add_files(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    columns = (
-        "job_id", "lfn", "role", "state", "scope", "dataset", "size", "checksum", "endpoint", "guid", "may_be_missing",
-        "url",
-    )  # fmt: skip
-    add_rows(cursor, "taskbuffer_jobfile", columns, [(*row, "") for row in rows])
+    add_rows(cursor, *EVENTS, rows)
 
 
 def add_ready(cursor: CursorWrapper, job_id: int, bucket: int, priority: int) -> None:
@@ -147,7 +148,12 @@ def add_ready(cursor: CursorWrapper, job_id: int, bucket: int, priority: int) ->
 
 
 def add_all_ready(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
-    add_rows(cursor, "taskbuffer_ready", ("job_id", "bucket_id", "place"), rows)
+    add_rows(cursor, *READY, rows)
+    look_at(rows)
+
+
+def look_at(rows: Sequence[Row]) -> None:
+    """Let this worker look where rows of the queue were added."""
     for _, bucket, place in rows:
         PLACES.put(bucket, place)
 

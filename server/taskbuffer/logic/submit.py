@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -62,22 +61,27 @@ def submit(orders: Iterable[JobOrder], *, by: str, now: datetime | None = None) 
 def _write(wanted: Sequence[JobOrder], at: datetime, by: str) -> list[int]:
     with connection.cursor() as cursor:
         buckets = _buckets(cursor, {bucket_key(order) for order in wanted})
-        jobs = bulk.add_jobs(cursor, [_job(order, buckets[bucket_key(order)], at) for order in wanted])
-        pairs = list(zip(wanted, jobs, strict=True))
-        rows.add_parameters(cursor, [(job.pk, _written(order, job)) for order, job in pairs])
-        rows.add_files(cursor, [_file(job.pk, file, order) for order, job in pairs for file in order.spec.files])
-        queued = [job for order, job in pairs if not order.waits]
-        rows.add_all_ready(cursor, [(job.pk, job.bucket_id, rank(job.priority, job.pk)) for job in queued])
-        waiting = [(job.pk, job.bucket_id) for order, job in pairs if order.waits]
-        waits.enter(waiting, JobState.DEFINED, at)
-        born = rows.stamp(at)
-        rows.add_events(cursor, [(job.pk, 1, "", job.state, born, by, "") for job in jobs])
+        jobs, unwritten = bulk.number_jobs(cursor, [_job(order, buckets[bucket_key(order)], at) for order in wanted])
+        pairs, born = list(zip(wanted, jobs, strict=True)), rows.stamp(at)
+        ready = [(job.pk, job.bucket_id, rank(job.priority, job.pk)) for order, job in pairs if not order.waits]
+        files = [_file(job.pk, file, order) for order, job in pairs for file in order.spec.files]
+        tables = (
+            unwritten,
+            bulk.Rows(*rows.PARAMETERS, [(job.pk, _written(order, job)) for order, job in pairs]),
+            bulk.Rows(*rows.FILES, files),
+            bulk.Rows(*rows.READY, ready),
+            bulk.Rows(*rows.EVENTS, [(job.pk, 1, "", job.state, born, by, "") for job in jobs]),
+        )
+        bulk.add_tables(cursor, tables)
+        rows.look_at(ready)
+        waits.enter([(job.pk, job.bucket_id) for order, job in pairs if order.waits], JobState.DEFINED, at)
     return [job.pk for job in jobs]
 
 
 def _written(order: JobOrder, job: Job) -> str:
-    spec = replace(order.spec, id=job.pk, attempt=1, name=order.spec.name or f"job.{job.pk}")
-    panda = to_panda(spec)
+    panda = {**to_panda(order.spec), "PandaID": job.pk, "attemptNr": 1}
+    if not order.spec.name:
+        panda["jobName"] = f"job.{job.pk}"
     if settings.SIGNING_KEY is not None:
         # Over what a pilot will read, which may differ in form from what was submitted.
         signed = ed25519.sign(signature.signed_text(from_panda(panda)), settings.SIGNING_KEY)
@@ -128,7 +132,7 @@ def _file(job_id: int, file: FileSpec, order: JobOrder) -> rows.Row:
     may_be_missing = file.lfn in order.spec.allow_no_output
     return (
         job_id, file.lfn, file.role.value, state.value, file.scope, file.dataset,
-        file.size, file.checksum, file.endpoint, file.guid, may_be_missing,
+        file.size, file.checksum, file.endpoint, file.guid, may_be_missing, "",
     )  # fmt: skip
 
 

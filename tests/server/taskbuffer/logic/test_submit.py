@@ -143,6 +143,15 @@ def test_many_jobs_take_few_statements_and_copies_where_there_is_one(queue):
     assert words.count("COPY") == (5 if connection.vendor == "postgresql" else 0)
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL adds to several tables at once")
+def test_one_job_is_written_by_one_statement(queue):
+    jobs.submit()
+    with CaptureQueriesContext(connection) as statements:
+        jobs.submit()
+    words = [each["sql"].split()[0] for each in statements if "SAVEPOINT" not in each["sql"]]
+    assert words[-3:] == ["SELECT", "SELECT", "WITH"]  # the kind of job, its number, and all its rows
+
+
 def test_what_the_database_refuses_of_many_rows_is_told_as_of_one(queue):
     (number,) = jobs.submit()
     again = [(number, Bucket.objects.get().pk, 0)]
