@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
 
+from pilot import settings as pilot_settings
+from pilot.control.credentials import CredentialReader
+from pilot.site.proxy import token_end
 from server.accounts import logic
 from server.accounts.identity import identify
 from server.factory.launch import CannotLaunch
@@ -50,3 +54,33 @@ def test_no_pilots_are_started_by_a_token_that_was_revoked(db, tmp_path):
     logic.revoke_token(token_of("LOCAL"))
     with pytest.raises(CannotLaunch, match="factory@LOCAL has ended, no pilots are started for LOCAL"):
         fresh(tmp_path)
+
+
+def renewing(path, new):
+    """A pilot that reads its pass there, and is given a new one whenever it looks."""
+    chosen = pilot_settings.load([("test", {"server": {"token_file": str(path), "url": "http://h"}})]).settings
+    read = pilot_settings.Token(chosen.server).read
+    near = token_end(read()) - 60
+    return CredentialReader(chosen, read, SimpleNamespace(new_pass=lambda: new), now=lambda: near)
+
+
+@pytest.mark.parametrize("travelled", ["as a link", "as a copy"])
+def test_a_pilot_renews_the_pass_that_came_with_it_and_not_that_of_others(db, tmp_path, travelled):
+    shared, own = fresh(tmp_path), tmp_path / "pilot.token"
+    before = shared.read_text()
+    if travelled == "as a link":
+        own.symlink_to(shared)
+    else:
+        own.write_text(before)
+    new = logic.make_pass(token_of("LOCAL"), lifetime=2 * DAY)
+    assert renewing(own, new).renewed().renewal == "the pass was renewed"
+    assert (own.read_text(), own.is_symlink(), own.stat().st_mode & 0o777) == (f"{new}\n", False, 0o600)
+    assert shared.read_text() == before
+
+
+def test_a_link_shows_the_pass_that_the_factory_has_renewed(db, tmp_path):
+    own = tmp_path / "pilot.token"
+    own.symlink_to(fresh(tmp_path))
+    first = own.read_text()
+    fresh(tmp_path, timedelta(hours=7))
+    assert own.read_text() != first
