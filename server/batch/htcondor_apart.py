@@ -19,10 +19,12 @@ from typing import Any
 
 from server.batch.base import BatchFailed, BatchMisconfigured
 from server.batch.htcondor_ads import SPOOLING
-from server.batch.htcondor_words import reason
+from server.batch.htcondor_words import DOLLAR, reason
 
 #: Names in the folder of a submission. Whoever holds the lock of the first decides what becomes of the key.
 LOCK, RECORD = "lock", "submission.json"
+#: Lines of a description that are expressions of an admin's.
+EXPRESSIONS = ("requirements", "rank")
 #: Jobs in one piece of an answer.
 _PIECE = 500
 MISSING = "HTCondor's Python bindings are not installed: pip install 'compass-pilot[htcondor]'"
@@ -37,12 +39,12 @@ def submit(
     gets it knows that nothing more is sent, and the schedd answers nobody between our first word and our last.
     """
     htcondor, schedd = _reach(where)
-    folder = Path(home)
+    folder, description = Path(home), _description(htcondor, lines)
     with _alone(folder):
         with _words(htcondor):
             if schedd.query(found, ["ClusterId"], limit=1):
                 raise BatchFailed(f"{folder.name}: a submission of that key exists")
-            taken = schedd.submit(_description(htcondor, lines), count=count, spool=spool)
+            taken = schedd.submit(description, count=count, spool=spool)
             cluster = int(taken.cluster())
         if spool:
             _spool(htcondor, schedd, taken, cluster)
@@ -64,10 +66,27 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _description(htcondor: Any, lines: Mapping[str, str]) -> Any:
+    check_expressions({name: lines[name] for name in EXPRESSIONS if name in lines})
     try:
         return htcondor.Submit("".join(f"{name} = {value}\n" for name, value in lines.items()))
     except htcondor.HTCondorException as wrong:
         raise BatchMisconfigured(f"batch system htcondor: {wrong}") from wrong
+
+
+def check_expressions(said: Mapping[str, str]) -> None:
+    """Refuse what is not one whole expression, and would be read together with what HTCondor puts around it.
+
+    Raises:
+        BatchMisconfigured: naming the option.
+    """
+    import classad2
+
+    for name, text in said.items():
+        try:
+            classad2.ExprTree(text.replace(DOLLAR, "$"))
+        except (classad2.ClassAdException, ValueError, SyntaxError) as wrong:
+            words = f"job options.{name}: {text!r} is no expression of ClassAds"
+            raise BatchMisconfigured(f"batch system htcondor: {words}") from wrong
 
 
 def _spool(htcondor: Any, schedd: Any, taken: Any, cluster: int) -> None:

@@ -18,6 +18,8 @@ RESERVED = frozenset((
     "wantgracefulremoval", "jobmaxvacatetime", "allowedjobduration", "containerimage",
 ))
 # fmt: on
+#: What becomes a dollar sign, and begins nothing.
+DOLLAR = "$(DOLLAR)"
 _ODD = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _STAMP = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d ", re.ASCII)
 #: What a schedd answers instead of the number of a further job.
@@ -52,7 +54,7 @@ def refuse_odd_text(where: str, text: str) -> None:
 def plain(where: str, text: str) -> str:
     """Write text into a line so that nothing in it is expanded; raises as `refuse_odd_text` does."""
     refuse_odd_text(where, text)
-    return text.replace("$", "$(DOLLAR)")
+    return text.replace("$", DOLLAR)
 
 
 def quoted(where: str, text: str) -> str:

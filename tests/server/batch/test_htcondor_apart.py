@@ -6,14 +6,29 @@ import fcntl
 
 import pytest
 
-from server.batch.base import BatchFailed
-from server.batch.htcondor_apart import LOCK, _alone, _pieces, _values
+from server.batch.base import BatchFailed, BatchMisconfigured
+from server.batch.htcondor_apart import LOCK, _alone, _pieces, _values, check_expressions
 
 
 def test_values_are_told_and_what_is_undefined_or_an_expression_is_not():
     classad2 = pytest.importorskip("classad2")
     ad = classad2.ClassAd('[a = "x"; b = 7; c = 1.5; d = true; e = undefined; f = error; g = 1 + 1; h = {1}]')
     assert _values(ad, "abcdefghi") == {"a": "x", "b": 7, "c": 1.5, "d": True}
+
+
+@pytest.mark.parametrize("text", ["((", "true) || (true", "a b", "", "1; 2", 'Machine == "open', "x = 1"])
+def test_what_is_not_one_whole_expression_is_refused_by_the_name_of_its_option(text):
+    pytest.importorskip("classad2")
+    with pytest.raises(BatchMisconfigured, match="job options.rank: .* is no expression of ClassAds"):
+        check_expressions({"requirements": "true", "rank": text})
+
+
+@pytest.mark.parametrize(
+    "text", ["Memory", 'regexp("^n$(DOLLAR)", Machine)', "a =!= undefined ? 1 : 2", "TARGET.x ?: 0"]
+)
+def test_expressions_are_taken(text):
+    pytest.importorskip("classad2")
+    check_expressions({"rank": text})
 
 
 def test_many_are_told_in_pieces_and_none_in_no_piece():
