@@ -20,15 +20,22 @@ from tests.server import jobs
 ACQUIRE, SUBMIT = "/api/v1/pilot/acquire_jobs", "/api/v1/job/submit"
 
 
+def wired(**fields):
+    """Write an order of a job that writes into its user's own datasets."""
+    wire = order_to_wire(jobs.order(**fields))
+    scope = f"{fields.get('label', 'managed')}.{fields.get('user', '')}"
+    return {**wire, "files": [{**file, "scope": scope} for file in wire["files"]]}
+
+
 def submitted(manager, count=1, **fields):
     """Submit jobs; answer their numbers."""
-    found = manager.v1(SUBMIT, {"jobs": [order_to_wire(jobs.order(**fields))] * count})
+    found = manager.v1(SUBMIT, {"jobs": [wired(**fields)] * count})
     assert found["success"], found["message"]
     return [number for number, *_ in found["data"]]
 
 
 def refused(manager, **fields):
-    found = manager.v1(SUBMIT, {"jobs": [order_to_wire(jobs.order(**fields))]})
+    found = manager.v1(SUBMIT, {"jobs": [wired(**fields)]})
     assert not found["success"]
     return found["message"]
 
