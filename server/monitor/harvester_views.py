@@ -21,6 +21,7 @@ from server.lib.arguments import Argument, bind, described
 from server.lib.http import envelope, refusal
 from server.monitor.access import readable, wants_json
 from server.monitor.paging import page
+from server.pilots import queries as pilots
 
 if TYPE_CHECKING:
     from server.harvester.models import Command, Dialog, ServiceMetric
@@ -129,10 +130,10 @@ def show_worker(request: HttpRequest, harvester: str, number: int) -> HttpRespon
     worker = harvesters.find_worker(harvester, number)
     if worker is None:
         return page(request, "missing", {"what": "worker", "name": f"worker {harvester}/{number}"}, status=404)
-    jobs = harvesters.jobs_of_worker(harvester, number)
+    jobs, own = harvesters.jobs_of_worker(harvester, number), pilots.find_worker(harvester, number)
     if wants_json(request):
-        return envelope({**_json(worker), "job_ids": jobs})
-    return page(request, "worker", {"page": "pilots", "worker": worker, "jobs": jobs})
+        return envelope({**_json(worker), "job_ids": jobs, "pilot": _json(own) if own else None})
+    return page(request, "worker", {"page": "pilots", "worker": worker, "jobs": jobs, "own": own})
 
 
 @described("GET")

@@ -137,6 +137,7 @@ class PilotPage:
             ("submitted", self.pilot.submitted_at),
             ("started", self.pilot.started_at),
             (told, self.pilot.reported_at),
+            ("held", self.pilot.held_at),
             ("told to end", self.pilot.cancelled_at),
             (self.pilot.state if self.pilot.ended_at else "", self.pilot.ended_at),
         ]

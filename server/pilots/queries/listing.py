@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from server.pilots.models import Pilot
+from server.pilots.models import Pilot, Worker
 from server.pilots.states import PilotState
 from server.pilots.words import words_of_exit
 
@@ -87,6 +87,11 @@ def pilots_of(batch_ids: Collection[str]) -> dict[tuple[str, str], Pilot]:
     return {(pilot.batch_id, pilot.queue): pilot for pilot in rows}
 
 
+def find_worker(harvester: str, number: int) -> Worker | None:
+    """Answer what the pilot of a Harvester's worker has said of itself."""
+    return Worker.objects.filter(harvester_id=harvester, worker_id=number).first() if number < 2**63 else None
+
+
 _COLUMNS = (
     *("queue", "batch_system", "submission", "number", "batch_id", "state", "exit_code", "words", "node"),
     *("nodes", "cores", "cancelled_for"),
@@ -104,9 +109,6 @@ def pilot_json(pilot: Pilot) -> dict[str, Any]:
         **{name: getattr(pilot, name) for name in _COLUMNS},
         "exit_words": words_of_exit(pilot.exit_code),
         "jobs": pilot.jobs,
-        "nodes": pilot.nodes,
-        "cores": pilot.cores,
-        "cancelled_for": pilot.cancelled_for,
         "reported": pilot.reported,
         **times,
         "seconds": None if ran is None else ran.total_seconds(),

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, User
 
 from server.harvester import logic
 from server.harvester.models import Command
+from server.pilots.models import Worker
 from tests.server.jobs import submit
 from tests.server.monitor.test_views import parsed
 
@@ -159,3 +160,12 @@ def test_who_may_not_order_may_look(client, harvesters):
         assert "may only look" in text_of(answer)
     assert client.put("/harvester/order").status_code == 405
     assert Command.objects.count() == 1
+
+
+def test_a_workers_page_tells_what_its_pilot_said_of_itself(client, harvesters, open_pages):
+    assert "its pilot began" not in text_of(client.get("/harvester/workers/H1/1"))
+    Worker.objects.create(harvester_id="H1", worker_id=1, state="started", node="wn5", started_at=NOW)
+    assert "its pilot began 2026-11-22 12:00:00 its pilot ended not yet on wn5" in text_of(
+        client.get("/harvester/workers/H1/1")
+    )
+    assert client.get("/harvester/workers/H1/1?json").json()["data"]["pilot"]["node"] == "wn5"
