@@ -18,7 +18,7 @@ from server.batch.base import BatchFailed, BatchMisconfigured, BatchSystem, Need
 from server.factory.chain import LOOK_AT_ENDS, BadChain, Link, decide, read_chain
 from server.factory.facts import Facts, Limits, Step
 from server.factory.launch import CannotLaunch, Launch
-from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue
+from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue, FactorySystemState
 from server.factory.needs import needs_of
 from server.factory.readings import Readings, ends_wanted, free_in, last_ends, limits_of
 from server.factory.record import SAME_WISH, Record, ask_for_confirmation, confirmation_used
@@ -32,6 +32,8 @@ from server.pilots import queries as pilot_queries
 
 log = logging.getLogger(__name__)
 
+#: A pilot's end is seen within this time, but when its batch system does not answer.
+SEEN_WITHIN = timedelta(minutes=10)
 #: Cycles that are kept of each queue.
 KEPT_CYCLES = 500
 
@@ -252,6 +254,25 @@ def stop_pilots(now: datetime, *, system_of: SystemOf) -> int:
         for queue in queues:
             system_of(name, queue).cancel([pilot.batch_id for pilot in living if pilot.queue == queue])
     return left
+
+
+def collect(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = lambda: None) -> int:
+    """Bring the files of pilots that have ended to this machine, where a system keeps them; answer of how many.
+
+    What a system did not give is asked for again the next time.
+    """
+    brought = 0
+    for state in FactorySystemState.objects.all():
+        ended = fleet.ended_since(state.name, (state.collected_at or now - timedelta(days=1)) - SEEN_WITHIN)
+        try:
+            for queue, ids in ended.items():
+                brought += system_of(state.name, queue).collect(ids)
+                keep()
+        except (UnknownSystem, BatchMisconfigured, BatchFailed) as error:
+            log.warning("%s: the logs of pilots were not brought: %s", state.name, error)
+        else:
+            FactorySystemState.objects.filter(pk=state.pk).update(collected_at=now)
+    return brought
 
 
 def clean(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = lambda: None, limit: int = 500) -> int:

@@ -220,6 +220,9 @@ class FactorySystemState(models.Model):
     seconds = models.FloatField(default=0.0, help_text="That the last answer took.")
     pilots = models.PositiveIntegerField(default=0, help_text="That it was asked about.")
     words = models.TextField(blank=True, help_text="Why it did not answer.")
+    collected_at = models.DateTimeField(
+        null=True, blank=True, help_text="The logs of pilots that ended before were brought here."
+    )
 
     class Meta:
         ordering = ["name"]

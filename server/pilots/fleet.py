@@ -135,6 +135,15 @@ def last_ends(queue: str, count: int) -> list[Ended]:
     ]
 
 
+def ended_since(batch_system: str, moment: datetime) -> dict[str, list[str]]:
+    """Answer the ids of a system's pilots that ended since a time and whose files are still known, by queue."""
+    rows = Pilot.objects.filter(counted__in=(False, True), ended_at__gte=moment, batch_system=batch_system)
+    found: dict[str, list[str]] = {}
+    for queue, job in rows.exclude(batch_id="").exclude(directory="").order_by("pk").values_list("queue", "batch_id"):
+        found.setdefault(queue, []).append(job)
+    return found
+
+
 def node_hours(allocation: str, *, since: datetime, now: datetime) -> float:
     """Sum up what pilots of an allocation that started since a time have used until now."""
     rows = Pilot.objects.filter(allocation=allocation, started_at__gte=since).order_by()

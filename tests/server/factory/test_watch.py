@@ -23,7 +23,7 @@ from tests.server.factory.played import NOW, PlayedBatch, activate
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_python]
 QUEUED, RUNNING, HELD = (BatchJob(state) for state in (BatchState.QUEUED, BatchState.RUNNING, BatchState.HELD))
-MINUTE, DAY = 60, 86400
+MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def change(**values) -> None:
@@ -303,6 +303,34 @@ def test_pilots_without_jobs_are_counted_as_cost(cycle, batch):
     activate(1)
     cycle(20)
     assert "about 100 % of the pilots since yesterday had no job" in last()["trace"][0]["reason"]
+
+
+def test_the_logs_of_pilots_that_ended_are_brought_once_and_asked_for_again_when_that_failed(cycle, batch):
+    asked = []
+
+    def collect(ids):
+        asked.append(sorted(ids))
+        batch._check()
+        return len(ids)
+
+    batch.collect = collect
+    activate(2)
+    cycle()
+    Ready.objects.all().delete()
+    jobs = sorted(batch.jobs)
+    batch.all_become(BatchJob(BatchState.DONE, 0, NOW, NOW + timedelta(seconds=9)))
+    cycle(10)
+
+    def bring(after):
+        return logic.collect(NOW + timedelta(seconds=after), system_of=lambda name, queue: batch)
+
+    batch.answers = False
+    assert (bring(20), State.objects.get().collected_at) == (0, None)
+    batch.answers = True
+    assert bring(30) == 2
+    assert asked == [jobs, jobs]
+    assert bring(HOUR) == 2  # within the time in which ends are seen
+    assert bring(2 * HOUR) == 0
 
 
 @pytest.mark.parametrize("point", ["submit", "find", "confirm"])
