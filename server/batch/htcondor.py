@@ -94,9 +94,9 @@ class HTCondorBatch(BatchSystem):
                 return {number: str(JobId(key, said["cluster"], number)) for number in range(said["count"])}
             found = self._search(ads.of_key(self._system, key))
             if home is not None and not found:
-                shutil.rmtree(
-                    home
-                )  # an order that is still on its way to a process of ours finds no lock, and comes too late
+                # An order that is still on its way to a process of ours finds no lock then, and comes too late.
+                (home / LOCK).unlink(missing_ok=True)
+                shutil.rmtree(home, ignore_errors=True)
         return {job.number: str(job) for ad in found for job in ads.whole_cluster(ad)}
 
     def _search(self, constraint: str) -> Sequence[Mapping[str, Any]]:
@@ -108,10 +108,12 @@ class HTCondorBatch(BatchSystem):
     def _settled(self, key: str) -> Iterator[Path | None]:
         """Be the one who decides about a key; answer its folder, if it has one."""
         home = self._folder / key
-        if not home.is_dir():
+        try:
+            door = (home / LOCK).open("a")
+        except FileNotFoundError:
             yield None
             return
-        with (home / LOCK).open("a") as door:
+        with door:
             try:
                 fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
