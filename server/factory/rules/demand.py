@@ -50,10 +50,15 @@ def weighted(
 
 
 def keep_running(number: int, facts: Facts, limits: Limits, *, pilots: int) -> tuple[int, str]:
-    """So many pilots in all, running or waiting, whether there are jobs or not; surplus makes it negative."""
+    """So many pilots in all, running or waiting, whether there are jobs or not; surplus makes it negative.
+
+    Of a surplus, those that were told to end already are not to be told for others again.
+    """
     if facts.waiting is None or facts.running is None:
         return 0, "nobody knows how many pilots there are"
-    return pilots - facts.living, f"{pilots} pilots are kept, {facts.running} run and {facts.waiting} wait"
+    missing = pilots - facts.living
+    number = missing if missing >= 0 else min(0, missing + facts.retiring)
+    return number, f"{pilots} pilots are kept, {facts.running} run and {facts.waiting} wait"
 
 
 def keep_queue_life(number: int, facts: Facts, limits: Limits, *, pilots: int = 0) -> tuple[int, str]:

@@ -152,6 +152,8 @@ def test_each_rule_does_what_its_name_says(rule, parameters, expected):
 def test_pilots_that_were_told_to_end_are_not_kept_alive():
     assert after("keep_queue_life", replace(LIVING, retiring=3), pilots=10) == 5
     assert after("keep_running", replace(LIVING, retiring=3), pilots=10) == 2
+    assert after("keep_running", replace(LIVING, retiring=3), pilots=3) == -2
+    assert after("keep_running", replace(LIVING, retiring=3), pilots=7) == 0
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))

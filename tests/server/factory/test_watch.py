@@ -191,6 +191,16 @@ def test_surplus_pilots_that_wait_are_cancelled_newest_first_and_never_running_o
     assert cycle(2).cancelled == 0  # both that are left run
 
 
+@pytest.mark.parametrize("rule", ["keep_running", "keep_queue_life"])
+def test_a_system_that_is_slow_to_cancel_is_not_told_to_cancel_more(cycle, batch, rule):
+    keep(4)
+    cycle()
+    change(rules=[{"rule": rule, "pilots": 3}])
+    assert cycle(1).cancelled == 1
+    assert cycle(2).cancelled == 0  # the one that was told to end still waits
+    assert len(batch.cancelled) == 1
+
+
 def test_a_pilot_that_starts_in_the_last_moment_is_not_cancelled(cycle, batch):
     keep(1)
     cycle()
