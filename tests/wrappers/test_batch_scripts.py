@@ -19,14 +19,10 @@ SAID = "True True True\nsecret\n"
 
 @pytest.fixture
 def job(tmp_path):
-    """Two pilots that say what they find around them. The pool's jobs are another user's."""
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+    """Two pilots that say what they find around them."""
     place = Place(tmp_path, ("/bin/sh",))
     place.bundle.rename(tmp_path / "pilot.pyz")
     (tmp_path / "token").write_text("secret")
-    for folder in (tmp_path, place.scratch):
-        folder.chmod(0o777)
     return PilotJob(
         queue="Q",
         url="http://127.0.0.1:1",
