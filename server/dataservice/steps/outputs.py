@@ -202,13 +202,7 @@ def _save(changed: Sequence[tuple[DatasetFile, Told]], known: _Known, now: datet
     rows = [row for row, _ in changed]
     new = [row for row in rows if row._state.adding]
     old = [row for row in rows if not row._state.adding]
-    replaced = [
-        earlier
-        for row, one in changed
-        if one.is_log and one.state is FileState.AVAILABLE
-        for earlier in known.of_job.get(one.job, [])
-        if earlier.state == FileState.AVAILABLE and _is_older_log(earlier, row)
-    ]
+    replaced = _older_logs(changed, known)
     for earlier in replaced:
         earlier.state = FileState.REPLACED.value
     _give_names_up(rows)
@@ -220,11 +214,23 @@ def _save(changed: Sequence[tuple[DatasetFile, Told]], known: _Known, now: datet
     count(counted, now)
 
 
-def _is_older_log(earlier: DatasetFile, log_row: DatasetFile) -> bool:
-    """Say whether one log is of an earlier try than the other, of the same job and in the same dataset."""
-    if earlier is log_row or earlier.dataset_id != log_row.dataset_id:
-        return False
-    return (earlier.job_file or 0) < (log_row.job_file or 0) and log_row.lfn.startswith(earlier.lfn.rpartition(".")[0])
+def _older_logs(changed: Sequence[tuple[DatasetFile, Told]], known: _Known) -> list[DatasetFile]:
+    """Find the logs of earlier tries that are there, where a later one of the same job and dataset was stored."""
+    stored = {(one.job, row.dataset_id): row for row, one in changed if one.is_log and one.state is FileState.AVAILABLE}
+    found = [
+        earlier
+        for (job, dataset), row in stored.items()
+        for earlier in known.of_job.get(job, [])
+        if earlier.state == FileState.AVAILABLE and earlier.dataset_id == dataset and _is_before(earlier, row)
+    ]
+    logs: set[int] = set()
+    for batch in door.batches([row.job_file for row in found]):
+        logs.update(JobFile.objects.filter(pk__in=batch, role=Role.LOG.value).values_list("pk", flat=True))
+    return [row for row in found if row.job_file in logs]
+
+
+def _is_before(earlier: DatasetFile, row: DatasetFile) -> bool:
+    return earlier is not row and earlier.job_file is not None and earlier.job_file < (row.job_file or 0)
 
 
 def _give_names_up(rows: Collection[DatasetFile]) -> None:

@@ -57,6 +57,18 @@ def test_outputs_are_expected_while_a_job_may_write_them_and_available_when_it_h
     audit()
 
 
+def test_an_output_that_is_called_as_the_log_beside_it_is_no_earlier_log(world):
+    wanted = jobs.order(outputs=(), log="a.log.tgz")
+    spec = replace(wanted.spec, outputs=(FileSpec("a.txt", Role.OUTPUT, dataset="prod.log", endpoint="DISK"),))
+    (job,) = taskbuffer.submit([wanted._replace(spec=spec)], by="test", now=jobs.NOW)
+    jobs.claim()
+    jobs.finish(job, 1, "a.txt", "a.log.tgz")
+    world.follow()
+    assert files_of("prod.log") == {"a.txt": "available", "a.log.tgz": "available"}
+    assert counters("prod.log") == (2, 0, 2, 20)
+    audit()
+
+
 def test_events_that_are_read_again_change_nothing(world):
     (job,) = jobs.submit()
     jobs.claim()
