@@ -61,6 +61,7 @@ def test_an_output_that_is_called_as_the_log_beside_it_is_no_earlier_log(world):
     wanted = jobs.order(outputs=(), log="a.log.tgz")
     spec = replace(wanted.spec, outputs=(FileSpec("a.txt", Role.OUTPUT, dataset="prod.log", endpoint="DISK"),))
     (job,) = taskbuffer.submit([wanted._replace(spec=spec)], by="test", now=jobs.NOW)
+    world.follow()
     jobs.claim()
     jobs.finish(job, 1, "a.txt", "a.log.tgz")
     world.follow()
