@@ -231,6 +231,7 @@ report() { # started | finished
 }
 
 tell_by_curl() { # <address> <JSON>: what is secret goes by the standard input, and stands in no list of processes
+    unset secret # nor does it become a variable of others, had somebody exported one of this name
     secret=
     [ -z "$token" ] || [ ! -r "$token" ] || IFS= read -r secret <"$token"
     case $secret in *[!A-Za-z0-9_.~+/=-]*) secret= ;; esac
