@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("pilot")
 
 PILOT_LOG = "pilotlog.txt"
+#: Seconds that a pilot which ends before it has begun waits for what it imports.
+IMPORT_PATIENCE = 10.0
 #: A pilot that ends with one of these has nothing to tell that its log would be kept for.
 UNEVENTFUL = (ExitCode.OK, ExitCode.NO_JOBS)
 
@@ -48,9 +50,12 @@ def run(argv: Sequence[str]) -> NoReturn:
     """Be a pilot, until the process ends."""
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
     # Its import takes longer than everything else that comes before the first request.
-    threading.Thread(target=__import__, args=("requests",), daemon=True).start()
+    importing = threading.Thread(target=__import__, args=("requests",), daemon=True)
+    importing.start()
     # Held to the very end: as long as a thread may still report, the next pilot on this disk must not.
     with contextlib.ExitStack() as held:
+        # An interpreter that ends by itself, as after --version, may crash on what is still importing.
+        held.callback(importing.join, IMPORT_PATIENCE)
         with uncollected():
             loaded, obsolete = read_settings(argv)
             for line in obsolete:

@@ -20,8 +20,9 @@ from server.pilots.fleet import Fleet, Fleets
 from server.pilots.queries import Use, use_by_queue
 from server.taskbuffer.queries import ready_cores_by_queue
 
-#: A pilot asks for work within this time of its start; until then it is counted as on its way to a job.
-ASKS_WITHIN = timedelta(seconds=3)
+#: A pilot asks for work within this time of its start, on a slow node with a bundle to fetch; until then it is counted
+#: as on its way to a job. One that asks and gets none ends, or asks again: then it is on its way, too.
+ASKS_WITHIN = timedelta(seconds=60)
 #: A confirmation is good for this long.
 CONFIRMED_FOR = timedelta(hours=1)
 #: Ends that are looked at by the rule that wants a share of them.

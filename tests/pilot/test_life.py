@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
+import subprocess
 import sys
 import threading
 
@@ -35,6 +36,13 @@ DOWN = Problem(ErrorCode.COMMUNICATION_FAILURE, "nobody there")
 )
 def test_the_end_is_told_in_words(ending, words):
     assert life.summary(ending) == words
+
+
+def test_a_pilot_that_ends_before_it_begins_leaves_nothing_that_is_still_importing():
+    told = "import threading\nfrom pilot import life\ntry:\n    life.run(['--version'])\nfinally:\n"
+    told += "    print(len(threading.enumerate()))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "1"
 
 
 def test_a_log_begins_with_where_it_is_and_in_which_time_it_is_written():

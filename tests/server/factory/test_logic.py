@@ -51,7 +51,8 @@ def test_a_pilot_that_has_just_started_is_on_its_way_to_a_job(cycle, batch):
     cycle()
     batch.all_become(BatchJob(BatchState.RUNNING, started=NOW))
     assert cycle(1).submitted == 0
-    assert cycle(10).submitted == 1
+    assert cycle(50).submitted == 0
+    assert cycle(70).submitted == 1
 
 
 def test_a_crash_before_the_submission_loses_the_rows_and_submits_nothing_twice(cycle, batch):
