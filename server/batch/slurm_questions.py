@@ -14,6 +14,8 @@ from server.batch.slurm_options import SlurmOptions
 _NO_ACCOUNTS = "accounting storage is disabled"
 #: As far back as the accounts are asked: longer than a job waits and runs.
 _SINCE = "--starttime=now-90days"
+#: Jobs in any state and in any partition: those of hidden ones are left out unless they are asked for.
+_OURS = ("--all", "--states=all")
 #: So many arrays go into one question.
 _MANY = 2000
 _NAMES = (("ArrayJobID", 12), ("Name", 140))
@@ -36,7 +38,7 @@ class Questions:
         """
         found = {}
         for cluster in clusters:
-            words = ["--array", "--states=all", self._user, f"--Format={_written(FIELDS)}"]
+            words = [*_OURS, "--array", self._user, f"--Format={_written(FIELDS)}"]
             text = self._ask("squeue", cluster, "--noheader", *words)
             found.update({JobId(*place, cluster): row for place, row in read_queue(text).items()})
         return found
@@ -69,7 +71,7 @@ class Questions:
         for cluster in self._clusters:
             at = f"@{cluster}" if cluster else ""
             wanted = f"--name={','.join(names)}"
-            words = ["--noheader", "--states=all", self._user, wanted, f"--Format={_written(_NAMES)}"]
+            words = ["--noheader", *_OURS, self._user, wanted, f"--Format={_written(_NAMES)}"]
             pairs = [
                 (line[:12].strip(), line[12:].strip()) for line in self._ask("squeue", cluster, *words).splitlines()
             ]

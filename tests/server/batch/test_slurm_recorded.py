@@ -178,6 +178,28 @@ def test_one_question_is_asked_for_all_jobs_and_one_for_those_that_the_controlle
     assert "--jobs=7" in recorded.said("sacct")[0].split()
 
 
+def test_jobs_in_a_hidden_partition_are_asked_for_like_all_others(recorded, three):
+    system, ids = three
+    # Squeue of an ordinary user leaves out jobs in hidden partitions, unless it is told to show all.
+    (recorded.folder / "everything").write_text(row(7, 0, "RUNNING", start=1000, host="n1"))
+    words = 'case " $* " in *" --all "*) cat "${0%/*}/everything" ;; esac'
+    (recorded.folder / "squeue").write_text(f"#!/bin/sh\n{words}\n")
+    assert system.status(ids[:1])[ids[0]].state is BatchState.RUNNING
+    system.cancel(ids[:1])
+    assert recorded.said("scancel") == ["--batch --signal=TERM --ctld 7_0"]
+
+
+def test_an_array_in_a_hidden_partition_is_found_after_a_crash(recorded, opened):
+    recorded.answer("sbatch", ("", 1, "sbatch: error: timed out\n"))
+    with pytest.raises(BatchFailed):
+        opened().submit(TEMPLATE, 1)
+    name = next(word for word in recorded.said("sbatch")[0].split() if "--job-name=" in word).partition("=")[2]
+    (recorded.folder / "everything").write_text(written(_NAMES, 5, name))
+    words = 'case " $* " in *" --all "*) cat "${0%/*}/everything" ;; esac'
+    (recorded.folder / "squeue").write_text(f"#!/bin/sh\n{words}\n")
+    assert opened().find("key") == {0: "5_0"}
+
+
 def test_an_end_that_was_seen_once_is_told_for_ever(recorded, three):
     system, ids = three
     recorded.answer("squeue", *[row(7, 0, "TIMEOUT", code=15, start=1000, end=1060, host="n1", reason="TimeLimit")], "")
