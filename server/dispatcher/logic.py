@@ -89,7 +89,7 @@ def acquire(
 
 def _note_who_has(jobs: Sequence[Mapping[str, Any]], request: WorkRequest, request_id: str) -> None:
     """Note that a pilot of ours was given jobs, or a worker of a Harvester."""
-    pilots.took_jobs(request.scheduler_id, request_id, len(jobs))
+    pilots.took_jobs(request.scheduler_id, request.queue, request_id, len(jobs))
     if request.harvester_id and request.worker_id is not None:
         numbers = [int(job["PandaID"]) for job in jobs]
         harvesters.took_jobs(request.harvester_id, request.worker_id, numbers, now=timezone.now())

@@ -25,7 +25,7 @@ def update_worker_pilot_status(request: HttpRequest, identity: Identity, fields:
     """Note that the pilot of a worker has started or finished."""
     status = decode(WorkerStatus, fields, Dialect.LEGACY)
     _refuse_others(identity, status)
-    pilots.worker_said(status, now=timezone.now())
+    pilots.worker_said(status, now=timezone.now(), queues=identity.queues)
     return {"StatusCode": StatusCode.OK.value}
 
 
@@ -33,7 +33,7 @@ def _refuse_others(identity: Identity, status: WorkerStatus) -> None:
     """Refuse a token for some queues that speaks of a worker at another, by what it says or by what is known."""
     if identity.queues:
         known = harvesters.queues_of(status.harvester_id, [status.worker_id]).get(status.worker_id, "")
-        pilot = pilot_queries.pilot_of_batch(status.batch_id)
+        pilot = pilot_queries.pilot_of_batch(status.batch_id, identity.queues)
         ours = pilot.queue if pilot else ""
         for queue, name in ((status.queue, "site"), (known, "worker_id"), (ours, "batch_id")):
             if queue:
@@ -44,7 +44,7 @@ def _refuse_others(identity: Identity, status: WorkerStatus) -> None:
 def update_worker_status(request: HttpRequest, identity: Identity, status: WorkerStatus) -> Any:
     """Note that the pilot of a worker has `status` started or finished."""
     _refuse_others(identity, status)
-    pilots.worker_said(status, now=timezone.now())
+    pilots.worker_said(status, now=timezone.now(), queues=identity.queues)
     return True
 
 

@@ -86,7 +86,7 @@ def _since(text: str, now: datetime) -> datetime | None:
         if ago:
             return now - int(ago[1]) * _UNITS[ago[2]]
         found = datetime.fromisoformat(text)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError) as wrong:
         words = f"since: {text[:40]!r} is neither a time such as 2026-11-22T08:00 nor an age such as 6h"
         raise ContractError(words, field_name="since") from wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def plain(value: Any, levels: int = _MOST_LEVELS) -> Any:
     """Answer JSON that every database keeps: none of them has NUL or half of a surrogate pair in it.
 
     Raises:
-        ContractError: it is nested too deeply.
+        ContractError: it is nested too deeply, or has a number that is none in JSON, as 1e999 is read.
     """
     if not levels:
         raise ContractError(f"what a Harvester says is nested deeper than {_MOST_LEVELS} levels")
@@ -44,6 +45,8 @@ def plain(value: Any, levels: int = _MOST_LEVELS) -> Any:
         return {TEXT.read(str(key)): plain(inner, levels - 1) for key, inner in value.items()}
     if isinstance(value, list):
         return [plain(inner, levels - 1) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ContractError(f"what a Harvester says has {value} in it, which is no number of JSON")
     return TEXT.read(value) if isinstance(value, str) else value
 
 

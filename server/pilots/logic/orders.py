@@ -90,12 +90,13 @@ def note_reprieved(pilots: Collection[int]) -> None:
     Pilot.objects.filter(pk__in=pilots).update(cancelled_at=None, cancelled_for="", held_at=None)
 
 
-def took_jobs(batch_id: str, request_id: str, count: int) -> None:
-    """Note that a pilot was given jobs; the same request again is not counted again.
+def took_jobs(batch_id: str, queue: str, request_id: str, count: int) -> None:
+    """Note that a pilot of a queue was given jobs; the same request again is not counted again.
 
-    A pilot makes its requests one after the other. An id that no pilot of ours has is passed over, without a write.
+    A pilot makes its requests one after the other. An id that no pilot of ours has there is passed over, without a
+    write: batch systems may have the same ids, and nobody speaks for pilots of other queues.
     """
-    pilot = Pilot.objects.filter(batch_id=batch_id).first() if batch_id else None
+    pilot = Pilot.objects.filter(batch_id=batch_id, queue=queue).first() if batch_id else None
     if pilot is not None:
         others = Pilot.objects.filter(pk=pilot.pk).exclude(last_request=request_id)
         others.update(jobs=F("jobs") + count, last_request=request_id)

@@ -101,19 +101,21 @@ def _write(chunk: Sequence[tuple[Known, Sighting]], now: datetime) -> set[int]:
     with transaction.atomic():
         read = {row.pk: row.state for row, _ in chunk}
         rows = Pilot.objects.select_for_update().filter(pk__in=list(read)).order_by("pk")
-        same = {pk for pk, state in rows.values_list("pk", "state") if read[pk] == state}
-        values = [_columns(row, seen, now) for row, seen in chunk if row.pk in same]
+        found = rows.values_list("pk", "state", "started_at", "node")
+        # What a pilot has said of itself since its row was read stays, where its batch system says nothing.
+        same = {pk: (started, node) for pk, state, started, node in found if read[pk] == state}
+        values = [(*_columns(seen, *same[row.pk], now), row.pk) for row, seen in chunk if row.pk in same]
         if values:
             with connection.cursor() as cursor:
                 cursor.executemany(_UPDATE, values)
-    return same
+    return set(same)
 
 
-def _columns(row: Known, seen: Sighting, now: datetime) -> tuple[Any, ...]:
+def _columns(seen: Sighting, started: datetime | None, node: str, now: datetime) -> tuple[Any, ...]:
     ended = None if seen.state in LIVING else seen.ended or now
     words = (seen.words or words_of_exit(seen.exit_code))[:500]
-    times = [_moment(seen.started or row.started_at), _moment(ended)]
-    return (seen.state.value, seen.exit_code, *times, words, (seen.node or row.node)[:128], row.pk)
+    times = [_moment(seen.started or started), _moment(ended)]
+    return (seen.state.value, seen.exit_code, *times, words, (seen.node or node)[:128])
 
 
 def _moment(time: datetime | None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -22,10 +22,11 @@ from server.pilots.states import WORKER_MOVES, WorkerState
 MOST = 2**63 - 1
 
 
-def worker_said(status: WorkerStatus, *, now: datetime) -> None:
+def worker_said(status: WorkerStatus, *, now: datetime, queues: Collection[str] = ()) -> None:
     """Note that a worker's pilot has begun, or ended; what is said again, or late, changes nothing.
 
-    A pilot that our factory has submitted names its id in the batch system: that is written on its own row.
+    A pilot that our factory has submitted names its id in the batch system: that is written on its own row, of those
+    of the same id on that of one of the ``queues`` that it speaks for.
 
     Raises:
         ContractError: this is no such word, or there is no room for a name or number.
@@ -35,7 +36,7 @@ def worker_said(status: WorkerStatus, *, now: datetime) -> None:
         raise ContractError(f"status: {shown(status.status)} is not {known}", field_name="status")
     state = WorkerState(status.status)
     said = _columns(status, Worker, leave_out=("status", "batch_id"))
-    if pilot_said(status.batch_id, state, said["node"], now=now):
+    if pilot_said(status.batch_id, state, said["node"], now=now, queues=queues):
         return
     when = {"started_at" if state is WorkerState.STARTED else "finished_at": now}
     who = {name: said.pop(name) for name in ("harvester_id", "worker_id")}
@@ -47,12 +48,12 @@ def worker_said(status: WorkerStatus, *, now: datetime) -> None:
             move(Worker.objects.filter(pk=worker.pk), before, state, moves=WORKER_MOVES, **when, **more)
 
 
-def pilot_said(batch_id: str, state: WorkerState, node: str, *, now: datetime) -> bool:
+def pilot_said(batch_id: str, state: WorkerState, node: str, *, now: datetime, queues: Collection[str] = ()) -> bool:
     """Note on the row of a pilot of ours that it has begun, or ended, by its own word; say whether there is such a row.
 
     What it is stays as its batch system says, which also knows of ends that no pilot tells.
     """
-    pilot = queries.pilot_of_batch(batch_id)
+    pilot = queries.pilot_of_batch(batch_id, queues)
     if pilot is None:
         return False
     over = [state, WorkerState.FINISHED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -34,11 +35,15 @@ def living_in(system: str) -> list[LivingPilot]:
     return [LivingPilot(*row) for row in rows.values_list(*LivingPilot._fields)]
 
 
-def pilot_of_batch(batch_id: str) -> Pilot | None:
-    """Answer the pilot of an id in its batch system, the latest one; or of its own name, submission/number."""
+def pilot_of_batch(batch_id: str, queues: Collection[str] = ()) -> Pilot | None:
+    """Answer the pilot of an id in its batch system, the latest one; or of its own name, submission/number.
+
+    Batch systems may have the same ids: one of these queues comes before all others.
+    """
     if not batch_id:
         return None
-    found = Pilot.objects.filter(batch_id=batch_id[:80]).first()
+    rows = Pilot.objects.filter(batch_id=batch_id[:80])
+    found = (rows.filter(queue__in=queues).first() if queues else None) or rows.first()
     submission, _, number = batch_id.rpartition("/")
     if found is None and submission and number.isascii() and number.isdigit() and len(number) < 10:
         # One that starts at once may speak before the factory has written where it is.

@@ -107,6 +107,18 @@ def test_a_token_for_another_queue_does_not_speak_for_a_pilot_of_ours(ours, clie
     assert ours.reported == ""
 
 
+def test_of_two_pilots_with_the_same_id_the_one_of_its_tokens_queue_speaks(ours, client):
+    where = {"batch_system": "slurm", "batch_id": "7.3", "state": "queued", "submitted_at": ours.submitted_at}
+    newer = Pilot.objects.create(submission="t", number=0, queue="R", **where)
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {create_token('ours', Role.PILOT, queues=['Q'])}"}
+    word = our_word(STARTED, batch_id="7.3")
+    answer = client.post(routes.WORKER_STATUS_V1, word, content_type="application/json", **bearer)
+    assert answer.status_code == 200
+    ours.refresh_from_db()
+    newer.refresh_from_db()
+    assert (ours.reported, newer.reported) == ("started", "")
+
+
 def test_stock_pilots_forms_are_read(db, pilot):
     fields = {"workerID": "9", "harvesterID": "H1", "status": "started", "site": "Q", "node_id": "wn2"}
     assert pilot.form(routes.WORKER_STATUS, fields) == {"StatusCode": 0}

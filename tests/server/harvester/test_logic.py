@@ -150,6 +150,13 @@ def test_what_is_nested_too_deeply_is_refused_however_it_came():
     assert not ServiceMetric.objects.exists()
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_a_number_that_no_database_keeps_is_refused(number):
+    with pytest.raises(ContractError, match="which is no number of JSON"):
+        logic.metrics_said("H1", [[None, "host1", {"load": [number]}]], now=NOW)
+    assert not ServiceMetric.objects.exists()
+
+
 def test_too_many_entries_are_refused_and_not_cut():
     with pytest.raises(ContractError, match="workers: 5001 entries; at most 5000"):
         logic.workers_said("H1", [WORKER] * 5001, now=NOW)

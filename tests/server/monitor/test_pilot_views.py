@@ -98,6 +98,7 @@ def test_pages_follow_each_other_both_ways(client, db, production_token, django_
         ("exit=x", "exit: "),
         ("since=later", "since: 'later' is neither a time"),
         ("since=99999d&x=1", "x"),
+        ("since=0001-01-01T00:00%2B14:00", "since: '0001-01-01T00:00+14:00' is neither a time"),
         ("jobless=2", "jobless: '2' is neither 1 nor 0"),
         ("before=99999999999999999999", "before: "),
         ("count=1001", "count: '1001' is not a whole number from 0 to 1000"),

@@ -83,10 +83,18 @@ def test_an_exit_code_has_words(code, words):
 
 def test_jobs_are_counted_once_for_each_request(django_assert_num_queries):
     make(batch_id="s/0")
-    logic.took_jobs("s/0", "request-1", 2)
-    logic.took_jobs("s/0", "request-1", 2)
-    logic.took_jobs("s/0", "request-2", 1)
+    logic.took_jobs("s/0", "Q", "request-1", 2)
+    logic.took_jobs("s/0", "Q", "request-1", 2)
+    logic.took_jobs("s/0", "Q", "request-2", 1)
     with django_assert_num_queries(1):
-        logic.took_jobs("of somebody else", "request-3", 1)
-        logic.took_jobs("", "request-4", 1)
+        logic.took_jobs("of somebody else", "Q", "request-3", 1)
+        logic.took_jobs("", "Q", "request-4", 1)
     assert Pilot.objects.get().jobs == 3
+
+
+def test_jobs_of_one_queue_are_not_counted_for_a_pilot_of_another_that_has_the_same_id():
+    mine, other = make(batch_id="12_0"), make(batch_id="12_0", queue="OTHER", submission="t")
+    logic.took_jobs("12_0", "Q", "request-1", 1)
+    mine.refresh_from_db()
+    other.refresh_from_db()
+    assert (mine.jobs, other.jobs) == (1, 0)

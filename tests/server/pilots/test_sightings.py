@@ -102,3 +102,11 @@ def test_those_that_live_in_a_system_are_answered_for_all_queues_oldest_first(dj
     with django_assert_num_queries(1):
         found = [(pilot.queue, pilot.batch_id) for pilot in queries.living_in("condor")]
     assert found == [("Q", "7.0"), ("Q", "7.1"), ("R", "8.0")]
+
+
+def test_what_a_pilot_said_while_its_batch_system_was_asked_is_kept():
+    make(1, state="running")
+    (read,) = queries.living_in("condor")
+    Pilot.objects.update(started_at=EARLIER, node="wn7")
+    logic.observe_many([(read, Sighting(PilotState.DONE, 0, ended=NOW))], now=NOW)
+    assert Pilot.objects.filter(state="done", started_at=EARLIER, node="wn7", ended_at=NOW).exists()
