@@ -210,7 +210,8 @@ class SlurmBatch(BatchSystem):
         folder.mkdir(mode=0o700, exist_ok=True)
         with suppress(FileExistsError), (folder / slurm_node.STOP).open("x") as file:
             file.write(f"{time.time()}\n")
-        told = float((folder / slurm_node.STOP).read_text() or 0)
+        stop = folder / slurm_node.STOP
+        told = float(stop.read_text() or stop.stat().st_mtime)  # it is empty while another one writes it
         return time.time() - told <= float(order["grace"]) + _PATIENCE
 
     def _scancel(self, names: Sequence[str], *words: str) -> None:

@@ -210,7 +210,7 @@ def keep_row(folder: Path, row: Row) -> Row:
 
 def kept_row(folder: Path) -> Row | None:
     """Answer what was written down of how a job ended."""
-    found = read(folder / _OVER)
+    found = _whole(folder / _OVER)
     return None if found is None else Row(**found)
 
 
@@ -218,7 +218,7 @@ def own_words(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Answer what a job's program wrote on its node: when it began, and how it ended."""
     with suppress(FileNotFoundError):
         os.listdir(folder)  # noqa: PTH208 - what has come from another machine is seen only after that
-    return read(folder / runner.CLAIM) or {}, read(folder / runner.EXIT) or {}
+    return _whole(folder / runner.CLAIM) or {}, _whole(folder / runner.EXIT) or {}
 
 
 @functools.cache
@@ -242,8 +242,22 @@ def write_once(path: Path, value: object) -> None:
 
 
 def read(path: Path) -> Any:
-    """Answer what a file of JSON holds; None if there is none."""
+    """Answer what a file of JSON holds; None if there is none.
+
+    Raises:
+        OSError: it cannot be read, or is damaged.
+    """
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
+        return None
+    except ValueError as wrong:
+        raise OSError(f"{path} is damaged: {wrong}") from wrong
+
+
+def _whole(path: Path) -> Any:
+    """Answer what a file of a job holds; None also if it is damaged: a node that breaks down leaves empty files."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
         return None

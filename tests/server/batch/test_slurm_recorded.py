@@ -257,6 +257,35 @@ def test_what_waits_is_cancelled_at_once_and_what_runs_is_told_and_ended_after_i
     assert recorded.said("scancel") == ["7_0 7_1"]
 
 
+def test_an_order_to_stop_that_is_just_being_written_takes_no_grace_away(recorded, three):
+    system, ids = three
+    recorded.answer("squeue", row(7, 0, "RUNNING"))
+    system.directory(ids[0]).mkdir()
+    (system.directory(ids[0]) / "stop").touch()
+    system.cancel(ids)
+    assert recorded.said("scancel") == ["--batch --signal=TERM --ctld 7_0"]
+
+
+def test_files_that_a_node_left_empty_when_it_broke_down_hold_nobody_up(recorded, three):
+    system, ids = three
+    folder = system.directory(ids[0])
+    folder.mkdir()
+    for name in ("identity.json", "exit.json", "over.json"):
+        (folder / name).touch()
+    recorded.answer("squeue", row(7, 0, "NODE_FAIL", start=1000, end=1060, host="n1") + row(7, 1, "RUNNING"))
+    found = system.status(ids[:2])
+    assert found[ids[0]].words == "its node failed (NODE_FAIL)"
+    assert found[ids[1]].state is BatchState.RUNNING
+
+
+@pytest.mark.parametrize("name", ["jobs/key/plan.json", "ids/7"])
+def test_nothing_is_concluded_from_a_damaged_file_of_a_submission(recorded, three, opened, tmp_path, name):
+    _, ids = three
+    (tmp_path / "here" / name).write_text("")
+    with pytest.raises(BatchFailed, match=f"{name} is damaged"):
+        opened().find("key") if "plan" in name else opened().status(ids)
+
+
 def test_what_ended_in_the_meantime_is_no_failure_of_a_cancellation_and_all_else_is(recorded, three):
     system, ids = three
     recorded.answer("squeue", row(7, 1, "PENDING"))
