@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -72,7 +71,8 @@ class Commands:
 
     def _run(self, program: str, words: Sequence[str], more: dict[str, str], keep: Sequence[int]) -> Said:
         path = str(Path(self._folder) / program) if self._folder else program
-        with tempfile.TemporaryFile() as output:
+        # In memory: on a disk that is full, an answer would be cut off without a word, and its jobs would be lost.
+        with open(os.memfd_create(program), "w+b") as output:  # noqa: PTH123
             try:
                 asked = subprocess.Popen(
                     [path, *words],

@@ -117,6 +117,13 @@ def test_a_command_that_hangs_is_ended_and_says_so(recorded, opened):
         system.status(ids)
 
 
+def test_no_answer_is_cut_off_because_a_disk_is_full(recorded, three, monkeypatch):
+    system, ids = three
+    recorded.answer("squeue", row(7, 0, "RUNNING"))
+    monkeypatch.setattr("tempfile.tempdir", "/there/is/no/room")
+    assert system.status(ids[:1])[ids[0]].state is BatchState.RUNNING
+
+
 def test_a_command_that_is_not_there_is_named(recorded, opened):
     (recorded.folder / "scontrol").unlink()
     with pytest.raises(BatchFailed, match="programs/scontrol cannot be started: No such file"):
