@@ -92,6 +92,15 @@ def test_what_is_refused_of_one_report_stands_among_the_answers(queue):
     assert (jobs.state_of(one), jobs.state_of(two)) == ("running", "sent")
 
 
+def test_a_code_that_no_column_holds_does_not_keep_reports_from_being_taken(queue):
+    one, two = given(2)
+    huge = said(one, "failed", pilot_error=2**63 - 1, payload_error=-(2**40), exit_status=2**32 - 1)
+    logic.apply_updates([huge, whole(two)], by="p")
+    kept = Attempt.objects.values_list("pilot_error", "payload_error", "exit_status").get(job_id=one)
+    assert kept == (2**31 - 1, 1 - 2**31, 2**31 - 1)
+    assert jobs.state_of(two) == "finished"
+
+
 def test_any_number_of_reports_is_taken_piece_by_piece(queue, monkeypatch):
     monkeypatch.setattr(update, "MOST", 2)
     held = given(5)
