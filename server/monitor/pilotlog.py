@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -62,7 +63,12 @@ class Window:
         return self.content.decode(errors="replace")
 
     def as_json(self) -> dict[str, Any]:
-        return {"name": self.name, "start": self.start, "end": self.end, "size": self.size, "text": self.text}
+        """Answer it for programs; a character that its end cuts in two is left to the next window, if there is more."""
+        decoder = getincrementaldecoder("utf-8")("replace")
+        text, left = decoder.decode(self.content, self.end == self.size), len(decoder.getstate()[0])
+        if not text:
+            text, left = self.text, 0
+        return {"name": self.name, "start": self.start, "end": self.end - left, "size": self.size, "text": text}
 
 
 def log_files(directory: str) -> list[LogFile]:

@@ -116,6 +116,15 @@ def test_a_log_is_written_as_it_is_wanted(monkeypatch, capsys, words, written, c
     }
 
 
+def test_a_terminal_is_not_told_what_to_do_by_what_a_job_has_written(monkeypatch, capsys):
+    monkeypatch.setattr(pilots, "connect", lambda _: Server("\x1b[2J\ta\n"))
+    assert cli.main(["pilot", "log", "7", "--tail", "9"]) == 0
+    assert capsys.readouterr().out == "\x1b[2J\ta\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert cli.main(["pilot", "log", "7", "--tail", "9"]) == 0
+    assert capsys.readouterr().out == "\\x1b[2J\ta\n"
+
+
 def test_a_program_gets_the_part_as_it_is(monkeypatch, capsys):
     monkeypatch.setattr(pilots, "connect", lambda _: Server("0123456789"))
     assert cli.main(["pilot", "log", "7", "--tail", "2", "--json"]) == 0

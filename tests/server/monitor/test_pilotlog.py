@@ -38,6 +38,17 @@ def test_no_more_is_read_than_a_window_has(folder, monkeypatch):
     assert len(read_log(str(folder), "stdout", start=0, length=10**12).content) == 30
 
 
+def test_a_character_that_a_window_cuts_is_whole_in_the_next(folder):
+    (folder / "stdout").write_bytes("aé".encode() * 3 + b"\xc3")
+    found, start = [], 0
+    while start < 10:
+        said = read_log(str(folder), "stdout", start=start, length=2).as_json()
+        found.append(said["text"])
+        start = said["end"]
+    assert "".join(found) == "aéaéaé\ufffd"
+    assert read_log(str(folder), "stdout", start=1, length=1).as_json()["end"] == 2  # it goes on in any case
+
+
 def test_a_stream_has_it_all_window_by_window(folder, monkeypatch):
     monkeypatch.setattr(pilotlog, "MOST", 30)
     parts = list(stream_log(str(folder), "stdout"))
