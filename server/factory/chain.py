@@ -30,6 +30,8 @@ DEFAULT = ("ready", "queue_status", "black_hole", "max_waiting", "max_running", 
 LOOK_AT_ENDS = frozenset({"black_hole", "throttle"})
 
 _KINDS: Mapping[str, Kind] = {"int": INTEGER, "float": NUMBER}
+#: More than any factory has; larger parameters are refused, and no rule hands on a larger number.
+MOST = 1_000_000
 
 
 class BadChain(ValueError):
@@ -97,6 +99,8 @@ def _read_parameters(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
             raise BadChain(f'{name}.{one} is missing: give {{"rule": "{name}", "{one}": ...}}')
         if values.get(one, 0) < 0:
             raise BadChain(f"{name}.{one}: {values[one]} is below zero")
+        if values.get(one, 0) > MOST:
+            raise BadChain(f"{name}.{one}: {values[one]} is too large; give at most {MOST}")
     return values
 
 
@@ -106,5 +110,6 @@ def decide(facts: Facts, limits: Limits, chain: Sequence[Link] | None = None) ->
     links = USUAL if chain is None else chain
     for link in (*links, *(Link(guard) for guard in GUARDS)):
         number, reason = link.rule(number, facts, limits, **link.parameters)
+        number = max(-MOST, min(MOST, number))
         steps.append(Step(link.name, number, reason))
     return tuple(steps)

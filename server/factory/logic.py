@@ -23,6 +23,7 @@ from server.factory.needs import needs_of
 from server.factory.readings import Readings, ends_wanted, free_in, last_ends, limits_of
 from server.factory.record import SAME_WISH, Record, ask_for_confirmation, confirmation_used
 from server.factory.rules.guards import safe
+from server.factory.stuck import MOST_DAYS
 from server.factory.submit import cancel_surplus, submit
 from server.factory.systems import SystemOf, UnknownSystem
 from server.factory.watch import Watch, Watched
@@ -268,7 +269,10 @@ def collect(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = la
             for queue, ids in ended.items():
                 brought += system_of(state.name, queue).collect(ids)
                 keep()
-        except (UnknownSystem, BatchMisconfigured, BatchFailed) as error:
+        except UnknownSystem:
+            # It was removed, and its last pilots' logs with it.
+            state.delete()
+        except (BatchMisconfigured, BatchFailed) as error:
             log.warning("%s: the logs of pilots were not brought: %s", state.name, error)
         else:
             FactorySystemState.objects.filter(pk=state.pk).update(collected_at=now)
@@ -279,7 +283,7 @@ def clean(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = lamb
     """Remove the files of pilots that ended long ago, and old cycles; answer how many pilots' files went."""
     removed = 0
     for row in FactoryQueue.objects.all():
-        before = now - timedelta(days=row.keep_files)
+        before = now - timedelta(days=min(row.keep_files, MOST_DAYS))
         while old := pilot_queries.ended_before(row.queue, before, limit):
             for name in {pilot.batch_system for pilot in old}:
                 _forget(name, row.queue, [pilot.batch_id for pilot in old if pilot.batch_system == name], system_of)

@@ -69,8 +69,9 @@ def _parted(word: str) -> tuple[str, str]:
 def _chain_of(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as wrong:
-        raise ContractError(f'settings: rules: {wrong.msg}; give JSON: ["ready"]', field_name="rules") from wrong
+    except (ValueError, RecursionError) as wrong:
+        words = getattr(wrong, "msg", "this is no list of rules")
+        raise ContractError(f'settings: rules: {words}; give JSON: ["ready"]', field_name="rules") from wrong
 
 
 def _checked(rules: Any) -> tuple[Link, ...]:
@@ -84,7 +85,10 @@ def _with_limit(limits: Limits, name: str, value: str) -> Limits:
     kinds = {field.name: str(field.type).removesuffix(" | None") for field in fields(limits)}
     if name not in kinds:
         raise no_such_field(name, [*kinds, "rules"], "settings")
-    return replace(limits, **{name: read(value, _KINDS[kinds[name]], f"settings: {name}")})
+    read_one, least = read(value, _KINDS[kinds[name]], f"settings: {name}"), 1 if name.startswith("pilot_") else 0
+    if read_one < least:
+        raise ContractError(f"settings: {name}: {value} is too small; give at least {least}", field_name=name)
+    return replace(limits, **{name: read_one})
 
 
 def _with_parameter(links: tuple[Link, ...], name: str, value: str) -> tuple[Link, ...]:

@@ -10,6 +10,8 @@ from server.pilots.states import PilotState
 
 #: A pilot that was told to end and still waits is told again after this time.
 AGAIN = timedelta(minutes=1)
+#: Days that are as good as for ever; calendars do not reach back for any number that an admin may give.
+MOST_DAYS = 36500
 SURPLUS = "there were more pilots than wanted"
 
 

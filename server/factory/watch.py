@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from server.batch.base import BatchFailed, BatchJob, BatchMisconfigured, BatchState, BatchSystem
 from server.factory.models import FactoryQueue, FactorySystemState
-from server.factory.stuck import why_to_end
+from server.factory.stuck import MOST_DAYS, why_to_end
 from server.factory.systems import SystemOf, UnknownSystem
 from server.pilots import fleet
 from server.pilots import logic as pilots
@@ -75,7 +75,7 @@ class Watch:
         left: dict[str, list[Unconfirmed]] = {}
         for one in fleet.unconfirmed():
             left.setdefault(one.batch_system, []).append(one)
-        for name, opened in groups.items():
+        for name, opened in _slow_ones_first(groups):
             self._ask(name, opened, left.get(name, []), seen)
         self._end_stuck(groups)
         return seen
@@ -151,7 +151,7 @@ class Watch:
 
     def _end_stuck(self, groups: Mapping[str, Sequence[Group]]) -> None:
         """Cancel pilots that are held or wait for too long, or whose queue has gone; none of them runs."""
-        days = min((row.start_days for row in self.queues.values()), default=0)
+        days = min((min(row.start_days, MOST_DAYS) for row in self.queues.values()), default=0)
         found = fleet.troubled(submitted_before=self.now - timedelta(days=days), not_of=self.queues)
         for name, opened in groups.items():
             for group in opened:
@@ -190,6 +190,12 @@ def _failing(group: Group) -> Iterator[None]:
 
 def _sighting(job: BatchJob) -> Sighting:
     return Sighting(_STATES[job.state], job.exit_status, job.started, job.ended, job.words, job.node)
+
+
+def _slow_ones_first(groups: Mapping[str, list[Group]]) -> list[tuple[str, list[Group]]]:
+    """Answer those first that were silent or slow the last time: what is said by the others is then still fresh."""
+    states = {state.name: (bool(state.words), state.seconds) for state in FactorySystemState.objects.all()}
+    return sorted(groups.items(), key=lambda item: states.get(item[0], (False, 0.0)), reverse=True)
 
 
 def places(system: BatchSystem, ids: Mapping[int, str]) -> dict[int, Place]:

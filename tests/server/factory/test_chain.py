@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from server.factory.chain import DEFAULT, GUARDS, RULES, BadChain, parameters_of, read_chain
+from server.factory.chain import DEFAULT, GUARDS, RULES, BadChain, decide, parameters_of, read_chain
+from server.factory.facts import Facts, Limits
 
 
 def test_an_empty_chain_is_the_usual_one():
@@ -34,6 +35,8 @@ def test_rules_stand_in_their_order_with_their_parameters():
         ([{"rule": "scale", "factor": "much"}], "scale.factor: 'much' is not a number"),
         ([{"rule": "fixed", "pilots": 1.5}], "fixed.pilots: 1.5 is not a whole number"),
         ([{"rule": "fixed", "pilots": -1}], "fixed.pilots: -1 is below zero"),
+        ([{"rule": "fixed", "pilots": 1000001}], "fixed.pilots: 1000001 is too large; give at most 1000000"),
+        ([{"rule": "scale", "factor": 1e308}], "scale.factor: 1e+308 is too large"),
         ([{"rule": "null", "pilots": 1}], "pilots: no such field in null"),
     ],
 )
@@ -41,6 +44,12 @@ def test_a_slip_is_named_with_its_remedy(said, words):
     with pytest.raises(BadChain) as caught:
         read_chain(said)
     assert words in str(caught.value)
+
+
+def test_rules_that_multiply_each_other_stay_within_what_a_table_holds():
+    facts, limits = Facts("online", 10, 0, 0), Limits(2, 10, 10, 3, 20.0, 30.0)
+    steps = decide(facts, limits, read_chain(["ready", *[{"rule": "scale", "factor": 1e6}] * 60]))
+    assert (steps[-2].number, steps[-1].number) == (1_000_000, 50)
 
 
 @pytest.mark.parametrize("name", sorted(RULES))

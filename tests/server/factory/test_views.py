@@ -83,6 +83,11 @@ def test_a_decision_is_made_again_with_other_settings_and_nothing_is_changed(dec
         ("ready.offst=2", "offst: no such field in ready"),
         ("rules=[", "give JSON"),
         ('rules=["redy"]', "did you mean ready?"),
+        (f"rules=[{'9' * 5000}]", "give JSON"),
+        (f"rules={'[' * 3000}", "give JSON"),
+        ("slots=-1", "settings: slots: -1 is too small; give at least 0"),
+        ("pilot_nodes=0", "settings: pilot_nodes: 0 is too small; give at least 1"),
+        ("pilot_cores=0", "give at least 1"),
     ],
 )
 def test_a_setting_that_is_none_is_named(decided, ask, setting, words):

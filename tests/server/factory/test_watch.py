@@ -374,3 +374,41 @@ def test_a_factory_that_dies_while_it_submits_for_many_queues_submits_nothing_tw
     assert sorted(batch.jobs) == sorted(Pilot.objects.exclude(state="lost").values_list("batch_id", flat=True))
     assert Pilot.objects.filter(state="queued", queue="A").count() == 2
     assert Pilot.objects.filter(state="queued", queue="B").count() == 2
+
+
+def test_systems_that_are_slow_to_answer_do_not_make_old_what_the_others_said(queue, batch, cycle, tmp_path):
+    at = [0.0]
+
+    class SlowBatch(PlayedBatch):
+        def status(self, ids):
+            at[0] += 130.0
+            return super().status(ids)
+
+    slow = SlowBatch(tmp_path / "slow")
+    define_queue({"nickname": "SLOW", "status": "online"})
+    logic.define_queue("SLOW", slots=2, batch_system="slow")
+    both = {"system_of": lambda name, queue: slow if name == "slow" else batch, "clock": lambda: at[0]}
+    activate(1)
+    assert cycle(**both).submitted == 0  # nobody knew yet which one is slow
+    assert cycle(200, **both).submitted == 1
+
+
+def test_days_before_all_calendars_end_neither_a_cycle_nor_the_cleaning(cycle, batch):
+    change(start_days=2**31 - 1, keep_files=2**31 - 1)
+    activate(1)
+    assert cycle().submitted == 1
+    assert cycle(1) == logic.Cycle()
+    assert logic.clean(NOW, system_of=lambda name, queue: batch) == 0
+
+
+def test_a_removed_system_is_not_asked_for_logs_for_ever(cycle, batch):
+    activate(1)
+    cycle()
+
+    def none(name, queue):
+        raise UnknownSystem(f"there is no batch system {name}")
+
+    cycle(1, system_of=none)
+    assert State.objects.count() == 1
+    assert logic.collect(NOW, system_of=none) == 0
+    assert State.objects.count() == 0
