@@ -19,7 +19,7 @@ from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem, Te
 from server.batch.place import Place, read_job_options
 from server.batch.slurm_answers import JobId, Row, ended_as, largest_array, read_id, read_settings, read_window
 from server.batch.slurm_commands import Said
-from server.batch.slurm_files import KEY, SCRIPT, Part, Shared, Submission, keep_row, kept_row, own_words, read
+from server.batch.slurm_files import FULL, KEY, SCRIPT, Part, Shared, Submission, keep_row, kept_row, own_words, read
 from server.batch.slurm_options import SlurmJobOptions, SlurmOptions, job_arguments, need_arguments, read_system
 from server.batch.slurm_questions import Questions
 
@@ -207,10 +207,16 @@ class SlurmBatch(BatchSystem):
         order = read(folder.parent / slurm_node.ORDER)
         if order is None:
             return False  # somebody has removed its files
-        folder.mkdir(mode=0o700, exist_ok=True)
-        with suppress(FileExistsError), (folder / slurm_node.STOP).open("x") as file:
-            file.write(f"{time.time()}\n")
         stop = folder / slurm_node.STOP
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileExistsError), stop.open("x") as file:
+                file.write(f"{time.time()}\n")
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            if not stop.exists():
+                return False  # what fills a disk has to end all the same
         told = float(stop.read_text() or stop.stat().st_mtime)  # it is empty while another one writes it
         return time.time() - told <= float(order["grace"]) + _PATIENCE
 

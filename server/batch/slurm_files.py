@@ -7,6 +7,7 @@ by its number · ``ids/ARRAY`` says which submission an array belongs to.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import functools
 import io
@@ -30,6 +31,8 @@ KEY = re.compile(r"[A-Za-z0-9][\w.-]{0,60}", re.ASCII)
 PROGRAM, SCRIPT = "node.pyz", "batch.sh"
 #: What Slurm runs: the same for all jobs, which tell theirs by words.
 BATCH = '#!/bin/sh\nexec "$1" -I -S "$2/node.pyz" "$2" "$3" "$4"\n'
+#: The errors of a disk that has no room left, for anybody or for this user.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 _PLAN, _OVER, _GONE = "plan.json", "over.json", "gone"
 
 
@@ -196,15 +199,18 @@ def keep_row(folder: Path, row: Row) -> Row:
     """Write down how Slurm says that a job has ended, once: it forgets; answer what was written first."""
     if not folder.parent.exists():
         return row  # somebody has removed its files
-    folder.mkdir(mode=0o700, exist_ok=True)
     draft = folder / f".{_OVER}-{secrets.token_hex(4)}"
-    write_once(draft, asdict(row))
     try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_once(draft, asdict(row))
         (folder / _OVER).hardlink_to(draft)
     except FileExistsError:
         return kept_row(folder) or row
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
     return row
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from server.batch.slurm import SlurmBatch
 from server.batch.slurm_answers import FIELDS, WAITING
 from server.batch.slurm_questions import _NAMES
 from tests.server.batch.test_slurm_answers import written
+from tests.server.batch.test_slurm_files import full
 
 TEMPLATE = Template("key", ("/bin/true",), {}, 60.0)
 CONFIG = "MaxArraySize            = 3\n"
@@ -28,6 +30,9 @@ cat "$0.$turn.output"
 read -r status <"$0.$turn.status"
 exit "$status"
 """
+
+
+HIDING = '#!/bin/sh\ncase " $* " in *" --all "*) cat "${0%/*}/everything" ;; esac'
 
 
 class Recorded:
@@ -189,8 +194,7 @@ def test_jobs_in_a_hidden_partition_are_asked_for_like_all_others(recorded, thre
     system, ids = three
     # Squeue of an ordinary user leaves out jobs in hidden partitions, unless it is told to show all.
     (recorded.folder / "everything").write_text(row(7, 0, "RUNNING", start=1000, host="n1"))
-    words = 'case " $* " in *" --all "*) cat "${0%/*}/everything" ;; esac'
-    (recorded.folder / "squeue").write_text(f"#!/bin/sh\n{words}\n")
+    (recorded.folder / "squeue").write_text(HIDING)
     assert system.status(ids[:1])[ids[0]].state is BatchState.RUNNING
     system.cancel(ids[:1])
     assert recorded.said("scancel") == ["--batch --signal=TERM --ctld 7_0"]
@@ -202,8 +206,7 @@ def test_an_array_in_a_hidden_partition_is_found_after_a_crash(recorded, opened)
         opened().submit(TEMPLATE, 1)
     name = next(word for word in recorded.said("sbatch")[0].split() if "--job-name=" in word).partition("=")[2]
     (recorded.folder / "everything").write_text(written(_NAMES, 5, name))
-    words = 'case " $* " in *" --all "*) cat "${0%/*}/everything" ;; esac'
-    (recorded.folder / "squeue").write_text(f"#!/bin/sh\n{words}\n")
+    (recorded.folder / "squeue").write_text(HIDING)
     assert opened().find("key") == {0: "5_0"}
 
 
@@ -273,18 +276,6 @@ def test_an_order_to_stop_that_is_just_being_written_takes_no_grace_away(recorde
     assert recorded.said("scancel") == ["--batch --signal=TERM --ctld 7_0"]
 
 
-def test_files_that_a_node_left_empty_when_it_broke_down_hold_nobody_up(recorded, three):
-    system, ids = three
-    folder = system.directory(ids[0])
-    folder.mkdir()
-    for name in ("identity.json", "exit.json", "over.json"):
-        (folder / name).touch()
-    recorded.answer("squeue", row(7, 0, "NODE_FAIL", start=1000, end=1060, host="n1") + row(7, 1, "RUNNING"))
-    found = system.status(ids[:2])
-    assert found[ids[0]].words == "its node failed (NODE_FAIL)"
-    assert found[ids[1]].state is BatchState.RUNNING
-
-
 @pytest.mark.parametrize("name", ["jobs/key/plan.json", "ids/7"])
 def test_nothing_is_concluded_from_a_damaged_file_of_a_submission(recorded, three, opened, tmp_path, name):
     _, ids = three
@@ -313,6 +304,15 @@ def test_files_that_somebody_has_removed_keep_nobody_from_asking_and_cancelling(
     assert recorded.said("scancel") == ["7_0 7_1"]
     system.forget(ids)
     assert system.find("key") == {}
+
+
+def test_a_shared_disk_that_is_full_keeps_nobody_from_asking_and_cancelling(recorded, three, monkeypatch):
+    system, ids = three
+    monkeypatch.setattr(Path, "mkdir", full)
+    recorded.answer("squeue", row(7, 0, "RUNNING") + row(7, 1, "PENDING") + row(7, 2, "FAILED", code=3 << 8))
+    assert system.status(ids)[ids[2]].exit_status == 3
+    system.cancel(ids)
+    assert recorded.said("scancel") == ["7_0 7_1"]
 
 
 def test_an_array_that_was_given_up_meanwhile_is_cancelled_and_no_success(recorded, opened, tmp_path):
