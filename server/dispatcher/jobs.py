@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest
 
 from pilot.contract.codec import INTEGER, TEXT, TRUTH, ContractError, says_something
@@ -23,6 +22,7 @@ from server.dispatcher import owners
 from server.dispatcher.jobspec import JOBS
 from server.dispatcher.v1 import GET, JOB_ID, JOB_IDS, MOST_JOBS, method
 from server.lib.arguments import TIMEOUT, Argument
+from server.lib.transactions import whole
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer import queries
 
@@ -39,14 +39,18 @@ def submit_orders(jobs: Sequence[Mapping[str, Any]], identity: Identity) -> list
     """Take jobs; raises as `orders_of`, `owners` and the task buffer do."""
     jobs, given = secrets_apart(jobs)
     orders = owners.as_their_own(identity, orders_of(jobs))
-    claim_datasets(orders, by=identity.name)
-    if not given:
-        numbers = taskbuffer.submit(brokerage.prepare(orders), by=identity.name)
-    else:
-        with transaction.atomic():
-            numbers = taskbuffer.submit(brokerage.prepare(orders), by=identity.name)
-            secrets.keep_for_jobs({numbers[at]: said for at, said in given.items()})
+    numbers = _take(orders, given, identity.name)
     return [[number, 0, order.spec.name] for number, order in zip(numbers, orders, strict=True)]
+
+
+@whole
+def _take(orders: Sequence[JobOrder], given: Mapping[int, Mapping[str, str]], by: str) -> list[int]:
+    """Take jobs with their datasets and secrets, or nothing: a refused call keeps no name from others."""
+    claim_datasets(orders, by=by)
+    numbers = taskbuffer.submit(brokerage.prepare(orders), by=by)
+    if given:
+        secrets.keep_for_jobs({numbers[at]: said for at, said in given.items()})
+    return numbers
 
 
 def secrets_apart(

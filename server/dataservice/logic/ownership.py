@@ -12,7 +12,7 @@ from django.utils import timezone
 from pilot.contract.codec import ContractError, shown
 from pilot.contract.job import JobOrder
 from server.dataservice.door import batches
-from server.dataservice.logic.datasets import make_datasets
+from server.dataservice.logic.datasets import LONGEST, make_datasets
 from server.dataservice.models import Dataset
 from server.dataservice.states import DatasetKind
 from server.taskbuffer.values import owner_of
@@ -41,7 +41,7 @@ def claim_datasets(
         now: The time.
 
     Raises:
-        ContractError: a dataset is another user's, or the productions'; nothing was made.
+        ContractError: a dataset is another user's, or the productions', or has too long a name; nothing was made.
     """
     wishes = _wishes(orders, name)
     if not wishes:
@@ -79,15 +79,23 @@ def _wishes(orders: Sequence[JobOrder], name: str) -> dict[tuple[str, str], _Wis
     """Gather what datasets are written into.
 
     Raises:
-        ContractError: jobs of two would write into the same.
+        ContractError: jobs of two would write into the same, or a name is longer than what a dataset has.
     """
     found: dict[tuple[str, str], _Wish] = {}
     for key, wish in _written(orders, name):
+        _check_length(key, wish)
         first = found.setdefault(key, wish)
         if first.owner != wish.owner:
             words = f"{wish.name}: {shown(key[1])} is what {first.name} is, of somebody else; name another one"
             raise ContractError(words, field_name=wish.name)
     return found
+
+
+def _check_length(key: tuple[str, str], wish: _Wish) -> None:
+    for what, text in zip(("scope", "name"), key, strict=True):
+        if len(text) > LONGEST[what]:
+            words = f"{wish.name}: its {what}, {shown(text)}, has {len(text)} characters; at most {LONGEST[what]}"
+            raise ContractError(words, field_name=wish.name)
 
 
 def _written(orders: Sequence[JobOrder], name: str) -> Iterator[tuple[tuple[str, str], _Wish]]:

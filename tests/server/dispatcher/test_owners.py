@@ -69,6 +69,15 @@ def test_a_user_submits_no_jobs_that_write_into_a_dataset_of_another(queue):
     assert Job.objects.count() == 1
 
 
+def test_jobs_that_are_refused_keep_no_dataset_from_others(queue):
+    job = {"transformation": "true", "files": [{"lfn": "a", "type": "output", "dataset": "look"}]}
+    with pytest.raises(ContractError, match="queue 'NOWHERE' is not known here"):
+        submit_orders([{**job, "computingSite": "NOWHERE"}], ALICE)
+    assert not Dataset.objects.exists()
+    submit_orders([{**job, "computingSite": queue}], Identity("other", Role.USER, "bob"))
+    assert Dataset.objects.get().owner == "bob"
+
+
 def test_a_production_submits_in_anybodys_name():
     orders = [jobs.order(user="bob")]
     assert as_their_own(MANAGER, orders) is orders

@@ -56,6 +56,21 @@ def test_a_refused_call_makes_no_dataset(db):
     assert owners() == {"prod.log": "alice"}
 
 
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ({"dataset": "d" * 256}, "its name, .* has 256 characters; at most 255"),
+        ({"scope": "s" * 31}, "its scope, .*30"),
+    ],
+)
+def test_a_dataset_whose_name_no_column_holds_is_refused(db, written, words):
+    plain = jobs.order(user="alice", label="user", log=None)
+    file = FileSpec("a", Role.OUTPUT, **{"dataset": "d", **written})
+    with pytest.raises(ContractError, match=rf"jobs\[0\].dataset: {words}"):
+        logic.claim_datasets([plain._replace(spec=replace(plain.spec, outputs=(file,)))], by="notebook")
+    assert not owners()
+
+
 def test_users_do_not_write_into_what_the_productions_have_registered(db):
     logic.register_dataset("prod.out", kind=DatasetKind.OUTPUT, by="manager")
     assert "'prod.out' is the productions'" in refused(log=None)
