@@ -89,8 +89,7 @@ class HTCondorBatch(BatchSystem):
         if not ads.KEY.fullmatch(key):
             return {}
         with self._settled(key) as home:
-            if home is not None and (home / RECORD).exists():
-                said = json.loads((home / RECORD).read_text())
+            if home is not None and (said := _read_record(home)):
                 return {number: str(JobId(key, said["cluster"], number)) for number in range(said["count"])}
             found = self._search(ads.of_key(self._system, key))
             if home is not None and not found:
@@ -236,6 +235,15 @@ def _lay_out(submission: Submission, files: Mapping[str, Path]) -> None:
     (submission.home / FILES).mkdir(mode=0o700)
     for name, path in files.items():
         (submission.home / FILES / name).symlink_to(path.absolute())
+
+
+def _read_record(home: Path) -> Mapping[str, int]:
+    """Answer what became of a submission; nothing if that was never written, or lost its text when the power failed."""
+    try:
+        said: Mapping[str, int] = json.loads((home / RECORD).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return said
 
 
 def _shared_out(whole: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:

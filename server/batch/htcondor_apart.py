@@ -25,6 +25,9 @@ from server.batch.htcondor_words import DOLLAR, reason
 LOCK, RECORD = "lock", "submission.json"
 #: Lines of a description that are expressions of an admin's.
 EXPRESSIONS = ("requirements", "rank")
+#: What a job requires for itself. The schedd removes those that lost their nodes only now and then, and might start
+#: them again before.
+_NOT_STARTED_YET = "(MY.NumJobStarts ?: 0) == 0"
 #: Jobs in one piece of an answer.
 _PIECE = 500
 MISSING = "HTCondor's Python bindings are not installed: pip install 'compass-pilot[htcondor]'"
@@ -67,6 +70,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _description(htcondor: Any, lines: Mapping[str, str]) -> Any:
     check_expressions({name: lines[name] for name in EXPRESSIONS if name in lines})
+    if lines.get("universe") != "grid":
+        lines = {**lines, "requirements": f"({lines.get('requirements', 'true')}) && {_NOT_STARTED_YET}"}
     try:
         return htcondor.Submit("".join(f"{name} = {value}\n" for name, value in lines.items()))
     except htcondor.HTCondorException as wrong:

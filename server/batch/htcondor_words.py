@@ -20,7 +20,7 @@ RESERVED = frozenset((
 # fmt: on
 #: What becomes a dollar sign, and begins nothing.
 DOLLAR = "$(DOLLAR)"
-_ODD = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_ODD = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 _STAMP = re.compile(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d ", re.ASCII)
 #: What a schedd answers instead of the number of a further job.
 _REFUSED = re.compile(r"expected next ProcId to be \d+, but Schedd says (-\d+)", re.ASCII)

@@ -7,7 +7,7 @@ import fcntl
 import pytest
 
 from server.batch.base import BatchFailed, BatchMisconfigured
-from server.batch.htcondor_apart import LOCK, _alone, _pieces, _values, check_expressions
+from server.batch.htcondor_apart import LOCK, _alone, _description, _pieces, _values, check_expressions
 
 
 def test_values_are_told_and_what_is_undefined_or_an_expression_is_not():
@@ -29,6 +29,19 @@ def test_what_is_not_one_whole_expression_is_refused_by_the_name_of_its_option(t
 def test_expressions_are_taken(text):
     pytest.importorskip("classad2")
     check_expressions({"rank": text})
+
+
+@pytest.mark.parametrize(
+    ("lines", "required"),
+    [
+        ({}, "(true) && (MY.NumJobStarts ?: 0) == 0"),
+        ({"requirements": "a || b"}, "(a || b) && (MY.NumJobStarts ?: 0) == 0"),
+        ({"universe": "grid", "requirements": "a"}, "a"),
+    ],
+)
+def test_a_job_requires_never_to_have_been_started_unless_it_is_passed_on(lines, required):
+    htcondor2 = pytest.importorskip("htcondor2")
+    assert _description(htcondor2, {"executable": "/bin/true", **lines})["requirements"] == required
 
 
 def test_many_are_told_in_pieces_and_none_in_no_piece():

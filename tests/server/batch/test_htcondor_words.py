@@ -9,7 +9,19 @@ from server.batch.htcondor_words import arguments, environment, literal, plain, 
 
 
 @pytest.mark.parametrize(
-    "text", ["a\nqueue 7", "a\rb", "a\0b", "a\x7fb", "a\x85b", "a\u2028b", "joins the next line\\", "$$(Arch)", "a$$b"]
+    "text",
+    [
+        "a\nqueue 7",
+        "a\rb",
+        "a\0b",
+        "a\x7fb",
+        "a\x85b",
+        "a\u2028b",
+        "a\udcffb",
+        "joins the next line\\",
+        "$$(Arch)",
+        "a$$b",
+    ],
 )
 def test_what_would_not_stay_in_its_line_or_what_it_is_is_refused(text):
     with pytest.raises(BatchMisconfigured, match="^batch system htcondor: where: "):
