@@ -144,7 +144,8 @@ def _read(entry: Mapping[str, Any], dialect: Dialect) -> JobUpdate | ContractErr
     try:
         return decode(JobUpdate, entry, dialect)
     except ContractError as wrong:
-        return wrong
+        wrong.__cause__ = wrong.__context__ = None
+        return wrong.with_traceback(None)  # it would keep all that was sent, by the frame that keeps it
 
 
 def _said_of(update: JobUpdate, answer: UpdateAnswer | OtherQueue) -> UpdateAnswer | NotAllowed:

@@ -7,6 +7,7 @@ as long as it likes, and with it the whole worker.
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import sys
 import tempfile
@@ -35,6 +36,9 @@ LARGE = 4
 
 #: Bodies of so many times the limit may be on their way to one worker at the same time.
 BODIES = 8
+
+#: Bytes of a body that may stay in memory until Python looks for garbage by itself.
+MUCH = 2**16
 
 
 class Refused(Exception):
@@ -133,6 +137,12 @@ class Gateway:
             raise Refused(408, words, "too_slow") from late
 
     def _ask(self, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
+        answer = self._called(environ)
+        if int(environ["CONTENT_LENGTH"]) >= MUCH:
+            gc.collect(1)  # a request of a page holds itself
+        return answer
+
+    def _called(self, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
         said: list[tuple[int, Headers]] = []
 
         def start_response(status: str, headers: Headers, exc_info: object = None) -> None:

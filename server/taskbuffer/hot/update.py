@@ -39,7 +39,7 @@ def apply_update(
     """
     (answer,) = _take([Report(update, progress)], now, by, queues)
     if isinstance(answer, OtherQueue):
-        raise answer
+        raise OtherQueue(*answer.args)  # another one: this frame keeps the first
     return answer
 
 
@@ -96,7 +96,7 @@ def _applied(
     try:
         return _apply(cursor, *report, now, by, queues)
     except OtherQueue as refused:
-        return refused  # before anything was written
+        return refused.with_traceback(None)  # before anything was written; with it, it would keep all reports
 
 
 def _apply(

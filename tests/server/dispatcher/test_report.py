@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 
 import pytest
 
@@ -19,7 +21,7 @@ from server.services.models import Service
 from server.services.registry import declared
 from server.services.wake import pipe
 from server.taskbuffer import logic as taskbuffer
-from server.taskbuffer.models import Attempt
+from server.taskbuffer.models import Attempt, Job
 from tests.server import jobs
 from tests.server.services.conftest import BEGIN
 
@@ -82,6 +84,27 @@ def test_a_wish_is_written_down_once_a_second_and_told_each_time(settings, tmp_p
         assert os.read(door, 1000).split() == [b"production.collect"] * 2
     finally:
         os.close(door)
+
+
+class Entry(dict):
+    """One report of many; tells whether it is still in memory."""
+
+
+def test_reports_that_are_refused_do_not_stay_in_memory(queue):
+    jobs.submit()
+    (held,) = jobs.claim()
+    Job.objects.update(queue="REMOTE")
+    entries = [Entry(job_id="x", job_status="running"), Entry(job_id=held["PandaID"], job_status="running")]
+    sent = [weakref.ref(entry) for entry in entries]
+    gc.disable()
+    try:
+        answers = logic.report_all(entries, Dialect.V1, by="a-pilot", queues={"LOCAL"})
+        del entries
+        assert [entry() for entry in sent] == [None, None]
+    finally:
+        gc.enable()
+    assert "job_id: 'x' is not a whole number" in str(answers[0])
+    assert "is of the queue REMOTE" in str(answers[1])
 
 
 def test_a_pilot_of_one_queue_gets_no_jobs_of_another(queue):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 
 from pilot.contract.routes import IS_ALIVE
-from server.manage.gateway import BODIES, Gateway, environment_of
+from server.manage.gateway import BODIES, MUCH, Gateway, environment_of
 from tests.server.manage.running import Server, free_port, init
 
 
@@ -94,6 +96,26 @@ def test_many_large_bodies_at_once_are_refused_and_forgotten():
 
     assert set(asyncio.run(together())) == {201, 503}
     assert ask(gateway, Line([b"x" * 90]))[0] == 201
+
+
+def test_what_a_large_request_leaves_in_memory_is_looked_for_at_once():
+    kept = []
+
+    def ring(environ, start_response):
+        def request():  # holds itself, as one of Django's does
+            return request, environ
+
+        kept.append(weakref.ref(request))
+        return echo(environ, start_response)
+
+    gateway = Gateway(ring, body_limit=2 * MUCH)
+    gc.disable()
+    try:
+        for size in (MUCH - 1, MUCH):
+            assert ask(gateway, Line([b"x" * size]))[0] == 201
+    finally:
+        gc.enable()
+    assert kept[1]() is None
 
 
 def test_the_environment_is_as_wsgi_has_it():
