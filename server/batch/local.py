@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -200,9 +201,10 @@ def _read_state(folder: Path, *, waits: bool) -> BatchJob:
     end = _read(folder / runner.EXIT)
     started = _moment(claim.get("at"))
     if end:
-        return BatchJob(BatchState.DONE, end["status"], started, _moment(end["at"]), end["words"])
+        node = platform.node() if started else ""  # it may have been cancelled before
+        return BatchJob(BatchState.DONE, end["status"], started, _moment(end["at"]), end["words"], node)
     if alive:
-        return BatchJob(BatchState.RUNNING, started=started)
+        return BatchJob(BatchState.RUNNING, started=started, node=platform.node())
     return BatchJob(BatchState.LOST, started=started, words="its process is gone and left no exit status")
 
 

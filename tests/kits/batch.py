@@ -69,6 +69,7 @@ class BatchSystemKit:
         ids = self.submit(system, "well", script("print('hello')"))
         (job,) = self.wait_for(system, ids, BatchState.DONE).values()
         assert job.exit_status == 0
+        assert job.node != ""
         assert job.started <= job.ended
         assert (system.directory(ids[0]) / "stdout").read_text() == "hello\n"
 
