@@ -30,9 +30,7 @@ class _Wish:
 def claim_datasets(
     orders: Sequence[JobOrder], *, by: str, name: str = "jobs[{at}].dataset", now: datetime | None = None
 ) -> None:
-    """Make the datasets that users' jobs will write theirs, and refuse jobs that would write into somebody else's.
-
-    Those that only productions write are made when the first of their jobs is seen.
+    """Make the datasets that jobs will write their owner's, and refuse jobs that would write into somebody else's.
 
     Args:
         orders: The jobs.
@@ -50,8 +48,7 @@ def claim_datasets(
     for key, wish in wishes.items():
         if key in there and there[key].owner not in {None, wish.owner}:
             raise _refusal(wish, there[key])
-    mine = {key: wish.owner for key, wish in wishes.items() if wish.owner}
-    mine = {key: owner for key, owner in mine.items() if key not in there or there[key].owner is None}
+    mine = {key: wish.owner for key, wish in wishes.items() if key not in there or there[key].owner is None}
     if mine:
         _make(mine, wishes, by, now or timezone.now())
 

@@ -78,10 +78,12 @@ def test_users_do_not_write_into_what_the_productions_have_registered(db):
     assert owners() == {"prod.out": ""}
 
 
-def test_a_production_makes_no_dataset_before_its_jobs_are_there(db, django_assert_num_queries):
+def test_no_user_takes_a_dataset_between_a_productions_submission_and_its_first_job(db, django_assert_num_queries):
+    claim("prodsys", "managed")
+    assert owners() == {"prod.out": "", "prod.log": ""}
+    assert "'prod.out' is the productions'" in refused()
     with django_assert_num_queries(1):
         claim("prodsys", "managed")
-    assert not owners()
 
 
 def test_a_dataset_that_jobs_only_wait_for_is_whose_jobs_write_into_it_first(db):
