@@ -124,6 +124,9 @@ give_up() { # <exit status> <words, with the remedy>
 pass_on() { # <signal's name> <its number>
     caught=$2
     again=yes
+    if [ -z "$began" ]; then
+        set -- TERM "$2" # what a shell starts beside it is deaf to INT and QUIT
+    fi
     if [ -n "$pid" ]; then
         kill -s "$1" "$pid" 2>/dev/null
     else
@@ -655,9 +658,10 @@ export COMPASS_SIGN_OF_LIFE="$sign"
 
 # Byte code shortens the start of every keeper; and nothing else of this Python's settings is the pilot's business (-I).
 unset PYTHONDONTWRITEBYTECODE
+stop_if_told
+began=yes
 "$python" -I -c "$start" "$bundle" "$sha256" "$scratch" "$cache" "$proxy_asked" "$@" &
 pid=$!
-began=yes
 if [ "$silence" -gt 0 ]; then
     watch >/dev/null 2>&1 &
     watcher=$!

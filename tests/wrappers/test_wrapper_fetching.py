@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from pilot.contract.exit_codes import ExitCode
-from tests.kits.wrapper import KNOWN, PATH, Place, shell_of
+from tests.kits.wrapper import HEARING, KNOWN, PATH, Place, shell_of
 
 pytestmark = pytest.mark.one_python
 
@@ -108,7 +108,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def hang(self, content):
         self.server.heard.set()
-        self.server.go_on.wait(30)
+        if not self.server.go_on.wait(30):
+            self.server.asked.append("nobody hung up")
 
 
 @pytest.fixture
@@ -235,15 +236,17 @@ def test_with_a_cache_a_bundle_is_fetched_once(place, web):
     assert [path.name for path in (place.root / "cache").iterdir()] == [place.sha256]
 
 
-def test_a_term_while_it_is_fetched_ends_all_at_once(place, web, fetching):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_is_fetched_ends_all_at_once(place, web, fetching, number):
     web.ways = ["hang"]
-    argv = place.argv("status", "0", bundle=f"{web.url}/pilot.pyz", python=None)
+    argv = [sys.executable, "-c", HEARING, *place.argv("status", "0", bundle=f"{web.url}/pilot.pyz", python=None)]
     with subprocess.Popen(argv, env=fetching, cwd=place.root, stderr=subprocess.PIPE, text=True) as wrapper:
         assert web.heard.wait(30)
-        wrapper.send_signal(signal.SIGTERM)
+        wrapper.send_signal(number)
         said = wrapper.stderr.read()  # to its end: nothing that was started holds it any longer
-        assert wrapper.wait(30) == 143
-    assert "signal 15 came before the pilot was started (exit status 143)" in said
+        assert wrapper.wait(30) == 128 + number
+    assert f"signal {int(number)} came before the pilot was started (exit status {128 + number})" in said
+    assert len(web.asked) == 1
     assert list(place.scratch.iterdir()) == []
 
 
