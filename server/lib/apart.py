@@ -71,7 +71,7 @@ class Apart:
         child = self._take()
         ended = False
         try:
-            child.write({"function": function, "arguments": dict(arguments)})
+            child.write({"function": function, "arguments": dict(arguments)}, patience)
             for answer in child.answers(patience):
                 if "piece" not in answer:
                     # A client remembers for a while that a service did not answer; the next one tries anew.
@@ -127,14 +127,19 @@ class _Child:
         )
         self._to = cast(IO[bytes], self._process.stdin)
         self._from = cast(IO[bytes], self._process.stdout)
+        os.set_blocking(self._to.fileno(), False)
         self._rest = b""
 
-    def write(self, request: Mapping[str, Any]) -> None:
-        try:
-            self._to.write(json.dumps(request).encode() + b"\n")
-            self._to.flush()
-        except BrokenPipeError:
-            raise Silent(self._how_it_ended()) from None
+    def write(self, request: Mapping[str, Any], patience: float) -> None:
+        left = memoryview(json.dumps(request).encode() + b"\n")
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._to, selectors.EVENT_WRITE)
+            try:
+                while left:
+                    self._wait(selector, patience)
+                    left = left[os.write(self._to.fileno(), left) :]
+            except BrokenPipeError:
+                raise Silent(self._how_it_ended()) from None
 
     def answers(self, patience: float) -> Iterator[Mapping[str, Any]]:
         """Yield lines as they come; without an end."""
@@ -147,12 +152,15 @@ class _Child:
                     self._rest, self._fresh = rest, False
                     yield json.loads(line)
                     continue
-                if not selector.select(patience + (START if self._fresh else 0.0)):
-                    raise Silent(f"no answer within {patience:.0f} s")
+                self._wait(selector, patience)
                 block = os.read(source, _BLOCK)
                 if not block:
                     raise Silent(self._how_it_ended())
                 self._rest += block
+
+    def _wait(self, selector: selectors.BaseSelector, patience: float) -> None:
+        if not selector.select(patience + (START if self._fresh else 0.0)):
+            raise Silent(f"no answer within {patience:.0f} s")
 
     def lives(self) -> bool:
         return self._process.poll() is None

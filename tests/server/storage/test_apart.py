@@ -88,6 +88,16 @@ def test_a_child_that_is_silent_for_too_long_is_killed(apart, tmp_path):
     assert ask(made, "quick") != [pid]
 
 
+def test_a_child_that_does_not_even_listen_to_a_long_question_is_killed(apart):
+    made = apart("import os\ndef f(text=''):\n    yield os.getpid()\n")
+    (pid,) = ask(made)
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+    with pytest.raises(StorageUnavailable, match="no answer within 0 s"):
+        ask(made, text="x" * 2**20, patience=0.1)
+    assert not is_alive(pid)
+
+
 def test_a_child_that_dies_is_told_with_its_status(apart):
     with pytest.raises(StorageUnavailable, match="ended with status -9"):
         ask(apart("import os\ndef f():\n    yield 1\n    os.kill(os.getpid(), 9)\n"))
