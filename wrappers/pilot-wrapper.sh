@@ -618,7 +618,7 @@ case $sha256 in
 esac
 [ ${#sha256} -eq 64 ] || give_up 2 "--sha256 or COMPASS_BUNDLE_SHA256 must be the bundle's hash, 64 hexadecimal digits"
 case $silence in
-    *[!0-9]* | "") give_up 2 "--silence or COMPASS_SILENCE must be seconds, 0 for never" ;;
+    *[!0-9]* | "" | 0?*) give_up 2 "--silence or COMPASS_SILENCE must be seconds, 0 for never" ;;
 esac
 case $exit_as in
     pilot | node) ;;

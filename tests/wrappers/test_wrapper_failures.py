@@ -228,7 +228,7 @@ def test_the_batch_system_may_be_told_of_the_node_alone(place, pilots, told):
 def test_the_batch_system_is_told_of_signals_and_wrong_options_in_any_case(place):
     assert place.run("kill", "9", exit_as="node").returncode == 137
     assert place.run("status", "0", exit_as="node", sha256="x").returncode == ExitCode.USAGE
-    for wrong in ({"exit_as": "both"}, {"silence": "soon"}):
+    for wrong in ({"exit_as": "both"}, {"silence": "soon"}, {"silence": "0900"}):
         assert place.run("status", "0", **wrong).returncode == ExitCode.USAGE
 
 
