@@ -44,6 +44,6 @@ def test_no_error_exits_as_success(code):
     assert exit_code([code]) not in (ExitCode.OK, ExitCode.USAGE)
 
 
-def test_every_exit_code_but_the_shells_own_follows_from_an_error():
-    of_the_shell = {ExitCode.OK, ExitCode.FAILURE, ExitCode.USAGE, ExitCode.JSON_TIMEOUT}
-    assert {ExitCode(exit_code([code])) for code in ErrorCode} == set(ExitCode) - of_the_shell
+def test_every_exit_code_but_those_of_shell_and_wrapper_follows_from_an_error():
+    of_others = {ExitCode.OK, ExitCode.FAILURE, ExitCode.USAGE, ExitCode.JSON_TIMEOUT, ExitCode.SILENT}
+    assert {ExitCode(exit_code([code])) for code in ErrorCode} == set(ExitCode) - of_others
