@@ -118,8 +118,13 @@ class _Stage(ABC):
         on_file: Optional[OnFile] = None,
     ) -> Results:
         """Stage files, and wait until each has come to its end; see `start`."""
-        with self.start(files, folder, on_progress=on_progress, on_file=on_file) as staging:
-            return staging.result()
+        cancel = Cancel()
+        try:
+            with self._start(files, folder, on_progress, on_file, cancel) as staging:
+                return staging.result()
+        except BaseException:  # also of an interrupt that comes before the block
+            cancel.ask()
+            raise
 
     def start(
         self,
@@ -143,10 +148,21 @@ class _Stage(ABC):
         Raises:
             ConfigError: a file or the folder is none; the message names file, field and value. Nothing was begun.
         """
+        return self._start(files, folder, on_progress, on_file, Cancel())
+
+    def _start(
+        self,
+        files: Iterable[FileLike],
+        folder: Union[str, Path],
+        on_progress: Optional[OnProgress],
+        on_file: Optional[OnFile],
+        cancel: Cancel,
+    ) -> Staging:
         found = read_files(files, self._role, endpoint=self._storage)
         refuse_twins(found)
         place = self._place(folder)
-        return self.start_items([Item(file, place) for file in found], on_progress=on_progress, on_file=on_file)
+        items = [Item(file, place) for file in found]
+        return self.start_items(items, on_progress=on_progress, on_file=on_file, cancel=cancel)
 
     def start_items(
         self,
@@ -154,8 +170,12 @@ class _Stage(ABC):
         *,
         on_progress: Optional[OnProgress] = None,
         on_file: Optional[OnFile] = None,
+        cancel: Optional[Cancel] = None,
     ) -> Staging:
-        """Begin to stage files that have a folder each; see `start`. The folders are there."""
+        """Begin to stage files that have a folder each; see `start`. The folders are there.
+
+        All are given up as soon as ``cancel`` is asked.
+        """
         for name, callback in (("on_progress", on_progress), ("on_file", on_file)):
             if callback is not None and not callable(callback):
                 raise ConfigError(f"{name}: {callback!r} cannot be called; give a function of one argument")
@@ -173,6 +193,7 @@ class _Stage(ABC):
             arriving=arriving.arrived,
             on_progress=on_progress,
             on_file=on_file,
+            cancel=cancel,
         )
 
     def _one(self, engine: Engine, spec: JobSpec, tries: Tries, item: Item, cancel: Cancel) -> FileResult:

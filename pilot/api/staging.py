@@ -51,10 +51,12 @@ class Staging:
         arriving: Callable[[Item], int] = lambda _: 0,
         on_progress: Optional[OnProgress] = None,
         on_file: Optional[OnFile] = None,
+        cancel: Optional[Cancel] = None,
     ) -> None:
         self._items, self._move, self._arriving = items, move, arriving
         self._on_progress, self._on_file = on_progress, on_file
-        self._cancel, self._lock, self._over = Cancel(), threading.Lock(), threading.Event()
+        self._cancel = Cancel() if cancel is None else cancel
+        self._lock, self._over = threading.Lock(), threading.Event()
         self._results: dict[int, FileResult] = {}
         self._moving: dict[int, Item] = {}
         self._well, self._moved = 0, 0
@@ -125,6 +127,9 @@ class Staging:
             movers[0].start()
         except RuntimeError:
             self._teller.close()
+            raise
+        except BaseException:  # an interrupt, while it waits for the thread: nobody will have a handle to cancel it by
+            self._cancel.ask()
             raise
         with contextlib.suppress(RuntimeError):
             for mover in movers[1:]:

@@ -160,7 +160,7 @@ def test_a_slip_is_named_with_its_remedy_and_nothing_is_begun(site, words, statu
 def hole(site):
     """Let a file lie on the storage that takes minutes to copy."""
     with (site / "store" / "large").open("wb") as file:
-        file.truncate(2**36)
+        file.truncate(2**34)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -20,6 +20,7 @@ from pilot.api.data import StageIn, StageOut, State
 from pilot.api.staging import Item
 from pilot.contract.job import FileSpec, Role
 from pilot.contract.queue import QueueData, local_storage
+from pilot.copytool.base import Cancel
 from pilot.errors import ConfigError
 from tests.pilot.api.staging_site import Site
 from tests.pilot.api.test_public import ROOT
@@ -170,7 +171,7 @@ def test_given_up_in_the_middle_no_half_file_is_left(site, tmp_path, stage):
     for folder in (here, there):
         folder.mkdir(exist_ok=True)
     with (here / "large").open("wb") as file:
-        file.truncate(2**36)  # it has holes only, and takes minutes to copy
+        file.truncate(2**34)  # it has holes only, and takes minutes to copy
     moving = threading.Event()
     with stage(site.queue, site.storages, settings=site.settings).start(
         ["large"], tmp_path / ("in" if stage is StageIn else "out"), on_progress=lambda _: moving.set()
@@ -184,9 +185,35 @@ def test_given_up_in_the_middle_no_half_file_is_left(site, tmp_path, stage):
     assert list(there.iterdir()) == []
 
 
+def test_items_are_given_up_when_what_came_with_them_is_asked(site, tmp_path):
+    with (site.store / "large").open("wb") as file:
+        file.truncate(2**34)
+    cancel = Cancel()
+    items = [Item(FileSpec("large", Role.INPUT), tmp_path)]
+    staging = stage_in(site).start_items(items, cancel=cancel, on_progress=lambda _: cancel.ask())
+    assert [result.state for result in staging.result(30)] == [State.CANCELLED]
+
+
+def test_an_interrupt_as_soon_as_anything_moves_gives_up(site, tmp_path):
+    with (site.store / "large").open("wb") as file:
+        file.truncate(2**34)
+    text = (
+        "import json, os, signal, sys\n"
+        "from pilot.api.data import StageIn\n"
+        "once = iter([signal.SIGINT])\n"
+        "StageIn(*json.loads(sys.argv[1])).run(\n"
+        "    ['large'], 'in', on_progress=lambda _: [os.kill(os.getpid(), number) for number in once]\n"
+        ")\n"
+    )
+    words = [sys.executable, "-c", text, json.dumps([site.queue, site.storages])]
+    done = subprocess.run(words, cwd=tmp_path, env=with_path(), timeout=60, capture_output=True, text=True)
+    assert done.returncode in (-signal.SIGINT, 128 + signal.SIGINT), done.stderr
+    assert list((tmp_path / "in").iterdir()) == []
+
+
 def test_bytes_on_their_way_count(site, tmp_path):
     with (site.store / "large").open("wb") as file:
-        file.truncate(2**36)
+        file.truncate(2**34)
     with stage_in(site).start([{"lfn": "large", "size": 2**30}], tmp_path / "in") as staging:
         while not staging.progress().bytes_done:
             assert not staging.done()
@@ -298,7 +325,7 @@ def test_other_names_of_the_module_are_not_made_up():
 
 def test_a_program_that_ends_in_the_middle_of_a_block_leaves_nothing_half(site, tmp_path):
     with (site.store / "large").open("wb") as file:
-        file.truncate(2**36)
+        file.truncate(2**34)
     text = (
         "import json, sys\n"
         "from pilot.api.data import StageIn\n"
@@ -317,7 +344,7 @@ def test_a_program_that_ends_in_the_middle_of_a_block_leaves_nothing_half(site, 
 
 def test_an_interrupt_gives_up_and_leaves_nothing_half(site, tmp_path):
     with (site.store / "large").open("wb") as file:
-        file.truncate(2**36)
+        file.truncate(2**34)
     text = (
         "import json, sys\n"
         "from pilot.api.data import StageIn\n"
