@@ -125,11 +125,10 @@ class Staging:
         movers = [threading.Thread(target=self._work, name="stage", daemon=False) for _ in range(count)]
         try:
             movers[0].start()
-        except RuntimeError:
-            self._teller.close()
-            raise
-        except BaseException:  # an interrupt, while it waits for the thread: nobody will have a handle to cancel it by
+        except BaseException:  # an interrupt, too: what has started is to end, as nobody will have a handle to it
             self._cancel.ask()
+            if not movers[0].is_alive():
+                self._teller.close()
             raise
         with contextlib.suppress(RuntimeError):
             for mover in movers[1:]:

@@ -207,7 +207,8 @@ def test_an_interrupt_as_soon_as_anything_moves_gives_up(site, tmp_path):
     )
     words = [sys.executable, "-c", text, json.dumps([site.queue, site.storages])]
     done = subprocess.run(words, cwd=tmp_path, env=with_path(), timeout=60, capture_output=True, text=True)
-    assert done.returncode in (-signal.SIGINT, 128 + signal.SIGINT), done.stderr
+    assert done.returncode != 0  # one that comes while a lock is taken again, threading may tell as an error of its own
+    assert "KeyboardInterrupt" in done.stderr
     assert list((tmp_path / "in").iterdir()) == []
 
 
@@ -355,6 +356,8 @@ def test_an_interrupt_gives_up_and_leaves_nothing_half(site, tmp_path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(words, cwd=tmp_path, env=with_path(), **pipes)
     assert process.stdout.readline() == "('large',)\n"
+    while not any(path.is_file() for path in (tmp_path / "in").rglob("*")):  # from then on it only waits
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=30)[1]
     assert process.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
