@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint
 
 from server.batch.base import BatchMisconfigured, BatchSystem
 from server.batch.place import Place
-from server.lib.plugins import PluginRefused, load
+from server.lib.plugins import by_name, load
 
 OWN = ("server.batch.own",)
 
@@ -58,14 +58,7 @@ def load_registry(installed: Iterable[EntryPoint] | None = None) -> Registry:
     Raises:
         PluginRefused: a plugin cannot be used.
     """
-    kinds: dict[str, type[BatchSystem]] = {}
-    for offered in reversed(load(OWN, installed).hook.register_batch_systems()):
-        for kind in offered:
-            if kinds.get(kind.name, kind) is not kind:
-                words = f"there is a batch system {kind.name!r} already"
-                raise PluginRefused(f"{kind.__module__}.{kind.__qualname__}: {words}")
-            kinds[kind.name] = kind
-    return Registry(kinds)
+    return Registry(by_name(load(OWN, installed).hook.register_batch_systems(), "batch system"))
 
 
 @functools.cache

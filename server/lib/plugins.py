@@ -5,12 +5,20 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
+from typing import ClassVar, Protocol, TypeVar
 
 import pluggy
 
 from server.lib import hookspecs
 
 GROUP = "compass_server.plugins"
+
+
+class _HasName(Protocol):
+    name: ClassVar[str]
+
+
+Named = TypeVar("Named", bound=_HasName)
 
 
 class PluginRefused(Exception):
@@ -34,6 +42,20 @@ def load(own: Iterable[str], installed: Iterable[EntryPoint] | None = None) -> p
     for point in entry_points(group=GROUP) if installed is None else installed:
         _register(manager, point.name, _import(point))
     return manager
+
+
+def by_name(offered: Iterable[Iterable[type[Named]]], what: str) -> dict[str, type[Named]]:
+    """Answer the classes that a hook's answers offer, by their names; ``what`` they are is for the words of an error.
+
+    Raises:
+        PluginRefused: two of them have one name.
+    """
+    kinds: dict[str, type[Named]] = {}
+    for kind in (kind for answer in reversed(list(offered)) for kind in answer):
+        if kinds.get(kind.name, kind) is not kind:
+            raise PluginRefused(f"{kind.__module__}.{kind.__qualname__}: there is a {what} {kind.name!r} already")
+        kinds[kind.name] = kind
+    return kinds
 
 
 def _import(point: EntryPoint) -> object:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from server.lib.plugins import PluginRefused, load
+from server.lib.plugins import by_name, load
 from server.storage.base import Storage, StorageMisconfigured, Tape
 from server.storage.place import KEY, Place, read_place
 
@@ -72,13 +72,7 @@ def load_registry(installed: Iterable[EntryPoint] | None = None) -> Registry:
     Raises:
         PluginRefused: a plugin cannot be used.
     """
-    kinds: dict[str, type[Storage]] = {}
-    for offered in reversed(load(OWN, installed).hook.register_storages()):
-        for kind in offered:
-            if kinds.get(kind.name, kind) is not kind:
-                raise PluginRefused(f"{kind.__module__}.{kind.__qualname__}: there is a storage {kind.name!r} already")
-            kinds[kind.name] = kind
-    return Registry(kinds)
+    return Registry(by_name(load(OWN, installed).hook.register_storages(), "storage"))
 
 
 @functools.cache
