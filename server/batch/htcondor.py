@@ -49,7 +49,7 @@ class HTCondorBatch(BatchSystem):
 
     def __init__(self, place: Place, options: HTCondorOptions) -> None:
         self._system, self._folder, self._options = place.name, place.folder.absolute(), options
-        self._apart = Apart(MODULE, options.environment)
+        self._apart = Apart(MODULE, options.environment, options.idle)
         self._where = {"pool": options.pool, "schedd": options.schedd}
 
     @classmethod

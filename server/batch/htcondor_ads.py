@@ -77,13 +77,16 @@ def living(system: str, ids: Collection[JobId]) -> str:
 
 
 def ended(system: str, ids: Iterable[JobId]) -> str:
-    """Write the constraint of exactly these jobs, for the records of what has left the queue."""
-    numbers: dict[int, list[int]] = {}
+    """Write the constraint of exactly these jobs, for the records of what has left the queue.
+
+    Their keys are in it: a schedd whose spool was wiped counts anew, and has records of several jobs of one number.
+    """
+    numbers: dict[tuple[str, int], list[int]] = {}
     for job in sorted(ids):
-        numbers.setdefault(job.cluster, []).append(job.number)
+        numbers.setdefault((job.key, job.cluster), []).append(job.number)
     clusters = " || ".join(
-        f"(ClusterId == {cluster} && member(ProcId, {{{', '.join(map(str, found))}}}))"
-        for cluster, found in numbers.items()
+        f'(ClusterId == {cluster} && member(ProcId, {{{", ".join(map(str, found))}}}) && CompassKey == "{key}")'
+        for (key, cluster), found in numbers.items()
     )
     return f'CompassSystem == "{system}" && ({clusters})'
 

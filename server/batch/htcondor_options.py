@@ -32,7 +32,8 @@ class HTCondorOptions:
     SciToken and of a proxy; the last two go with the jobs. Times are in seconds: ``patience`` is the longest silence of
     the schedd, ``submit_patience`` while it takes jobs and their files, ``history_patience`` while it reads its records
     of ended jobs, of which it is asked for ``history_at_once`` at a time. ``force_after`` its grace a job that was to
-    go is forgotten by the schedd, whatever became of it.
+    go is forgotten by the schedd, whatever became of it. A process that speaks with the schedd ends when nothing was
+    asked of it for ``idle``.
     """
 
     pool: str = ""
@@ -48,6 +49,7 @@ class HTCondorOptions:
     history_patience: float = 300.0
     history_at_once: int = 500
     force_after: float = 900.0
+    idle: float = 300.0
 
     def check(self, place: Place) -> None:
         """Refuse what cannot be.
@@ -68,7 +70,7 @@ class HTCondorOptions:
         self._check_numbers(place)
 
     def _check_numbers(self, place: Place) -> None:
-        for name in ("patience", "submit_patience", "history_patience", "force_after"):
+        for name in ("patience", "submit_patience", "history_patience", "force_after", "idle"):
             if not 0 < getattr(self, name) <= LONGEST:
                 raise place.wrong(
                     f"options.{name}", f"{getattr(self, name)} is no time above 0 and up to {LONGEST:.0f} s"

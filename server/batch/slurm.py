@@ -103,7 +103,7 @@ class SlurmBatch(BatchSystem):
             for part in left:
                 submission.settle(part, "")
             if not self._taken(submission):
-                submission.clear()
+                submission.remove()
         raise BatchFailed(f"{submission.home.name}: sbatch: {said.words}")
 
     def _taken(self, submission: Submission) -> dict[int, str]:
@@ -137,8 +137,10 @@ class SlurmBatch(BatchSystem):
             arrays = found.get(part.name, [])
             settled = submission.settle(part, arrays[0] if arrays else "")
             self._scancel([array for array in arrays if array != settled])
-        if not any(submission.array(part) for part in submission.parts()):
-            submission.clear()
+        if not submission.parts():
+            submission.remove()
+        elif not any(submission.array(part) for part in submission.parts()):
+            self._shared.close(submission)
 
     def status(self, ids: Collection[str]) -> Mapping[str, BatchJob]:
         with _files(self._name):
@@ -245,6 +247,7 @@ class SlurmBatch(BatchSystem):
         ended = [text for text, found in self.status(ids).items() if found.state in over]
         by_key: dict[str, dict[int, str]] = defaultdict(dict)
         with _files(self._name):
+            self._shared.sweep(time.time())
             for job in self._ours(ended).values():
                 key, number = self._shared.place(job) or ("", 0)
                 by_key[key][number] = f"{job.array}_{job.index}"

@@ -2,7 +2,8 @@
 
 Below its root: ``jobs/KEY/`` is one submission, with ``plan.json`` (its arrays), ``order.json`` (what is started),
 ``files/``, the program of the nodes, ``part-FIRST`` (which array that part is, for ever), and a directory for each job
-by its number · ``ids/ARRAY`` says which submission an array belongs to.
+by its number · ``ids/ARRAY`` says which submission an array belongs to · ``closed/KEY`` marks a submission that was
+given up, whose folder stays for a day: what may still be on its way finds that it is closed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ BATCH = '#!/bin/sh\nexec "$1" -I -S "$2/node.pyz" "$2" "$3" "$4"\n'
 #: The errors of a disk that has no room left, for anybody or for this user.
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _PLAN, _OVER, _GONE = "plan.json", "over.json", "gone"
+#: Seconds for which the folder of a submission that was given up stays.
+_KEPT_CLOSED = 86400.0
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,10 @@ class Submission:
     def _path(self, part: Part) -> Path:
         return self.home / f"part-{part.first}"
 
-    def clear(self) -> None:
-        """Remove the files that no job will read; the key stays used."""
-        shutil.rmtree(self.home / "files", ignore_errors=True)
+    def remove(self) -> None:
+        """Remove everything: nothing of it was taken, and nothing is on its way."""
+        shutil.rmtree(self.home, ignore_errors=True)
+        self._lock.unlink(missing_ok=True)
 
     def forget(self, jobs: Mapping[int, str]) -> bool:
         """Remove the files of jobs, by number, each with its name in the array; answer whether all is gone now."""
@@ -144,8 +148,7 @@ class Submission:
             return True
         if len(gone) < sum(part.count for part in self.parts() if self.array(part)):
             return False
-        shutil.rmtree(self.home, ignore_errors=True)
-        self._lock.unlink(missing_ok=True)
+        self.remove()
         return True
 
 
@@ -156,7 +159,7 @@ class Shared:
     """The folder. ``locks`` is on a disk of this machine."""
 
     def __init__(self, root: Path, locks: Path) -> None:
-        self.root, self._locks = root, locks
+        self.root, self._locks, self._closed = root, locks, root / "closed"
         self._known: dict[str, tuple[str, int]] = {}
 
     def submission(self, key: str) -> Submission:
@@ -187,6 +190,19 @@ class Shared:
         """Answer where the files of a job lie; none if it is no job of this system."""
         place = self.place(job)
         return None if place is None else self.submission(place[0]).home / str(place[1])
+
+    def close(self, submission: Submission) -> None:
+        """Give a submission up: files that no job will read go now, and the rest with `sweep`."""
+        shutil.rmtree(submission.home / "files", ignore_errors=True)
+        self._closed.mkdir(mode=0o700, exist_ok=True)
+        (self._closed / submission.home.name).touch(exist_ok=True)
+
+    def sweep(self, now: float) -> None:
+        """Remove what is left of submissions that were given up long ago; ``now`` is in seconds since 1970."""
+        for mark in self._closed.iterdir() if self._closed.is_dir() else ():
+            if now - mark.stat().st_mtime > _KEPT_CLOSED:
+                self.submission(mark.name).remove()
+                mark.unlink(missing_ok=True)
 
     def drop(self, arrays: Collection[str]) -> None:
         """Forget which submission arrays belonged to."""

@@ -15,6 +15,7 @@ from server.batch.place import Place
 _MIB = 2**20
 #: Letters of names and of values. None of them ends a line, and what begins with a dash is no option there.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+:,-]*", re.ASCII)
+_CLUSTER = re.compile(r"[A-Za-z0-9][\w.-]{0,62}", re.ASCII)
 _VALUE = re.compile(r"[A-Za-z0-9_.@+:/,=*&|()\[\]{}%#!<>~-]+", re.ASCII)
 #: Where these stand for a file, Slurm reads it.
 _NODES = re.compile(r"[A-Za-z0-9_.,\[\]-]+", re.ASCII)
@@ -92,8 +93,8 @@ def read_system(place: Place) -> SlurmOptions:
             raise place.wrong(f"options.{name}", f"{value!r}: give an absolute path without % and backslash")
     if options.programs and not Path(options.programs).is_absolute():
         raise place.wrong("options.programs", f"{options.programs!r}: give an absolute path")
-    if options.clusters and not _NAME.fullmatch(options.clusters):
-        raise place.wrong("options.clusters", f"{options.clusters!r}: give names parted by commas")
+    if options.clusters and not all(map(_CLUSTER.fullmatch, options.clusters.split(","))):
+        raise place.wrong("options.clusters", f"{options.clusters!r}: give names parted by commas, such as alpha,beta")
     if not options.python or "\0" in options.python:
         raise place.wrong("options.python", f"{options.python!r}: give the name or the path of a Python of the nodes")
     if not 0 < options.timeout <= 3600:

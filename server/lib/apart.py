@@ -2,7 +2,7 @@
 
 A child imports one module and calls its functions, which yield their answers piece by piece; what goes between the two
 is one line of JSON each. A child that is silent for too long is killed. It ends when its parent does, and is kept for
-the next call as long as there are not too many.
+the next call as long as there are not too many, and as it does not take too long to come.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from typing import IO, Any, ClassVar, NoReturn, cast
 
 #: Children that are kept for the next call.
 MOST_KEPT = 4
+#: Seconds for which one of them waits for that.
+IDLE = 300.0
 #: Seconds for a child to come up, beside the time that a call may be silent.
 START = 20.0
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -49,12 +51,12 @@ class Apart:
     unavailable: ClassVar[type[Unavailable]] = Unavailable
     misconfigured: ClassVar[type[Misconfigured]] = Misconfigured
 
-    def __init__(self, module: str, environment: Mapping[str, str]) -> None:
-        """Say what is imported there, and what its environment has beside ours."""
+    def __init__(self, module: str, environment: Mapping[str, str], idle: float = IDLE) -> None:
+        """Say what is imported there, what its environment has beside ours, and how many seconds a child may wait."""
         self._command = [sys.executable, "-c", _CHILD, _ROOT, module]
         self._environment = environment
-        self._lock, self._kept = threading.Lock(), list[_Child]()
-        weakref.finalize(self, _end_all, self._kept)
+        self._kept = _Kept(idle)
+        weakref.finalize(self, self._kept.close)
 
     def ask(self, function: str, arguments: Mapping[str, Any], *, patience: float) -> Iterator[Any]:
         """Call a function there, and yield what it yields.
@@ -68,7 +70,7 @@ class Apart:
             Unavailable: it says so, was silent for longer, or died.
             Misconfigured: it says so.
         """
-        child = self._take()
+        child = self._kept.take() or self._start()
         ended = False
         try:
             child.write({"function": function, "arguments": dict(arguments)}, patience)
@@ -83,9 +85,13 @@ class Apart:
             raise self.unavailable(str(silent)) from None
         finally:
             if ended:
-                self._give_back(child)
+                self._kept.put(child)
             else:
                 child.kill()
+
+    def _start(self) -> Child:
+        """Start a further child; raises as `ask` does."""
+        return Child(self._command, {**os.environ, **self._environment})
 
     def _raise_what_it_says(self, answer: Mapping[str, Any]) -> None:
         if "unavailable" in answer:
@@ -93,38 +99,74 @@ class Apart:
         if "misconfigured" in answer:
             raise self.misconfigured(answer["misconfigured"])
 
-    def _take(self) -> _Child:
+
+class _Kept:
+    """Children that wait for the next call, those that have waited longest first."""
+
+    def __init__(self, idle: float) -> None:
+        self._idle, self._waiting = idle, list[tuple[Child, float]]()
+        self._timer: threading.Timer | None = None
+        # Whoever holds it may be told in the middle of that to close: objects are collected in any thread.
+        self._lock = threading.RLock()
+
+    def take(self) -> Child | None:
+        """Answer one, if there is one."""
         with self._lock:
-            while self._kept:
-                child = self._kept.pop()
+            while self._waiting:
+                child, _ = self._waiting.pop()
                 if child.lives():
                     return child
                 child.kill()  # somebody else has ended it meanwhile; the next one is as good
-        return _Child(self._command, {**os.environ, **self._environment})
+        return None
 
-    def _give_back(self, child: _Child) -> None:
+    def put(self, child: Child) -> None:
+        """Keep one, unless there are enough."""
         with self._lock:
-            if len(self._kept) < MOST_KEPT:
-                self._kept.append(child)
+            if len(self._waiting) < MOST_KEPT:
+                self._waiting.append((child, time.monotonic()))
+                if self._timer is None:
+                    self._look_in(self._idle)
                 return
         child.kill()
 
+    def close(self) -> None:
+        """End all."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            for child, _ in self._waiting:
+                child.kill()
+            self._waiting.clear()
 
-def _end_all(children: list[_Child]) -> None:
-    for child in children:
-        child.kill()
+    def _look_in(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._end_idle)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _end_idle(self) -> None:
+        with self._lock:
+            self._timer = None
+            while self._waiting:
+                child, since = self._waiting[0]
+                left = since + self._idle - time.monotonic()
+                if left > 0:
+                    self._look_in(left)
+                    return
+                del self._waiting[0]
+                child.kill()
 
 
 class Silent(Exception):
     """A child says nothing: it hangs, or has died."""
 
 
-class _Child:
-    def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
+class Child:
+    """A process that answers lines; what else it says goes to ``errors``, or where ours goes."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], errors: int | None = None) -> None:
         self._fresh = True
-        self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
+        self._process = subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
         self._to = cast(IO[bytes], self._process.stdin)
         self._from = cast(IO[bytes], self._process.stdout)
         os.set_blocking(self._to.fileno(), False)
@@ -142,6 +184,11 @@ class _Child:
                 raise Silent(self._how_it_ended()) from None
 
     def answers(self, patience: float) -> Iterator[Mapping[str, Any]]:
+        """Yield what its lines say, as they come; without an end."""
+        for line in self.lines(patience):
+            yield json.loads(line)
+
+    def lines(self, patience: float) -> Iterator[bytes]:
         """Yield lines as they come; without an end."""
         source = self._from.fileno()
         with selectors.DefaultSelector() as selector:
@@ -150,7 +197,7 @@ class _Child:
                 line, found, rest = self._rest.partition(b"\n")
                 if found:
                     self._rest, self._fresh = rest, False
-                    yield json.loads(line)
+                    yield line
                     continue
                 self._wait(selector, patience)
                 block = os.read(source, _BLOCK)

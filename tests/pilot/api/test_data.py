@@ -34,6 +34,23 @@ def with_path():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
+def large_file(site):
+    """Store a file that takes minutes to copy; it has holes only."""
+    with (site.store / "large").open("wb") as file:
+        file.truncate(2**34)
+
+
+def program(site, *lines):
+    """Answer the words of a program that has a ``stage`` for a large file."""
+    large_file(site)
+    begin = (
+        "import json, os, signal, sys",
+        "from pilot.api.data import StageIn",
+        "stage = StageIn(*json.loads(sys.argv[1]))",
+    )
+    return [sys.executable, "-c", "\n".join([*begin, *lines]), json.dumps([site.queue, site.storages])]
+
+
 @pytest.fixture
 def site(tmp_path):
     return Site(tmp_path)
@@ -186,8 +203,7 @@ def test_given_up_in_the_middle_no_half_file_is_left(site, tmp_path, stage):
 
 
 def test_items_are_given_up_when_what_came_with_them_is_asked(site, tmp_path):
-    with (site.store / "large").open("wb") as file:
-        file.truncate(2**34)
+    large_file(site)
     cancel = Cancel()
     items = [Item(FileSpec("large", Role.INPUT), tmp_path)]
     staging = stage_in(site).start_items(items, cancel=cancel, on_progress=lambda _: cancel.ask())
@@ -195,17 +211,11 @@ def test_items_are_given_up_when_what_came_with_them_is_asked(site, tmp_path):
 
 
 def test_an_interrupt_as_soon_as_anything_moves_gives_up(site, tmp_path):
-    with (site.store / "large").open("wb") as file:
-        file.truncate(2**34)
-    text = (
-        "import json, os, signal, sys\n"
-        "from pilot.api.data import StageIn\n"
-        "once = iter([signal.SIGINT])\n"
-        "StageIn(*json.loads(sys.argv[1])).run(\n"
-        "    ['large'], 'in', on_progress=lambda _: [os.kill(os.getpid(), number) for number in once]\n"
-        ")\n"
+    words = program(
+        site,
+        "once = iter([signal.SIGINT])",
+        "stage.run(['large'], 'in', on_progress=lambda _: [os.kill(os.getpid(), number) for number in once])",
     )
-    words = [sys.executable, "-c", text, json.dumps([site.queue, site.storages])]
     done = subprocess.run(words, cwd=tmp_path, env=with_path(), timeout=60, capture_output=True, text=True)
     assert done.returncode != 0  # one that comes while a lock is taken again, threading may tell as an error of its own
     assert "KeyboardInterrupt" in done.stderr
@@ -213,8 +223,7 @@ def test_an_interrupt_as_soon_as_anything_moves_gives_up(site, tmp_path):
 
 
 def test_bytes_on_their_way_count(site, tmp_path):
-    with (site.store / "large").open("wb") as file:
-        file.truncate(2**34)
+    large_file(site)
     with stage_in(site).start([{"lfn": "large", "size": 2**30}], tmp_path / "in") as staging:
         while not staging.progress().bytes_done:
             assert not staging.done()
@@ -325,34 +334,19 @@ def test_other_names_of_the_module_are_not_made_up():
 
 
 def test_a_program_that_ends_in_the_middle_of_a_block_leaves_nothing_half(site, tmp_path):
-    with (site.store / "large").open("wb") as file:
-        file.truncate(2**34)
-    text = (
-        "import json, sys\n"
-        "from pilot.api.data import StageIn\n"
-        "stage = StageIn(*json.loads(sys.argv[1]))\n"
-        "with stage.start(['large'], 'in') as staging:\n"
-        "    while not staging.progress().bytes_done: pass\n"
-        "    sys.exit(3)\n"
+    words = program(
+        site,
+        "with stage.start(['large'], 'in') as staging:",
+        "    while not staging.progress().bytes_done: pass",
+        "    sys.exit(3)",
     )
-    words = [sys.executable, "-c", text, json.dumps([site.queue, site.storages])]
-    done = subprocess.run(
-        words, cwd=tmp_path, timeout=60, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    )
+    done = subprocess.run(words, cwd=tmp_path, env=with_path(), timeout=60)
     assert done.returncode == 3
     assert list((tmp_path / "in").iterdir()) == []
 
 
 def test_an_interrupt_gives_up_and_leaves_nothing_half(site, tmp_path):
-    with (site.store / "large").open("wb") as file:
-        file.truncate(2**34)
-    text = (
-        "import json, sys\n"
-        "from pilot.api.data import StageIn\n"
-        "stage = StageIn(*json.loads(sys.argv[1]))\n"
-        "stage.run(['large'], 'in', on_progress=lambda now: print(now.current, flush=True))\n"
-    )
-    words = [sys.executable, "-c", text, json.dumps([site.queue, site.storages])]
+    words = program(site, "stage.run(['large'], 'in', on_progress=lambda now: print(now.current, flush=True))")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(words, cwd=tmp_path, env=with_path(), **pipes)
     assert process.stdout.readline() == "('large',)\n"

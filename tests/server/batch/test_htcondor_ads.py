@@ -44,8 +44,21 @@ def test_one_question_has_all_that_live_of_however_many_submissions():
 
 def test_records_are_asked_for_exactly_these_jobs():
     asked = ads.ended("here", [JobId("m", 12, 0), JobId("k", 7, 1), JobId("k", 7, 0)])
-    clusters = "(ClusterId == 7 && member(ProcId, {0, 1})) || (ClusterId == 12 && member(ProcId, {0}))"
-    assert asked == f'CompassSystem == "here" && ({clusters})'
+    first = '(ClusterId == 7 && member(ProcId, {0, 1}) && CompassKey == "k")'
+    assert (
+        asked
+        == f'CompassSystem == "here" && ({first} || (ClusterId == 12 && member(ProcId, {{0}}) && CompassKey == "m"))'
+    )
+
+
+def test_records_of_another_submission_whose_jobs_had_the_same_numbers_are_not_asked_for():
+    classad2 = pytest.importorskip("classad2")
+    asked = classad2.ExprTree(ads.ended("here", [JobId("old", 7, 0)]))
+    records = [
+        classad2.ClassAd({"CompassSystem": "here", "CompassKey": key, "ClusterId": 7, "ProcId": 0})
+        for key in ("new", "old")
+    ]
+    assert [asked.eval(record) for record in records] == [False, True]
 
 
 def test_a_submission_is_asked_for_by_its_key_and_one_job_of_it_tells_all():

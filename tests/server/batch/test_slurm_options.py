@@ -23,6 +23,8 @@ HOSTILE = ["x\n#SBATCH --wrap=id", "a b", "$(id)", "`id`", "x;id", "'", '"', "\\
         ({"programs": "bin"}, "options.programs"),
         ({"clusters": "a b"}, "options.clusters"),
         ({"clusters": "-x"}, "options.clusters"),
+        ({"clusters": "a,"}, "options.clusters: 'a,': give names parted by commas, such as alpha,beta"),
+        ({"clusters": "a,,b"}, "options.clusters"),
         ({"python": ""}, "options.python"),
         ({"timeout": 0}, "options.timeout: 0"),
         ({"timeout": 1e9}, "options.timeout"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -359,15 +360,29 @@ def test_orders_and_copies_of_files_are_readable_by_their_user_only(recorded, op
     assert all((home / name).stat().st_mode & 0o77 == 0 for name in ("order.json", "files/pass", "plan.json"))
 
 
-def test_files_of_a_submission_that_was_never_taken_are_removed_and_its_key_stays_used(recorded, opened, tmp_path):
-    (tmp_path / "pass").write_text("secret")
+def test_nothing_is_left_of_a_submission_that_was_refused(recorded, opened, tmp_path):
     recorded.answer("sbatch", ("", 1, "sbatch: error: invalid partition specified: x\n"))
-    template = Template("key", ("/bin/true",), {}, files={"pass": tmp_path / "pass"})
     with pytest.raises(BatchFailed, match="invalid partition"):
-        opened().submit(template, 1)
-    assert not (tmp_path / "here/jobs/key/files").exists()
-    with pytest.raises(BatchFailed, match="exists"):
-        opened().submit(template, 1)
+        opened().submit(TEMPLATE, 1)
+    assert [list((tmp_path / "here" / name).iterdir()) for name in ("jobs", "locks")] == [[], []]
+    assert opened().find("key") == {}
+
+
+def test_what_was_given_up_leaves_its_mark_for_a_day_and_then_nothing(recorded, opened, tmp_path):
+    (tmp_path / "pass").write_text("secret")
+    recorded.answer("sbatch", ("", 1, "sbatch: error: Batch job submission failed: Socket timed out\n"), "8\n")
+    system, here = opened(), tmp_path / "here"
+    with pytest.raises(BatchFailed, match="timed out"):
+        system.submit(Template("key", ("/bin/true",), {}, files={"pass": tmp_path / "pass"}), 1)
+    assert system.find("key") == {}
+    system.forget([])
+    assert not (here / "jobs/key/files").exists()
+    assert (here / "jobs/key/part-0").read_text() == ""  # what comes all the same finds that
+    os.utime(here / "closed/key", (1, 1))
+    assert system.submit(Template("other", ("/bin/true",), {}), 1) == ("8_0",)
+    system.forget([])
+    left = [[path.name for path in (here / name).iterdir()] for name in ("jobs", "locks", "closed")]
+    assert left == [["other"], ["other"], []]
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", ""])
@@ -383,7 +398,7 @@ def test_a_submission_that_broke_before_anything_was_sent_is_nothing_and_leaves_
     with pytest.raises(BatchFailed, match="nowhere"):
         opened().submit(Template("key", ("/bin/true",), {}, files=missing), 1)
     assert opened().find("key") == {}
-    assert not (tmp_path / "here/jobs/key/files").exists()
+    assert list((tmp_path / "here/jobs").iterdir()) == []
     assert recorded.said("sbatch") == []
 
 

@@ -19,9 +19,10 @@ from server.storage.base import StorageMisconfigured, StorageUnavailable
 def apart(tmp_path, monkeypatch):
     """Answer a maker of children for a module of this text."""
 
-    def make(text, **environment):
+    def make(text, idle=600.0, **environment):
         (tmp_path / "asked_by_a_test.py").write_text(text)
-        return Apart("asked_by_a_test", {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", **environment})
+        plain = {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        return Apart("asked_by_a_test", {**plain, **environment}, idle)
 
     return make
 
@@ -61,6 +62,35 @@ def test_a_child_that_was_ended_while_it_waited_is_replaced(apart):
     assert select.select([ended], [], [], 10)[0]
     os.close(ended)
     assert ask(made) != [pid]
+
+
+def ended(pid, seconds=30):
+    """Wait for the end of a process."""
+    try:
+        door = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return select.select([door], [], [], seconds)[0] != []
+    finally:
+        os.close(door)
+
+
+def test_children_that_nothing_is_asked_of_are_ended_after_a_time_and_the_next_question_is_answered_by_another(apart):
+    made = apart("import os\ndef f():\n    yield os.getpid()\n    yield 0\n", idle=0.05)
+    asking = [made.ask("f", {}, patience=20.0) for _ in range(3)]
+    pids = [next(each) for each in asking]
+    for each in asking:
+        assert list(each) == [0]
+    assert all(ended(pid) for pid in pids)
+    assert ask(made)[0] not in pids
+
+
+def test_a_child_that_waits_has_its_whole_time_after_each_question(apart):
+    made = apart("import os\ndef f():\n    yield os.getpid()\n", idle=600.0)
+    (pid,) = ask(made)
+    made._kept._end_idle()
+    assert ask(made) == [pid]
 
 
 def test_a_child_has_the_environment_that_was_given(apart):
