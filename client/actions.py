@@ -20,6 +20,7 @@ from client.errors import ClientError
 from client.local import demo as local_demo
 from client.local import system
 from client.place import find_home, find_place
+from client.terminal import all_harmless, console, harmless, write_file
 
 #: Seconds between two looks of ``--watch``.
 WATCH = 1.0
@@ -36,7 +37,7 @@ def answer(arguments: Namespace, found: Any, shown: Callable[[Any], RenderableTy
     if arguments.json:
         print(json.dumps(found, indent=2))
     else:
-        Console().print(shown(found))
+        console().print(shown(all_harmless(found)))
     return 0
 
 
@@ -71,8 +72,8 @@ def demo(arguments: Namespace) -> int:
         keep=arguments.keep,
         time_limit=arguments.time_limit,
     )
-    console = Console(stderr=arguments.json)
-    summary = local_demo.run(find_home(arguments.home), wanted, console)
+    told = Console(stderr=arguments.json)
+    summary = local_demo.run(find_home(arguments.home), wanted, told)
     answer(arguments, summary, local_demo.shown)
     return 0 if summary["verdict"] == "yes" else 1
 
@@ -125,9 +126,9 @@ def job_log(arguments: Namespace) -> int:
     if arguments.json:
         return answer(arguments, found, Text)
     if found["words"]:
-        print(f"compass: {found['words']}", file=sys.stderr)
+        print(f"compass: {harmless(str(found['words']))}", file=sys.stderr)
     if found["text"]:
-        Console().print(Text(str(found["text"]).rstrip("\n")), soft_wrap=True)
+        write_file(str(found["text"]).rstrip("\n") + "\n")
     return 0 if found["text"] or not found["words"] else 1
 
 
@@ -140,7 +141,7 @@ def status(arguments: Namespace) -> int:
         while True:
             print(json.dumps(connection.get("system/get_status")), flush=True)
             time.sleep(WATCH)
-    with Live(Group(), auto_refresh=False) as live:
+    with Live(Group(), console=console(), auto_refresh=False) as live:
         while True:
-            live.update(show.status(connection.get("system/get_status")), refresh=True)
+            live.update(show.status(all_harmless(connection.get("system/get_status"))), refresh=True)
             time.sleep(WATCH)

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from client import actions, explain, factory, harvesters, orders, pilots, resets, retries, storage_requests, usage
 from client.errors import ClientError
+from client.terminal import harmless
 from pilot.contract.version import PRODUCT
 
 #: Status of a command that was not understood.
@@ -170,7 +171,7 @@ def complain(wrong: ClientError, words: Sequence[str]) -> int:
     if "--json" in words:
         print(json.dumps({"error": wrong.words, "remedy": wrong.remedy}))
     else:
-        print(f"compass: {wrong}", file=sys.stderr)
+        print(f"compass: {harmless(str(wrong))}", file=sys.stderr)
     return wrong.status
 
 

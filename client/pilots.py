@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -16,6 +14,7 @@ from rich.text import Text
 from client import show
 from client.actions import answer, connect
 from client.connection import Connection
+from client.terminal import write_file
 
 #: What pilots can be told apart by, with its words.
 FILTERS = {
@@ -38,8 +37,6 @@ _NODE = {
     "jobs failed": "jobs_failed",
 }
 _OVER = ("done", "lost")
-#: What moves a terminal's cursor, or worse; tabs and ends of lines do no harm.
-_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def add_commands(commands: Any, common: ArgumentParser, parser_class: type[ArgumentParser]) -> None:
@@ -102,8 +99,7 @@ def pilot_log(arguments: Namespace) -> int:
         print(json.dumps(window, indent=2))
         return 0
     while True:
-        sys.stdout.write(harmless(window["text"]) if sys.stdout.isatty() else window["text"])
-        sys.stdout.flush()
+        write_file(window["text"])
         at_end = window["end"] >= window["size"]
         if at_end and not (arguments.follow and _lives(server, arguments)):
             return 0
@@ -112,11 +108,6 @@ def pilot_log(arguments: Namespace) -> int:
         elif arguments.tail and not arguments.follow:
             return 0
         window = _ask(server, arguments, {"start": window["end"], "length": PART})
-
-
-def harmless(text: str) -> str:
-    """Answer a text that does nothing to a terminal: anybody's program may have written it."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _ask(server: Connection, arguments: Namespace, part: Mapping[str, int]) -> Any:

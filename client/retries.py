@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -33,6 +32,6 @@ def shown(found: Mapping[str, Any]) -> RenderableType:
     for line in found["lines"]:
         again = line["failures"] if line["again"] else 0
         jobs = ", ".join(str(job) for job in line["jobs"])
-        table.add_row(escape(line["words"]), str(line["failures"]), str(again), str(line["were_tried_again"]), jobs)
+        table.add_row(Text(line["words"]), str(line["failures"]), str(again), str(line["were_tried_again"]), jobs)
     words = f"{found['failures']} failures since {since}" + ("" if found["complete"] else ", and more before these")
     return Group(Text(words), table)

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -65,10 +64,10 @@ def bars(steps: Iterable[Mapping[str, Any]]) -> Table:
     for step in steps:
         done, total, bad = int(step["done"]), int(step["total"]), int(step["bad"])
         bar = ProgressBar(total=max(1, total), completed=done, width=32, complete_style=_bar_style(done, total, bad))
-        notes = [f"{step['active']} under way"] if step["active"] else []
-        notes += [f"[red]{bad} bad[/red]"] if bad else []
-        notes += [escape(str(step["words"]))] if step.get("words") else []
-        made.add_row(str(step["label"]), bar, f"{done}/{total}", ", ".join(notes))
+        notes = [Text(f"{step['active']} under way")] if step["active"] else []
+        notes += [Text(f"{bad} bad", style="red")] if bad else []
+        notes += [Text(str(step["words"]))] if step.get("words") else []
+        made.add_row(Text(str(step["label"])), bar, f"{done}/{total}", Text(", ").join(notes))
     return made
 
 

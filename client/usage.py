@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -93,7 +92,7 @@ def shown(found: Mapping[str, Any]) -> RenderableType:
     for column in ("finished", "failed", "tries", "core-hours", "lost", "CPU hours", "GB written"):
         table.add_column(column, justify="right")
     for name, one in sums.items():
-        table.add_row(escape(name or "none"), *_cells(one))
+        table.add_row(Text(name or "none"), *_cells(one))
     if more := found.get("left_out", 0):
         table.add_row(f"and {more:,} more: --offset, --limit")
     if len(sums) > 1 or more:
