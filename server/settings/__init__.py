@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "server.lib.watched.Watched",
     "server.lib.straight.Straight",
     "django.middleware.security.SecurityMiddleware",
+    "server.lib.names.Nameable",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
