@@ -57,4 +57,4 @@ class ShareUseAdmin(MachineTableAdmin):
 
 @admin.register(Bookmark)
 class BookmarkAdmin(MachineTableAdmin):
-    list_display = ("name", "position", "seen", "seen_at", "held_until")
+    list_display = ("name", "position", "seen", "seen_at", "days_from", "held_until")

@@ -79,6 +79,7 @@ class Bookmark(models.Model):
     seen = models.BigIntegerField(default=0, help_text="The newest event when somebody looked for it.")
     seen_at = models.DateTimeField(null=True, blank=True)
     horizon = models.BigIntegerField(default=0, help_text="PostgreSQL's newest transaction then.")
+    days_from = models.DateField(null=True, blank=True, help_text="Days are kept from then on, and before it months.")
     held_until = models.DateTimeField(null=True, blank=True, help_text="Nothing is counted before: days are made anew.")
 
     def __str__(self) -> str:

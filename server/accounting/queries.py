@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import Count, F, QuerySet, Sum
 
+from server.accounting.days import Kept
 from server.accounting.models import Bookmark, Failure, Quota, ShareUse, Usage
 from server.accounting.settled import NAME
 from server.accounting.sums import COLUMNS
@@ -50,6 +51,10 @@ class Line:
     of: str
     sums: Counter[str]
 
+    @property
+    def core_hours(self) -> float:
+        return _core_seconds(self.sums) / 3600
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -65,18 +70,17 @@ class Used:
     """What was used; ``lines`` are sorted by day, and are of all names but those ``left_out``; the sum is of all."""
 
     by: str
-    lines: tuple[Line, ...] = ()
-    causes: tuple[Cause, ...] = ()
-    left_out: int = 0
-    sum_of_all: Counter[str] | None = None  # where names were left out, by which it is known
+    lines: tuple[Line, ...]
+    causes: tuple[Cause, ...]
+    left_out: int
+    total: Counter[str]
 
-    @cached_property
-    def total(self) -> Counter[str]:
-        if self.sum_of_all is not None:
-            return self.sum_of_all
-        found = Counter[str]()
+    @property
+    def of_others(self) -> Counter[str]:
+        """The sum of the names that have no lines."""
+        found = Counter(self.total)
         for sums in self.of.values():
-            found.update(sums)
+            found.subtract(sums)
         return found
 
     @cached_property
@@ -96,13 +100,8 @@ def _core_seconds(sums: Counter[str]) -> int:
     return sums["good_core_seconds"] + sums["lost_core_seconds"]
 
 
-def used(wanted: Wanted, by: str) -> Used:
-    """Answer usage by day and one of `DIMENSIONS`."""
-    return Used(by, _lines(_rows(wanted), DIMENSIONS[by]), _causes(wanted))
-
-
 def used_by_some(wanted: Wanted, by: str, *, most: int, skip: int = 0) -> Used:
-    """Answer usage as `used` does, of so many names alone: who used most core-seconds, after ``skip`` others."""
+    """Answer usage by day and one of `DIMENSIONS`, of so many names: who used most core-seconds, after others."""
     column, rows = DIMENSIONS[by], _rows(wanted)
     names = rows.order_by().values_list(column).annotate(core=Sum(F("good_core_seconds") + F("lost_core_seconds")))
     some = [name for name, _ in names.order_by("-core", column)[skip : skip + most]]
@@ -112,8 +111,14 @@ def used_by_some(wanted: Wanted, by: str, *, most: int, skip: int = 0) -> Used:
         _lines(rows.filter(**{f"{column}__in": some}), column) if some else (),
         _causes(wanted),
         left_out=max(0, names.count() - skip - len(some)),
-        sum_of_all=Counter({name: int(sums[f"sum_{name}"] or 0) for name in COLUMNS}),
+        total=Counter({name: int(sums[f"sum_{name}"] or 0) for name in COLUMNS}),
     )
+
+
+def by_day(wanted: Wanted) -> list[Line]:
+    """Answer usage by day, of all names together."""
+    found = _rows(wanted).order_by("day").values_list("day").annotate(**_SUMS)
+    return [Line(day, "", Counter(dict(zip(COLUMNS, map(int, sums), strict=True)))) for day, *sums in found]
 
 
 _SUMS = {f"sum_{name}": Sum(name) for name in COLUMNS}
@@ -163,6 +168,11 @@ def past_use() -> dict[str, float]:
 def exhausted() -> dict[tuple[str, str], str]:
     """Answer whose quotas are used up, by kind and name, and the words for it."""
     return {(quota.kind, quota.name): quota.over for quota in Quota.objects.all() if quota.over}
+
+
+def kept() -> Kept:
+    """Answer from when on usage is kept by day."""
+    return Kept(Bookmark.objects.filter(name=NAME).values_list("days_from", flat=True).first())
 
 
 def position() -> int:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from server.accounting import ends
+from server.accounting.days import Kept
 from server.accounting.logic import Held, Keep, write
 from server.accounting.models import Bookmark, Usage
 from server.accounting.settled import NAME
@@ -31,25 +32,27 @@ def rebuild(first: date, last: date, *, keep: Keep = lambda: None) -> int:
     Raises:
         Held: somebody else does the same, or was let to count meanwhile; try again.
     """
-    position = _hold(None)
+    position, kept = _hold(None)
+    first, last = kept.whole(first, last)
     begin, found = datetime.combine(first, time(), UTC), Tally()
     try:
         for numbers in _windows(begin):
             keep()
             _hold(position)
             _count(numbers, first, last, position, found)
-        for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
+        placed = _placed(found, kept)
+        for span in kept.spans(first, last):
             keep()
             _hold(position)
-            _replace(day, found, position)
+            _replace(span, placed, position, kept)
     finally:
         Bookmark.objects.filter(name=NAME, position=position).update(held_until=None)
-    return len(found.usage)
+    return len(placed.usage)
 
 
 @transaction.atomic
-def _hold(position: int | None) -> int:
-    """Hold the bookmark, or go on holding it; answer where it stands.
+def _hold(position: int | None) -> tuple[int, Kept]:
+    """Hold the bookmark, or go on holding it; answer where it stands, and which days are kept.
 
     Raises:
         Held: somebody else holds it, or it has moved.
@@ -61,7 +64,7 @@ def _hold(position: int | None) -> int:
     if taken or position not in (None, mark.position):
         raise Held("another one makes days anew, or has counted meanwhile; try again")
     Bookmark.objects.filter(name=NAME).update(held_until=now + HOLD)
-    return mark.position
+    return mark.position, Kept(mark.days_from)
 
 
 def _windows(begin: datetime) -> Collection[list[int]]:
@@ -92,16 +95,28 @@ def _is_of(move: Move, first: date, last: date, position: int) -> bool:
     return counted and first <= move.at.astimezone(UTC).date() <= last
 
 
+def _placed(found: Tally, kept: Kept) -> Tally:
+    """Answer the sums on the days on which they are kept."""
+    placed = Tally()
+    for key, sums in found.usage.items():
+        placed.usage[key._replace(day=kept.place(key.day))].update(sums)
+    for key, causes in found.failures.items():
+        placed.failures[key._replace(day=kept.place(key.day))].update(causes)
+    return placed
+
+
 @transaction.atomic
-def _replace(day: date, found: Tally, position: int) -> None:
-    """Write one day anew.
+def _replace(span: tuple[date, date], found: Tally, position: int, kept: Kept) -> None:
+    """Write a day anew, or a month that is kept as its first day.
 
     Raises:
-        Held: something was counted meanwhile.
+        Held: something was counted meanwhile, or days have become months.
     """
-    if Bookmark.objects.select_for_update().get(name=NAME).position != position:
+    mark = Bookmark.objects.select_for_update().get(name=NAME)
+    if mark.position != position or Kept(mark.days_from) != kept:
         raise Held("it has been counted meanwhile; try again")
-    Usage.objects.filter(day=day).delete()
+    day, _ = span
+    Usage.objects.filter(day__range=span).delete()
     of_day = Tally()
     of_day.usage.update({key: sums for key, sums in found.usage.items() if key.day == day})
     of_day.failures.update({key: causes for key, causes in found.failures.items() if key.day == day})

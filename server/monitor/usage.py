@@ -46,7 +46,8 @@ _CODES: Mapping[str, type[IntEnum]] = {
 class Question:
     """What somebody asks: which usage, told apart by what, over how many days; ``said`` are the words.
 
-    An answer in JSON is of ``limit`` names, who used most, after ``offset`` others.
+    An answer in JSON is of ``limit`` names, who used most, after ``offset`` others. Before ``days_from``, if that is
+    among the days, usage is kept by month, and all of the months is meant.
     """
 
     wanted: Wanted
@@ -55,6 +56,7 @@ class Question:
     said: Mapping[str, str]
     limit: int
     offset: int
+    days_from: date | None = None
 
 
 def read_question(said: Mapping[str, str], now: datetime) -> Question:
@@ -68,8 +70,10 @@ def read_question(said: Mapping[str, str], now: datetime) -> Question:
     if by not in DIMENSIONS:
         raise ContractError(f"by: {shown(by)} is none of {', '.join(DIMENSIONS)}", field_name="by")
     days, last = _whole("days", said["days"], DAYS, 1, MOST_DAYS), _day(said["last"], now)
+    kept = accounting.kept()
+    first, last = kept.whole(last - timedelta(days=days - 1), last)
     wanted = Wanted(
-        first=last - timedelta(days=days - 1),
+        first=first,
         last=last,
         user=said["user"],
         group=said["group"],
@@ -78,7 +82,8 @@ def read_question(said: Mapping[str, str], now: datetime) -> Question:
         label=said["label"],
     )
     limit = _whole("limit", said["limit"], NAMES_OF_ANSWER, 1, MOST_NAMES_OF_ANSWER)
-    return Question(wanted, by, days, said, limit, _whole("offset", said["offset"], 0, 0, 10**8))
+    offset = _whole("offset", said["offset"], 0, 0, 10**8)
+    return Question(wanted, by, days, said, limit, offset, kept.days_from if kept.by_month(first) else None)
 
 
 def _text(name: str, text: str) -> str:
@@ -146,6 +151,7 @@ def answer_of(question: Question, wanted: Wanted) -> dict[str, Any]:
         "first": question.wanted.first.isoformat(),
         "last": question.wanted.last.isoformat(),
         "by": question.by,
+        "days_from": question.days_from.isoformat() if question.days_from else None,
         "totals": {name: used.total[name] for name in accounting.SUMS},
         "names": list(used.names),
         "left_out": used.left_out,
@@ -195,14 +201,10 @@ class TableLine:
 
 def table_of(question: Question, used: Used) -> list[TableLine]:
     """Answer the lines of the page's table: whoever used most first, the rest as one."""
-    shown_names, rest = used.names[:MOST_NAMES], used.names[MOST_NAMES:]
-    tasks = titles_of(shown_names) if question.by == "task" else {}
-    lines = [TableLine(tasks.get(name) or name or "none", tasks.get(name, ""), used.of[name]) for name in shown_names]
-    if rest:
-        others = Counter[str]()
-        for name in rest:
-            others.update(used.of[name])
-        lines.append(TableLine(f"{len(rest)} others", "", others))
+    tasks = titles_of(used.names) if question.by == "task" else {}
+    lines = [TableLine(tasks.get(name) or name or "none", tasks.get(name, ""), used.of[name]) for name in used.names]
+    if used.left_out:
+        lines.append(TableLine(f"{used.left_out} others", "", used.of_others))
     return lines
 
 

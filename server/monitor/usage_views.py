@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import date
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from pilot.contract.codec import INTEGER, TEXT, ContractError
 from server.accounting import queries as accounting
-from server.accounting.queries import DIMENSIONS, Used
+from server.accounting.queries import DIMENSIONS, Used, Wanted
 from server.accounts.rules import READERS, Identity, NotAllowed, allow
 from server.lib.arguments import Argument, bind, described
 from server.lib.http import envelope, refusal
@@ -36,24 +38,34 @@ def show_usage(request: HttpRequest, identity: Identity | None) -> HttpResponse:
         return _wrong(request, str(wrong), 403)
     if wants_json(request):
         return envelope(usage.answer_of(question, wanted))
-    used = accounting.used(wanted, question.by)
+    used = accounting.used_by_some(wanted, question.by, most=usage.MOST_NAMES)
     context = {
         **{"page": "usage", "said": {**question.said, "by": question.by, "days": question.days}},
-        **{"wanted": wanted, "by": question.by, "choices": tuple(DIMENSIONS)},
+        **{"wanted": wanted, "days_from": question.days_from, "by": question.by, "choices": tuple(DIMENSIONS)},
         **{"query": urlencode({name: text for name, text in question.said.items() if text})},
         **{"total": usage.TableLine("all", "", used.total), "lines": usage.table_of(question, used)},
         **{"causes": [(cause, usage.name_of(cause.source, cause.code)) for cause in used.causes]},
-        **{"chart": _chart(question, used) if used.lines else None},
+        **{"chart": _chart(wanted, used) if used.lines else None},
     }
     return page(request, "usage", context)
 
 
-def _chart(question: usage.Question, used: Used) -> Chart:
-    hours = {
-        (line.day, line.of): (line.sums["good_core_seconds"] + line.sums["lost_core_seconds"]) / 3600
-        for line in used.lines
-    }
-    return draw(hours, used.names, question.wanted.first, question.wanted.last)
+def _chart(wanted: Wanted, used: Used) -> Chart:
+    hours = {(line.day, line.of): line.core_hours for line in used.lines}
+    names = used.names
+    if used.left_out:  # beyond the colours, where all names are drawn as one
+        shown: defaultdict[date, float] = defaultdict(float)
+        for line in used.lines:
+            shown[line.day] += line.core_hours
+        hours |= {
+            (line.day, _OTHERS): max(0.0, line.core_hours - shown[line.day]) for line in accounting.by_day(wanted)
+        }
+        names = (*names, _OTHERS)
+    return draw(hours, names, wanted.first, wanted.last)
+
+
+#: No name ends with a blank.
+_OTHERS = "others "
 
 
 def _file(text: str, name: str) -> HttpResponse:

@@ -56,6 +56,9 @@ class Environment:
     usage_half_life: int = key(
         604800, low=0, help="Seconds after which past use counts half in fair shares; 0: the past does not count."
     )
+    usage_months: int = key(
+        13, low=0, help="Full months for which usage is kept by day; what is older is kept by month. 0: days for ever."
+    )
     offline_timeout: int = key(172800, low=10, help="Seconds that a job may stand in a queue that is offline.")
     obstacle_grace: int = key(
         600, low=0, help="Seconds that jobs wait for their queue to be mended when its change has made them impossible."

@@ -129,7 +129,7 @@ def test_the_command_refuses_a_last_day_before_the_first():
         call_command("usage", "rebuild", "--first", "2026-11-21", "--last", "2026-11-20")
 
 
-def test_days_of_which_jobs_are_forgotten_are_not_made_anew(settings):
+def test_days_of_which_jobs_are_forgotten_are_not_made_anew(db, settings):
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, purge_after=86400)
     with pytest.raises(CommandError, match="too long ago"):
         call_command("usage", "rebuild", "--first", "2020-01-01")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from server.accounting.models import Failure, Usage
+from server.accounting.models import Bookmark, Failure, Usage
 from server.accounts.logic import create_token
 from server.accounts.models import Role
 from server.monitor import usage
@@ -187,8 +188,8 @@ def test_a_page_of_nothing_says_so(client, open_pages, used):
 
 
 def test_a_slip_on_the_page_is_named_in_its_twins_too(client, open_pages, used):
-    words = ask(client, "user=a%00b&json", address="/usage").json()["message"]
-    assert words == "user: 'a\\x00b' holds a character that cannot be printed"
+    words = ask(client, "user=a%01b&json", address="/usage").json()["message"]
+    assert words == "user: 'a\\x01b' holds a character that cannot be printed"
     answer = ask(client, "days=0", address="/usage")
     assert (answer.status_code, "days: &#x27;0&#x27; is not" in answer.content.decode()) == (400, True)
     assert not ask(client, "days=0&json", address="/usage").json()["success"]
@@ -198,6 +199,28 @@ def test_names_beyond_the_table_are_added_up(client, open_pages, used, monkeypat
     monkeypatch.setattr(usage, "MOST_NAMES", 1)
     text = ask(client, "by=user", address="/usage").content.decode()
     assert "2 others" in text
+    (rest,) = (line for line in re.findall(r"<tr.*?</tr>", text, re.DOTALL) if "2 others" in line)
+    assert re.findall(r">([^<>]+)</t[dh]>", rest)[1:3] == ["6", "2"]
+    assert ">6.0<" in rest
+
+
+def test_the_chart_shows_those_who_have_no_line_too(client, open_pages, used, monkeypatch):
+    whole = ask(client, "by=user", address="/usage").content.decode()
+    monkeypatch.setattr(usage, "MOST_NAMES", 1)
+    words = re.compile(r'aria-label="(Core-hours by day [^"]*)"')
+    assert words.findall(ask(client, "by=user", address="/usage").content.decode()) == words.findall(whole)
+
+
+def test_months_that_are_kept_as_one_are_shown_whole(client, open_pages, used, production_token):
+    Usage.objects.filter(user="bob").update(day=date(2026, 9, 1))
+    Bookmark.objects.update_or_create(name="usage", defaults={"days_from": date(2026, 10, 1)})
+    query = "by=user&days=3&last=2026-09-20"
+    found = client.get(f"/usage?{query}&json").json()["data"]
+    assert (found["first"], found["last"], found["days_from"]) == ("2026-09-01", "2026-09-30", "2026-10-01")
+    assert hours(found) == {"bob": 5}
+    text = client.get(f"/usage?{query}").content.decode()
+    assert "Before 1 Oct 2026 usage is kept by month" in text
+    assert "is kept by month" not in ask(client, "by=user", address="/usage").content.decode()
 
 
 def test_a_file_for_a_spreadsheet_has_every_row_and_no_formula(client, open_pages, used, monkeypatch):
@@ -222,7 +245,7 @@ def test_the_page_asks_a_fixed_number_of_queries(client, open_pages, used):
     before = count()
     for n in range(30):
         add(n, user=f"user{n}")
-    assert count() == before <= 4
+    assert count() == before <= 6
 
 
 def test_who_has_not_logged_in_is_asked_to(client, db):

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from server.accounting.logic import Held
+from server.accounting.queries import kept
 from server.accounting.rebuild import rebuild
 
 
@@ -19,7 +20,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
-        again = verbs.add_parser("rebuild", help="make the sums of some days anew; the rest stays as it is")
+        again = verbs.add_parser(
+            "rebuild", help="make the sums of some days anew, or of the months that are kept of them"
+        )
         again.add_argument("--first", type=date.fromisoformat, required=True, help="the first day, as 2026-11-01 (UTC)")
         again.add_argument("--last", type=date.fromisoformat, help="the last day (default: the first)")
 
@@ -28,6 +31,7 @@ class Command(BaseCommand):
         last: date = options["last"] or first
         if last < first:
             raise CommandError(f"--last: {last} is before {first}")
+        first, last = kept().whole(first, last)
         _refuse_forgotten(first)
         try:
             rows = rebuild(first, last)
