@@ -26,12 +26,20 @@ class BatchState(str, Enum):
     LOST = "lost"
 
 
+#: The most that a job may want, by the names of `Needs`; more is a slip, and more than tables and systems hold.
+MOST: Mapping[str, int] = {
+    **{"nodes": 100_000, "cores": 10_000, "memory": 2**50, "disk": 2**50},
+    "wall_time": 3660 * 86400,
+}
+
+
 @dataclass(frozen=True)
 class Needs:
     """What each job wants of the system. ``None`` leaves it to the system's own defaults.
 
     ``cores``, ``memory`` and ``disk`` (bytes) are those of one node; ``wall_time`` is in seconds. A job that wants
-    ``whole_nodes`` shares its nodes with nobody, and ``cores`` says how many it may count on.
+    ``whole_nodes`` shares its nodes with nobody, and ``cores`` says how many it may count on. What is not above 0, or
+    more than `MOST`, is refused by a `BatchMisconfigured`.
     """
 
     nodes: int = 1
@@ -40,6 +48,12 @@ class Needs:
     disk: int | None = None
     wall_time: float | None = None
     whole_nodes: bool = False
+
+    def __post_init__(self) -> None:
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= most:  # what is not a number is neither
+                raise BatchMisconfigured(f"needs.{name}: {str(value)[:40]}: give more than 0 and at most {most}")
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,15 @@ class BatchSystem(ABC):
         Raises:
             BatchMisconfigured: one of its options cannot be so, or a library is missing.
         """
+
+    @classmethod
+    def behind(cls, options: Mapping[str, Any]) -> type[BatchSystem]:
+        """Answer the kind that takes the jobs of a system with these options: this one, unless it leads to another.
+
+        Raises:
+            BatchMisconfigured: there is no such kind.
+        """
+        return cls
 
     @abstractmethod
     def submit(self, template: Template, count: int) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ _START_TIMEOUT = 20.0
 
 @dataclass(frozen=True)
 class LocalOptions:
-    """``slots``: how many run at a time; 0 is one for each core."""
+    """``slots``: how many run at a time; left out, those of the factory's queue. With 0 none is started."""
 
     slots: int = 0
 
@@ -56,8 +56,8 @@ class LocalBatch(BatchSystem):
     def open(cls, place: Place) -> LocalBatch:
         slots = place.read_options(LocalOptions).slots
         if slots < 0:
-            raise place.wrong("options.slots", f"{slots}: give 1 or more, or 0 for one for each core")
-        return cls(place.folder, slots or os.cpu_count() or 1)
+            raise place.wrong("options.slots", f"{slots}: give 1 or more, or 0 to have none started")
+        return cls(place.folder, slots)
 
     def submit(self, template: Template, count: int) -> tuple[str, ...]:
         if not _KEY.fullmatch(template.key):
@@ -112,7 +112,7 @@ class LocalBatch(BatchSystem):
         return {job: found for job, found in self.status(ids).items() if found.state is BatchState.DONE}
 
     def cancel(self, ids: Collection[str]) -> None:
-        for job in ids:
+        for job in filter(_ID.fullmatch, ids):
             found = self._look(job)
             folder = self.directory(job)
             if found.state is BatchState.QUEUED and runner.claim(str(folder), {"cancelled": True}):
@@ -129,7 +129,7 @@ class LocalBatch(BatchSystem):
 
     def forget(self, ids: Collection[str]) -> None:
         for job in ids:
-            if self._look(job).state in (BatchState.QUEUED, BatchState.RUNNING):
+            if not _ID.fullmatch(job) or self._look(job).state in (BatchState.QUEUED, BatchState.RUNNING):
                 continue
             folder = self.directory(job)
             shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint
 
 from server.batch.base import BatchMisconfigured, BatchSystem
@@ -50,6 +50,11 @@ class Registry:
             system = self.kind(kind).open(place)
             self._open[place.name] = kind, place, system
         return system
+
+    def let_go(self, wanted: Callable[[str], bool]) -> None:
+        """Forget the open systems whose names nobody wants; what they keep running ends with their last use."""
+        with self._lock:
+            self._open = {name: known for name, known in self._open.items() if wanted(name)}
 
 
 def load_registry(installed: Iterable[EntryPoint] | None = None) -> Registry:

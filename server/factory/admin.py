@@ -22,7 +22,7 @@ from server.factory.models import (
     FactorySystemState,
 )
 from server.lib.admin import MachineTableAdmin, TableAdmin
-from server.pilots import fleet
+from server.pilots import allocations, fleet
 
 
 @admin.register(FactorySystem)
@@ -49,7 +49,7 @@ class FactoryAllocationAdmin(TableAdmin):
 
     @admin.display(description="used, node-hours")
     def used(self, row: FactoryAllocation) -> str:
-        return f"{fleet.node_hours(row.name, since=row.since, now=timezone.now()):.1f}"
+        return f"{allocations.used_hours(row.name, since=row.since, now=timezone.now()):.1f}"
 
 
 @admin.register(FactoryQueue)

@@ -23,7 +23,7 @@ _RULES: tuple[Rule, ...] = (
 #: All rules that a chain may have, by name.
 RULES: Mapping[str, Rule] = MappingProxyType({rule.__name__: rule for rule in _RULES})
 #: The last ones of every chain.
-GUARDS: tuple[Rule, ...] = (guards.max_in_system, guards.fresh, guards.safe)
+GUARDS: tuple[Rule, ...] = (guards.patient, guards.max_in_system, guards.fresh, guards.safe)
 #: The chain of a queue that names none.
 DEFAULT = ("ready", "queue_status", "black_hole", "max_waiting", "max_running", "max_per_cycle")
 #: Rules that look at how the last pilots ended, where pilots are wanted.

@@ -35,7 +35,9 @@ class Facts:
     living ones. ``in_system`` and ``in_factory`` count the living pilots of all queues. Ages are in seconds.
 
     ``free`` is what could start at once, if the batch system tells; ``free_failed`` why it did not answer.
-    ``hours_left`` are node-hours of the allocation; none without one. ``jobless_share`` is the part of the pilots that
+    ``hours_left`` are those node-hours of the allocation that no living pilot may still use; none without one.
+    ``refusal`` is why the batch system took no more pilots when it was asked last, ``refused_ago`` seconds ago; none if
+    it took them. ``jobless_share`` is the part of the pilots that
     ended since yesterday without a job; none when none ended. ``confirmed`` is the change that somebody has confirmed.
     """
 
@@ -59,6 +61,8 @@ class Facts:
     hours_left: float | None = None
     jobless_share: float | None = None
     confirmed: int = 0
+    refusal: str = ""
+    refused_ago: float | None = None
 
     @property
     def living(self) -> int:

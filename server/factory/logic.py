@@ -5,31 +5,36 @@ And what people order: queues that are defined, switched on and off, and large c
 
 from __future__ import annotations
 
+import json
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from server.batch.base import BatchFailed, BatchMisconfigured, BatchSystem, Needs
 from server.factory.chain import LOOK_AT_ENDS, BadChain, Link, decide, read_chain
-from server.factory.facts import Facts, Limits, Step
+from server.factory.facts import Facts, Free, Limits, Step
 from server.factory.launch import CannotLaunch, Launch
-from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue, FactorySystemState
-from server.factory.needs import needs_of
+from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue, FactorySystem, FactorySystemState
+from server.factory.needs import needs_or_words
 from server.factory.readings import Readings, ends_wanted, free_in, last_ends, limits_of
-from server.factory.record import SAME_WISH, Record, ask_for_confirmation, confirmation_used
+from server.factory.record import SAME_WISH, Record, ask_for_confirmation
 from server.factory.rules.guards import safe
 from server.factory.stuck import MOST_DAYS
-from server.factory.submit import cancel_surplus, submit
-from server.factory.systems import SystemOf, UnknownSystem
+from server.factory.submit import Submitted, cancel_surplus, submit
+from server.factory.systems import LOCAL, SystemOf, UnknownSystem
 from server.factory.watch import Watch, Watched
 from server.pilots import fleet
 from server.pilots import logic as pilots
 from server.pilots import queries as pilot_queries
+
+if TYPE_CHECKING:
+    from server.pilots.models import Pilot
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,8 @@ log = logging.getLogger(__name__)
 SEEN_WITHIN = timedelta(minutes=10)
 #: Cycles that are kept of each queue.
 KEPT_CYCLES = 500
+#: For so long it is kept which large changes were wanted, and who confirmed them.
+KEPT_WISHES = timedelta(days=366)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def cycle(
     """
     rows = {row.queue: row for row in FactoryQueue.objects.select_related("allocation")}
     seen = Watch(now, rows, system_of, keep, clock).look()
-    turn = _Turn(now, system_of, launch, seen, Readings.read(now, clock), Record(now), clock)
+    turn = _Turn(now, system_of, launch, seen, Readings.read(now, rows.values(), clock), Record(now), clock)
     total = Cycle(ended=seen.ended)
     try:
         for row in rows.values():
@@ -101,12 +108,13 @@ class _Turn:
     known: Readings
     record: Record
     clock: Callable[[], float]
+    windows: dict[tuple[int, str], tuple[Free | None, str]] = field(default_factory=dict)
 
     def serve(self, row: FactoryQueue) -> Cycle:
         """See to one queue. One that is switched off gets no pilots, but those it has were followed."""
         failure = self.seen.failures.get((row.batch_system, row.queue))
         system = self.known.systems.get(row.batch_system)
-        needs = needs_of(row, self.known.queues.get(row.queue))
+        needs, odd = needs_or_words(row, self.known.queues.get(row.queue))
         limits = limits_of(row, needs, system)
         if failure is not None:
             facts = self.known.unanswered(row)
@@ -116,6 +124,8 @@ class _Turn:
             return Cycle()
         if system is not None and not system.enabled:
             return self._refuse(row, limits, f"the batch system {system.name} is switched off")
+        if odd:
+            return replace(self._refuse(row, limits, odd), failed=1)
         try:
             chain = read_chain(row.rules)
         except BadChain as wrong:
@@ -139,9 +149,16 @@ class _Turn:
         asked = self.seen.asked[row.batch_system, row.queue]
         facts = replace(facts, jobs_age=round(at - self.known.at, 1), batch_age=round(at - asked, 1))
         if any(link.name == "window" for link in chain):
-            free, failed = free_in(system, row)
+            free, failed = self._free_in(system, row)
             facts = replace(facts, free=free, free_failed=failed)
         return facts
+
+    def _free_in(self, system: BatchSystem, row: FactoryQueue) -> tuple[Free | None, str]:
+        """Ask a system once for all queues that ask the same of it."""
+        key = id(system), json.dumps(row.job_options, sort_keys=True)
+        if key not in self.windows:
+            self.windows[key] = free_in(system, row)
+        return self.windows[key]
 
     def _act(
         self,
@@ -155,24 +172,24 @@ class _Turn:
         number, wanted = steps[-1].number, steps[-2].number
         if number != wanted:
             ask_for_confirmation(row, wanted, self.now)
-        elif facts.confirmed and number and number != _unconfirmed(facts, limits, wanted):
-            confirmation_used(row, self.now)
-        submitted, cancelled, words = 0, 0, ""
+        is_confirmed = bool(facts.confirmed and number == wanted != _unconfirmed(facts, limits, wanted))
+        done, cancelled = Submitted(), 0
         try:
             if number > 0:
-                submitted = submit(row, system, self.launch, number, needs, self.now)
+                done = submit(row, system, self.launch, number, needs, self.now, is_confirmed=is_confirmed)
             elif number < 0:
-                cancelled = cancel_surplus(row, system, -number, self.now)
+                cancelled = cancel_surplus(row, system, -number, self.now, is_confirmed=is_confirmed)
         except (BatchFailed, BatchMisconfigured, CannotLaunch) as error:
-            log.warning("%s: no pilots submitted: %s", row.queue, error)
-            words = str(error)
-        self.known.added(row, submitted)
-        self.record.note(row, facts, steps, submitted=submitted, cancelled=cancelled, words=words)
-        return Cycle(submitted, failed=int(bool(words)), cancelled=cancelled)
+            done = Submitted(words=str(error) or type(error).__name__)
+        if done.words:
+            log.warning("%s: not all pilots were submitted or cancelled: %s", row.queue, done.words)
+        self.known.added(row, done.taken + done.unknown, needs)
+        self.record.note(row, facts, steps, submitted=done.taken, cancelled=cancelled, words=done.words)
+        return Cycle(done.taken, failed=int(bool(done.words)), cancelled=cancelled)
 
 
 def _unconfirmed(facts: Facts, limits: Limits, wanted: int) -> int:
-    """Answer what would have been done of a change that nobody had confirmed."""
+    """Answer what would be done of a change that nobody had confirmed."""
     return safe(wanted, replace(facts, confirmed=0), limits)[0]
 
 
@@ -280,23 +297,47 @@ def collect(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = la
 
 
 def clean(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = lambda: None, limit: int = 500) -> int:
-    """Remove the files of pilots that ended long ago, and old cycles; answer how many pilots' files went."""
-    removed = 0
-    for row in FactoryQueue.objects.all():
-        before = now - timedelta(days=min(row.keep_files, MOST_DAYS))
-        while old := pilot_queries.ended_before(row.queue, before, limit):
-            for name in {pilot.batch_system for pilot in old}:
-                _forget(name, row.queue, [pilot.batch_id for pilot in old if pilot.batch_system == name], system_of)
-            pilots.forget_files(old)
-            removed += len(old)
-            keep()
+    """Remove the files of pilots that ended long ago, and old cycles; answer how many pilots' files went.
+
+    Also those of queues that the factory no longer has. What a system did not remove it is told to the next time.
+    """
+    removed, rows = 0, {row.queue: row for row in FactoryQueue.objects.all()}
+    usual: int = FactoryQueue._meta.get_field("keep_files").get_default()
+    for queue in sorted({*rows, *pilot_queries.queues_with_files()}):
+        days = rows[queue].keep_files if queue in rows else usual
+        removed += _clean_queue(queue, now - timedelta(days=min(days, MOST_DAYS)), system_of, keep, limit)
+    for row in rows.values():
         kept = FactoryCycle.objects.filter(queue=row).order_by("-id").values_list("pk", flat=True)[:KEPT_CYCLES]
         FactoryCycle.objects.filter(queue=row).exclude(pk__in=list(kept)).delete()
+        keep()
+    FactoryConfirmation.objects.filter(latest__lt=now - KEPT_WISHES).delete()
+    known = {LOCAL, *FactorySystem.objects.values_list("name", flat=True), *fleet.homes()}
+    FactorySystemState.objects.exclude(name__in=known | {row.batch_system for row in rows.values()}).delete()
     return removed
 
 
-def _forget(name: str, queue: str, ids: Sequence[str], system_of: SystemOf) -> None:
+def _clean_queue(queue: str, before: datetime, system_of: SystemOf, keep: Callable[[], None], limit: int) -> int:
+    removed, silent = 0, set[str]()
+    while old := pilot_queries.ended_before(queue, before, limit, not_in=silent):
+        for name in {pilot.batch_system for pilot in old}:
+            mine = [pilot for pilot in old if pilot.batch_system == name]
+            if _forget(name, queue, mine, system_of):
+                pilots.forget_files(mine)
+                removed += len(mine)
+            else:
+                silent.add(name)
+        keep()
+    return removed
+
+
+def _forget(name: str, queue: str, old: Collection[Pilot], system_of: SystemOf) -> bool:
+    """Have a system remove the files of these pilots; say whether nobody has to be asked again."""
     try:
-        system_of(name, queue).forget(ids)
-    except (UnknownSystem, BatchMisconfigured, BatchFailed) as error:
-        log.warning("%s: files of pilots of %s stay where they are: %s", queue, name, error)
+        system_of(name, queue).forget([pilot.batch_id for pilot in old])
+    except UnknownSystem as error:
+        folders = sorted({str(Path(pilot.directory).parent) for pilot in old})
+        log.warning("%s: %s; nobody removes the files of its pilots but you: %s", queue, error, ", ".join(folders[:20]))
+    except (BatchMisconfigured, BatchFailed) as error:
+        log.warning("%s: files of pilots of %s stay until the next time: %s", queue, name, error)
+        return False
+    return True

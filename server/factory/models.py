@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
-from server.batch.base import BatchMisconfigured
+from server.batch.base import MOST, BatchMisconfigured
 from server.factory.chain import BadChain, read_chain
 from server.factory.systems import LOCAL, Described, check_job_options, check_system, kinds
 
@@ -67,8 +67,12 @@ class FactoryAllocation(models.Model):
     """Node-hours that some queues may use; what their pilots have used is counted from the pilots' rows."""
 
     name = models.CharField(max_length=60, primary_key=True, validators=[_NAME], help_text="Such as the project's.")
-    node_hours = models.FloatField(validators=[MinValueValidator(0)], help_text="What was granted.")
-    since = models.DateTimeField(help_text="Pilots that started later are counted.")
+    node_hours = models.FloatField(
+        validators=[MinValueValidator(0), MaxValueValidator(1e12)], help_text="What was granted."
+    )
+    since = models.DateTimeField(
+        help_text="Pilots that started later are counted; of the first day all, once the rows of its pilots have gone."
+    )
 
     class Meta:
         ordering = ["name"]
@@ -94,16 +98,23 @@ class FactoryQueue(models.Model):
     job_options = models.JSONField(
         default=dict, blank=True, validators=[_is_object], help_text="What it asks of that system, as a JSON object."
     )
-    nodes = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)], help_text="Nodes of one pilot.")
+    nodes = models.PositiveIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(MOST["nodes"])], help_text="Nodes of one pilot."
+    )
     cores = models.PositiveIntegerField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(MOST["cores"])],
         help_text="Of a node; empty: the queue's corecount.",
     )
     memory = models.PositiveIntegerField(null=True, blank=True, help_text="MB of each node; empty: the queue's maxrss.")
     disk = models.PositiveIntegerField(null=True, blank=True, help_text="MB of each node; empty: not asked for.")
-    wall_time = models.PositiveIntegerField(null=True, blank=True, help_text="Seconds; empty: the queue's maxtime.")
+    wall_time = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST["wall_time"])],
+        help_text="Seconds; empty: the queue's maxtime.",
+    )
     whole_nodes = models.BooleanField(
         default=False, help_text="A pilot has its nodes alone and serves several jobs: cores are counted, not pilots."
     )
@@ -116,7 +127,9 @@ class FactoryQueue(models.Model):
         validators=[_is_chain],
         help_text='Names, or objects such as {"rule": "scale", "factor": 0.5}, in their order; [] for the usual ones.',
     )
-    slots = models.PositiveIntegerField(default=2, help_text="Pilots that run at the same time.")
+    slots = models.PositiveIntegerField(
+        default=2, help_text="Pilots that run at the same time; with 0 none is started on the server's machine."
+    )
     max_waiting = models.PositiveIntegerField(default=10, help_text="Pilots without a slot.")
     max_per_cycle = models.PositiveIntegerField(default=10, help_text="Pilots submitted at once.")
     safe_pilots = models.PositiveIntegerField(
@@ -148,6 +161,10 @@ class FactoryQueue(models.Model):
         default=list, blank=True, validators=[_is_list_of_words], help_text="Further words on the pilot's command line."
     )
     last_submission = models.DateTimeField(null=True, blank=True, editable=False)
+    refused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    refusal = models.CharField(
+        max_length=500, blank=True, default="", editable=False, help_text="Why its batch system took no more pilots."
+    )
 
     class Meta:
         ordering = ["queue"]
@@ -161,9 +178,9 @@ class FactoryQueue(models.Model):
         if system is None and self.batch_system != LOCAL:
             names = ", ".join([LOCAL, *FactorySystem.objects.values_list("pk", flat=True)])
             raise ValidationError({"batch_system": f"There is no batch system {self.batch_system}; there are {names}."})
-        kind = LOCAL if system is None else system.kind
+        home = Described(LOCAL, LOCAL) if system is None else Described(system.name, system.kind, system.options)
         try:
-            check_job_options(self.batch_system, kind, self.job_options)
+            check_job_options(home, self.job_options)
         except BatchMisconfigured as wrong:
             raise ValidationError({"job_options": str(wrong)}) from wrong
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -12,10 +13,11 @@ from django.utils import timezone
 from server.batch.base import BatchFailed, BatchMisconfigured, BatchSystem, Needs
 from server.factory.chain import Link
 from server.factory.facts import End, Facts, Free, Limits
-from server.factory.models import FactoryConfirmation, FactoryQueue, FactorySystem
+from server.factory.models import FactoryAllocation, FactoryConfirmation, FactoryQueue, FactorySystem
+from server.factory.needs import needs_or_words
 from server.lib.remembered import Remembered
 from server.pandaconfig.queries import QueueLimits, limits_of_queues
-from server.pilots import fleet
+from server.pilots import allocations, fleet
 from server.pilots.fleet import Fleet, Fleets
 from server.pilots.queries import Use, use_by_queue
 from server.taskbuffer.queries import ready_cores_by_queue
@@ -33,19 +35,27 @@ def _uses(_: None) -> dict[str, Use]:
     return use_by_queue(first=(timezone.now() - timedelta(days=1)).date())
 
 
-def _node_hours(allocation: tuple[str, datetime]) -> float:
+def _running(allocation: tuple[str, datetime]) -> float:
     name, since = allocation
-    return fleet.node_hours(name, since=since, now=timezone.now())
+    return allocations.running_hours(name, since=since, now=timezone.now())
+
+
+def _earlier(allocation: tuple[str, datetime]) -> float:
+    return allocations.earlier_hours(allocation[0], since=allocation[1])
 
 
 #: What is dear to count is counted each minute.
 USES: Remembered[None, dict[str, Use]] = Remembered(_uses, seconds=60)
-HOURS: Remembered[tuple[str, datetime], float] = Remembered(_node_hours, seconds=60)
+RUNNING: Remembered[tuple[str, datetime], float] = Remembered(_running, seconds=60)
+EARLIER: Remembered[tuple[str, datetime], float] = Remembered(_earlier, seconds=60)
 
 
 @dataclass
 class Readings:
-    """What was read of all queues, and when, by the clock of the ages of facts."""
+    """What was read of all queues, and when, by the clock of the ages of facts.
+
+    ``promised`` are the node-hours that the living pilots of each allocation take if each runs for its wall time.
+    """
 
     at: float
     jobs: Mapping[str, Mapping[int, int]]
@@ -54,24 +64,33 @@ class Readings:
     uses: Mapping[str, Use]
     confirmed: Mapping[str, int]
     systems: Mapping[str, FactorySystem]
+    promised: defaultdict[str, float]
+    ended: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, now: datetime, clock: Callable[[], float] = time.monotonic) -> Readings:
-        """Read what is known now."""
+    def read(
+        cls, now: datetime, rows: Iterable[FactoryQueue] = (), clock: Callable[[], float] = time.monotonic
+    ) -> Readings:
+        """Read what is known now of these queues."""
         open_ones = FactoryConfirmation.objects.filter(done_at=None, confirmed_at__gt=now - CONFIRMED_FOR)
+        at, jobs, queues = clock(), ready_cores_by_queue(), limits_of_queues()
+        fleets = fleet.fleets(started_after=now - ASKS_WITHIN)
         return cls(
-            at=clock(),
-            jobs=ready_cores_by_queue(),
-            queues=limits_of_queues(),
-            fleets=fleet.fleets(started_after=now - ASKS_WITHIN),
+            at=at,
+            jobs=jobs,
+            queues=queues,
+            fleets=fleets,
             uses=USES.of(None),
             confirmed=dict(open_ones.order_by("pk").values_list("queue_id", "change")),
             systems={row.name: row for row in FactorySystem.objects.all()},
+            promised=_promised(rows, queues, fleets),
         )
 
-    def added(self, row: FactoryQueue, count: int) -> None:
-        """Count pilots that were submitted since; below zero, cancelled."""
+    def added(self, row: FactoryQueue, count: int, needs: Needs) -> None:
+        """Count pilots that were submitted since."""
         self.fleets.systems[row.batch_system] = self.fleets.systems.get(row.batch_system, 0) + count
+        if row.allocation_id:
+            self.promised[row.allocation_id] += _hours(count * needs.nodes, needs)
 
     def fleet(self, queue: str) -> Fleet:
         return self.fleets.queues.get(queue, Fleet())
@@ -105,10 +124,39 @@ class Readings:
             nodes=mine.nodes,
             in_system=self.fleets.systems.get(row.batch_system, 0),
             in_factory=sum(self.fleets.systems.values()),
-            hours_left=_hours_left(row),
+            hours_left=None if row.allocation is None else self._hours_left(row.allocation),
             jobless_share=use.jobless / use.pilots if use and use.pilots else None,
             confirmed=self.confirmed.get(row.queue, 0),
+            refusal=row.refusal,
+            refused_ago=None if row.refused_at is None else round((now - row.refused_at).total_seconds(), 1),
         )
+
+    def _hours_left(self, granted: FactoryAllocation) -> float:
+        """Answer what of an allocation no living pilot may still use.
+
+        Asked after the living were counted: what ends in between is counted twice for a cycle, and not left out.
+        """
+        key = granted.name, granted.since
+        if granted.name not in self.ended:
+            self.ended[granted.name] = allocations.ended_hours(
+                granted.name, since=granted.since, earlier=EARLIER.of(key)
+            )
+        return granted.node_hours - self.ended[granted.name] - max(RUNNING.of(key), self.promised[granted.name])
+
+
+def _promised(
+    rows: Iterable[FactoryQueue], queues: Mapping[str, QueueLimits], fleets: Fleets
+) -> defaultdict[str, float]:
+    found: defaultdict[str, float] = defaultdict(float)
+    for row in rows:
+        if row.allocation_id:
+            needs, _ = needs_or_words(row, queues.get(row.queue))
+            found[row.allocation_id] += _hours(fleets.queues.get(row.queue, Fleet()).nodes, needs)
+    return found
+
+
+def _hours(nodes: int, needs: Needs) -> float:
+    return nodes * (needs.wall_time or 0) / 3600
 
 
 def ends_wanted(limits: Limits, chain: tuple[Link, ...]) -> int:
@@ -122,11 +170,6 @@ def last_ends(queue: str, count: int, now: datetime) -> tuple[End, ...]:
     """Answer how the last pilots of a queue ended, latest first."""
     ends = fleet.last_ends(queue, count)
     return tuple(End(one.exit_code, one.seconds, (now - one.at).total_seconds()) for one in ends)
-
-
-def _hours_left(row: FactoryQueue) -> float | None:
-    granted = row.allocation
-    return None if granted is None else granted.node_hours - HOURS.of((granted.name, granted.since))
 
 
 def free_in(system: BatchSystem, row: FactoryQueue) -> tuple[Free | None, str]:

@@ -92,5 +92,10 @@ def ask_for_confirmation(row: FactoryQueue, change: int, now: datetime) -> None:
 
 
 def confirmation_used(row: FactoryQueue, now: datetime) -> None:
-    """Write that a confirmed change was made: it is good once."""
+    """Write that a confirmed change is made: it is good once."""
     FactoryConfirmation.objects.filter(queue=row, done_at=None, confirmed_at__isnull=False).update(done_at=now)
+
+
+def confirmation_returned(row: FactoryQueue, now: datetime) -> None:
+    """Write that nothing came of the confirmed change that was to be made this moment: it is still good."""
+    FactoryConfirmation.objects.filter(queue=row, done_at=now).update(done_at=None)

@@ -11,7 +11,7 @@ from pilot.contract.codec import INTEGER, NUMBER, TRUTH, ContractError, Kind, no
 from server.factory.chain import RULES, BadChain, Link, decide, read_chain
 from server.factory.facts import Facts, Limits
 from server.factory.models import FactoryCycle, FactoryQueue, FactorySystem
-from server.factory.needs import needs_of
+from server.factory.needs import needs_or_words
 from server.factory.readings import limits_of
 from server.pandaconfig.queries import limits_of_queues
 
@@ -21,7 +21,8 @@ _KINDS: Mapping[str, Kind] = {"int": INTEGER, "float": NUMBER, "bool": TRUTH}
 def present_limits(row: FactoryQueue) -> Limits:
     """Answer the limits of a queue as they are now."""
     system = FactorySystem.objects.filter(pk=row.batch_system).first()
-    return limits_of(row, needs_of(row, limits_of_queues().get(row.queue)), system)
+    needs, _ = needs_or_words(row, limits_of_queues().get(row.queue))
+    return limits_of(row, needs, system)
 
 
 def replay(cycle: FactoryCycle, row: FactoryQueue, settings: Iterable[str]) -> dict[str, Any]:

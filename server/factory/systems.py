@@ -14,6 +14,8 @@ from server.batch.registry import registry
 
 #: The system that is there without a row.
 LOCAL = LocalBatch.name
+#: Between the name of a system and that of the one queue that it serves; no name of a system has blanks.
+_OF = " of "
 
 #: Answers the open system of a name, for a queue's pilots; raises `UnknownSystem` or `BatchMisconfigured`.
 SystemOf = Callable[[str, str], BatchSystem]
@@ -46,17 +48,20 @@ def check_system(described: Described) -> None:
     registry().kind(described.kind).open(Place(described.name, Path(), described.options))
 
 
-def check_job_options(name: str, kind: str, said: Mapping[str, Any]) -> None:
+def check_job_options(described: Described, said: Mapping[str, Any]) -> None:
     """Refuse what the system of a queue cannot be asked for.
 
     Raises:
         BatchMisconfigured: it has no such option, or a value is of the wrong kind.
     """
-    read_job_options(name, registry().kind(kind), said)
+    kind = registry().kind(described.kind).behind(described.options)
+    read_job_options(described.name, kind, said)
 
 
 def open_systems(described: Mapping[str, Described], slots: Mapping[str, int], home: Path) -> SystemOf:
     """Answer what opens systems, each once for all queues; where a kind is one for each queue, once for each.
+
+    What was open of a system, or for a queue, that is not there any longer is let go.
 
     Args:
         described: The descriptions, by name.
@@ -64,9 +69,13 @@ def open_systems(described: Mapping[str, Described], slots: Mapping[str, int], h
         home: The folder below which all of them keep their files.
     """
 
+    def is_wanted(place: str) -> bool:
+        name, _, queue = place.partition(_OF)
+        return (name == LOCAL or name in described) and (not queue or queue in slots)
+
     def system_of(name: str, queue: str) -> BatchSystem:
         if name == LOCAL:
-            place = Place(f"{LOCAL} of {queue}", home / "pilots" / queue, {"slots": slots.get(queue, 0)})
+            place = Place(f"{LOCAL}{_OF}{queue}", home / "pilots" / queue, {"slots": slots.get(queue, 0)})
             return registry().open(LOCAL, place)
         if name not in described:
             raise UnknownSystem(f"there is no batch system {name}")
@@ -76,6 +85,7 @@ def open_systems(described: Mapping[str, Described], slots: Mapping[str, int], h
             return registry().open(one.kind, Place(name, folder, options))
         if one.kind == LOCAL:
             options = {"slots": slots.get(queue, 0), **options}
-        return registry().open(one.kind, Place(f"{name} of {queue}", folder / queue, options))
+        return registry().open(one.kind, Place(f"{name}{_OF}{queue}", folder / queue, options))
 
+    registry().let_go(is_wanted)
     return system_of

@@ -112,7 +112,8 @@ class Watch:
                 self._confirm(group, [one for one in left if one.queue in group.queues])
         living = pilot_queries.living_in(name)
         for group in groups:
-            mine = living if len(groups) == 1 else [pilot for pilot in living if pilot.queue in group.queues]
+            # Those of queues for which it could not be opened are nobody's to be asked for.
+            mine = [pilot for pilot in living if pilot.queue in group.queues]
             if not group.failure:
                 with _failing(group):
                     seen.ended += self._observe(group.system, mine)

@@ -29,10 +29,7 @@ def show_pilots(request: HttpRequest) -> HttpResponse:
     try:
         question = gathered.read_question(said, timezone.now())
     except ContractError as wrong:
-        if wants_json(request):
-            return refusal(request, str(wrong), status=400)
-        slip = {"page": "pilots", "wrong": str(wrong), "said": said, "states": pilots.STATES}
-        return page(request, "pilots", slip, status=400)
+        return _slip(request, "pilots", wrong, said=said, states=pilots.STATES)
     found = gathered.contents(question)
     if wants_json(request):
         return envelope(found.as_json())
@@ -51,9 +48,7 @@ def show_nodes(request: HttpRequest) -> HttpResponse:
     try:
         found = gathered.nodes(said, timezone.now())
     except ContractError as wrong:
-        if wants_json(request):
-            return refusal(request, str(wrong), status=400)
-        return page(request, "nodes", {"page": "pilots", "wrong": str(wrong), "said": said}, status=400)
+        return _slip(request, "nodes", wrong, said=said)
     if wants_json(request):
         return envelope(found.as_json())
     return page(request, "nodes", {"page": "pilots", **vars(found), "said": said, "most": gathered.NODES})
@@ -99,6 +94,13 @@ def show_pilot_log(request: HttpRequest, identity: Identity | None, number: int,
     earlier = max(0, window.start - pilotlog.USUAL) if window.start else None
     context = {"page": "pilots", "pilot": pilot, "window": window, "earlier": earlier, "name": name}
     return page(request, "pilot_log", {**context, "later": window.end if window.end < window.size else None})
+
+
+def _slip(request: HttpRequest, name: str, wrong: ContractError, **form: Any) -> HttpResponse:
+    """Say what of a question cannot be answered, on the page with its form."""
+    if wants_json(request):
+        return refusal(request, str(wrong), status=400)
+    return page(request, name, {"page": "pilots", "wrong": str(wrong), **form}, status=400)
 
 
 def _missing(request: HttpRequest, number: int) -> HttpResponse:

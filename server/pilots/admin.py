@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from server.lib.admin import MachineTableAdmin, link
-from server.pilots.models import Node, NodeGpus, Pilot, PilotUse, Worker
+from server.pilots.models import AllocationUse, Node, NodeGpus, Pilot, PilotUse, Worker
 
 
 @admin.register(Pilot)
@@ -37,6 +37,12 @@ class PilotUseAdmin(MachineTableAdmin):
     list_display = ["day", "queue", "node", "pilots", "jobless", "failed", "quick", "lost", "jobs", "jobs_failed"]
     list_filter = ["day", "queue"]
     search_fields = ["node"]
+
+
+@admin.register(AllocationUse)
+class AllocationUseAdmin(MachineTableAdmin):
+    list_display = ["day", "allocation", "node_seconds"]
+    list_filter = ["allocation"]
 
 
 @admin.register(Worker)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Sum
+from django.db.models import Count, Q, Sum
 
 from server.pilots.models import Pilot
 from server.pilots.states import LIVING, WAITING, PilotState
@@ -114,9 +114,6 @@ def newest_waiting(queue: str, batch_system: str, count: int) -> list[tuple[int,
     return list(rows.exclude(batch_id="").order_by("-pk").values_list("pk", "batch_id")[:count])
 
 
-_RAN = ExpressionWrapper(F("ended_at") - F("started_at"), output_field=DurationField())
-
-
 class Ended(NamedTuple):
     """How a pilot ended that nobody had told to end; ``seconds`` it ran, none when it never did."""
 
@@ -126,11 +123,16 @@ class Ended(NamedTuple):
 
 
 def last_ends(queue: str, count: int) -> list[Ended]:
-    """Answer how the last pilots of a queue ended, latest first, without those that the factory has cancelled."""
-    rows = Pilot.objects.filter(queue=queue, ended_at__isnull=False, cancelled_at=None).order_by("-ended_at", "-pk")
+    """Answer how the last pilots of a queue ended, latest first.
+
+    Without those that the factory has cancelled, and those that no batch system ever took: no node has seen them.
+    """
+    rows = Pilot.objects.filter(queue=queue, ended_at__isnull=False, cancelled_at=None).exclude(batch_id="")
     return [
         Ended(code, None if start is None else (end - start).total_seconds(), end)
-        for code, start, end in rows.values_list("exit_code", "started_at", "ended_at")[:count]
+        for code, start, end in rows.order_by("-ended_at", "-pk").values_list("exit_code", "started_at", "ended_at")[
+            :count
+        ]
         if end is not None
     ]
 
@@ -142,19 +144,3 @@ def ended_since(batch_system: str, moment: datetime) -> dict[str, list[str]]:
     for queue, job in rows.exclude(batch_id="").exclude(directory="").order_by("pk").values_list("queue", "batch_id"):
         found.setdefault(queue, []).append(job)
     return found
-
-
-def node_hours(allocation: str, *, since: datetime, now: datetime) -> float:
-    """Sum up what pilots of an allocation that started since a time have used until now."""
-    rows = Pilot.objects.filter(allocation=allocation, started_at__gte=since).order_by()
-    ran = sum(
-        nodes * spent.total_seconds()
-        for nodes, spent in rows.filter(ended_at__isnull=False).values_list("nodes").annotate(spent=Sum(_RAN))
-        if spent
-    )
-    runs = sum(
-        nodes * (now - started).total_seconds()
-        for nodes, started in rows.filter(ended_at__isnull=True).values_list("nodes", "started_at")
-        if started is not None
-    )
-    return float(ran + runs) / 3600

@@ -92,6 +92,22 @@ class PilotUse(models.Model):
         return f"{self.pilots} at {self.queue} on {self.node or 'unknown nodes'}, {self.day}"
 
 
+class AllocationUse(models.Model):
+    """What the pilots of an allocation that began on a day (by UTC) had used at their ends, in seconds of one node."""
+
+    day = models.DateField()
+    allocation = models.CharField(max_length=60)
+    node_seconds = _sum()
+
+    class Meta:
+        ordering = ["-day", "allocation"]
+        verbose_name_plural = "allocations by day"
+        constraints = [models.UniqueConstraint(fields=["allocation", "day"], name="allocation_use_once")]
+
+    def __str__(self) -> str:
+        return f"{self.node_seconds} s of nodes of {self.allocation}, {self.day}"
+
+
 class Worker(models.Model):
     """A worker of a Harvester, by what its pilot has said: that it begins, that it ends."""
 

@@ -16,5 +16,7 @@ def count(turn: Turn) -> Figures:
 
 @periodic("pilots.prune", every=3600, limit=300)
 def prune(turn: Turn) -> Figures:
-    """Forget workers and nodes of which nothing was said for long, and what pilots cost more than a year ago."""
-    return {"deleted": logic.prune(now=turn.now, days=settings.ENVIRONMENT.worker_days)}
+    """Forget pilots that ended long ago, workers and nodes that nobody speaks of any longer, and old sums of costs."""
+    environment = settings.ENVIRONMENT
+    pilots = logic.forget_pilots(now=turn.now, days=environment.pilot_days, keep=turn.keep)
+    return {"pilots": pilots, "deleted": logic.prune(now=turn.now, days=environment.worker_days)}

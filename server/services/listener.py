@@ -91,8 +91,12 @@ class Listener:
             if wrong.errno != errno.ENXIO:  # nobody listens there: it has ended by itself
                 raise
             return
-        os.write(door, b"\n")
-        os.close(door)
+        try:
+            os.write(door, b"\n")
+        except (BlockingIOError, BrokenPipeError):
+            return  # there is enough to wake it, or it has ended this moment
+        finally:
+            os.close(door)
 
     def _look(self, now: float) -> None:
         if now < self._next_look:

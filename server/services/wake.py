@@ -48,7 +48,7 @@ def tell(name: str) -> bool:
         return False
     try:
         os.write(door, f"{name}\n".encode())
-    except BlockingIOError:
+    except (BlockingIOError, BrokenPipeError):  # it is full, or who listened went this moment
         return False
     finally:
         os.close(door)

@@ -106,6 +106,9 @@ class Environment:
     worker_days: int = key(
         30, low=1, help="Days for which it is kept what Harvesters, their workers and nodes have said last."
     )
+    pilot_days: int = key(
+        60, low=1, help="Days after its end for which a pilot is kept; what it cost stays in the sums by day."
+    )
     stranger_rate: int = key(
         100,
         low=0,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from server.factory.facts import Facts, Limits
 
+#: More pilots than any rule gives; what an allocation could pay for may be beyond all whole numbers.
+_ANY = 1e9
+
 
 def window(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
     """Not more pilots than could start at once in the nodes that are free long enough (back-fill)."""
@@ -19,14 +22,15 @@ def window(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
 
 
 def allocation(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
-    """Not more pilots than the node-hours that are left can pay for, each for its whole wall time."""
+    """Not more pilots than the node-hours that are left can pay for, each, as those that live, for its wall time."""
     if facts.hours_left is None:
         return number, "the queue has no allocation"
     if limits.pilot_seconds is None:
         left = facts.hours_left > 0
         return number if left else min(number, 0), f"{_hours(facts.hours_left)} left, pilots without a wall time"
     each = limits.pilot_nodes * limits.pilot_seconds / 3600
-    return min(number, max(0, int(facts.hours_left / each))), f"{_hours(facts.hours_left)} left, a pilot takes {each:g}"
+    paid = int(min(facts.hours_left / each, _ANY))
+    return min(number, max(0, paid)), f"{_hours(facts.hours_left)} left, a pilot takes {each:g}"
 
 
 def _hours(left: float) -> str:

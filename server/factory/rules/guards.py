@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from server.factory.facts import Facts, Limits
 
+#: Seconds for which a batch system that has refused pilots is offered no more for that queue.
+PATIENCE = 30.0
+
+
+def patient(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
+    """No pilots for a while after the batch system has refused some: a full queue is not filled by asking again."""
+    if facts.refused_ago is None or facts.refused_ago >= PATIENCE:
+        return number, "the batch system has not just refused any"
+    return min(number, 0), f"the batch system took no more, the next try is {PATIENCE:g} s later: {facts.refusal}"
+
 
 def max_in_system(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
     """Not more living pilots of all queues than the batch system is to have."""

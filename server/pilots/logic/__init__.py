@@ -6,7 +6,7 @@ Pilots that are workers of a Harvester say so, too, and what their nodes are.
 from __future__ import annotations
 
 from server.pilots.logic.days import count_ended
-from server.pilots.logic.old import prune
+from server.pilots.logic.old import forget_pilots, prune
 from server.pilots.logic.orders import (
     Place,
     confirm,
@@ -26,6 +26,7 @@ __all__ = [
     "confirm",
     "count_ended",
     "forget_files",
+    "forget_pilots",
     "gpus_said",
     "node_said",
     "note_cancelled",

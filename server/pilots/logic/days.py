@@ -1,15 +1,15 @@
-"""The sums by day, queue and node of the pilots that have ended; each is counted once."""
+"""The sums by day of the pilots that have ended, by queue and node and by allocation; each is counted once."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 
-from server.pilots.models import Pilot, PilotUse
+from server.pilots.models import AllocationUse, Pilot, PilotUse
 from server.pilots.states import PilotState
 from server.pilots.sums import COLUMNS, Ended, Span, sums_of
 from server.taskbuffer import queries as taskbuffer
@@ -26,6 +26,13 @@ class Key(NamedTuple):
     day: Any
     queue: str
     node: str
+
+
+class Grant(NamedTuple):
+    """Whose node-hours pilots used that began on a day."""
+
+    day: Any
+    allocation: str
 
 
 def count_ended(*, now: datetime, keep: Callable[[], None] = lambda: None) -> int:
@@ -46,6 +53,8 @@ def _count_some(until: datetime) -> int:
         tries[one.batch_id, one.queue].append(Span(one.sent_at, one.ended_at, one.state))
     sums: dict[Key, list[int]] = defaultdict(lambda: [0] * len(COLUMNS))
     for pilot in pilots:
+        if not pilot.batch_id:
+            continue  # no batch system ever took it: it has cost nothing
         ended = pilot.ended_at or until
         lost = pilot.state == PilotState.LOST
         # A batch system may use a number again; what was sent before a pilot was submitted is not its.
@@ -53,20 +62,30 @@ def _count_some(until: datetime) -> int:
         adds = sums_of(Ended(pilot.started_at, ended, pilot.exit_code, lost, pilot.jobs), own)
         key = Key(ended.astimezone(UTC).date(), pilot.queue, pilot.node)
         sums[key] = [one + more for one, more in zip(sums[key], adds, strict=True)]
-    _add(sums)
+    _add(PilotUse, sums, COLUMNS)
+    _add(AllocationUse, _used_of(pilots), ("node_seconds",))
     Pilot.objects.filter(pk__in=[pilot.pk for pilot in pilots]).update(counted=True)
     return len(pilots)
 
 
-def _add(sums: dict[Key, list[int]]) -> None:
-    new = [PilotUse(**key._asdict()) for key in sums]
-    PilotUse.objects.bulk_create(new, ignore_conflicts=True)
-    sets = ", ".join(f"{name} = {name} + %s" for name in COLUMNS)
+def _used_of(pilots: Iterable[Pilot]) -> dict[Grant, list[int]]:
+    used: dict[Grant, list[int]] = defaultdict(lambda: [0])
+    for one in pilots:
+        if one.allocation and one.started_at and one.ended_at:
+            spent = max(0.0, (one.ended_at - one.started_at).total_seconds())
+            used[Grant(one.started_at.astimezone(UTC).date(), one.allocation)][0] += round(one.nodes * spent)
+    return used
+
+
+def _add(table: type[models.Model], sums: Mapping[Any, Sequence[int]], columns: Sequence[str]) -> None:
+    """Add to the columns of the rows that these keys name; those that are missing are made."""
+    if not sums:
+        return
+    table._default_manager.bulk_create([table(**key._asdict()) for key in sums], ignore_conflicts=True)
+    sets = ", ".join(f"{name} = {name} + %s" for name in columns)
+    which = " AND ".join(f"{name} = %s" for name in next(iter(sums))._fields)
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"UPDATE pilots_pilotuse SET {sets} WHERE day = %s AND queue = %s AND node = %s",  # noqa: S608 (our own names)
-            [
-                (*added, connection.ops.adapt_datefield_value(key.day), key.queue, key.node)
-                for key, added in sums.items()
-            ],
+            f"UPDATE {table._meta.db_table} SET {sets} WHERE {which}",  # noqa: S608 (our own names)
+            [(*added, connection.ops.adapt_datefield_value(key.day), *key[1:]) for key, added in sums.items()],
         )

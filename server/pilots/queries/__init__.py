@@ -20,6 +20,7 @@ from server.pilots.queries.living import (
     ended_before,
     living_in,
     pilot_of_batch,
+    queues_with_files,
 )
 from server.pilots.queries.use import NodeUse, Use, use_by_day, use_by_node, use_by_queue
 
@@ -41,6 +42,7 @@ __all__ = [
     "pilot_json",
     "pilot_of_batch",
     "pilots_of",
+    "queues_with_files",
     "use_by_day",
     "use_by_node",
     "use_by_queue",

@@ -51,7 +51,12 @@ def pilot_of_batch(batch_id: str, queues: Collection[str] = ()) -> Pilot | None:
     return found
 
 
-def ended_before(queue: str, moment: datetime, limit: int) -> list[Pilot]:
-    """Answer pilots that ended before a time and whose directory is still known, oldest first."""
+def ended_before(queue: str, moment: datetime, limit: int, *, not_in: Collection[str] = ()) -> list[Pilot]:
+    """Answer pilots that ended before a time and whose directory is still known, oldest first; not those in systems."""
     rows = Pilot.objects.filter(queue=queue, ended_at__lt=moment).exclude(directory="")
-    return list(rows.order_by("ended_at")[:limit])
+    return list(rows.exclude(batch_system__in=not_in).order_by("ended_at")[:limit])
+
+
+def queues_with_files() -> set[str]:
+    """Answer the queues of pilots whose directories are still known."""
+    return set(Pilot.objects.exclude(directory="").order_by().values_list("queue", flat=True).distinct())

@@ -154,3 +154,10 @@ while not os.path.exists({str(heart)!r}): time.sleep(0.01)
         (tmp_path / "file").touch()
         with pytest.raises(BatchFailed):
             LocalBatch(tmp_path / "file", slots=1).submit(Template("key", SLEEP, ENVIRONMENT), 1)
+
+
+def test_ids_of_another_batch_system_are_nobodys(tmp_path):
+    batch = LocalBatch(tmp_path / "batch", slots=1)
+    batch.cancel(["4711_0@cluster"])
+    batch.forget(["4711_0@cluster"])
+    assert batch.status(["4711_0@cluster"])["4711_0@cluster"].state is BatchState.LOST

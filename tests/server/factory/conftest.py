@@ -11,8 +11,8 @@ from tests.server.factory.played import PlayedBatch, run_cycle
 
 @pytest.fixture(autouse=True)
 def _nothing_counted():
-    readings.USES.forget()
-    readings.HOURS.forget()
+    for remembered in (readings.USES, readings.RUNNING, readings.EARLIER):
+        remembered.forget()
 
 
 @pytest.fixture

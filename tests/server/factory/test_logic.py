@@ -74,10 +74,23 @@ def test_a_crash_after_the_submission_finds_its_pilots_again(cycle, batch):
 def test_a_submission_that_fails_in_the_middle_keeps_what_was_taken(cycle, batch):
     activate(3)
     batch.takes = 1
-    assert (cycle().submitted, cycle(0.1).failed) == (0, 1)
-    assert Pilot.objects.filter(state="queued").count() >= 1
-    assert Pilot.objects.filter(state="lost").exists()
-    assert "the queue is full" in queries.decisions()[0].reason
+    assert cycle() == logic.Cycle(submitted=1, failed=1)
+    assert (FactoryCycle.objects.get().submitted, len(batch.jobs)) == (1, 1)
+    assert Pilot.objects.filter(state="lost", words="the batch system did not take it: the queue is full").count() == 2
+    assert queries.decisions()[0].reason == "the queue is full"
+
+
+def test_a_batch_system_that_refused_is_offered_more_after_a_while_and_no_node_is_blamed(cycle, batch):
+    activate(4)
+    batch.takes = 0
+    assert cycle().failed == 1
+    assert cycle(29) == logic.Cycle()
+    assert "took no more, the next try is 30 s later: the queue is full" in queries.decisions()[0].reason
+    batch.takes = None
+    assert cycle(31).submitted == 3
+    batch.all_become(BatchJob(BatchState.RUNNING, started=NOW))
+    FactoryQueue.objects.update(slots=4)
+    assert cycle(32 + 60).submitted == 1
 
 
 def test_a_batch_system_that_does_not_answer_gets_no_pilots_and_nothing_is_concluded(cycle, batch):
@@ -155,20 +168,6 @@ def test_the_sign_of_life_between_queues_can_end_a_cycle(cycle):
 
     with pytest.raises(InterruptedError):
         cycle(keep=stop)
-
-
-def test_files_of_pilots_go_after_their_time_and_rows_stay(cycle, batch, queue):
-    activate(2)
-    cycle()
-    batch.all_become(BatchJob(BatchState.DONE, 0, NOW, NOW))
-    FactoryQueue.objects.update(enabled=False)
-    cycle(1)
-    signs: list[int] = []
-    few = {"system_of": lambda name, queue: batch, "keep": lambda: signs.append(1), "limit": 1}
-    assert logic.clean(NOW + timedelta(days=6.9), **few) == 0
-    assert logic.clean(NOW + timedelta(days=7.1), **few) == 2
-    assert (batch.jobs, len(signs)) == ({}, 2)
-    assert set(Pilot.objects.values_list("directory", flat=True)) == {""}
 
 
 class TestWithTheRealLocalBatchSystem:

@@ -222,6 +222,16 @@ def test_an_allocation_pays_for_whole_pilots_only():
     assert after("allocation", FACTS, WHOLE) == 7
     assert after("allocation", replace(FACTS, hours_left=0.1), LIMITS) == 7
     assert after("allocation", replace(FACTS, hours_left=0.0), LIMITS) == 0
+    for most in (1e308, float("inf")):
+        assert after("allocation", replace(FACTS, hours_left=most), replace(WHOLE, pilot_seconds=0.001)) == 7
+
+
+def test_what_a_batch_system_refuses_is_not_offered_again_at_once():
+    refused = replace(FACTS, refusal="the queue is full", refused_ago=29.9)
+    (step,) = [step for step in decide(refused, LIMITS) if step.rule == "patient"]
+    assert (step.number, "the queue is full" in step.reason) == (0, True)
+    assert number(replace(refused, refused_ago=30.0)) == 3
+    assert guards.patient(-3, refused, LIMITS)[0] == -3
 
 
 def test_nodes_are_counted_of_all_living_pilots():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +11,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from server.batch.base import BatchState, Template
 from server.batch.registry import Registry
 from server.factory import systems
 from server.factory.models import FactoryQueue, FactorySystem
@@ -63,6 +66,24 @@ def test_queues_of_a_system_share_one_and_those_of_this_machine_have_their_own(t
     assert system_of("local", "A") is system_of("local", "A")
     with pytest.raises(UnknownSystem, match="there is no batch system gone"):
         system_of("gone", "A")
+
+
+def test_what_was_removed_is_let_go_and_the_rest_stays_open(tmp_path):
+    described = {name: Described(name, "shared", {"host": "h"}) for name in ("big", "small")}
+    system_of = open_systems(described, {"A": 1, "B": 2}, tmp_path)
+    ends = weakref.ref(system_of("big", "A"))
+    stays, here = system_of("small", "A"), system_of("local", "A")
+    left = weakref.ref(system_of("local", "B"))
+    again = open_systems({"small": described["small"]}, {"A": 1}, tmp_path)
+    gc.collect()
+    assert (ends(), left()) == (None, None)
+    assert (again("small", "A"), again("local", "A")) == (stays, here)
+
+
+def test_nothing_is_started_on_this_machine_for_a_queue_without_slots(tmp_path):
+    system = open_systems({}, {"A": 0}, tmp_path)("local", "A")
+    ids = system.submit(Template("key", ("/bin/true",), {}), 2)
+    assert {found.state for found in system.status(ids).values()} == {BatchState.QUEUED}
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_what_is_old_is_forgotten_and_what_is_not_is_kept(settings):
     for days in (367, 365):
         PilotUse.objects.create(day=DAY - timedelta(days=days), queue="LOCAL")
     assert settings.ENVIRONMENT.worker_days == 30
-    assert declared()["pilots.prune"](Turn("pilots.prune", NOW, lambda: None)) == {"deleted": 5}
+    assert declared()["pilots.prune"](Turn("pilots.prune", NOW, lambda: None)) == {"pilots": 0, "deleted": 5}
     assert set(Worker.objects.values_list("harvester_id", flat=True)) == {"new", "long"}
     assert [node.host for node in Node.objects.all()] == [gpus.host for gpus in NodeGpus.objects.all()] == ["new"]
     assert PilotUse.objects.count() == 1

@@ -30,11 +30,12 @@ def test_pilots_are_counted_by_what_they_mean_for_a_queue(django_assert_num_quer
     assert fleet.homes() == {"local": {"Q"}, "far": {"OTHER"}}
 
 
-def test_the_last_ends_come_latest_first_without_those_that_were_cancelled():
-    make(0, state="done", exit_code=0, started_at=at(0), ended_at=at(5))
-    make(1, state="lost", ended_at=at(9))
-    make(2, state="running", started_at=at(0))
-    make(3, state="done", exit_code=143, ended_at=at(10), cancelled_at=at(8))
+def test_the_last_ends_come_latest_first_without_those_that_were_cancelled_or_never_taken():
+    make(0, state="done", batch_id="0", exit_code=0, started_at=at(0), ended_at=at(5))
+    make(1, state="lost", batch_id="1", ended_at=at(9))
+    make(2, state="running", batch_id="2", started_at=at(0))
+    make(3, state="done", batch_id="3", exit_code=143, ended_at=at(10), cancelled_at=at(8))
+    make(4, state="lost", ended_at=at(11))
     assert [(end.exit_code, end.seconds) for end in fleet.last_ends("Q", 5)] == [(None, None), (0, 5.0)]
     assert len(fleet.last_ends("Q", 1)) == 1
 
@@ -57,14 +58,3 @@ def test_the_newest_that_wait_are_named_first():
         make(number, state=state, batch_id=str(number), cancelled_at=NOW if number == 4 else None)
     assert [job for _, job in fleet.newest_waiting("Q", "local", 2)] == ["3", "2"]
     assert fleet.newest_waiting("Q", "far", 2) == []
-
-
-def test_node_hours_are_those_of_ended_and_of_running_pilots_since_a_time():
-    hour, mine = timedelta(hours=1), {"allocation": "a", "state": "done"}
-    make(0, **mine, nodes=4, started_at=NOW - 3 * hour, ended_at=NOW - hour)
-    make(1, allocation="a", state="running", nodes=2, started_at=NOW - hour)
-    make(2, **mine, nodes=4, started_at=NOW - 30 * hour, ended_at=NOW)
-    make(3, **mine)
-    make(4, state="done", nodes=4, started_at=NOW - hour, ended_at=NOW)
-    assert fleet.node_hours("a", since=NOW - 24 * hour, now=NOW) == pytest.approx(10)
-    assert fleet.node_hours("b", since=NOW - 24 * hour, now=NOW) == 0

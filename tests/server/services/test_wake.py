@@ -7,7 +7,7 @@ import time
 import pytest
 
 from server.services import queries
-from server.services.wake import pipe, wake
+from server.services.wake import pipe, tell, wake
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +62,16 @@ def test_a_pipe_that_is_full_does_not_hold_anybody_up(install, ear):
 def test_an_unknown_name_harms_nothing(install):
     wake("no.such")
     assert queries.wanted() == []
+
+
+def test_a_worker_that_goes_while_it_is_told_harms_nobody(install, monkeypatch):
+    install(it=dict)
+
+    def opened(*_):
+        reader, writer = os.pipe()
+        os.close(reader)
+        return writer
+
+    with monkeypatch.context() as went:
+        went.setattr(os, "open", opened)
+        assert not tell("test.it")
