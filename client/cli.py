@@ -9,7 +9,19 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from client import actions, explain, factory, harvesters, orders, pilots, resets, retries, storage_requests, usage
+from client import (
+    actions,
+    explain,
+    factory,
+    harvesters,
+    orders,
+    pilots,
+    resets,
+    retries,
+    steering,
+    storage_requests,
+    usage,
+)
 from client.errors import ClientError
 from client.terminal import harmless
 from pilot.contract.version import PRODUCT
@@ -98,6 +110,7 @@ def _task(commands: Any, common: argparse.ArgumentParser) -> None:
     move.add_argument("to", help="start, paused, running, cancelled ...")
     move.add_argument("--words", default="", help="why, for the task's history")
     move.set_defaults(action=actions.move_task)
+    steering.add_commands(task, common)
 
 
 def _job(commands: Any, common: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
@@ -23,7 +23,7 @@ from server.brokerage.labels import labels_for
 from server.brokerage.order import Offer, Standing, countries_of, order
 from server.brokerage.saved import World
 from server.brokerage.shares import Share, leaf_of, share_of
-from server.brokerage.snapshot import JobNeeds, QueueFacts, Snapshot
+from server.brokerage.snapshot import FailureRate, JobNeeds, Load, QueueFacts, Snapshot
 from server.taskbuffer import queries as taskbuffer
 from server.taskbuffer.models import Bucket, JobParameters, Ready
 
@@ -39,6 +39,16 @@ def snapshot(jobs: Iterable[JobNeeds] = ()) -> Snapshot:
         backlogs=readings.BACKLOGS.of(None),
         users=readings.USERS.of(None),
     )
+
+
+def loads() -> Mapping[str, Load]:
+    """Answer how busy each queue is, as it was counted some seconds ago."""
+    return readings.LOADS.of(None).facts
+
+
+def failures() -> Mapping[str, FailureRate]:
+    """Answer how many of each queue's latest attempts failed by no fault of their payloads."""
+    return readings.FAILURES.of(None).facts
 
 
 def world(most: int = 10_000) -> World:

@@ -50,6 +50,7 @@ def show_task(request: HttpRequest, name: str) -> HttpResponse:
         "most": OUTPUTS,
         "children": production.children_of(task),
         "events": event_lines(production.recent_events(task, most=50)),
+        "why": production.explanation(task),
     }
     return page(request, "task", context)
 

@@ -17,6 +17,7 @@ from server.production.models import (
     TaskEvent,
     UserTask,
 )
+from server.production.steering_models import SubmitDecision
 
 
 class RunRows(MachineRowsInline):
@@ -98,3 +99,10 @@ class TaskEventAdmin(MachineTableAdmin):
 @admin.register(Cursor)
 class CursorAdmin(MachineTableAdmin):
     list_display = ("name", "position")
+
+
+@admin.register(SubmitDecision)
+class SubmitDecisionAdmin(MachineTableAdmin):
+    list_display = ("task", "began", "latest", "times", "number", "sent", "reason", "words")
+    list_select_related = ("task",)
+    search_fields = ("task__name",)

@@ -46,6 +46,26 @@ class Limits:
     """Most input files of a user's task."""
     events_per_cycle: int = 5000
     """Most job events looked at in one cycle of collecting."""
+    probe_jobs: int = 10
+    """Jobs of a new task at a time until its first one has finished; PanDA's scouts are as many."""
+    failing_jobs: int = 5
+    """When so many jobs of a task have failed since the last one that finished, only probes are sent."""
+    failing_probes: int = 2
+    """Jobs at a time of a task whose last ones have all failed."""
+    failure_percent: int = 50
+    """When more than so many percent of a task's or a queue's jobs fail, only the part that finishes is sent."""
+    results_needed: int = 20
+    """Fewer results say nothing about that."""
+    result_window: int = 14_400
+    """Seconds within which results of a task's jobs count."""
+    latest_results: int = 50
+    """So many of the latest of them count."""
+    queue_floor: int = 200
+    """Jobs that may always wait in a queue."""
+    queue_fill: int = 3
+    """So many jobs for each one that runs, or could, keep a queue busy; more wait with their task."""
+    decisions_kept: int = 100
+    """Decisions on a task's submission that are kept."""
 
 
 def limits() -> Limits:

@@ -219,6 +219,7 @@ class TaskEvent(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["task", "at"], name="latest_moves_of_a_task")]
 
     def __str__(self) -> str:
         return f"{self.chunk or self.group or self.task}: {self.before} -> {self.after}"
@@ -232,3 +233,7 @@ class Cursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.position}"
+
+
+# Tables of this app too; they name those above by words.
+from server.production import steering_models  # noqa: E402, F401

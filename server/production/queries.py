@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, Q, Sum
+from django.utils import timezone
 
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Run, Task, TaskEvent
 from server.production.states import (
@@ -20,6 +21,7 @@ from server.production.states import (
     Verdict,
     values,
 )
+from server.production.submission.explain import Explanation, explain
 from server.taskbuffer import queries as taskbuffer
 
 #: Step -> the words for it, in the order of the chain.
@@ -373,6 +375,11 @@ def task_json(task: Task) -> dict[str, Any]:
         "events_log": [event_json(event) for event in recent_events(task)],
         "children": children_of(task),
     }
+
+
+def explanation(task: Task) -> Explanation:
+    """Answer why so many, or no, jobs of a task are being sent."""
+    return explain(task, timezone.now())
 
 
 def _iso(moment: datetime | None) -> str | None:

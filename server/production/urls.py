@@ -11,4 +11,5 @@ urlpatterns = [
     path("api/v1/production/move_task", views.move_task),
     path("api/v1/production/get_task", views.get_task),
     path("api/v1/production/list_tasks", views.list_tasks),
+    path("api/v1/production/explain_task", views.explain_task),
 ]

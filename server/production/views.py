@@ -101,6 +101,15 @@ def get_task(request: HttpRequest, identity: Identity) -> Any:
     return queries.task_json(logic.task_of(arguments["name"]))
 
 
+@described("GET", takes=(_NAME,))
+@allow(*READERS)
+@_answered("GET")
+def explain_task(request: HttpRequest, identity: Identity) -> Any:
+    """Answer why so many, or no, jobs of the task ``name`` are sent: what was decided, and would be now, what waits."""
+    arguments = _query(request, {"name"}, set())
+    return queries.explanation(logic.task_of(arguments["name"])).as_json()
+
+
 @described("GET", takes=(Argument("limit", INTEGER, "Most tasks, 1 to 500.", 50),))
 @allow(*READERS)
 @_answered("GET")

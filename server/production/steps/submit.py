@@ -1,10 +1,11 @@
-"""Step: jobs for chunks whose input is there, as many as the queues take. Nothing is checked here: see collect."""
+"""Step: jobs for chunks whose input is there, as many as is decided. Nothing is checked here: see collect."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -19,6 +20,9 @@ from server.production.limits import Limits, limits
 from server.production.models import Chunk, Output, Task
 from server.production.orders import Piece
 from server.production.states import ACTIVE, ChunkState, OutputKind, TaskState, TaskType, values
+from server.production.submission.decide import decide
+from server.production.submission.gather import active_tasks, bounds_of, look
+from server.production.submission.record import Record
 
 SERVICE = "production.submit"
 log = logging.getLogger(__name__)
@@ -28,34 +32,58 @@ class MovedMeanwhile(Exception):
     """A row was moved by somebody else while its job was being submitted; the transaction is undone."""
 
 
-def submit_chunks() -> int:
-    """Stage and submit for every active task, up to its bound of this cycle; answer the number of jobs."""
-    bounds, waiting, submitted = limits(), jobs.queued(), 0
-    for task in Task.objects.filter(state__in=values(ACTIVE)).order_by("-priority", "id"):
-        if waiting[task.queue] < bounds.queued_per_queue:  # who names no queue is counted where brokerage sends it
-            sent = submit_task(task, bounds, waiting)
-            waiting += sent
-            submitted += sent.total()
+def submit_chunks(now: datetime | None = None) -> int:
+    """Stage, decide for all active tasks together how much goes, and submit that; answer the number of jobs."""
+    at, bounds, tasks = now or timezone.now(), limits(), active_tasks()
+    if not tasks:
+        return 0
+    stage_all(tasks, bounds.jobs_per_task)
+    view = look(tasks, bounds, at)
+    decisions = decide(view.facts.values(), view.queues, bounds_of(bounds))
+    record, waiting, submitted = Record(list(view.facts), at), view.queued, 0
+    for task in view.tasks:
+        facts, steps = view.facts[task.pk], decisions[task.pk]
+        sent, words = Counter[str](), ""
+        if steps[-1].number:
+            sent, words = _try(task, steps[-1].number, bounds.queued_per_queue, waiting)
+        waiting += sent
+        submitted += sent.total()
+        record.note(facts, view.queues.get(task.queue), steps, sent=sent.total(), words=words)
+    record.write(bounds.decisions_kept)
     return submitted
 
 
 def submit_task(task: Task, bounds: Limits, waiting: Mapping[str, int]) -> Counter[str]:
-    """Stage and submit jobs of a task, up to its bound and those of the queues; answer how many went to each queue.
+    """Stage and submit the first jobs of a new task; answer how many went to each queue.
 
     Args:
         task: The task.
         bounds: The limits.
         waiting: How many jobs wait in each queue.
     """
-    stage(task, bounds.jobs_per_task)
-    chunks = list(_in_order(task, ChunkState.STAGED)[: bounds.jobs_per_task])
+    most = min(bounds.jobs_per_task, bounds.probe_jobs)
+    stage(task, most)
+    return _try(task, most, bounds.queued_per_queue, waiting)[0]
+
+
+def _try(task: Task, number: int, most: int, waiting: Mapping[str, int]) -> tuple[Counter[str], str]:
+    """Submit so many jobs; answer how many went to each queue, and why none did where that was not decided."""
+    chunks = list(_in_order(task, ChunkState.STAGED)[:number])
     if not chunks:
-        return Counter()
+        return Counter(), ""
     try:
-        return _send(task, chunks, bounds.queued_per_queue, waiting)
+        sent = _send(task, chunks, most, waiting)
     except (NoStorage, MovedMeanwhile, ContractError) as why:
         log.warning("%s: nothing was submitted: %s", task, why)
-        return Counter()
+        return Counter(), str(why)
+    return sent, "" if sent else f"in each queue that takes them, {most} jobs wait already"
+
+
+def stage_all(tasks: Sequence[Task], most: int) -> int:
+    """Stage what can be of these tasks; asks only about those of which something waits for its input."""
+    rows = Chunk.objects.filter(task__in=tasks, state=ChunkState.DEFINED).order_by()
+    waiting = set(rows.values_list("task", flat=True).distinct())
+    return sum(stage(task, most) for task in tasks if task.pk in waiting)
 
 
 def stage(task: Task, most: int) -> int:

@@ -1,0 +1,90 @@
+"""How many jobs of each task go now, each number with its reasons: one pure function of facts."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from server.production.submission.facts import Bounds, Decisions, QueueFacts, Step, TaskFacts
+from server.production.submission.rules import RULES, room
+
+
+def decide(tasks: Iterable[TaskFacts], queues: Mapping[str, QueueFacts], bounds: Bounds) -> Decisions:
+    """Say how many jobs of each task are submitted now.
+
+    What a task wants follows from itself and its queue; what it gets, from the room there is. The tasks of the highest
+    priority choose first. Those of one priority share evenly: the next job is of the task that has the fewest.
+    A task without a queue is not bound here: brokerage sends its jobs to several.
+
+    Args:
+        tasks: The tasks that may have jobs.
+        queues: The queues that they name.
+        bounds: The numbers of the rules.
+
+    Returns:
+        By task, what each rule made of the number, and why; the last number counts.
+    """
+    wishes = {task: _wish(task, queues, bounds) for task in tasks}
+    decided: dict[int, tuple[Step, ...]] = {}
+    for name, mine in _by_queue(wishes).items():
+        there = queues.get(name) if name else None
+        if there is None:
+            words = "brokerage chooses its queue" if not name else f"nothing is known of the queue {name}"
+            decided |= {task.task: (*wishes[task], _last("room", wishes[task], words)) for task in mine}
+        else:
+            decided |= _within(mine, wishes, there, bounds)
+    return decided
+
+
+def _wish(task: TaskFacts, queues: Mapping[str, QueueFacts], bounds: Bounds) -> tuple[Step, ...]:
+    number, steps, queue = 0, list[Step](), queues.get(task.queue) or QueueFacts(most=0)
+    for rule in RULES:
+        number, reason = rule(number, task, queue, bounds)
+        steps.append(Step(rule.__name__, number, reason))
+    return tuple(steps)
+
+
+def _by_queue(tasks: Iterable[TaskFacts]) -> dict[str, list[TaskFacts]]:
+    found: dict[str, list[TaskFacts]] = defaultdict(list)
+    for task in tasks:
+        found[task.queue].append(task)
+    return found
+
+
+def _last(rule: str, steps: Sequence[Step], reason: str) -> Step:
+    return Step(rule, steps[-1].number, reason)
+
+
+def _within(
+    tasks: Sequence[TaskFacts], wishes: Mapping[TaskFacts, tuple[Step, ...]], queue: QueueFacts, bounds: Bounds
+) -> dict[int, tuple[Step, ...]]:
+    """Give the room of one queue to its tasks."""
+    left, words = room(queue, bounds)
+    given = share(tasks, {task: wishes[task][-1].number for task in tasks}, left)
+    decided = {}
+    for task in tasks:
+        wish = wishes[task][-1].number
+        steps = (*wishes[task], Step("room", min(wish, left), words))
+        others = sum(1 for other in tasks if other is not task and wishes[other][-1].number)
+        said = f"{others} other tasks want the {left} places, too" if others else "no other task wants the places"
+        decided[task.task] = (*steps, Step("share", given[task], said))
+    return decided
+
+
+def share(tasks: Iterable[TaskFacts], wishes: Mapping[TaskFacts, int], places: int) -> dict[TaskFacts, int]:
+    """Divide places among tasks: by priority, and evenly within one; nobody gets more than it wants."""
+    given, left = dict.fromkeys(tasks, 0), places
+    by_priority: dict[int, list[TaskFacts]] = defaultdict(list)
+    for task in given:
+        by_priority[task.priority].append(task)
+    for priority in sorted(by_priority, reverse=True):
+        heap = [(task.in_flight, task.task, task) for task in by_priority[priority] if wishes[task] > 0]
+        heapq.heapify(heap)
+        while heap and left > 0:
+            jobs, number, task = heapq.heappop(heap)
+            given[task] += 1
+            left -= 1
+            if given[task] < wishes[task]:
+                heapq.heappush(heap, (jobs + 1, number, task))
+    return given

@@ -1,0 +1,124 @@
+"""Why so many, or no, jobs of a task are being sent: what was decided last, what would be decided now, what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from django.db.models import Count, Q
+
+from server.production.limits import limits
+from server.production.models import Chunk, MergeGroup, Task
+from server.production.states import ACTIVE, ChunkState, TaskState, values
+from server.production.steering_models import SubmitDecision
+from server.production.submission.decide import decide
+from server.production.submission.facts import QueueFacts, Step, TaskFacts
+from server.production.submission.gather import active_tasks, bounds_of, look
+from server.production.submission.record import decisions_of
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known of a task's submission; ``answer`` is the one sentence."""
+
+    task: Task
+    answer: str
+    steps: Sequence[Step] = ()
+    facts: TaskFacts | None = None
+    queue: QueueFacts | None = None
+    waits: Sequence[str] = ()
+    decisions: Sequence[SubmitDecision] = field(default_factory=tuple)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "task": self.task.name,
+            "status": self.task.state,
+            "answer": self.answer,
+            "waits": list(self.waits),
+            "steps": [step.as_json() for step in self.steps],
+            "facts": {
+                "task": asdict(self.facts) if self.facts else None,
+                "queue": asdict(self.queue) if self.queue else None,
+            },
+            "decisions": [decision_json(one) for one in self.decisions],
+        }
+
+
+def decision_json(one: SubmitDecision) -> dict[str, Any]:
+    return {
+        "began": one.began.isoformat(),
+        "latest": one.latest.isoformat(),
+        "times": one.times,
+        "number": one.number,
+        "sent": one.sent,
+        "words": one.words,
+        "trace": one.trace,
+    }
+
+
+def explain(task: Task, now: datetime) -> Explanation:
+    """Explain the submission of a task; a number of statements that does not depend on anything."""
+    decisions, waits = decisions_of(task), _waits(task)
+    if task.state not in values(ACTIVE):
+        return Explanation(task, _not_active(task), waits=waits, decisions=decisions)
+    view = look(active_tasks(), limits(), now)
+    if task.pk not in view.facts:
+        return Explanation(task, "it was moved a moment ago; look again", waits=waits, decisions=decisions)
+    steps = decide(view.facts.values(), view.queues, bounds_of(limits()))[task.pk]
+    facts = view.facts[task.pk]
+    answer = _answer(facts, steps, decisions[0] if decisions else None)
+    return Explanation(task, answer, steps, facts, view.queues.get(task.queue), waits, decisions)
+
+
+def _not_active(task: Task) -> str:
+    told = {
+        TaskState.DRAFT: "it is a draft: start it",
+        TaskState.READY: "its jobs are being defined",
+        TaskState.JOBS_READY: "its jobs are defined: start it",
+        TaskState.PAUSED: "it is paused: move it to running to go on",
+        TaskState.FINISHING: "it is being ended: nothing more is started",
+    }
+    return told.get(TaskState(task.state), f"it is {TaskState(task.state).label}: nothing of it is sent any more")
+
+
+def _answer(facts: TaskFacts, steps: Sequence[Step], last: SubmitDecision | None) -> str:
+    if last is not None and last.words and not last.sent:
+        return f"nothing could be sent: {last.words}"
+    if not facts.staged:
+        if facts.defined:
+            return f"nothing is sent: all {facts.defined} chunks without a job wait for their input"
+        return "nothing is left to send: every chunk has its job"
+    if steps[-1].number:
+        return f"{steps[-1].number} of {facts.staged} go in the next cycle: {binding(steps).reason}"
+    return f"nothing is sent, though {facts.staged} chunks are staged: {binding(steps).reason}"
+
+
+def binding(steps: Sequence[Step]) -> Step:
+    """Answer the last step that has changed the number: the reason why it is not more."""
+    found = steps[0]
+    for before, step in pairwise(steps):
+        if step.number != before.number:
+            found = step
+    return found
+
+
+def _waits(task: Task) -> list[str]:
+    """Say what of a task waits for something else than to be sent."""
+    said = []
+    again, last = Q(attempts__lt=task.max_attempts), Q(attempts__gte=task.max_attempts)
+    for what, rows in (("chunks", Chunk.objects.filter(task=task)), ("merges", MergeGroup.objects.filter(task=task))):
+        found = rows.aggregate(
+            again=Count("pk", filter=Q(state=ChunkState.FAILED) & again),
+            last=Count("pk", filter=Q(state=ChunkState.FAILED) & last),
+            look=Count("pk", filter=Q(state=ChunkState.MANUAL_CHECK)),
+        )
+        if found["again"]:
+            said.append(f"{found['again']} {what} that failed wait for their next attempt")
+        if found["last"]:
+            said.append(f"{found['last']} {what} have failed for the last time: send them again by hand")
+        if found["look"]:
+            said.append(f"{found['look']} {what} wait for a person to look at them")
+    return said

@@ -1,0 +1,75 @@
+"""The rules on one task: each takes the number of the rule before it, and answers its own with the reason. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from server.production.submission.facts import Bounds, QueueFacts, TaskFacts
+
+Rule = Callable[[int, TaskFacts, QueueFacts, Bounds], tuple[int, str]]
+
+
+def staged(number: int, task: TaskFacts, queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
+    """As many as have their input."""
+    waits = f"; {task.defined} wait for their input" if task.defined else ""
+    return task.staged, f"{task.staged} chunks have their input and no job{waits}"
+
+
+def per_cycle(number: int, task: TaskFacts, queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
+    """Not more than the task may send in one cycle."""
+    return min(number, task.most), f"at most {task.most} of a task in one cycle"
+
+
+def probe(number: int, task: TaskFacts, queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
+    """A few at a time until the first job of a task has finished."""
+    if task.succeeded:
+        return number, "a job of it has finished before"
+    left = max(0, bounds.probe_jobs - task.in_flight)
+    return min(number, left), (
+        f"it is new: {bounds.probe_jobs} jobs at a time until one has finished, and {task.in_flight} are on their way"
+    )
+
+
+def failing(number: int, task: TaskFacts, queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
+    """Very few at a time while the last jobs of a task have all failed."""
+    if task.failed_since < bounds.failing_jobs:
+        return number, f"{task.failed_since} jobs failed since the last one that finished"
+    left = max(0, bounds.failing_probes - task.in_flight)
+    return min(number, left), (
+        f"its last {task.failed_since} jobs have all failed: {bounds.failing_probes} at a time until one finishes,"
+        f" and {task.in_flight} are on their way"
+    )
+
+
+def failures(number: int, task: TaskFacts, queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
+    """Fewer while many of a task's jobs fail: the part that finishes."""
+    return _part(number, "its jobs", task.finished + task.failed, task.failed, bounds)
+
+
+def site_failures(number: int, task: TaskFacts, queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
+    """Fewer to a queue where many attempts fail by no fault of their payloads; a few go on, to see it mended."""
+    return _part(number, "the queue's attempts", queue.ended, queue.failed, bounds)
+
+
+def _part(number: int, whose: str, ended: int, failed: int, bounds: Bounds) -> tuple[int, str]:
+    words = f"{failed} of the last {ended} of {whose} failed"
+    if ended < bounds.results_needed or 100 * failed <= bounds.failure_percent * ended:
+        return number, words
+    least = min(number, bounds.failing_probes)
+    return max(least, number * (ended - failed) // ended), f"{words}: that much less is sent"
+
+
+#: What each task wants for itself, in this order.
+RULES: tuple[Rule, ...] = (staged, per_cycle, probe, failing, failures, site_failures)
+
+
+def room(queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
+    """Say how many more jobs a queue takes: enough for its slots to stay busy, and no more than it may hold."""
+    busy = max(queue.running, queue.slots)
+    wanted = max(bounds.queue_floor, bounds.queue_fill * busy)
+    if queue.most <= wanted:
+        return max(0, queue.most - queue.queued), f"{queue.queued} jobs wait in the queue, which takes {queue.most}"
+    return max(0, wanted - queue.queued), (
+        f"{queue.queued} jobs wait in the queue, where {queue.running} run in {queue.slots or 'an unknown number of'}"
+        f" slots: {wanted} keep it busy"
+    )
