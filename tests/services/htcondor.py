@@ -169,14 +169,18 @@ class Pool:
         """End the schedd as a power failure would; the master starts another."""
         self._schedd().kill()
 
+    def schedds(self) -> Sequence[int]:
+        """Answer the number of the schedd; none while it has ended and the master has not started another."""
+        master = psutil.Process(self._daemons.pid("master"))
+        return [each.pid for each in master.children() if each.name() == "condor_schedd"]
+
     def shadows(self) -> Sequence[psutil.Process]:
         """Answer the processes that look after running jobs."""
         return [each for each in self._schedd().children() if each.name() == "condor_shadow"]
 
     def _schedd(self) -> psutil.Process:
-        master = psutil.Process(self._daemons.pid("master"))
-        (schedd,) = [each for each in master.children() if each.name() == "condor_schedd"]
-        return schedd
+        (number,) = self.schedds()
+        return psutil.Process(number)
 
     def client(self, name: str, identity: str = "") -> Path:
         """Write the configuration of somebody outside, with a token for an identity; the pool's user when left out."""

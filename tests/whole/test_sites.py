@@ -1,4 +1,7 @@
-"""One server with two real batch systems, two queues each: every job ends once, and nothing is left in either."""
+"""One server with two real batch systems, two queues each: every job ends once, and nothing is left in either.
+
+In the long tests three hundred short jobs go through them, and beside these Monte Carlo productions of real events.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.server.manage.running import Peer
 from tests.services import htcondor, postgresql, slurm
-from tests.whole.audit import Rows, wrongs
+from tests.whole.admin_pages import AdminPages
+from tests.whole.audit import Rows, complaints
 from tests.whole.local_system import ROOT, LocalSystem
 from tests.whole.served_rows import ServedRows
 
@@ -37,22 +42,19 @@ for name, (kind, options) in told["systems"].items():
     system.full_clean()
     system.save()
 for queue, system in told["queues"].items():
-    define_local_queue(queue, Path(told["storage"], queue), cores=1, memory=500, slots=4)
+    folder, programs = Path(told["storage"], queue), Path(told["programs"])
+    define_local_queue(queue, folder, cores=1, memory=500, slots=4, programs=programs)
     row = FactoryQueue.objects.get(queue=queue)
     row.batch_system = system
     row.full_clean()
     row.save()
 """
-#: Switches a queue on or off, as in the admin's page.
-SWITCH = """
-import json, sys
-import django
-django.setup()
-from server.pandaconfig.models import Schedconfig
-told = json.loads(sys.argv[1])
-assert Schedconfig.objects.filter(nickname=told["queue"]).update(status=told["status"]) == 1
-"""
-#: Seconds that the long test waits for its next step.
+#: Where events are generated, and reconstructed from what was generated: a task of each, of so many chunks.
+PHYSICS, CHUNKS, EVENTS = ("CONDOR_A", "SLURM_A"), 5, 20
+#: How many attempts of a queue's jobs pilots were given, and how many they have.
+GIVEN = "SELECT COUNT(*) FROM taskbuffer_attempt WHERE queue = ?"
+LIVE = "SELECT COUNT(*) FROM taskbuffer_live WHERE queue = ?"
+#: Seconds that a long test waits for its next step.
 LONG = 600.0
 
 
@@ -92,11 +94,11 @@ class Sites:
         programs = str(self.cluster.programs / "usr/bin")
         conf = self.cluster.environment["SLURM_CONF"]
         systems = {
-            "pool": ("htcondor", {"config": str(self.pool.client("factory"))}),
+            "pool": ("htcondor", {"config": str(self.pool.client(self.system.home.parent.name))}),
             "cluster": ("slurm", {"conf": conf, "programs": programs, "python": sys.executable, "accounting": False}),
         }
-        told = {"systems": systems, "queues": QUEUES, "storage": str(self.system.home / "storage")}
-        self.tell(DEFINE, told)
+        folders = {"storage": str(self.system.home / "storage"), "programs": str(Path(sys.executable).parent)}
+        self.tell(DEFINE, {"systems": systems, "queues": QUEUES, **folders})
 
     def call(self, verb: str, path: str, fields: dict[str, object] | None = None):
         token = (self.system.home / "server" / "production.token").read_text().strip()
@@ -124,6 +126,27 @@ class Sites:
         ]
         return [answer[0] for answer in self.call("POST", SUBMIT, {"jobs": jobs})]
 
+    def generate_and_reconstruct(self) -> None:
+        """Order Monte Carlo productions: events are generated, and reconstructed chunk by chunk, merged and counted."""
+        for queue in PHYSICS:
+            place = {"production": queue.lower(), "year": 2016, "period": "P07", "soft": f"mc-{queue.lower()}"}
+            place |= {"queue": queue, "max_attempts": 10}
+            first = {**place, "name": f"{queue}-generation", "type": "mc_generation", "events_per_chunk": EVENTS}
+            first["runs"] = f"278473, {CHUNKS}"
+            second = {**place, "name": f"{queue}-reconstruction", "type": "mc_reconstruction", "parent": first["name"]}
+            for task in (first, second):
+                path = self.system.home / f"{task['name']}.json"
+                path.write_text(json.dumps(task))
+                status, out, said = self.system.call("task", "create", str(path), "--start")
+                assert status == 0, f"{out}\n{said}"
+
+    def switch(self, queue: str, status: str) -> None:
+        """Switch a queue on or off by the admin's page."""
+        password = (self.system.home / "server" / "admin_password").read_text().strip()
+        pages = AdminPages(self.system.url(), password)
+        pages.change(f"/admin/pandaconfig/schedconfig/{queue}/change/", status=status)
+        assert self.rows.read("SELECT status FROM pandaconfig_schedconfig WHERE nickname = ?", queue) == [(status,)]
+
     def states(self, jobs: list[int]) -> Counter[str]:
         asked = "&".join(f"job_ids={job}" for job in jobs)
         return Counter(found[0] for found in self.call("GET", f"{STATUS}?{asked}"))
@@ -137,15 +160,25 @@ class Sites:
         """Find whatever was started for pilots of this server: wrappers, pilots, payloads."""
         return [process for process in psutil.process_iter() if _server_of(process) == self.system.url().rstrip("/")]
 
-    def see_that_nothing_is_left(self, count: int) -> None:
+    def see_that_nothing_is_left(self, jobs: list[int]) -> None:
         """Hold that every job ended once, well, with its output; that no pilot, process or batch job is left."""
         written = self.system.home.glob("storage/**/*.txt")
+        count = len(jobs) // len(QUEUES)
         assert sorted(path.name for path in written) == sorted(f"{q}.{n}.txt" for q in QUEUES for n in range(count))
-        assert wrongs(self.rows) == []
+        assert complaints(self.rows, besides=jobs) == []
         self.system.wait_for(lambda: self.batch_jobs() == [], "nothing is left in the batch systems")
         living = "SELECT COUNT(*) FROM pilots_pilot WHERE state IN ('submitted', 'queued', 'running', 'held')"
         self.system.wait_for(lambda: self.rows.count(living) == 0, "the factory sees that its pilots have ended")
         self.system.wait_for(lambda: self.pilots() == [], "no process of a pilot is left")
+
+    def see_that_the_productions_are_done(self) -> None:
+        """Hold that all events that were ordered are there, reconstructed and merged, and were counted."""
+        done = "SELECT COUNT(*) FROM production_task WHERE state = 'done'"
+        self.system.wait_for(lambda: self.rows.count(done) == 2 * len(PHYSICS), "the productions are done", LONG)
+        assert self.rows.count("SELECT COUNT(*) FROM production_chunk WHERE state = 'finished'") == 20
+        made = self.rows.count("SELECT SUM(events) FROM production_output WHERE kind = 'generated'")
+        assert made == len(PHYSICS) * CHUNKS * EVENTS
+        assert self.rows.count("SELECT COUNT(*) FROM production_crosscheck WHERE verdict = 'yes'") >= len(PHYSICS)
 
 
 def _server_of(process: psutil.Process) -> str:
@@ -182,44 +215,94 @@ def brought_up(sites: Sites) -> Sites:
 def test_jobs_of_queues_in_two_batch_systems_all_end_once_and_leave_nothing_there(sites):
     jobs = sites.submit(2, 'echo well > "$0"')
     sites.system.wait_for(lambda: sites.states(jobs)["finished"] == len(jobs), f"{len(jobs)} jobs are finished")
-    sites.see_that_nothing_is_left(2)
+    sites.see_that_nothing_is_left(jobs)
     ends = sites.rows.read("SELECT DISTINCT batch_system, exit_code FROM pilots_pilot WHERE jobs > 0")
     assert sorted(map(tuple, ends)) == [("cluster", 0), ("pool", 0)]
 
 
 @pytest.mark.campaign
-def test_three_hundred_jobs_end_once_while_batch_systems_die_and_pilots_are_killed(served_sites):
-    sites, each = served_sites, 75
-    jobs = sites.submit(each, 'sleep 0.2; echo well > "$0"')
+def test_three_hundred_jobs_and_the_monte_carlo_end_once_in_two_batch_systems(served_sites):
+    sites = served_sites
+    sites.generate_and_reconstruct()
+    jobs = sites.submit(75, 'sleep 0.2; echo well > "$0"')
+    sites.system.wait_for(lambda: sites.states(jobs)["finished"] == len(jobs), "the short jobs are finished", LONG)
+    sites.see_that_the_productions_are_done()
+    sites.see_that_nothing_is_left(jobs)
+
+
+@pytest.mark.campaign
+def test_three_hundred_jobs_and_the_monte_carlo_end_once_while_batch_systems_die_and_pilots_are_killed(served_sites):
+    sites = served_sites
+    sites.generate_and_reconstruct()
+    jobs = sites.submit(75, 'sleep 0.2; echo well > "$0"')
 
     def after(count: int) -> None:
         met = lambda: sites.states(jobs)["finished"] >= count  # noqa: E731
         sites.system.wait_for(met, f"{count} jobs are finished", LONG)
 
     after(20)
-    sites.pool.kill_schedd()
+    kill_schedd(sites)
     after(40)
-    sites.cluster.stop_controller()
-    sites.cluster.start_controller()
+    restart_controller(sites)
     after(60)
     sites.cluster.run("scontrol", "update", "nodename=n3", "state=drain", "reason=test")
     after(80)
-    sites.tell(SWITCH, {"queue": "SLURM_B", "status": "offline"})
-    chosen = random.Random(1)
+    given = switch_off_while_pilots_run(sites, "SLURM_B")
+    chosen, killed = random.Random(1), 0
     for count in (100, 120, 140):
         after(count)
-        # Between two generations there may be none for a moment.
-        sites.system.wait_for(lambda: any(map(_is_pilot, sites.pilots())), "there are pilots to kill")
-        pilots = [process for process in sites.pilots() if _is_pilot(process)]
-        for process in chosen.sample(pilots, -(-len(pilots) * 3 // 10)):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-    sites.tell(SWITCH, {"queue": "SLURM_B", "status": "online"})
+        killed += kill_some_pilots(sites, chosen)
+    assert sites.rows.count(GIVEN, "SLURM_B") == given, "a queue that is offline is given nothing"
+    sites.switch("SLURM_B", "online")
+    # Drained, and not draining: nothing runs there.
+    sites.system.wait_for(lambda: state_of(sites, "n3") == "drained", "what ran on the node has ended")
     sites.cluster.run("scontrol", "update", "nodename=n3", "state=resume")
     after(len(jobs))
-    sites.see_that_nothing_is_left(each)
-    killed = sites.rows.count("SELECT COUNT(*) FROM pilots_pilot WHERE state = 'done' AND exit_code = 137")
-    assert killed >= 3, "the pilots that were killed are seen as such"
+    sites.see_that_the_productions_are_done()
+    sites.see_that_nothing_is_left(jobs)
+    seen = sites.rows.count("SELECT COUNT(*) FROM pilots_pilot WHERE state = 'done' AND exit_code = 137")
+    assert killed >= seen >= 3, "the pilots that were killed are seen as such"
+
+
+def kill_schedd(sites: Sites) -> None:
+    before = sites.pool.schedds()
+    sites.pool.kill_schedd()
+    sites.system.wait_for(lambda: sites.pool.schedds() not in ([], before), "another schedd is there")
+
+
+def restart_controller(sites: Sites) -> None:
+    sites.cluster.stop_controller()
+    assert "DOWN" in sites.cluster.run("scontrol", "ping", check=False)
+    sites.cluster.start_controller()
+    sites.cluster.until(lambda: "UP" in sites.cluster.run("scontrol", "ping", check=False), "it does not come back")
+
+
+def switch_off_while_pilots_run(sites: Sites, queue: str) -> int:
+    """Answer how many attempts of its jobs pilots had been given when the last of these had ended."""
+    running = "SELECT COUNT(*) FROM pilots_pilot WHERE queue = ? AND state = 'running'"
+    sites.system.wait_for(lambda: sites.rows.count(running, queue), "pilots of the queue run")
+    sites.switch(queue, "offline")
+    sites.system.wait_for(lambda: sites.rows.count(running, queue) == 0, "the pilots of the queue have ended")
+    sites.system.wait_for(lambda: sites.rows.count(LIVE, queue) == 0, "they have given their jobs back")
+    waiting = sites.rows.count("SELECT COUNT(*) FROM taskbuffer_job WHERE queue = ? AND state = 'activated'", queue)
+    assert waiting > 0, "the queue was switched off too late"
+    return sites.rows.count(GIVEN, queue)
+
+
+def state_of(sites: Sites, node: str) -> str:
+    return sites.cluster.run("sinfo", "-h", "-N", "-n", node, "-p", "standard", "-o", "%T").strip()
+
+
+def kill_some_pilots(sites: Sites, chosen: random.Random) -> int:
+    """Kill 30 % of the pilots that run; answer how many."""
+    # Between two generations there may be none for a moment.
+    sites.system.wait_for(lambda: any(map(_is_pilot, sites.pilots())), "there are pilots to kill")
+    pilots = [process for process in sites.pilots() if _is_pilot(process)]
+    some = chosen.sample(pilots, -(-len(pilots) * 3 // 10))
+    for process in some:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    return len(some)
 
 
 def _is_pilot(process: psutil.Process) -> bool:
