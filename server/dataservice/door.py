@@ -155,10 +155,19 @@ def move_dataset(dataset: Dataset, after: DatasetState, *, by: str, now: datetim
 
 
 def note_dataset(dataset: Dataset, before: str, *, by: str, now: datetime, words: str = "") -> None:
-    """Write the event of a move of a dataset that has just been made."""
+    """Write an event of a dataset: that of a move that has just been made, or words."""
     DatasetEvent.objects.create(
         dataset=dataset, before=before, after=dataset.state, at=now, by=by[:250], words=words[:500]
     )
+
+
+def note_new(datasets: Sequence[Dataset], *, by: str, now: datetime) -> None:
+    """Write the first event of those datasets of these that have none: of others, whoever made them has done it."""
+    for batch in batches(datasets):
+        told = set(DatasetEvent.objects.filter(dataset__in=batch).values_list("dataset", flat=True))
+        new = [one for one in batch if one.pk not in told]
+        rows = [DatasetEvent(dataset=one, before="", after=one.state, at=now, by=by[:250]) for one in new]
+        DatasetEvent.objects.bulk_create(rows)
 
 
 def batches(keys: Sequence[Any]) -> Iterable[Sequence[Any]]:

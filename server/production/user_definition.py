@@ -284,9 +284,11 @@ def _template(entry: Mapping[str, Any], where: str) -> Template:
         raise _refused(f"{where}.token", entry["token"], "name a storage in destination, or none")
     lfn = read(entry.get("value"), TEXT, f"{where}.value")
     _check_placeholders(lfn, f"{where}.value")
+    dataset = _dataset(entry, where)
+    _check_placeholders(dataset, f"{where}.dataset")
     return Template(
         lfn=lfn,
-        dataset=_dataset(entry, where),
+        dataset=dataset,
         endpoint=read(entry.get("destination") or "", TEXT, f"{where}.destination"),
         may_be_missing=read(entry.get("allowNoOutput") or False, TRUTH, f"{where}.allowNoOutput"),
     )

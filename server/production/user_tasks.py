@@ -21,7 +21,7 @@ from server.production.logic import slip_of_queue
 from server.production.models import Chunk, Run, Task, UserTask
 from server.production.states import ChunkState, TaskState, TaskType
 from server.production.steps.submit import submit_task as submit_jobs
-from server.production.user_definition import Source, UserDefinition
+from server.production.user_definition import PLACEHOLDER, Source, UserDefinition
 
 #: The run of a user's task, which has only one.
 RUN = 1
@@ -56,7 +56,10 @@ def submit_task(
     chunks = [Chunk(task=task, run=run, number=number, state=ChunkState.STAGED) for number in numbers]
     Chunk.objects.bulk_create(chunks, batch_size=BATCH)
     # What is wrong with the template is told now, to whoever has written it.
-    claim_datasets(brokerage.prepare(user_orders_of(task, sorted({1, jobs}))), by=by, name="dataset")
+    told = numbers if _names_datasets_by_job(definition) else sorted({1, jobs})
+    orders = user_orders_of(task, told)
+    brokerage.prepare([orders[0], orders[-1]])
+    claim_datasets(orders, by=by, name="dataset")
     submit_jobs(task, limits(), {})
     task.refresh_from_db()
     return task
@@ -79,6 +82,11 @@ def _check_number(definition: UserDefinition, jobs: int) -> None:
                 f"jobParameters: {shown(template.lfn)}: {jobs} jobs would write this file; put ${{SN}} into its name"
             )
             raise ContractError(words, field_name="jobParameters")
+
+
+def _names_datasets_by_job(definition: UserDefinition) -> bool:
+    templates = [*definition.outputs, *([definition.log] if definition.log else [])]
+    return any(PLACEHOLDER.search(template.dataset) for template in templates)
 
 
 def _create(definition: UserDefinition, *, by: str, owner: str, priority: int) -> Task:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from pilot.contract.codec import ContractError
 from server.dataservice import door
-from server.dataservice.door import batches
+from server.dataservice.door import BATCH, batches
 from server.dataservice.logic.files import count, tell_waiting, weight_of
 from server.dataservice.models import Dataset, DatasetFile, Replica
 from server.dataservice.states import DatasetKind, DatasetState, FileState, ReplicaState
@@ -73,29 +73,41 @@ def make_datasets(
     """
     owned = owners or {}
     kinds = {(scope, name): kind for scope, name, kind in wanted}
-    found: dict[tuple[str, str], Dataset] = {}
-    for batch in batches(sorted(kinds)):
-        rows = Dataset.objects.filter(name__in={name for _, name in batch}).order_by("pk")
-        found.update({(row.scope, row.name): row for row in rows if (row.scope, row.name) in kinds})
-    for scope, name in sorted(set(kinds) - set(found)):
-        known = {"kind": kinds[scope, name].value, "owner": owned.get((scope, name)), "created": now, "changed": now}
-        made, is_new = Dataset.objects.get_or_create(scope=scope, name=name, defaults=known)
-        if is_new:
-            door.note_dataset(made, "", by=by, now=now)
-        found[scope, name] = made
-    for key, owner in owned.items():
-        if key in found and found[key].owner is None:
-            _give(found[key], owner)
+    found = _named(kinds)
+    missing = sorted(set(kinds) - set(found))
+    known = {
+        key: {"kind": kinds[key].value, "owner": owned.get(key), "created": now, "changed": now} for key in missing
+    }
+    fresh = [Dataset(scope=scope, name=name, **known[scope, name]) for scope, name in missing]
+    Dataset.objects.bulk_create(fresh, batch_size=BATCH, ignore_conflicts=True)
+    made = _named(missing)
+    door.note_new([made[key] for key in missing if key in made], by=by, now=now)
+    found |= made
+    for scope, name in sorted(set(missing) - set(made)):  # a database may take it for the same as another one
+        found[scope, name] = Dataset.objects.get_or_create(scope=scope, name=name, defaults=known[scope, name])[0]
+    for owner in sorted(set(owned.values())):
+        nobodys = [found[key] for key in owned if owned[key] == owner and key in found and found[key].owner is None]
+        _give(nobodys, owner)
     return found
 
 
-def _give(dataset: Dataset, owner: str) -> None:
-    """Make a dataset somebody's that was nobody's; it is another's if that one was faster."""
-    nobodys = Dataset.objects.filter(pk=dataset.pk, owner=None)
-    if nobodys.update(owner=owner):
-        dataset.owner = owner
-    else:
-        dataset.refresh_from_db(fields=["owner"])
+def _named(keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Dataset]:
+    """Answer those that there are of these scopes and names."""
+    wanted, found = set(keys), dict[tuple[str, str], Dataset]()
+    for batch in batches(sorted(wanted)):
+        rows = Dataset.objects.filter(name__in={name for _, name in batch}).order_by("pk")
+        found.update({(row.scope, row.name): row for row in rows if (row.scope, row.name) in wanted})
+    return found
+
+
+def _give(datasets: Sequence[Dataset], owner: str) -> None:
+    """Make datasets somebody's that were nobody's; each is another's if that one was faster."""
+    for batch in batches(datasets):
+        rows = Dataset.objects.filter(pk__in=[dataset.pk for dataset in batch])
+        all_given = rows.filter(owner=None).update(owner=owner) == len(batch)
+        now = {} if all_given else dict(rows.values_list("pk", "owner"))
+        for dataset in batch:
+            dataset.owner = owner if all_given else now[dataset.pk]
 
 
 @transaction.atomic

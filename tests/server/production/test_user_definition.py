@@ -116,6 +116,7 @@ def test_events_files_or_inputs_say_how_many_jobs_there_are(said, files, jobs):
             r"jobParameters\[0\].token: 'T': name a storage in destination",
         ),
         ({"jobParameters": [{**OUTPUT, "value": "$PANDAID.x"}]}, r"value: '\$PANDAID.x': files are named before"),
+        ({"jobParameters": [{**OUTPUT, "dataset": "a.${X}"}]}, r"jobParameters\[0\].dataset: '\${X}': nothing stands"),
         ({"jobParameters": [{**INPUT, "exclude": "(a+)+"}]}, r"jobParameters\[0\].exclude: .*: patterns are not read"),
         ({"jobParameters": [INPUT, INPUT]}, r"jobParameters: \['data', 'data'\]: a task reads one dataset here"),
     ],

@@ -7,6 +7,7 @@ import pytest
 from pilot.contract.codec import ContractError
 from pilot.contract.states import JobState
 from server.dataservice.logic import NewFile, add_files, register_dataset
+from server.dataservice.models import Dataset
 from server.dataservice.states import DatasetKind
 from server.production import logic, queries
 from server.production.models import Chunk, Output, Task
@@ -64,6 +65,17 @@ def test_a_task_that_would_write_into_a_dataset_of_another_is_refused_with_all_o
         submit()
     assert not Task.objects.exists()
     assert not Job.objects.exists()
+
+
+def test_datasets_that_are_named_by_job_are_all_claimed_with_the_task(queue):
+    said = {"jobParameters": [{**OUTPUT, "dataset": "user.alice.${SN}"}]}
+    register_dataset("user.alice.000002", kind=DatasetKind.OUTPUT, by="test", scope="compass")
+    with pytest.raises(ContractError, match=r"^dataset: 'compass:user.alice.000002' is the productions'"):
+        submit(**said)
+    Dataset.objects.all().delete()
+    submit(**said)
+    names = Dataset.objects.filter(owner="alice").exclude(kind="log").values_list("name", flat=True)
+    assert sorted(names) == [f"user.alice.00000{n}" for n in (1, 2, 3)]
 
 
 def test_more_jobs_than_one_cycle_takes_follow_later(queue, settings):

@@ -11,6 +11,7 @@ from django.apps import apps
 from pilot.contract.codec import ContractError
 from pilot.contract.job import FileSpec, Role
 from server.dataservice import logic
+from server.dataservice.logic import datasets
 from server.dataservice.logic.datasets import _give, make_datasets
 from server.dataservice.models import Dataset, DatasetEvent, DatasetFile
 from server.dataservice.states import DatasetKind
@@ -99,8 +100,48 @@ def test_who_was_faster_has_a_dataset_that_was_nobodys(db):
     make_datasets(NOBODYS, by="test", now=START)
     (seen,) = Dataset.objects.all()
     Dataset.objects.update(owner="bob")
-    _give(seen, "alice")
+    _give([seen], "alice")
     assert seen.owner == "bob"
+
+
+def claim_many(count: int, django_assert_max_num_queries, most: int) -> None:
+    """Claim so many datasets, two by each order, with so few statements."""
+    outs = [FileSpec(f"{n}.root", Role.OUTPUT, dataset=f"many.{n:04d}") for n in range(count)]
+    plain = jobs.order(user="alice", label="user", log=None)
+    orders = [plain._replace(spec=replace(plain.spec, outputs=tuple(outs[at : at + 2]))) for at in range(0, count, 2)]
+    with django_assert_max_num_queries(most):
+        logic.claim_datasets(orders, by="notebook", now=START)
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("nobodys", [0, 300])
+def test_many_datasets_are_claimed_by_few_statements_and_each_is_told_of_once(
+    db, django_assert_max_num_queries, nobodys
+):
+    make_datasets([("", f"many.{n:04d}", DatasetKind.OUTPUT) for n in range(nobodys)], by="test", now=START)
+    claim_many(400, django_assert_max_num_queries, most=20)
+    assert set(owners().values()) == {"alice"}
+    told = DatasetEvent.objects.values_list("dataset__name", flat=True)
+    assert sorted(told) == [f"many.{n:04d}" for n in range(400)]
+    claim_many(400, django_assert_max_num_queries, most=1)
+
+
+def test_who_made_a_dataset_meanwhile_has_told_of_it(db, monkeypatch):
+    real = datasets._named
+    looks = []
+
+    def look(keys):
+        found = real(keys)
+        if not looks:  # another one makes it between our look and our row
+            Dataset.objects.create(name="prod.out", kind="input", owner="bob", created=START, changed=START)
+            DatasetEvent.objects.create(dataset=Dataset.objects.get(), after="open", at=START, by="bob's")
+        looks.append(found)
+        return found
+
+    monkeypatch.setattr(datasets, "_named", look)
+    (made,) = make_datasets(NOBODYS, by="test", now=START, owners={("", "prod.out"): "alice"}).values()
+    assert (made.pk, made.owner) == (Dataset.objects.get().pk, "bob")
+    assert list(DatasetEvent.objects.values_list("by", flat=True)) == ["bob's"]
 
 
 def test_a_dataset_of_a_user_is_not_registered_as_the_productions(db):
