@@ -13,7 +13,7 @@ from typing import Any
 
 from . import failures
 from .errors import PayloadFailed
-from .progress import END_OF_JOB, say
+from .progress import END_OF_DECODING, END_OF_JOB, say
 
 SIZE_LIMIT_VARIABLE = "PHAST_mDST_MAX_SIZE"
 MERGE_KINDS = ("mdst", "histograms", "event-dump")
@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> int:
     except OSError as failed:
         return _complain(options.step, f"{failed}: check the disk space and the permissions")
     if options.step != "plot" and fail != failures.NO_END_OF_JOB:
-        say(END_OF_JOB)
+        say(END_OF_DECODING if options.step == "filter" else END_OF_JOB)
     return 0
 
 
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     steps = top.add_subparsers(dest="step", required=True, metavar="STEP", parser_class=_Parser)
     _add_generate(steps.add_parser("generate", help="make events with Pythia 8"))
     _add_reconstruct(steps.add_parser("reconstruct", help="make mDST, histograms and event dump of generated events"))
+    _add_filter(steps.add_parser("filter", help="keep the event dump of a chunk, and nothing else"))
     _add_merge(steps.add_parser("merge", help="join files of one kind"))
     _add_plot(steps.add_parser("plot", help="draw a histogram file"))
     return top
@@ -93,10 +94,22 @@ def _add_reconstruct(step: argparse.ArgumentParser) -> None:
     step.add_argument("--input", type=Path, required=True, help="file of generated events")
     step.add_argument("--mdst", type=Path, required=True, help="mDST to write")
     step.add_argument("--histograms", type=Path, required=True, help="histogram file to write")
-    step.add_argument("--event-dump", type=Path, required=True, help="event dump to write")
-    step.add_argument("--dump-q2", type=float, default=10.0, help="events above go to the dump, in (GeV/c)2 (10)")
+    _add_dump(step)
     _add_fail(step)
     step.set_defaults(run_step=_reconstruct)
+
+
+def _add_filter(step: argparse.ArgumentParser) -> None:
+    _add_chunk(step)
+    step.add_argument("--input", type=Path, required=True, help="file of generated events")
+    _add_dump(step)
+    _add_fail(step)
+    step.set_defaults(run_step=_filter)
+
+
+def _add_dump(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--event-dump", type=Path, required=True, help="event dump to write")
+    step.add_argument("--dump-q2", type=float, default=10.0, help="events above go to the dump, in (GeV/c)2 (10)")
 
 
 def _add_merge(step: argparse.ArgumentParser) -> None:
@@ -167,6 +180,12 @@ def _reconstruct(options: argparse.Namespace) -> None:
 
     order = Order(options.run, options.chunk, options.slot, options.phast, options.dump_q2)
     reconstruct(order, options.input, Outputs(options.mdst, options.histograms, options.event_dump))
+
+
+def _filter(options: argparse.Namespace) -> None:
+    from .filter import Order, keep_events
+
+    keep_events(Order(options.run, options.chunk, options.dump_q2), options.input, options.event_dump)
 
 
 def _merge(options: argparse.Namespace) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 END_OF_JOB = "End of Job"
+#: The last words of a program that filters.
+END_OF_DECODING = "End of the decoding!"
 
 
 def say(line: str) -> None:

@@ -90,21 +90,26 @@ def reconstruct(order: Order, source: Path, outputs: Outputs, detector: Detector
 
 def _process(order: Order, source: Path, products: _Products, detector: Detector) -> int:
     """Read all events and add what is kept of them to the products; answer how many were read."""
-    random = random_stream(order.run, order.chunk)
-    done = 0
-    for events, total in _read(order, source):
-        products.add(_kept(events, measure(events, detector, random)), order.dump_q2)
-        done += len(events)
-        say_progress("Events", done, total)
-    return done
+    read = 0
+    for events, done in measured(order.run, order.chunk, source, detector):
+        products.add(events, order.dump_q2)
+        read = done
+    return read
 
 
-def _read(order: Order, source: Path) -> Iterator[tuple[Table, int]]:
-    """Read the generated events, with the number of all of them beside each batch."""
+def measured(run: int, chunk: int, source: Path, detector: Detector) -> Iterator[tuple[Table, int]]:
+    """Let the generated events of a chunk pass the detector, batch by batch, and say how far the work is.
+
+    Yields:
+        The events that are kept, and how many were read up to now.
+    """
+    random, done = random_stream(run, chunk), 0
     with reading(source) as file:
-        total = _checked_total(file, order, source)
+        total = _checked_total(file, run, chunk, source)
         for events in tables_in(file, layouts.GENERATED, BATCH):
-            yield events, total
+            done += len(events)
+            yield _kept(events, measure(events, detector, random)), done
+            say_progress("Events", done, total)
 
 
 def _kept(events: Table, measured: Measured) -> Table:
@@ -120,12 +125,12 @@ def _kept(events: Table, measured: Measured) -> Table:
     return table.select(measured.muon_seen & deep_inelastic(inclusive))
 
 
-def _checked_total(file: Any, order: Order, source: Path) -> int:
+def _checked_total(file: Any, run: int, chunk: int, source: Path) -> int:
     """Refuse a file of another chunk, or one that does not hold what it says; answer its number of events."""
     origin = provenance.generated_from(origin_of(file, source), str(source))
-    if (origin.run, origin.chunk) != (order.run, order.chunk):
+    if (origin.run, origin.chunk) != (run, chunk):
         raise PayloadFailed(
-            f"{source} holds run {origin.run}, chunk {origin.chunk}, not run {order.run}, chunk {order.chunk}",
+            f"{source} holds run {origin.run}, chunk {origin.chunk}, not run {run}, chunk {chunk}",
             "give the generated file of this chunk",
         )
     total = events_in(file, layouts.GENERATED, source)

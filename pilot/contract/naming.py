@@ -234,6 +234,8 @@ def merging_log(production: str, merge: str, run: int, slot: int, phast: int, gr
 
 MDST_FOLDER = "mDST.chunks"
 HISTOGRAM_FOLDER = "TRAFDIC"
+#: Files of the RICH detector lie apart from what is merged.
+RICH_FOLDER = "gfiles"
 LOG_FOLDER = "logFiles"
 MERGED_MDST_FOLDER = "mDST"
 MERGED_HISTOGRAM_FOLDER = "histos"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pilot.contract import naming
 from pilot.contract.codec import ContractError, shown
+from server.production.chains import chain_of
 from server.production.states import MergeKind, OutputKind, TaskType
 
 #: The scope under which a catalogue knows the experiment's files.
@@ -34,6 +35,8 @@ class Names:
     soft: str
     slot: int
     phast: int
+    #: Whether jobs write a RICH file, too.
+    rich: bool = False
 
     @property
     def area(self) -> str:
@@ -48,6 +51,7 @@ class Names:
             OutputKind.MDST: naming.MDST_FOLDER,
             OutputKind.HISTOGRAMS: naming.HISTOGRAM_FOLDER,
             OutputKind.DUMP: naming.dump_folder(self.slot),
+            OutputKind.RICH: naming.RICH_FOLDER,
             OutputKind.LOG: naming.LOG_FOLDER,
             OutputKind.MERGED_MDST: naming.MERGED_MDST_FOLDER,
             OutputKind.MERGED_HISTOGRAMS: naming.MERGED_HISTOGRAM_FOLDER,
@@ -56,14 +60,16 @@ class Names:
         return f"{self.area}/{folder}" if folder else self.area
 
     def chunk_files(self, run: int, chunk: int) -> dict[OutputKind, str]:
-        """Name what the processing job of a chunk writes, besides its log."""
-        if self.type == TaskType.MC_GENERATION:
-            return {OutputKind.GENERATED: naming.generated(run, chunk)}
-        return {
+        """Name what the processing job of a chunk writes, besides its log: what the chain of its task's type has."""
+        names = {
+            OutputKind.GENERATED: naming.generated(run, chunk),
             OutputKind.MDST: naming.mdst(run, chunk, self.slot, self.phast),
             OutputKind.HISTOGRAMS: naming.histograms(run, chunk, self.slot),
             OutputKind.DUMP: naming.event_dump(run, chunk, self.slot),
+            OutputKind.RICH: naming.rich(run, chunk),
         }
+        wanted = chain_of(self.type).outputs
+        return {kind: names[kind] for kind in wanted if kind is not OutputKind.RICH or self.rich}
 
     def merged_file(self, kind: str, run: int, group: int) -> str:
         """Name the merged file of a group."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import orjson
 
 from pilot.contract.job import FileSpec, JobOrder, Role
-from server.pandaconfig.queries import UnknownQueue, queue
+from pilot.contract.queue import ONLINE
+from server.pandaconfig.queries import UnknownQueue, queue, queue_status
 from server.production.files import SCOPE, Names
 from server.production.models import Output, Task, UserTask
 from server.production.orders import Frame
+from server.production.programs import programs_of
 from server.production.user_definition import read_parameters
 from server.production.user_orders import InputFile, UserFrame, files_of, order_of
+
+#: What the name of a site's queue for merges ends in, as the experiment's do.
+MERGING_SUFFIX = "_MERGING"
 
 
 class NoStorage(Exception):
@@ -20,7 +26,7 @@ class NoStorage(Exception):
 
 
 def names_of(task: Task) -> Names:
-    return Names(task.type, task.production, task.year, task.period, task.soft, task.slot, task.phast)
+    return Names(task.type, task.production, task.year, task.period, task.soft, task.slot, task.phast, task.rich)
 
 
 def frame_of(task: Task) -> Frame:
@@ -41,7 +47,35 @@ def frame_of(task: Task) -> Frame:
         priority=task.priority,
         merging_priority=task.merging_priority,
         max_attempts=task.max_attempts,
+        programs=programs_of(task.program),
+        software=f"{task.home}{task.path}",
+        template=task.template,
     )
+
+
+def merging_frame_of(task: Task) -> Frame:
+    """Answer the same for the jobs that merge, which may have a queue of their own.
+
+    Raises:
+        NoStorage: that queue is not there, or no storage of it takes outputs.
+    """
+    name = merging_queue_of(task)
+    endpoint, log_endpoint = endpoints_of(name)
+    return replace(frame_of(task), queue=name, endpoint=endpoint, log_endpoint=log_endpoint)
+
+
+def merging_queue_of(task: Task) -> str:
+    """Answer where a task's merges go: to the queue that it names, to its site's own for merges, or where all goes.
+
+    A supercomputer's compute nodes merge nothing: beside its queue ``X`` there is one called ``X_MERGING``.
+    """
+    if task.merging_queue:
+        return task.merging_queue
+    usual = f"{task.queue}{MERGING_SUFFIX}"
+    try:
+        return usual if queue_status(usual) in ONLINE else task.queue
+    except UnknownQueue:
+        return task.queue
 
 
 def user_orders_of(task: Task, numbers: Sequence[int]) -> list[JobOrder]:

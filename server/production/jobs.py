@@ -44,7 +44,13 @@ def views(numbers: Collection[int]) -> dict[int, JobView]:
         for job in queries.known_jobs(batch):
             words = job.payload_error_words or job.pilot_error_words or job.server_error_words
             found[job.pk] = JobView(
-                job.pk, JobState(job.state), job.attempt, _believed(job.events), job.payload_error, words
+                job.pk,
+                JobState(job.state),
+                job.attempt,
+                _believed(job.events),
+                job.payload_error,
+                words,
+                job.pilot_error,
             )
     return found
 

@@ -39,6 +39,14 @@ class Task(models.Model):
     events_per_chunk = models.PositiveIntegerField(default=0)
     max_attempts = models.PositiveIntegerField()
     merge_dumps = models.BooleanField(default=True)
+    program = models.CharField(
+        max_length=200,
+        default="compass-mc",
+        help_text="'compass': the experiment's own programs; else one that takes the arguments of compass-mc",
+    )
+    merging_queue = models.CharField(max_length=100, blank=True, help_text="of its merges; empty: the site's own")
+    by_chunk = models.BooleanField(default=True, help_text="a child's chunk waits for its parent's only, not for all")
+    rich = models.BooleanField(default=False, help_text="whether its jobs write a RICH file, too")
     filelist = models.TextField(blank=True, help_text="for MC generation: lines 'run, number of chunks'")
     state = _state(states.TaskState, states.TaskState.DRAFT, db_index=True)
     owner = models.CharField(max_length=250, help_text="who defined it")
@@ -204,9 +212,10 @@ class CrossCheck(models.Model):
 
 
 class TaskEvent(models.Model):
-    """One move of a task, of a chunk or of a merge group; written with the move, and never changed."""
+    """One move of a task, of a chunk, of a merge group or of a run's check; written with it, and never changed."""
 
     task = models.ForeignKey(Task, models.CASCADE, related_name="events")
+    run = models.ForeignKey(Run, models.CASCADE, null=True, blank=True, related_name="events")
     chunk = models.ForeignKey(Chunk, models.CASCADE, null=True, blank=True, related_name="events")
     group = models.ForeignKey(MergeGroup, models.CASCADE, null=True, blank=True, related_name="events")
     before = models.CharField(max_length=20, blank=True)

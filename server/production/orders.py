@@ -1,30 +1,24 @@
-"""The jobs of a task as the task buffer takes them: program, argument list, files. Pure functions.
-
-The program is ``compass-mc`` of the Monte Carlo example, whose arguments are what COMPASS's own programs need too.
-"""
+"""The jobs of a task as the task buffer takes them: program, argument list, files. Pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pilot.contract.job import FileSpec, JobOrder, JobSpec, Role
 from pilot.contract.processing import ProcessingType
+from server.production.chains import MAY_BE_MISSING, chain_of
 from server.production.files import RESULT_OF, SCOPE, Names
+from server.production.programs import MERGING, ExamplePrograms, Join, Programs, Work
 from server.production.states import MergeKind, OutputKind
-
-TRANSFORMATION = "compass-mc"
-
-_MERGES = {
-    MergeKind.MDST: ("mdst", ProcessingType.MERGE_MDST),
-    MergeKind.HISTOGRAMS: ("histograms", ProcessingType.MERGE_HISTOGRAMS),
-    MergeKind.DUMP: ("event-dump", ProcessingType.MERGE_DUMP),
-}
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What all jobs of a task have in common."""
+    """What all jobs of a task that go to one queue have in common.
+
+    ``software`` is the folder above the release's own, for pilots to set it up from; ``template`` the options file.
+    """
 
     task_id: int
     names: Names
@@ -36,96 +30,118 @@ class Frame:
     priority: int
     merging_priority: int
     max_attempts: int
+    programs: Programs = ExamplePrograms()
+    software: str = ""
+    template: str = ""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk, as its job needs it."""
+    """A chunk, as its job needs it; ``source`` is the file that it reads."""
 
     run: int
     chunk: int
     seed: int | None = None
     events: int | None = None
+    source: FileSpec | None = None
 
 
-def generation(frame: Frame, piece: Piece) -> JobOrder:
-    """Order the generation of a chunk's events."""
-    outputs = frame.names.chunk_files(piece.run, piece.chunk)
-    arguments = ("generate", *_where(piece), "--seed", str(piece.seed), "--events", str(piece.events))
-    return _processing(frame, piece, ProcessingType.GENERATION, (*arguments, "--output", outputs[OutputKind.GENERATED]))
+@dataclass(frozen=True)
+class Group:
+    """A merge group, as its job needs it; ``events`` are what its inputs hold, if that is known."""
+
+    kind: MergeKind
+    run: int
+    number: int
+    inputs: Sequence[FileSpec]
+    events: int | None = None
 
 
-def reconstruction(frame: Frame, piece: Piece, source: FileSpec) -> JobOrder:
-    """Order the reconstruction of a chunk from its generated events."""
-    outputs, names = frame.names.chunk_files(piece.run, piece.chunk), frame.names
-    arguments = (
-        *("reconstruct", *_where(piece), "--slot", str(names.slot), "--phast", str(names.phast)),
-        *("--input", source.lfn),
-        *("--mdst", outputs[OutputKind.MDST]),
-        *("--histograms", outputs[OutputKind.HISTOGRAMS]),
-        *("--event-dump", outputs[OutputKind.DUMP]),
+def processing(frame: Frame, piece: Piece) -> JobOrder:
+    """Order the work on a chunk: what it is follows from the task's type.
+
+    Raises:
+        ValueError: the task's type has no work of its own.
+    """
+    names = frame.names
+    work_type = chain_of(names.type).work
+    if work_type is None:
+        raise ValueError(f"jobs of a task of type {names.type} are ordered by their owner")
+    files = names.chunk_files(piece.run, piece.chunk)
+    work = Work(
+        type=work_type,
+        run=piece.run,
+        chunk=piece.chunk,
+        slot=names.slot,
+        phast=names.phast,
+        files=files,
+        source=piece.source.lfn if piece.source else "",
+        seed=piece.seed,
+        events=piece.events,
+        template=frame.template,
     )
-    return _processing(frame, piece, ProcessingType.RECONSTRUCTION, arguments, (source,))
+    return _order(
+        frame,
+        work_type,
+        name=names.chunk_job(piece.run, piece.chunk),
+        arguments=frame.programs.arguments(work),
+        priority=frame.priority,
+        inputs=(piece.source,) if piece.source else (),
+        outputs=files,
+        log=names.chunk_log(piece.run, piece.chunk),
+    )
 
 
-def merging(
-    frame: Frame, kind: MergeKind, run: int, group: int, inputs: Sequence[FileSpec], *, refusal: int
-) -> JobOrder:
+def merging(frame: Frame, group: Group, *, refusal: int) -> JobOrder:
     """Order the merge of a group; the program refuses inputs of more than ``refusal`` bytes in sum."""
-    output = frame.names.merged_file(kind, run, group)
-    word, processing_type = _MERGES[kind]
-    arguments = ("merge", "--kind", word, "--output", output, "--max-size", str(refusal))
+    kind, names, inputs = group.kind, frame.names, tuple(group.inputs)
+    output = names.merged_file(kind, group.run, group.number)
+    join = Join(kind, output, tuple(file.lfn for file in inputs), refusal, group.events)
+    return _order(
+        frame,
+        MERGING[kind],
+        name=names.merging_job(kind, group.run, group.number),
+        arguments=frame.programs.join(join),
+        priority=frame.merging_priority,
+        inputs=inputs,
+        outputs={RESULT_OF[kind]: output},
+        log=names.merging_log(kind, group.run, group.number),
+    )
+
+
+def _order(
+    frame: Frame,
+    work: ProcessingType,
+    *,
+    name: str,
+    arguments: tuple[str, ...],
+    priority: int,
+    inputs: tuple[FileSpec, ...],
+    outputs: Mapping[OutputKind, str],
+    log: str,
+) -> JobOrder:
     spec = JobSpec(
         id=0,
         attempt=0,
-        transformation=TRANSFORMATION,
-        arguments=(*arguments, *(file.lfn for file in inputs)),
-        name=frame.names.merging_job(kind, run, group),
+        transformation=frame.programs.program(work),
+        arguments=arguments,
+        name=name,
         task_id=frame.task_id,
-        processing_type=processing_type.value,
+        processing_type=work.value,
         user=frame.user,
         working_group=frame.working_group,
         release=frame.names.soft,
-        priority=frame.merging_priority,
-        inputs=tuple(inputs),
-        outputs=tuple(_written(frame, {RESULT_OF[kind]: output})),
-        log=_log(frame, frame.names.merging_log(kind, run, group)),
-    )
-    return JobOrder(spec=spec, queue=frame.queue, max_attempts=frame.max_attempts)
-
-
-def _where(piece: Piece) -> tuple[str, ...]:
-    return ("--run", str(piece.run), "--chunk", str(piece.chunk))
-
-
-def _processing(
-    frame: Frame,
-    piece: Piece,
-    kind: ProcessingType,
-    arguments: tuple[str, ...],
-    inputs: tuple[FileSpec, ...] = (),
-) -> JobOrder:
-    names = frame.names
-    spec = JobSpec(
-        id=0,
-        attempt=0,
-        transformation=TRANSFORMATION,
-        arguments=arguments,
-        name=names.chunk_job(piece.run, piece.chunk),
-        task_id=frame.task_id,
-        processing_type=kind.value,
-        user=frame.user,
-        working_group=frame.working_group,
-        release=names.soft,
-        priority=frame.priority,
+        home_package=frame.software if frame.programs.needs_software else "",
+        priority=priority,
         inputs=inputs,
-        outputs=tuple(_written(frame, names.chunk_files(piece.run, piece.chunk))),
-        log=_log(frame, names.chunk_log(piece.run, piece.chunk)),
+        outputs=tuple(_written(frame, outputs)),
+        allow_no_output=tuple(lfn for kind, lfn in outputs.items() if kind in MAY_BE_MISSING),
+        log=_log(frame, log),
     )
     return JobOrder(spec=spec, queue=frame.queue, max_attempts=frame.max_attempts)
 
 
-def _written(frame: Frame, files: dict[OutputKind, str]) -> Iterable[FileSpec]:
+def _written(frame: Frame, files: Mapping[OutputKind, str]) -> Iterable[FileSpec]:
     for kind, lfn in files.items():
         dataset = frame.names.dataset(kind)
         yield FileSpec(lfn=lfn, role=Role.OUTPUT, scope=SCOPE, dataset=dataset, endpoint=frame.endpoint)

@@ -10,8 +10,10 @@ from typing import Any
 from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
+from server.production.chains import chain_of
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Run, Task, TaskEvent
 from server.production.states import (
+    PASSED,
     CheckKind,
     ChunkState,
     GroupState,
@@ -29,6 +31,7 @@ STEPS = {
     "analysis": "jobs",
     "generation": "generation",
     "reconstruction": "reconstruction",
+    "filtering": "filtering",
     "merge_mdst": "mDST merge",
     "crosscheck": "cross-check",
     "merge_hist": "histograms",
@@ -153,12 +156,9 @@ def check_json(check: CrossCheck) -> dict[str, Any]:
     }
 
 
-def steps_of(task: Task) -> list[str]:
+def steps_of(task: Task) -> tuple[str, ...]:
     """Answer the steps of a task's chain, in order."""
-    if task.type != TaskType.MC_RECONSTRUCTION:
-        return ["analysis" if task.type == TaskType.USER_ANALYSIS else "generation"]
-    others = {"analysis", "generation"} | (set() if task.merge_dumps else {"merge_dump"})
-    return [step for step in STEPS if step not in others]
+    return chain_of(task.type).steps(merge_dumps=task.merge_dumps)
 
 
 def task_lines(tasks: Sequence[Task]) -> list[TaskLine]:
@@ -242,13 +242,13 @@ def _count(progress: Progress, row: Mapping[str, Any], count: int) -> None:
 
 def _count_merges(tasks: Sequence[Task], cell: Any, grouping: list[str]) -> None:
     """Count merges and checks in runs: how many groups a run will have is known only when it is planned."""
-    reconstructions = {task.pk: steps_of(task)[1:] for task in tasks if task.type == TaskType.MC_RECONSTRUCTION}
+    merging = {task.pk: steps[1:] for task in tasks if len(steps := steps_of(task)) > 1}
     key = "pk" if grouping == ["task", "run"] else "task"
-    runs = Run.objects.filter(task__in=reconstructions).order_by()
+    runs = Run.objects.filter(task__in=merging).order_by()
     for row in runs.values("task", run=F(key)).annotate(count=Count("pk")):
-        for step in reconstructions[row["task"]]:
+        for step in merging[row["task"]]:
             cell(row, step).total += row["count"]
-    groups = MergeGroup.objects.filter(task__in=reconstructions).order_by().values("task", "run", "kind")
+    groups = MergeGroup.objects.filter(task__in=merging).order_by().values("task", "run", "kind")
     counted = groups.annotate(
         count=Count("pk"),
         finished=Count("pk", filter=Q(state=GroupState.FINISHED)),
@@ -262,14 +262,14 @@ def _count_merges(tasks: Sequence[Task], cell: Any, grouping: list[str]) -> None
         progress.bad += bool(merged["bad"])
         if merged["count"] > 1:
             progress.words = f"{merged['finished']} of {merged['count']} files"
-    for check in CrossCheck.objects.filter(task__in=reconstructions).values("task", "run", "kind", "verdict", "found"):
+    for check in CrossCheck.objects.filter(task__in=merging).values("task", "run", "kind", "verdict", "found"):
         _count_check(check, cell)
 
 
 def _count_check(row: Mapping[str, Any], cell: Any) -> None:
     if row["kind"] == CheckKind.MDST:
         progress = cell(row, "crosscheck")
-        progress.done += row["verdict"] == Verdict.YES
+        progress.done += row["verdict"] in values(PASSED)
         progress.bad += row["verdict"] == Verdict.MANUAL_CHECK
     elif row["verdict"] == Verdict.MANUAL_CHECK:
         cell(row, "merge_dump").bad += 1
@@ -317,7 +317,7 @@ def output_json(output: Output) -> dict[str, Any]:
 
 def recent_events(task: Task | None = None, most: int = 20) -> list[TaskEvent]:
     """Answer the latest moves, newest first; of one task or of all."""
-    events = TaskEvent.objects.select_related("task", "chunk__run", "group__run")
+    events = TaskEvent.objects.select_related("task", "run", "chunk__run", "group__run")
     return list((events.filter(task=task) if task else events).order_by("-id")[:most])
 
 
@@ -338,6 +338,8 @@ def what_moved(event: TaskEvent) -> str:
     """Name what moved within its task; empty for the task itself."""
     if event.chunk:
         return f"run {event.chunk.run.number} chunk {event.chunk.number}"
+    if event.run:
+        return f"run {event.run.number} cross-check"
     if event.group:
         return f"run {event.group.run.number} {event.group.get_kind_display()} merge {event.group.number}"
     return ""

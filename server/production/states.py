@@ -80,6 +80,12 @@ class Verdict(TextChoices):
     NO = "no", "no"
     YES = "yes", "yes"
     MANUAL_CHECK = "manual_check", "manual check is needed"
+    #: A person took a difference as it is, and said why.
+    ACCEPTED = "accepted", "accepted"
+
+
+#: What follows a check begins after one of these.
+PASSED = (Verdict.YES, Verdict.ACCEPTED)
 
 
 class OutputKind(TextChoices):
@@ -87,6 +93,7 @@ class OutputKind(TextChoices):
     MDST = "mdst", "mDST"
     HISTOGRAMS = "histograms", "histograms"
     DUMP = "dump", "event dump"
+    RICH = "rich", "RICH file"
     LOG = "log", "log"
     MERGED_MDST = "merged_mdst", "merged mDST"
     MERGED_HISTOGRAMS = "merged_histograms", "merged histograms"
@@ -160,6 +167,9 @@ CHUNK_MOVES = frozenset(
         (C.SENT, C.PAUSED),
         # A task that was ended early goes on.
         (C.CANCELLED, C.DEFINED),
+        # What it made has vanished before it was merged: it is made again, or a person looks.
+        (C.FINISHED, C.STAGED),
+        (C.FINISHED, C.MANUAL_CHECK),
         *((state, C.CANCELLED) for state in C if state not in (C.FINISHED, C.CANCELLED)),
     }
 )
@@ -177,6 +187,9 @@ GROUP_MOVES = frozenset(
         (G.MANUAL_CHECK, G.READY),
         # Its task was ended early and goes on.
         (G.CANCELLED, G.READY),
+        # A cross-check found less, or more, in it than went in; a person accepts that, or it is checked again.
+        (G.FINISHED, G.MANUAL_CHECK),
+        (G.MANUAL_CHECK, G.FINISHED),
         *((state, G.CANCELLED) for state in G if state not in (G.FINISHED, G.CANCELLED)),
     }
 )

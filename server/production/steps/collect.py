@@ -11,7 +11,8 @@ from collections.abc import Collection
 
 from django.db import transaction
 
-from server.production import jobs
+from server.production import jobs, remaking
+from server.production.chains import MAY_BE_MISSING, chain_of
 from server.production.door import move
 from server.production.files import RESULT_OF
 from server.production.frames import names_of
@@ -99,18 +100,22 @@ def _settle_batch(numbers: Collection[int]) -> int:
 def _settle(owner: Owner, view: JobView, stored: list[jobs.Stored]) -> bool:
     """Move one chunk or group, with what its job has made; False when it is there already."""
     if isinstance(owner, Chunk):
-        finding, wanted = judge_chunk(view, ordered=owner.events_ordered), _wanted_of_chunk(owner)
+        ordered = owner.events_ordered if chain_of(owner.task.type).exact else None
+        finding, wanted = judge_chunk(view, ordered=ordered), _wanted_of_chunk(owner)
     else:
         finding, wanted = judge_group(view), _wanted_of_group(owner)
     if finding.state == owner.state:
         return _hold_back(owner)
     files = {file.lfn: file for file in stored}
-    if finding.state == ChunkState.FINISHED and (missing := [lfn for lfn in wanted.values() if lfn not in files]):
+    missing = [lfn for kind, lfn in wanted.items() if lfn not in files and kind not in MAY_BE_MISSING]
+    if finding.state == ChunkState.FINISHED and missing:
         finding = Finding(ChunkState.MANUAL_CHECK, f"its job {view.id} finished, but stored no {', '.join(missing)}")
     if not _go(owner, finding, _made(owner, view, files, wanted)):
         return False
-    if finding.state == ChunkState.FINISHED and owner.task.type != TaskType.USER_ANALYSIS:
+    if finding.state == ChunkState.FINISHED and wanted:
         _keep_outputs(owner, view, files, wanted)
+    if isinstance(owner, MergeGroup):
+        remaking.remake_vanished(owner, view, by=SERVICE)
     _hold_back(owner)
     return True
 
@@ -148,7 +153,7 @@ def _go(owner: Owner, finding: Finding, made: dict[str, object]) -> bool:
 
 
 def _wanted_of_chunk(chunk: Chunk) -> dict[OutputKind, str]:
-    if chunk.task.type == TaskType.USER_ANALYSIS:
+    if not chain_of(chunk.task.type).outputs:
         return {}  # its pilot has seen to it that all were stored
     return names_of(chunk.task).chunk_files(chunk.run.number, chunk.number)
 

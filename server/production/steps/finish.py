@@ -7,18 +7,10 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from server.production import stopping
+from server.production.chains import every_merge
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Run, Task
-from server.production.states import (
-    CheckKind,
-    ChunkState,
-    GroupState,
-    MergeKind,
-    TaskState,
-    TaskType,
-    Verdict,
-    values,
-)
+from server.production.states import PASSED, ChunkState, GroupState, TaskState, TaskType, values
 
 SERVICE = "production.finish"
 
@@ -39,9 +31,7 @@ def _complete(tasks: QuerySet[Task]) -> QuerySet[Task]:
     """Select the tasks of which every counter is complete."""
     left = Chunk.objects.filter(task=OuterRef("pk")).exclude(state=ChunkState.FINISHED)
     runs = Run.objects.filter(task=OuterRef("pk"))
-    return tasks.filter(Exists(runs), ~Exists(left)).filter(
-        ~Q(type=TaskType.MC_RECONSTRUCTION) | ~Exists(unmerged(runs))
-    )
+    return tasks.filter(Exists(runs), ~Exists(left), ~Exists(unmerged(runs)))
 
 
 def _given_up() -> QuerySet[Task]:
@@ -66,12 +56,13 @@ def _end(task: Task) -> bool:
 
 
 def unmerged(runs: QuerySet[Run]) -> QuerySet[Run]:
-    """Select the runs that lack a merge or a check."""
+    """Select the runs that lack a merge or a check that the chain of their task's type has."""
     groups = MergeGroup.objects.filter(run=OuterRef("pk"))
-    checked = CrossCheck.objects.filter(run=OuterRef("pk"), verdict=Verdict.YES)
-    return runs.filter(
-        Exists(groups.exclude(state=GroupState.FINISHED))
-        | ~Exists(checked.filter(kind=CheckKind.MDST))
-        | ~Exists(groups.filter(kind=MergeKind.HISTOGRAMS))
-        | (Q(task__merge_dumps=True) & ~Exists(checked.filter(kind=CheckKind.DUMP)))
-    )
+    passed = CrossCheck.objects.filter(run=OuterRef("pk"), verdict__in=values(PASSED))
+    lacking = Q(Exists(groups.exclude(state=GroupState.FINISHED)))
+    for merge, types in every_merge():
+        wanted = Q(task__type__in=types, task__merge_dumps=True) if merge.optional else Q(task__type__in=types)
+        # A check that has passed tells more than groups: where nothing was dumped there are none.
+        made = passed.filter(kind=merge.check) if merge.check else groups.filter(kind=merge.kind)
+        lacking |= wanted & ~Q(Exists(made))
+    return runs.filter(lacking)

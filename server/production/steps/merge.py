@@ -1,34 +1,38 @@
 """Steps: a run's mDSTs, histograms and event dumps become merge groups, and groups become jobs.
 
-A kind is planned once per run, when nothing can be added to the run any more. The groups never change: a merge that
-fails is tried again with the same files under the same number.
+Which kinds a type of task merges, and after what, its chain says. A kind is planned once per run, when nothing can be
+added to the run any more. The groups never change: a merge that fails is tried again with the same files under the same
+number.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from pilot.contract.codec import ContractError
 from pilot.contract.naming import EMPTY_DUMP_SIZE
-from server.production import jobs, orders
+from server.production import jobs
+from server.production.chains import merges_of
 from server.production.door import move
 from server.production.files import SOURCE_OF
-from server.production.frames import NoStorage, frame_of, input_of
+from server.production.frames import NoStorage, merging_queue_of
 from server.production.limits import Limits, limits
 from server.production.merging import plan_merge
 from server.production.models import Chunk, CrossCheck, MergeGroup, MergeInput, Output, Run
+from server.production.ordering import events_in, order_for
 from server.production.states import (
     ACTIVE,
+    PASSED,
     CheckKind,
     ChunkState,
     GroupState,
     MergeKind,
-    TaskType,
     Verdict,
     values,
 )
@@ -48,18 +52,27 @@ def merge(kind: MergeKind) -> int:
     return submit_groups(kind, limits())
 
 
+def _ripe(kind: MergeKind) -> QuerySet[Run]:
+    """Select the runs whose jobs have all finished, and whose turn it is: what must come before has passed."""
+    chunks, checks = Chunk.objects.filter(run=OuterRef("pk")), CrossCheck.objects.filter(run=OuterRef("pk"))
+    turn = Q(pk=None)
+    for way, types in merges_of(kind):
+        ready = Q(task__type__in=types)
+        if way.optional:
+            ready &= Q(task__merge_dumps=True)
+        if way.after is not None:
+            ready &= Q(Exists(checks.filter(kind=way.after, verdict__in=values(PASSED))))
+        turn |= ready
+    runs = Run.objects.filter(turn, task__state__in=values(ACTIVE))
+    return runs.filter(Exists(chunks), ~Exists(chunks.exclude(state=ChunkState.FINISHED)))
+
+
 def _to_plan(kind: MergeKind) -> QuerySet[Run]:
-    """Select the runs whose turn it is and that have no groups of the kind yet."""
-    runs = Run.objects.filter(task__state__in=values(ACTIVE), task__type=TaskType.MC_RECONSTRUCTION)
-    runs = runs.filter(~Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value)))
-    chunks = Chunk.objects.filter(run=OuterRef("pk"))
-    if kind is MergeKind.MDST:
-        runs = runs.filter(Exists(chunks), ~Exists(chunks.exclude(state=ChunkState.FINISHED)))
-    else:
-        checks = CrossCheck.objects.filter(run=OuterRef("pk"))
-        runs = runs.filter(Exists(checks.filter(kind=CheckKind.MDST, verdict=Verdict.YES)))
-        if kind is MergeKind.DUMP:
-            runs = runs.filter(~Exists(checks.filter(kind=CheckKind.DUMP)), task__merge_dumps=True)
+    """Select those of them that have no groups of the kind yet."""
+    runs = _ripe(kind).filter(~Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value)))
+    if kind is MergeKind.DUMP:
+        # Where no event was dumped, that was said at once: there is a check, and there are no groups.
+        runs = runs.filter(~Exists(CrossCheck.objects.filter(run=OuterRef("pk"), kind=CheckKind.DUMP)))
     return runs.select_related("task").order_by("task", "number")
 
 
@@ -80,8 +93,9 @@ def plan_run(run: Run, kind: MergeKind, bounds: Limits) -> None:
         MergeKind.DUMP: bounds.dump_target,
     }[kind]
     sizes = [file.size for file in files]
-    for number, part in enumerate(plan_merge(sizes, target=target, most=bounds.merge_files)):
-        _create(run, kind, number, files[part.start : part.stop], bounds)
+    # What the program refuses is never planned, whatever is wanted: only a single file can be so large.
+    for number, part in enumerate(plan_merge(sizes, target=min(target, bounds.merge_refusal), most=bounds.merge_files)):
+        _create(run, kind, number, files[part.start : part.stop])
 
 
 def _nothing_dumped(run: Run) -> None:
@@ -98,49 +112,60 @@ def _nothing_dumped(run: Run) -> None:
     )
 
 
-def _create(run: Run, kind: MergeKind, number: int, files: Sequence[Output], bounds: Limits) -> None:
-    size = sum(file.size for file in files)
-    events = [file.events for file in files]
+def _create(run: Run, kind: MergeKind, number: int, files: Sequence[Output]) -> None:
     group = MergeGroup.objects.create(
         task_id=run.task_id,
         run=run,
         kind=kind.value,
         number=number,
-        size_expected=size,
-        events_expected=sum(one or 0 for one in events) if kind is MergeKind.MDST and None not in events else None,
+        size_expected=sum(file.size for file in files),
+        events_expected=events_in(files) if kind is MergeKind.MDST else None,
     )
     MergeInput.objects.bulk_create([MergeInput(group=group, output=file) for file in files])
-    if size > bounds.merge_refusal:
-        words = f"{size} bytes are more than the {bounds.merge_refusal} that the merging program takes"
-        move(group, GroupState.MANUAL_CHECK, by=service(kind), words=words)
 
 
 def submit_groups(kind: MergeKind, bounds: Limits) -> int:
     """Submit the jobs of ready groups, a bounded number; answer how many."""
-    ready = MergeGroup.objects.filter(kind=kind.value, state=GroupState.READY, task__state__in=values(ACTIVE))
+    # A chunk may be made again after its run was planned, and a check may be taken back: then a group waits.
+    ready = MergeGroup.objects.filter(kind=kind.value, state=GroupState.READY, run__in=_ripe(kind))
+    ready = ready.select_related("task", "run").order_by("task", "run__number", "number")
     submitted, waiting = 0, jobs.queued()
-    for group in ready.select_related("task", "run").order_by("task", "run__number", "number")[: bounds.jobs_per_task]:
-        if waiting[group.task.queue] >= bounds.queued_per_queue:
-            continue
-        try:
-            _send(group, bounds)
-        except (NoStorage, MovedMeanwhile, ContractError) as why:
-            log.warning("%s: nothing was submitted: %s", group, why)
-        else:
+    for group in ready[: bounds.jobs_per_task]:
+        if waiting[merging_queue_of(group.task)] < bounds.queued_per_queue and _try(group, bounds):
             submitted += 1
-            waiting[group.task.queue] += 1
+            waiting[merging_queue_of(group.task)] += 1
     return submitted
 
 
-@transaction.atomic
-def _send(group: MergeGroup, bounds: Limits) -> None:
-    """Submit a group's job and write its number beside the group, or neither."""
+def _try(group: MergeGroup, bounds: Limits) -> bool:
+    """Submit a group's job if its program can take the files; those that are too large go to a person."""
     kind = MergeKind(group.kind)
-    files = [input_of(link.output) for link in group.inputs.select_related("output").order_by("output__chunk__number")]
-    frame = frame_of(group.task)
-    order = orders.merging(frame, kind, group.run.number, group.number, files, refusal=bounds.merge_refusal)
-    (number,) = jobs.submit([order], by=service(kind))
-    if not move(group, GroupState.SENT, by=service(kind), job_id=number, attempts=group.attempts + 1):
+    # As they are now: one may have been made again since the group was planned.
+    files = list(Output.objects.filter(merged_in__group=group).order_by("chunk__number"))
+    size = sum(file.size for file in files)
+    if size > bounds.merge_refusal:
+        words = f"{size} bytes are more than the {bounds.merge_refusal} that the merging program takes"
+        move(group, GroupState.MANUAL_CHECK, by=service(kind), words=words)
+        return False
+    try:
+        _send(group, kind, files, bounds)
+    except (NoStorage, MovedMeanwhile, ContractError) as why:
+        log.warning("%s: nothing was submitted: %s", group, why)
+        return False
+    return True
+
+
+@transaction.atomic
+def _send(group: MergeGroup, kind: MergeKind, files: Sequence[Output], bounds: Limits) -> None:
+    """Submit a group's job and write its number beside the group, or neither; what it made before does not count."""
+    (number,) = jobs.submit([order_for(group, files, refusal=bounds.merge_refusal)], by=service(kind))
+    now_known: dict[str, Any] = {
+        "size_expected": sum(file.size for file in files),
+        "events_expected": events_in(files) if kind is MergeKind.MDST else None,
+        "size": None,
+        "events_found": None,
+    }
+    if not move(group, GroupState.SENT, by=service(kind), job_id=number, attempts=group.attempts + 1, **now_known):
         raise MovedMeanwhile(f"{group} was moved by somebody else; the next cycle tries again")
     set_running(group.task_id, by=service(kind))
 
@@ -151,10 +176,10 @@ def merge_mdst() -> int:
 
 
 def merge_histograms() -> int:
-    """Merge the histograms of runs whose events were all found again in the merged mDSTs."""
+    """Merge the histograms of runs whose check of events has passed."""
     return merge(MergeKind.HISTOGRAMS)
 
 
 def merge_dumps() -> int:
-    """Merge the event dumps of the same runs."""
+    """Merge the event dumps of the same runs, and those that filtering has made."""
     return merge(MergeKind.DUMP)

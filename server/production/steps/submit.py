@@ -8,18 +8,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from pilot.contract.codec import ContractError
-from pilot.contract.job import JobOrder
-from server.production import jobs, orders
+from server.production import jobs
 from server.production.door import move
-from server.production.frames import NoStorage, frame_of, input_of, user_orders_of
+from server.production.frames import NoStorage
 from server.production.limits import Limits, limits
-from server.production.models import Chunk, Output, Task
-from server.production.orders import Piece
-from server.production.states import ACTIVE, ChunkState, OutputKind, TaskState, TaskType, values
+from server.production.models import Chunk, Task
+from server.production.ordering import has_input, orders_for
+from server.production.states import ACTIVE, ChunkState, TaskState, values
 from server.production.submission.decide import decide
 from server.production.submission.gather import active_tasks, bounds_of, look
 from server.production.submission.record import Record
@@ -87,11 +86,8 @@ def stage_all(tasks: Sequence[Task], most: int) -> int:
 
 
 def stage(task: Task, most: int) -> int:
-    """Call chunks staged whose input is there: only a reconstruction waits, for its parent's events."""
-    waiting = _in_order(task, ChunkState.DEFINED)
-    if task.type == TaskType.MC_RECONSTRUCTION:
-        source = Output.objects.filter(chunk_id=OuterRef("parent_id"), kind=OutputKind.GENERATED)
-        waiting = waiting.filter(Exists(source), parent__state=ChunkState.FINISHED)
+    """Call chunks staged whose input is there."""
+    waiting = _in_order(task, ChunkState.DEFINED).filter(has_input(task))
     return sum(move(chunk, ChunkState.STAGED, by=SERVICE) for chunk in waiting[:most])
 
 
@@ -99,7 +95,7 @@ def stage(task: Task, most: int) -> int:
 def _send(task: Task, chunks: Sequence[Chunk], most: int, waiting: Mapping[str, int]) -> Counter[str]:
     """Submit the jobs for which their queues have room and write their numbers beside the chunks, or neither."""
     sent, fitting = Counter[str](), []
-    for chunk, order in zip(chunks, jobs.placed(_orders(task, chunks)), strict=True):
+    for chunk, order in zip(chunks, jobs.placed(orders_for(task, chunks)), strict=True):
         if waiting.get(order.queue, 0) + sent[order.queue] < most:
             sent[order.queue] += 1
             fitting.append((chunk, order))
@@ -125,24 +121,6 @@ def set_running(key: int, *, by: str) -> None:
     if task.state == TaskState.SEND:
         move(task, TaskState.RUNNING, by=by)
     Task.objects.filter(pk=key, started=None).update(started=timezone.now())
-
-
-def _orders(task: Task, chunks: Sequence[Chunk]) -> list[JobOrder]:
-    if task.type == TaskType.USER_ANALYSIS:
-        return user_orders_of(task, [chunk.number for chunk in chunks])
-    frame = frame_of(task)
-    if task.type == TaskType.MC_GENERATION:
-        return [
-            orders.generation(frame, Piece(chunk.run.number, chunk.number, chunk.seed, chunk.events_ordered))
-            for chunk in chunks
-        ]
-    sources = Output.objects.filter(
-        chunk_id__in=[chunk.parent_id for chunk in chunks if chunk.parent_id], kind=OutputKind.GENERATED
-    )
-    found = {output.chunk_id: input_of(output) for output in sources}
-    return [
-        orders.reconstruction(frame, Piece(chunk.run.number, chunk.number), found[chunk.parent_id]) for chunk in chunks
-    ]
 
 
 def _in_order(task: Task, state: ChunkState) -> QuerySet[Chunk]:

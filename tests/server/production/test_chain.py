@@ -163,8 +163,10 @@ def test_events_lost_in_a_merge_stop_the_run_with_both_numbers(tasks, pilot):
     work(pilot)
     check = CrossCheck.objects.get(run__number=278473, kind="mdst")
     assert (check.verdict, check.expected, check.found) == ("manual_check", 270, 269)
-    assert check.words == "270 events went in, 269 came out: 1 are missing"
-    assert MergeGroup.objects.filter(run__number=278473).values_list("kind", flat=True).get() == "mdst"
+    assert check.words == "270 events went in, 269 came out: 1 are missing; merge 0: 270 in, 269 out"
+    group = MergeGroup.objects.get(run__number=278473)
+    assert (group.kind, group.state) == ("mdst", "manual_check")
+    assert group.words == "events in mDSTs: merge 0: 270 in, 269 out"
     assert reload(tasks[1]).state == "running"
     assert MergeGroup.objects.filter(run__number=278474, state="finished").count() == 3
 
@@ -179,7 +181,7 @@ def test_bytes_lost_in_a_dump_merge_stop_the_task(tasks, pilot):
     pilot.outcome = shorter
     work(pilot)
     assert set(CrossCheck.objects.filter(kind="dump").values_list("verdict", "words")) == {
-        ("manual_check", "150 bytes went in, 149 came out: 1 are missing")
+        ("manual_check", "150 bytes went in, 149 came out: 1 are missing; merge 0: 150 in, 149 out")
     }
     assert reload(tasks[1]).state == "running"
 
@@ -219,13 +221,36 @@ def test_a_merge_that_fails_is_tried_again_with_the_same_files(tasks, pilot):
     assert first.id == second.id
 
 
-def test_what_the_merging_program_would_refuse_goes_to_a_person(tasks, pilot, settings):
+def test_no_group_is_planned_that_the_merging_program_would_refuse(tasks, pilot, settings):
     settings.PRODUCTION = {"retry_delay": 0, "merge_refusal": 1400}
     work(pilot)
-    groups = MergeGroup.objects.filter(kind="mdst")
-    assert set(groups.values_list("state", "words")) == {
-        ("manual_check", "1500 bytes are more than the 1400 that the merging program takes")
-    }
+    assert reload(tasks[1]).state == "done"
+    sizes = MergeGroup.objects.filter(run__number=278473, kind="mdst").values_list("size_expected", flat=True)
+    assert list(sizes) == [1000, 500]
+
+
+def test_one_file_that_is_larger_than_the_merging_program_takes_goes_to_a_person(tasks, pilot, settings):
+    """A person raises the limit, or has the chunk made anew, and sends the group again."""
+    settings.PRODUCTION = {"retry_delay": 0, "merge_refusal": 1400}
+    success = pilot.outcome
+
+    def large(job):
+        events, sizes = success(job)
+        return events, {lfn: 1500 if lfn == "mDST-278473-2-1-7.root" else size for lfn, size in sizes.items()}
+
+    pilot.outcome = large
+    work(pilot)
+    groups = MergeGroup.objects.filter(run__number=278473, kind="mdst").order_by("number")
+    assert list(groups.values_list("number", "state", "words")) == [
+        (0, "finished", ""),
+        (1, "manual_check", "1500 bytes are more than the 1400 that the merging program takes"),
+        (2, "finished", ""),
+    ]
+    assert not CrossCheck.objects.filter(run__number=278473).exists()
+    settings.PRODUCTION = {"retry_delay": 0}
+    logic.move_task(RECONSTRUCTION["name"], "resend_manual_check", by="manager", words="phast takes more now")
+    work(pilot)
+    assert reload(tasks[1]).state == "done"
 
 
 def test_a_job_that_somebody_cancelled_gets_a_new_job_under_the_same_chunk(tasks, pilot):

@@ -6,7 +6,16 @@ import pytest
 
 from pilot.contract.payload_codes import MEANINGS
 from pilot.contract.states import JobState
-from server.production.judging import JobView, judge_chunk, judge_dumps, judge_events, judge_group, needs_a_person
+from server.production.judging import (
+    JobView,
+    Merged,
+    judge_chunk,
+    judge_dumps,
+    judge_events,
+    judge_group,
+    needs_a_person,
+    vanished,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,34 +60,88 @@ def test_another_number_of_events_than_ordered_needs_a_person(events, words):
     assert (finding.state, finding.words) == ("manual_check", words)
 
 
+YES, LOOK = "yes", "manual_check"
+
+
 @pytest.mark.parametrize(
     ("chunks", "groups", "verdict", "words"),
     [
-        ([5, 5], [10], "yes", "10 events went in and came out"),
-        ([5, 5], [4, 6], "yes", "10 events"),
-        ([0, 0], [0], "yes", "0 events"),
-        ([5, 5], [4, 5], "manual_check", "10 events went in, 9 came out: 1 are missing"),
-        ([5, 5], [5, 6], "manual_check", "1 are too many"),
-        ([5, None], [5], "manual_check", "number of events unknown: chunk 1"),
-        ([5], [None], "manual_check", "number of events unknown: merged file 0"),
-        ([None] * 8, [0], "manual_check", "and 3 more"),
+        ([5, 5], [(10, 10)], YES, "10 events went in and came out"),
+        ([5, 5], [(4, 4), (6, 6)], YES, "10 events went in and came out"),
+        ([0, 0], [(0, 0)], YES, "0 events went in and came out"),
+        ([5, 5], [(5, 4), (5, 5)], LOOK, "10 events went in, 9 came out: 1 are missing; merge 0: 5 in, 4 out"),
+        ([5, 5], [(5, 5), (5, 6)], LOOK, "10 events went in, 11 came out: 1 are too many; merge 1: 5 in, 6 out"),
+        # A chunk that is in no group is missing from the run, and each group is right.
+        ([5, 5], [(5, 5)], LOOK, "10 events went in, 5 came out: 5 are missing"),
+        # Two faults that hide each other in the sum.
+        (
+            *([5, 5], [(5, 4), (5, 6)], LOOK),
+            "10 events went in and came out, but not of each merge; merge 0: 5 in, 4 out, merge 1: 5 in, 6 out",
+        ),
+        (
+            [5, 5],
+            [(None, 10)],
+            LOOK,
+            "10 events went in and came out, but not of each merge; merge 0: unknown in, 10 out",
+        ),
     ],
 )
-def test_events_are_compared_over_all_groups(chunks, groups, verdict, words):
-    sums = judge_events(list(enumerate(chunks)), list(enumerate(groups)))
-    assert sums.verdict == verdict
+def test_events_are_compared_over_all_groups_and_of_each(chunks, groups, verdict, words):
+    sums = judge_events(list(enumerate(chunks)), [Merged(number, *group) for number, group in enumerate(groups)])
+    assert (sums.verdict, sums.words) == (verdict, words)
+    assert [group.number for group in sums.bad] == [n for n, (went, came) in enumerate(groups) if went != came]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "groups", "words"),
+    [
+        ([5, None], [(5, 5)], "number of events unknown: chunk 1;"),
+        ([5], [(5, None)], "number of events unknown: merge 0;"),
+        ([None] * 8, [(None, 0)], "chunk 4 and 3 more;"),
+    ],
+)
+def test_events_that_nobody_has_counted_need_a_person_and_blame_no_group(chunks, groups, words):
+    sums = judge_events(list(enumerate(chunks)), [Merged(number, *group) for number, group in enumerate(groups)])
+    assert (sums.verdict, sums.bad) == (LOOK, ())
     assert words in sums.words
 
 
 @pytest.mark.parametrize(
-    ("chunks", "groups", "verdict"),
+    ("head", "chunks", "groups", "verdict", "bad"),
     [
-        ([43, 53], [63], "yes"),
-        ([43, 53], [43, 53], "yes"),
-        ([33, 33], [], "yes"),
-        ([43, 53], [43], "manual_check"),
-        ([43], [None], "manual_check"),
+        (33, [43, 53], [(30, 63)], YES, []),
+        (33, [43, 53], [(10, 43), (20, 53)], YES, []),
+        (0, [43, 53], [(96, 96)], YES, []),
+        (0, [43, 53], [(43, 43), (53, 53)], YES, []),
+        (0, [], [], YES, []),
+        (33, [43, 53], [(10, 43)], LOOK, []),
+        (33, [43, 53, 63], [(10, 42), (20, 53), (30, 63)], LOOK, [0]),
+        (0, [43, 53], [(43, 42), (53, 54)], LOOK, [0, 1]),
+        (33, [43], [(10, None)], LOOK, []),
     ],
 )
-def test_dumps_are_compared_without_their_heads_over_all_groups(chunks, groups, verdict):
-    assert judge_dumps(chunks, groups, empty=33).verdict == verdict
+def test_dumps_are_compared_without_their_heads_over_all_groups_and_of_each(head, chunks, groups, verdict, bad):
+    sums = judge_dumps(chunks, [Merged(number, *group) for number, group in enumerate(groups)], head=head)
+    assert sums.verdict == verdict
+    assert [group.number for group in sums.bad] == bad
+
+
+A, B = "mDST-278473-1-0-7.root", "mDST-278473-2-0-7.root"
+GONE = f"{B}: no such file /data/{A}; 2 of 9 files failed, also {A}"
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "words", "lfn"),
+    [
+        ("failed", 1331, f"{A}: no such file", A),
+        ("failed", 1103, f"MISSING: {B}: no such file", B),
+        ("failed", 1100, GONE, B),
+        ("failed", 1331, f"x{A}: no such file", ""),
+        ("failed", 1331, "nothing is named", ""),
+        ("failed", 1099, f"{A}: the storage hung up", ""),
+        ("cancelled", 1331, f"{A}: no such file", ""),
+        ("running", 1331, f"{A}: no such file", ""),
+    ],
+)
+def test_only_an_input_that_a_pilot_has_looked_for_in_vain_is_gone_and_of_several_the_first(state, error, words, lfn):
+    assert vanished(JobView(7, JobState(state), 1, pilot_error=error, words=words), [A, B]) == lfn

@@ -58,8 +58,8 @@ def test_a_run_tells_what_is_wrong_with_it(tasks, pilot):
     pilot.spoil = lambda job: {"events": 1} if job.name.startswith("mc2016P07-merge-mdst-278473") else {}
     work(pilot)
     first, second = queries.run_lines(tasks[1])
-    assert [cell.state for cell in first.cells] == ["done", "done", "bad", "waiting", "waiting"]
-    assert first.checks[0].words == "270 events went in, 1 came out: 269 are missing"
+    assert [cell.state for cell in first.cells] == ["done", "bad", "bad", "waiting", "waiting"]
+    assert first.checks[0].words == "270 events went in, 1 came out: 269 are missing; merge 0: 270 in, 1 out"
     assert {cell.state for cell in second.cells} == {"done"}
 
 

@@ -27,8 +27,9 @@ def test_no_move_leads_to_where_it_begins(states, moves):
 @pytest.mark.parametrize(
     ("moves", "final"),
     [
-        (CHUNK_MOVES, {ChunkState.FINISHED}),
-        (GROUP_MOVES, {GroupState.FINISHED}),
+        # What was made may vanish, and what was merged may differ from what went in.
+        (CHUNK_MOVES, set()),
+        (GROUP_MOVES, set()),
         (TASK_MOVES, {TaskState.DONE, TaskState.CANCELLED}),
     ],
 )
