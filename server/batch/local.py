@@ -112,15 +112,20 @@ class LocalBatch(BatchSystem):
         return {job: found for job, found in self.status(ids).items() if found.state is BatchState.DONE}
 
     def cancel(self, ids: Collection[str]) -> None:
-        for job in filter(_ID.fullmatch, ids):
-            found = self._look(job)
-            folder = self.directory(job)
-            if found.state is BatchState.QUEUED and runner.claim(str(folder), {"cancelled": True}):
-                runner.finish(str(folder), None, "cancelled before it started")
-            elif found.state is BatchState.RUNNING:
-                self._stop(folder)
-            elif found.state is BatchState.LOST and folder.is_dir():
-                leftovers.end(folder)
+        try:
+            for job in filter(_ID.fullmatch, ids):
+                self._cancel(job, self.directory(job))
+        except OSError as error:
+            raise BatchFailed(f"{self._root}: {error}") from error
+
+    def _cancel(self, job: str, folder: Path) -> None:
+        found = self._look(job)
+        if found.state is BatchState.QUEUED and runner.claim(str(folder), {"cancelled": True}):
+            runner.finish(str(folder), None, "cancelled before it started")
+        elif found.state is BatchState.RUNNING:
+            self._stop(folder)
+        elif found.state is BatchState.LOST and folder.is_dir():
+            leftovers.end(folder)
 
     def directory(self, job: str) -> Path:
         if not _ID.fullmatch(job):
@@ -150,7 +155,7 @@ class LocalBatch(BatchSystem):
     def _stop(self, folder: Path) -> None:
         """Tell the runner to stop its job; when that was told long enough ago, end its processes."""
         told = folder / "stop"
-        grace = _read(folder / runner.ORDER)["grace"]
+        grace = _read(folder / runner.ORDER).get("grace", 0.0)
         if told.exists() and time.time() - told.stat().st_mtime > grace + _PATIENCE:
             leftovers.end(folder)
         told.touch(exist_ok=True)
@@ -202,7 +207,8 @@ def _read_state(folder: Path, *, waits: bool) -> BatchJob:
     started = _moment(claim.get("at"))
     if end:
         node = platform.node() if started else ""  # it may have been cancelled before
-        return BatchJob(BatchState.DONE, end["status"], started, _moment(end["at"]), end["words"], node)
+        words = end.get("words", "how it ended was not kept")
+        return BatchJob(BatchState.DONE, end.get("status"), started, _moment(end.get("at")), words, node)
     if alive:
         return BatchJob(BatchState.RUNNING, started=started, node=platform.node())
     return BatchJob(BatchState.LOST, started=started, words="its process is gone and left no exit status")
@@ -237,10 +243,13 @@ def _tell(name: ProcessName) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Answer what a file says; nothing if it is not there, and that it is lost if the power failed meanwhile."""
     try:
         found: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
+    except ValueError:
+        return {"lost": True}
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from server.batch import slurm_node
 from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem, Template, Window
 from server.batch.place import Place, read_job_options
 from server.batch.slurm_answers import JobId, Row, ended_as, largest_array, read_id, read_settings, read_window
-from server.batch.slurm_commands import Said
-from server.batch.slurm_files import FULL, KEY, SCRIPT, Part, Shared, Submission, keep_row, kept_row, own_words, read
+from server.batch.slurm_commands import Asked, Said
+from server.batch.slurm_files import FULL, KEY, Part, Shared, Submission, keep_row, kept_row, own_words, read, script
 from server.batch.slurm_options import SlurmJobOptions, SlurmOptions, job_arguments, need_arguments, read_system
 from server.batch.slurm_questions import Questions
 
@@ -61,12 +61,13 @@ class SlurmBatch(BatchSystem):
         with _files(template.key):
             size = self._array_size()
         with _files(template.key), submission.sending() as lock:
-            try:
-                parts = submission.write(template, count, size)
-            except FileExistsError as error:
-                raise BatchFailed(f"{template.key}: a submission of that key exists") from error
+            parts = submission.divide(count, size)
             for place, part in enumerate(parts):
-                said = self._sbatch(submission.home, part, words, lock)
+                with self._sbatch(submission.home, part, words, lock) as asked:
+                    if place == 0:
+                        # While it comes up: it takes nothing to Slurm before it has read its script.
+                        _write(submission, template, parts)
+                    said = asked.answer(script(self._options.python, submission.home, part.first, bool(self._clusters)))
                 if not self._accept(submission, part, said):
                     self._refused(submission, parts[place:], said)
             return tuple(self._taken(submission).values())
@@ -76,14 +77,13 @@ class SlurmBatch(BatchSystem):
             self._largest = min(largest_array(read_settings(text)) for text in self._questions.settings())
         return self._largest
 
-    def _sbatch(self, home: Path, part: Part, words: Sequence[str], lock: int) -> Said:
-        return self._questions.commands.tell(
+    def _sbatch(self, home: Path, part: Part, words: Sequence[str], lock: int) -> AbstractContextManager[Asked]:
+        return self._questions.commands.feed(
             "sbatch",
             *filter(None, [self._clusters]),
             *("--parsable", f"--job-name={part.name}", f"--array=0-{part.count - 1}", "--export=ALL", "--chdir=/"),
             # Begun anew, a job would run with the id of one that the server has seen end.
             *("--no-requeue", f"--output={home}/batch-%A_%a.log", "--open-mode=append", *words),
-            *(str(home / SCRIPT), self._options.python, str(home), str(part.first), "1" if self._clusters else "0"),
             keep=[lock],
         )
 
@@ -264,6 +264,13 @@ class SlurmBatch(BatchSystem):
         with _files(self._name):
             nodes, waiting = self._questions.window(said.partition, self._options.clusters)
         return read_window(nodes, waiting, time.time())
+
+
+def _write(submission: Submission, template: Template, parts: Sequence[Part]) -> None:
+    try:
+        submission.write(template, parts)
+    except FileExistsError as error:
+        raise BatchFailed(f"{template.key}: a submission of that key exists") from error
 
 
 def _last_line(path: Path) -> str:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
-import threading
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from server.batch.base import BatchFailed
 from server.batch.slurm_options import SlurmOptions
 
 #: Sbatch says so when the queue is full, and would ask again for minutes.
-_SLEEPS = "sleeping and retrying"
+_SLEEPS = b"sleeping and retrying"
 FULL = "its queue is full (MaxJobCount)"
 _LAST_WORDS = 500
+_BLOCK = 2**16
 #: Words of a refusal that tell of the way to Slurm, not of what was asked: it may have been done all the same.
 _UNSURE = (
     *("timed out", "Unable to contact", "Connection refused", "Communication connection", "Zero Bytes"),
@@ -39,7 +42,7 @@ class Said:
         """What it has to say about a failure, on one line."""
         lines = (self.errors.strip() or self.output.strip() or f"status {self.status}").splitlines()
         words = "; ".join(line.strip() for line in lines if line.strip())[-_LAST_WORDS:]
-        return f"{FULL}: {words}" if _SLEEPS in words else words
+        return f"{FULL}: {words}" if _SLEEPS.decode() in words else words
 
     @property
     def unsure(self) -> bool:
@@ -63,21 +66,33 @@ class Commands:
         Raises:
             BatchFailed: there is no such command, or it did not answer in time.
         """
-        return self._run(program, words, {"SLURM_TIME_FORMAT": "%s"}, ())
+        with self._started(program, words, {"SLURM_TIME_FORMAT": "%s"}, subprocess.DEVNULL) as asked:
+            return asked.answer()
 
-    def tell(self, program: str, *words: str, keep: Sequence[int] = ()) -> Said:
-        """Run a command that changes something, with file descriptors that live as long as it does; raises likewise."""
-        return self._run(program, words, {}, keep)
+    def tell(self, program: str, *words: str) -> Said:
+        """Run a command that changes something; raises likewise."""
+        with self._started(program, words, {}, subprocess.DEVNULL) as asked:
+            return asked.answer()
 
-    def _run(self, program: str, words: Sequence[str], more: dict[str, str], keep: Sequence[int]) -> Said:
+    def feed(self, program: str, *words: str, keep: Sequence[int] = ()) -> AbstractContextManager[Asked]:
+        """Start a command that is to read something before it does anything; without that it ends with the context.
+
+        File descriptors in ``keep`` live as long as it does. Raises likewise.
+        """
+        return self._started(program, words, {}, subprocess.PIPE, keep)
+
+    @contextmanager
+    def _started(
+        self, program: str, words: Sequence[str], more: dict[str, str], source: int, keep: Sequence[int] = ()
+    ) -> Iterator[Asked]:
         path = str(Path(self._folder) / program) if self._folder else program
         # In memory: on a disk that is full, an answer would be cut off without a word, and its jobs would be lost.
         with open(os.memfd_create(program), "w+b") as output:  # noqa: PTH123
             try:
-                asked = subprocess.Popen(
+                process = subprocess.Popen(
                     [path, *words],
                     env={**self._environment, **more},
-                    stdin=subprocess.DEVNULL,
+                    stdin=source,
                     stdout=output,
                     stderr=subprocess.PIPE,
                     pass_fds=keep,
@@ -86,34 +101,68 @@ class Commands:
                 )
             except OSError as wrong:
                 raise BatchFailed(f"{path} cannot be started: {wrong.strerror}") from wrong
-            errors, late = _watch(asked, self._seconds)
-            if late:
-                raise BatchFailed(f"{program} did not answer within {self._seconds:g} s{_quoted(errors)}")
-            output.seek(0)
-            return Said(asked.returncode, output.read().decode(errors="replace"), errors)
+            with process:
+                try:
+                    yield Asked(program, process, output, self._seconds)
+                finally:
+                    if process.returncode is None:
+                        _kill(process)
+
+
+class Asked:
+    """A command that runs."""
+
+    def __init__(self, program: str, process: subprocess.Popen[bytes], output: IO[bytes], seconds: float) -> None:
+        self._program, self._process, self._output, self._seconds = program, process, output, seconds
+
+    def answer(self, text: str = "") -> Said:
+        """Wait for its end, for so long at most; ``text`` is what it is to read, of one block of a pipe at most.
+
+        Raises:
+            BatchFailed: it did not answer in time.
+        """
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError), self._process.stdin as door:  # what has ended says why
+                os.write(door.fileno(), text.encode())  # as a whole or not at all: a half of it could mean something
+        errors, late = _watch(self._process, self._seconds)
+        if late:
+            raise BatchFailed(f"{self._program} did not answer within {self._seconds:g} s{_quoted(errors)}")
+        self._output.seek(0)
+        return Said(self._process.wait(), self._output.read().decode(errors="replace"), errors)
 
 
 def _watch(asked: subprocess.Popen[bytes], seconds: float) -> tuple[str, bool]:
     """Wait for a command's end; end it when it is late, or only waits to ask again."""
-    late = threading.Event()
+    errors, door = cast(IO[bytes], asked.stderr).fileno(), os.pidfd_open(asked.pid)
+    deadline, heard, late = time.monotonic() + seconds, bytearray(), False
+    os.set_blocking(errors, False)
+    try:
+        with selectors.DefaultSelector() as selector:
+            for each in (errors, door):
+                selector.register(each, selectors.EVENT_READ)
+            while True:
+                ready = {key.fd for key, _ in selector.select(None if late else max(0.0, deadline - time.monotonic()))}
+                if not ready:
+                    late = True
+                    _kill(asked)
+                if errors in ready and not _read_into(heard, errors):
+                    selector.unregister(errors)
+                if door in ready:
+                    _read_into(heard, errors)
+                    return heard.decode(errors="replace"), late
+                if _SLEEPS in heard:
+                    _kill(asked)
+    finally:
+        os.close(door)
 
-    def end() -> None:
-        late.set()
-        _kill(asked)
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    lines = []
-    with asked:
-        for line in asked.stderr or ():
-            lines.append(line.decode(errors="replace"))
-            if _SLEEPS in lines[-1]:
-                _kill(asked)
-                break
-        asked.wait()
-    timer.cancel()
-    return "".join(lines), late.is_set()
+def _read_into(heard: bytearray, source: int) -> bool:
+    """Read what is there; answer whether there may be more later."""
+    with suppress(BlockingIOError):
+        while block := os.read(source, _BLOCK):
+            heard += block
+        return False
+    return True
 
 
 def _kill(asked: subprocess.Popen[bytes]) -> None:

@@ -16,9 +16,10 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,9 +30,7 @@ from server.batch.base import BatchFailed, Template
 from server.batch.slurm_answers import JobId, Row
 
 KEY = re.compile(r"[A-Za-z0-9][\w.-]{0,60}", re.ASCII)
-PROGRAM, SCRIPT = "node.pyz", "batch.sh"
-#: What Slurm runs: the same for all jobs, which tell theirs by words.
-BATCH = '#!/bin/sh\nexec "$1" -I -S "$2/node.pyz" "$2" "$3" "$4"\n'
+PROGRAM = "node.pyz"
 #: The errors of a disk that has no room left, for anybody or for this user.
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _PLAN, _OVER, _GONE = "plan.json", "over.json", "gone"
@@ -74,8 +73,15 @@ class Submission:
                 raise BatchFailed(f"{self.home.name}: is still being submitted; ask again") from None
             yield file.fileno()
 
-    def write(self, template: Template, count: int, size: int) -> tuple[Part, ...]:
-        """Make the folder, once for ever, with all that its jobs need; answer its parts of at most ``size`` jobs.
+    def divide(self, count: int, size: int) -> tuple[Part, ...]:
+        """Answer parts of at most ``size`` jobs; nothing of them is written yet."""
+        # Others may use the same key under the same user: a name that is found has to be of this submission.
+        mark = secrets.token_hex(4)
+        firsts = range(0, count, size)
+        return tuple(Part(first, min(size, count - first), f"{self.home.name}.{first}.{mark}") for first in firsts)
+
+    def write(self, template: Template, parts: Sequence[Part]) -> None:
+        """Make the folder, once for ever, with all that its jobs need.
 
         Raises:
             FileExistsError: the key was used before.
@@ -95,16 +101,10 @@ class Submission:
         }
         write_once(self.home / slurm_node.ORDER, order)
         (self.home / PROGRAM).write_bytes(node_program())
-        (self.home / SCRIPT).write_text(BATCH)
-        # Others may use the same key under the same user: a name that is found has to be of this submission.
-        mark = secrets.token_hex(4)
-        firsts = range(0, count, size)
-        parts = tuple(Part(first, min(size, count - first), f"{self.home.name}.{first}.{mark}") for first in firsts)
         # What has no plan was never sent: it is there as a whole, or not at all.
         draft = self.home / f".{_PLAN}"
         write_once(draft, [asdict(part) for part in parts])
         draft.rename(self.home / _PLAN)
-        return parts
 
     def _copy(self, name: str, path: Path) -> None:
         target = self.home / "files" / name
@@ -241,6 +241,12 @@ def own_words(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     with suppress(FileNotFoundError):
         os.listdir(folder)  # noqa: PTH208 - what has come from another machine is seen only after that
     return _whole(folder / runner.CLAIM) or {}, _whole(folder / runner.EXIT) or {}
+
+
+def script(python: str, home: Path, first: int, named: bool) -> str:
+    """Write what Slurm runs for each job of a part; its words are quoted, so that a shell makes no others of them."""
+    words = [python, "-I", "-S", f"{home}/{PROGRAM}", str(home), str(first), "1" if named else "0"]
+    return f"#!/bin/sh\nexec {shlex.join(words)}\n"
 
 
 @functools.cache

@@ -29,6 +29,7 @@ from server.factory.stuck import MOST_DAYS
 from server.factory.submit import Submitted, cancel_surplus, submit
 from server.factory.systems import LOCAL, SystemOf, UnknownSystem
 from server.factory.watch import Watch, Watched
+from server.lib.texts import storable
 from server.pilots import fleet
 from server.pilots import logic as pilots
 from server.pilots import queries as pilot_queries
@@ -180,7 +181,7 @@ class _Turn:
             elif number < 0:
                 cancelled = cancel_surplus(row, system, -number, self.now, is_confirmed=is_confirmed)
         except (BatchFailed, BatchMisconfigured, CannotLaunch) as error:
-            done = Submitted(words=str(error) or type(error).__name__)
+            done = Submitted(words=storable(str(error)) or type(error).__name__)
         if done.words:
             log.warning("%s: not all pilots were submitted or cancelled: %s", row.queue, done.words)
         self.known.added(row, done.taken + done.unknown, needs)

@@ -16,6 +16,7 @@ from server.factory.facts import End, Facts, Free, Limits
 from server.factory.models import FactoryAllocation, FactoryConfirmation, FactoryQueue, FactorySystem
 from server.factory.needs import needs_or_words
 from server.lib.remembered import Remembered
+from server.lib.texts import storable
 from server.pandaconfig.queries import QueueLimits, limits_of_queues
 from server.pilots import allocations, fleet
 from server.pilots.fleet import Fleet, Fleets
@@ -177,7 +178,7 @@ def free_in(system: BatchSystem, row: FactoryQueue) -> tuple[Free | None, str]:
     try:
         found = system.window(row.job_options)
     except (BatchFailed, BatchMisconfigured) as error:
-        return None, str(error)
+        return None, storable(str(error)) or type(error).__name__
     return (None if found is None else Free(found.nodes, found.seconds)), ""
 
 

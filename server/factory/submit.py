@@ -19,6 +19,7 @@ from server.factory.models import FactoryQueue
 from server.factory.record import confirmation_returned, confirmation_used
 from server.factory.stuck import SURPLUS
 from server.factory.watch import places
+from server.lib.texts import storable
 from server.pilots import fleet
 from server.pilots import logic as pilots
 
@@ -80,12 +81,12 @@ def _hand_over(row: FactoryQueue, system: BatchSystem, template: Template, count
     try:
         system.submit(template, count)
     except (BatchFailed, BatchMisconfigured) as error:
-        words = str(error) or type(error).__name__
+        words = storable(str(error)) or type(error).__name__
     try:
         # Also when it failed in the middle: what it took is ours. If it does not answer now, the next cycle asks.
         found = places(system, system.find(template.key))
     except BatchFailed as error:
-        return Submitted(unknown=count, words=words or str(error) or type(error).__name__)
+        return Submitted(unknown=count, words=words or storable(str(error)) or type(error).__name__)
     missing = f"the batch system did not take it{words and ': '}{words}"
     taken = pilots.confirm(template.key, found, now=now, missing=missing)
     if words or row.refused_at:

@@ -15,6 +15,7 @@ from server.batch.base import BatchFailed, BatchJob, BatchMisconfigured, BatchSt
 from server.factory.models import FactoryQueue, FactorySystemState
 from server.factory.stuck import MOST_DAYS, why_to_end
 from server.factory.systems import SystemOf, UnknownSystem
+from server.lib.texts import storable
 from server.pilots import fleet
 from server.pilots import logic as pilots
 from server.pilots import queries as pilot_queries
@@ -97,7 +98,7 @@ class Watch:
                 seen.removed.add(name)
             except BatchMisconfigured as wrong:
                 log.warning("%s: %s", queue, wrong)
-                seen.failures[name, queue] = str(wrong)
+                seen.failures[name, queue] = storable(str(wrong))
             else:
                 groups.setdefault(id(system), Group(system)).queues.add(queue)
         return list(groups.values())
@@ -132,7 +133,8 @@ class Watch:
 
     def _observe(self, system: BatchSystem, living: Sequence[LivingPilot]) -> int:
         found = system.status([pilot.batch_id for pilot in living])
-        news = [(pilot, _sighting(found[pilot.batch_id])) for pilot in living]
+        # Of what a system passes over nothing is concluded.
+        news = [(pilot, _sighting(found[pilot.batch_id])) for pilot in living if pilot.batch_id in found]
         moved = pilots.observe_many(news, now=self.now)
         lost = [pilot.batch_id for pilot, sighting in moved if sighting.state is PilotState.LOST]
         held = [pilot.pk for pilot, sighting in moved if sighting.state is PilotState.HELD]
@@ -186,11 +188,12 @@ def _failing(group: Group) -> Iterator[None]:
         yield
     except (BatchFailed, BatchMisconfigured) as error:
         log.warning("%s: the batch system does not answer: %s", ", ".join(sorted(group.queues)[:5]), error)
-        group.failure = str(error) or type(error).__name__
+        group.failure = storable(str(error)) or type(error).__name__
 
 
 def _sighting(job: BatchJob) -> Sighting:
-    return Sighting(_STATES[job.state], job.exit_status, job.started, job.ended, job.words, job.node)
+    words, node = storable(job.words), storable(job.node)[:128]
+    return Sighting(_STATES[job.state], job.exit_status, job.started, job.ended, words, node)
 
 
 def _slow_ones_first(groups: Mapping[str, list[Group]]) -> list[tuple[str, list[Group]]]:

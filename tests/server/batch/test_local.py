@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 
 import psutil
 import pytest
 
+from server.batch import runner
 from server.batch.base import BatchFailed, BatchState, Template
 from server.batch.local import LocalBatch
 from tests.kits.batch import ENVIRONMENT, BatchSystemKit, alive, assert_still, script
@@ -161,3 +163,33 @@ def test_ids_of_another_batch_system_are_nobodys(tmp_path):
     batch.cancel(["4711_0@cluster"])
     batch.forget(["4711_0@cluster"])
     assert batch.status(["4711_0@cluster"])["4711_0@cluster"].state is BatchState.LOST
+
+
+@pytest.mark.parametrize(
+    ("lost", "state"),
+    [(runner.CLAIM, BatchState.LOST), (runner.EXIT, BatchState.DONE), (runner.ORDER, BatchState.DONE)],
+)
+def test_a_file_that_lost_its_text_when_the_power_failed_keeps_no_other_job_from_being_followed(tmp_path, lost, state):
+    batch = LocalBatch(tmp_path / "batch", slots=2)
+    first, second = batch.submit(Template("key", ("/bin/true",), ENVIRONMENT), 2)
+    deadline = time.monotonic() + 30
+    while alive(batch.status([first, second])):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (batch.directory(first) / lost).write_text("")
+    if lost == runner.CLAIM:
+        (batch.directory(first) / runner.EXIT).unlink()
+    found = batch.status([first, second])
+    assert (found[first].state, found[second].exit_status) == (state, 0)
+    batch.cancel([first, second])
+
+
+def test_a_folder_that_cannot_be_written_is_a_batch_system_that_fails(tmp_path):
+    batch = LocalBatch(tmp_path / "batch", slots=0)
+    (job,) = batch.submit(Template("key", ("/bin/true",), ENVIRONMENT), 1)
+    marks = tmp_path / "batch" / "open"
+    shutil.rmtree(batch.directory(job))
+    batch.directory(job).parent.joinpath("0").write_text("no folder any longer")
+    with pytest.raises(BatchFailed, match="batch: "):
+        batch.cancel([job])
+    assert list(marks.iterdir())

@@ -213,7 +213,10 @@ class TestSlurm(BatchSystemKit):
             (programs / program.name).symlink_to(program)
         (programs / "sbatch").unlink()
         real = cluster.programs / "usr/bin/sbatch"
-        (programs / "sbatch").write_text(f"#!/bin/sh\nreal={real} folder={folder}\n{text}\n")
+        heard = f"cat >{folder}/heard"  # what dies before it has said that has submitted nothing
+        (programs / "sbatch").write_text(
+            f"#!/bin/sh\nreal={real} folder={folder}\n{heard}\nexec <{folder}/heard\n{text}\n"
+        )
         (programs / "sbatch").chmod(0o755)
         words = ["slurm", str(folder / "slurm"), cluster.environment["SLURM_CONF"], str(programs), key]
         done = subprocess.run([sys.executable, "-c", SUBMIT, *words], cwd=Path.cwd(), timeout=60)
@@ -241,6 +244,19 @@ class TestSlurm(BatchSystemKit):
         self.wait(system, [], met)
         return looked[-1]
 
+    def test_a_server_that_dies_before_slurm_has_its_script_has_submitted_nothing(
+        self, cluster, system, tmp_path, monkeypatch
+    ):
+        def dies(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr("server.batch.slurm.script", dies)
+            with pytest.raises(KeyboardInterrupt):
+                self.submit(system, "before", SLEEP)
+        assert system.find("before") == {}
+        assert "before" not in cluster.run("squeue", "-h", "-o", "%j")
+
     def test_a_submission_that_is_still_under_way_is_waited_for(self, cluster, system, tmp_path):
         os.mkfifo(tmp_path / "go")
         self.die(cluster, tmp_path, "under-way", 'kill -9 $PPID; read x <"$folder/go"; "$real" "$@"')
@@ -256,7 +272,7 @@ class TestSlurm(BatchSystemKit):
         self.die(cluster, tmp_path, "late", late)
         assert self.found(system, "late") == {}
         words = (tmp_path / "said").read_text().split("\0")[:-1]
-        array = cluster.run("sbatch", "--wait", *words, check=False).split()[0]
+        array = cluster.run("sbatch", "--wait", *words, str(tmp_path / "heard"), check=False).split()[0]
         home = tmp_path / "slurm" / "jobs" / "late"
         assert "does not start: its part of the submission is closed" in (home / f"batch-{array}_0.log").read_text()
         assert not (home / "0").exists()

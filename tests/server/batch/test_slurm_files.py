@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from server.batch.slurm_answers import Row
-from server.batch.slurm_files import keep_row, kept_row, own_words
+from server.batch.slurm_files import keep_row, kept_row, own_words, script
 
 
 def full(*_, **__):
@@ -38,3 +40,11 @@ def test_files_that_a_node_left_empty_when_it_broke_down_hold_nobody_up(tmp_path
     assert kept_row(tmp_path) is None
     row = Row("NODE_FAIL")
     assert keep_row(tmp_path, row) == row
+
+
+def test_odd_words_of_a_script_stay_what_they_are(tmp_path):
+    folder = tmp_path / "a b$(id)'"
+    folder.mkdir()
+    (folder / "node.pyz").write_text("import sys; print(sys.argv[1:])")
+    done = subprocess.run(["sh"], input=script(sys.executable, folder, 3, True), capture_output=True, text=True)
+    assert done.stdout == f"{[str(folder), '3', '1']}\n"

@@ -26,6 +26,7 @@ while read -r _; do turn=$((turn + 1)); done <"$0.said"
 echo "$*" >>"$0.said"
 read -r last <"$0.last"
 [ "$turn" -le "$last" ] || turn=$last
+case "$0" in */sbatch) cat >>"$0.heard" ;; esac
 cat "$0.$turn.errors" >&2
 cat "$0.$turn.output"
 read -r status <"$0.$turn.status"
@@ -88,8 +89,10 @@ def test_a_submission_is_one_command_for_each_array_and_says_all_that_matters(re
     home = tmp_path / "here/jobs/key"
     for words in ("--parsable", "--array=0-2", "--no-requeue", "--export=ALL", "--partition=long", "--time=10"):
         assert words in first.split()
-    assert first.endswith(f"{home}/batch.sh /opt/python {home} 0 0")
-    assert second.endswith(f"{home}/batch.sh /opt/python {home} 3 0")
+    heard = (recorded.folder / "sbatch.heard").read_text()
+    assert heard == "".join(
+        f"#!/bin/sh\nexec /opt/python -I -S {home}/node.pyz {home} {number} 0\n" for number in (0, 3)
+    )
     assert "--array=0-1" in second.split()
     assert system.find("key") == {0: "7_0", 1: "7_1", 2: "7_2", 3: "9_0", 4: "9_1"}
     assert recorded.said("squeue") == []
@@ -248,7 +251,7 @@ def test_several_clusters_are_asked_one_by_one_and_named_in_ids(recorded, opened
     (job,) = system.submit(TEMPLATE, 1)
     assert job == "7_0@beta"
     assert recorded.said("sbatch")[0].startswith("--clusters=alpha,beta ")
-    assert recorded.said("sbatch")[0].endswith(" 0 1")
+    assert (recorded.folder / "sbatch.heard").read_text().endswith(" 0 1\n")
     recorded.answer("squeue", "CLUSTER: beta\n" + row(7, 0, "RUNNING", start=1000, host="b1"))
     assert system.status([job])[job].node == "b1"
     system.cancel([job])

@@ -412,3 +412,32 @@ def test_a_removed_system_is_not_asked_for_logs_for_ever(cycle, batch):
     assert State.objects.count() == 1
     assert logic.collect(NOW, system_of=none) == 0
     assert State.objects.count() == 0
+
+
+def test_words_that_no_database_holds_end_no_cycle(cycle, batch):
+    activate(1)
+    cycle()
+    batch.all_become(BatchJob(BatchState.HELD, words="no \0 room \udcff", node="n" * 200 + "\0"))
+    assert cycle(1) == logic.Cycle()
+    pilot = Pilot.objects.get()
+    assert (pilot.words, pilot.node) == ("no \ufffd room \ufffd", "n" * 128)
+
+    def refuses(template, count):
+        raise BatchFailed("full \0\udcff")
+
+    batch.submit = refuses
+    activate(2)
+    assert cycle(2).failed == 1
+    assert last()["decision"]["reason"] == "full \ufffd\ufffd"
+
+
+def test_of_a_pilot_that_a_system_passes_over_nothing_is_concluded(cycle, batch):
+    activate(2)
+    cycle()
+    batch.all_become(RUNNING)
+    Ready.objects.all().delete()
+    first, second = batch.jobs
+    asked = batch.status
+    batch.status = lambda ids: {job: found for job, found in asked(ids).items() if job != first}
+    cycle(1)
+    assert dict(Pilot.objects.values_list("batch_id", "state")) == {first: "queued", second: "running"}

@@ -1,0 +1,13 @@
+"""Text that others have said, as every database can hold it."""
+
+from __future__ import annotations
+
+import re
+
+#: PostgreSQL holds no NUL, and none holds half of a surrogate pair.
+_ODD = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """Put U+FFFD in the place of what no database holds."""
+    return _ODD.sub("\ufffd", text)
