@@ -6,9 +6,10 @@ from server.batch.base import BatchSystem
 from server.batch.htcondor import HTCondorBatch
 from server.batch.local import LocalBatch
 from server.batch.slurm import SlurmBatch
+from server.batch.ssh import SshBatch
 from server.lib.hookspecs import hookimpl
 
 
 @hookimpl
 def register_batch_systems() -> list[type[BatchSystem]]:
-    return [LocalBatch, HTCondorBatch, SlurmBatch]
+    return [LocalBatch, HTCondorBatch, SlurmBatch, SshBatch]

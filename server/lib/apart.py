@@ -165,8 +165,14 @@ class Child:
 
     def __init__(self, command: list[str], environment: Mapping[str, str], errors: int | None = None) -> None:
         self._fresh = True
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
-        self._process = subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
         self._to = cast(IO[bytes], self._process.stdin)
         self._from = cast(IO[bytes], self._process.stdout)
         os.set_blocking(self._to.fileno(), False)

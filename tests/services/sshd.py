@@ -101,6 +101,10 @@ class Sshd:
         finally:
             _signal(everyone, signal.SIGCONT)
 
+    def sessions(self) -> list[psutil.Process]:
+        """Answer the processes of those who are logged in, and what they run."""
+        return psutil.Process(self._daemons.pid("sshd")).children(recursive=True)
+
     @property
     def connections(self) -> int:
         """How many have logged in since it was made."""

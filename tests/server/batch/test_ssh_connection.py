@@ -1,0 +1,63 @@
+"""What is sent to a login node, and what becomes of the words of those who do not let us in."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from server.batch import ssh_starter
+from server.batch.ssh_connection import bundle, explain
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "words"),
+    [
+        (255, "", "ssh has no connection: without a word"),
+        (
+            255,
+            "ssh: connect to host x port 22: Connection refused\r\n",
+            "ssh has no connection: ssh: connect to host x",
+        ),
+        (255, "@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nx", "is not the one in known_hosts"),
+        (
+            255,
+            "No ED25519 host key is known for x\nHost key verification failed.",
+            "its host key is not in known_hosts",
+        ),
+        (255, "a@x: Permission denied (publickey).", "see options user and identity_file (ssh: a@x: Permission denied"),
+        (127, "sh: 1: python3: not found", "name one by options.python (sh: 1: python3: not found)"),
+        (126, "sh: 1: /etc: Permission denied", "no such Python there"),
+        (-9, "Traceback\n  File\nMemoryError", "has ended with status -9: Traceback; File; MemoryError"),
+    ],
+)
+def test_why_there_is_no_connection_is_told_with_what_to_do(status, said, words):
+    assert words in explain(status, said)
+
+
+def test_a_long_lament_is_cut_to_its_end():
+    assert explain(1, "x" * 10_000 + " the cause").endswith("x the cause")
+    assert len(explain(1, "x" * 10_000)) < 600
+
+
+def test_the_same_modules_make_the_same_archive_and_hold_nothing_else():
+    digest, whole = bundle()
+    bundle.cache_clear()
+    assert bundle() == (digest, whole)
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        names = archive.namelist()
+    assert {"server/batch/ssh_agent.py", "server/lib/apart.py", "pilot/contract/codec.py"} <= set(names)
+    assert all(name.endswith(".py") for name in names)
+
+
+def test_a_python_that_is_too_old_is_told_in_words(tmp_path):
+    program = Path(ssh_starter.__file__).read_text().replace("OLDEST = (3, 9)", "OLDEST = (9, 0)")
+    argv = [sys.executable, "-I", "-c", f"n={{}};exec({program!r},n);n['main']({{}})"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=tmp_path)
+    mark, _, said = done.stdout.partition("{")
+    assert mark == ssh_starter.MARK
+    assert "is too old: name one from 3.9 on by options.python" in said
