@@ -93,6 +93,16 @@ def workers_at_queues() -> list[AtQueue]:
     return [found[key] for key in sorted(found)]
 
 
+def living_at_queues(queue: str = "") -> list[AtQueue]:
+    """Answer the workers that live, as they are described, by queue and Harvester; of one queue, if it is named."""
+    rows = HarvesterWorker.objects.exclude(state__in=ENDED).order_by("queue", "harvester", "state")
+    rows = rows.filter(queue=queue) if queue else rows
+    found: dict[tuple[str, str], AtQueue] = {}
+    for at, harvester, state, number in rows.values_list("queue", "harvester", "state").annotate(n=Count("pk")):
+        found.setdefault((at, harvester), AtQueue(at, harvester)).described[state] = number
+    return list(found.values())
+
+
 def latest_commands(most: int = 50) -> list[Command]:
     """Answer what Harvesters were told last, latest first."""
     return list(Command.objects.order_by("-pk")[:most])

@@ -1,4 +1,4 @@
-"""The pages of the factory: its systems and queues, and a queue's decisions, to be tried with other settings."""
+"""The pages of the factory: its systems and queues, a queue's decisions, and the workers of Harvesters beside them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from django.views.decorators.http import require_safe
 
 from pilot.contract.codec import ContractError
 from server.factory import queries as factory
+from server.harvester import queries as harvesters
+from server.harvester.queries import AtQueue
 from server.lib.http import envelope, refusal
 from server.monitor.access import readable, wants_json
 from server.monitor.jobs import is_job_number
@@ -18,12 +20,12 @@ from server.monitor.paging import page
 @readable
 @require_safe
 def show_factory(request: HttpRequest) -> HttpResponse:
-    """Show each batch system's health, and each queue's pilots, last decision and cost."""
-    found = factory.overview()
+    """Show each batch system's health, each queue's pilots, last decision and cost, and the workers of Harvesters."""
+    found, beside = factory.overview(), harvesters.living_at_queues()
     if wants_json(request):
-        return envelope(found.as_json())
+        return envelope({**found.as_json(), "beside": [_beside_json(one) for one in beside]})
     context = {"queues": found.queues[: factory.MOST_QUEUES], "more": max(0, len(found.queues) - factory.MOST_QUEUES)}
-    return page(request, "factory", {"page": "factory", "systems": found.systems, **context})
+    return page(request, "factory", {"page": "factory", "systems": found.systems, "beside": beside, **context})
 
 
 @readable
@@ -41,7 +43,8 @@ def show_factory_queue(request: HttpRequest, queue: str) -> HttpResponse:
             return refusal(request, str(wrong), status=400)
         return page(request, "factory_queue", {**_context(request, found), "wrong": str(wrong)}, status=400)
     if wants_json(request):
-        return envelope({**found, "again": again})
+        beside = [_beside_json(one) for one in harvesters.living_at_queues(queue)]
+        return envelope({**found, "again": again, "beside": beside})
     return page(request, "factory_queue", {**_context(request, found), "again": again})
 
 
@@ -57,4 +60,9 @@ def _again(request: HttpRequest, queue: str) -> dict[str, Any] | None:
 def _context(request: HttpRequest, found: dict[str, Any]) -> dict[str, Any]:
     facts = {name: value for name, value in found["facts"].items() if value not in (None, "", [], {})}
     said = {"settings": request.GET.get("settings", ""), "cycle": request.GET.get("cycle", "")}
-    return {"page": "factory", "found": found, "shown_facts": facts, "said": said}
+    beside = harvesters.living_at_queues(found["queue"])
+    return {"page": "factory", "found": found, "shown_facts": facts, "said": said, "beside": beside}
+
+
+def _beside_json(line: AtQueue) -> dict[str, Any]:
+    return {"queue": line.queue, "harvester": line.harvester, "workers": line.described}

@@ -11,6 +11,7 @@ from django.utils import timezone
 from server.accounts.logic import create_token
 from server.accounts.models import Role
 from server.factory.models import FactoryConfirmation, FactoryCycle, FactoryQueue
+from server.harvester.models import HarvesterWorker
 from server.pilots.logic import note_cancelled
 from server.pilots.models import Pilot
 from tests.server.factory.played import activate
@@ -161,6 +162,22 @@ def test_the_page_of_a_queue_explains_and_tries(decided, client, open_pages):
     assert client.get("/factory/NONE").status_code == 404
     cycle = FactoryCycle.objects.get()
     assert "it would be <b>3</b>" in client.get(f"/factory/LOCAL?cycle={cycle.pk}").content.decode()
+
+
+def test_workers_of_harvesters_are_shown_beside_the_factorys_own_pilots(decided, client, open_pages):
+    for number, (state, queue) in enumerate((("running", "LOCAL"), ("finished", "LOCAL"), ("submitted", "OTHER"))):
+        line = {"harvester": "H", "worker_id": number, "state": state, "queue": queue, "updated_at": timezone.now()}
+        HarvesterWorker.objects.create(**line)
+    here, there = (
+        {"queue": queue, "harvester": "H", "workers": {state: 1}}
+        for queue, state in (("LOCAL", "running"), ("OTHER", "submitted"))
+    )
+    for address, expected in (("/factory", [here, there]), ("/factory/LOCAL", [here])):
+        answer = client.get(address)
+        parsed(answer)
+        assert "1 running" in answer.content.decode()
+        assert ("1 submitted" in answer.content.decode()) is (there in expected)
+        assert client.get(f"{address}?json").json()["data"]["beside"] == expected
 
 
 def test_a_change_that_waits_for_somebody_is_on_both_pages(decided, client, open_pages):
