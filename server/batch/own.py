@@ -5,6 +5,7 @@ from __future__ import annotations
 from server.batch.base import BatchSystem
 from server.batch.htcondor import HTCondorBatch
 from server.batch.local import LocalBatch
+from server.batch.psij import PsijBatch
 from server.batch.slurm import SlurmBatch
 from server.batch.ssh import SshBatch
 from server.lib.hookspecs import hookimpl
@@ -12,4 +13,4 @@ from server.lib.hookspecs import hookimpl
 
 @hookimpl
 def register_batch_systems() -> list[type[BatchSystem]]:
-    return [LocalBatch, HTCondorBatch, SlurmBatch, SshBatch]
+    return [LocalBatch, HTCondorBatch, SlurmBatch, PsijBatch, SshBatch]
