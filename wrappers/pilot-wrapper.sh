@@ -32,7 +32,8 @@ Usage: pilot-wrapper.sh [wrapper's options] [--] [pilot's options]
   --token FILE        the pilot's token                                  (COMPASS_PILOT__SERVER__TOKEN_FILE)
   --proxy FILE        the pilot's proxy                                  (X509_USER_PROXY)
   --silence SECONDS   end a pilot that gives no sign of life for so
-                      long; 0 never; at least 300, usually 3600          (COMPASS_SILENCE)
+                      long; 0 never; usually 3600: less than 300 ends
+                      pilots that are well, and is for tests             (COMPASS_SILENCE)
   --exit-as KIND      pilot: exit with the pilot's status (usual);
                       node: with 0 unless the node is at fault           (COMPASS_EXIT_AS)
   --last-words FILE   write there what happened: exit_status=, words=    (COMPASS_LAST_WORDS)

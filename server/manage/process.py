@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -57,6 +60,27 @@ class Place:
         return f"unix:{self.path}" if self.path else f"http://{f'[{name}]' if ':' in name else name}:{self.port}"
 
 
+class Replaced(dict[int, float]):
+    """When granian has replaced which worker. It asks here before it does so again, and ends when that was just now.
+
+    One worker that dies twice in some seconds, as of too much memory, is no reason to end all others: it is told so
+    only when too many have died of late, as those do that cannot start.
+    """
+
+    #: So many deaths within so many seconds are borne.
+    MOST, LATELY = 10, 60.0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock, self._deaths = clock, list[float]()
+
+    def get(self, worker: int, default: Any = 0.0) -> Any:
+        """Note that a worker has died; answer the present when too many have, else a time that is long past."""
+        now = self._clock()
+        self._deaths = [*(death for death in self._deaths if now - death < self.LATELY), now]
+        return now if len(self._deaths) > self.MOST else -math.inf
+
+
 def serve(place: Place, *, workers: int, say: Callable[[str], object]) -> None:
     """Answer requests until SIGTERM or SIGINT; say the address when the first answer was given.
 
@@ -82,6 +106,8 @@ def serve(place: Place, *, workers: int, say: Callable[[str], object]) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=GRACE,
     )
+
+    server.respawned_wrks = Replaced()
 
     @server.on_startup
     def watch() -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from pilot.contract.states import JobState, may_follow
-from tests.server.manage.running import ROOT, Peer, Server, command, free_port, init
+from tests.server.manage.running import PATIENCE, ROOT, Peer, Server, command, free_port, init
 
 JOBS, MANY_JOBS = 100, 400
 CLIENTS = 4
@@ -157,6 +158,23 @@ def test_pilots_at_work_lose_nothing_and_get_nothing_twice(home, victim, jobs):
         status = server.end()
     assert status == 0, server.said
     audit(home, ids, watch.given)
+
+
+def test_workers_that_die_again_and_again_are_replaced_and_the_server_stays(home):
+    port = free_port()
+    server = Server(home, port, workers=1)
+    try:
+        for _ in range(3):
+            (worker,) = server.workers()
+            os.kill(worker, signal.SIGKILL)
+            end = time.monotonic() + PATIENCE
+            while server.workers() in ([], [worker]):
+                assert time.monotonic() < end
+                threading.Event().wait(0.02)
+        assert Peer(port, "").call("GET", "/api/v1/system/is_alive")["success"]
+    finally:
+        status = server.end()
+    assert status == 0, server.said
 
 
 def test_the_server_says_where_it_is_and_stops_when_asked(home):
