@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from client import (
     actions,
+    checks,
     explain,
     factory,
     harvesters,
@@ -111,6 +112,7 @@ def _task(commands: Any, common: argparse.ArgumentParser) -> None:
     move.add_argument("--words", default="", help="why, for the task's history")
     move.set_defaults(action=actions.move_task)
     steering.add_commands(task, common)
+    checks.add_commands(task, common)
 
 
 def _job(commands: Any, common: argparse.ArgumentParser) -> None:

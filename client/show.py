@@ -17,6 +17,7 @@ COLOURS = {
     "finished": "green",
     "done": "green",
     "yes": "green",
+    "accepted": "green",
     "running": "cyan",
     "active": "cyan",
     "sent": "cyan",

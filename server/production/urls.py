@@ -12,4 +12,6 @@ urlpatterns = [
     path("api/v1/production/get_task", views.get_task),
     path("api/v1/production/list_tasks", views.list_tasks),
     path("api/v1/production/explain_task", views.explain_task),
+    path("api/v1/production/accept_check", views.accept_check),
+    path("api/v1/production/check_again", views.check_again),
 ]

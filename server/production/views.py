@@ -14,8 +14,8 @@ from pilot.contract.codec import INTEGER, OBJECT, TEXT, TRUTH
 from server.accounts.rules import READERS, Identity, Role, allow
 from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
-from server.production import logic, queries
-from server.production.definition import BadDefinition
+from server.production import acceptance, logic, queries
+from server.production.definition import LARGEST, BadDefinition
 
 
 class BadArguments(ValueError):
@@ -37,7 +37,7 @@ def _answered(method: str) -> Callable[[Call], Callable[[HttpRequest, Identity],
                 return envelope(call(request, identity))
             except BadDefinition as bad:
                 return json_response({"success": False, "message": str(bad), "data": {"slips": bad.slips}})
-            except (BadArguments, logic.TaskRefused) as bad:
+            except (BadArguments, logic.TaskRefused, acceptance.CheckRefused) as bad:
                 return refusal(request, str(bad))
 
         return answer
@@ -120,6 +120,43 @@ def list_tasks(request: HttpRequest, identity: Identity) -> Any:
     if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= 500:
         raise BadArguments(f"limit: {limit!r} is not a whole number from 1 to 500")
     return [line.as_json() for line in queries.recent_tasks(int(limit))]
+
+
+_CHECK = (
+    _NAME,
+    Argument("run", INTEGER, "Number of the run."),
+    Argument("kind", TEXT, "`mdst` (events in mDSTs) or `dump` (bytes in event dumps)."),
+)
+
+
+@described("POST", takes=(*_CHECK, Argument("words", TEXT, "Why the difference may be; kept in the task's history.")))
+@csrf_exempt
+@allow(Role.PRODUCTION)
+@_answered("POST")
+def accept_check(request: HttpRequest, identity: Identity) -> Any:
+    """Take the difference that the cross-check ``kind`` of a run has found as it is: what follows it begins."""
+    body = _body(request, {"name", "run", "kind", "words"}, set())
+    name, kind, words = (_text(body[key], key) for key in ("name", "kind", "words"))
+    check = acceptance.accept(name, _run(body["run"]), kind, by=identity.name, reason=words)
+    return queries.check_json(check)
+
+
+@described("POST", takes=(*_CHECK, Argument("words", TEXT, "Why; kept in the task's history.", "")))
+@csrf_exempt
+@allow(Role.PRODUCTION)
+@_answered("POST")
+def check_again(request: HttpRequest, identity: Identity) -> Any:
+    """Make the cross-check ``kind`` of a run anew, with the numbers as they are now; answer what it says."""
+    body = _body(request, {"name", "run", "kind"}, {"words"})
+    name, kind, words = (_text(body.get(key, ""), key) for key in ("name", "kind", "words"))
+    check = acceptance.check_again(name, _run(body["run"]), kind, by=identity.name, reason=words)
+    return queries.check_json(check)
+
+
+def _run(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+        raise BadArguments(f"run: {value!r} is not the number of a run")
+    return value
 
 
 def _body(request: HttpRequest, needed: set[str], optional: set[str]) -> dict[str, Any]:

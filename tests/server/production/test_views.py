@@ -6,7 +6,8 @@ import pytest
 
 from server.accounts.logic import create_token
 from server.accounts.models import Role
-from tests.server.production.conftest import GENERATION, RECONSTRUCTION
+from server.production import logic
+from tests.server.production.conftest import GENERATION, RECONSTRUCTION, work
 
 BASE = "/api/v1/production"
 
@@ -110,3 +111,28 @@ def test_only_the_production_role_writes(call, method, role):
 @pytest.mark.parametrize(("role", "expected"), [(Role.READER, 200), (Role.ADMIN, 200), (Role.PILOT, 403), (None, 403)])
 def test_readers_read_and_pilots_do_not(call, role, expected):
     assert call("list_tasks", role=role)[0] == expected
+
+
+def test_a_difference_is_accepted_and_checked_again_by_a_production_only(call, pilot):
+    logic.define_task(GENERATION, by="manager", start=True)
+    logic.define_task(RECONSTRUCTION, by="manager", start=True)
+    pilot.spoil = lambda job: {"events": 269} if job.name.startswith("mc2016P07-merge-mdst-278473") else {}
+    work(pilot)
+    order = {"name": "mc2016_reco", "run": 278473, "kind": "mdst", "words": "one is known to be broken"}
+    assert call("accept_check", order, role=Role.READER)[0] == 403
+    told = call("check_again", order)[1]["data"]
+    assert (told["verdict"], told["expected"], told["found"]) == ("manual_check", 270, 269)
+    told = call("accept_check", order)[1]["data"]
+    assert (told["run"], told["verdict"]) == (278473, "accepted")
+    assert "one is known to be broken" in told["words"]
+    refused = call("accept_check", order)[1]
+    assert (refused["success"], refused["message"]) == (
+        False,
+        "run 278473: the check of events in mDSTs says accepted",
+    )
+
+
+@pytest.mark.parametrize("run", [0, "278473", True, 2**40])
+def test_what_is_no_run_is_refused(call, run):
+    told = call("accept_check", {"name": "x", "run": run, "kind": "mdst", "words": "y"})[1]
+    assert f"run: {run!r} is not the number of a run" in told["message"] or "run: missing" in told["message"]
