@@ -10,6 +10,7 @@ import base64
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +24,7 @@ from server.batch.place import Place, read_job_options
 from server.batch.registry import registry
 from server.batch.ssh_connection import Agents
 from server.batch.ssh_options import SshOptions, check_inner, read_system
-from server.batch.ssh_values import job_of, told
+from server.batch.ssh_values import job_of, written
 
 _KEY = re.compile(r"[A-Za-z0-9][\w.-]{0,60}", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9]\S{0,119}", re.ASCII)
@@ -65,8 +66,9 @@ class SshBatch(BatchSystem):
         if not _KEY.fullmatch(template.key):
             raise BatchFailed(f"{template.key!r} cannot be the key of a submission: letters, digits, . _ and - only")
         read_job_options(self._name, self._inner, template.options)
-        asked = told(template, self._send(template.files))
-        return tuple(self._one("submit", template=asked, count=count))
+        asked = written(template, self._send(template.files))
+        with _understood(self._name):
+            return tuple(str(job) for job in self._one("submit", template=asked, count=count))
 
     def _send(self, files: Mapping[str, Path]) -> dict[str, str]:
         """Have files on the login node; answer their names there, which are the hashes of their content."""
@@ -81,18 +83,22 @@ class SshBatch(BatchSystem):
         return names
 
     def _send_one(self, name: str, path: Path) -> None:
+        draft = secrets.token_hex(8)  # its parts may go by several connections
         with path.open("rb") as file:
-            first, block = True, file.read(_BLOCK)
-            while block or first:
+            block = file.read(_BLOCK)
+            while True:
                 after = file.read(_BLOCK)
                 text = base64.b64encode(block).decode()
-                self._one("put", name=name, first=first, text=text, last=not after)
-                first, block = False, after
+                self._one("put", name=name, draft=draft, text=text, last=not after)
+                if not after:
+                    return
+                block = after
 
     def find(self, key: str) -> Mapping[int, str]:
         if not _KEY.fullmatch(key):
             return {}
-        return {int(number): str(job) for number, job in self._one("find", key=key)}
+        with _understood(self._name):
+            return {int(number): str(job) for number, job in self._one("find", key=key)}
 
     def status(self, ids: Collection[str]) -> Mapping[str, BatchJob]:
         return self._jobs("status", ids)
@@ -112,7 +118,11 @@ class SshBatch(BatchSystem):
             self._one("cancel", jobs=[*ids])
 
     def cancel_waiting(self, ids: Collection[str]) -> tuple[str, ...]:
-        return tuple(self._one("cancel_waiting", jobs=[*ids])) if ids else ()
+        if not ids:
+            return ()
+        with _understood(self._name):
+            told = {*self._one("cancel_waiting", jobs=[*ids])}
+        return tuple(job for job in ids if job in told)
 
     def directory(self, job: str) -> Path:
         if not _ID.fullmatch(job):
@@ -139,8 +149,9 @@ class SshBatch(BatchSystem):
 
     def window(self, options: Mapping[str, Any]) -> Window | None:
         read_job_options(self._name, self._inner, options)
-        found = self._one("window", options=dict(options))
-        return None if found is None else Window(**found)
+        with _understood(self._name):
+            found = self._one("window", options=dict(options))
+            return None if found is None else Window(**found)
 
     def _one(self, function: str, **asked: Any) -> Any:
         with _understood(self._name):

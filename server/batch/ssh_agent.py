@@ -42,10 +42,10 @@ def missing(where: Mapping[str, Any], names: Sequence[str]) -> Iterator[list[str
         yield [name for name in names if not site.has(name)]
 
 
-def put(where: Mapping[str, Any], name: str, first: bool, text: str, last: bool) -> Iterator[bool]:
-    """Take a part of a file; with the last one, look whether it is what was promised."""
+def put(where: Mapping[str, Any], name: str, draft: str, text: str, last: bool) -> Iterator[bool]:
+    """Take a part of a file, which is ``draft`` until it is whole; after the last one it has to be as promised."""
     with _asked(where) as site:
-        site.take(name, base64.b64decode(text), first=first, last=last)
+        site.take(name, draft, base64.b64decode(text), last=last)
         yield True
 
 
@@ -150,12 +150,17 @@ class Site:
         Raises:
             BatchFailed: somebody else is.
         """
-        with (self._home / "locks" / key).open("a") as door:
+        lock = self._home / "locks" / key
+        with lock.open("a") as door:
             try:
                 fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise BatchFailed(f"{key}: is being submitted on the login node at this moment; ask again") from None
-            yield
+            try:
+                yield
+            finally:
+                # What is decided by now stays so without it: the system has the key, or it is closed.
+                lock.unlink(missing_ok=True)
 
     def has(self, name: str) -> bool:
         """Say whether a file is there, and keep it for some time more."""
@@ -165,12 +170,11 @@ class Site:
             return False
         return True
 
-    def take(self, name: str, block: bytes, *, first: bool, last: bool) -> None:
+    def take(self, name: str, part: str, block: bytes, *, last: bool) -> None:
         """Write a part of a file, whose name is the hash of all of it; with ``-x`` at its end it can be run."""
-        draft = self.files / f".{name}-{os.getpid()}"
-        how = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if first else os.O_APPEND)
+        draft = self.files / f".{part}"
         try:
-            with open(os.open(draft, how, 0o600), "wb") as file:  # noqa: PTH123
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:  # noqa: PTH123
                 file.write(block)
             if not last:
                 return

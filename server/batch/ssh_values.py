@@ -11,7 +11,7 @@ from typing import Any
 from server.batch.base import BatchJob, BatchState, Needs, Template
 
 
-def told(template: Template, files: Mapping[str, str]) -> dict[str, Any]:
+def written(template: Template, files: Mapping[str, str]) -> dict[str, Any]:
     """Write a template; ``files`` say under which names the login node has its files."""
     return {
         "key": template.key,
@@ -25,7 +25,7 @@ def told(template: Template, files: Mapping[str, str]) -> dict[str, Any]:
 
 
 def template_of(said: Mapping[str, Any], folder: Path) -> Template:
-    """Read what `told` wrote; the files are in a folder."""
+    """Read what `written` wrote; the files are in a folder."""
     return Template(
         key=said["key"],
         argv=tuple(said["argv"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shlex
@@ -317,6 +318,68 @@ def test_a_disk_without_room_is_told_in_words_and_nothing_half_is_left(sshd, tmp
         system.submit(Template("full", ("true",), ENVIRONMENT, files={"bundle": tmp_path / "bundle"}), 1)
     until(seen.exists, "it does not end there")
     assert seen.read_text() == ""
+
+
+def test_a_file_that_changes_while_it_is_sent_is_refused_and_nothing_of_it_stays(tmp_path):
+    where = {"folder": str(tmp_path), "name": "login", "module": "server.batch.local", "class": "LocalBatch"}
+    where |= {"options": {"slots": 1}, "idle": 0}
+    with pytest.raises(BatchFailed, match="was it changed meanwhile"):
+        [*ssh_agent.put(where, "0" * 64, "draft", "YWJj", last=True)]
+    assert [*(tmp_path / "login" / "files").iterdir()] == []
+
+
+def test_what_nobody_has_used_for_long_is_removed_and_what_is_asked_for_stays(tmp_path):
+    where = {"folder": str(tmp_path), "name": "login", "module": "server.batch.local", "class": "LocalBatch"}
+    where |= {"options": {"slots": 1}, "idle": 0}
+    digest = hashlib.sha256(b"abc").hexdigest()
+    [*ssh_agent.put(where, digest, "draft", "YWJj", last=True)]
+    (old,) = (tmp_path / "login" / "files").iterdir()
+    os.utime(old, (0, 0))
+    assert [*ssh_agent.missing(where, [digest])] == [[digest]]
+    assert not old.exists()
+    [*ssh_agent.put(where, digest, "draft", "YWJj", last=True)]
+    assert [*ssh_agent.missing(where, [digest])] == [[]]
+
+
+#: Stands for a login node on which somebody else answers.
+EVIL = """#!{python}
+import sys
+sys.stdin.readline()
+print('compass-agent {{"ready": true}}', flush=True)
+for line in sys.stdin:
+    print({answer!r}, flush=True)
+"""
+
+
+@pytest.fixture
+def says_instead(sshd, tmp_path, monkeypatch):
+    """Answer a system behind a login node that gives one answer to all questions."""
+
+    def say(answer):
+        (tmp_path / "bin").mkdir()
+        ssh = tmp_path / "bin" / "ssh"
+        ssh.write_text(EVIL.format(python=sys.executable, answer=answer))
+        ssh.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        return open_ssh(sshd, tmp_path)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    "answer", ["no JSON", "[]", '{"piece": 7}', '{"piece": [["a", {}]]}', '{"piece": []}\n{"end": 1}']
+)
+def test_an_answer_that_cannot_be_one_is_no_word_on_any_job(says_instead, answer):
+    with pytest.raises(BatchFailed, match="login: the login node's answer is not understood"):
+        says_instead(answer).status(["a"])
+
+
+@pytest.mark.parametrize("piece", [["a", "../../x", ""], ["b", "stdout", ""], ["a", "x", ""], ["b", "", ""], "a", 7])
+def test_no_login_node_writes_where_it_likes(says_instead, tmp_path, piece):
+    system = says_instead(json.dumps({"piece": piece}))
+    with pytest.raises(BatchFailed, match="not understood"):
+        system.collect(["a"])
+    assert [each for each in (tmp_path / "here").rglob("*") if each.is_file()] == []
 
 
 @pytest.mark.skipif(python39() is None, reason="no Python 3.9 here")
