@@ -258,20 +258,23 @@ def stop_pilots(now: datetime, *, system_of: SystemOf) -> int:
     """Cancel every living pilot, and answer how many still live; call it again until none does.
 
     Raises:
-        BatchFailed: a batch system does not answer.
-        BatchMisconfigured: one cannot be opened.
+        BatchFailed: a batch system does not answer, or cannot be opened; those of the others were cancelled.
     """
     rows = {row.queue: row for row in FactoryQueue.objects.all()}
     seen = Watch(now, rows, system_of, lambda: None, time.monotonic).look()
     failures = {key: words for key, words in seen.failures.items() if key[0] not in seen.removed}
-    if failures:
-        raise BatchFailed("; ".join(sorted(set(failures.values()))))
-    left = 0
-    for name, queues in fleet.homes().items():
+    left, homes = 0, fleet.homes()
+    for name in homes:
         living = pilot_queries.living_in(name)
         left += len(living)
-        for queue in queues:
-            system_of(name, queue).cancel([pilot.batch_id for pilot in living if pilot.queue == queue])
+        for queue in sorted(homes[name]):
+            if (name, queue) not in failures:
+                try:
+                    system_of(name, queue).cancel([pilot.batch_id for pilot in living if pilot.queue == queue])
+                except (BatchFailed, BatchMisconfigured) as error:
+                    failures[name, queue] = str(error)
+    if failures:
+        raise BatchFailed("; ".join(sorted(set(failures.values()))))
     return left
 
 

@@ -6,10 +6,11 @@ Nothing is concluded from a system that does not answer, and it does not keep th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 
 from server.batch.base import BatchFailed, BatchJob, BatchMisconfigured, BatchState, BatchSystem
 from server.factory.models import FactoryQueue, FactorySystemState
@@ -112,12 +113,13 @@ class Watch:
             with _failing(group):
                 self._confirm(group, [one for one in left if one.queue in group.queues])
         living = pilot_queries.living_in(name)
+        by_queue = _by_queue(living)
         for group in groups:
             # Those of queues for which it could not be opened are nobody's to be asked for.
-            mine = [pilot for pilot in living if pilot.queue in group.queues]
             if not group.failure:
                 with _failing(group):
-                    seen.ended += self._observe(group.system, mine)
+                    mine = chain.from_iterable(by_queue.get(queue, ()) for queue in group.queues)
+                    seen.ended += self._observe(group.system, list(mine))
             for queue in group.queues:
                 seen.asked[name, queue] = self.clock()
                 if group.failure:
@@ -156,9 +158,12 @@ class Watch:
         """Cancel pilots that are held or wait for too long, or whose queue has gone; none of them runs."""
         days = min((min(row.start_days, MOST_DAYS) for row in self.queues.values()), default=0)
         found = fleet.troubled(submitted_before=self.now - timedelta(days=days), not_of=self.queues)
+        by_home: dict[tuple[str, str], list[Troubled]] = {}
+        for one in found:
+            by_home.setdefault((one.batch_system, one.queue), []).append(one)
         for name, opened in groups.items():
             for group in opened:
-                stuck = [one for one in found if one.batch_system == name and one.queue in group.queues]
+                stuck = [*chain.from_iterable(by_home.get((name, queue), ()) for queue in group.queues)]
                 if stuck and not group.failure:
                     with _failing(group):
                         self._end(group.system, stuck)
@@ -189,6 +194,13 @@ def _failing(group: Group) -> Iterator[None]:
     except (BatchFailed, BatchMisconfigured) as error:
         log.warning("%s: the batch system does not answer: %s", ", ".join(sorted(group.queues)[:5]), error)
         group.failure = storable(str(error)) or type(error).__name__
+
+
+def _by_queue(living: Iterable[LivingPilot]) -> Mapping[str, list[LivingPilot]]:
+    found: dict[str, list[LivingPilot]] = {}
+    for pilot in living:
+        found.setdefault(pilot.queue, []).append(pilot)
+    return found
 
 
 def _sighting(job: BatchJob) -> Sighting:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.batch.base import BatchJob, BatchMisconfigured, BatchState, Window
+from server.batch.base import BatchFailed, BatchJob, BatchMisconfigured, BatchState, Window
 from server.factory import logic, queries
 from server.factory.models import FactoryAllocation, FactoryQueue
 from server.pandaconfig.logic import define_queue
@@ -14,7 +14,7 @@ from server.pandaconfig.models import Schedconfig
 from server.pilots import logic as pilots
 from server.pilots.models import Pilot
 from server.taskbuffer.models import Ready
-from tests.server.factory.played import NOW, activate
+from tests.server.factory.played import NOW, PlayedBatch, activate
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_python]
 HOUR = timedelta(hours=1)
@@ -91,3 +91,17 @@ def test_what_no_pilot_can_want_is_the_reason_why_a_queue_gets_none(cycle, other
     reason = queries.explain("OTHER")["decision"]["reason"]
     assert "needs.wall_time: 2147483647: give more than 0 and at most 316224000" in reason
     assert "schedconfig" in reason
+
+
+def test_pilots_of_one_system_are_stopped_also_while_another_does_not_answer(cycle, batch, other, tmp_path):
+    silent = PlayedBatch(tmp_path)
+    both = {"system_of": lambda name, queue: silent if queue == "OTHER" else batch}
+    activate(1), activate(1, "OTHER")
+    assert cycle(**both).submitted == 2
+    silent.answers = False
+    with pytest.raises(BatchFailed, match="^the scheduler is down$"):
+        logic.stop_pilots(NOW, **both)
+    assert (batch.cancelled, silent.cancelled) == (list(batch.jobs), [])
+    silent.answers = True
+    assert logic.stop_pilots(NOW, **both) == 2
+    assert silent.cancelled == list(silent.jobs)
