@@ -5,8 +5,11 @@ from django.core.management import CommandError, call_command
 
 from server.batch.base import Template
 from server.factory import logic, setup
+from server.factory.models import FactorySystem
 from server.pilots import logic as pilots
 from server.pilots.logic import Place
+from server.pilots.models import Pilot
+from server.pilots.states import LIVING
 from tests.server.factory.played import NOW
 
 pytestmark = pytest.mark.django_db
@@ -31,3 +34,13 @@ def test_every_pilot_is_stopped_and_its_end_awaited(sleeping, capsys):
     call_command("stop_pilots", wait=30.0)
     assert capsys.readouterr().out == "no pilot runs\n"
     assert sleeping.status(["key/0"])["key/0"].exit_status == 143
+
+
+def test_a_batch_system_that_cannot_be_asked_is_told_in_words(sleeping, settings):
+    FactorySystem.objects.create(name="far", kind="no_longer_there")
+    pilots.order("LOCAL", "far", "other", 1, now=NOW)
+    with pytest.raises(CommandError, match=r"not all batch systems have answered \(there is no kind .*\) in 0 s"):
+        call_command("stop_pilots", wait=0.0)
+    FactorySystem.objects.all().delete()
+    call_command("stop_pilots", wait=30.0)
+    assert not Pilot.objects.filter(state__in=LIVING).exists()

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from server.batch.base import BatchFailed
 from server.factory import logic, setup
 
 #: Seconds between two looks at the batch systems, which do not call when a job ends.
@@ -26,10 +27,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         deadline = time.monotonic() + options["wait"]
         pause = threading.Event()
-        while left := logic.stop_pilots(timezone.now(), system_of=setup.systems()):
+        while words := _why_not_over():
             if time.monotonic() > deadline:
-                raise CommandError(
-                    f"{left} pilots have not ended in {options['wait']:g} s; call again to go on waiting"
-                )
+                raise CommandError(f"{words} in {options['wait']:g} s; call again to go on waiting")
             pause.wait(LOOK)
         self.stdout.write("no pilot runs")
+
+
+def _why_not_over() -> str:
+    """Order all pilots to stop; say what is left, nothing if nothing is."""
+    try:
+        left = logic.stop_pilots(timezone.now(), system_of=setup.systems())
+    except BatchFailed as error:
+        return f"not all batch systems have answered ({error})"
+    return f"{left} pilots have not ended" if left else ""
