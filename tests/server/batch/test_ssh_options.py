@@ -14,6 +14,7 @@ from server.batch.place import Place
 from server.batch.slurm import SlurmBatch, SlurmJobOptions
 from server.batch.ssh import SshBatch
 from server.batch.ssh_options import SshOptions, command
+from server.factory.systems import Described, check_job_options
 
 LEAST = {"host": "login.example.org", "kind": "slurm"}
 
@@ -112,3 +113,10 @@ def test_a_python_with_a_nasty_name_is_one_word_for_the_shell():
     (*_, there) = command(SshOptions("login.example.org", python=name))
     assert shlex.split(there)[:3] == [name, "-I", "-c"]
     assert "\n" not in there
+
+
+def test_a_queue_may_ask_what_the_system_behind_the_login_node_has_and_nothing_else():
+    described = Described("login", "ssh", LEAST)
+    check_job_options(described, {"partition": "long"})
+    with pytest.raises(BatchMisconfigured, match="partitin"):
+        check_job_options(described, {"partitin": "long"})
