@@ -58,7 +58,7 @@ class HTCondorBatch(BatchSystem):
         options.check(place)
         if not ads.KEY.fullmatch(place.name):
             raise place.wrong("name", "letters, digits, . _ and - only")
-        if importlib.util.find_spec("htcondor2") is None:
+        if place.here and importlib.util.find_spec("htcondor2") is None:
             raise place.wrong("kind", MISSING)
         return cls(place, options)
 

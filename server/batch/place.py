@@ -14,11 +14,15 @@ from server.lib.options import Options, read_options
 
 @dataclass(frozen=True)
 class Place:
-    """Where a system is. Two of one kind differ in their names, folders and options."""
+    """Where a system is. Two of one kind differ in their names, folders and options.
+
+    Of one that is not asked from ``here``, only its words are looked at: its programs and libraries are elsewhere.
+    """
 
     name: str
     folder: Path
     options: Mapping[str, Any] = field(default_factory=dict)
+    here: bool = True
 
     def wrong(self, what: str, words: str) -> BatchMisconfigured:
         """Answer the error that says what of it cannot be so."""

@@ -120,7 +120,7 @@ def read_system(place: Place) -> PsijOptions:
     _check_environment(place, options.environment)
     if not options.python or not options.python.isprintable():
         raise place.wrong("options.python", f"{options.python!r}: give the name or the path of a Python of the nodes")
-    if options.psij_python and shutil.which(options.psij_python) is None:
+    if place.here and options.psij_python and shutil.which(options.psij_python) is None:
         raise place.wrong("options.psij_python", f"{options.psij_python!r} is no program of this machine")
     if not 0 < options.timeout <= _LONGEST_TIMEOUT:
         raise place.wrong("options.timeout", f"{options.timeout}: give seconds, up to {_LONGEST_TIMEOUT:.0f}")

@@ -144,7 +144,7 @@ def check_inner(place: Place, said: SshOptions, inner: type[BatchSystem]) -> Non
         raise place.wrong(
             "options.kind", f"{said.kind!r} is no kind for a login node; give local, slurm, htcondor or psij"
         )
-    opened = Place(place.name, place.folder / "there", said.options)
+    opened = Place(place.name, place.folder / "there", said.options, here=False)
     inner.open(opened)
     if inner.name == "local" and not opened.options.get("slots"):
         raise place.wrong("options.options.slots", "say how many pilots may run at a time on the login node itself")

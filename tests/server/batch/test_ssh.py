@@ -391,6 +391,6 @@ def test_a_login_node_needs_no_more_than_python_39(sshd, tmp_path):
     program = (
         f"import sys; sys.path.insert(0, {str(bundle)!r})\n"
         "from server.batch import ssh_starter; ssh_starter._complete()\n"
-        "import server.batch.slurm, server.batch.htcondor, server.batch.htcondor_apart"
+        "import server.batch.slurm, server.batch.htcondor, server.batch.htcondor_apart, server.batch.psij"
     )
     subprocess.run([python39(), "-I", "-S", "-c", program], check=True)

@@ -67,6 +67,13 @@ def test_the_name_of_a_system_is_the_name_of_a_folder():
         SshBatch.open(Place("a/b", Path("/nowhere"), LEAST))
 
 
+@pytest.mark.parametrize("kind", ["htcondor", "psij"])
+def test_what_is_on_the_login_node_alone_is_not_looked_for_here(kind, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    there = {"executor": "pbs", "psij_python": "/there/python"} if kind == "psij" else {}
+    assert isinstance(opened(kind=kind, options=there), SshBatch)
+
+
 def test_a_kind_of_somebody_elses_is_not_sent(monkeypatch):
     monkeypatch.setattr(LocalBatch, "__module__", "somebody")
     with pytest.raises(BatchMisconfigured, match="'local' is no kind for a login node"):
