@@ -189,7 +189,7 @@ class PsijBatch(BatchSystem):
         stopped = not claim and (job.folder / slurm_node.STOP).exists()
         over = Row("CANCELLED", ended=time.time()) if stopped else None
         if row is not None and over is None:
-            over = Row(_OVER[row["state"]], reason=row["words"], ended=time.time())
+            over = Row(_OVER[row["state"]], row["words"], code=row["status"] or 0, ended=time.time())
         kept = kept_row(job.folder) if over is None else keep_row(job.folder, over)
         if kept is None and not end:
             return BatchJob(BatchState.LOST, started=moment(claim.get("at")), words=_UNKNOWN)

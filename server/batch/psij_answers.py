@@ -26,21 +26,27 @@ _HOLDING = re.compile(r"JobHeld|job_requeued_in_hel|launch_failed_requeu")
 ENDING: Mapping[str, frozenset[str]] = {"cobalt": frozenset(["killing"])}
 #: Lines of errors that say no more than that a job is not known any longer.
 _GONE = re.compile(
-    r"Unknown Job Id|Job has finished|is not found|No (matching |unfinished )?job found|No jobs? found"
-    r"|Invalid job id|already (been )?(finished|complet|deleted)|not found|Job is in END"
-    r"|Request invalid for state of job",
+    r"Unknown Job Id|Job has finished|Request invalid for state of job"  # PBS
+    r"|Job <\S+> is not found|No (matching |unfinished )?job found|has already finished"  # LSF
+    r"|Invalid job id|already (complet|finish)",  # Slurm
     re.IGNORECASE,
 )
+#: What PBS says of every job that it has started.
+_SAID_OF_ALL = "Job run at"
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One job of an answer: its id, its state in the system's own letters, why, and ``text`` for psij to read."""
+    """One job of an answer: its id, its state in the system's own letters, why, and ``text`` for psij to read.
+
+    ``status`` is the exit status of one that has ended, 128 + n when signal n ended it, where the system tells.
+    """
 
     native: str
     code: str
     words: str
     text: str
+    status: int | None = None
 
 
 def cut(executor: str, text: str) -> list[Piece]:
@@ -71,8 +77,13 @@ def only_gone(errors: str) -> bool:
 def _cut_pbs(text: str) -> Iterator[Piece]:
     jobs: Mapping[str, Mapping[str, Any]] = json.loads(text).get("Jobs", {})
     for native, said in jobs.items():
-        words = [str(said.get("comment", "")), f"Exit_status {said['Exit_status']}" if "Exit_status" in said else ""]
-        yield Piece(native, said["job_state"], "; ".join(filter(None, words)), json.dumps({"Jobs": {native: said}}))
+        comment, status = str(said.get("comment", "")), said.get("Exit_status")
+        words = "" if comment.startswith(_SAID_OF_ALL) else comment
+        if status is not None and status < 0:  # it is PBS that could not run it
+            words, status = "; ".join(filter(None, [words, f"Exit_status {status}"])), None
+        elif status is not None and status > 256:
+            status -= 128
+        yield Piece(native, said["job_state"], words, json.dumps({"Jobs": {native: said}}), status)
 
 
 _REASONS = ("EXIT_REASON", "KILL_REASON", "SUSPEND_REASON")

@@ -85,6 +85,8 @@ def queue(where: Where, natives: Sequence[str]) -> Iterator[dict[str, Any]]:
     executor = _executor(where["executor"], where["folder"])
     argv = executor.get_status_command(natives)
     status, said, errors = _ask(where, argv)
+    if not said.strip() and not errors.strip() and where["executor"] != "cobalt":
+        raise BatchFailed(f"{argv[0]} has answered nothing (status {status})")
     try:
         pieces = cut(where["executor"], said)
     except ValueError as wrong:
@@ -97,6 +99,7 @@ def queue(where: Where, natives: Sequence[str]) -> Iterator[dict[str, Any]]:
             "state": _state(executor, where["executor"], piece),
             "held": is_held(where["executor"], piece),
             "words": piece.words,
+            "status": piece.status,
         }
 
 

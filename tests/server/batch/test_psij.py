@@ -38,10 +38,12 @@ from server.batch.psij import PsijBatch
 system = PsijBatch.open(Place("pbs", Path(sys.argv[1]), json.loads(sys.argv[2])))
 system.submit(Template(sys.argv[3], ("/bin/echo", "ran"), {"PATH": "/usr/bin:/bin"}), 2)
 """
-#: The command kills the server that has the process apart that it was started by.
+#: The command kills the server whose process apart has started it, and goes on when that is gone, too.
 KILL_THE_SERVER = """
-server = int(open(f"/proc/{os.getppid()}/stat").read().rpartition(")")[2].split()[1])
-os.kill(server, signal.SIGKILL)
+parent = os.getppid()
+os.kill(int(open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()[1]), signal.SIGKILL)
+while os.getppid() == parent:
+    time.sleep(0.01)
 """
 
 
@@ -263,6 +265,20 @@ class TestWhatIsNotDone:
             system.status([job])
         at.does("ask", "")
         assert system.status([job])[job].state is BatchState.HELD
+
+    def test_no_answer_at_all_is_no_verdict(self, at, system):
+        at.does("hold", "held")
+        (job,) = system.submit(Template("job", SLEEP, ENVIRONMENT), 1)
+        at.does("ask", "sys.exit(1)")
+        with pytest.raises(BatchFailed, match="qstat has answered nothing"):
+            system.status([job])
+
+    def test_a_job_that_never_came_to_its_program_has_the_systems_status_and_the_shells_words(self, at, system):
+        at.does(
+            "before", "os.chmod(script := sys.argv[-1], 0o600); open(script, 'w').write('#!/bin/bash\\nexit 126\\n')"
+        )
+        (job,) = system.submit(Template("lame", SLEEP, ENVIRONMENT), 1)
+        assert wait(system, [job], over)[job].exit_status == 126
 
     def test_what_the_system_has_forgotten_is_lost_and_what_has_left_its_status_is_not(self, at, system):
         at.does("hold", "held")

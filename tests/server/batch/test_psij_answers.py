@@ -15,7 +15,7 @@ PBS = {
     "Jobs": {
         "1.server": {"Job_Name": "x", "job_state": "Q", "comment": "Not Running: Not enough free nodes available"},
         "2.server": {"Job_Name": "x", "job_state": "R"},
-        "3.server": {"Job_Name": "x", "job_state": "F", "Exit_status": 271},
+        "3.server": {"Job_Name": "x", "job_state": "F", "Exit_status": 271, "comment": "Job run at Mon Nov 2"},
         "4.server": {"Job_Name": "x", "job_state": "H"},
     },
 }
@@ -48,10 +48,18 @@ def test_jobs_of_pbs(executor):
     assert told(executor, json.dumps(PBS)) == [
         ("1.server", "Q", "Not Running: Not enough free nodes available", False),
         ("2.server", "R", "", False),
-        ("3.server", "F", "Exit_status 271", False),
+        ("3.server", "F", "", False),
         ("4.server", "H", "", True),
     ]
     assert json.loads(cut(executor, json.dumps(PBS))[1].text) == {"Jobs": {"2.server": PBS["Jobs"]["2.server"]}}
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "words"), [(0, 0, ""), (7, 7, ""), (271, 143, ""), (265, 137, ""), (-3, None, "Exit_status -3")]
+)
+def test_how_a_job_of_pbs_has_ended(said, status, words):
+    (piece,) = cut("pbs", json.dumps({"Jobs": {"1.server": {"job_state": "F", "Exit_status": said}}}))
+    assert (piece.status, piece.words) == (status, words)
 
 
 def test_a_pbs_without_jobs_answers_none():
@@ -110,6 +118,7 @@ def test_no_answer_has_no_jobs(executor):
         ("qstat: cannot connect to server server (errno=15007)", False),
         ("qstat: Unknown Job Id 5.server\nPermission denied", False),
         ("LSF is down. Please wait ...", False),
+        ("sh: 1: qstat.bin: not found", False),
     ],
 )
 def test_errors_that_tell_of_jobs_that_are_gone_are_told_from_others(errors, only):
