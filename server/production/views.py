@@ -189,4 +189,4 @@ def _check(found: Mapping[str, Any], needed: set[str], optional: set[str]) -> No
 def _text(value: Any, key: str) -> str:
     if not isinstance(value, str):
         raise BadArguments(f"{key}: {value!r} is not text")
-    return value
+    return str(TEXT.read(value))  # without what no database keeps

@@ -11,6 +11,7 @@ from django.test import RequestFactory
 
 from server.dispatcher.bodies import read_fields
 from server.lib.http import BodyRefused
+from server.lib.metrics import exposed
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 LIMIT = 2**16
@@ -91,6 +92,22 @@ def test_a_bomb_is_not_unpacked():
     tracemalloc.stop()
     assert refused.value.status == 413
     assert peak < 2_000_000
+
+
+@pytest.mark.parametrize("path", ["/api/v1/job/submit", "/server/panda/submitJobs"])
+def test_a_bomb_is_refused_in_the_manners_of_the_address_and_counted(client, db, production_token, path):
+    line = 'compass_refused_total{reason="too_large"} '
+
+    def counted() -> float:
+        lines = exposed().decode().splitlines()
+        return sum(float(each.removeprefix(line)) for each in lines if each.startswith(line))
+
+    before, bomb = counted(), gzip.compress(b"0" * 2_000_000)
+    headers = {"Authorization": f"Bearer {production_token}", "Content-Encoding": "gzip", "Accept": JSON}
+    answer = client.post(path, bomb, JSON, headers=headers)
+    assert answer.status_code == 413
+    assert "unpacks to more than 65536" in answer.content.decode()
+    assert counted() == before + 1
 
 
 def test_a_length_that_is_no_number_is_refused():

@@ -87,6 +87,7 @@ def test_a_definition_that_cannot_be_started_leaves_nothing(call):
         ("define_task", None, {}, "method GET is not taken here; use POST"),
         ("move_task", {"name": "a", "to": 5}, {}, "to: 5 is not text"),
         ("move_task", {"name": "a", "to": "ready"}, {}, "there is no task 'a'"),
+        ("move_task", {"name": "a\0b", "to": "ready"}, {}, "there is no task 'a\ufffdb'"),
         ("get_task", None, {}, "name: missing"),
         ("get_task", None, {"name": "b"}, "there is no task 'b'"),
         ("list_tasks", None, {"limit": "x"}, "limit: 'x' is not a whole number from 1 to 500"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import DatabaseError, connection
 
 from pilot.contract.codec import ContractError
 from pilot.contract.job import FileSpec, Role
@@ -218,6 +219,25 @@ def test_what_cannot_be_done_is_refused_and_leaves_no_record(queue, numbers, fie
     with pytest.raises(ContractError, match=words):
         reset(numbers, **fields)
     assert not Reset.objects.exists()
+
+
+def test_a_reset_that_breaks_in_its_middle_has_done_nothing(queue, monkeypatch):
+    monkeypatch.setattr(resets, "BATCH", 2)
+    numbers = [cancelled() for _ in range(5)]
+    before, turns = rows_of(numbers), []
+
+    def break_off(execute, sql, params, many, context):
+        if "INSERT INTO taskbuffer_ready" in sql:
+            turns.append(sql)
+            if len(turns) == 2:
+                raise DatabaseError("the disk is full")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(break_off), pytest.raises(DatabaseError, match="full"):
+        reset(numbers)
+    assert len(turns) == 2
+    assert rows_of(numbers) == before
+    assert not [table for table in (Reset, ResetJob, Ready) if table.objects.exists()]
 
 
 def test_many_are_reset_in_batches(queue, monkeypatch):

@@ -274,3 +274,4 @@ def test_one_turn_of_the_service_looks_at_everything(queue):
     assert found == ended
     assert [jobs.state_of(number) for number in (impossible, old, lost)] == ["failed", "closed", "activated"]
     assert Ready.objects.count() == 1
+    assert watchdog.period <= 30  # an impossible job is to be told within a minute
