@@ -262,6 +262,15 @@ def mc_area(year: int, period: str, soft: str, kind: str) -> str:
     return f"{MC_FOLDER}/CERN/{year}/{period}/{soft}/{kind}"
 
 
+#: The same of productions of the detector's data.
+DATA_FOLDER = "data_prod"
+
+
+def data_area(year: int, period: str, soft: str, kind: str) -> str:
+    """Name the folder of a production of data; ``kind`` is test, mass, technical or ddd."""
+    return f"{DATA_FOLDER}/CERN/{year}/{period}/{soft}/{kind}"
+
+
 def tape_folder(path: str, soft: str, folder: str, *, mass: bool) -> str:
     """Name the folder on tape, below the tape's root, of one kind of a production's files.
 

@@ -12,6 +12,7 @@ from server.production.models import (
     MergeGroup,
     MergeInput,
     Output,
+    RawFile,
     Run,
     Task,
     TaskEvent,
@@ -56,6 +57,13 @@ class ChunkAdmin(MachineTableAdmin):
     list_select_related = ("run__task",)
     list_filter = ("state",)
     search_fields = ("run__number", "task__name", "job_id")
+
+
+@admin.register(RawFile)
+class RawFileAdmin(MachineTableAdmin):
+    list_display = ("lfn", "chunk", "dataset", "endpoint", "size", "checksum", "events")
+    list_select_related = ("chunk__run__task",)
+    search_fields = ("lfn", "chunk__run__task__name")
 
 
 @admin.register(MergeGroup)

@@ -19,9 +19,21 @@ def refuse_area(dataset: str, name: str) -> None:
     Raises:
         ContractError: the dataset is in a folder of the productions.
     """
-    if naming.MC_FOLDER in dataset.split("/"):
-        words = f"{name}: {shown(dataset)}: productions write into {naming.MC_FOLDER}; name a dataset of your own"
-        raise ContractError(words, field_name=name)
+    for folder in (naming.MC_FOLDER, naming.DATA_FOLDER):
+        if folder in dataset.split("/"):
+            words = f"{name}: {shown(dataset)}: productions write into {folder}; name a dataset of your own"
+            raise ContractError(words, field_name=name)
+
+
+#: Where each type of task writes, and the last folder of it.
+_AREAS = {
+    TaskType.MC_GENERATION: (naming.mc_area, "mcgen"),
+    TaskType.MC_RECONSTRUCTION: (naming.mc_area, "mcreco"),
+    TaskType.TEST: (naming.data_area, "test"),
+    TaskType.MASS: (naming.data_area, "mass"),
+    TaskType.TECHNICAL: (naming.data_area, "technical"),
+    TaskType.DDD_FILTERING: (naming.data_area, "ddd"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +53,8 @@ class Names:
     @property
     def area(self) -> str:
         """The folder of everything the task writes."""
-        kind = "mcgen" if self.type == TaskType.MC_GENERATION else "mcreco"
-        return naming.mc_area(self.year, self.period, self.soft, kind)
+        area, kind = _AREAS[TaskType(self.type)]
+        return area(self.year, self.period, self.soft, kind)
 
     def dataset(self, kind: str) -> str:
         """Name the folder, which is the dataset, of one kind of files."""

@@ -11,7 +11,7 @@ from pilot.contract.job import FileSpec, JobOrder, Role
 from pilot.contract.queue import ONLINE
 from server.pandaconfig.queries import UnknownQueue, queue, queue_status
 from server.production.files import SCOPE, Names
-from server.production.models import Output, Task, UserTask
+from server.production.models import Output, RawFile, Task, UserTask
 from server.production.orders import Frame
 from server.production.programs import programs_of
 from server.production.user_definition import read_parameters
@@ -120,4 +120,17 @@ def input_of(output: Output) -> FileSpec:
         size=output.size,
         checksum=output.checksum or None,
         endpoint=output.endpoint,
+    )
+
+
+def raw_input_of(raw: RawFile) -> FileSpec:
+    """Make an input file of the detector's file that a chunk of data is."""
+    return FileSpec(
+        lfn=raw.lfn,
+        role=Role.INPUT,
+        scope=SCOPE,
+        dataset=raw.dataset,
+        size=raw.size,
+        checksum=raw.checksum or None,
+        endpoint=raw.endpoint,
     )

@@ -118,6 +118,24 @@ class Chunk(models.Model):
         return f"{self.run} chunk {self.number}"
 
 
+class RawFile(models.Model):
+    """The file of the detector that a chunk of data is, as a storage has it."""
+
+    chunk = models.OneToOneField(Chunk, models.CASCADE, primary_key=True, related_name="raw")
+    lfn = models.CharField(max_length=255)
+    dataset = models.CharField(max_length=255)
+    endpoint = models.CharField(max_length=100)
+    size = models.PositiveBigIntegerField(null=True, blank=True, help_text="bytes; empty: unknown")
+    checksum = models.CharField(max_length=50, blank=True)
+    events = models.PositiveIntegerField(null=True, blank=True, help_text="as the catalogue has it; empty: unknown")
+
+    class Meta:
+        ordering = ["chunk"]
+
+    def __str__(self) -> str:
+        return self.lfn
+
+
 class MergeGroup(models.Model):
     """Files of one kind of a run that become one merged file. What is in a group never changes."""
 

@@ -9,15 +9,18 @@ from django.db.models import Exists, OuterRef, Q
 from pilot.contract.job import FileSpec, JobOrder
 from server.production import orders
 from server.production.chains import Chain, chain_of
-from server.production.frames import frame_of, input_of, merging_frame_of, user_orders_of
-from server.production.models import Chunk, MergeGroup, Output, Task
+from server.production.frames import frame_of, input_of, merging_frame_of, raw_input_of, user_orders_of
+from server.production.models import Chunk, MergeGroup, Output, RawFile, Task
 from server.production.orders import Group, Piece
 from server.production.states import ChunkState, MergeKind, OutputKind, TaskType
 
 
 def has_input(task: Task) -> Q:
     """Say of a task's chunks when their input is there: those of a reconstruction wait for what its parent makes."""
-    if not chain_of(task.type).from_parent:
+    chain = chain_of(task.type)
+    if chain.raw:
+        return Q(raw__isnull=False)
+    if not chain.from_parent:
         return Q()
     source = Output.objects.filter(chunk_id=OuterRef("parent_id"), kind=OutputKind.GENERATED)
     made = Q(Exists(source), parent__state=ChunkState.FINISHED)
@@ -54,6 +57,9 @@ def orders_for(task: Task, chunks: Sequence[Chunk]) -> list[JobOrder]:
 
 def _sources(chain: Chain, chunks: Sequence[Chunk]) -> dict[int, FileSpec]:
     """Answer the file that each chunk reads, by the chunk's key."""
+    if chain.raw:
+        raw = RawFile.objects.filter(chunk__in=chunks)
+        return {file.pk: raw_input_of(file) for file in raw}
     if not chain.from_parent:
         return {}
     parents = [chunk.parent_id for chunk in chunks if chunk.parent_id]

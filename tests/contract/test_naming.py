@@ -203,3 +203,8 @@ def test_a_safe_folder_is_answered_as_it_is():
     assert naming.checked_folder("/a//b/", "dataset") == "/a//b/"
     with pytest.raises(ContractError, match=r"files\[0\].dataset: 'a/\.\.' cannot be a folder"):
         naming.checked_folder("a/..", "files[0].dataset")
+
+
+def test_data_and_monte_carlo_have_folders_of_their_own():
+    assert naming.data_area(2016, "P07", "dvcs2016P07t1", "mass") == "data_prod/CERN/2016/P07/dvcs2016P07t1/mass"
+    assert naming.DATA_FOLDER != naming.MC_FOLDER

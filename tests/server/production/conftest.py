@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from pilot.contract import naming
 from pilot.contract.job import JobSpec
 from pilot.contract.job_wire import from_panda
 from pilot.contract.messages import JobUpdate, StoredFile
@@ -14,7 +15,7 @@ from pilot.contract.queue import local_storage
 from pilot.contract.states import JobState
 from server.pandaconfig.logic import define_queue, define_storage
 from server.production import logic
-from server.production.models import Task
+from server.production.models import Chunk, RawFile, Run, Task
 from server.production.steps import collect, crosscheck, finish, merge, retry, submit
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import Bucket
@@ -62,10 +63,25 @@ def tasks(queue) -> tuple[Task, Task]:
     return first, second
 
 
+def define_data(kind: str = "mass_production", *, runs: int = 2, chunks: int = 3, **more: object) -> Task:
+    """A task on data that is on its way: each chunk is a raw file on DISK."""
+    frame = {"production": "dvcs2016P07t1", "year": 2016, "period": "P07", "soft": "dvcs2016P07t1", "slot": 1}
+    numbers = {"priority": 2000, "merging_priority": 5000, "max_attempts": 5, "program": "compass"}
+    said = {"name": "data", **frame, **numbers, "queue": "LOCAL", "owner": "manager", "path": "generalprod/", **more}
+    task = Task.objects.create(type=kind, home="/cvmfs/compass.cern.ch/", state="send", **said)
+    for run in (Run.objects.create(task=task, number=278473 + number) for number in range(runs)):
+        for number in range(1, chunks + 1):
+            chunk = Chunk.objects.create(task=task, run=run, number=number)
+            lfn = naming.raw(run.number, number)
+            RawFile.objects.create(chunk=chunk, lfn=lfn, dataset="raw/2016", endpoint="DISK", size=1000, events=120)
+    return task
+
+
 class FakePilot:
     """Takes one job after the other and reports success; ``spoil`` may answer another report for a job."""
 
     def __init__(self) -> None:
+        self.queue = "LOCAL"
         self.numbers = count(1)
         self.jobs: list[JobSpec] = []
         self.events: dict[str, int] = {}
@@ -82,8 +98,8 @@ class FakePilot:
         return done
 
     def claim(self) -> JobSpec | None:
-        buckets = tuple(Bucket.objects.filter(queue="LOCAL").values_list("pk", flat=True))
-        order = ClaimOrder(buckets, f"request-{next(self.numbers)}", "LOCAL")
+        buckets = tuple(Bucket.objects.filter(queue=self.queue).values_list("pk", flat=True))
+        order = ClaimOrder(buckets, f"request-{next(self.numbers)}", self.queue)
         given = taskbuffer.claim(order)
         if not given:
             return None
@@ -113,12 +129,12 @@ class FakePilot:
         names = [file.lfn for file in job.outputs]
         if job.processing_type == "mcgen":
             return int(job.arguments[job.arguments.index("--events") + 1]), dict.fromkeys(names, 1000)
-        if job.processing_type == "mcreco":
+        if job.processing_type in ("mcreco", "ddd") or job.processing_type.endswith("-production"):
             sizes = {name: EMPTY_DUMP_SIZE + 50 if name.startswith("evtdump") else 500 for name in names}
             return 90, sizes
         sources = [file.lfn for file in job.inputs]
         size = sum(self.sizes[lfn] for lfn in sources)
-        if job.processing_type == "merge-dump":
+        if job.processing_type == "merge-dump" and job.transformation != "cat":
             size -= EMPTY_DUMP_SIZE * (len(sources) - 1)
         return sum(self.events[lfn] for lfn in sources), dict.fromkeys(names, size)
 

@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.urls import reverse
 
-from tests.server.production.conftest import work
+from tests.server.production.conftest import define_data, work
 from tests.server.production.test_user_tasks import submit
 
 MODELS = [model._meta.model_name for model in apps.get_app_config("production").get_models()]
@@ -15,6 +15,7 @@ MODELS = [model._meta.model_name for model in apps.get_app_config("production").
 @pytest.fixture
 def filled(tasks, pilot):
     submit()
+    define_data(runs=1, chunks=1)
     work(pilot)
 
 

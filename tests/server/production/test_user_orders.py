@@ -81,6 +81,7 @@ def test_parts_without_padding_are_one_word():
         (lambda: task({**OUTPUT, "value": "a/b"}), "lfn"),
         (lambda: task(OUTPUT, OUTPUT), "is named twice"),
         (lambda: task({**OUTPUT, "dataset": "mc_prod/${SN}"}), "dataset: 'mc_prod/000001': productions write into mc_"),
+        (lambda: task({**OUTPUT, "dataset": "data_prod/x"}), "'data_prod/x': productions write into data_prod"),
         (lambda: task(log={**LOG, "dataset": "/mc_prod/CERN"}), "dataset: '/mc_prod/CERN': productions write into"),
     ],
 )
