@@ -146,12 +146,7 @@ def _write_script(executor: Any, said: Mapping[str, Any], number: int, words: Se
         exclusive_node_use=said["exclusive"],
         memory=said["memory"],
     )
-    attributes = JobAttributes(
-        queue_name=said["queue"],
-        account=said["account"],
-        reservation_id=said["reservation"],
-        custom_attributes=dict(said["attributes"]),
-    )
+    attributes = JobAttributes(queue_name=said["queue"], account=said["account"], reservation_id=said["reservation"])
     attributes.duration = None if said["duration"] is None else timedelta(seconds=said["duration"])
     # The commands' own environment is as good as empty, and is all that goes with the job.
     spec = JobSpec(executable=words[0], arguments=[*words[1:]], resources=resources, attributes=attributes)

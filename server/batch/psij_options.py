@@ -18,6 +18,8 @@ from server.batch.place import Place
 #: Letters of names and values. None of them ends a line or a word that is quoted.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]*", re.ASCII)
 _VALUE = re.compile(r"[A-Za-z0-9_.@+:/,=*&|()\[\]%#!<>~ -]+", re.ASCII)
+#: Those of a value that stands without quotes.
+_WORD = re.compile(r"[A-Za-z0-9_.@+:/,=%-]+", re.ASCII)
 #: Letters of a folder: psij writes it into scripts where a blank or a quote would end it.
 _FOLDER = re.compile(r"/[A-Za-z0-9_./+@-]*", re.ASCII)
 _LONGEST_TIMEOUT = 3600.0
@@ -27,11 +29,14 @@ _LONGEST_TIMEOUT = 3600.0
 class Executor:
     """What psij does not say of one of its executors.
 
-    ``variable`` is in which a job finds its own id; ``title`` the directive that gives a job its name, of so many
-    letters. Where ``by_processes``, the cores of a node are asked for as that many processes, as psij's directives for
-    cores leave them out. ``always`` are directives of every job; ``allowed`` those that a queue may add.
+    ``directive`` is how one is written; psij itself would put a value with brackets into two kinds of quotes, of which
+    the system takes one for the value's. ``variable`` is in which a job finds its own id; ``title`` the directive that
+    gives a job its name, of so many letters. Where ``by_processes``, the cores of a node are asked for as that many
+    processes, as psij's directives for cores leave them out. ``always`` are directives of every job; ``allowed`` those
+    that a queue may add.
     """
 
+    directive: str
     variable: str
     title: str
     letters: int
@@ -40,16 +45,17 @@ class Executor:
     always: Mapping[str, str] = field(default_factory=dict)
 
 
-_PBS = Executor("PBS_JOBID", "N", 15, True, ("l", "p", "P"), {"r": "n"})
+_PBS = Executor("#PBS -{} {}", "PBS_JOBID", "N", 15, True, ("l", "p", "P"), {"r": "n"})
 _LSF = ("R", "app", "sla", "m", "gpu", "sp", "g", "Lp", "alloc_flags", "core_isolation")
+_COBALT = ("attrs", "mode", "geometry", "kernel")
 _SLURM = ("qos", "constraint", "gres", "nice", "licenses", "exclude", "nodelist", "gpus-per-node", "mem-per-cpu")
 #: By the names that psij gives them.
 EXECUTORS: Mapping[str, Executor] = {
     "pbs": _PBS,
     "pbs_classic": _PBS,
-    "lsf": Executor("LSB_JOBID", "J", 60, True, _LSF),
-    "cobalt": Executor("COBALT_JOBID", "jobname", 60, True, ("attrs", "mode", "geometry", "kernel")),
-    "slurm": Executor("SLURM_JOB_ID", "job-name", 60, False, _SLURM),
+    "lsf": Executor('#BSUB -{} "{}"', "LSB_JOBID", "J", 60, True, _LSF),
+    "cobalt": Executor("#COBALT --{}={}", "COBALT_JOBID", "jobname", 60, True, _COBALT),
+    "slurm": Executor('#SBATCH --{}="{}"', "SLURM_JOB_ID", "job-name", 60, False, _SLURM),
 }
 
 
@@ -151,6 +157,10 @@ def describe(system: str, of: PsijOptions, needs: Needs, options: PsijJobOptions
         if name not in known.allowed:
             remedy = f"a queue may add {', '.join(known.allowed)}"
             raise _wrong(system, f"job options.attributes.{name}: not with the executor {executor}: {remedy}")
+        if '"' not in known.directive and not _WORD.fullmatch(value):
+            raise _wrong(
+                system, f"job options.attributes.{name}: {value!r} has letters that {executor} reads otherwise"
+            )
         attributes[name] = value
     drop, add = [], []
     if executor == "lsf" and duration is None:
@@ -163,7 +173,6 @@ def describe(system: str, of: PsijOptions, needs: Needs, options: PsijJobOptions
     if executor == "cobalt" and duration is not None:
         # Its template writes the time without a value.
         attributes["time"], duration = str(duration // 60), None
-    prefix = "pbs" if executor == "pbs_classic" else executor
     return {
         "nodes": needs.nodes,
         "processes": needs.cores if known.by_processes else 1,
@@ -174,9 +183,8 @@ def describe(system: str, of: PsijOptions, needs: Needs, options: PsijJobOptions
         "queue": options.queue or None,
         "account": options.account or None,
         "reservation": options.reservation or None,
-        "attributes": {f"{prefix}.{name}": value for name, value in attributes.items()},
         "drop": drop,
-        "add": add,
+        "add": [*add, *(known.directive.format(name, value) for name, value in attributes.items())],
     }
 
 

@@ -76,7 +76,8 @@ class TestPsij(BatchSystemKit):
     def test_a_job_gets_what_it_needs(self, system):
         told = script("import os; print(os.environ['SLURM_CPUS_PER_TASK'], os.environ['SLURM_MEM_PER_NODE'])")
         needs = Needs(cores=2, memory=2**28, wall_time=90.0)
-        ids = self.submit(system, "needs", told, needs=needs, options={"queue": "debug"})
+        options = {"queue": "debug", "attributes": {"nice": "7", "nodelist": "p[1]"}}
+        ids = self.submit(system, "needs", told, needs=needs, options=options)
         self.wait_for(system, ids, BatchState.DONE)
         assert (system.directory(ids[0]) / "stdout").read_text() == "2 256\n"
 
@@ -159,7 +160,7 @@ def test_two_systems_of_different_executors_live_in_one_process(fake, psij_pytho
     assert "#PBS -l nodes=1:ppn=1\n" in scripts[0]
     assert "#PBS -l walltime=1:0:0\n" in scripts[0]
     assert "#BSUB -W 1:0\n" in scripts[1]
-    assert '#BSUB -R "span[ptile=1]"\n' in scripts[1].replace("'", "")
+    assert '#BSUB -R "span[ptile=1]"\n' in scripts[1]
     assert "-nnodes" not in scripts[1]
 
 

@@ -84,30 +84,32 @@ def test_psij_is_told_what_a_job_needs():
         "queue": "prod",
         "account": "compass",
         "reservation": "r1",
-        "attributes": {"pbs.N": "a-key-of-many-l", "pbs.r": "n", "pbs.l": "filesystems=home:data"},
         "drop": [],
-        "add": [],
+        "add": ["#PBS -N a-key-of-many-l", "#PBS -r n", "#PBS -l filesystems=home:data"],
     }
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_each_executor_gives_its_jobs_a_name_by_a_directive_of_its_own(executor):
     said = describe("site", PsijOptions(executor), NEEDS, PsijJobOptions(), "key")
-    prefix = "pbs" if executor == "pbs_classic" else executor
-    assert said["attributes"][f"{prefix}.{EXECUTORS[executor].title}"] == "key"
+    assert EXECUTORS[executor].directive.format(EXECUTORS[executor].title, "key") in said["add"]
     assert (said["processes"], said["cores"]) == ((1, 8) if executor == "slurm" else (8, 1))
 
 
 def test_the_time_of_a_job_of_cobalt_is_a_directive_of_its_own():
     said = describe("site", PsijOptions("cobalt"), NEEDS, PsijJobOptions(), "key")
-    assert (said["duration"], said["attributes"]["cobalt.time"]) == (None, "61")
-    assert "cobalt.time" not in describe("site", PsijOptions("cobalt"), Needs(), PsijJobOptions(), "key")["attributes"]
+    assert said["duration"] is None
+    assert said["add"] == ["#COBALT --jobname=key", "#COBALT --time=61"]
+    without = describe("site", PsijOptions("cobalt"), Needs(), PsijJobOptions(), "key")
+    assert without["add"] == ["#COBALT --jobname=key"]
 
 
 @pytest.mark.parametrize(
     ("executor", "needs", "attributes", "words"),
     [
         ("pbs", NEEDS, {"o": "/x"}, "job options.attributes.o: not with the executor pbs: a queue may add l, p, P"),
+        ("pbs", NEEDS, {"l": "a b"}, "job options.attributes.l: 'a b' has letters that pbs reads otherwise"),
+        ("cobalt", NEEDS, {"attrs": "a|b"}, "job options.attributes.attrs: 'a|b' has letters"),
         ("slurm", NEEDS, {"wrap": "id"}, "job options.attributes.wrap: not with the executor slurm"),
         ("lsf", Needs(), {}, "needs.wall_time: psij's executor lsf cannot leave it out"),
     ],
@@ -121,8 +123,7 @@ def test_an_lsf_is_asked_for_slots_of_each_node_and_one_with_csm_for_nodes():
     needs = Needs(nodes=2, cores=8, wall_time=60.0, whole_nodes=True)
     options = PsijJobOptions(attributes={"R": "rusage[mem=100]"})
     plain = describe("site", PsijOptions("lsf"), needs, options, "key")
-    assert plain["attributes"]["lsf.R"] == "rusage[mem=100] span[ptile=8]"
-    assert (plain["drop"], plain["add"]) == (["#BSUB -nnodes "], ["#BSUB -x"])
+    assert plain["drop"] == ["#BSUB -nnodes "]
+    assert plain["add"] == ["#BSUB -x", '#BSUB -J "key"', '#BSUB -R "rusage[mem=100] span[ptile=8]"']
     with_csm = describe("site", PsijOptions("lsf", csm=True), needs, PsijJobOptions(), "key")
-    assert "lsf.R" not in with_csm["attributes"]
-    assert (with_csm["drop"], with_csm["add"]) == ([], [])
+    assert (with_csm["drop"], with_csm["add"]) == ([], ['#BSUB -J "key"'])
