@@ -11,6 +11,7 @@ import base64
 import functools
 import hashlib
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -32,6 +33,8 @@ _GIVEN = ("PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "KRB5CCNAME")
 #: Statuses of ``ssh``: something was wrong with the connection; and of a shell that finds no such program.
 _LOST, _NO_PROGRAM = 255, (126, 127)
 _LAST_WORDS = 400
+#: Lines that others may write before we are heard.
+_MOST_GREETINGS = 1000
 #: Seconds that a program has to end after it has closed its output.
 _FAREWELL = 5.0
 #: What ssh says, what that means, and what to do.
@@ -81,6 +84,7 @@ class Agents(apart.Apart):
             if "ready" in said:
                 return
             connection.write({"modules": base64.b64encode(modules).decode()}, patience)
+        raise BatchFailed(f"{self._options.host}: its shell writes so much that nothing of ours is heard")
 
 
 class Connection(apart.Child):
@@ -97,7 +101,7 @@ class Connection(apart.Child):
 
     def greetings(self, patience: float) -> Iterator[Mapping[str, Any]]:
         """Yield what our first program says; others may have greeted before."""
-        for line in self.lines(patience):
+        for line in itertools.islice(self.lines(patience), _MOST_GREETINGS):
             _, mark, said = line.decode(errors="replace").partition(ssh_starter.MARK)
             if mark:
                 yield json.loads(said)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +13,6 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from server.batch import ssh_agent
 from server.batch.base import BatchFailed, BatchState, Template
 from tests.kits.batch import ENVIRONMENT, Patient, alive, script, waiting
 from tests.pythons import python39
@@ -244,12 +241,6 @@ def test_a_connection_that_nobody_uses_ends(sshd, tmp_path):
     assert system.find("nothing") == {}
 
 
-def test_the_login_node_ends_what_nobody_has_asked_or_ended_for_long(tmp_path):
-    where = {"folder": str(tmp_path), "name": "login", "module": "server.batch.local", "class": "LocalBatch"}
-    [*ssh_agent.find({**where, "options": {"slots": 1}, "idle": 600}, "nothing")]
-    assert signal.alarm(0) > 0
-
-
 def test_a_host_whose_key_has_changed_is_refused_and_stays_so(sshd, tmp_path):
     known = tmp_path / "known_hosts"
     known.write_text(f"[127.0.0.1]:{sshd.port} {sshd.identity.with_suffix('.pub').read_text()}")
@@ -292,6 +283,14 @@ def test_what_a_shell_greets_with_is_no_answer(sshd, tmp_path):
     assert open_ssh(sshd, tmp_path, python="chatty").find("one") == {}
 
 
+def test_a_shell_that_never_ends_to_greet_is_given_up(sshd, tmp_path):
+    python = sshd.folder / "programs" / "endless"
+    python.write_text("#!/bin/sh\nexec yes\n")
+    python.chmod(0o755)
+    with pytest.raises(BatchFailed, match="its shell writes so much that nothing of ours is heard"):
+        open_ssh(sshd, tmp_path, python="endless").find("one")
+
+
 def test_a_folder_in_which_others_may_write_is_refused(sshd, tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there").chmod(0o777)
@@ -318,68 +317,6 @@ def test_a_disk_without_room_is_told_in_words_and_nothing_half_is_left(sshd, tmp
         system.submit(Template("full", ("true",), ENVIRONMENT, files={"bundle": tmp_path / "bundle"}), 1)
     until(seen.exists, "it does not end there")
     assert seen.read_text() == ""
-
-
-def test_a_file_that_changes_while_it_is_sent_is_refused_and_nothing_of_it_stays(tmp_path):
-    where = {"folder": str(tmp_path), "name": "login", "module": "server.batch.local", "class": "LocalBatch"}
-    where |= {"options": {"slots": 1}, "idle": 0}
-    with pytest.raises(BatchFailed, match="was it changed meanwhile"):
-        [*ssh_agent.put(where, "0" * 64, "draft", "YWJj", last=True)]
-    assert [*(tmp_path / "login" / "files").iterdir()] == []
-
-
-def test_what_nobody_has_used_for_long_is_removed_and_what_is_asked_for_stays(tmp_path):
-    where = {"folder": str(tmp_path), "name": "login", "module": "server.batch.local", "class": "LocalBatch"}
-    where |= {"options": {"slots": 1}, "idle": 0}
-    digest = hashlib.sha256(b"abc").hexdigest()
-    [*ssh_agent.put(where, digest, "draft", "YWJj", last=True)]
-    (old,) = (tmp_path / "login" / "files").iterdir()
-    os.utime(old, (0, 0))
-    assert [*ssh_agent.missing(where, [digest])] == [[digest]]
-    assert not old.exists()
-    [*ssh_agent.put(where, digest, "draft", "YWJj", last=True)]
-    assert [*ssh_agent.missing(where, [digest])] == [[]]
-
-
-#: Stands for a login node on which somebody else answers.
-EVIL = """#!{python}
-import sys
-sys.stdin.readline()
-print('compass-agent {{"ready": true}}', flush=True)
-for line in sys.stdin:
-    print({answer!r}, flush=True)
-"""
-
-
-@pytest.fixture
-def says_instead(sshd, tmp_path, monkeypatch):
-    """Answer a system behind a login node that gives one answer to all questions."""
-
-    def say(answer):
-        (tmp_path / "bin").mkdir()
-        ssh = tmp_path / "bin" / "ssh"
-        ssh.write_text(EVIL.format(python=sys.executable, answer=answer))
-        ssh.chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-        return open_ssh(sshd, tmp_path)
-
-    return say
-
-
-@pytest.mark.parametrize(
-    "answer", ["no JSON", "[]", '{"piece": 7}', '{"piece": [["a", {}]]}', '{"piece": []}\n{"end": 1}']
-)
-def test_an_answer_that_cannot_be_one_is_no_word_on_any_job(says_instead, answer):
-    with pytest.raises(BatchFailed, match="login: the login node's answer is not understood"):
-        says_instead(answer).status(["a"])
-
-
-@pytest.mark.parametrize("piece", [["a", "../../x", ""], ["b", "stdout", ""], ["a", "x", ""], ["b", "", ""], "a", 7])
-def test_no_login_node_writes_where_it_likes(says_instead, tmp_path, piece):
-    system = says_instead(json.dumps({"piece": piece}))
-    with pytest.raises(BatchFailed, match="not understood"):
-        system.collect(["a"])
-    assert [each for each in (tmp_path / "here").rglob("*") if each.is_file()] == []
 
 
 @pytest.mark.skipif(python39() is None, reason="no Python 3.9 here")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from server.batch import ssh_starter
+from server.batch.base import BatchFailed
 from server.batch.ssh_connection import bundle, explain
+from tests.server.batch.ssh_systems import open_ssh
 
 
 @pytest.mark.parametrize(
@@ -61,3 +65,45 @@ def test_a_python_that_is_too_old_is_told_in_words(tmp_path):
     mark, _, said = done.stdout.partition("{")
     assert mark == ssh_starter.MARK
     assert "is too old: name one from 3.9 on by options.python" in said
+
+
+#: Stands for a login node on which somebody else answers.
+EVIL = """#!{python}
+import sys
+sys.stdin.readline()
+print('compass-agent {{"ready": true}}', flush=True)
+for line in sys.stdin:
+    print({answer!r}, flush=True)
+"""
+
+
+@pytest.fixture
+def says_instead(tmp_path, monkeypatch):
+    """Answer a system behind a login node that gives one answer to all questions."""
+
+    def say(answer):
+        (tmp_path / "bin").mkdir()
+        ssh = tmp_path / "bin" / "ssh"
+        ssh.write_text(EVIL.format(python=sys.executable, answer=answer))
+        ssh.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+        nobody = SimpleNamespace(port=22, identity=tmp_path / "id", known_hosts=tmp_path / "known_hosts")
+        return open_ssh(nobody, tmp_path)
+
+    return say
+
+
+@pytest.mark.parametrize(
+    "answer", ["no JSON", "[]", '{"piece": 7}', '{"piece": [["a", {}]]}', '{"piece": []}\n{"end": 1}']
+)
+def test_an_answer_that_cannot_be_one_is_no_word_on_any_job(says_instead, answer):
+    with pytest.raises(BatchFailed, match="login: the login node's answer is not understood"):
+        says_instead(answer).status(["a"])
+
+
+@pytest.mark.parametrize("piece", [["a", "../../x", ""], ["b", "stdout", ""], ["a", "x", ""], ["b", "", ""], "a", 7])
+def test_no_login_node_writes_where_it_likes(says_instead, tmp_path, piece):
+    system = says_instead(json.dumps({"piece": piece}))
+    with pytest.raises(BatchFailed, match="not understood"):
+        system.collect(["a"])
+    assert [each for each in (tmp_path / "here").rglob("*") if each.is_file()] == []
