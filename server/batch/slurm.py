@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,18 @@ class SlurmBatch(BatchSystem):
                 with self._sbatch(submission.home, part, words, lock) as asked:
                     if place == 0:
                         # While it comes up: it takes nothing to Slurm before it has read its script.
-                        _write(submission, template, parts)
+                        _write(submission, replace(template, environment=self._with_programs(template)), parts)
                     said = asked.answer(script(self._options.python, submission.home, part.first, bool(self._clusters)))
                 if not self._accept(submission, part, said):
                     self._refused(submission, parts[place:], said)
             return tuple(self._taken(submission).values())
+
+    def _with_programs(self, template: Template) -> Mapping[str, str]:
+        """Let a job find srun where the site has its Slurm."""
+        given = template.environment
+        if not self._options.programs or "PATH" not in given:
+            return given
+        return {**given, "PATH": f"{given['PATH']}:{self._options.programs}"}
 
     def _array_size(self) -> int:
         if self._largest is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -361,6 +362,13 @@ def test_orders_and_copies_of_files_are_readable_by_their_user_only(recorded, op
     home = tmp_path / "here/jobs/key"
     assert home.stat().st_mode & 0o77 == 0
     assert all((home / name).stat().st_mode & 0o77 == 0 for name in ("order.json", "files/pass", "plan.json"))
+
+
+def test_a_job_finds_the_sites_own_commands_behind_all_others(recorded, opened, tmp_path):
+    recorded.answer("sbatch", "7\n")
+    opened().submit(Template("key", ("/bin/true",), {"PATH": "/bin"}), 1)
+    order = json.loads((tmp_path / "here/jobs/key/order.json").read_text())
+    assert order["environment"] == {"PATH": f"/bin:{recorded.folder}"}
 
 
 def test_nothing_is_left_of_a_submission_that_was_refused(recorded, opened, tmp_path):
