@@ -19,7 +19,7 @@ import pytest
 from pilot.contract.states import JobState, may_follow
 from tests.server.manage.running import PATIENCE, ROOT, Peer, Server, command, free_port, init
 
-JOBS, MANY_JOBS = 100, 400
+JOBS, MANY_JOBS = 60, 400
 CLIENTS = 4
 SUBMIT = "/api/v1/job/submit"
 

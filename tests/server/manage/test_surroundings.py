@@ -13,7 +13,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from server.manage import surroundings
-from tests.server.manage.running import command, init
+from tests.kits.tables import put_tables
+from tests.server.manage.prepared import Prepared
 from tests.services.authority import Authority
 
 
@@ -161,11 +162,14 @@ def test_an_address_where_nobody_answers_is_told(settings):
 @pytest.mark.one_python
 def test_check_tells_what_is_missing_and_init_mends_it(tmp_path):
     home = tmp_path / "home"
-    before = command(home, "check")
+    run = Prepared(home)
+    before = run("check")
     assert before.returncode == 1
     assert "compass.E010" in before.stderr
     assert not home.exists()
-    assert init(home).returncode == 0
-    after = command(home, "check")
+    put_tables(home)
+    assert run("init").returncode == 0
+    after = run("check")
     assert after.returncode == 0, after.stderr
     assert "compass.E" not in after.stderr
+    assert run.end() == 0
