@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -68,10 +68,18 @@ class FactoryQueueAdmin(TableAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: FactoryQueue | None = None) -> list[str]:
         return ["queue"] if obj else []
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FactoryQueue]:
+        """Read the last decisions with their queues."""
+        last = FactoryCycle.objects.filter(queue=OuterRef("pk")).order_by("-pk")
+        read = {f"last_{name}": Subquery(last.values(name)[:1]) for name in ("number", "words", "trace")}
+        rows: QuerySet[FactoryQueue] = super().get_queryset(request).annotate(**read)
+        return rows
+
     @admin.display(description="last decision")
-    def last_decision(self, row: FactoryQueue) -> str:
-        last = row.cycles.order_by("-id").first()
-        return f"{last.number}: {last.words or queries.reason_of(last.trace)}" if last else ""
+    def last_decision(self, row: Any) -> str:
+        if row.last_number is None:
+            return ""
+        return f"{row.last_number}: {row.last_words or queries.reason_of(row.last_trace)}"
 
     @admin.display(description="why, and what if")
     def why(self, row: FactoryQueue) -> SafeString:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from server.factory import logic, queries
@@ -45,6 +47,19 @@ def test_what_a_queue_is_allowed_is_edited_and_its_last_decision_shown(admin_cli
     assert answer.status_code == 302
     row = FactoryQueue.objects.get()
     assert (row.slots, row.pilot_options) == (5, ["-v", "2"])
+
+
+def test_a_list_of_many_queues_asks_as_often_as_one_of_few(admin_client, decided):
+    counts = []
+    for name in ("A", "B", "C"):
+        row = logic.define_queue(name, slots=1)
+        FactoryCycle.objects.create(queue=row, began=NOW, latest=NOW, number=1, words=f"because of {name}")
+        with CaptureQueriesContext(connection) as asked:
+            page = admin_client.get(reverse("admin:factory_factoryqueue_changelist")).content.decode()
+        counts.append(len(asked))
+    assert "0: the queue is offline" in page
+    assert "1: because of B" in page
+    assert len(set(counts)) == 1
 
 
 @pytest.mark.parametrize("options", ['{"-v": 1}', "[1]", "-v 1"])
