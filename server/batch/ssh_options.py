@@ -80,7 +80,7 @@ class SshOptions:
     options: dict[str, str] = field(default_factory=dict)  # values as the kind's own options have them
     connect: float = 30.0
     silence: float = 60.0
-    patience: float = 300.0
+    patience: float = 120.0
     idle: float = 300.0
 
 

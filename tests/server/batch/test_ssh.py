@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -128,14 +129,14 @@ def test_files_that_are_forgotten_are_gone_on_both_sides(system, tmp_path):
     assert not (tmp_path / "there" / "login" / "system" / "one").exists()
 
 
-def test_logs_of_what_still_runs_are_not_brought(system, tmp_path):
+def test_logs_of_what_still_runs_are_not_brought(login, tmp_path):
     ready, gate = tmp_path / "ready", tmp_path / "gate"
-    ids = system.submit(Template("runs", script(waiting(ready, gate, 0)), ENVIRONMENT), 1)
+    ids = login.submit(Template("runs", script(waiting(ready, gate, 0)), ENVIRONMENT), 1)
     until(ready.exists, "it does not run")
-    assert system.collect(ids) == 0
+    assert login.collect(ids) == 0
     gate.touch()
-    done(system, ids)
-    assert system.collect(ids) == 1
+    done(login, ids)
+    assert login.collect(ids) == 1
 
 
 def test_nothing_is_concluded_from_a_login_node_that_hangs_and_the_next_question_is_answered(sshd, tmp_path):
@@ -209,11 +210,11 @@ def test_a_key_is_not_looked_for_while_it_is_still_being_submitted(sshd, tmp_pat
     done(system, submitting.ids)
 
 
-def test_a_submission_that_comes_after_it_was_looked_for_in_vain_never_starts(system):
-    assert system.find("one") == {}
+def test_a_submission_that_comes_after_it_was_looked_for_in_vain_never_starts(login):
+    assert login.find("late") == {}
     with pytest.raises(BatchFailed, match="given up before it arrived"):
-        system.submit(ONE, 1)
-    assert system.find("one") == {}
+        login.submit(replace(ONE, key="late"), 1)
+    assert login.find("late") == {}
 
 
 def test_a_server_that_is_killed_leaves_nothing_there_but_its_jobs_and_the_next_one_adopts_them(sshd, tmp_path):

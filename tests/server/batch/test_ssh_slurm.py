@@ -52,6 +52,10 @@ class TestSlurmOverSsh(SshKit):
         self.cluster.stop_controller()
         self.cluster.start_controller()
 
+    @pytest.mark.parametrize("status", [82])  # each takes Slurm a second
+    def test_the_exit_status_is_the_jobs_own(self, system, status):
+        super().test_the_exit_status_is_the_jobs_own(system, status)
+
     def test_what_could_start_now_is_told(self, cluster, system):
         cluster.until(lambda: cluster.idle() == ["m1"], "the node is not idle")
         assert Patient(system).window({"partition": "debug"}) == Window(1)
