@@ -18,7 +18,7 @@ from server.production.models import (
     TaskEvent,
     UserTask,
 )
-from server.production.steering_models import SubmitDecision
+from server.production.steering_models import Resend, ResendRow, SubmitDecision
 
 
 class RunRows(MachineRowsInline):
@@ -114,3 +114,22 @@ class SubmitDecisionAdmin(MachineTableAdmin):
     list_display = ("task", "began", "latest", "times", "number", "sent", "reason", "words")
     list_select_related = ("task",)
     search_fields = ("task__name",)
+
+
+class ResendRows(MachineRowsInline):
+    model = ResendRow
+
+
+@admin.register(Resend)
+class ResendAdmin(MachineTableAdmin):
+    list_display = ("__str__", "task", "at", "by", "why", "undone_by", "undone_at")
+    list_select_related = ("task",)
+    search_fields = ("task__name", "why", "by")
+    inlines = (ResendRows,)
+
+
+@admin.register(ResendRow)
+class ResendRowAdmin(MachineTableAdmin):
+    list_display = ("resend", "table", "key")
+    list_select_related = ("resend",)
+    search_fields = ("=key",)

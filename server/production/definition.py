@@ -237,3 +237,12 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "working_group": _text(_NAME, 60, "give letters and digits, at most 60"),
     "comment": _comment,
 }
+
+
+def read_value(field: str, value: Any) -> Any:
+    """Read one field of a definition.
+
+    Raises:
+        ValueError: it cannot be that; the text says what can.
+    """
+    return _READERS[field](value)

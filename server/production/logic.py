@@ -16,6 +16,10 @@ from server.production.door import move, move_all, note
 from server.production.frames import NoStorage, endpoints_of
 from server.production.limits import limits
 from server.production.models import Chunk, MergeGroup, Task
+from server.production.resend.carry_out import carry_out
+from server.production.resend.plan import Plan, plan
+from server.production.resend.undo import undo
+from server.production.resend.wishes import BadWish, What, Wish, read_reason, read_wish
 from server.production.states import (
     ACTIVE,
     BY_PEOPLE,
@@ -26,6 +30,7 @@ from server.production.states import (
     choices_of,
     values,
 )
+from server.production.steering_models import Resend
 from server.production.steps.define import UNDEFINED, define_jobs
 
 
@@ -253,36 +258,62 @@ def finish_task(name: str, *, by: str, soft: bool, words: str = "") -> Task:
     return task
 
 
-def _resend(via: TaskState, chunk_state: ChunkState, group_state: GroupState) -> Callable[[Task, str, str], None]:
-    """Make what is in these states ready for new jobs with all their attempts, in one transaction."""
+def _resend(what: What) -> Callable[[Task, str, str], None]:
+    """Make what is in these states ready for new jobs with all their attempts, with a record that can be undone."""
 
     def do(task: Task, by: str, words: str) -> None:
-        was_over = task.state == TaskState.FINISHED
-        _simply(via)(task, by, words)
-        reset = _reopen(task, by, words) if was_over else 0
-        for chunk in Chunk.objects.filter(task=task, state=chunk_state.value).select_for_update():
-            reset += move(chunk, ChunkState.STAGED, by=by, words=words, attempts=0, job_id=None)
-        for group in MergeGroup.objects.filter(task=task, state=group_state.value).select_for_update():
-            reset += move(group, GroupState.READY, by=by, words=words, attempts=0, job_id=None)
-        if not reset:
-            raise TaskRefused(f"nothing of task {task.name!r} is {chunk_state.label}: there is nothing to send again")
-        _simply(TaskState.SEND)(task, by, f"{reset} made ready for new jobs")
+        resend_task(task.name, Wish(what), by=by, why=words or "no reason was given")
+        task.refresh_from_db()
 
     return do
 
 
-def _reopen(task: Task, by: str, words: str) -> int:
-    """Take up again what was cancelled when a task was ended early; answer how much."""
-    taken = 0
-    cancelled = Chunk.objects.filter(task=task, state=ChunkState.CANCELLED).select_for_update()
-    for chunk in cancelled:
-        taken += move(chunk, ChunkState.DEFINED, by=by, words=words, attempts=0, job_id=None)
-    for group in MergeGroup.objects.filter(task=task, state=GroupState.CANCELLED).select_for_update():
-        taken += move(group, GroupState.READY, by=by, words=words, attempts=0, job_id=None)
-    if task.type == TaskType.USER_ANALYSIS:  # nobody looks at a user's payload but the user
-        for chunk in Chunk.objects.filter(task=task, state=ChunkState.MANUAL_CHECK).select_for_update():
-            taken += move(chunk, ChunkState.STAGED, by=by, words=words, attempts=0, job_id=None)
-    return taken
+def wish_of(said: Mapping[str, Any]) -> Wish:
+    """Read what is to be made again.
+
+    Raises:
+        TaskRefused: that cannot be.
+    """
+    try:
+        return read_wish(said)
+    except BadWish as bad:
+        raise TaskRefused(str(bad)) from bad
+
+
+def preview_resend(name: str, wish: Wish) -> Plan:
+    """Say exactly what a resend would make again, and what refuses it; nothing is changed.
+
+    Raises:
+        TaskRefused: there is no such task, run or chunk.
+    """
+    try:
+        return plan(task_of(name), wish)
+    except BadWish as bad:
+        raise TaskRefused(str(bad)) from bad
+
+
+def resend_task(name: str, wish: Wish, *, by: str, why: str) -> Resend:
+    """Make a part of a task again, with everything downstream of it, in one transaction; answer the record.
+
+    Raises:
+        TaskRefused: there is no such task, no reason, or it cannot be; nothing was done.
+    """
+    try:
+        return carry_out(task_of(name), wish, by=by, why=read_reason(why))
+    except BadWish as bad:
+        raise TaskRefused(str(bad)) from bad
+
+
+def undo_resend(number: int, *, by: str) -> Resend:
+    """Put back what a resend has changed, while nothing new has run.
+
+    Raises:
+        TaskRefused: it cannot be; nothing was done.
+    """
+    try:
+        return undo(number, by=by)
+    except BadWish as bad:
+        raise TaskRefused(str(bad)) from bad
 
 
 #: What is done when a person moves a task to a state.
@@ -293,10 +324,8 @@ _DEEDS: dict[TaskState, Callable[[Task, str, str], None]] = {
     TaskState.SEND: _simply(TaskState.SEND),
     TaskState.PAUSED: _pause,
     TaskState.RUNNING: _resume,
-    TaskState.RESEND_FAILED: _resend(TaskState.RESEND_FAILED, ChunkState.FAILED, GroupState.FAILED),
-    TaskState.RESEND_MANUAL_CHECK: _resend(
-        TaskState.RESEND_MANUAL_CHECK, ChunkState.MANUAL_CHECK, GroupState.MANUAL_CHECK
-    ),
+    TaskState.RESEND_FAILED: _resend(What.FAILED),
+    TaskState.RESEND_MANUAL_CHECK: _resend(What.MANUAL_CHECK),
     TaskState.FINISHING: _finish,
     TaskState.CANCELLED: _cancel,
 }

@@ -131,6 +131,9 @@ TASK_MOVES = frozenset(
         (T.FINISHING, T.FINISHED),
         (T.FINISHING, T.DONE),
         (T.FINISHED, T.RESEND_FAILED),
+        # A part of it is made again.
+        (T.DONE, T.SEND),
+        (T.FINISHED, T.SEND),
         *((state, T.CANCELLED) for state in _STOPPABLE),
     }
 )
@@ -144,7 +147,11 @@ BY_PEOPLE = TASK_MOVES - {
     (T.FINISHING, T.DONE),
     (T.RESEND_FAILED, T.SEND),
     (T.RESEND_MANUAL_CHECK, T.SEND),
+    (T.DONE, T.SEND),
+    (T.FINISHED, T.SEND),
 }
+
+_BEGUN = (C.STAGED, C.SENT, C.RUNNING, C.FINISHED, C.FAILED, C.MANUAL_CHECK)
 
 CHUNK_MOVES = frozenset(
     {
@@ -170,6 +177,9 @@ CHUNK_MOVES = frozenset(
         # What it made has vanished before it was merged: it is made again, or a person looks.
         (C.FINISHED, C.STAGED),
         (C.FINISHED, C.MANUAL_CHECK),
+        # Sent again, whatever became of it; after its input where that is made again, too.
+        *((state, C.STAGED) for state in (C.SENT, C.RUNNING)),
+        *((state, C.DEFINED) for state in _BEGUN),
         *((state, C.CANCELLED) for state in C if state not in (C.FINISHED, C.CANCELLED)),
     }
 )
@@ -190,6 +200,9 @@ GROUP_MOVES = frozenset(
         # A cross-check found less, or more, in it than went in; a person accepts that, or it is checked again.
         (G.FINISHED, G.MANUAL_CHECK),
         (G.MANUAL_CHECK, G.FINISHED),
+        # Merged again, whatever became of it.
+        (G.FINISHED, G.READY),
+        (G.SENT, G.READY),
         *((state, G.CANCELLED) for state in G if state not in (G.FINISHED, G.CANCELLED)),
     }
 )

@@ -37,3 +37,38 @@ class SubmitDecision(models.Model):
         steps = self.trace
         changed = [step for before, step in pairwise(steps) if step["number"] != before["number"]]
         return str((changed or steps)[-1 if changed else 0]["reason"])
+
+
+class Resend(models.Model):
+    """What somebody had made again of a task, and why; perhaps its undoing."""
+
+    task = models.ForeignKey("production.Task", models.CASCADE, related_name="resends")
+    wish = models.JSONField(help_text="What was asked for.")
+    words = models.CharField(max_length=200)
+    by = models.CharField(max_length=250, db_column="sent_by")
+    why = models.CharField(max_length=400)
+    at = models.DateTimeField(db_column="sent_at")
+    counts = models.JSONField(help_text="What was made again: chunks, merges, checks, outputs, jobs that were ended.")
+    undone_by = models.CharField(max_length=250, blank=True, default="")
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"resend {self.pk}: {self.words}"
+
+
+class ResendRow(models.Model):
+    """One row of a resend as it was before: a task, a chunk, a merge group, or a cross-check."""
+
+    resend = models.ForeignKey(Resend, models.CASCADE, related_name="rows")
+    table = models.CharField(max_length=10, db_column="of_table")
+    key = models.BigIntegerField(db_column="row_key")
+    before = models.JSONField(help_text="What was written over.")
+
+    class Meta:
+        indexes = [models.Index(fields=["table", "key"], name="resends_of_a_row")]
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.key}"

@@ -14,4 +14,9 @@ urlpatterns = [
     path("api/v1/production/explain_task", views.explain_task),
     path("api/v1/production/accept_check", views.accept_check),
     path("api/v1/production/check_again", views.check_again),
+    path("api/v1/production/resend", views.resend),
+    path("api/v1/production/undo_resend", views.undo_resend),
+    path("api/v1/production/list_resends", views.list_resends),
+    path("api/v1/production/change_task", views.change_task),
+    path("tasks/<str:name>/resend", views.show_resend, name="resend"),
 ]

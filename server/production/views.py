@@ -1,4 +1,4 @@
-"""The production over HTTP, in PanDA's envelope: what the client ``compass`` and other programs call."""
+"""The production over HTTP: what the client ``compass`` and other programs call, and the page for sending again."""
 
 from __future__ import annotations
 
@@ -7,15 +7,24 @@ from functools import wraps
 from typing import Any
 
 import orjson
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, Group
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 
 from pilot.contract.codec import INTEGER, OBJECT, TEXT, TRUTH
-from server.accounts.rules import READERS, Identity, Role, allow
+from server.accounts.rules import READERS, Identity, Role, allow, everyone
 from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
-from server.production import acceptance, logic, queries
+from server.lib.pages import answer_page
+from server.production import acceptance, logic, queries, steering
 from server.production.definition import LARGEST, BadDefinition
+from server.production.resend.history import resend_json, resends_of
+from server.production.resend.wishes import WORDS, What
+from server.production.states import MergeKind
 
 
 class BadArguments(ValueError):
@@ -157,6 +166,128 @@ def _run(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
         raise BadArguments(f"run: {value!r} is not the number of a run")
     return value
+
+
+_WISH = (
+    Argument("what", TEXT, "failed, manual_check, staging, chunks, merging or crosscheck."),
+    Argument("run", INTEGER, "Number of the run; all runs when left out.", None),
+    Argument("chunk", INTEGER, "Number of the chunk in that run; all when left out.", None),
+    Argument("kind", TEXT, "Of merging: mdst, hist or dump; all when left out.", ""),
+    Argument("with_merges", TRUTH, "Whether merges that have these chunks' files are made again, too.", False),
+)
+_WHY = Argument("why", TEXT, "The reason, which is kept with your name; only a preview needs none.", "")
+
+
+@described("POST", takes=(_NAME, *_WISH, _WHY, Argument("preview", TRUTH, "Only say what would be done.", False)))
+@csrf_exempt
+@allow(Role.PRODUCTION)
+@_answered("POST")
+def resend(request: HttpRequest, identity: Identity) -> Any:
+    """Make a part of the task ``name`` again with all that follows from it, or, by ``preview``, say what that is."""
+    body = _body(request, {"name", "what"}, {"run", "chunk", "kind", "with_merges", "why", "preview"})
+    wish = logic.wish_of(body)
+    if body.get("preview"):
+        return logic.preview_resend(_text(body["name"], "name"), wish).as_json()
+    record = logic.resend_task(_text(body["name"], "name"), wish, by=identity.name, why=body.get("why", ""))
+    return resend_json(record)
+
+
+@described("POST", takes=(Argument("resend", INTEGER, "Number of the resend."),))
+@csrf_exempt
+@allow(Role.PRODUCTION)
+@_answered("POST")
+def undo_resend(request: HttpRequest, identity: Identity) -> Any:
+    """Put everything back to what it was before a resend, as long as nothing new has run."""
+    number = _body(request, {"resend"}, set())["resend"]
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
+        raise BadArguments(f"resend: {number!r} is not the number of a resend")
+    return resend_json(logic.undo_resend(number, by=identity.name))
+
+
+@described("GET", takes=(_NAME,))
+@allow(*READERS)
+@_answered("GET")
+def list_resends(request: HttpRequest, identity: Identity) -> Any:
+    """Answer the latest resends of the task ``name``: who, when, why, what, and whether they were undone."""
+    arguments = _query(request, {"name"}, set())
+    return [resend_json(one) for one in resends_of(logic.task_of(arguments["name"]))]
+
+
+_CHANGES = (
+    Argument("priority", INTEGER, "Of its processing jobs.", None),
+    Argument("merging_priority", INTEGER, "Of its merges.", None),
+    Argument("max_attempts", INTEGER, "Attempts of each of its jobs.", None),
+    Argument("queue", TEXT, "Where its next jobs go.", None),
+)
+
+
+@described("POST", takes=(_NAME, *_CHANGES, _WHY))
+@csrf_exempt
+@allow(Role.PRODUCTION)
+@_answered("POST")
+def change_task(request: HttpRequest, identity: Identity) -> Any:
+    """Change the task ``name`` on its way; its jobs that no pilot has are sent anew, as the task is then."""
+    body = _body(request, {"name"}, {*steering.CHANGEABLE, "why"})
+    said = {field: body[field] for field in steering.CHANGEABLE if body.get(field) is not None}
+    task = steering.change_task(_text(body["name"], "name"), said, by=identity.name, why=body.get("why", ""))
+    return queries.task_json(task)
+
+
+_FIELDS = ("what", "run", "chunk", "kind", "with_merges", "why")
+_PAGE = "production/resend.html"
+
+
+@everyone(because="it lets in people who have logged in, and are administrators or of the group production")
+def show_resend(request: HttpRequest, name: str) -> HttpResponse:
+    """Show what a resend of a part of the task would make again; do it when that is confirmed, or undo one."""
+    if request.method not in ("GET", "HEAD", "POST"):
+        return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path(), str(settings.LOGIN_URL))
+    task = queries.find_task(name)
+    if task is None:
+        return answer_page(request, "monitor/missing.html", {"what": "task", "name": name}, status=404)
+    said = _said(request.POST if request.method == "POST" else request.GET)
+    shown: dict[str, Any] = {"task": task, "said": said, "may_act": _may_act(request.user)}
+    shown |= {"whats": [(what.value, words) for what, words in WORDS.items()], "kinds": MergeKind.choices}
+    shown["resends"] = [resend_json(one) for one in resends_of(task)]
+    if request.method == "POST":
+        return _act(request, name, shown)
+    if said["what"]:
+        try:
+            shown["preview"] = logic.preview_resend(name, logic.wish_of(said)).as_json()
+        except logic.TaskRefused as refused:
+            return answer_page(request, _PAGE, {**shown, "wrong": str(refused)}, status=400)
+    elif not said["what"]:
+        said["what"] = What.FAILED.value
+    return answer_page(request, _PAGE, shown)
+
+
+def _said(fields: QueryDict) -> dict[str, str]:
+    return {name: fields.get(name, "").strip() for name in _FIELDS}
+
+
+def _act(request: HttpRequest, name: str, shown: dict[str, Any]) -> HttpResponse:
+    by = request.user.get_username()
+    if not shown["may_act"]:
+        wrong = f"{by} may only look; an administrator can put you into the group {Role.PRODUCTION.value}"
+        return answer_page(request, _PAGE, {**shown, "wrong": wrong}, status=403)
+    try:
+        undone = request.POST.get("undo", "")
+        if undone:
+            logic.undo_resend(int(undone) if undone.isdigit() and len(undone) < 19 else 0, by=by)
+        else:
+            logic.resend_task(name, logic.wish_of(shown["said"]), by=by, why=shown["said"]["why"])
+    except logic.TaskRefused as refused:
+        return answer_page(request, _PAGE, {**shown, "wrong": str(refused)}, status=400)
+    return redirect("resend", name=name)
+
+
+def _may_act(user: AbstractBaseUser | AnonymousUser) -> bool:
+    if isinstance(user, AnonymousUser) or not user.is_active:
+        return False
+    named = Group.objects.filter(name=Role.PRODUCTION.value, user=user.pk).exists()
+    return bool(getattr(user, "is_superuser", False)) or named
 
 
 def _body(request: HttpRequest, needed: set[str], optional: set[str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from client.steering import explained
+from client.steering import explained, listed, resent
 
 STEP = {"rule": "probe", "number": 0, "reason": "it is new: 10 jobs at a time [until one finishes]"}
 DECISION = {
@@ -32,3 +32,30 @@ def test_an_explanation_shows_the_answer_the_rules_and_the_decisions():
 
 def test_a_task_that_is_not_on_its_way_has_the_answer_alone():
     assert shown(explained({**FOUND, "waits": [], "steps": [], "decisions": []})).count("\n") == 1
+
+
+RECORD = {
+    "resend": 7, "task": "mc2016_gen", "wish": {}, "words": "failed of run 5", "by": "ada", "why": "the [disk]",
+    "at": "2026-11-22T12:00:00", "counts": {"chunks": 3, "jobs_ended": 0}, "undone_by": "", "undone_at": None,
+}  # fmt: skip
+LINE = {"task": "mc2016_gen", "status": "done", "chunks": {"finished": 3}, "merges": {}, "checks": {}, "runs": [5]}
+PREVIEW = {
+    "task": "mc2016_gen", "words": "chunks", "wish": {}, "outputs": 4, "size": 99, "jobs_ended": 2, "tasks": [LINE],
+    "refused": ["files of run 5 are merged already"],
+}  # fmt: skip
+
+
+def test_a_resend_says_how_it_is_taken_back():
+    text = shown(resent(RECORD))
+    assert "3 chunks, 0 jobs ended; take it back by 'compass task undo-resend 7'" in " ".join(text.split())
+
+
+def test_a_preview_shows_rows_refusals_and_jobs_that_are_ended():
+    text = shown(resent(PREVIEW))
+    for words in ("3 finished", "are merged already", "4 files are made anew (99 bytes); 2 living jobs are ended"):
+        assert words in text
+
+
+def test_resends_are_listed_with_their_reasons():
+    assert "the [disk]" in shown(listed([RECORD]))
+    assert "nothing of it was sent again" in shown(listed([]))

@@ -6,6 +6,8 @@ import pytest
 from django.apps import apps
 from django.urls import reverse
 
+from server.production import logic
+from server.production.resend.wishes import What, Wish
 from tests.server.production.conftest import define_data, work
 from tests.server.production.test_user_tasks import submit
 
@@ -16,6 +18,8 @@ MODELS = [model._meta.model_name for model in apps.get_app_config("production").
 def filled(tasks, pilot):
     submit()
     define_data(runs=1, chunks=1)
+    work(pilot)
+    logic.resend_task("mc2016_reco", Wish(What.CROSSCHECK), by="ada", why="it was judged too early")
     work(pilot)
 
 

@@ -1,0 +1,137 @@
+"""What was planned is made again, in one transaction with its record: rows go back, living jobs are ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from server.production import jobs
+from server.production.door import move
+from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
+from server.production.resend.plan import Plan, batches, plan
+from server.production.resend.wishes import BadWish, What, Wish
+from server.production.states import CHUNK_MOVES, GROUP_MOVES, ChunkState, GroupState, TaskState
+from server.production.steering_models import Resend, ResendRow
+
+#: Columns that a resend writes over.
+CHUNK_COLUMNS = ("state", "job_id", "attempts", "words", "events_done")
+GROUP_COLUMNS = ("state", "job_id", "attempts", "words", "events_found", "size")
+CHECK_COLUMNS = ("task_id", "run_id", "kind", "verdict", "expected", "found", "words", "at")
+
+#: By way of what a running task comes to ``send``.
+_VIA = {What.FAILED: TaskState.RESEND_FAILED, What.MANUAL_CHECK: TaskState.RESEND_MANUAL_CHECK}
+
+
+@transaction.atomic
+def carry_out(task: Task, wish: Wish, *, by: str, why: str) -> Resend:
+    """Make again what a wish means, with all their attempts; answer the record.
+
+    Raises:
+        BadWish: it is refused; nothing was done.
+    """
+    tasks = list(Task.objects.select_for_update().filter(pk=task.pk))
+    made = plan(tasks[0], wish)
+    if made.refused:
+        raise BadWish("; ".join(made.refused))
+    jobs.kill(made.living, by=by)
+    record = Resend.objects.create(
+        task=task,
+        wish=wish.as_json(),
+        words=str(wish)[:200],
+        by=by[:250],
+        why=why,
+        at=timezone.now(),
+        counts=_told(made),
+    )
+    words = f"{record}: {why}"[:500]
+    _keep(record, "chunk", made.chunks.values(), CHUNK_COLUMNS)
+    _keep(record, "group", made.groups.values(), GROUP_COLUMNS)
+    _keep(record, "check", made.checks.values(), CHECK_COLUMNS)
+    _send_back(Chunk, made.chunks, {key: _place(made, key) for key in made.chunks}, by, words)
+    _send_back(MergeGroup, made.groups, dict.fromkeys(made.groups, GroupState.READY), by, words)
+    for batch in batches(list(made.checks)):
+        CrossCheck.objects.filter(pk__in=batch).delete()
+    for one in Task.objects.select_for_update().filter(pk__in=made.tasks | {task.pk}):
+        ResendRow.objects.create(resend=record, table="task", key=one.pk, before={"state": one.state})
+        _reopen(one, wish, by=by, words=words)
+    return record
+
+
+def _place(made: Plan, key: int) -> ChunkState:
+    return ChunkState.DEFINED if key in made.unstaged else ChunkState.STAGED
+
+
+def _told(made: Plan) -> dict[str, int]:
+    counts = {"chunks": len(made.chunks), "merges": len(made.groups), "checks": len(made.checks)}
+    return {**counts, "outputs": made.outputs, "jobs_ended": len(made.living)}
+
+
+def _keep(record: Resend, table: str, rows: Iterable[Any], columns: Sequence[str]) -> None:
+    """Write down what rows were."""
+    kept = [ResendRow(resend=record, table=table, key=row.pk, before=_before(row, columns)) for row in rows]
+    ResendRow.objects.bulk_create(kept, batch_size=400)
+
+
+def _before(row: Any, columns: Sequence[str]) -> dict[str, Any]:
+    said = {name: getattr(row, name) for name in columns}
+    return {name: value.isoformat() if name == "at" else value for name, value in said.items()}
+
+
+def _send_back(
+    model: type[Chunk] | type[MergeGroup],
+    rows: Mapping[int, Chunk] | Mapping[int, MergeGroup],
+    places: Mapping[int, ChunkState | GroupState],
+    by: str,
+    words: str,
+) -> None:
+    """Move rows to where they begin, without their jobs; the history keeps these.
+
+    Raises:
+        BadWish: somebody else has moved one of them meanwhile.
+    """
+    now, cleared = timezone.now(), {"events_done": None} if model is Chunk else {"events_found": None, "size": None}
+    for batch in batches(list(rows)):
+        for before, after in {(rows[key].state, places[key]) for key in batch}:
+            _check_move(model, before, after)
+            some = [key for key in batch if (rows[key].state, places[key]) == (before, after)]
+            moved = model._default_manager.filter(pk__in=some, state=before).update(
+                state=after.value, job_id=None, attempts=0, words=words, updated=now, **cleared
+            )
+            if moved != len(some):
+                raise BadWish("something of it was moved by somebody else meanwhile; look at it again")
+        TaskEvent.objects.bulk_create([_event(rows[key], places[key], by, words, now) for key in batch])
+
+
+def _check_move(model: type[Chunk] | type[MergeGroup], before: str, after: ChunkState | GroupState) -> None:
+    known = CHUNK_MOVES if model is Chunk else GROUP_MOVES
+    kind = ChunkState if model is Chunk else GroupState
+    if (kind(before), after) not in known:
+        raise BadWish(f"what is {kind(before).label} cannot become {after.label}")
+
+
+def _event(row: Chunk | MergeGroup, after: ChunkState | GroupState, by: str, words: str, now: Any) -> TaskEvent:
+    event = TaskEvent(
+        task_id=row.task_id, before=row.state, after=after.value, job_id=row.job_id, by=by[:250], words=words, at=now
+    )
+    setattr(event, "chunk_id" if isinstance(row, Chunk) else "group_id", row.pk)
+    return event
+
+
+def _reopen(task: Task, wish: Wish, *, by: str, words: str) -> None:
+    """Lead a task to where its jobs are sent, one that was over, too; one that is paused stays so."""
+    if task.state in (TaskState.PAUSED, TaskState.SEND):
+        return
+    via = _VIA.get(wish.what)
+    if via is not None and (task.state == TaskState.RUNNING or via is TaskState.RESEND_FAILED) and _may(task, via):
+        move(task, via, by=by, words=words)
+    if task.state in (TaskState.RESEND_FAILED, TaskState.RESEND_MANUAL_CHECK, TaskState.DONE, TaskState.FINISHED):
+        move(task, TaskState.SEND, by=by, words=words, finished=None)
+        if wish.what is What.CROSSCHECK:  # nothing of it is sent: it is only judged again
+            move(task, TaskState.RUNNING, by=by, words=words)
+
+
+def _may(task: Task, via: TaskState) -> bool:
+    return (task.state, via) in {(TaskState.RUNNING, via), (TaskState.FINISHED, TaskState.RESEND_FAILED)}

@@ -1,0 +1,107 @@
+"""A resend is taken back while nothing new has run: all of it, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from server.production import jobs
+from server.production.door import move
+from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
+from server.production.resend.plan import batches
+from server.production.resend.wishes import BadWish
+from server.production.states import ChunkState, GroupState, TaskState
+from server.production.steering_models import Resend, ResendRow
+
+#: In these, no new job has run yet.
+_WAITS: dict[str, set[Any]] = {
+    "chunk": {ChunkState.DEFINED, ChunkState.STAGED, ChunkState.SENT},
+    "group": {GroupState.READY, GroupState.SENT},
+}
+
+
+@transaction.atomic
+def undo(number: int, *, by: str) -> Resend:
+    """Put everything back to what it was before a resend; queued jobs of the new round are taken out of the queue.
+
+    Raises:
+        BadWish: there is no such resend, it is undone, it ended jobs, or something new has run; nothing was done.
+    """
+    record = Resend.objects.select_for_update().filter(pk=number).first()
+    if record is None:
+        raise BadWish(f"resend: there is no resend {number}")
+    if record.undone_at is not None:
+        raise BadWish(f"resend: {number} was undone by {record.undone_by} already")
+    if ended := record.counts["jobs_ended"]:
+        raise BadWish(f"resend: {number} has ended {ended} jobs that were on their way; that cannot be taken back")
+    rows = list(record.rows.all())
+    _refuse_later(record, rows)
+    words = f"resend {number} undone"
+    for model, table in ((Chunk, "chunk"), (MergeGroup, "group")):
+        _put_back(model, [row for row in rows if row.table == table], table, by, words)
+    _judge_as_before([row for row in rows if row.table == "check"])
+    for row in rows:
+        if row.table == "task":
+            _close(Task.objects.select_for_update().get(pk=row.key), TaskState(row.before["state"]), by, words)
+    record.undone_by, record.undone_at = by[:250], timezone.now()
+    record.save(update_fields=["undone_by", "undone_at"])
+    return record
+
+
+def _refuse_later(record: Resend, rows: Sequence[ResendRow]) -> None:
+    for table in ("chunk", "group"):
+        for batch in batches([row.key for row in rows if row.table == table]):
+            later = ResendRow.objects.filter(
+                table=table, key__in=batch, resend__gt=record.pk, resend__undone_at__isnull=True
+            ).first()
+            if later is not None:
+                raise BadWish(f"resend: a part of it was sent again by resend {later.resend_id}; undo that one first")
+
+
+def _put_back(
+    model: type[Chunk] | type[MergeGroup], rows: Sequence[ResendRow], table: str, by: str, words: str
+) -> None:
+    now = timezone.now()
+    for batch in batches([row.key for row in rows]):
+        there: dict[int, Any] = model._default_manager.select_for_update().in_bulk(batch)
+        wanted = [row for row in rows if row.key in there and row.key in set(batch)]
+        if len(wanted) != len(batch) or any(one.state not in _WAITS[table] for one in there.values()):
+            raise BadWish("resend: a part of it has run since; it cannot be taken back any more")
+        queued = {one.job_id for one in there.values() if one.job_id is not None}
+        if jobs.withdraw(queued, by=by) != queued:
+            raise BadWish("resend: a pilot has taken a job of it since; it cannot be taken back any more")
+        events = []
+        for row in wanted:
+            one = there[row.key]
+            event = TaskEvent(task_id=one.task_id, before=one.state, after=row.before["state"], job_id=one.job_id)
+            event.by, event.words, event.at = by[:250], words, now
+            setattr(event, f"{table}_id", one.pk)
+            events.append(event)
+            for name, value in row.before.items():
+                setattr(one, name, value)
+            one.updated = now
+        columns = [*wanted[0].before, "updated"]
+        model._default_manager.bulk_update(list(there.values()), columns)
+        TaskEvent.objects.bulk_create(events)
+
+
+def _judge_as_before(rows: Sequence[ResendRow]) -> None:
+    for row in rows:
+        said = {**row.before, "at": parse_datetime(row.before["at"])}
+        key = {"run_id": said.pop("run_id"), "kind": said.pop("kind")}
+        # What was merged is as old as the judgement on it again, which is not judged anew therefore.
+        CrossCheck.objects.update_or_create(**key, defaults={**said, "at": timezone.now()})
+
+
+def _close(task: Task, before: TaskState, by: str, words: str) -> None:
+    """Lead a task back to where it stood."""
+    if task.state == before or before not in (TaskState.RUNNING, TaskState.DONE, TaskState.FINISHED):
+        return
+    if task.state == TaskState.SEND:
+        move(task, TaskState.RUNNING, by=by, words=words)
+    if before != TaskState.RUNNING and task.state == TaskState.RUNNING:
+        move(task, before, by=by, words=words, finished=timezone.now())

@@ -1,0 +1,110 @@
+"""What somebody wants to be made again, read and checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from server.production.states import MergeKind
+
+#: Characters of a reason.
+LONGEST = 400
+
+
+class What(Enum):
+    """What is made again, in the scope that is named beside it."""
+
+    FAILED = "failed"
+    MANUAL_CHECK = "manual_check"
+    STAGING = "staging"
+    CHUNKS = "chunks"
+    MERGING = "merging"
+    CROSSCHECK = "crosscheck"
+
+
+#: The sentence for each.
+WORDS = {
+    What.FAILED: "chunks and merges that have failed",
+    What.MANUAL_CHECK: "chunks and merges that wait for a person",
+    What.STAGING: "chunks without a job: their inputs are asked for again",
+    What.CHUNKS: "all chunks, whatever became of them",
+    What.MERGING: "merges, of all kinds or of one",
+    What.CROSSCHECK: "cross-checks",
+}
+
+
+class BadWish(ValueError):
+    """Nothing can be sent again so; the message names the word that is wrong, and the remedy."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What of a task is made again: all of it, one run, or one chunk of one run.
+
+    ``kind`` is the kind of merges, "" for all. ``with_merges``: where a chunk's files were merged already, the merges
+    of its run are made again, too; without it such chunks are refused.
+    """
+
+    what: What
+    run: int | None = None
+    chunk: int | None = None
+    kind: str = ""
+    with_merges: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        scope = {"run": self.run, "chunk": self.chunk, "kind": self.kind, "with_merges": self.with_merges}
+        return {"what": self.what.value, **scope}
+
+    def __str__(self) -> str:
+        kind = f" ({MergeKind(self.kind).label})" if self.kind else ""
+        where = f" of run {self.run}" if self.run is not None else ""
+        where = f" of run {self.run} chunk {self.chunk}" if self.chunk is not None else where
+        return f"{self.what.value.replace('_', ' ')}{kind}{where}" + (" with its merges" if self.with_merges else "")
+
+
+def read_wish(said: Mapping[str, Any]) -> Wish:
+    """Read a wish as a form or JSON has it: ``what``, ``run``, ``chunk``, ``kind`` and ``with_merges``.
+
+    Raises:
+        BadWish: one of them cannot be.
+    """
+    try:
+        what = What(said.get("what"))
+    except ValueError:
+        known = ", ".join(one.value for one in What)
+        raise BadWish(f"what: {said.get('what')!r} cannot be sent again; there are {known}") from None
+    run, chunk = _number(said, "run"), _number(said, "chunk")
+    if chunk is not None and run is None:
+        raise BadWish("run: missing; a chunk is named by its run and its number")
+    if chunk is not None and what in (What.MERGING, What.CROSSCHECK):
+        raise BadWish(f"chunk: {what.value} is of whole runs; leave the chunk out")
+    kind = said.get("kind") or ""
+    if kind and kind not in MergeKind.values:
+        raise BadWish(f"kind: {kind!r} is no kind of merges; there are {', '.join(MergeKind.values)}")
+    if kind and what is not What.MERGING:
+        raise BadWish("kind: only merging is of a kind; leave it out")
+    return Wish(what, run, chunk, kind, said.get("with_merges") in (True, "true", "on", "1", 1))
+
+
+def _number(said: Mapping[str, Any], name: str) -> int | None:
+    value = said.get(name)
+    if value in (None, ""):
+        return None
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value.strip()) < 10:
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
+        return value
+    raise BadWish(f"{name}: {value!r} is not a number")
+
+
+def read_reason(text: Any) -> str:
+    """Read why something is done.
+
+    Raises:
+        BadWish: no reason is given, or a very long one.
+    """
+    if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
+        raise BadWish(f"why: give a reason of 1 to {LONGEST} characters; it is kept with your name")
+    return text.strip()

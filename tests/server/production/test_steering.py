@@ -1,0 +1,78 @@
+"""A task is changed on its way: what waits goes as the task is now, with a line of who and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilot.contract.queue import local_storage
+from server.pandaconfig.logic import define_queue, define_storage
+from server.production import logic
+from server.production.definition import BadDefinition
+from server.production.logic import TaskRefused
+from server.production.models import Chunk, TaskEvent
+from server.production.steering import change_task
+from server.production.steps import submit
+from server.taskbuffer.models import Job
+from tests.server.production.conftest import reload, turn
+
+NAME = "mc2016_gen"
+
+
+def change(said, why="it is urgent"):
+    return change_task(NAME, said, by="ada", why=why)
+
+
+def test_queued_jobs_go_anew_with_the_new_priority_and_running_ones_go_on(tasks, pilot):
+    submit.submit_chunks()
+    held = pilot.claim()
+    change({"priority": 3000})
+    assert Chunk.objects.filter(task=tasks[0], state="staged", attempts=0).count() == 5
+    assert Chunk.objects.get(job_id=held.id).state == "sent"
+    submit.submit_chunks()
+    assert Job.objects.filter(state="activated", priority=3000).count() == 5
+    pilot.end(held)
+    turn()
+    assert Chunk.objects.get(job_id=held.id).state == "finished"
+
+
+def test_the_change_is_told_with_who_and_why(tasks):
+    change({"max_attempts": 9, "merging_priority": 6000})
+    event = TaskEvent.objects.filter(task=tasks[0]).latest("pk")
+    assert (event.before, event.after, event.by) == ("send", "send", "ada")
+    assert event.words == "max_attempts 5 -> 9, merging_priority 5000 -> 6000: it is urgent"
+    assert (reload(tasks[0]).max_attempts, tasks[0].merging_priority) == (9, 6000)
+
+
+def test_another_queue_takes_what_waits(tasks):
+    submit.submit_chunks()
+    define_storage("OTHER_DISK", local_storage("OTHER_DISK", "/other"))
+    storages = {name: ["OTHER_DISK"] for name in ("pr", "pw", "pl")}
+    define_queue({"nickname": "OTHER", "status": "online", "astorages": storages})
+    change({"queue": "OTHER"})
+    submit.submit_chunks()
+    assert set(Job.objects.filter(state="activated").values_list("queue", flat=True)) == {"OTHER"}
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [({"priority": 0}, "priority"), ({"queue": "NOWHERE"}, "queue"), ({"name": "x"}, "name"), ({"queue": 5}, "queue")],
+)
+def test_values_that_cannot_be_are_told_by_field(tasks, said, field):
+    with pytest.raises(BadDefinition) as bad:
+        change(said)
+    assert set(bad.value.slips) == {field}
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "words"),
+    [({"priority": 3000}, "", "give a reason"), ({"priority": 2000}, "x", "has these values"), ({}, "x", "priority")],
+)
+def test_a_change_of_nothing_or_without_a_reason_is_refused(tasks, said, why, words):
+    with pytest.raises(TaskRefused, match=words):
+        change(said, why)
+
+
+def test_what_is_over_is_not_changed(tasks):
+    logic.move_task(NAME, "cancelled", by="ada")
+    with pytest.raises(TaskRefused, match="is cancelled; it cannot be changed"):
+        change({"priority": 3000})
