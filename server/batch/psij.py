@@ -102,7 +102,8 @@ class PsijBatch(BatchSystem):
                 self._give_up(submission)
                 raise BatchFailed(f"{template.key}: {wrong}") from wrong
             except BatchMisconfigured:
-                submission.remove()  # before anything was sent
+                if not submission.taken():
+                    submission.remove()  # before anything was sent
                 raise
             return tuple(submission.taken().values())
 

@@ -20,6 +20,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
+if sys.version_info < (3, 11):  # noqa: UP036 - it may be another Python than the server's
+    version = ".".join(map(str, sys.version_info[:2]))
+    raise ImportError(f"{sys.executable} is Python {version}: name one from 3.11 on (options.psij_python)")
+
 from server.batch.base import BatchFailed, BatchMisconfigured
 from server.batch.psij_answers import ENDING, Piece, cut, is_held, only_gone
 from server.batch.psij_files import holding

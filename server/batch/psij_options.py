@@ -152,7 +152,8 @@ def describe(system: str, of: PsijOptions, needs: Needs, options: PsijJobOptions
     """
     executor, known = of.executor, EXECUTORS[of.executor]
     duration = None if needs.wall_time is None else math.ceil(needs.wall_time / 60) * 60
-    attributes = {known.title: key[: known.letters], **known.always}
+    # Names begin with a letter, and the end of a key says more than its beginning.
+    attributes = {known.title: f"c{key[1 - known.letters :]}", **known.always}
     for name, value in options.attributes.items():
         if name not in known.allowed:
             remedy = f"a queue may add {', '.join(known.allowed)}"

@@ -85,23 +85,23 @@ def test_psij_is_told_what_a_job_needs():
         "account": "compass",
         "reservation": "r1",
         "drop": [],
-        "add": ["#PBS -N a-key-of-many-l", "#PBS -r n", "#PBS -l filesystems=home:data"],
+        "add": ["#PBS -N cf-many-letters", "#PBS -r n", "#PBS -l filesystems=home:data"],
     }
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_each_executor_gives_its_jobs_a_name_by_a_directive_of_its_own(executor):
     said = describe("site", PsijOptions(executor), NEEDS, PsijJobOptions(), "key")
-    assert EXECUTORS[executor].directive.format(EXECUTORS[executor].title, "key") in said["add"]
+    assert EXECUTORS[executor].directive.format(EXECUTORS[executor].title, "ckey") in said["add"]
     assert (said["processes"], said["cores"]) == ((1, 8) if executor == "slurm" else (8, 1))
 
 
 def test_the_time_of_a_job_of_cobalt_is_a_directive_of_its_own():
     said = describe("site", PsijOptions("cobalt"), NEEDS, PsijJobOptions(), "key")
     assert said["duration"] is None
-    assert said["add"] == ["#COBALT --jobname=key", "#COBALT --time=61"]
+    assert said["add"] == ["#COBALT --jobname=ckey", "#COBALT --time=61"]
     without = describe("site", PsijOptions("cobalt"), Needs(), PsijJobOptions(), "key")
-    assert without["add"] == ["#COBALT --jobname=key"]
+    assert without["add"] == ["#COBALT --jobname=ckey"]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,6 @@ def test_an_lsf_is_asked_for_slots_of_each_node_and_one_with_csm_for_nodes():
     options = PsijJobOptions(attributes={"R": "rusage[mem=100]"})
     plain = describe("site", PsijOptions("lsf"), needs, options, "key")
     assert plain["drop"] == ["#BSUB -nnodes "]
-    assert plain["add"] == ["#BSUB -x", '#BSUB -J "key"', '#BSUB -R "rusage[mem=100] span[ptile=8]"']
+    assert plain["add"] == ["#BSUB -x", '#BSUB -J "ckey"', '#BSUB -R "rusage[mem=100] span[ptile=8]"']
     with_csm = describe("site", PsijOptions("lsf", csm=True), needs, PsijJobOptions(), "key")
-    assert (with_csm["drop"], with_csm["add"]) == ([], ['#BSUB -J "key"'])
+    assert (with_csm["drop"], with_csm["add"]) == ([], ['#BSUB -J "ckey"'])
