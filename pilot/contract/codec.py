@@ -94,6 +94,14 @@ def _read_number(value: Any) -> float:
     return number
 
 
+def _read_countable(value: Any) -> float:
+    """Take a number that can be written as a whole one, too."""
+    number = _read_number(value)
+    if not -BIGGEST <= number <= BIGGEST:
+        raise ValueError
+    return number
+
+
 def _read_measure(value: Any) -> int:
     """Round what was measured: peers send averages and rates with and without a fraction."""
     try:
@@ -191,7 +199,7 @@ INTEGER = Kind("a whole number", _read_integer, _as_is)
 MEASURE = Kind("a number", _read_measure, _as_is)
 NUMBER = Kind("a number", _read_number, _as_is)
 #: PanDA's ``/api/v1`` checks types, and takes whole numbers only where the legacy dialect has fractions.
-WHOLE_IN_V1 = Kind("a number", _read_number, lambda value, at: round(value) if at is Dialect.V1 else value)
+WHOLE_IN_V1 = Kind("a number", _read_countable, lambda value, at: round(value) if at is Dialect.V1 else value)
 TEXT = Kind("text", _read_text, _as_is)
 JSON_TEXT = Kind("text", _read_json_text, _as_is)
 TRUTH = Kind("true or false", _read_truth, _as_is)

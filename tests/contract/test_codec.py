@@ -226,6 +226,13 @@ def test_v1_gets_whole_numbers_where_panda_checks_for_them():
     assert WHOLE_IN_V1.write(1.6, Dialect.LEGACY) == 1.6
 
 
+@pytest.mark.parametrize("raw", [1e300, "99999999999999999999", -(2.0**63), 2**63])
+def test_what_cannot_be_written_as_a_whole_number_is_none_where_one_is_wanted(raw):
+    with pytest.raises(ContractError, match="mean_core_count: .* is not a number"):
+        read(raw, WHOLE_IN_V1, "mean_core_count")
+    assert read(2.0**62, WHOLE_IN_V1, "mean_core_count") == 2.0**62
+
+
 def test_long_text_is_cut_where_it_says_least():
     assert text(12).write("0123456789ab", Dialect.V1) == "0123456789ab"
     assert text(12).write("0123456789abc", Dialect.V1) == "012345 [cut]"

@@ -107,6 +107,19 @@ def test_reports_that_are_refused_do_not_stay_in_memory(queue):
     assert "is of the queue REMOTE" in str(answers[1])
 
 
+def test_a_number_that_no_database_keeps_is_refused_and_holds_up_no_other_report(queue):
+    first, second = jobs.submit(2)
+    jobs.claim(), jobs.claim()
+    said = [
+        {"job_id": job, "job_status": "failed", "mean_core_count": cores} for job, cores in ((first, 1e20), (second, 2))
+    ]
+    wrong, taken = logic.report_all(said, Dialect.V1, by="a-harvester")
+    assert str(wrong) == "mean_core_count: 1e+20 is not a number"
+    assert taken.command == "NULL"
+    assert jobs.state_of(first) == "sent"
+    assert Attempt.objects.get(job=second, number=1).state == "failed"
+
+
 def test_a_pilot_of_one_queue_gets_no_jobs_of_another(queue):
     jobs.submit()
     with pytest.raises(NotAllowed, match="siteName: this token is for A, B, not for LOCAL"):
