@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pilot.contract.codec import TEXT, ContractError, shown
+from pilot.contract.codec import BIGGEST, TEXT, ContractError, shown
 from server.harvester.models import Harvester
 
 #: Entries of one call.
@@ -37,7 +36,8 @@ def plain(value: Any, levels: int = _MOST_LEVELS) -> Any:
     """Answer JSON that every database keeps: none of them has NUL or half of a surrogate pair in it.
 
     Raises:
-        ContractError: it is nested too deeply, or has a number that is none in JSON, as 1e999 is read.
+        ContractError: it is nested too deeply, or has a number that is none in JSON, as 1e999 is read, or that does
+            not come back from every database as it was: 1e300 is a whole number of 301 digits in PostgreSQL's.
     """
     if not levels:
         raise ContractError(f"what a Harvester says is nested deeper than {_MOST_LEVELS} levels")
@@ -45,8 +45,8 @@ def plain(value: Any, levels: int = _MOST_LEVELS) -> Any:
         return {TEXT.read(str(key)): plain(inner, levels - 1) for key, inner in value.items()}
     if isinstance(value, list):
         return [plain(inner, levels - 1) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ContractError(f"what a Harvester says has {value} in it, which is no number of JSON")
+    if isinstance(value, (int, float)) and not -BIGGEST <= value <= BIGGEST:
+        raise ContractError(f"what a Harvester says has {shown(value)} in it, which is no number of at most 64 bits")
     return TEXT.read(value) if isinstance(value, str) else value
 
 
