@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 SEEN_WITHIN = timedelta(minutes=10)
 #: Cycles that are kept of each queue.
 KEPT_CYCLES = 500
+#: Pilots whose files are brought between two signs of life.
+_COLLECTED = 500
 #: For so long it is kept which large changes were wanted, and who confirmed them.
 KEPT_WISHES = timedelta(days=366)
 
@@ -288,8 +290,9 @@ def collect(now: datetime, *, system_of: SystemOf, keep: Callable[[], None] = la
         ended = fleet.ended_since(state.name, (state.collected_at or now - timedelta(days=1)) - SEEN_WITHIN)
         try:
             for queue, ids in ended.items():
-                brought += system_of(state.name, queue).collect(ids)
-                keep()
+                for first in range(0, len(ids), _COLLECTED):
+                    brought += system_of(state.name, queue).collect(ids[first : first + _COLLECTED])
+                    keep()
         except UnknownSystem:
             # It was removed, and its last pilots' logs with it.
             state.delete()

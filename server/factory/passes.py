@@ -25,11 +25,14 @@ def pass_file(folder: Path, queue: str, *, lifetime: timedelta, now: datetime) -
     """Answer the file with a pass for a queue's pilots that is good for most of ``lifetime``.
 
     Raises:
-        CannotLaunch: the queue's token was revoked.
+        CannotLaunch: the queue's token was revoked, or the file cannot be written.
     """
     path = folder / f"{queue}.token"
-    if not _is_fresh(path, lifetime, now):
-        _write(path, lambda: _make(queue, lifetime))
+    try:
+        if not _is_fresh(path, lifetime, now):
+            _write(path, lambda: _make(queue, lifetime))
+    except OSError as error:
+        raise CannotLaunch(f"{path}: {error.strerror}; make room there, and let the server write to it") from error
     return path
 
 

@@ -56,6 +56,12 @@ def test_no_pilots_are_started_by_a_token_that_was_revoked(db, tmp_path):
         fresh(tmp_path)
 
 
+def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(db, tmp_path):
+    (tmp_path / "passes").write_text("no folder")
+    with pytest.raises(CannotLaunch, match=r"LOCAL\.token: Not a directory; make room there, and let the server write"):
+        fresh(tmp_path)
+
+
 def renewing(path, new):
     """A pilot that reads its pass there, and is given a new one whenever it looks."""
     chosen = pilot_settings.load([("test", {"server": {"token_file": str(path), "url": "http://h"}})]).settings
