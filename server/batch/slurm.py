@@ -62,16 +62,18 @@ class SlurmBatch(BatchSystem):
         with _files(template.key):
             size = self._array_size()
         with _files(template.key), submission.sending() as lock:
-            parts = submission.divide(count, size)
+            parts, taken = submission.divide(count, size), dict[int, str]()
             for place, part in enumerate(parts):
                 with self._sbatch(submission.home, part, words, lock) as asked:
                     if place == 0:
                         # While it comes up: it takes nothing to Slurm before it has read its script.
                         _write(submission, replace(template, environment=self._with_programs(template)), parts)
                     said = asked.answer(script(self._options.python, submission.home, part.first, bool(self._clusters)))
-                if not self._accept(submission, part, said):
+                array = self._accept(submission, part, said)
+                if not array:
                     self._refused(submission, parts[place:], said)
-            return tuple(self._taken(submission).values())
+                taken.update(self._noted(submission, part, array))
+            return tuple(taken.values())
 
     def _with_programs(self, template: Template) -> Mapping[str, str]:
         """Let a job find srun where the site has its Slurm."""
@@ -95,15 +97,16 @@ class SlurmBatch(BatchSystem):
             keep=[lock],
         )
 
-    def _accept(self, submission: Submission, part: Part, said: Said) -> bool:
+    def _accept(self, submission: Submission, part: Part, said: Said) -> str:
+        """Answer which array a part has become; nothing if Slurm did not take it, or it was given up meanwhile."""
         number, _, cluster = said.output.strip().partition(";")
         if said.status or not number.isdigit():
-            return False
+            return ""
         array = f"{number}@{cluster}" if self._clusters else number
         if submission.settle(part, array) != array:
             self._scancel([array])  # it was given up meanwhile; its jobs would do nothing
-            return False
-        return True
+            return ""
+        return array
 
     def _refused(self, submission: Submission, left: Sequence[Part], said: Said) -> None:
         self._largest = None  # perhaps it is another one now
@@ -119,9 +122,12 @@ class SlurmBatch(BatchSystem):
         for part in submission.parts():
             array = submission.array(part)
             if array:
-                self._shared.note(array, submission.home.name, part.first)
-                found.update(part.ids(array))
+                found.update(self._noted(submission, part, array))
         return found
+
+    def _noted(self, submission: Submission, part: Part, array: str) -> dict[int, str]:
+        self._shared.note(array, submission.home.name, part.first)
+        return part.ids(array)
 
     def find(self, key: str) -> Mapping[int, str]:
         if not KEY.fullmatch(key):

@@ -19,7 +19,7 @@ import secrets
 import shlex
 import shutil
 import zipfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,8 +55,9 @@ class Part:
 class Submission:
     """The files of one submission."""
 
-    def __init__(self, home: Path, lock: Path) -> None:
-        self.home, self._lock = home, lock
+    def __init__(self, home: Path, lock: Path, given: dict[str, tuple[object, Path]]) -> None:
+        """Say where it is, its lock, and what earlier ones were given: name -> what it was, and one of its copies."""
+        self.home, self._lock, self._given = home, lock, given
 
     @contextmanager
     def sending(self) -> Iterator[int]:
@@ -100,17 +101,34 @@ class Submission:
             "files": {name: f"{self.home}/files/{name}" for name in template.files},
         }
         write_once(self.home / slurm_node.ORDER, order)
-        (self.home / PROGRAM).write_bytes(node_program())
+        self._give(self.home / PROGRAM, node_program(), lambda target: target.write_bytes(node_program()))
         # What has no plan was never sent: it is there as a whole, or not at all.
         draft = self.home / f".{_PLAN}"
         write_once(draft, [asdict(part) for part in parts])
         draft.rename(self.home / _PLAN)
 
     def _copy(self, name: str, path: Path) -> None:
-        target = self.home / "files" / name
-        with path.open("rb") as source, open(os.open(target, _NEW, 0o600), "wb") as copy:  # noqa: PTH123
-            shutil.copyfileobj(source, copy)
-        target.chmod(0o700 if os.access(path, os.X_OK) else 0o600)
+        mode = 0o500 if os.access(path, os.X_OK) else 0o400  # others may have the same: nobody changes it
+
+        def copy(target: Path) -> None:
+            with path.open("rb") as source, open(os.open(target, _NEW, 0o600), "wb") as file:  # noqa: PTH123
+                shutil.copyfileobj(source, file)
+            target.chmod(mode)
+
+        found = path.stat()
+        version = (str(path), found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, mode)
+        self._give(self.home / "files" / name, version, copy)
+
+    def _give(self, target: Path, version: object, write: Callable[[Path], object]) -> None:
+        """Let a file be the same as that of an earlier submission, if it is the same version; else write it."""
+        before, copy = self._given.get(target.name, (None, target))
+        try:
+            if before != version:
+                raise FileNotFoundError
+            target.hardlink_to(copy)
+        except OSError:  # that one has gone, or its disk links no more to it
+            write(target)
+        self._given[target.name] = version, target
 
     def parts(self) -> tuple[Part, ...]:
         """Answer its parts; none of one that broke before anything could be sent."""
@@ -124,8 +142,8 @@ class Submission:
 
     def settle(self, part: Part, array: str) -> str:
         """Say once for ever which array a part is; answer which one it is."""
-        slurm_node.settle(str(self._path(part)), array)
-        return self._path(part).read_text()
+        other = slurm_node.settle(str(self._path(part)), array)
+        return self._path(part).read_text() if other else array
 
     def _path(self, part: Part) -> Path:
         return self.home / f"part-{part.first}"
@@ -161,9 +179,10 @@ class Shared:
     def __init__(self, root: Path, locks: Path) -> None:
         self.root, self._locks, self._closed = root, locks, root / "closed"
         self._known: dict[str, tuple[str, int]] = {}
+        self._given: dict[str, tuple[object, Path]] = {}
 
     def submission(self, key: str) -> Submission:
-        return Submission(self.root / "jobs" / key, self._locks / key)
+        return Submission(self.root / "jobs" / key, self._locks / key, self._given)
 
     def note(self, array: str, key: str, first: int) -> None:
         """Write down which submission an array belongs to. A cluster that begins to count anew takes its numbers."""

@@ -27,7 +27,7 @@ while read -r _; do turn=$((turn + 1)); done <"$0.said"
 echo "$*" >>"$0.said"
 read -r last <"$0.last"
 [ "$turn" -le "$last" ] || turn=$last
-case "$0" in */sbatch) cat >>"$0.heard" ;; esac
+case "$0" in */sbatch) while IFS= read -r line; do printf '%s\\n' "$line"; done >>"$0.heard" ;; esac
 cat "$0.$turn.errors" >&2
 cat "$0.$turn.output"
 read -r status <"$0.$turn.status"
@@ -369,6 +369,22 @@ def test_a_job_finds_the_sites_own_commands_behind_all_others(recorded, opened, 
     opened().submit(Template("key", ("/bin/true",), {"PATH": "/bin"}), 1)
     order = json.loads((tmp_path / "here/jobs/key/order.json").read_text())
     assert order["environment"] == {"PATH": f"/bin:{recorded.folder}"}
+
+
+def test_what_several_submissions_are_given_is_copied_once_until_it_changes(recorded, opened, tmp_path):
+    recorded.answer("sbatch", "7\n", "8\n", "9\n", "10\n")
+    system, given, found = opened(), tmp_path / "bundle", []
+    for key, text in (("a", "one"), ("b", "one"), ("c", "another")):
+        if not given.exists() or given.read_text() != text:
+            given.write_text(text)
+        system.submit(Template(key, ("/bin/true",), {}, files={"bundle": given}), 1)
+        found.append(tmp_path / f"here/jobs/{key}/files/bundle")
+    assert [path.read_text() for path in found] == ["one", "one", "another"]
+    assert found[0].samefile(found[1])
+    assert [path.stat().st_mode & 0o777 for path in found] == [0o400] * 3
+    shutil.rmtree(tmp_path / "here/jobs/c")
+    system.submit(Template("d", ("/bin/true",), {}, files={"bundle": given}), 1)
+    assert (tmp_path / "here/jobs/d/files/bundle").read_text() == "another"
 
 
 def test_nothing_is_left_of_a_submission_that_was_refused(recorded, opened, tmp_path):
