@@ -32,11 +32,13 @@ def main(given: typing.Dict[str, typing.Any]) -> None:
         version = ".".join(map(str, sys.version_info[:2]))
         _say({"failed": f"Python {version} is too old: name one from 3.9 on by options.python"})
         return
+    mask = os.umask(0o077)
     try:
         modules = _install(pathlib.Path.home() / given["folder"], given["name"], given["hash"])
     except OSError as wrong:
         _say({"failed": str(wrong)})
         return
+    os.umask(mask)  # jobs may get it, and what they write is for whom the account wants
     sys.path.insert(0, str(modules))
     _complete()
     apart = importlib.import_module("server.lib.apart")
@@ -51,7 +53,6 @@ def _say(what: typing.Dict[str, typing.Any]) -> None:
 
 def _install(root: pathlib.Path, name: str, digest: str) -> pathlib.Path:
     """Answer the folder with the server's modules, after they were sent if they had to be."""
-    os.umask(0o077)
     (root / name / "modules").mkdir(parents=True, exist_ok=True)
     for folder in (root, root / name):
         found = folder.stat()

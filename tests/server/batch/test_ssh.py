@@ -112,6 +112,15 @@ def test_what_a_job_was_given_and_wrote_is_for_its_account_alone_and_sent_once(s
     assert there.stat().st_mode & 0o077 == 0
 
 
+def test_what_a_job_writes_is_for_whom_the_account_wants(login):
+    ids = login.submit(Template("umask", script("import os; print(os.umask(0))"), ENVIRONMENT), 1)
+    done(login, ids)
+    login.collect(ids)
+    own = os.umask(0)
+    os.umask(own)
+    assert (login.directory(ids[0]) / "stdout").read_text() == f"{own}\n"
+
+
 def test_a_file_of_several_pieces_arrives_whole(system, tmp_path):
     whole = os.urandom(2**20 + 2**19)
     (tmp_path / "bundle").write_bytes(whole)
