@@ -24,6 +24,9 @@ PROGRAM, MODULES = "psij_node.py", "node.pyz"
 _PLAN, _GONE = "plan.json", "gone"
 #: Seconds for which the folder of a submission that was given up stays.
 _KEPT_CLOSED = 86400.0
+#: Seconds after which the order to end is passed on to a job that still lives: most systems give it to all processes of
+#: a job, and a second one may come in the middle of its end.
+_DELAY = 2.0
 
 
 @contextmanager
@@ -66,6 +69,7 @@ class Submission:
             "argv": list(template.argv),
             "environment": dict(template.environment),
             "grace": template.grace,
+            "delay": min(_DELAY, template.grace / 2),
             "files": {name: f"{self.home}/files/{name}" for name in template.files},
         }
         write_once(self.home / slurm_node.ORDER, order)

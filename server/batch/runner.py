@@ -87,7 +87,7 @@ def hold(folder: str, order: dict[str, Any]) -> int:
         status = 127 if isinstance(error, FileNotFoundError) else 126
         finish(folder, status, f"cannot start: {error}")
         return status
-    status, heard = _watch(child, watched, order["grace"])
+    status, heard = _watch(child, watched, order["grace"], order.get("delay", 0.0))
     _tidy()
     finish(folder, status, "" if heard is None else ORDERS[heard])
     return status
@@ -103,21 +103,29 @@ def _spawn(folder: str, argv: list[str], environment: dict[str, str]) -> int:
     return os.posix_spawnp(argv[0], argv, environment, file_actions=actions, setsigmask=[])
 
 
-def _watch(child: int, watched: set[signal.Signals], grace: float) -> tuple[int, signal.Signals | None]:
-    """Wait for the job's end; answer its status, and the order to end that it got."""
+def _watch(child: int, watched: set[signal.Signals], grace: float, delay: float) -> tuple[int, signal.Signals | None]:
+    """Wait for the job's end; answer its status, and the order to end that it got.
+
+    The order is passed on after ``delay``, to a job that lives then: some batch systems give it to all processes.
+    """
     deadline: float | None = None
     order: signal.Signals | None = None
+    told = 0.0
     while True:
         if (status := _reap(child)) is not None:
             return status, order
-        left = 3600.0 if deadline is None else deadline - time.monotonic()
+        now = time.monotonic()
+        if order and told and now >= told:
+            os.kill(child, order)
+            told = 0.0
+        left = 3600.0 if deadline is None else (told or deadline) - now
         if left <= 0:
             _signal_tree(signal.SIGKILL)
             left = 1.0
         heard = signal.sigtimedwait(watched, left)
         if heard is not None and heard.si_signo != signal.SIGCHLD and deadline is None:
-            deadline, order = time.monotonic() + grace, signal.Signals(heard.si_signo)
-            os.kill(child, order)
+            now, order = time.monotonic(), signal.Signals(heard.si_signo)
+            deadline, told = now + grace, now + min(delay, grace)
 
 
 def _reap(child: int) -> int | None:

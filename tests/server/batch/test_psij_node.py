@@ -24,8 +24,8 @@ def start(tmp_path):
     (home / "node.pyz").write_bytes(node_program())
     (home / "psij_node.py").write_bytes(Path(psij_node.__file__).read_bytes())
 
-    def begin(text, environment, grace=10.0):
-        order = {"argv": script(text), "environment": {"PATH": "/usr/bin:/bin"}, "grace": grace}
+    def begin(text, environment, **more):
+        order = {"argv": script(text), "environment": {"PATH": "/usr/bin:/bin"}, "grace": 600.0, **more}
         (home / "order.json").write_text(json.dumps(order))
         words = [sys.executable, "-I", "-S", str(home / "psij_node.py"), str(home), "LSB_JOBID", "0"]
         return subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
@@ -95,3 +95,29 @@ def test_each_order_to_end_that_a_system_may_send_reaches_the_job(start, tmp_pat
         process.send_signal(order)
         assert process.wait(60) == 9
     assert json.loads((start.home / "0/exit.json").read_text())["words"] == words
+
+
+def test_an_order_that_the_system_gives_to_all_processes_comes_to_the_job_once(start, tmp_path):
+    up, told = tmp_path / "up", tmp_path / "told"
+    for pipe in (up, told):
+        os.mkfifo(pipe)
+    text = "import os, signal; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); "
+    text += f"open({str(up)!r}, 'w').write(str(os.getpid())); signal.sigwait([15]); open({str(told)!r}).read(); "
+    text += "os._exit(9 if not signal.sigpending() else 8)"
+    with start(text, {"LSB_JOBID": "77"}, delay=300.0) as process:
+        job = int(up.read_text())
+        process.send_signal(signal.SIGTERM)
+        os.kill(job, signal.SIGTERM)
+        told.write_text("x")
+        assert process.wait(60) == 9
+
+
+def test_an_order_that_comes_to_the_first_process_alone_is_passed_on_after_a_while(start, tmp_path):
+    up = tmp_path / "up"
+    os.mkfifo(up)
+    text = f"import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); open({str(up)!r}, 'w').close(); "
+    text += "signal.sigwait([15]); raise SystemExit(9)"
+    with start(text, {"LSB_JOBID": "77"}, delay=0.1) as process:
+        up.read_text()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 9
