@@ -10,7 +10,7 @@ PATIENCE = 30.0
 
 def patient(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
     """No pilots for a while after the batch system has refused some: a full queue is not filled by asking again."""
-    if facts.refused_ago is None or facts.refused_ago >= PATIENCE:
+    if facts.refused_ago is None or not 0 <= facts.refused_ago < PATIENCE:  # a clock may have been set back
         return number, "the batch system has not just refused any"
     return min(number, 0), f"the batch system took no more, the next try is {PATIENCE:g} s later: {facts.refusal}"
 

@@ -45,7 +45,7 @@ def black_hole(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
     why = f"the last {count} pilots failed within {limits.black_hole_seconds:g} s (exit codes {codes})"
     if facts.living:
         return min(number, 0), f"{why}: one at a time, and one lives"
-    if facts.idle is not None and facts.idle < limits.black_hole_pause:
+    if facts.idle is not None and 0 <= facts.idle < limits.black_hole_pause:  # below: a clock was set back
         return min(number, 0), f"{why}: the next one in {limits.black_hole_pause - facts.idle:.0f} s"
     return min(number, 1), f"{why}: one at a time"
 

@@ -234,6 +234,11 @@ def test_what_a_batch_system_refuses_is_not_offered_again_at_once():
     assert guards.patient(-3, refused, LIMITS)[0] == -3
 
 
+def test_a_clock_that_was_set_back_holds_up_no_queue():
+    assert number(replace(FACTS, refusal="the queue is full", refused_ago=-7200.0)) == 3
+    assert number(replace(FACTS, ends=[BLACK] * 3, idle=-7200.0)) == 1
+
+
 def test_nodes_are_counted_of_all_living_pilots():
     assert after("max_nodes", replace(FACTS, nodes=5), WHOLE, most=10) == 2
 
