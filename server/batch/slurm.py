@@ -57,7 +57,7 @@ class SlurmBatch(BatchSystem):
         if not KEY.fullmatch(template.key):
             raise BatchFailed(f"{template.key!r} cannot be the key of a submission: letters, digits, . _ and - only")
         options = read_job_options(self._name, type(self), template.options)
-        words = [*need_arguments(self._name, template.needs, template.grace), *job_arguments(options)]
+        words = [*need_arguments(template.needs, template.grace), *job_arguments(options)]
         submission = self._shared.submission(template.key)
         with _files(template.key):
             size = self._array_size()

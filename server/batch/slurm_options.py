@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pilot.contract.codec import ContractError
-from server.batch.base import BatchMisconfigured, Needs
+from server.batch.base import Needs
 from server.batch.place import Place
 
 _MIB = 2**20
@@ -132,16 +132,8 @@ def _option(name: str, value: str, shape: re.Pattern[str]) -> list[str]:
     return [f"--{name.removeprefix('extra.')}={value}"]
 
 
-def need_arguments(system: str, needs: Needs, grace: float) -> list[str]:
-    """Write what each job wants of its nodes as words for sbatch; the signal comes in time for an end in order.
-
-    Raises:
-        BatchMisconfigured: a need cannot be so.
-    """
-    for name in ("nodes", "cores", "memory", "disk", "wall_time"):
-        value = getattr(needs, name)
-        if value is not None and value <= 0:
-            raise BatchMisconfigured(f"batch system {system}: needs.{name}: {value}: give more than 0")
+def need_arguments(needs: Needs, grace: float) -> list[str]:
+    """Write what each job wants of its nodes as words for sbatch; the signal comes in time for an end in order."""
     words = [f"--nodes={needs.nodes}", f"--ntasks={needs.nodes}", f"--cpus-per-task={needs.cores}"]
     if needs.whole_nodes:
         words.append("--exclusive")

@@ -22,12 +22,16 @@ CONFIG = "MaxArraySize            = 3\n"
 
 
 PROGRAM = """#!/bin/sh
+case "$0" in */sbatch)
+    IFS= read -r line || exit 1 # without a script nothing is submitted
+    printf '%s\\n' "$line" >>"$0.heard"
+    while IFS= read -r line; do printf '%s\\n' "$line" >>"$0.heard"; done ;;
+esac
 turn=0
 while read -r _; do turn=$((turn + 1)); done <"$0.said"
 echo "$*" >>"$0.said"
 read -r last <"$0.last"
 [ "$turn" -le "$last" ] || turn=$last
-case "$0" in */sbatch) while IFS= read -r line; do printf '%s\\n' "$line"; done >>"$0.heard" ;; esac
 cat "$0.$turn.errors" >&2
 cat "$0.$turn.output"
 read -r status <"$0.$turn.status"
@@ -323,7 +327,7 @@ def test_a_shared_disk_that_is_full_keeps_nobody_from_asking_and_cancelling(reco
 def test_an_array_that_was_given_up_meanwhile_is_cancelled_and_no_success(recorded, opened, tmp_path):
     system = opened()
     part = tmp_path / "here/jobs/key/part-0"
-    (recorded.folder / "sbatch").write_text(f"#!/bin/sh\n: >{part}\necho 7\n")
+    (recorded.folder / "sbatch").write_text(f"#!/bin/sh\nread -r _\n: >{part}\necho 7\n")
     with pytest.raises(BatchFailed, match="key: sbatch: 7"):
         system.submit(TEMPLATE, 1)
     assert recorded.said("scancel") == ["7"]
