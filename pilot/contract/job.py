@@ -129,7 +129,11 @@ class JobSpec(Frozen):
 
 
 class JobOrder(NamedTuple):
-    """A job as it is submitted, before it has a number. ``spec.id`` and ``spec.attempt`` are 0 until it has."""
+    """A job as it is submitted, before it has a number. ``spec.id`` and ``spec.attempt`` are 0 until it has.
+
+    ``first_attempt`` is the number of its first attempt. From 2 on, what lies under its outputs' names is taken for
+    what was left behind by a job in whose place it comes; a first attempt takes that for somebody else's.
+    """
 
     spec: JobSpec
     queue: str
@@ -137,3 +141,4 @@ class JobOrder(NamedTuple):
     share: str = ""
     waits: bool = False  # True: born ``defined`` and activated later, when its inputs are ready
     country: str = ""  # its user's, for pilots that are a country's own; no order on the wire names it
+    first_attempt: int = 1  # no order on the wire names it, either

@@ -10,9 +10,9 @@ from pilot.contract.job import FileSpec, JobOrder
 from server.production import orders
 from server.production.chains import Chain, chain_of
 from server.production.frames import frame_of, input_of, merging_frame_of, raw_input_of, user_orders_of
-from server.production.models import Chunk, MergeGroup, Output, RawFile, Task
+from server.production.models import Chunk, MergeGroup, Output, RawFile, Task, TaskEvent
 from server.production.orders import Group, Piece
-from server.production.states import ChunkState, MergeKind, OutputKind, TaskType
+from server.production.states import ChunkState, GroupState, MergeKind, OutputKind, TaskType
 
 
 def has_input(task: Task) -> Q:
@@ -39,7 +39,7 @@ def orders_for(task: Task, chunks: Sequence[Chunk]) -> list[JobOrder]:
     if task.type == TaskType.USER_ANALYSIS:
         return user_orders_of(task, [chunk.number for chunk in chunks])
     frame, chain = frame_of(task), chain_of(task.type)
-    sources = _sources(chain, chunks)
+    sources, sent = _sources(chain, chunks), _sent_before(chunks)
     return [
         orders.processing(
             frame,
@@ -49,10 +49,17 @@ def orders_for(task: Task, chunks: Sequence[Chunk]) -> list[JobOrder]:
                 seed=chunk.seed,
                 events=chunk.events_ordered if chain.exact else None,
                 source=sources.get(chunk.pk),
+                again=chunk.pk in sent,
             ),
         )
         for chunk in chunks
     ]
+
+
+def _sent_before(chunks: Sequence[Chunk]) -> set[int]:
+    """Answer the keys of those chunks that have had a job before."""
+    sent = TaskEvent.objects.filter(chunk__in=chunks, after=ChunkState.SENT).order_by()
+    return set(sent.values_list("chunk_id", flat=True))
 
 
 def _sources(chain: Chain, chunks: Sequence[Chunk]) -> dict[int, FileSpec]:
@@ -76,7 +83,8 @@ def order_for(group: MergeGroup, files: Sequence[Output], *, refusal: int) -> Jo
     """
     kind = MergeKind(group.kind)
     events = events_in(files) if kind is MergeKind.MDST else None
-    merge = Group(kind, group.run.number, group.number, [input_of(file) for file in files], events)
+    again = TaskEvent.objects.filter(group=group, after=GroupState.SENT).exists()
+    merge = Group(kind, group.run.number, group.number, [input_of(file) for file in files], events, again)
     return orders.merging(merging_frame_of(group.task), merge, refusal=refusal)
 
 

@@ -37,24 +37,26 @@ class Frame:
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk, as its job needs it; ``source`` is the file that it reads."""
+    """A chunk, as its job needs it; ``source`` is the file that it reads; ``again``: it has had a job before."""
 
     run: int
     chunk: int
     seed: int | None = None
     events: int | None = None
     source: FileSpec | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True)
 class Group:
-    """A merge group, as its job needs it; ``events`` are what its inputs hold, if that is known."""
+    """A merge group, as its job needs it; ``events`` are what its inputs hold, if that is known; ``again`` as above."""
 
     kind: MergeKind
     run: int
     number: int
     inputs: Sequence[FileSpec]
     events: int | None = None
+    again: bool = False
 
 
 def processing(frame: Frame, piece: Piece) -> JobOrder:
@@ -89,7 +91,7 @@ def processing(frame: Frame, piece: Piece) -> JobOrder:
         inputs=(piece.source,) if piece.source else (),
         outputs=files,
         log=names.chunk_log(piece.run, piece.chunk),
-    )
+    )._replace(first_attempt=_first_attempt(piece))
 
 
 def merging(frame: Frame, group: Group, *, refusal: int) -> JobOrder:
@@ -106,7 +108,12 @@ def merging(frame: Frame, group: Group, *, refusal: int) -> JobOrder:
         inputs=inputs,
         outputs={RESULT_OF[kind]: output},
         log=names.merging_log(kind, group.run, group.number),
-    )
+    )._replace(first_attempt=_first_attempt(group))
+
+
+def _first_attempt(what: Piece | Group) -> int:
+    """Let what a job before this one has stored make room: it lies under the same names."""
+    return 2 if what.again else 1
 
 
 def _order(

@@ -19,6 +19,7 @@ orders = st.builds(
     plain,
     st.booleans(),
     country=st.just(""),  # the server's own word, which no order names
+    first_attempt=st.just(1),  # this one, too
 )
 
 

@@ -70,7 +70,7 @@ def _write(wanted: Sequence[JobOrder], at: datetime, by: str) -> list[int]:
             bulk.Rows(*rows.PARAMETERS, [(job.pk, _written(order, job)) for order, job in pairs]),
             bulk.Rows(*rows.FILES, files),
             bulk.Rows(*rows.READY, ready),
-            bulk.Rows(*rows.EVENTS, [(job.pk, 1, "", job.state, born, by, "") for job in jobs]),
+            bulk.Rows(*rows.EVENTS, [(job.pk, job.attempt, "", job.state, born, by, "") for job in jobs]),
         )
         bulk.add_tables(cursor, tables)
         rows.look_at(ready)
@@ -79,7 +79,7 @@ def _write(wanted: Sequence[JobOrder], at: datetime, by: str) -> list[int]:
 
 
 def _written(order: JobOrder, job: Job) -> str:
-    panda = {**to_panda(order.spec), "PandaID": job.pk, "attemptNr": 1}
+    panda = {**to_panda(order.spec), "PandaID": job.pk, "attemptNr": job.attempt}
     if not order.spec.name:
         panda["jobName"] = f"job.{job.pk}"
     if settings.SIGNING_KEY is not None:
@@ -111,6 +111,7 @@ def _buckets(cursor: CursorWrapper, keys: set[Key]) -> dict[Key, int]:
 def _job(order: JobOrder, bucket: int, at: datetime) -> Job:
     spec = order.spec
     return Job(
+        attempt=order.first_attempt,
         max_attempts=order.max_attempts,
         state=(JobState.DEFINED if order.waits else JobState.ACTIVATED).value,
         bucket_id=bucket,

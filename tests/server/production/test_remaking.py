@@ -18,6 +18,10 @@ def is_merge(job) -> bool:
     return job.processing_type == "merge-mdst" and "278473" in job.name
 
 
+def first_log(pilot, name) -> str:
+    return next(job.log.lfn for job in pilot.jobs if job.name == name)
+
+
 def test_the_chunk_is_made_again_and_the_same_group_is_merged(tasks, pilot):
     pilot.spoil = lambda job: GONE if is_merge(job) and len(pilot.of_type("mcreco")) == 6 else {}
     work(pilot)
@@ -33,6 +37,10 @@ def test_the_chunk_is_made_again_and_the_same_group_is_merged(tasks, pilot):
     first, second = (job for job in pilot.jobs if is_merge(job))
     assert first.id != second.id
     assert [file.lfn for file in first.inputs] == [file.lfn for file in second.inputs]
+    # A first attempt would take the file that is still there for somebody else's.
+    assert (first.attempt, second.attempt) == (1, 2)
+    (again,) = [job for job in pilot.of_type("mcreco") if job.attempt == 2]
+    assert again.log.lfn == f"{first_log(pilot, again.name)}.2"
     assert len(pilot.of_type("mcreco")) == 7
 
 

@@ -31,6 +31,14 @@ def test_a_job_is_born_activated_with_everything_that_a_pilot_needs(queue):
     assert [file.lfn for file in spec.files] == ["out.root", "job.log.tgz"]
 
 
+def test_a_job_in_the_place_of_another_begins_with_a_later_attempt(queue):
+    (job_id,) = logic.submit([jobs.order(name="mc-1")._replace(first_attempt=2)], by="test")
+    assert jobs.moves_of(job_id) == [(2, "activated")]
+    (given,) = jobs.claim()
+    spec = from_panda(given)
+    assert (spec.id, spec.attempt, spec.log.lfn) == (job_id, 2, "job.log.tgz.2")
+
+
 def test_a_job_that_waits_is_not_queued(queue):
     (job_id,) = jobs.submit(waits=True)
     assert jobs.state_of(job_id) == "defined"
