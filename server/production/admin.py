@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from server.lib.admin import MachineRowsInline, MachineTableAdmin
 from server.production.models import (
+    CatalogueFile,
     Chunk,
     CrossCheck,
     Cursor,
@@ -64,6 +65,12 @@ class RawFileAdmin(MachineTableAdmin):
     list_display = ("lfn", "chunk", "dataset", "endpoint", "size", "checksum", "events")
     list_select_related = ("chunk__run__task",)
     search_fields = ("lfn", "chunk__run__task__name")
+
+
+@admin.register(CatalogueFile)
+class CatalogueFileAdmin(MachineTableAdmin):
+    list_display = ("lfn", "run", "chunk", "dataset", "endpoint", "size", "checksum", "events", "updated")
+    search_fields = ("run", "lfn")
 
 
 @admin.register(MergeGroup)

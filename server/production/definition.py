@@ -9,13 +9,13 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from server.production.limits import Limits
-from server.production.states import RUNNABLE, TaskType
+from server.production.programs import EXAMPLE, OWN
+from server.production.raw_lists import LARGEST, read_raw_lines, read_run_numbers
+from server.production.states import ON_DATA, RUNNABLE, TaskType
 
 RunLine = tuple[int, int]
 """Run number, number of chunks."""
 
-#: Widths of numbers in the database and in the payload's files.
-LARGEST = 2**31 - 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _FOLDERS = re.compile(r"[A-Za-z0-9_.+/-]+")
 
@@ -30,7 +30,11 @@ class BadDefinition(ValueError):
 
 @dataclass(frozen=True)
 class Definition:
-    """A task that is complete in itself. ``home`` and ``path`` say where the software's folder ``soft`` lies."""
+    """A task that is complete in itself. ``home`` and ``path`` say where the software's folder ``soft`` lies.
+
+    ``runs``: of a generation each run with its number of chunks; of a task on data those that the catalogue of runs
+    knows, with 0 for all their chunks. ``files``: of a task on data its raw files, as given, a line each.
+    """
 
     name: str
     type: TaskType
@@ -46,11 +50,18 @@ class Definition:
     template: str = ""
     parent: str = ""
     runs: tuple[RunLine, ...] = ()
+    files: str = ""
+    files_home: str = ""
+    files_endpoint: str = ""
     events_per_chunk: int = 0
     priority: int = 0
     merging_priority: int = 0
     max_attempts: int = 0
     merge_dumps: bool = True
+    program: str = ""
+    merging_queue: str = ""
+    by_chunk: bool = True
+    rich: bool = False
     working_group: str = ""
     comment: str = ""
 
@@ -98,28 +109,68 @@ def read_definition(data: Mapping[str, Any], limits: Limits) -> Definition:
     for name in ("name", "type", "production", "year", "period", "soft", "queue"):
         if name not in values and name not in slips:
             slips[name] = f"is missing; {_EXPECTED[name]}"
-    if not slips:
-        slips.update(_slips_of_type(values, limits))
+    slips = slips or _slips_of_type(values) or _slips_of_lists(values, limits)
     if slips:
         raise BadDefinition(slips)
-    values.setdefault("priority", limits.processing_priority)
+    is_filtering = values["type"] is TaskType.DDD_FILTERING
+    values.setdefault("priority", limits.filtering_priority if is_filtering else limits.processing_priority)
+    values.setdefault("program", OWN if values["type"] in ON_DATA else EXAMPLE)
     values.setdefault("merging_priority", limits.merging_priority)
     values.setdefault("max_attempts", limits.max_attempts)
     return Definition(**values)
 
 
-def _slips_of_type(values: Mapping[str, Any], limits: Limits) -> dict[str, str]:
+def _slips_of_type(values: Mapping[str, Any]) -> dict[str, str]:
     """Say what a task of this type lacks, or has and must not have."""
     needed, refused = _BY_TYPE[values["type"]]
     slips = {name: f"is missing; {words}" for name, words in needed.items() if not values.get(name)}
     slips |= {name: f"cannot stand here; {words}" for name, words in refused.items() if values.get(name)}
-    total = sum(chunks for _, chunks in values.get("runs", ()))
-    if total > limits.chunks_per_task:
-        slips["runs"] = f"{total} chunks are more than {limits.chunks_per_task}; split them into several tasks"
+    if values["type"] in ON_DATA and bool(values.get("runs")) == bool(values.get("files")):
+        words = "give either files, a raw file in each line, or runs that the catalogue knows"
+        slips["runs" if values.get("runs") else "files"] = (
+            f"{'both are there' if values.get('runs') else 'is missing'}; {words}"
+        )
     return slips
 
 
+def _slips_of_lists(values: dict[str, Any], limits: Limits) -> dict[str, str]:
+    """Read the runs in the way of the type, and look at each raw file; what is wrong is answered."""
+    name = "files" if values.get("files") else "runs"
+    try:
+        if name == "files":
+            total = count_files(values["files"], values.get("files_home", ""))
+        elif values["type"] in ON_DATA:
+            values["runs"] = tuple((run, 0) for run in read_run_numbers(values["runs"]))
+            total = len(values["runs"])
+        else:
+            values["runs"] = read_runs(values.get("runs", ""))
+            total = sum(chunks for _, chunks in values["runs"])
+    except ValueError as wrong:
+        return {name: str(wrong)}
+    if total > limits.chunks_per_task:
+        return {name: f"{total} chunks are more than {limits.chunks_per_task}; split them into several tasks"}
+    return {}
+
+
+def count_files(text: str, home: str) -> int:
+    """Count the raw files in a list of them, those without events included.
+
+    Raises:
+        ValueError: a line is no raw file, a chunk of a run is there twice, or there is no file.
+    """
+    seen: set[tuple[int, int]] = set()
+    for line in read_raw_lines(text, home=home):
+        if (line.run, line.chunk) in seen:
+            raise ValueError(f"chunk {line.chunk} of run {line.run} is there twice; name each raw file once")
+        seen.add((line.run, line.chunk))
+    if not seen:
+        raise ValueError("there is no file in it; give a raw file in each line")
+    return len(seen)
+
+
 _FROM_PARENT = "a reconstruction takes its runs and chunks from its parent"
+
+_NO_RAW_FILES = dict.fromkeys(("files", "files_home", "files_endpoint"), "only tasks on data read raw files")
 
 #: What a type of task needs, and what it must not have.
 _BY_TYPE: dict[TaskType, tuple[dict[str, str], dict[str, str]]] = {
@@ -128,12 +179,22 @@ _BY_TYPE: dict[TaskType, tuple[dict[str, str], dict[str, str]]] = {
             "runs": "give lines 'run, number of chunks'",
             "events_per_chunk": "give the number of events of one chunk",
         },
-        {"parent": "a generation has no parent task"},
+        {"parent": "a generation has no parent task", **_NO_RAW_FILES},
     ),
     TaskType.MC_RECONSTRUCTION: (
         {"parent": "name the MC generation task whose events are to be reconstructed"},
-        {"runs": _FROM_PARENT, "events_per_chunk": _FROM_PARENT},
+        {"runs": _FROM_PARENT, "events_per_chunk": _FROM_PARENT, **_NO_RAW_FILES},
     ),
+    **{
+        kind: (
+            {},
+            {
+                "parent": "a task on data has no parent task",
+                "events_per_chunk": "raw files have the events that they have",
+            },
+        )
+        for kind in ON_DATA
+    },
 }
 
 
@@ -198,6 +259,20 @@ def _truth(value: Any) -> bool:
     return found
 
 
+def _lines(remedy: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or "\0" in value:
+            raise ValueError(f"{value!r} is not text; {remedy}")
+        return value
+
+    return read
+
+
+def _program(value: Any) -> str:
+    remedy = "give compass for the experiment's own programs, or the name or path of one with compass-mc's arguments"
+    return _text(_FOLDERS, 200, remedy)(value)
+
+
 def _comment(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 1000:
         raise ValueError("cannot be used; give text of at most 1000 letters")
@@ -228,12 +303,21 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "path": _path,
     "template": _text(_FOLDERS, 200, "give the name of an options file"),
     "parent": _text(_NAME, 100, "give the name of an MC generation task"),
-    "runs": read_runs,
+    "runs": _lines("give lines such as '278473, 10', or for data run numbers"),
+    "files": _lines("give a raw file in each line"),
+    "files_home": _text(
+        re.compile(r"[A-Za-z0-9_.+:/?=-]+"), 200, "give what stands in each line before the storage's folders"
+    ),
+    "files_endpoint": _text(_NAME, 100, "give the name of a storage"),
     "events_per_chunk": _whole(1, 10_000_000, "give the number of events of one chunk"),
     "priority": _whole(1, 10_000, "give the priority of processing jobs, usually 2000"),
     "merging_priority": _whole(1, 10_000, "give the priority of merging jobs, usually 5000"),
     "max_attempts": _whole(1, 100, "give the number of attempts of a job, usually 5"),
     "merge_dumps": _truth,
+    "program": _program,
+    "merging_queue": _text(_NAME, 100, "give the name of a queue"),
+    "by_chunk": _truth,
+    "rich": _truth,
     "working_group": _text(_NAME, 60, "give letters and digits, at most 60"),
     "comment": _comment,
 }

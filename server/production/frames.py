@@ -110,6 +110,21 @@ def endpoints_of(name: str) -> tuple[str, str]:
     return outputs[0], logs[0]
 
 
+def inputs_endpoint_of(name: str) -> str:
+    """Answer the storage that a queue's pilots read their inputs from.
+
+    Raises:
+        NoStorage: the queue is not there, or no storage of it is read.
+    """
+    try:
+        found = queue(name).storages_for("pr", "read_lan")
+    except UnknownQueue as unknown:
+        raise NoStorage(str(unknown)) from unknown
+    if not found:
+        raise NoStorage(f"queue {name!r} has no storage for inputs; add one under astorages.pr, or give files_endpoint")
+    return found[0]
+
+
 def input_of(output: Output) -> FileSpec:
     """Make an input file of what another job has stored."""
     return FileSpec(

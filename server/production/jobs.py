@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pilot.contract.job import JobOrder, Role
 from pilot.contract.states import JobState
 from server.brokerage import queries as brokerage
-from server.production.definition import LARGEST
 from server.production.judging import JobView
+from server.production.raw_lists import LARGEST
 from server.taskbuffer import logic, queries
 from server.taskbuffer.models import JobFile
 from server.taskbuffer.states import FileState

@@ -37,9 +37,13 @@ class Limits:
     retry_delay: int = 60
     """Seconds before a second attempt; doubled with each further one, up to a day."""
     processing_priority: int = 2000
+    filtering_priority: int = 1000
+    """Of DDD filtering."""
     merging_priority: int = 5000
     chunks_per_task: int = 100_000
     """Most chunks that one task may define: they are written, and cancelled, in one transaction."""
+    counted_per_task: int = 3000
+    """Chunks of a task whose number of events is filled in from the catalogue in one cycle."""
     user_task_jobs: int = 5000
     """Most jobs of a user's task."""
     user_task_files: int = 20_000

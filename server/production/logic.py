@@ -9,13 +9,15 @@ from typing import Any
 from django.db import transaction
 
 from pilot.contract.queue import ONLINE
-from server.pandaconfig.queries import queue_names, queue_status
+from server.pandaconfig.queries import queue_names, queue_status, storages_json
 from server.production import jobs, stopping
-from server.production.definition import BadDefinition, Definition, RunLine, read_definition
+from server.production.catalogue import unknown_runs
+from server.production.definition import BadDefinition, Definition, read_definition
 from server.production.door import move, move_all, note
-from server.production.frames import NoStorage, endpoints_of
+from server.production.frames import NoStorage, endpoints_of, inputs_endpoint_of
 from server.production.limits import limits
 from server.production.models import Chunk, MergeGroup, Task
+from server.production.raw_lists import read_raw_lines
 from server.production.resend.carry_out import carry_out
 from server.production.resend.plan import Plan, plan
 from server.production.resend.undo import undo
@@ -23,6 +25,7 @@ from server.production.resend.wishes import BadWish, What, Wish, read_reason, re
 from server.production.states import (
     ACTIVE,
     BY_PEOPLE,
+    ON_DATA,
     ChunkState,
     GroupState,
     TaskState,
@@ -49,6 +52,7 @@ def define_task(data: Mapping[str, Any], *, by: str, start: bool = False) -> Tas
     definition = read_definition(data, limits())
     slip = slip_of_queue(definition.queue)
     slips = {"queue": slip} if slip else {}
+    slips |= _slips_of_places(definition)
     if Task.objects.filter(name=definition.name).exists():
         slips["name"] = f"{definition.name!r} is another task's; give a name that is free"
     parent = Task.objects.filter(name=definition.parent).first() if definition.parent else None
@@ -57,7 +61,7 @@ def define_task(data: Mapping[str, Any], *, by: str, start: bool = False) -> Tas
     elif parent is not None and parent.type != TaskType.MC_GENERATION:
         slips["parent"] = f"{parent.name!r} is of type {parent.type}; name an MC generation task"
     elif conflict := _conflict(definition, parent):
-        slips["slot" if definition.type is TaskType.MC_RECONSTRUCTION else "runs"] = conflict
+        slips["runs" if definition.type is TaskType.MC_GENERATION else "slot"] = conflict
     if slips:
         raise BadDefinition(slips)
     task = _create(definition, parent, by)
@@ -74,6 +78,12 @@ def _create(definition: Definition, parent: Task | None, by: str) -> Task:
             "merging_priority",
             "max_attempts",
             "merge_dumps",
+            "program",
+            "merging_queue",
+            "by_chunk",
+            "rich",
+            "files_home",
+            "files_endpoint",
             "working_group",
             "comment",
         ),
@@ -81,7 +91,9 @@ def _create(definition: Definition, parent: Task | None, by: str) -> Task:
     return Task.objects.create(
         **{name: getattr(definition, name) for name in plain},
         type=definition.type.value,
-        filelist="\n".join(f"{run}, {chunks}" for run, chunks in definition.runs),
+        filelist=definition.files
+        or "\n".join(f"{run}, {chunks}" if chunks else str(run) for run, chunks in definition.runs),
+        has_files=bool(definition.files),
         parent_task=parent,
         owner=by[:250],
     )
@@ -103,29 +115,55 @@ def slip_of_queue(name: str) -> str:
     return ""
 
 
+def _slips_of_places(definition: Definition) -> dict[str, str]:
+    """Say which further places that a definition names cannot be used, and which runs the catalogue does not know."""
+    slips: dict[str, str] = {}
+    if definition.merging_queue and (slip := slip_of_queue(definition.merging_queue)):
+        slips["merging_queue"] = slip
+    if definition.files_endpoint and definition.files_endpoint not in (known := sorted(storages_json())):
+        slips["files_endpoint"] = f"{definition.files_endpoint!r} is no storage; known are {', '.join(known) or 'none'}"
+    if definition.type not in ON_DATA or definition.queue not in queue_names():
+        return slips
+    if not definition.files_endpoint:
+        try:
+            inputs_endpoint_of(definition.queue)
+        except NoStorage as why:
+            slips["files_endpoint"] = str(why)
+    if not definition.files and (unknown := unknown_runs(run for run, _ in definition.runs)):
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        words = "load its list by 'compass-server load_runs', or give files"
+        slips["runs"] = f"the catalogue has no file of run {', '.join(map(str, unknown[:5]))}{more}; {words}"
+    return slips
+
+
 def _conflict(definition: Definition, parent: Task | None) -> str:
     """Say which other task would write files of the same names into the same folders; empty if none."""
     others = Task.objects.filter(
         type=definition.type.value, year=definition.year, period=definition.period, soft=definition.soft
     ).exclude(state=TaskState.CANCELLED)
-    if parent is not None:
+    generates = definition.type is TaskType.MC_GENERATION
+    if not generates:
         others = others.filter(slot=definition.slot, phast=definition.phast)
-        mine: set[int] = _runs_of(parent)
+    if parent is not None:
+        mine = _runs_of(parent)
+    elif definition.files:
+        mine = {line.run for line in read_raw_lines(definition.files, home=definition.files_home)}
     else:
         mine = {run for run, _ in definition.runs}
     for other in others.select_related("parent_task"):
         if both := sorted(mine & _runs_of(other.parent_task or other)):
-            slot = f"slot {definition.slot}, PHAST {definition.phast}, " if parent else ""
+            slot = "" if generates else f"slot {definition.slot}, PHAST {definition.phast}, "
             return (
                 f"task {other.name!r} makes the same files ({slot}{definition.year} {definition.period} "
-                f"{definition.soft}, run {both[0]}); give another {'slot' if parent else 'run'} or soft"
+                f"{definition.soft}, run {both[0]}); give another {'run' if generates else 'slot'} or soft"
             )
     return ""
 
 
 def _runs_of(task: Task) -> set[int]:
-    lines: list[RunLine] = [(int(line.partition(",")[0]), 0) for line in task.filelist.splitlines()]
-    return {run for run, _ in lines}
+    if task.has_files:
+        return {line.run for line in read_raw_lines(task.filelist, home=task.files_home)}
+    return {int(line.partition(",")[0]) for line in task.filelist.splitlines()}
 
 
 def task_of(name: str) -> Task:

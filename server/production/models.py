@@ -47,7 +47,12 @@ class Task(models.Model):
     merging_queue = models.CharField(max_length=100, blank=True, help_text="of its merges; empty: the site's own")
     by_chunk = models.BooleanField(default=True, help_text="a child's chunk waits for its parent's only, not for all")
     rich = models.BooleanField(default=False, help_text="whether its jobs write a RICH file, too")
-    filelist = models.TextField(blank=True, help_text="for MC generation: lines 'run, number of chunks'")
+    filelist = models.TextField(
+        blank=True, help_text="for MC generation: lines 'run, number of chunks'; on data: its raw files, or its runs"
+    )
+    has_files = models.BooleanField(default=False, help_text="whether these are files, and not runs")
+    files_home = models.CharField(max_length=200, blank=True, help_text="stands in each before the storage's folders")
+    files_endpoint = models.CharField(max_length=100, blank=True, help_text="their storage; empty: the queue's")
     state = _state(states.TaskState, states.TaskState.DRAFT, db_index=True)
     owner = models.CharField(max_length=250, help_text="who defined it")
     comment = models.TextField(blank=True)
@@ -131,6 +136,27 @@ class RawFile(models.Model):
 
     class Meta:
         ordering = ["chunk"]
+
+    def __str__(self) -> str:
+        return self.lfn
+
+
+class CatalogueFile(models.Model):
+    """A raw file of a run, as the catalogue of runs has it."""
+
+    run = models.PositiveIntegerField()
+    chunk = models.PositiveIntegerField()
+    lfn = models.CharField(max_length=255)
+    dataset = models.CharField(max_length=255)
+    endpoint = models.CharField(max_length=100, blank=True, help_text="its storage; empty: that of the queue")
+    size = models.PositiveBigIntegerField(null=True, blank=True, help_text="bytes; empty: unknown")
+    checksum = models.CharField(max_length=50, blank=True)
+    events = models.PositiveIntegerField(null=True, blank=True, help_text="empty: unknown")
+    updated = models.DateTimeField()
+
+    class Meta:
+        ordering = ["run", "chunk"]
+        constraints = [models.UniqueConstraint(fields=["run", "chunk"], name="a_raw_file_once_in_the_catalogue")]
 
     def __str__(self) -> str:
         return self.lfn

@@ -8,7 +8,7 @@ from django.db.models import TextChoices
 
 
 class TaskType(TextChoices):
-    """What a task makes. The types after the first two are COMPASS's too and have no steps yet."""
+    """What a task makes."""
 
     MC_GENERATION = "mc_generation", "MC generation"
     MC_RECONSTRUCTION = "mc_reconstruction", "MC reconstruction"
@@ -20,8 +20,11 @@ class TaskType(TextChoices):
     USER_ANALYSIS = "user_analysis", "user analysis"
 
 
-#: The types whose whole chain can be run.
-RUNNABLE = (TaskType.MC_GENERATION, TaskType.MC_RECONSTRUCTION)
+#: Productions of the detector's data: their chunks are its raw files.
+ON_DATA = (TaskType.TEST, TaskType.MASS, TaskType.TECHNICAL, TaskType.DDD_FILTERING)
+
+#: The types that a production manager defines.
+RUNNABLE = (TaskType.MC_GENERATION, TaskType.MC_RECONSTRUCTION, *ON_DATA)
 
 
 class TaskState(TextChoices):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from server.production import catalogue
 from server.production.steps import collect, crosscheck, define, finish, merge, retry, submit
 from server.services.registry import Figures, Turn, periodic
 from server.services.wake import wake
@@ -20,6 +21,12 @@ def _step(step: Callable[[], int], what: str, *then: str) -> Figures:
 def define_tasks(turn: Turn) -> Figures:
     """Make runs and chunks of tasks that are ready."""
     return _step(define.define_ready_tasks, "defined")
+
+
+@periodic("production.count_events", every=1800, limit=300)
+def count_events(turn: Turn) -> Figures:
+    """Fill in how many events raw files have, where the catalogue of runs has learnt it since."""
+    return _step(catalogue.count_events, "counted")
 
 
 @periodic("production.submit", every=5, limit=300)

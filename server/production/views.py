@@ -21,7 +21,8 @@ from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
 from server.lib.pages import answer_page
 from server.production import acceptance, logic, queries, steering
-from server.production.definition import LARGEST, BadDefinition
+from server.production.definition import BadDefinition
+from server.production.raw_lists import LARGEST
 from server.production.resend.history import resend_json, resends_of
 from server.production.resend.wishes import WORDS, What
 from server.production.states import MergeKind

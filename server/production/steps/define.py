@@ -1,16 +1,20 @@
-"""Step: runs and chunks of a task, from its run lines or from its parent's chunks."""
+"""Step: runs and chunks of a task, from its run lines, its raw files, its runs' raw files, or its parent's chunks."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from django.db import transaction
 
+from server.production.catalogue import files_of
 from server.production.definition import read_runs
-from server.production.door import BATCH, move
-from server.production.models import Chunk, Run, Task
-from server.production.states import ChunkState, TaskState, TaskType
+from server.production.door import BATCH, move, note
+from server.production.frames import inputs_endpoint_of
+from server.production.models import Chunk, RawFile, Run, Task
+from server.production.raw_lists import RawLine, read_raw_lines, read_run_numbers
+from server.production.states import ON_DATA, ChunkState, TaskState, TaskType
 
 #: Pythia's largest seed.
 LARGEST_SEED = 900_000_000
@@ -37,6 +41,8 @@ def define_jobs(task: Task, *, by: str) -> bool:
         return False
     if task.type == TaskType.MC_GENERATION:
         _define_generation(task)
+    elif task.type in ON_DATA:
+        _define_data(task, by)
     else:
         _define_from_parent(task)
     return True
@@ -66,6 +72,38 @@ def _define_generation(task: Task) -> None:
         for run, (_, chunks) in zip(runs, lines, strict=True)
         for number in range(1, chunks + 1)
     )
+
+
+def _define_data(task: Task, by: str) -> None:
+    """Give each raw file with events a chunk; those without are left out, and counted in the task's history."""
+    endpoint = task.files_endpoint or inputs_endpoint_of(task.queue)
+    runs, empty, made = dict[int, Run](), 0, 0
+    lines = _raw_files_of(task)
+    while part := list(islice(lines, BATCH)):
+        full = [(line, where) for line, where in part if line.events != 0]
+        empty += len(part) - len(full)
+        made += len(full)
+        new = sorted({line.run for line, _ in full} - runs.keys())
+        runs |= {run.number: run for run in Run.objects.bulk_create([Run(task=task, number=one) for one in new])}
+        chunks = Chunk.objects.bulk_create(
+            [Chunk(task=task, run=runs[line.run], number=line.chunk) for line, _ in full]
+        )
+        RawFile.objects.bulk_create(
+            RawFile(
+                chunk=chunk, lfn=line.lfn, dataset=line.dataset, endpoint=where or endpoint, size=line.size,
+                checksum=line.checksum, events=line.events,
+            )
+            for chunk, (line, where) in zip(chunks, full, strict=True)
+        )  # fmt: skip
+    words = f"{made} chunks in {len(runs)} runs" + (f"; {empty} files without events were left out" if empty else "")
+    note(task, TaskState.JOBS_READY.value, TaskState.JOBS_READY.value, by=by, words=words)
+
+
+def _raw_files_of(task: Task) -> Iterator[tuple[RawLine, str]]:
+    """Give the raw files of a task, each with the storage that the catalogue names for it."""
+    if task.has_files:
+        return ((line, "") for line in read_raw_lines(task.filelist, home=task.files_home))
+    return files_of(read_run_numbers(task.filelist))
 
 
 def _define_from_parent(task: Task) -> None:

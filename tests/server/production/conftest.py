@@ -44,6 +44,19 @@ RECONSTRUCTION = {
     "parent": "mc2016_gen",
 }
 
+DATA = {
+    "name": "dvcs2016",
+    "type": "mass_production",
+    "production": "dvcs2016P07t1",
+    "year": 2016,
+    "period": "P07",
+    "soft": "dvcs2016P07t1",
+    "queue": "LOCAL",
+    "slot": 1,
+    "path": "generalprod/",
+    "files": "raw/2016/cdr11001-278473.raw, 120\nraw/2016/cdr11002-278473.raw, 130, 1000, adler32:00000001",
+}
+
 
 @pytest.fixture
 def queue(db, settings):

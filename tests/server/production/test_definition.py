@@ -6,11 +6,12 @@ import pytest
 
 from server.production.definition import BadDefinition, read_definition, read_runs
 from server.production.limits import Limits
-from tests.server.production.conftest import GENERATION, RECONSTRUCTION
+from server.production.states import ON_DATA
+from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION
 
 
 def slips(**changes):
-    base = RECONSTRUCTION if changes.get("type") == "mc_reconstruction" else GENERATION
+    base = {"mc_reconstruction": RECONSTRUCTION, "mass_production": DATA}.get(changes.get("type"), GENERATION)
     with pytest.raises(BadDefinition) as bad:
         read_definition({**base, **changes}, Limits(chunks_per_task=1000))
     return bad.value.slips
@@ -45,7 +46,8 @@ def test_what_is_left_out_gets_the_experiments_defaults():
         ("max_attempts", 101, "from 1 to 100"),
         ("events_per_chunk", 0, "0 is not a whole number from 1"),
         ("type", "mc", "give one of mc_generation, mc_reconstruction"),
-        ("type", "mass_production", "has no steps here yet"),
+        ("type", "user_analysis", "has no steps here yet"),
+        ("files", "raw/cdr1-278473.raw", "only tasks on data read raw files"),
         ("merge_dumps", "perhaps", "neither true nor false"),
         ("comment", 7, "at most 1000 letters"),
         ("parent", "other", "a generation has no parent task"),
@@ -80,3 +82,37 @@ def test_all_slips_are_told_at_once():
 
 def test_run_lines_may_have_blanks_and_remarks():
     assert read_runs("# P07\n 278473 , 2 # good\n\n278474,1\n") == ((278473, 2), (278474, 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"files": ""}, "files", "is missing; give either files, a raw file in each line, or runs"),
+        ({"runs": "278473"}, "runs", "both are there"),
+        ({"files": "raw/2016/x.root"}, "files", "line 1, 'raw/2016/x.root': this is not the name of a raw file"),
+        ({"files": "raw/cdr1-1.raw\nraw/b/cdr1-1.raw"}, "files", "chunk 1 of run 1 is there twice"),
+        ({"files": "# none"}, "files", "there is no file in it"),
+        ({"files": "raw/cdr1-1.raw\0"}, "files", "is not text"),
+        ({"files": "\n".join(f"raw/cdr{n}-1.raw" for n in range(1, 1002))}, "files", "1001 chunks are more than 1000"),
+        ({"files": "", "runs": "278473, 278474-x"}, "runs", "line 1: '278474-x' is no run"),
+        ({"parent": "mc"}, "parent", "a task on data has no parent task"),
+        ({"events_per_chunk": 5}, "events_per_chunk", "raw files have the events that they have"),
+        ({"program": "a b"}, "program", "give compass for the experiment's own programs"),
+    ],
+)
+def test_a_slip_of_a_task_on_data_is_named(changes, field, words):
+    found = slips(type="mass_production", **changes)
+    assert set(found) == {field}
+    assert words in found[field]
+
+
+@pytest.mark.parametrize("kind", ON_DATA)
+def test_tasks_on_data_run_the_experiments_programs_and_filtering_comes_last(kind):
+    found = read_definition({**DATA, "type": kind.value}, Limits())
+    assert found.program == "compass"
+    assert found.priority == (1000 if kind == "ddd_filtering" else 2000)
+
+
+def test_runs_of_data_are_numbers_and_ranges():
+    found = read_definition({**DATA, "files": None, "runs": "278475\n278472-278473 # both"}, Limits())
+    assert found.runs == ((278472, 0), (278473, 0), (278475, 0))

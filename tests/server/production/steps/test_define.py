@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from server.production import logic
-from server.production.models import Chunk, Run, Task
+from server.production.catalogue import load
+from server.production.models import Chunk, RawFile, Run, Task, TaskEvent
+from server.production.raw_lists import RawLine
 from server.production.steps.define import LARGEST_SEED, define_ready_tasks, seeds
-from tests.server.production.conftest import GENERATION, RECONSTRUCTION
+from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION
 
 
 def ready(definition) -> Task:
@@ -60,3 +62,41 @@ def test_many_chunks_take_few_statements(queue, django_assert_max_num_queries):
     with django_assert_max_num_queries(30):
         define_ready_tasks()
     assert Chunk.objects.count() == 1000
+
+
+def test_each_raw_file_with_events_becomes_a_chunk(queue):
+    lines = (
+        "278474, /eos/raw/2016/cdr11001-278474.raw, -1",
+        "278473, /eos/raw/2016/cdr11002-278473.raw, 130, 1000, adler32:00000001",
+        "278473, /eos/raw/2016/cdr11001-278473.raw, 0",
+    )
+    task = ready({**DATA, "files": "\n".join(lines), "files_home": "/eos/"})
+    assert define_ready_tasks() == 1
+    raw = RawFile.objects.order_by("chunk__run__number").select_related("chunk__run")
+    assert [
+        (one.chunk.run.number, one.chunk.number, one.lfn, one.dataset, one.endpoint, one.size, one.checksum, one.events)
+        for one in raw
+    ] == [
+        (278473, 11002, "cdr11002-278473.raw", "raw/2016", "DISK", 1000, "adler32:00000001", 130),
+        (278474, 11001, "cdr11001-278474.raw", "raw/2016", "DISK", None, "", None),
+    ]
+    assert set(Chunk.objects.values_list("state", flat=True)) == {"defined"}
+    words = TaskEvent.objects.filter(task=task, after="jobs_ready").latest("id").words
+    assert words == "2 chunks in 2 runs; 1 files without events were left out"
+
+
+def test_a_list_of_runs_takes_their_files_from_the_catalogue(queue):
+    files = [RawLine(run, chunk, f"cdr{chunk}-{run}.raw", "raw/a", 100) for run in (1, 2, 3) for chunk in (7, 8)]
+    load(files, endpoint="DISK")
+    ready({**DATA, "files": "", "runs": "3\n1"})
+    define_ready_tasks()
+    assert list(RawFile.objects.order_by("lfn").values_list("lfn", "endpoint", "events")) == [
+        (f"cdr{chunk}-{run}.raw", "DISK", 100) for chunk in (7, 8) for run in (1, 3)
+    ]
+
+
+def test_many_raw_files_take_few_statements(queue, django_assert_max_num_queries):
+    ready({**DATA, "files": "\n".join(f"raw/cdr{number}-278473.raw, 10" for number in range(1, 1001))})
+    with django_assert_max_num_queries(40):
+        define_ready_tasks()
+    assert RawFile.objects.count() == 1000

@@ -1,0 +1,130 @@
+"""Lists of the detector's files and of runs, as production managers and the catalogue of runs write them. Pure rules.
+
+The form of a line, ``run, file, events``, is that of the lists that the experiment keeps beside its software.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pilot.contract import naming
+from pilot.contract.codec import ContractError
+from pilot.contract.naming import FileKind
+
+#: Widths of the database's numbers.
+LARGEST = 2**31 - 1
+LARGEST_SIZE = 2**63 - 1
+#: A range of runs that is longer is a slip of the pen.
+LONGEST_RANGE = 100_000
+_FORM = "'raw/2016/cdr11001-278473.raw', or 'run, file, events, size, checksum'"
+_CHECKSUM = re.compile(r"(adler32|md5):[0-9a-f]{8,32}")
+
+
+class RawLine(NamedTuple):
+    """A file of the detector. Size is bytes; what is not known is ``None``, or empty."""
+
+    run: int
+    chunk: int
+    lfn: str
+    dataset: str
+    events: int | None = None
+    size: int | None = None
+    checksum: str = ""
+
+
+def read_raw_lines(text: str, *, home: str = "") -> Iterator[RawLine]:
+    """Read lines that each name a raw file, or ``run, file, events[, size[, checksum]]``; ``-1`` events are unknown.
+
+    Blank lines and what follows a ``#`` are left out. One line is read at a time.
+
+    Args:
+        text: The lines.
+        home: What stands in the lines before the storage's own folders, and is taken away.
+
+    Raises:
+        ValueError: a line is something else; the text names it.
+    """
+    for number, line in enumerate(text.splitlines(), start=1):
+        if bare := line.partition("#")[0].strip():
+            try:
+                yield _read_line(bare, home)
+            except ValueError as wrong:
+                raise ValueError(f"line {number}, {bare[:200]!r}: {wrong}") from None
+
+
+def _read_line(bare: str, home: str) -> RawLine:
+    words = [word.strip() for word in bare.split(",")]
+    run = words.pop(0) if len(words) > 1 and words[0].isdecimal() else ""
+    if not 1 <= len(words) <= 4:
+        raise ValueError(f"give {_FORM}")
+    path, events, size, checksum = (*words, *[""] * (4 - len(words)))
+    folder, _, lfn = _inside(path, home).rpartition("/")
+    folder = folder.rstrip("/")
+    name = naming.parse(lfn)
+    if name is None or name.kind is not FileKind.RAW or name.chunk is None:
+        raise ValueError("this is not the name of a raw file, cdr<chunk>-<run>.raw")
+    if run and int(run) != name.run:
+        raise ValueError(f"it says run {run}, and its file is one of run {name.run}")
+    if not (1 <= name.run <= LARGEST and name.chunk <= LARGEST):
+        raise ValueError(f"runs and chunks are at most {LARGEST}")
+    if checksum and not _CHECKSUM.fullmatch(checksum):
+        raise ValueError(f"{checksum!r} is no checksum; give adler32: or md5: and its hexadecimal digits")
+    return RawLine(
+        name.run, name.chunk, lfn, folder, _number(events, LARGEST, "events"), _number(size, LARGEST_SIZE, "bytes"),
+        checksum,
+    )  # fmt: skip
+
+
+def _inside(path: str, home: str) -> str:
+    """Answer where a file lies below the storage's root."""
+    if home:
+        if not path.startswith(home):
+            raise ValueError(f"it does not begin with {home!r}, as files_home says")
+        path = path[len(home) :]
+    if "://" in path or path.startswith("/"):
+        raise ValueError("this leads to a place outside the storage; give in files_home what stands before its folders")
+    if "/" not in path or len(path) > 400:
+        raise ValueError("it has no folder; give the folder below the storage's root, too, such as raw/2016/")
+    try:
+        naming.checked_folder(path.rpartition("/")[0], "file")
+    except ContractError as wrong:
+        raise ValueError(str(wrong)) from wrong
+    return path
+
+
+def _number(text: str, most: int, unit: str) -> int | None:
+    if text in ("", "-1"):
+        return None
+    if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or int(text) > most:
+        raise ValueError(f"{text!r} is no number of {unit}; give a whole number, or -1 for unknown")
+    return int(text)
+
+
+def read_run_numbers(text: str) -> tuple[int, ...]:
+    """Read run numbers and ranges such as ``278473-278480``, parted by commas, blanks or lines; in order.
+
+    Raises:
+        ValueError: something else stands there, or a run is named twice.
+    """
+    found: dict[int, None] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        for word in re.split(r"[,\s]+", line.partition("#")[0].strip()):
+            for run in _runs_of(word, number) if word else ():
+                if run in found:
+                    raise ValueError(f"line {number}: run {run} is there twice; name it once")
+                found[run] = None
+    return tuple(sorted(found))
+
+
+def _runs_of(word: str, number: int) -> range:
+    ends = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", word, re.ASCII)
+    if ends is None:
+        raise ValueError(f"line {number}: {word[:50]!r} is no run; write a number, or a range such as 278473-278480")
+    first, last = int(ends[1]), int(ends[2] or ends[1])
+    if not 1 <= first <= last <= LARGEST or last - first >= LONGEST_RANGE:
+        raise ValueError(
+            f"line {number}: {word!r}: runs are 1 to {LARGEST}, and a range is in order and below {LONGEST_RANGE} long"
+        )
+    return range(first, last + 1)
