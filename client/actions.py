@@ -98,7 +98,8 @@ def create_task(arguments: Namespace) -> int:
 
 def show_task(arguments: Namespace) -> int:
     """Show one task."""
-    return answer(arguments, connect(arguments).get("production/get_task", name=arguments.name), show.task)
+    found = connect(arguments).get("production/get_task", name=arguments.name)
+    return answer(arguments, found, show.limits if arguments.limits else show.task)
 
 
 def list_tasks(arguments: Namespace) -> int:

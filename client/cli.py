@@ -102,6 +102,7 @@ def _task(commands: Any, common: argparse.ArgumentParser) -> None:
     create.set_defaults(action=actions.create_task)
     show = task.add_parser("show", parents=[common], help="a task's steps, runs, checks and files")
     show.add_argument("name")
+    show.add_argument("--limits", action="store_true", help="show its limits instead, each with where it comes from")
     show.set_defaults(action=actions.show_task)
     listing = task.add_parser("list", parents=[common], help="the latest tasks")
     listing.add_argument("--limit", type=int, default=50, help="how many at most (default: 50)")

@@ -135,6 +135,14 @@ def task(found: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
+def limits(found: Mapping[str, Any]) -> RenderableType:
+    """Show what limits a task, each value with where it comes from."""
+    made = table("limit", ">value", "from")
+    for limit in found["limits"]:
+        made.add_row(str(limit["name"]), str(limit["value"]), str(limit["from"]))
+    return made
+
+
 def _moves(found: Sequence[Mapping[str, Any]]) -> Table:
     """Show the latest moves, newest first, each with the job behind it."""
     made = table("when", "what", ">job", "from", "to", "words")

@@ -51,6 +51,7 @@ def show_task(request: HttpRequest, name: str) -> HttpResponse:
         "children": production.children_of(task),
         "events": event_lines(production.recent_events(task, most=50)),
         "why": production.explanation(task),
+        "limits": production.limit_lines(task),
     }
     return page(request, "task", context)
 

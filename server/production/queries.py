@@ -24,6 +24,7 @@ from server.production.states import (
     values,
 )
 from server.production.submission.explain import Explanation, explain
+from server.production.task_limits import TaskLimit, limits_of
 from server.taskbuffer import queries as taskbuffer
 
 #: Step -> the words for it, in the order of the chain.
@@ -376,7 +377,13 @@ def task_json(task: Task) -> dict[str, Any]:
         "outputs": [output_json(output) for output in outputs_of(task)],
         "events_log": [event_json(event) for event in recent_events(task)],
         "children": children_of(task),
+        "limits": [limit.as_json() for limit in limit_lines(task)],
     }
+
+
+def limit_lines(task: Task) -> list[TaskLimit]:
+    """Answer what limits a task, each value with where it comes from."""
+    return limits_of(task)
 
 
 def explanation(task: Task) -> Explanation:

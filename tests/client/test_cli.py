@@ -56,6 +56,7 @@ def server(monkeypatch, tmp_path):
     ("words", "method", "query"),
     [
         (["task", "show", "first"], "production/get_task", "name=first"),
+        (["task", "show", "first", "--limits"], "production/get_task", "name=first"),
         (["task", "list", "--limit", "3"], "production/list_tasks", "limit=3"),
         (["job", "log", "7", "--file", "payload.stderr"], "job/get_log", "job_id=7&file=payload.stderr"),
     ],

@@ -47,6 +47,16 @@ def text_of(renderable) -> str:
     return console.file.getvalue()
 
 
+def test_each_limit_of_a_task_is_shown_with_where_it_comes_from():
+    limits = [
+        {"name": "max_attempts", "value": 7, "from": "task"},
+        {"name": "jobs_per_task", "value": 50, "from": "default"},
+    ]
+    lines = [line.split() for line in text_of(show.limits(task(limits=limits))).splitlines()]
+    assert ["max_attempts", "7", "task"] in lines
+    assert ["jobs_per_task", "50", "default"] in lines
+
+
 def test_a_task_shows_the_jobs_behind_its_latest_moves():
     (line,) = [line for line in text_of(show.task(task(events_log=[MOVE]))).splitlines() if "278473" in line]
     assert line.split() == [
