@@ -41,6 +41,14 @@ def test_a_retry_waits_for_its_time(failures, settings):
     assert set(Chunk.objects.filter(task=failures[0]).values_list("state", "attempts")) == {("sent", 2)}
 
 
+def test_days_count_in_the_wait_for_a_retry(failures, settings):
+    """A wait of a day is a day, not the seconds beside it."""
+    settings.PRODUCTION = {"retry_delay": 10 * 86400}
+    now = timezone.now()
+    assert retry.retry_failed(now + timedelta(hours=23, minutes=59)) == 0
+    assert retry.retry_failed(now + timedelta(days=1, seconds=5)) == 6
+
+
 def test_a_paused_task_retries_nothing(failures):
     logic.move_task("mc2016_gen", "paused", by="manager")
     assert retry.retry_failed() == 0
