@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from django.apps import apps
 from django.urls import reverse
+from django.utils import timezone
 
 from server.production import logic
+from server.production.models import CatalogueFile
 from server.production.resend.wishes import What, Wish
 from tests.server.production.conftest import define_data, work
 from tests.server.production.test_user_tasks import submit
@@ -18,6 +20,7 @@ MODELS = [model._meta.model_name for model in apps.get_app_config("production").
 def filled(tasks, pilot):
     submit()
     define_data(runs=1, chunks=1)
+    CatalogueFile.objects.create(run=278473, chunk=1, lfn="cdr1-278473.raw", dataset="raw", updated=timezone.now())
     work(pilot)
     logic.resend_task("mc2016_reco", Wish(What.CROSSCHECK), by="ada", why="it was judged too early")
     work(pilot)
