@@ -16,6 +16,8 @@ from server.production.states import ON_DATA, RUNNABLE, TaskType
 RunLine = tuple[int, int]
 """Run number, number of chunks."""
 
+#: PanDA's field for home and path together has room for so many letters.
+LONGEST_HOME = 80
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _FOLDERS = re.compile(r"[A-Za-z0-9_.+/-]+")
 
@@ -125,6 +127,9 @@ def _slips_of_type(values: Mapping[str, Any]) -> dict[str, str]:
     needed, refused = _BY_TYPE[values["type"]]
     slips = {name: f"is missing; {words}" for name, words in needed.items() if not values.get(name)}
     slips |= {name: f"cannot stand here; {words}" for name, words in refused.items() if values.get(name)}
+    home = values.get("home", Definition.home) + values.get("path", "")
+    if len(home) > LONGEST_HOME:
+        slips["path"] = f"home and path together, {home!r}, have more than {LONGEST_HOME} letters; shorten the path"
     if values["type"] in ON_DATA and bool(values.get("runs")) == bool(values.get("files")):
         words = "give either files, a raw file in each line, or runs that the catalogue knows"
         slips["runs" if values.get("runs") else "files"] = (
