@@ -39,7 +39,7 @@ def test_what_is_left_out_gets_the_experiments_defaults():
         ("path", "/generalprod/", "must not start with a slash"),
         ("path", "generalprod", "must end with one"),
         ("path", "a/../", "leave out '..'"),
-        ("path", "a" * 55 + "/", "have more than 80 letters"),
+        ("path", "a" * 57 + "/", "have more than 80 letters"),
         ("home", "cvmfs/", "must start and end with a slash"),
         ("year", "20i6", "'20i6' is not a whole number from 1996 to 2100"),
         ("year", True, "is not a whole number"),
