@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -21,8 +21,11 @@ _OVER = (T.DONE, T.FINISHED, T.CANCELLED, T.ARCHIVE, T.ARCHIVING, T.ARCHIVED)
 _TOLD = ("lfn", "dataset", "endpoint", "size", "checksum", "events", "updated")
 
 
+@transaction.atomic
 def load(lines: Iterable[RawLine], *, endpoint: str) -> int:
-    """Write files into the catalogue, or write anew what it has of them; answer how many.
+    """Write files into the catalogue, or write anew what it has of them, all or none; answer how many.
+
+    What a line does not tell of a file, and the catalogue knows, stays.
 
     Args:
         lines: The files; read as they come, some hundred at a time.
@@ -30,18 +33,38 @@ def load(lines: Iterable[RawLine], *, endpoint: str) -> int:
     """
     rest, written = iter(lines), 0
     while part := {(line.run, line.chunk): line for line in islice(rest, BATCH)}:
-        now = timezone.now()
+        now, known = timezone.now(), _known(part)
         rows = [
             CatalogueFile(
                 run=line.run, chunk=line.chunk, lfn=line.lfn, dataset=line.dataset, endpoint=endpoint, size=line.size,
                 checksum=line.checksum, events=line.events, updated=now,
             )
-            for line in part.values()
+            for line in (_completed(line, known.get(key)) for key, line in part.items())
         ]  # fmt: skip
         by = ["run", "chunk"] if connection.features.supports_update_conflicts_with_target else None
         CatalogueFile.objects.bulk_create(rows, update_conflicts=True, update_fields=_TOLD, unique_fields=by)
         written += len(rows)
     return written
+
+
+def _known(part: Mapping[tuple[int, int], RawLine]) -> dict[tuple[int, int], CatalogueFile]:
+    """Answer what the catalogue has of those files of which the lines do not tell everything."""
+    poor = [key for key, line in part.items() if line.events is None or line.size is None or not line.checksum]
+    if not poor:
+        return {}
+    there = CatalogueFile.objects.filter(run__in={run for run, _ in poor}, chunk__in={chunk for _, chunk in poor})
+    return {(row.run, row.chunk): row for row in there if (row.run, row.chunk) in part}
+
+
+def _completed(line: RawLine, row: CatalogueFile | None) -> RawLine:
+    """Add what is known of the same file, wherever it lay."""
+    if row is None:
+        return line
+    return line._replace(
+        events=row.events if line.events is None else line.events,
+        size=row.size if line.size is None else line.size,
+        checksum=line.checksum or row.checksum,
+    )
 
 
 def files_of(runs: Iterable[int]) -> Iterator[tuple[RawLine, str]]:
@@ -61,6 +84,15 @@ def unknown_runs(runs: Iterable[int]) -> list[int]:
         known = set(CatalogueFile.objects.filter(run__in=part).order_by().values_list("run", flat=True).distinct())
         unknown += [run for run in part if run not in known]
     return unknown
+
+
+def has_events(runs: Iterable[int]) -> bool:
+    """Say whether a file of these runs has events, or may have."""
+    rest = iter(runs)
+    while part := list(islice(rest, BATCH)):
+        if CatalogueFile.objects.filter(run__in=part).exclude(events=0).exists():
+            return True
+    return False
 
 
 def count_events() -> int:

@@ -163,13 +163,14 @@ def count_files(text: str, home: str) -> int:
     Raises:
         ValueError: a line is no raw file, a chunk of a run is there twice, or there is no file.
     """
-    seen: set[tuple[int, int]] = set()
+    seen, has_events = set[tuple[int, int]](), False
     for line in read_raw_lines(text, home=home):
         if (line.run, line.chunk) in seen:
             raise ValueError(f"chunk {line.chunk} of run {line.run} is there twice; name each raw file once")
         seen.add((line.run, line.chunk))
-    if not seen:
-        raise ValueError("there is no file in it; give a raw file in each line")
+        has_events |= line.events != 0
+    if not has_events:
+        raise ValueError(f"there is no file {'with events ' if seen else ''}in it; give a raw file in each line")
     return len(seen)
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from pilot.contract.queue import ONLINE
 from server.pandaconfig.queries import queue_names, queue_status, storages_json
 from server.production import jobs, stopping
-from server.production.catalogue import unknown_runs
+from server.production.catalogue import has_events, unknown_runs
 from server.production.definition import BadDefinition, Definition, read_definition
 from server.production.door import move, move_all, note
 from server.production.frames import NoStorage, endpoints_of, inputs_endpoint_of
@@ -129,11 +129,18 @@ def _slips_of_places(definition: Definition) -> dict[str, str]:
             inputs_endpoint_of(definition.queue)
         except NoStorage as why:
             slips["files_endpoint"] = str(why)
-    if not definition.files and (unknown := unknown_runs(run for run, _ in definition.runs)):
+    if not definition.files and (slip := _slip_of_runs([run for run, _ in definition.runs])):
+        slips["runs"] = slip
+    return slips
+
+
+def _slip_of_runs(runs: list[int]) -> str:
+    """Say why the catalogue of runs makes no chunks of these; "" when it does."""
+    if unknown := unknown_runs(runs):
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         words = "load its list by 'compass-server load_runs', or give files"
-        slips["runs"] = f"the catalogue has no file of run {', '.join(map(str, unknown[:5]))}{more}; {words}"
-    return slips
+        return f"the catalogue has no file of run {', '.join(map(str, unknown[:5]))}{more}; {words}"
+    return "" if has_events(runs) else "no file of these runs has events, as the catalogue has it; give others"
 
 
 def _conflict(definition: Definition, parent: Task | None) -> str:

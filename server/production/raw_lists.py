@@ -85,7 +85,9 @@ def _inside(path: str, home: str) -> str:
         path = path[len(home) :]
     if "://" in path or path.startswith("/"):
         raise ValueError("this leads to a place outside the storage; give in files_home what stands before its folders")
-    if "/" not in path or len(path) > 400:
+    if len(path) > 400:
+        raise ValueError("its name is longer than 400 letters; files_home may say what all of them begin with")
+    if "/" not in path:
         raise ValueError("it has no folder; give the folder below the storage's root, too, such as raw/2016/")
     try:
         naming.checked_folder(path.rpartition("/")[0], "file")

@@ -41,8 +41,15 @@ def check_dumps() -> int:
 
 
 def _check(kind: CheckKind) -> int:
-    judged = [judge(run, kind, by=SERVICE) for run in _to_check(kind).select_related("task")]
-    return len(judged)
+    return sum(_judge_if_due(key, kind) for key in list(_to_check(kind).values_list("pk", flat=True)))
+
+
+@transaction.atomic
+def _judge_if_due(key: int, kind: CheckKind) -> bool:
+    """Judge a run, unless a person has settled its check meanwhile."""
+    list(Run.objects.select_for_update().filter(pk=key))
+    run = _to_check(kind).select_related("task").filter(pk=key).first()
+    return run is not None and bool(judge(run, kind, by=SERVICE))
 
 
 def _to_check(kind: CheckKind) -> QuerySet[Run]:

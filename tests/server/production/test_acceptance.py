@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from server.production import logic
 from server.production.acceptance import CheckRefused, accept, check_again
 from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
 from server.production.queries import task_json
+from server.production.states import CheckKind
+from server.production.steps import crosscheck
 from tests.server.production.conftest import RECONSTRUCTION, reload, turn, work
 
 pytestmark = pytest.mark.one_python
@@ -54,6 +57,14 @@ def test_what_follows_begins_when_a_difference_is_accepted_and_the_history_says_
     told = task_json(reload(tasks[1]))
     assert {step["state"] for step in told["steps"]} == {"done"}
     assert f"run {RUN} cross-check" in {event["what"] for event in told["events_log"]}
+
+
+def test_what_a_person_has_settled_while_runs_were_looked_for_is_not_judged_again(lost):
+    MergeGroup.objects.filter(run__number=RUN).update(updated=timezone.now())
+    due = list(crosscheck._to_check(CheckKind.MDST).values_list("pk", flat=True))
+    accept(NAME, RUN, "mdst", by="Wigner", reason="a broken event, known to everybody")
+    assert not any(crosscheck._judge_if_due(key, CheckKind.MDST) for key in [*due, check().run_id])
+    assert check().verdict == "accepted"
 
 
 def test_a_merge_that_is_sent_again_mends_it(lost, tasks):

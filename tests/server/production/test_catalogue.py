@@ -30,6 +30,32 @@ def test_what_is_loaded_again_is_written_anew(queue):
     assert unknown_runs([4, 2, 3]) == [4, 3]
 
 
+def test_what_a_later_list_does_not_tell_stays_known(queue):
+    full = line(1, 1, 5)._replace(size=1000, checksum="adler32:00000001")
+    load([full, line(1, 2, 6)], endpoint="")
+    load([line(1, 1), line(1, 2)._replace(dataset="raw/elsewhere")], endpoint="")
+    rows = CatalogueFile.objects.values_list("events", "size", "checksum")
+    assert list(rows) == [(5, 1000, "adler32:00000001"), (6, None, "")]
+
+
+def test_a_list_that_breaks_off_has_brought_nothing(queue):
+    def breaking():
+        for chunk in range(1, 1000):
+            yield line(1, chunk, 5)
+        raise OSError("the file system is gone")
+
+    with pytest.raises(OSError, match="is gone"):
+        load(breaking(), endpoint="")
+    assert not CatalogueFile.objects.exists()
+
+
+def test_runs_without_any_event_are_refused(queue):
+    load([line(1, 1, 0), line(2, 1, 0)], endpoint="")
+    with pytest.raises(BadDefinition) as bad:
+        logic.define_task({**DATA, "files": "", "runs": "1-2"}, by="manager")
+    assert bad.value.slips["runs"].startswith("no file of these runs has events")
+
+
 def test_a_list_is_loaded_whole_or_not_at_all(queue, tmp_path, capsys):
     path = tmp_path / "runs.txt"
     path.write_text("1, /eos/raw/cdr1-1.raw, 5\n1, /eos/raw/cdr2-1.raw, five\n")

@@ -93,6 +93,7 @@ def test_run_lines_may_have_blanks_and_remarks():
         ({"files": "raw/2016/x.root"}, "files", "line 1, 'raw/2016/x.root': this is not the name of a raw file"),
         ({"files": "raw/cdr1-1.raw\nraw/b/cdr1-1.raw"}, "files", "chunk 1 of run 1 is there twice"),
         ({"files": "# none"}, "files", "there is no file in it"),
+        ({"files": "raw/cdr1-1.raw, 0"}, "files", "there is no file with events in it"),
         ({"files": "raw/cdr1-1.raw\0"}, "files", "is not text"),
         ({"files": "\n".join(f"raw/cdr{n}-1.raw" for n in range(1, 1002))}, "files", "1001 chunks are more than 1000"),
         ({"files": "", "runs": "278473, 278474-x"}, "runs", "line 1: '278474-x' is no run"),

@@ -41,6 +41,7 @@ def test_what_stands_before_the_storages_folders_is_taken_away():
         ("raw/mDST-1-2-3-4.root", "not the name of a raw file"),
         ("raw/cdr1-.raw", "not the name of a raw file"),
         ("cdr1-2.raw", "it has no folder"),
+        ("a/" * 200 + "cdr1-2.raw", "longer than 400 letters"),
         ("/raw/cdr1-2.raw", "outside the storage"),
         ("root://host//raw/cdr1-2.raw", "outside the storage"),
         ("raw/../../cdr1-2.raw", "cannot be a folder"),
