@@ -55,7 +55,8 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str) -> Resend:
     for batch in batches(list(made.checks)):
         CrossCheck.objects.filter(pk__in=batch).delete()
     for one in Task.objects.select_for_update().filter(pk__in=made.tasks | {task.pk}):
-        ResendRow.objects.create(resend=record, table="task", key=one.pk, before={"state": one.state})
+        kept = {"state": one.state, "finished": one.finished.isoformat() if one.finished else None}
+        ResendRow.objects.create(resend=record, table="task", key=one.pk, before=kept)
         _reopen(one, wish, by=by, words=words)
     return record
 

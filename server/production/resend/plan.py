@@ -100,10 +100,20 @@ def plan(task: Task, wish: Wish) -> Plan:
     _add_chunks(made, list(_chunks_of(task, wish)), first=True)
     _add_groups(made, _groups_of(task, wish))
     _add_checks(made, _checks_of(task, wish))
+    _refuse_closed(made)
     _count(made)
     if not (made.chunks or made.groups or made.checks) and not made.refused:
         made.refused.append(f"nothing of task {task.name!r} is there to be sent again ({wish})")
     return made
+
+
+def _refuse_closed(made: Plan) -> None:
+    """Refuse where a task that lives on this one would have open rows that nobody sends."""
+    for one in Task.objects.filter(pk__in=made.tasks).exclude(state__in=[state.value for state in _OPEN]):
+        label = TaskState(one.state).label
+        made.refused.append(
+            f"task {one.name}, which lives on {made.task.name}, is {label}: wait for its end, or cancel it"
+        )
 
 
 def _check_scope(task: Task, wish: Wish) -> None:
@@ -168,7 +178,9 @@ def _add_chunks(made: Plan, chunks: Sequence[Chunk], *, first: bool) -> None:
     for batch in batches([chunk.pk for chunk in new]):
         merged = MergeGroup.objects.filter(inputs__output__chunk__in=batch).distinct()
         _add_merges_of(made, list(merged.select_related("run__task")))
+        # What a cancelled task has made stays as it is.
         children = Chunk.objects.filter(parent__in=batch).exclude(state__in=_UNTOUCHED)
+        children = children.exclude(task__state=TaskState.CANCELLED)
         _add_chunks(made, list(children.select_related("run").order_by("pk")), first=False)
 
 

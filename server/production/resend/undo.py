@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +14,7 @@ from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
 from server.production.resend.plan import batches
 from server.production.resend.wishes import BadWish
-from server.production.states import ChunkState, GroupState, TaskState
+from server.production.states import ChunkState, GroupState, TaskState, Verdict
 from server.production.steering_models import Resend, ResendRow
 
 #: In these, no new job has run yet.
@@ -40,13 +40,14 @@ def undo(number: int, *, by: str) -> Resend:
         raise BadWish(f"resend: {number} has ended {ended} jobs that were on their way; that cannot be taken back")
     rows = list(record.rows.all())
     _refuse_later(record, rows)
+    _refuse_after_run(record, rows)
     words = f"resend {number} undone"
     for model, table in ((Chunk, "chunk"), (MergeGroup, "group")):
         _put_back(model, [row for row in rows if row.table == table], table, by, words)
     _judge_as_before([row for row in rows if row.table == "check"])
     for row in rows:
         if row.table == "task":
-            _close(Task.objects.select_for_update().get(pk=row.key), TaskState(row.before["state"]), by, words)
+            _close(Task.objects.select_for_update().get(pk=row.key), row.before, by, words)
     record.undone_by, record.undone_at = by[:250], timezone.now()
     record.save(update_fields=["undone_by", "undone_at"])
     return record
@@ -60,6 +61,24 @@ def _refuse_later(record: Resend, rows: Sequence[ResendRow]) -> None:
             ).first()
             if later is not None:
                 raise BadWish(f"resend: a part of it was sent again by resend {later.resend_id}; undo that one first")
+
+
+#: What a history tells when a job has been with a pilot.
+_RAN = [ChunkState.RUNNING.value, ChunkState.FINISHED.value, ChunkState.FAILED.value, ChunkState.MANUAL_CHECK.value]
+
+
+def _refuse_after_run(record: Resend, rows: Sequence[ResendRow]) -> None:
+    """Refuse where something has run since and waits again, and where a person has settled a check since."""
+    for table in ("chunk", "group"):
+        for batch in batches([row.key for row in rows if row.table == table]):
+            if TaskEvent.objects.filter(**{f"{table}__in": batch}, at__gt=record.at, after__in=_RAN).exists():
+                raise BadWish("resend: a part of it has run since; it cannot be taken back any more")
+    checks = {(row.before["run_id"], row.before["kind"]) for row in rows if row.table == "check"}
+    for batch in batches(sorted({run for run, _ in checks})):
+        for check in CrossCheck.objects.filter(run__in=batch, verdict=Verdict.ACCEPTED).select_related("run"):
+            if (check.run_id, check.kind) in checks:
+                words = f"the check of run {check.run.number} was accepted since"
+                raise BadWish(f"resend: {words}; it cannot be taken back any more")
 
 
 def _put_back(
@@ -91,17 +110,19 @@ def _put_back(
 
 def _judge_as_before(rows: Sequence[ResendRow]) -> None:
     for row in rows:
-        said = {**row.before, "at": parse_datetime(row.before["at"])}
+        said = dict(row.before)
         key = {"run_id": said.pop("run_id"), "kind": said.pop("kind")}
         # What was merged is as old as the judgement on it again, which is not judged anew therefore.
         CrossCheck.objects.update_or_create(**key, defaults={**said, "at": timezone.now()})
 
 
-def _close(task: Task, before: TaskState, by: str, words: str) -> None:
+def _close(task: Task, kept: Mapping[str, Any], by: str, words: str) -> None:
     """Lead a task back to where it stood."""
+    before = TaskState(kept["state"])
     if task.state == before or before not in (TaskState.RUNNING, TaskState.DONE, TaskState.FINISHED):
         return
     if task.state == TaskState.SEND:
         move(task, TaskState.RUNNING, by=by, words=words)
     if before != TaskState.RUNNING and task.state == TaskState.RUNNING:
-        move(task, before, by=by, words=words, finished=timezone.now())
+        ended = parse_datetime(kept.get("finished") or "")
+        move(task, before, by=by, words=words, finished=ended or timezone.now())

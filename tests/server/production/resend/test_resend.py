@@ -6,7 +6,7 @@ import pytest
 
 from server.production import logic
 from server.production.logic import TaskRefused
-from server.production.models import Chunk, CrossCheck, MergeGroup, Output, TaskEvent
+from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task, TaskEvent
 from server.production.resend.wishes import What, Wish
 from server.production.steering_models import Resend, ResendRow
 from server.production.steps import submit
@@ -170,6 +170,46 @@ def test_what_has_run_cannot_be_undone(done, pilot):
     with pytest.raises(TaskRefused, match="a pilot has taken a job"):
         logic.undo_resend(record.pk, by="ada")
     assert table() == after
+
+
+def test_what_has_failed_since_and_waits_again_cannot_be_undone(done, pilot):
+    record = resend(RECO, What.CHUNKS, RUN, 2, with_merges=True)
+    turn()
+    pilot.spoil = lambda job: failed()
+    assert pilot.run(1) == 1
+    turn()
+    after = table()
+    assert Chunk.objects.get(task=done[1], run__number=RUN, number=2).state == "sent"
+    with pytest.raises(TaskRefused, match="a part of it has run since"):
+        logic.undo_resend(record.pk, by="ada")
+    assert table() == after
+
+
+def test_what_was_accepted_since_is_not_overwritten(done):
+    record = resend(RECO, What.CROSSCHECK, RUN)
+    turn()
+    CrossCheck.objects.filter(run__number=RUN, kind="mdst").update(verdict="accepted")
+    with pytest.raises(TaskRefused, match=f"the check of run {RUN} was accepted since"):
+        logic.undo_resend(record.pk, by="ada")
+    assert CrossCheck.objects.get(run__number=RUN, kind="mdst").verdict == "accepted"
+
+
+def test_a_task_that_was_over_ended_when_it_did(done):
+    ended = reload(done[1]).finished
+    record = resend(RECO, What.CHUNKS, RUN, 2, with_merges=True)
+    assert reload(done[1]).finished is None
+    logic.undo_resend(record.pk, by="ada")
+    assert reload(done[1]).finished == ended
+
+
+def test_a_child_that_is_cancelled_stays_as_it_is_and_one_that_is_ending_is_waited_for(done):
+    child = Task.objects.filter(pk=done[1].pk)
+    child.update(state="finishing")
+    words = f"task {RECO}, which lives on {GEN}, is finishing: wait for its end, or cancel it"
+    assert preview(GEN, What.CHUNKS, RUN, 1, with_merges=True)["refused"] == [words]
+    child.update(state="cancelled")
+    seen = preview(GEN, What.CHUNKS, RUN, 1)
+    assert ([line["task"] for line in seen["tasks"]], seen["refused"]) == ([GEN], [])
 
 
 def test_the_later_resend_is_undone_first(done):
