@@ -13,7 +13,6 @@ from urllib.request import urlopen
 import pytest
 
 from pilot.contract import naming
-from tests.whole.data_rows import CHUNKS, TASKS
 from tests.whole.local_system import PATIENCE, ROOT, LocalSystem
 
 pytestmark = [
@@ -27,6 +26,9 @@ pytestmark = [
 
 MENDED, ACCEPTED = 278473, 278474
 EVENTS = 20
+CHUNKS = (1, 2, 3)
+#: Name of a task: its type.
+TASKS = {"data": "test_production", "filtered": "ddd_filtering"}
 #: The example's program, which the first time loses the last event of a run's first file while it merges mDSTs.
 LOSING = """#!{python}
 import sys
@@ -71,9 +73,20 @@ def write_raw_files(folder: Path) -> None:
 
 
 def define_tasks(system: LocalSystem, program: Path) -> None:
+    """Order both tasks: one by its files, the other by runs that the catalogue has learnt."""
+    files = [f"raw/2016/{naming.raw(run, chunk)}" for run in (MENDED, ACCEPTED) for chunk in CHUNKS]
+    runs = system.home / "runs.txt"
+    runs.write_text("\n".join(f"{file}, {EVENTS}" for file in files))
     environment = {**system.environment, "COMPASS_SERVER_HOME": str(system.home / "server")}
-    words = [sys.executable, "-m", "tests.whole.data_rows", str(program), str(MENDED), str(ACCEPTED)]
+    words = [sys.executable, "-m", "server.manage", "load_runs", str(runs)]
     subprocess.run(words, env=environment, cwd=ROOT, check=True, timeout=60)
+    sources = {"data": {"files": "\n".join(files)}, "filtered": {"runs": f"{MENDED}-{ACCEPTED}"}}
+    for name, kind in TASKS.items():
+        frame = {"production": name, "year": 2016, "period": "P07", "soft": "compass-mc", "slot": 1, "queue": "LOCAL"}
+        path = system.home / f"{name}.json"
+        path.write_text(json.dumps({"name": name, "type": kind, **frame, "program": str(program), **sources[name]}))
+        status, _, said = system.call("task", "create", str(path), "--start")
+        assert status == 0, said
 
 
 def task(system: LocalSystem, name: str) -> dict[str, Any]:
@@ -89,9 +102,9 @@ def checks(found: dict[str, Any], kind: str) -> dict[int, dict[str, Any]]:
 def test_data_is_reconstructed_merged_and_checked_and_what_was_lost_is_accepted_or_mended(local_system, tmp_path):
     system = local_system().with_tables()
     write_raw_files(system.home / "storage" / "raw" / "2016")
-    define_tasks(system, losing_program(tmp_path))
     status, _, said = system.up()
     assert status == 0, said
+    define_tasks(system, losing_program(tmp_path))
 
     def both_wait() -> bool:
         verdicts = {run: check["verdict"] for run, check in checks(task(system, "data"), "mdst").items()}

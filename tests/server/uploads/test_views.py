@@ -31,7 +31,7 @@ def test_only_files_are_fetched_and_only_read(client, home):
     assert client.post(f"/cache/{NAME}").status_code == 405
 
 
-@pytest.mark.parametrize("name", ["%00", "a%00b", ".part-0", "%F0%9F%98%80"])
-def test_what_no_file_is_called_is_not_looked_for(client, home, django_assert_num_queries, name):
+@pytest.mark.parametrize(("name", "status"), [("%00", 400), ("a%00b", 400), (".part-0", 404), ("%F0%9F%98%80", 404)])
+def test_what_no_file_is_called_is_not_looked_for(client, home, django_assert_num_queries, name, status):
     with django_assert_num_queries(0):
-        assert client.get(f"/cache/{name}").status_code == 404
+        assert client.get(f"/cache/{name}").status_code == status
