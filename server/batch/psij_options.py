@@ -136,7 +136,9 @@ def read_system(place: Place) -> PsijOptions:
 def _check_environment(place: Place, said: Mapping[str, object]) -> None:
     for name, value in said.items():
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or not isinstance(value, str) or "\0" in value:
-            raise place.wrong("options.environment", f"{name!r}: {value!r}: give variables and their texts")
+            raise place.wrong(
+                "options.environment", f"{name!r}: give variables and their texts"
+            )  # its text may be secret
 
 
 def interpreter(options: PsijOptions) -> str:

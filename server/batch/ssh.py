@@ -22,6 +22,7 @@ from urllib.parse import quote
 from server.batch.base import BatchFailed, BatchJob, BatchMisconfigured, BatchSystem, Template, Window
 from server.batch.place import Place, read_job_options
 from server.batch.registry import registry
+from server.batch.ssh_agent import MOST
 from server.batch.ssh_connection import Agents
 from server.batch.ssh_options import SshOptions, check_inner, read_system
 from server.batch.ssh_values import job_of, written
@@ -68,7 +69,7 @@ class SshBatch(BatchSystem):
         read_job_options(self._name, self._inner, template.options)
         asked = written(template, self._send(template.files))
         with _understood(self._name):
-            return tuple(str(job) for job in self._one("submit", template=asked, count=count))
+            return _ids(self._one("submit", template=asked, count=count), count)
 
     def _send(self, files: Mapping[str, Path]) -> dict[str, str]:
         """Have files on the login node; answer their names there, which are the hashes of their content."""
@@ -162,6 +163,16 @@ class SshBatch(BatchSystem):
         return self._agents.ask(function, {"where": self._where, **asked}, patience=self._patience)
 
 
+def _ids(said: Any, count: int) -> tuple[str, ...]:
+    """Read the ids of new jobs; what else a login node may say is no word on them, and their key finds them."""
+    if not isinstance(said, list) or len(said) > count:
+        raise ValueError(said)
+    for job in said:
+        if not isinstance(job, str) or not _ID.fullmatch(job):
+            raise ValueError(job)
+    return tuple(said)
+
+
 class _Coming:
     """Logs that are being brought: what is whole gets its place, and what is not goes away."""
 
@@ -179,6 +190,8 @@ class _Coming:
         if name not in ("stdout", "stderr"):
             raise ValueError(name)
         with (self._draft(job) / name).open("ab") as file:
+            if file.tell() + len(block) > MOST:
+                raise ValueError(f"more than {MOST} bytes of {name}")
             file.write(block)
 
     def arrived(self, job: str, place: Path) -> None:

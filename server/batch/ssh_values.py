@@ -44,6 +44,15 @@ def shown(job: BatchJob) -> dict[str, Any]:
 
 
 def job_of(said: Mapping[str, Any]) -> BatchJob:
-    """Read what `shown` wrote."""
+    """Read what `shown` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    words, status = (said["words"], said["node"]), said["exit_status"]
+    if not all(isinstance(one, str) for one in words) or not (status is None or isinstance(status, int)):
+        raise ValueError(words, status)
     times = {name: said[name] and datetime.fromisoformat(said[name]) for name in ("started", "ended")}
+    if any(moment and moment.tzinfo is None for moment in times.values()):
+        raise ValueError(said["started"], said["ended"])
     return BatchJob(**{**said, "state": BatchState(said["state"]), **times})

@@ -27,6 +27,8 @@ from typing import IO, Any, ClassVar, NoReturn, cast
 MOST_KEPT = 4
 #: Seconds for which one of them waits for that.
 IDLE = 300.0
+#: Bytes of the longest answer: who says more in one line, as a login node may that is not ours, is not listened to.
+LONGEST_LINE = 2**28
 #: Seconds for a child to come up, beside the time that a call may be silent.
 START = 20.0
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -196,20 +198,29 @@ class Child:
 
     def lines(self, patience: float) -> Iterator[bytes]:
         """Yield lines as they come; without an end."""
-        source = self._from.fileno()
         with selectors.DefaultSelector() as selector:
-            selector.register(source, selectors.EVENT_READ)
+            selector.register(self._from.fileno(), selectors.EVENT_READ)
             while True:
                 line, found, rest = self._rest.partition(b"\n")
                 if found:
                     self._rest, self._fresh = rest, False
                     yield line
                     continue
-                self._wait(selector, patience)
-                block = os.read(source, _BLOCK)
-                if not block:
-                    raise Silent(self._how_it_ended())
-                self._rest += block
+                self._rest += self._read_on(selector, patience)
+
+    def _read_on(self, selector: selectors.BaseSelector, patience: float) -> bytes:
+        """Read to the end of a line, and what has come behind it."""
+        blocks, size = list[bytes](), len(self._rest)
+        while not blocks or b"\n" not in blocks[-1]:
+            self._wait(selector, patience)
+            block = os.read(self._from.fileno(), _BLOCK)
+            if not block:
+                raise Silent(self._how_it_ended())
+            blocks.append(block)
+            size += len(block)
+            if size > LONGEST_LINE:
+                raise Silent(f"it says more than {LONGEST_LINE} bytes in one line, which is no answer")
+        return b"".join(blocks)
 
     def _wait(self, selector: selectors.BaseSelector, patience: float) -> None:
         if not selector.select(patience + (START if self._fresh else 0.0)):

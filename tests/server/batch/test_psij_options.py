@@ -37,7 +37,7 @@ def test_what_is_left_out_has_a_value():
         ({"folder": "/a\nb"}, "options.folder"),
         ({"programs": "bin"}, "options.programs: 'bin': give an absolute path"),
         ({"environment": {"A B": "x"}}, "options.environment: 'A B'"),
-        ({"environment": {"A": 1}}, "options.environment: 'A': 1"),
+        ({"environment": {"A": 1}}, "options.environment: 'A': give"),
         ({"python": ""}, "options.python"),
         ({"python": "a\nb"}, "options.python"),
         ({"psij_python": "/no/such"}, "options.psij_python: '/no/such' is no program"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import subprocess
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from server.batch import ssh_starter
-from server.batch.base import BatchFailed
+from server.batch.base import BatchFailed, Needs, Template
 from server.batch.ssh_connection import bundle, explain
 from tests.server.batch.ssh_systems import open_ssh
 
@@ -100,6 +101,33 @@ def says_instead(tmp_path, monkeypatch):
 def test_an_answer_that_cannot_be_one_is_no_word_on_any_job(says_instead, answer):
     with pytest.raises(BatchFailed, match="login: the login node's answer is not understood"):
         says_instead(answer).status(["a"])
+
+
+SEEN = {"state": "running", "exit_status": None, "started": None, "ended": None, "words": "", "node": "n1"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"words": 7}, {"node": None}, {"exit_status": "1"}, {"started": "2026-01-01T00:00:00"}, {"more": 1}]
+)
+def test_a_job_that_is_told_in_other_words_is_not_believed(says_instead, other):
+    with pytest.raises(BatchFailed, match="not understood"):
+        says_instead(json.dumps({"piece": [["a", {**SEEN, **other}]]})).status(["a"])
+
+
+@pytest.mark.parametrize("ids", ["ab", ["a", "b"], ["../x"], [7], {"a": 1}])
+def test_new_jobs_have_ids_or_are_found_by_their_key(says_instead, ids):
+    system = says_instead(json.dumps({"piece": ids}) + '\n{"end": 1}')
+    with pytest.raises(BatchFailed, match="not understood"):
+        system.submit(Template(key="k", argv=("true",), environment={}, needs=Needs()), 1)
+
+
+def test_a_log_has_no_more_bytes_than_are_brought(says_instead, tmp_path, monkeypatch):
+    monkeypatch.setattr("server.batch.ssh.MOST", 10)
+    block = base64.b64encode(b"123456").decode()
+    system = says_instead("\n".join([json.dumps({"piece": ["a", "stdout", block]})] * 2))
+    with pytest.raises(BatchFailed, match="more than 10 bytes of stdout"):
+        system.collect(["a"])
+    assert [each for each in (tmp_path / "here").rglob("*") if each.is_file()] == []
 
 
 @pytest.mark.parametrize("piece", [["a", "../../x", ""], ["b", "stdout", ""], ["a", "x", ""], ["b", "", ""], "a", 7])

@@ -49,6 +49,13 @@ def test_an_answer_may_be_long_and_in_any_letters(apart):
     assert ask(made, text="µ\n") == ["µ\n" * 100_000]
 
 
+def test_an_answer_without_an_end_is_not_listened_to(apart, monkeypatch):
+    monkeypatch.setattr("server.lib.apart.LONGEST_LINE", 1_000_000)
+    assert len(ask(apart("def f():\n    yield 'x' * 900_000\n"))[0]) == 900_000
+    with pytest.raises(StorageUnavailable, match="more than 1000000 bytes in one line"):
+        ask(apart("def f():\n    yield 'x' * 1_100_000\n"))
+
+
 def test_a_child_is_used_again(apart):
     made = apart("import os\ndef f():\n    yield os.getpid()\n")
     assert ask(made) == ask(made)
