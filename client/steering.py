@@ -91,8 +91,10 @@ def resent(found: Mapping[str, Any]) -> RenderableType:
     """Show what was made again, or would be."""
     if "resend" in found:
         said = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in found["counts"].items())
-        back = f"take it back by 'compass task undo-resend {found['resend']}' before it runs"
-        return Text(f"resend {found['resend']} of {found['task']} ({found['words']}): {said}; {back}")
+        back = f"; take it back by 'compass task undo-resend {found['resend']}' before it runs"
+        if found["counts"]["jobs_ended"]:
+            back = "; jobs were ended for it, so it cannot be taken back"
+        return Text(f"resend {found['resend']} of {found['task']} ({found['words']}): {said}{back}")
     lines = [Text(f"{found['words']} of {found['task']} would be made again:")]
     lines += [Text(words, style="red") for words in found["refused"]]
     made = table("task", "chunks", "merges", "checks", "runs")

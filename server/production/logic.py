@@ -243,7 +243,11 @@ def _simply(target: TaskState) -> Callable[[Task, str, str], None]:
 
 
 def _define(task: Task, by: str, words: str) -> None:
-    if not define_jobs(task, by=by):
+    try:
+        defined = define_jobs(task, by=by)
+    except NoStorage as why:
+        raise TaskRefused(f"task {task.name!r}: {why}") from why
+    if not defined:
         parent = task.parent_task
         if parent is not None and TaskState(parent.state) in UNDEFINED:
             raise TaskRefused(f"task {task.name!r} waits for its parent {parent.name!r}: start that one first")

@@ -45,13 +45,17 @@ def change_task(name: str, said: Mapping[str, Any], *, by: str, why: str) -> Tas
     changes = {field: value for field, value in _read(said).items() if value != getattr(task, field)}
     if not changes:
         raise TaskRefused(f"task {name!r} has these values already, or none was given; give {', '.join(CHANGEABLE)}")
-    told = ", ".join(f"{field} {getattr(task, field) or 'any'} -> {value}" for field, value in changes.items())
+    told = ", ".join(f"{field} {_shown(getattr(task, field))} -> {value}" for field, value in changes.items())
     Task.objects.filter(pk=task.pk).update(**changes)
     task.refresh_from_db()
     note(task, task.state, task.state, by=by, words=f"{told}: {reason}"[:500])
     if {"priority", "queue"} & set(changes) and task.type != TaskType.USER_ANALYSIS:
         _send_anew(task, by=by, words=told)
     return task
+
+
+def _shown(value: Any) -> Any:
+    return "any" if value == "" else value
 
 
 def _read(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The tables of steering: what was decided of each task's submission, the rules for failures, and resends."""
+"""The tables of steering: what was decided of each task's submission, and resends."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def show_resend(request: HttpRequest, name: str) -> HttpResponse:
             shown["preview"] = logic.preview_resend(name, logic.wish_of(said)).as_json()
         except logic.TaskRefused as refused:
             return answer_page(request, _PAGE, {**shown, "wrong": str(refused)}, status=400)
-    elif not said["what"]:
+    else:
         said["what"] = What.FAILED.value
     return answer_page(request, _PAGE, shown)
 
@@ -276,7 +276,7 @@ def _act(request: HttpRequest, name: str, shown: dict[str, Any]) -> HttpResponse
     try:
         undone = request.POST.get("undo", "")
         if undone:
-            logic.undo_resend(int(undone) if undone.isdigit() and len(undone) < 19 else 0, by=by)
+            logic.undo_resend(int(undone) if undone.isascii() and undone.isdigit() and len(undone) < 19 else 0, by=by)
         else:
             logic.resend_task(name, logic.wish_of(shown["said"]), by=by, why=shown["said"]["why"])
     except logic.TaskRefused as refused:

@@ -50,6 +50,12 @@ def test_a_resend_says_how_it_is_taken_back():
     assert "3 chunks, 0 jobs ended; take it back by 'compass task undo-resend 7'" in " ".join(text.split())
 
 
+def test_a_resend_that_has_ended_jobs_is_not_said_to_be_taken_back():
+    text = " ".join(shown(resent({**RECORD, "counts": {"chunks": 3, "jobs_ended": 2}})).split())
+    assert "jobs were ended for it, so it cannot be taken back" in text
+    assert "undo-resend" not in text
+
+
 def test_a_preview_shows_rows_refusals_and_jobs_that_are_ended():
     text = shown(resent(PREVIEW))
     for words in ("3 finished", "are merged already", "4 files are made anew (99 bytes); 2 living jobs are ended"):

@@ -179,6 +179,10 @@ def _add_chunks(made: Plan, chunks: Sequence[Chunk], *, first: bool) -> None:
         merged = MergeGroup.objects.filter(inputs__output__chunk__in=batch).distinct()
         _add_merges_of(made, list(merged.select_related("run__task")))
         # What a cancelled task has made stays as it is.
+        # Where nothing was dumped there is a check without merges, which what is made again may make untrue.
+        runs = {made.chunks[key].run_id for key in batch}
+        checks = CrossCheck.objects.filter(run__in=runs, kind=CheckKind.DUMP)
+        _add_checks(made, list(checks.exclude(run__groups__kind=MergeKind.DUMP).select_related("run")))
         children = Chunk.objects.filter(parent__in=batch).exclude(state__in=_UNTOUCHED)
         children = children.exclude(task__state=TaskState.CANCELLED)
         _add_chunks(made, list(children.select_related("run").order_by("pk")), first=False)

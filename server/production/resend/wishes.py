@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from server.lib.texts import storable
 from server.production.states import MergeKind
 
 #: Characters of a reason.
@@ -107,4 +108,4 @@ def read_reason(text: Any) -> str:
     """
     if not isinstance(text, str) or not text.strip() or len(text) > LONGEST:
         raise BadWish(f"why: give a reason of 1 to {LONGEST} characters; it is kept with your name")
-    return text.strip()
+    return storable(text.strip())

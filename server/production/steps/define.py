@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -11,7 +12,7 @@ from django.db import transaction
 from server.production.catalogue import files_of
 from server.production.definition import read_runs
 from server.production.door import BATCH, move, note
-from server.production.frames import inputs_endpoint_of
+from server.production.frames import NoStorage, inputs_endpoint_of
 from server.production.models import Chunk, RawFile, Run, Task
 from server.production.raw_lists import RawLine, read_raw_lines, read_run_numbers
 from server.production.states import ON_DATA, ChunkState, TaskState, TaskType
@@ -23,17 +24,30 @@ LARGEST_SEED = 900_000_000
 UNDEFINED = (TaskState.DRAFT, TaskState.READY)
 
 SERVICE = "production.define"
+log = logging.getLogger(__name__)
 
 
 def define_ready_tasks() -> int:
     """Define the jobs of every task that is ready; answer how many tasks became ``jobs_ready``."""
     ready = Task.objects.filter(state=TaskState.READY).select_related("parent_task").order_by("id")
-    return sum(define_jobs(task, by=SERVICE) for task in ready)
+    return sum(_try(task) for task in ready)
+
+
+def _try(task: Task) -> bool:
+    try:
+        return define_jobs(task, by=SERVICE)
+    except NoStorage as why:
+        log.warning("%s: its jobs are not defined: %s", task, why)
+        return False
 
 
 @transaction.atomic
 def define_jobs(task: Task, *, by: str) -> bool:
-    """Make the runs and chunks of a task; False when its parent has none yet, or somebody else was faster."""
+    """Make the runs and chunks of a task; False when its parent has none yet, or somebody else was faster.
+
+    Raises:
+        NoStorage: nobody says where its raw files lie; nothing was done.
+    """
     parent = task.parent_task
     if parent is not None and TaskState(parent.state) in UNDEFINED:
         return False
@@ -76,13 +90,14 @@ def _define_generation(task: Task) -> None:
 
 def _define_data(task: Task, by: str) -> None:
     """Give each raw file with events a chunk; those without are left out, and counted in the task's history."""
-    endpoint = task.files_endpoint or inputs_endpoint_of(task.queue)
     runs, empty, made = dict[int, Run](), 0, 0
     lines = _raw_files_of(task)
     while part := list(islice(lines, BATCH)):
         full = [(line, where) for line, where in part if line.events != 0]
         empty += len(part) - len(full)
         made += len(full)
+        # The queue is asked only for files of which nothing else says where they lie.
+        endpoint = task.files_endpoint or ("" if all(where for _, where in full) else inputs_endpoint_of(task.queue))
         new = sorted({line.run for line, _ in full} - runs.keys())
         runs |= {run.number: run for run in Run.objects.bulk_create([Run(task=task, number=one) for one in new])}
         chunks = Chunk.objects.bulk_create(

@@ -24,7 +24,7 @@ from server.production.files import SOURCE_OF
 from server.production.frames import NoStorage, merging_queue_of
 from server.production.limits import Limits, limits
 from server.production.merging import plan_merge
-from server.production.models import Chunk, CrossCheck, MergeGroup, MergeInput, Output, Run
+from server.production.models import Chunk, CrossCheck, MergeGroup, MergeInput, Output, Run, Task
 from server.production.ordering import events_in, order_for
 from server.production.states import (
     ACTIVE,
@@ -128,17 +128,38 @@ def submit_groups(kind: MergeKind, bounds: Limits) -> int:
     """Submit the jobs of ready groups, a bounded number; answer how many."""
     # A chunk may be made again after its run was planned, and a check may be taken back: then a group waits.
     ready = MergeGroup.objects.filter(kind=kind.value, state=GroupState.READY, run__in=_ripe(kind))
-    ready = ready.select_related("task", "run").order_by("task", "run__number", "number")
-    submitted, waiting = 0, jobs.queued()
-    for group in ready[: bounds.jobs_per_task]:
-        if waiting[merging_queue_of(group.task)] < bounds.queued_per_queue and _try(group, bounds):
-            submitted += 1
-            waiting[merging_queue_of(group.task)] += 1
+    ready = ready.order_by("task", "run__number", "number")
+    waiting, submitted = jobs.queued(), 0
+    for task in Task.objects.filter(pk__in=ready.order_by().values("task")).order_by("pk"):
+        queue = merging_queue_of(task)
+        most = min(bounds.jobs_per_task - submitted, bounds.queued_per_queue - waiting[queue])
+        groups = ready.filter(task=task).select_related("task", "run")[: max(0, most)]
+        sent = _submit_some(list(groups), bounds)
+        waiting[queue] += sent
+        submitted += sent
+    return submitted
+
+
+def _submit_some(groups: Sequence[MergeGroup], bounds: Limits) -> int:
+    """Submit the jobs of one task's groups; what refuses one of them for the task's sake refuses all."""
+    submitted = 0
+    for group in groups:
+        try:
+            submitted += _try(group, bounds)
+        except (NoStorage, ContractError) as why:
+            log.warning("%s: nothing was submitted: %s", group, why)
+            break
+        except MovedMeanwhile as why:
+            log.warning("%s: nothing was submitted: %s", group, why)
     return submitted
 
 
 def _try(group: MergeGroup, bounds: Limits) -> bool:
-    """Submit a group's job if its program can take the files; those that are too large go to a person."""
+    """Submit a group's job if its program can take the files; those that are too large go to a person.
+
+    Raises:
+        NoStorage, ContractError, MovedMeanwhile: it cannot be submitted now.
+    """
     kind = MergeKind(group.kind)
     # As they are now: one may have been made again since the group was planned.
     files = list(Output.objects.filter(merged_in__group=group).order_by("chunk__number"))
@@ -147,11 +168,7 @@ def _try(group: MergeGroup, bounds: Limits) -> bool:
         words = f"{size} bytes are more than the {bounds.merge_refusal} that the merging program takes"
         move(group, GroupState.MANUAL_CHECK, by=service(kind), words=words)
         return False
-    try:
-        _send(group, kind, files, bounds)
-    except (NoStorage, MovedMeanwhile, ContractError) as why:
-        log.warning("%s: nothing was submitted: %s", group, why)
-        return False
+    _send(group, kind, files, bounds)
     return True
 
 

@@ -62,12 +62,13 @@ def _within(
     """Give the room of one queue to its tasks."""
     left, words = room(queue, bounds)
     given = share(tasks, {task: wishes[task][-1].number for task in tasks}, left)
-    decided = {}
+    decided, wanting = {}, sum(1 for task in tasks if wishes[task][-1].number)
     for task in tasks:
         wish = wishes[task][-1].number
         steps = (*wishes[task], Step("room", min(wish, left), words))
-        others = sum(1 for other in tasks if other is not task and wishes[other][-1].number)
-        said = f"{others} other tasks want the {left} places, too" if others else "no other task wants the places"
+        others = wanting - bool(wish)
+        many = "1 other task wants" if others == 1 else f"{others} other tasks want"
+        said = f"{many} the {left} places, too" if others else "no other task wants the places"
         decided[task.task] = (*steps, Step("share", given[task], said))
     return decided
 

@@ -76,7 +76,7 @@ def _counts(tasks: Collection[int]) -> dict[int, Counter[str]]:
 
 
 def _succeeded(tasks: Collection[int]) -> set[int]:
-    """Answer the tasks of which a job has ever finished."""
+    """Answer the tasks of which a chunk is finished."""
     finished = Chunk.objects.filter(task=OuterRef("pk"), state=ChunkState.FINISHED)
     return set(Task.objects.filter(Exists(finished), pk__in=tasks).order_by().values_list("pk", flat=True))
 
@@ -84,7 +84,12 @@ def _succeeded(tasks: Collection[int]) -> set[int]:
 def _ends(tasks: Collection[int], since: datetime, most: int) -> dict[int, list[bool]]:
     """Answer of the latest ends of each task's jobs since then whether they were good, latest first."""
     rows = TaskEvent.objects.filter(
-        task__in=tasks, at__gte=since, chunk__isnull=False, after__in=[*_BAD, ChunkState.FINISHED.value]
+        task__in=tasks,
+        at__gte=since,
+        chunk__isnull=False,
+        # What people and other steps do to chunks is no end of a job.
+        before__in=values((ChunkState.SENT, ChunkState.RUNNING)),
+        after__in=[*_BAD, ChunkState.FINISHED.value],
     )
     place = Window(RowNumber(), partition_by=F("task"), order_by=F("pk").desc())
     found: dict[int, list[bool]] = defaultdict(list)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import TypeVar
 
 from django.db.models import F, Max, OuterRef, Q, Subquery
 
+from server.production.door import BATCH
 from server.production.models import Task
 from server.production.steering_models import SubmitDecision
 from server.production.submission.facts import QueueFacts, Step, TaskFacts
 
 
 class Record:
-    """The outcomes of one cycle, collected and then written: four statements at most."""
+    """The outcomes of one cycle, collected and then written, some hundred in a statement."""
 
     def __init__(self, tasks: Collection[int], now: datetime) -> None:
         self._now = now
@@ -45,15 +49,20 @@ class Record:
 
     def write(self, keep: int) -> None:
         """Write all that was taken down; of each task at most ``keep`` rows stay."""
-        if self._again:
-            SubmitDecision.objects.filter(pk__in=self._again).update(latest=self._now, times=F("times") + 1)
+        for again in _parts(self._again):
+            SubmitDecision.objects.filter(pk__in=again).update(latest=self._now, times=F("times") + 1)
         SubmitDecision.objects.bulk_create(self._new, batch_size=500)
-        old = Q()
-        for one in self._new:
-            if one.serial > keep:
-                old |= Q(task=one.task_id, serial__lte=one.serial - keep)
-        if old:
-            SubmitDecision.objects.filter(old).delete()
+        for full in _parts([one for one in self._new if one.serial > keep]):
+            old = (Q(task=one.task_id, serial__lte=one.serial - keep) for one in full)
+            SubmitDecision.objects.filter(reduce(or_, old)).delete()
+
+
+Each = TypeVar("Each")
+
+
+def _parts(rows: Sequence[Each]) -> Iterator[Sequence[Each]]:
+    """Part rows into what one statement takes: SQLite's expressions are at most 1000 deep."""
+    return (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
 
 
 def _same(last: SubmitDecision, new: SubmitDecision) -> bool:

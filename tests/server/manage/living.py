@@ -23,10 +23,13 @@ def live(port: int, secret: str, number: int) -> None:
             peer.call("POST", ACQUIRE, {"site_name": "LOCAL", "node": f"wn{number}"}, **named)
             for _ in range(dice.choice([1, 2]))
         ]
-        assert all(answer == answers[0] for answer in answers)
-        if not answers[0]["success"]:
+        # What was given is given again; where nothing was, another pilot may have brought something back meanwhile.
+        given = [answer for answer in answers if answer["success"]]
+        if not given:
             break
-        (job,) = answers[0]["data"]["jobs"]
+        assert given[-1] is answers[-1]
+        assert all(answer == given[0] for answer in given)
+        (job,) = given[0]["data"]["jobs"]
         print(f"{job['PandaID']} {job['attemptNr']}", flush=True)
         run(peer, dice, job)
 

@@ -209,3 +209,13 @@ def test_nothing_is_asked_twice_when_every_step_is_run_twice(queue, pilot):
     assert reload(task).state == "done"
     assert programs(pilot) == {"coral.exe": 6, "phast": 2, "hadd": 2, "cat": 2}
     assert [submit.submit_chunks(), turn()] == [0, 0]
+
+
+def test_merges_that_cannot_be_sent_hold_up_no_other_task(queue, pilot):
+    queue.PRODUCTION = {"retry_delay": 0, "jobs_per_task": 1}
+    define_queue({"nickname": "NOWHERE", "status": "online"})
+    stuck = define_data(runs=1, chunks=1, merging_queue="NOWHERE")
+    other = define_data("test_production", runs=1, chunks=1, name="other")
+    work(pilot)
+    assert (reload(stuck).state, reload(other).state) == ("running", "done")
+    assert set(MergeGroup.objects.filter(task=stuck).values_list("state", flat=True)) == {"ready"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pilot.contract.naming import EMPTY_DUMP_SIZE
 from server.production import logic
 from server.production.logic import TaskRefused
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task, TaskEvent
@@ -11,7 +12,7 @@ from server.production.resend.wishes import What, Wish
 from server.production.steering_models import Resend, ResendRow
 from server.production.steps import submit
 from server.taskbuffer.models import Attempt, Job
-from tests.server.production.conftest import failed, reload, turn, work
+from tests.server.production.conftest import define_data, failed, reload, turn, work
 
 RECO, GEN = "mc2016_reco", "mc2016_gen"
 RUN = 278473
@@ -293,6 +294,19 @@ def test_a_reason_is_required_and_a_resend_must_exist(tasks):
         logic.resend_task(RECO, Wish(What.MERGING), by="ada", why=" ")
     with pytest.raises(TaskRefused, match="there is no resend 99"):
         logic.undo_resend(99, by="ada")
+
+
+def test_what_is_dumped_by_a_chunk_that_is_made_again_is_merged_though_the_run_had_nothing_to_merge(queue, pilot):
+    task = define_data("ddd_filtering", runs=1)
+    sizes = pilot.outcome
+    pilot.outcome = lambda job: (sizes(job)[0], dict.fromkeys(sizes(job)[1], EMPTY_DUMP_SIZE))
+    work(pilot)
+    assert (reload(task).state, MergeGroup.objects.count(), CrossCheck.objects.count()) == ("done", 0, 1)
+    pilot.outcome = sizes
+    record = resend("data", What.CHUNKS, RUN, 2)
+    assert (record.counts["checks"], CrossCheck.objects.count()) == (1, 0)
+    work(pilot)
+    assert (reload(task).state, MergeGroup.objects.get().state) == ("done", "finished")
 
 
 def test_a_merge_that_grew_is_merged_as_it_is_now(done, pilot):

@@ -53,3 +53,7 @@ def test_a_reason_is_required(text):
 
 def test_every_kind_of_wish_has_its_words():
     assert set(WORDS) == set(What)
+
+
+def test_a_reason_is_kept_as_every_database_can_hold_it():
+    assert read_reason(" the\0disk ") == "the\ufffddisk"

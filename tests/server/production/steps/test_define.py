@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from itertools import islice
 
+import pytest
+
+from server.pandaconfig.logic import define_queue
 from server.production import logic
 from server.production.catalogue import load
 from server.production.models import Chunk, RawFile, Run, Task, TaskEvent
@@ -100,3 +103,16 @@ def test_many_raw_files_take_few_statements(queue, django_assert_max_num_queries
     with django_assert_max_num_queries(40):
         define_ready_tasks()
     assert RawFile.objects.count() == 1000
+
+
+def test_a_task_whose_files_lie_nowhere_holds_up_no_other_and_says_so(queue, caplog):
+    first = ready(DATA)
+    ready(GENERATION)
+    define_queue({"nickname": "NOWHERE", "status": "online", "astorages": {"pw": ["DISK"]}})
+    Task.objects.filter(pk=first.pk).update(queue="NOWHERE")
+    assert define_ready_tasks() == 1
+    assert "'NOWHERE' has no storage for inputs" in caplog.text
+    with pytest.raises(logic.TaskRefused, match="'NOWHERE' has no storage for inputs; add one under astorages.pr"):
+        logic.start_task(first.name, by="manager")
+    first.refresh_from_db()
+    assert (first.state, Run.objects.filter(task=first).count()) == ("ready", 0)

@@ -12,8 +12,10 @@ from server.accounts.models import Role
 from server.pandaconfig.models import Schedconfig
 from server.production import logic, queries
 from server.production.models import Chunk
+from server.production.resend.wishes import What, Wish
 from server.production.steering_models import SubmitDecision
 from server.production.steps import collect, submit
+from server.production.submission.record import Record
 from tests.server.production.conftest import GENERATION, failed, turn, work
 
 BIG = {**GENERATION, "runs": "278473, 30"}
@@ -152,3 +154,27 @@ def test_clients_and_the_page_are_told_why(big, client):
     text = client.get("/tasks/mc2016_gen", headers=looker).content.decode()
     assert "nothing is sent, though 20 chunks are staged" in text
     assert "brokerage chooses" not in text
+
+
+def test_what_a_person_undoes_is_no_failure_of_a_job(big, pilot, settings):
+    settings.PRODUCTION = {"retry_delay": 3600}
+    pilot.spoil = lambda job: failed(payload_error=1246)
+    submit.submit_chunks()
+    pilot.run()
+    collect.collect()
+    before = queries.explanation(big).facts
+    record = logic.resend_task(big.name, Wish(What.FAILED), by="ada", why="by mistake")
+    logic.undo_resend(record.pk, by="ada")
+    after = queries.explanation(big).facts
+    assert (before.failed, after.failed, after.finished) == (10, 10, 0)
+
+
+def test_decisions_on_very_many_tasks_are_written_at_once(big):
+    record = Record([big.pk], timezone.now())
+    submit.submit_chunks()
+    (row,) = SubmitDecision.objects.filter(task=big)
+    said = {"task": big, "began": row.began, "latest": row.latest, "sent": 0, "trace": [], "facts": {}}
+    SubmitDecision.objects.bulk_create([SubmitDecision(serial=each, number=0, **said) for each in range(2, 1300)])
+    record._new = [SubmitDecision(serial=each, number=1, **said) for each in range(2000, 3100)]
+    record.write(keep=100)
+    assert not SubmitDecision.objects.filter(task=big, serial__lt=2999).exists()
