@@ -12,13 +12,13 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from server.batch import htcondor, slurm_node
 from server.batch.base import BatchFailed, BatchJob, BatchMisconfigured, BatchState, BatchSystem, Template
+from server.batch.disk import last_line, on_disk
 from server.batch.place import Place, read_job_options
 from server.batch.psij_files import PROGRAM, Shared, Submission, holding
 from server.batch.psij_options import EXECUTORS, PsijJobOptions, PsijOptions, describe, interpreter, read_system
@@ -91,7 +91,7 @@ class PsijBatch(BatchSystem):
         options = read_job_options(self._name, type(self), template.options)
         said = describe(self._name, self._options, template.needs, options, template.key)
         submission = self._shared.submission(template.key)
-        with _files(template.key), holding(submission.lock, template.key):
+        with on_disk(template.key), holding(submission.lock, template.key):
             try:
                 submission.write(template, count)
             except FileExistsError as error:
@@ -130,7 +130,7 @@ class PsijBatch(BatchSystem):
         if not KEY.fullmatch(key):
             return {}
         submission = self._shared.submission(key)
-        with _files(key):
+        with on_disk(key):
             if not submission.home.exists():
                 return {}
             if not submission.numbers() or submission.open_numbers():
@@ -150,7 +150,7 @@ class PsijBatch(BatchSystem):
         self._give_up(submission)
 
     def status(self, ids: Collection[str]) -> Mapping[str, BatchJob]:
-        with _files(self._name):
+        with on_disk(self._name):
             ours = self._ours(ids)
             rows = self._queue([job.native for job in ours.values()])
             found = {text: self._look(job, rows.get(job.native)) for text, job in ours.items()}
@@ -194,14 +194,14 @@ class PsijBatch(BatchSystem):
         kept = kept_row(job.folder) if over is None else keep_row(job.folder, over)
         if kept is None and not end:
             return BatchJob(BatchState.LOST, started=moment(claim.get("at")), words=_UNKNOWN)
-        said = "" if claim else _last_line(job.folder.parent / "batch" / f"{job.native}.out")
+        said = "" if claim else last_line(job.folder.parent / "batch" / f"{job.native}.out")
         return ended_as(kept, claim, end, said)
 
     def history(self, ids: Collection[str]) -> Mapping[str, BatchJob]:
         return {job: found for job, found in self.status(ids).items() if found.state is BatchState.DONE}
 
     def cancel(self, ids: Collection[str]) -> None:
-        with _files(self._name):
+        with on_disk(self._name):
             ours = self._ours(ids)
             rows = self._queue([job.native for job in ours.values()])
             living = [job for job in ours.values() if rows.get(job.native, {"state": "FAILED"})["state"] not in _OVER]
@@ -214,7 +214,7 @@ class PsijBatch(BatchSystem):
             list(self._ask("cancel", natives=natives[first : first + _MANY]))
 
     def directory(self, job: str) -> Path:
-        with _files(self._name):
+        with on_disk(self._name):
             known = self._read_job(job)
         if known is None:
             raise BatchFailed(f"{job!r} is not an id of a job that {self._name} has submitted")
@@ -224,7 +224,7 @@ class PsijBatch(BatchSystem):
         over = (BatchState.DONE, BatchState.LOST)
         ended = [text for text, found in self.status(ids).items() if found.state in over]
         by_key: dict[str, dict[int, str]] = defaultdict(dict)
-        with _files(self._name):
+        with on_disk(self._name):
             self._shared.sweep(time.time())
             for text, job in self._ours(ended).items():
                 by_key[job.folder.parent.name][int(job.folder.name)] = job.native
@@ -245,21 +245,3 @@ def _leave_order(folder: Path) -> None:
     except OSError as error:
         if error.errno not in FULL:  # what fills a disk has to end all the same
             raise
-
-
-def _last_line(path: Path) -> str:
-    """Answer what the shell wrote last for a job that never began."""
-    try:
-        lines = path.read_text(errors="replace").strip().splitlines()
-    except FileNotFoundError:
-        return ""
-    return lines[-1][-300:] if lines else ""
-
-
-@contextmanager
-def _files(what: str) -> Iterator[None]:
-    """Make a disk that refuses a failure of the batch system."""
-    try:
-        yield
-    except OSError as error:
-        raise BatchFailed(f"{what}: {error}") from error

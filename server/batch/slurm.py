@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from server.batch import slurm_node
 from server.batch.base import BatchFailed, BatchJob, BatchState, BatchSystem, Template, Window
+from server.batch.disk import last_line, on_disk
 from server.batch.place import Place, read_job_options
 from server.batch.slurm_answers import JobId, Row, ended_as, largest_array, read_id, read_settings, read_window
 from server.batch.slurm_commands import Asked, Said
@@ -59,9 +60,9 @@ class SlurmBatch(BatchSystem):
         options = read_job_options(self._name, type(self), template.options)
         words = [*need_arguments(template.needs, template.grace), *job_arguments(options)]
         submission = self._shared.submission(template.key)
-        with _files(template.key):
+        with on_disk(template.key):
             size = self._array_size()
-        with _files(template.key), submission.sending() as lock:
+        with on_disk(template.key), submission.sending() as lock:
             parts, taken = submission.divide(count, size), dict[int, str]()
             for place, part in enumerate(parts):
                 with self._sbatch(submission.home, part, words, lock) as asked:
@@ -133,7 +134,7 @@ class SlurmBatch(BatchSystem):
         if not KEY.fullmatch(key):
             return {}
         submission = self._shared.submission(key)
-        with _files(key):
+        with on_disk(key):
             if not submission.home.exists():
                 return {}
             parts = submission.parts()
@@ -157,7 +158,7 @@ class SlurmBatch(BatchSystem):
             self._shared.close(submission)
 
     def status(self, ids: Collection[str]) -> Mapping[str, BatchJob]:
-        with _files(self._name):
+        with on_disk(self._name):
             ours = self._ours(ids)
             rows = self._questions.queue({job.cluster for job in ours.values()})
             found = {job: self._look(job, rows.get(job)) for job in ours.values()}
@@ -181,7 +182,7 @@ class SlurmBatch(BatchSystem):
         if row is None and not end:
             return None
         if row is not None and not claim:
-            return ended_as(row, claim, {}, said=_last_line(folder.parent / f"batch-{job.array}_{job.index}.log"))
+            return ended_as(row, claim, {}, said=last_line(folder.parent / f"batch-{job.array}_{job.index}.log"))
         return ended_as(row, claim, end)
 
     def _look_back(self, job: JobId, row: Row | None) -> BatchJob:
@@ -204,7 +205,7 @@ class SlurmBatch(BatchSystem):
         return {job: found for job, found in self.status(ids).items() if found.state is BatchState.DONE}
 
     def cancel(self, ids: Collection[str]) -> None:
-        with _files(self._name):
+        with on_disk(self._name):
             ours = self._ours(ids)
             rows = self._questions.queue({job.cluster for job in ours.values()})
             living = [job for job in ours.values() if job in rows and not rows[job].over]
@@ -250,7 +251,7 @@ class SlurmBatch(BatchSystem):
                     raise BatchFailed(f"scancel: {said.words}")
 
     def directory(self, job: str) -> Path:
-        with _files(self._name):
+        with on_disk(self._name):
             known = self._ours([job])
         if not known:
             raise BatchFailed(f"{job!r} is not an id of a job that {self._name} has submitted")
@@ -260,7 +261,7 @@ class SlurmBatch(BatchSystem):
         over = (BatchState.DONE, BatchState.LOST)
         ended = [text for text, found in self.status(ids).items() if found.state in over]
         by_key: dict[str, dict[int, str]] = defaultdict(dict)
-        with _files(self._name):
+        with on_disk(self._name):
             self._shared.sweep(time.time())
             for job in self._ours(ended).values():
                 key, number = self._shared.place(job) or ("", 0)
@@ -275,7 +276,7 @@ class SlurmBatch(BatchSystem):
         said: SlurmJobOptions = read_job_options(self._name, type(self), options)
         if said.reservation or said.constraint or "," in self._options.clusters:
             return None  # sinfo does not tell how many of the idle nodes would do
-        with _files(self._name):
+        with on_disk(self._name):
             nodes, waiting = self._questions.window(said.partition, self._options.clusters)
         return read_window(nodes, waiting, time.time())
 
@@ -285,21 +286,3 @@ def _write(submission: Submission, template: Template, parts: Sequence[Part]) ->
         submission.write(template, parts)
     except FileExistsError as error:
         raise BatchFailed(f"{template.key}: a submission of that key exists") from error
-
-
-def _last_line(path: Path) -> str:
-    """Answer what Slurm, or the shell, wrote last for a job that never began."""
-    try:
-        lines = path.read_text(errors="replace").strip().splitlines()
-    except FileNotFoundError:
-        return ""
-    return lines[-1][-300:] if lines else ""
-
-
-@contextmanager
-def _files(what: str) -> Iterator[None]:
-    """Make a disk that refuses a failure of the batch system."""
-    try:
-        yield
-    except OSError as error:
-        raise BatchFailed(f"{what}: {error}") from error

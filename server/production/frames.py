@@ -125,27 +125,14 @@ def inputs_endpoint_of(name: str) -> str:
     return found[0]
 
 
-def input_of(output: Output) -> FileSpec:
-    """Make an input file of what another job has stored."""
+def input_of(file: Output | RawFile) -> FileSpec:
+    """Make an input file of what another job has stored, or of the detector's file that a chunk of data is."""
     return FileSpec(
-        lfn=output.lfn,
+        lfn=file.lfn,
         role=Role.INPUT,
         scope=SCOPE,
-        dataset=output.dataset,
-        size=output.size,
-        checksum=output.checksum or None,
-        endpoint=output.endpoint,
-    )
-
-
-def raw_input_of(raw: RawFile) -> FileSpec:
-    """Make an input file of the detector's file that a chunk of data is."""
-    return FileSpec(
-        lfn=raw.lfn,
-        role=Role.INPUT,
-        scope=SCOPE,
-        dataset=raw.dataset,
-        size=raw.size,
-        checksum=raw.checksum or None,
-        endpoint=raw.endpoint,
+        dataset=file.dataset,
+        size=file.size,
+        checksum=file.checksum or None,
+        endpoint=file.endpoint,
     )

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from pilot.contract.job import FileSpec, JobOrder
 from server.production import orders
 from server.production.chains import Chain, chain_of
-from server.production.frames import frame_of, input_of, merging_frame_of, raw_input_of, user_orders_of
+from server.production.frames import frame_of, input_of, merging_frame_of, user_orders_of
 from server.production.models import Chunk, MergeGroup, Output, RawFile, Task, TaskEvent
 from server.production.orders import Group, Piece
 from server.production.states import ChunkState, GroupState, MergeKind, OutputKind, TaskType
@@ -66,7 +66,7 @@ def _sources(chain: Chain, chunks: Sequence[Chunk]) -> dict[int, FileSpec]:
     """Answer the file that each chunk reads, by the chunk's key."""
     if chain.raw:
         raw = RawFile.objects.filter(chunk__in=chunks)
-        return {file.pk: raw_input_of(file) for file in raw}
+        return {file.pk: input_of(file) for file in raw}
     if not chain.from_parent:
         return {}
     parents = [chunk.parent_id for chunk in chunks if chunk.parent_id]
