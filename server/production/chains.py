@@ -36,7 +36,7 @@ class Chain:
 
     ``step`` is the word for its jobs. ``work`` is what they are to pilots; ``None``: their owner says. ``exact``: a job
     has to make as many events as it was ordered. ``from_parent``: what a chunk reads is what its parent chunk has made;
-    ``raw``: it is a file of the detector.
+    ``raw``: it is a file of the detector. ``archived``: what goes to tape, where the task or its site names one.
     """
 
     step: str
@@ -46,6 +46,7 @@ class Chain:
     exact: bool = False
     from_parent: bool = False
     raw: bool = False
+    archived: tuple[OutputKind, ...] = ()
 
     def steps(self, *, merge_dumps: bool) -> tuple[str, ...]:
         """Name the steps in order, for pages: a check of event dumps is part of their merge's step."""
@@ -62,11 +63,19 @@ def _steps_of(merge: Merge, *, wanted: bool) -> Iterator[str]:
 _MDST = Merge(MergeKind.MDST, check=CheckKind.MDST)
 _HISTOGRAMS = Merge(MergeKind.HISTOGRAMS, after=CheckKind.MDST)
 _DUMPS = Merge(MergeKind.DUMP, after=CheckKind.MDST, check=CheckKind.DUMP, optional=True)
+_MERGED = (OutputKind.MERGED_MDST, OutputKind.MERGED_HISTOGRAMS, OutputKind.MERGED_DUMP)
 _RECONSTRUCTED = (OutputKind.MDST, OutputKind.HISTOGRAMS, OutputKind.DUMP)
 
 
 def _production(work: ProcessingType) -> Chain:
-    return Chain("reconstruction", work, (*_RECONSTRUCTED, OutputKind.RICH), (_MDST, _HISTOGRAMS, _DUMPS), raw=True)
+    return Chain(
+        "reconstruction",
+        work,
+        (*_RECONSTRUCTED, OutputKind.RICH),
+        (_MDST, _HISTOGRAMS, _DUMPS),
+        raw=True,
+        archived=_MERGED,
+    )
 
 
 CHAINS: Mapping[TaskType, Chain] = {
@@ -80,14 +89,22 @@ CHAINS: Mapping[TaskType, Chain] = {
         # There is nothing else to wait for, and without it there would be no result.
         (Merge(MergeKind.DUMP, check=CheckKind.DUMP),),
         raw=True,
+        archived=(OutputKind.MERGED_DUMP,),
     ),
-    TaskType.MC_GENERATION: Chain("generation", ProcessingType.GENERATION, (OutputKind.GENERATED,), exact=True),
+    TaskType.MC_GENERATION: Chain(
+        "generation",
+        ProcessingType.GENERATION,
+        (OutputKind.GENERATED,),
+        exact=True,
+        archived=(OutputKind.GENERATED,),
+    ),
     TaskType.MC_RECONSTRUCTION: Chain(
         "reconstruction",
         ProcessingType.RECONSTRUCTION,
         _RECONSTRUCTED,
         (_MDST, _HISTOGRAMS, _DUMPS),
         from_parent=True,
+        archived=_MERGED,
     ),
     # What its jobs write is their owner's, and is not looked after here.
     TaskType.USER_ANALYSIS: Chain("analysis", None, ()),

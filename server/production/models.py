@@ -53,6 +53,7 @@ class Task(models.Model):
     has_files = models.BooleanField(default=False, help_text="whether these are files, and not runs")
     files_home = models.CharField(max_length=200, blank=True, help_text="stands in each before the storage's folders")
     files_endpoint = models.CharField(max_length=100, blank=True, help_text="their storage; empty: the queue's")
+    tape = models.CharField(max_length=100, blank=True, help_text="the storage whose tapes take its files")
     state = _state(states.TaskState, states.TaskState.DRAFT, db_index=True)
     owner = models.CharField(max_length=250, help_text="who defined it")
     comment = models.TextField(blank=True)
@@ -205,6 +206,12 @@ class Output(models.Model):
     events = models.PositiveBigIntegerField(null=True, blank=True)
     job_file_id = models.BigIntegerField(null=True, blank=True, help_text="the task buffer's file")
     created = models.DateTimeField(auto_now_add=True)
+    tape = _state(states.TapeState, states.TapeState.NONE, blank=True)
+    tape_request = models.BigIntegerField(null=True, blank=True, help_text="the data service's request, the last one")
+    tape_attempts = models.PositiveIntegerField(default=0, help_text="requests that were made for it")
+    tape_since = models.DateTimeField(null=True, blank=True, help_text="of its state on the way to tape")
+    tape_words = models.CharField(max_length=500, blank=True, help_text="why it is not on tape")
+    removed = models.DateTimeField(null=True, blank=True, help_text="when it was cleaned up from its storage")
 
     class Meta:
         ordering = ["run", "kind", "lfn"]
@@ -215,7 +222,10 @@ class Output(models.Model):
                 name="a_file_of_a_chunk_or_of_a_group",
             ),
         ]
-        indexes = [models.Index(fields=["task", "kind"], name="outputs_of_a_task")]
+        indexes = [
+            models.Index(fields=["task", "kind"], name="outputs_of_a_task"),
+            models.Index(fields=["tape", "task"], name="outputs_by_way_to_tape"),
+        ]
 
     def __str__(self) -> str:
         return self.lfn

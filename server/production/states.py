@@ -49,6 +49,8 @@ class TaskState(TextChoices):
 
 class ChunkState(TextChoices):
     DEFINED = "defined", "defined"
+    #: Its input is being brought from tape.
+    STAGING = "staging", "staging"
     STAGED = "staged", "staged"
     SENT = "sent", "sent"
     RUNNING = "running", "running"
@@ -103,7 +105,33 @@ class OutputKind(TextChoices):
     MERGED_DUMP = "merged_dump", "merged event dump"
 
 
-T, C, G = TaskState, ChunkState, GroupState
+class TapeState(TextChoices):
+    """How far a file is on its way to tape; empty: nobody wants it there."""
+
+    NONE = "", "none"
+    READY = "ready", "ready"
+    SENT = "sent", "sent"
+    FINISHED = "finished", "finished"
+    FAILED = "failed", "failed"
+
+
+T, C, G, A = TaskState, ChunkState, GroupState, TapeState
+
+#: ``finished`` means that the storage says that it is on tape, with its size and checksum.
+TAPE_MOVES = frozenset(
+    {
+        (A.NONE, A.READY),
+        (A.READY, A.SENT),
+        (A.SENT, A.FINISHED),
+        (A.SENT, A.FAILED),
+        # Another request, or the file was made again.
+        (A.FAILED, A.READY),
+        (A.SENT, A.READY),
+        (A.FINISHED, A.READY),
+        # It is made again, and what it then is comes later.
+        *((state, A.NONE) for state in A if state is not A.NONE),
+    }
+)
 
 #: A task in one of these may have jobs; its steps look at it.
 ACTIVE = (T.SEND, T.RUNNING)
@@ -159,6 +187,12 @@ _BEGUN = (C.STAGED, C.SENT, C.RUNNING, C.FINISHED, C.FAILED, C.MANUAL_CHECK)
 CHUNK_MOVES = frozenset(
     {
         (C.DEFINED, C.STAGED),
+        # Its input is asked for on tape; it comes, or it does not.
+        (C.DEFINED, C.STAGING),
+        (C.STAGING, C.STAGED),
+        (C.STAGING, C.DEFINED),
+        (C.STAGING, C.MANUAL_CHECK),
+        (C.STAGING, C.PAUSED),
         (C.STAGED, C.SENT),
         (C.SENT, C.RUNNING),
         *((before, after) for before in (C.SENT, C.RUNNING) for after in (C.FINISHED, C.FAILED, C.MANUAL_CHECK)),
