@@ -53,7 +53,12 @@ class Task(models.Model):
     has_files = models.BooleanField(default=False, help_text="whether these are files, and not runs")
     files_home = models.CharField(max_length=200, blank=True, help_text="stands in each before the storage's folders")
     files_endpoint = models.CharField(max_length=100, blank=True, help_text="their storage; empty: the queue's")
-    tape = models.CharField(max_length=100, blank=True, help_text="the storage whose tapes take its files")
+    tape = models.CharField(
+        max_length=100, blank=True, help_text="the storage whose tapes take its files; empty: its site's, '-': none"
+    )
+    site = models.ForeignKey("production.Site", models.PROTECT, null=True, blank=True, related_name="tasks")
+    kind = models.CharField(max_length=30, blank=True, help_text="its type as people name it; empty: its type")
+    limits = models.JSONField(default=dict, blank=True, help_text="JSON: limits that it has itself")
     state = _state(states.TaskState, states.TaskState.DRAFT, db_index=True)
     owner = models.CharField(max_length=250, help_text="who defined it")
     comment = models.TextField(blank=True)
@@ -300,3 +305,4 @@ class Cursor(models.Model):
 
 # Tables of this app too; they name those above by words.
 from server.production import steering_models  # noqa: E402, F401
+from server.production.reference import models as reference_models  # noqa: E402, F401

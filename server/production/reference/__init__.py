@@ -1,0 +1,1 @@
+"""What tasks choose from, as rows that people edit: sites, types of task, templates and software releases."""
