@@ -9,6 +9,7 @@ from itertools import islice
 
 from django.db import transaction
 
+from server.lib import bulk
 from server.production.catalogue import files_of
 from server.production.definition import read_runs
 from server.production.door import BATCH, move, note
@@ -71,45 +72,49 @@ def seeds(name: str) -> Iterator[int]:
 
 def _define_generation(task: Task) -> None:
     lines = sorted(read_runs(task.filelist))
-    runs = Run.objects.bulk_create([Run(task=task, number=number) for number, _ in lines], batch_size=BATCH)
-    seed = seeds(task.name)
-    _create(
-        Chunk(
-            task=task,
-            run=run,
-            number=number,
-            seed=next(seed),
-            events_ordered=task.events_per_chunk,
-            # Nothing has to be brought for it.
-            state=ChunkState.STAGED,
-        )
-        for run, (_, chunks) in zip(runs, lines, strict=True)
-        for number in range(1, chunks + 1)
+    runs, seed = _make_runs(task, (number for number, _ in lines)), seeds(task.name)
+    bulk.write(
+        Chunk,
+        # Nothing has to be brought for it.
+        ("task_id", "run_id", "number", "seed", "events_ordered", "state"),
+        (
+            (task.pk, runs[run], number, next(seed), task.events_per_chunk, ChunkState.STAGED.value)
+            for run, chunks in lines
+            for number in range(1, chunks + 1)
+        ),
     )
 
 
 def _define_data(task: Task, by: str) -> None:
     """Give each raw file with events a chunk; those without are left out, and counted in the task's history."""
-    runs, empty, made = dict[int, Run](), 0, 0
+    runs, empty, made, last = dict[int, int](), 0, 0, 0
     lines = _raw_files_of(task)
-    while part := list(islice(lines, BATCH)):
+    while part := list(islice(lines, bulk.BATCH)):
         full = [(line, where) for line, where in part if line.events != 0]
         empty += len(part) - len(full)
         made += len(full)
         # The queue is asked only for files of which nothing else says where they lie.
         endpoint = task.files_endpoint or ("" if all(where for _, where in full) else inputs_endpoint_of(task.queue))
-        new = sorted({line.run for line, _ in full} - runs.keys())
-        runs |= {run.number: run for run in Run.objects.bulk_create([Run(task=task, number=one) for one in new])}
-        chunks = Chunk.objects.bulk_create(
-            [Chunk(task=task, run=runs[line.run], number=line.chunk) for line, _ in full]
+        runs |= _make_runs(task, sorted({line.run for line, _ in full} - runs.keys()))
+        bulk.write(Chunk, ("task_id", "run_id", "number"), ((task.pk, runs[one.run], one.chunk) for one, _ in full))
+        keys = _keys_after(task, last)
+        last = max(keys.values(), default=last)
+        bulk.write(
+            RawFile,
+            ("chunk_id", "lfn", "dataset", "endpoint", "size", "checksum", "events"),
+            (
+                (
+                    keys[runs[one.run], one.chunk],
+                    one.lfn,
+                    one.dataset,
+                    where or endpoint,
+                    one.size,
+                    one.checksum,
+                    one.events,
+                )
+                for one, where in full
+            ),
         )
-        RawFile.objects.bulk_create(
-            RawFile(
-                chunk=chunk, lfn=line.lfn, dataset=line.dataset, endpoint=where or endpoint, size=line.size,
-                checksum=line.checksum, events=line.events,
-            )
-            for chunk, (line, where) in zip(chunks, full, strict=True)
-        )  # fmt: skip
     words = f"{made} chunks in {len(runs)} runs" + (f"; {empty} files without events were left out" if empty else "")
     note(task, TaskState.JOBS_READY.value, TaskState.JOBS_READY.value, by=by, words=words)
 
@@ -124,20 +129,23 @@ def _raw_files_of(task: Task) -> Iterator[tuple[RawLine, str]]:
 def _define_from_parent(task: Task) -> None:
     """Give each chunk of the parent a chunk here, which waits for it."""
     numbers = Run.objects.filter(task=task.parent_task).order_by("number").values_list("number", flat=True)
-    runs = Run.objects.bulk_create([Run(task=task, number=number) for number in numbers], batch_size=BATCH)
-    here = {run.number: run for run in runs}
+    runs = _make_runs(task, numbers)
     parents = Chunk.objects.filter(task=task.parent_task).order_by("run__number", "number")
-    _create(
-        Chunk(task=task, run=here[run_number], number=number, parent_id=key)
-        for key, run_number, number in parents.values_list("id", "run__number", "number").iterator(BATCH)
+    rows = parents.values_list("id", "run__number", "number").iterator(bulk.BATCH)
+    bulk.write(
+        Chunk,
+        ("task_id", "run_id", "number", "parent_id"),
+        ((task.pk, runs[run], number, key) for key, run, number in rows),
     )
 
 
-def _create(chunks: Iterable[Chunk]) -> None:
-    batch: list[Chunk] = []
-    for chunk in chunks:
-        batch.append(chunk)
-        if len(batch) == BATCH:
-            Chunk.objects.bulk_create(batch)
-            batch = []
-    Chunk.objects.bulk_create(batch)
+def _make_runs(task: Task, numbers: Iterable[int]) -> dict[int, int]:
+    """Make runs of a task; answer their keys by their numbers."""
+    made = Run.objects.bulk_create([Run(task=task, number=number) for number in numbers], batch_size=BATCH)
+    return {run.number: run.pk for run in made}
+
+
+def _keys_after(task: Task, last: int) -> dict[tuple[int, int], int]:
+    """Answer the keys of the chunks of a task that were written after one, by the keys of their runs and numbers."""
+    found = Chunk.objects.filter(task=task, pk__gt=last).order_by()
+    return {(run, number): key for key, run, number in found.values_list("pk", "run_id", "number")}
