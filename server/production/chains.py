@@ -49,15 +49,15 @@ class Chain:
     archived: tuple[OutputKind, ...] = ()
 
     def steps(self, *, merge_dumps: bool) -> tuple[str, ...]:
-        """Name the steps in order, for pages: a check of event dumps is part of their merge's step."""
+        """Name the steps in order, for pages."""
         return (self.step, *(step for merge in self.merges for step in _steps_of(merge, wanted=merge_dumps)))
 
 
 def _steps_of(merge: Merge, *, wanted: bool) -> Iterator[str]:
     if wanted or not merge.optional:
         yield f"merge_{merge.kind.value}"
-        if merge.check is CheckKind.MDST:
-            yield "crosscheck"
+        if merge.check is not None:
+            yield "crosscheck" if merge.check is CheckKind.MDST else f"check_{merge.check.value}"
 
 
 _MDST = Merge(MergeKind.MDST, check=CheckKind.MDST)

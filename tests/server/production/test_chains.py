@@ -10,7 +10,7 @@ from server.production.files import RESULT_OF, SOURCE_OF
 from server.production.queries import STEPS
 from server.production.states import MergeKind, TaskType
 
-WHOLE = ("reconstruction", "merge_mdst", "crosscheck", "merge_hist", "merge_dump")
+WHOLE = ("reconstruction", "merge_mdst", "crosscheck", "merge_hist", "merge_dump", "check_dump")
 PRODUCTIONS = ("test_production", "mass_production", "technical_production")
 
 
@@ -21,7 +21,7 @@ PRODUCTIONS = ("test_production", "mass_production", "technical_production")
         (PRODUCTIONS[1:2], WHOLE, "mass-production"),
         (PRODUCTIONS[2:], WHOLE, "technical-production"),
         (("mc_reconstruction",), WHOLE, "mcreco"),
-        (("ddd_filtering",), ("filtering", "merge_dump"), "ddd"),
+        (("ddd_filtering",), ("filtering", "merge_dump", "check_dump"), "ddd"),
         (("mc_generation",), ("generation",), "mcgen"),
     ],
 )
@@ -32,8 +32,8 @@ def test_each_type_has_its_steps_in_order(types, steps, work):
 
 
 def test_a_task_may_go_without_merged_dumps_but_filtering_makes_nothing_else():
-    assert chain_of("mass_production").steps(merge_dumps=False) == WHOLE[:-1]
-    assert chain_of("ddd_filtering").steps(merge_dumps=False) == ("filtering", "merge_dump")
+    assert chain_of("mass_production").steps(merge_dumps=False) == WHOLE[:-2]
+    assert chain_of("ddd_filtering").steps(merge_dumps=False) == ("filtering", "merge_dump", "check_dump")
 
 
 def test_every_type_has_a_chain_and_every_step_a_label():

@@ -46,7 +46,7 @@ def test_a_production_goes_from_raw_files_to_merged_and_checked_ones(queue, pilo
     told = task_json(reload(task))
     assert [(step["step"], step["state"]) for step in told["steps"]] == [
         *(("reconstruction", "done"), ("merge_mdst", "done"), ("crosscheck", "done")),
-        *(("merge_hist", "done"), ("merge_dump", "done")),
+        *(("merge_hist", "done"), ("merge_dump", "done"), ("check_dump", "done")),
     ]
     area = f"data_prod/CERN/2016/P07/dvcs2016P07t1/{kind.partition('_')[0]}"
     merged = Output.objects.filter(run__number=278473, group__isnull=False).exclude(kind="log")
@@ -64,7 +64,9 @@ def test_filtering_makes_dumps_merges_them_and_compares_their_bytes(queue, pilot
     assert programs(pilot) == {"ddd": 6, "cat": 2}
     assert set(CrossCheck.objects.values_list("kind", "verdict", "found")) == {("dump", "yes", 249)}
     told = task_json(task)["steps"]
-    assert [(step["step"], step["done"], step["total"]) for step in told] == [("filtering", 6, 6), ("merge_dump", 2, 2)]
+    assert [(step["step"], step["done"], step["total"]) for step in told] == [
+        *(("filtering", 6, 6), ("merge_dump", 2, 2), ("check_dump", 2, 2))
+    ]
 
 
 def test_filtering_that_keeps_nothing_is_done_without_a_merge(queue, pilot):

@@ -1,0 +1,78 @@
+"""Reading the production: progress of tasks, the run × step matrix, evidence and outputs. A fixed number of queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from server.production.models import Task
+from server.production.queries.events import event_json, iso, recent_events, what_moved
+from server.production.queries.matrix import Matrix, RunLine, check_json, matrix_of, run_lines
+from server.production.queries.outputs import output_json, outputs_of
+from server.production.queries.progress import STEPS, Progress, steps_of
+from server.production.queries.tasks import (
+    TaskLine,
+    children_of,
+    find_task,
+    find_task_by_number,
+    owners_of_user_tasks,
+    recent_tasks,
+    task_lines,
+)
+from server.production.submission.explain import Explanation, explain
+from server.production.task_limits import TaskLimit, limits_of
+from server.taskbuffer import queries as taskbuffer
+
+__all__ = [
+    "STEPS",
+    "Matrix",
+    "Progress",
+    "RunLine",
+    "TaskLine",
+    "check_json",
+    "children_of",
+    "event_json",
+    "explanation",
+    "find_task",
+    "find_task_by_number",
+    "iso",
+    "limit_lines",
+    "matrix_of",
+    "output_json",
+    "outputs_of",
+    "owners_of_user_tasks",
+    "recent_events",
+    "recent_tasks",
+    "run_lines",
+    "steps_of",
+    "task_json",
+    "task_lines",
+    "what_moved",
+]
+
+
+def task_json(task: Task) -> dict[str, Any]:
+    """Answer everything about a task: progress, matrix, cross-checks, outputs, latest moves."""
+    (line,) = task_lines([task])
+    runs = run_lines(task)
+    return {
+        **line.as_json(),
+        "jobs": taskbuffer.counts_of_task(task.pk),
+        "matrix": [run.as_json() for run in runs],
+        "checks": [check_json(check) for run in runs for check in run.checks],
+        "outputs": [output_json(output) for output in outputs_of(task)],
+        "events_log": [event_json(event) for event in recent_events(task)],
+        "children": children_of(task),
+        "limits": [limit.as_json() for limit in limit_lines(task)],
+    }
+
+
+def limit_lines(task: Task) -> list[TaskLimit]:
+    """Answer what limits a task, each value with where it comes from."""
+    return limits_of(task)
+
+
+def explanation(task: Task) -> Explanation:
+    """Answer why so many, or no, jobs of a task are being sent."""
+    return explain(task, timezone.now())
