@@ -5,19 +5,22 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-from server.production.limits import Limits
+from server.production.limits import Limits, read_own
 from server.production.programs import EXAMPLE, OWN
 from server.production.raw_lists import LARGEST, read_raw_lines, read_run_numbers
-from server.production.states import ON_DATA, RUNNABLE, TaskType
+from server.production.reference.kinds import BUILT_IN, Kind, priority_limit
+from server.production.states import ON_DATA, TaskType
 
 RunLine = tuple[int, int]
 """Run number, number of chunks."""
 
 #: PanDA's field for home and path together has room for so many letters.
 LONGEST_HOME = 80
+#: What stands in ``tape`` of a task whose files stay on disk, whatever its site has.
+NO_TAPE = "-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _FOLDERS = re.compile(r"[A-Za-z0-9_.+/-]+")
 
@@ -34,6 +37,8 @@ class BadDefinition(ValueError):
 class Definition:
     """A task that is complete in itself. ``home`` and ``path`` say where the software's folder ``soft`` lies.
 
+    ``type`` is the chain that it follows, ``kind`` the word that people call its type by. ``tape`` is the storage whose
+    tapes take its files; empty: its site's, `NO_TAPE`: none. ``limits`` are its own.
     ``runs``: of a generation each run with its number of chunks; of a task on data those that the catalogue of runs
     knows, with 0 for all their chunks. ``files``: of a task on data its raw files, as given, a line each.
     """
@@ -66,6 +71,10 @@ class Definition:
     rich: bool = False
     working_group: str = ""
     comment: str = ""
+    site: str = ""
+    tape: str = ""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    kind: str = ""
 
 
 def read_runs(text: Any) -> tuple[RunLine, ...]:
@@ -93,29 +102,35 @@ def read_runs(text: Any) -> tuple[RunLine, ...]:
     return tuple(found.items())
 
 
-def read_definition(data: Mapping[str, Any], limits: Limits) -> Definition:
+def read_definition(data: Mapping[str, Any], limits: Limits, kinds: Mapping[str, Kind] = BUILT_IN) -> Definition:
     """Read and check a definition; what is left out gets COMPASS's default.
+
+    Args:
+        data: The fields; what its site fills in is there already.
+        limits: Those of its type and site.
+        kinds: The types of task by their words.
 
     Raises:
         BadDefinition: with one message per field that is wrong.
     """
     slips = {key: _unknown(key) for key in data if key not in _READERS}
     values: dict[str, Any] = {}
-    for field in fields(Definition):
-        if data.get(field.name) in (None, ""):
+    for name in (one.name for one in fields(Definition) if one.name in _READERS):
+        if data.get(name) in (None, ""):
             continue
         try:
-            values[field.name] = _READERS[field.name](data[field.name])
+            values[name] = _type(data[name], kinds) if name == "type" else _READERS[name](data[name])
         except ValueError as wrong:
-            slips[field.name] = str(wrong)
+            slips[name] = str(wrong)
     for name in ("name", "type", "production", "year", "period", "soft", "queue"):
         if name not in values and name not in slips:
-            slips[name] = f"is missing; {_EXPECTED[name]}"
+            slips[name] = f"is missing; {_expected_type(kinds) if name == 'type' else _EXPECTED[name]}"
+    if "type" in values:
+        values["kind"], values["type"] = values["type"].word, values["type"].chain
     slips = slips or _slips_of_type(values) or _slips_of_lists(values, limits)
     if slips:
         raise BadDefinition(slips)
-    is_filtering = values["type"] is TaskType.DDD_FILTERING
-    values.setdefault("priority", limits.filtering_priority if is_filtering else limits.processing_priority)
+    values.setdefault("priority", getattr(limits, priority_limit(values["type"])))
     values.setdefault("program", OWN if values["type"] in ON_DATA else EXAMPLE)
     values.setdefault("merging_priority", limits.merging_priority)
     values.setdefault("max_attempts", limits.max_attempts)
@@ -232,15 +247,24 @@ def _text(pattern: re.Pattern[str], most: int, remedy: str) -> Callable[[Any], s
     return read
 
 
-def _type(value: Any) -> TaskType:
-    words = ", ".join(kind.value for kind in RUNNABLE)
-    try:
-        kind = TaskType(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is not a type of task; give one of {words}") from None
-    if kind not in RUNNABLE:
-        raise ValueError(f"{value!r} ({kind.label}) has no steps here yet; give one of {words}")
+def _type(value: Any, kinds: Mapping[str, Kind] = BUILT_IN) -> Kind:
+    kind = kinds.get(value) if isinstance(value, str) else None
+    if kind is None:
+        near = difflib.get_close_matches(str(value), kinds, 1)
+        hint = f"did you mean {near[0]}? Else " if near else ""
+        raise ValueError(f"{value!r} is not a type of task; {hint}{_expected_type(kinds)}")
+    if not kind.is_defined_by_managers:
+        raise ValueError(f"{value!r} ({kind.label}) is what users submit themselves; {_expected_type(kinds)}")
+    if not kind.enabled:
+        raise ValueError(
+            f"{value!r} ({kind.label}) is switched off on the admin's page Task types; {_expected_type(kinds)}"
+        )
     return kind
+
+
+def _expected_type(kinds: Mapping[str, Kind]) -> str:
+    usable = (kind.word for kind in kinds.values() if kind.enabled and kind.is_defined_by_managers)
+    return f"give one of {', '.join(usable)}"
 
 
 def _home(value: Any) -> str:
@@ -279,6 +303,16 @@ def _program(value: Any) -> str:
     return _text(_FOLDERS, 200, remedy)(value)
 
 
+def _tape(value: Any) -> str:
+    if value in (NO_TAPE, "none"):
+        return NO_TAPE
+    return _text(_NAME, 100, f"give the name of a storage with tapes, or {NO_TAPE!r} for none")(value)
+
+
+def _limits(value: Any) -> dict[str, int]:
+    return read_own(value, "task")
+
+
 def _comment(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 1000:
         raise ValueError("cannot be used; give text of at most 1000 letters")
@@ -287,12 +321,11 @@ def _comment(value: Any) -> str:
 
 _EXPECTED: dict[str, str] = {
     "name": "give letters, digits and _ . + - that no other task has, at most 100",
-    "type": f"give one of {', '.join(kind.value for kind in RUNNABLE)}",
     "production": "give the production's label, such as dvcs2016P07t1, at most 60 letters",
     "year": "give the year of the data, such as 2016",
     "period": "give the period of the data, such as P07",
     "soft": "give the software's folder without slashes, such as dvcs2016P07-test1",
-    "queue": "give the name of a queue",
+    "queue": "give the name of a queue, or a site",
 }
 
 _READERS: dict[str, Callable[[Any], Any]] = {
@@ -326,6 +359,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "rich": _truth,
     "working_group": _text(_NAME, 60, "give letters and digits, at most 60"),
     "comment": _comment,
+    "site": _text(_NAME, 100, "give the name of a site"),
+    "tape": _tape,
+    "limits": _limits,
 }
 
 

@@ -10,15 +10,30 @@ import orjson
 from pilot.contract.job import FileSpec, JobOrder, Role
 from pilot.contract.queue import ONLINE
 from server.pandaconfig.queries import UnknownQueue, queue, queue_status
+from server.production.definition import NO_TAPE
 from server.production.files import SCOPE, Names
 from server.production.models import Output, RawFile, Task, UserTask
 from server.production.orders import Frame
 from server.production.programs import programs_of
+from server.production.reference.known import Known
 from server.production.user_definition import read_parameters
 from server.production.user_orders import InputFile, UserFrame, files_of, order_of
 
 #: What the name of a site's queue for merges ends in, as the experiment's do.
 MERGING_SUFFIX = "_MERGING"
+
+
+def tape_of(task: Task, known: Known | None = None) -> str:
+    """Answer the storage whose tapes take a task's files: its own, or its site's; "" when there is none.
+
+    Args:
+        task: The task; whoever asks for many selects their ``site`` with them.
+        known: What is known of sites, if it was read.
+    """
+    if task.tape or task.site_id is None:
+        return "" if task.tape == NO_TAPE else task.tape
+    site = known.sites.get(task.site_id) if known else task.site
+    return site.tape if site else ""
 
 
 class NoStorage(Exception):

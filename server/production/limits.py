@@ -1,12 +1,16 @@
 """Every number that steers the production steps, with COMPASS's own value as its default.
 
-``PRODUCTION = {"merge_target": 2_000_000_000}`` in the Django settings changes one; an unknown name is refused.
+``PRODUCTION = {"merge_target": 2_000_000_000}`` in the Django settings changes one; an unknown name is refused. A type
+of task, a site and a task may have their own, as far as `SCOPES` lets them; the most specific one holds
+(`server.production.task_limits`).
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -70,6 +74,81 @@ class Limits:
     """So many jobs for each one that runs, or could, keep a queue busy; more wait with their task."""
     decisions_kept: int = 100
     """Decisions on a task's submission that are kept."""
+    archive_files: int = 50
+    """Most files of one task that are asked for on tape in one cycle."""
+    archive_attempts: int = 5
+    """Requests for a file on tape; each has the data service's own tries."""
+    archive_delay: int = 600
+    """Seconds before a second request for a file on tape; doubled with each further one, up to a day."""
+
+
+#: Who may have a limit of its own: the steps look there for each of these, and for no other.
+SCOPES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        (
+            *("merge_target", "histogram_target", "dump_target", "merge_refusal", "merge_files"),
+            *("jobs_per_task", "retry_delay", "counted_per_task", "probe_jobs", "failing_jobs", "failing_probes"),
+            *("failure_percent", "results_needed", "result_window", "latest_results"),
+            *("archive_files", "archive_attempts", "archive_delay"),
+        ),
+        frozenset({"type", "site", "task"}),
+    ),
+    # A task has these in fields of its own; they are filled in when it is defined.
+    **dict.fromkeys(
+        ("processing_priority", "filtering_priority", "merging_priority", "max_attempts", "chunks_per_task"),
+        frozenset({"type", "site"}),
+    ),
+    **dict.fromkeys(("user_task_jobs", "user_task_files"), frozenset({"type", "site"})),
+    **dict.fromkeys(("queued_per_queue", "queue_floor", "queue_fill"), frozenset({"site"})),
+}
+_FIELDS = {
+    "processing_priority": "priority",
+    "filtering_priority": "priority",
+    "merging_priority": "merging_priority",
+    "max_attempts": "max_attempts",
+}
+#: Larger ones are slips: seconds of three centuries; ten terabytes.
+LARGEST, MOST_BYTES = 10**10, 10**13
+
+
+def slip_of(name: str, value: Any) -> str:
+    """Say why this is no limit, or cannot be its value; "" when it can."""
+    known = [field.name for field in fields(Limits)]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        return f"is not a limit of the production; {hint}"
+    most = MOST_BYTES if name.endswith(("_target", "_refusal")) else LARGEST
+    if not isinstance(value, int) or isinstance(value, bool) or not (name != "retry_delay") <= value <= most:
+        return f"{value!r}: give a whole number above 0, and at most {most}"
+    return ""
+
+
+def read_own(said: Any, scope: str) -> dict[str, int]:
+    """Read the limits that a type, a site or a task has itself.
+
+    Args:
+        said: By the names of `Limits`.
+        scope: ``type``, ``site`` or ``task``.
+
+    Raises:
+        ValueError: it is no object, or a name or a value in it cannot be; the text says what can.
+    """
+    if not isinstance(said, Mapping):
+        raise ValueError(f'{said!r} is no object; give limits by their names, such as {{"jobs_per_task": 200}}')
+    for name, value in said.items():
+        if slip := slip_of(str(name), value):
+            raise ValueError(f"{name!r} {slip}")
+        if scope not in SCOPES.get(name, ()):
+            raise ValueError(f"{name!r} is not for a {scope}: {_remedy(name, scope)}")
+    return dict(said)
+
+
+def _remedy(name: str, scope: str) -> str:
+    if scope == "task" and name in _FIELDS:
+        return f"give the field {_FIELDS[name]}"
+    places = [one for one in ("type", "site") if one in SCOPES.get(name, ())]
+    return f"a {' or a '.join(places)} may have it" if places else "it is the whole system's; set it in PRODUCTION"
 
 
 def limits() -> Limits:
@@ -79,12 +158,7 @@ def limits() -> Limits:
         ImproperlyConfigured: a name is unknown, or a value is not a positive whole number.
     """
     chosen = getattr(settings, "PRODUCTION", {})
-    known = [field.name for field in fields(Limits)]
     for name, value in chosen.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-            raise ImproperlyConfigured(f"PRODUCTION[{name!r}] is not a limit of the production{hint}")
-        if not isinstance(value, int) or isinstance(value, bool) or value < (name != "retry_delay"):
-            raise ImproperlyConfigured(f"PRODUCTION[{name!r}] = {value!r}: give a whole number above 0")
+        if slip := slip_of(name, value):
+            raise ImproperlyConfigured(f"PRODUCTION[{name!r}] {slip}")
     return Limits(**chosen)

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from django.db import transaction
 
-from pilot.contract.queue import ONLINE
-from server.pandaconfig.queries import queue_names, queue_status, storages_json
 from server.production import jobs, stopping
-from server.production.catalogue import has_events, unknown_runs
-from server.production.definition import BadDefinition, Definition, read_definition
+from server.production.defining import Checked, check_definition, no_task
 from server.production.door import move, move_all, note
-from server.production.frames import NoStorage, endpoints_of, inputs_endpoint_of
-from server.production.limits import limits
+from server.production.frames import NoStorage
 from server.production.models import Chunk, MergeGroup, Task
-from server.production.raw_lists import read_raw_lines
 from server.production.resend.carry_out import carry_out
 from server.production.resend.plan import Plan, plan
 from server.production.resend.undo import undo
@@ -25,7 +19,6 @@ from server.production.resend.wishes import BadWish, What, Wish, read_reason, re
 from server.production.states import (
     ACTIVE,
     BY_PEOPLE,
-    ON_DATA,
     ChunkState,
     GroupState,
     TaskState,
@@ -49,27 +42,14 @@ def define_task(data: Mapping[str, Any], *, by: str, start: bool = False) -> Tas
         BadDefinition: with one message per field that is wrong, lacks something or is in conflict with another task.
         TaskRefused: it cannot be started.
     """
-    definition = read_definition(data, limits())
-    slip = slip_of_queue(definition.queue)
-    slips = {"queue": slip} if slip else {}
-    slips |= _slips_of_places(definition)
-    if Task.objects.filter(name=definition.name).exists():
-        slips["name"] = f"{definition.name!r} is another task's; give a name that is free"
-    parent = Task.objects.filter(name=definition.parent).first() if definition.parent else None
-    if definition.parent and parent is None:
-        slips["parent"] = _no_task(definition.parent)
-    elif parent is not None and parent.type != TaskType.MC_GENERATION:
-        slips["parent"] = f"{parent.name!r} is of type {parent.type}; name an MC generation task"
-    elif conflict := _conflict(definition, parent):
-        slips["runs" if definition.type is TaskType.MC_GENERATION else "slot"] = conflict
-    if slips:
-        raise BadDefinition(slips)
-    task = _create(definition, parent, by)
+    checked = check_definition(data)
+    task = _create(checked, by)
     note(task, "", TaskState.DRAFT.value, by=by, words="defined")
     return start_task(task.name, by=by) if start else task
 
 
-def _create(definition: Definition, parent: Task | None, by: str) -> Task:
+def _create(checked: Checked, by: str) -> Task:
+    definition = checked.definition
     plain = (
         *("name", "production", "year", "period", "soft", "queue", "slot", "phast", "home", "path", "template"),
         *(
@@ -86,6 +66,9 @@ def _create(definition: Definition, parent: Task | None, by: str) -> Task:
             "files_endpoint",
             "working_group",
             "comment",
+            "tape",
+            "kind",
+            "limits",
         ),
     )
     return Task.objects.create(
@@ -94,83 +77,10 @@ def _create(definition: Definition, parent: Task | None, by: str) -> Task:
         filelist=definition.files
         or "\n".join(f"{run}, {chunks}" if chunks else str(run) for run, chunks in definition.runs),
         has_files=bool(definition.files),
-        parent_task=parent,
+        parent_task=checked.parent,
+        site=checked.site,
         owner=by[:250],
     )
-
-
-def slip_of_queue(name: str) -> str:
-    """Say why a queue cannot take jobs; "" when it can."""
-    known = queue_names()
-    if name not in known:
-        near = get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none: add one in the admin'}"
-        return f"{name!r} does not exist; {hint}"
-    if (status := queue_status(name)) not in ONLINE:
-        return f"{name!r} is {status}; set it online, or give another one"
-    try:
-        endpoints_of(name)
-    except NoStorage as why:
-        return str(why)
-    return ""
-
-
-def _slips_of_places(definition: Definition) -> dict[str, str]:
-    """Say which further places that a definition names cannot be used, and which runs the catalogue does not know."""
-    slips: dict[str, str] = {}
-    if definition.merging_queue and (slip := slip_of_queue(definition.merging_queue)):
-        slips["merging_queue"] = slip
-    if definition.files_endpoint and definition.files_endpoint not in (known := sorted(storages_json())):
-        slips["files_endpoint"] = f"{definition.files_endpoint!r} is no storage; known are {', '.join(known) or 'none'}"
-    if definition.type not in ON_DATA or definition.queue not in queue_names():
-        return slips
-    if not definition.files_endpoint:
-        try:
-            inputs_endpoint_of(definition.queue)
-        except NoStorage as why:
-            slips["files_endpoint"] = str(why)
-    if not definition.files and (slip := _slip_of_runs([run for run, _ in definition.runs])):
-        slips["runs"] = slip
-    return slips
-
-
-def _slip_of_runs(runs: list[int]) -> str:
-    """Say why the catalogue of runs makes no chunks of these; "" when it does."""
-    if unknown := unknown_runs(runs):
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        words = "load its list by 'compass-server load_runs', or give files"
-        return f"the catalogue has no file of run {', '.join(map(str, unknown[:5]))}{more}; {words}"
-    return "" if has_events(runs) else "no file of these runs has events, as the catalogue has it; give others"
-
-
-def _conflict(definition: Definition, parent: Task | None) -> str:
-    """Say which other task would write files of the same names into the same folders; empty if none."""
-    others = Task.objects.filter(
-        type=definition.type.value, year=definition.year, period=definition.period, soft=definition.soft
-    ).exclude(state=TaskState.CANCELLED)
-    generates = definition.type is TaskType.MC_GENERATION
-    if not generates:
-        others = others.filter(slot=definition.slot, phast=definition.phast)
-    if parent is not None:
-        mine = _runs_of(parent)
-    elif definition.files:
-        mine = {line.run for line in read_raw_lines(definition.files, home=definition.files_home)}
-    else:
-        mine = {run for run, _ in definition.runs}
-    for other in others.select_related("parent_task"):
-        if both := sorted(mine & _runs_of(other.parent_task or other)):
-            slot = "" if generates else f"slot {definition.slot}, PHAST {definition.phast}, "
-            return (
-                f"task {other.name!r} makes the same files ({slot}{definition.year} {definition.period} "
-                f"{definition.soft}, run {both[0]}); give another {'run' if generates else 'slot'} or soft"
-            )
-    return ""
-
-
-def _runs_of(task: Task) -> set[int]:
-    if task.has_files:
-        return {line.run for line in read_raw_lines(task.filelist, home=task.files_home)}
-    return {int(line.partition(",")[0]) for line in task.filelist.splitlines()}
 
 
 def task_of(name: str) -> Task:
@@ -181,13 +91,8 @@ def task_of(name: str) -> Task:
     """
     task = Task.objects.filter(name=name).select_related("parent_task").first()
     if task is None:
-        raise TaskRefused(_no_task(name))
+        raise TaskRefused(no_task(name))
     return task
-
-
-def _no_task(name: str) -> str:
-    near = get_close_matches(name, Task.objects.values_list("name", flat=True)[:1000], 1)
-    return f"there is no task {name!r}; " + (f"did you mean {near[0]!r}?" if near else "list the tasks for their names")
 
 
 def move_task(name: str, to: str, *, by: str, words: str = "") -> Task:

@@ -8,9 +8,10 @@ from typing import Any
 from django.db import transaction
 
 from server.production import jobs
+from server.production.defining import slip_of_queue
 from server.production.definition import BadDefinition, read_value
 from server.production.door import move, note
-from server.production.logic import TaskRefused, slip_of_queue, task_of
+from server.production.logic import TaskRefused, task_of
 from server.production.models import Chunk, Task
 from server.production.resend.wishes import BadWish, read_reason
 from server.production.states import ChunkState, TaskState, TaskType

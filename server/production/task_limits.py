@@ -1,26 +1,26 @@
-"""What limits a task, value by value, with where each comes from: the product's default, the settings, or the task."""
+"""What limits a task, value by value, with where each comes from: default, settings, type, site, or the task itself."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
-from django.conf import settings
-
-from server.production.limits import Limits, limits
+from server.production.limits import Limits
 from server.production.models import Task
+from server.production.reference.kinds import priority_limit
+from server.production.reference.known import Known, read_known
 from server.production.states import TaskType
 
 #: How the names of limits begin that only users' tasks have, and those that they have not: they merge nothing.
 _USERS = ("user_task_",)
-_PRODUCTIONS = ("merge_", "merging_", "histogram_", "dump_", "chunks_")
-#: Of these a task has the one of its type.
+_PRODUCTIONS = ("merge_", "merging_", "histogram_", "dump_", "chunks_", "archive_")
+#: Of these a task has the one of its chain.
 _PRIORITIES = ("processing_priority", "filtering_priority")
 
 
 @dataclass(frozen=True)
 class TaskLimit:
-    """One value; ``origin`` is ``default``, ``settings`` or ``task``, of which the most specific one wins."""
+    """One value; ``origin``: ``default``, ``settings``, ``type …``, ``site …`` or ``task``, the most specific one."""
 
     name: str
     value: int
@@ -30,44 +30,31 @@ class TaskLimit:
         return {"name": self.name, "value": self.value, "from": self.origin}
 
 
-def limits_of(task: Task) -> list[TaskLimit]:
+def limits_for(task: Task, known: Known | None = None) -> Limits:
+    """Answer the limits that hold for a task.
+
+    Args:
+        task: The task.
+        known: What is known of sites and types. Whoever asks for many tasks reads it once, by `read_known`.
+    """
+    return (known or read_known()).limits_for(task)
+
+
+def limits_of(task: Task, known: Known | None = None) -> list[TaskLimit]:
     """Answer every limit that holds for a task, in the order of `Limits`.
 
     Raises:
         ImproperlyConfigured: the settings name a limit that is unknown, or a value that none can have.
     """
-    common, own = asdict(limits()), _own(task)
+    settled = (known or read_known()).settled_for(task)
     return [
-        TaskLimit(name, own.get(name, common[name]), _origin(name, own))
+        TaskLimit(name, getattr(settled.limits, name), settled.origin(name))
         for name in (field.name for field in fields(Limits))
         if _concerns(name, task)
     ]
 
 
-def _own(task: Task) -> dict[str, int]:
-    """Answer what a task carries itself, from its definition or from a change on its way."""
-    return {
-        _priority_of(task): task.priority,
-        "merging_priority": task.merging_priority,
-        "max_attempts": task.max_attempts,
-    }
-
-
-def _origin(name: str, own: dict[str, int]) -> str:
-    if name in own:
-        return "task"
-    return "settings" if name in getattr(settings, "PRODUCTION", {}) else "default"
-
-
 def _concerns(name: str, task: Task) -> bool:
     if name in _PRIORITIES:
-        return name == _priority_of(task)
-    return not name.startswith(_PRODUCTIONS if _is_users(task) else _USERS)
-
-
-def _priority_of(task: Task) -> str:
-    return _PRIORITIES[task.type == TaskType.DDD_FILTERING]
-
-
-def _is_users(task: Task) -> bool:
-    return task.type == TaskType.USER_ANALYSIS
+        return name == priority_limit(task.type)
+    return not name.startswith(_PRODUCTIONS if task.type == TaskType.USER_ANALYSIS else _USERS)

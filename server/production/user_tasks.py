@@ -14,10 +14,10 @@ from server.dataservice import queries as dataservice
 from server.dataservice.logic import claim_datasets
 from server.dataservice.models import DatasetFile
 from server.dataservice.states import ReplicaState
+from server.production.defining import slip_of_queue
 from server.production.door import BATCH, note
 from server.production.frames import user_orders_of
 from server.production.limits import limits
-from server.production.logic import slip_of_queue
 from server.production.models import Chunk, Run, Task, UserTask
 from server.production.states import ChunkState, TaskState, TaskType
 from server.production.steps.submit import submit_task as submit_jobs

@@ -59,6 +59,14 @@ class Registry:
             raise StorageMisconfigured(f"storage {name}: {storage.name} has no tapes; {KEY}.plugin names one that has")
         return storage
 
+    def has_tapes(self, name: str, data: Mapping[str, Any]) -> bool:
+        """Say whether a storage is one with tapes, without opening it.
+
+        Raises:
+            StorageMisconfigured: it cannot be opened as it is described.
+        """
+        return issubclass(self._kind(read_place(name, data, PLUGIN_OF)), Tape)
+
     def _kind(self, place: Place) -> type[Storage]:
         if place.plugin not in self._kinds:
             there = ", ".join(self.kinds)

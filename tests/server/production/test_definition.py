@@ -47,7 +47,7 @@ def test_what_is_left_out_gets_the_experiments_defaults():
         ("max_attempts", 101, "from 1 to 100"),
         ("events_per_chunk", 0, "0 is not a whole number from 1"),
         ("type", "mc", "give one of mc_generation, mc_reconstruction"),
-        ("type", "user_analysis", "has no steps here yet"),
+        ("type", "user_analysis", "is what users submit themselves"),
         ("files", "raw/cdr1-278473.raw", "only tasks on data read raw files"),
         ("merge_dumps", "perhaps", "neither true nor false"),
         ("comment", 7, "at most 1000 letters"),

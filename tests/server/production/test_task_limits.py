@@ -7,6 +7,7 @@ import pytest
 from server.production.limits import limits
 from server.production.models import Task
 from server.production.queries import task_json
+from server.production.reference.known import Known
 from server.production.task_limits import TaskLimit, limits_of
 
 
@@ -15,7 +16,7 @@ def task(kind: str, **more: int) -> Task:
 
 
 def told(kind: str) -> dict[str, TaskLimit]:
-    return {limit.name: limit for limit in limits_of(task(kind))}
+    return {limit.name: limit for limit in limits_of(task(kind), Known())}
 
 
 def test_what_a_task_carries_itself_wins_over_the_settings(settings):

@@ -1,0 +1,185 @@
+"""Whether a definition can become a task: its fields, what it chooses from the rows, the places, other tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+from pilot.contract.queue import ONLINE
+from server.pandaconfig.queries import queue_names, queue_status, storages_json
+from server.production.catalogue import has_events, unknown_runs
+from server.production.definition import NO_TAPE, BadDefinition, Definition, read_definition
+from server.production.frames import NoStorage, endpoints_of, inputs_endpoint_of
+from server.production.models import Task
+from server.production.programs import programs_of
+from server.production.raw_lists import read_raw_lines
+from server.production.reference.choosing import Chosen, choose, find_template, slip_of_release
+from server.production.reference.known import read_known
+from server.production.reference.models import Site, SoftwareRelease, Template
+from server.production.states import ON_DATA, TaskState, TaskType
+from server.storage.base import StorageMisconfigured
+from server.storage.registry import registry
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A definition that can become a task, with the rows that it names."""
+
+    definition: Definition
+    parent: Task | None = None
+    site: Site | None = None
+
+
+def check_definition(data: Mapping[str, Any]) -> Checked:
+    """Fill in what site, type and release say, and check everything; nothing is written.
+
+    Raises:
+        BadDefinition: with one message per field that is wrong, lacks something or is in conflict with another task.
+    """
+    known, releases = read_known(), list(SoftwareRelease.objects.all())
+    chosen = choose(data, known, releases)
+    try:
+        definition = read_definition(chosen.said, known.limits_of_new(chosen.kind, chosen.site), known.kinds)
+    except BadDefinition as bad:
+        raise BadDefinition(_with_site(bad.slips, chosen)) from None
+    slips = {**chosen.slips, **_slips_of_places(definition)}
+    definition, more = _with_software(definition, releases)
+    slips |= more
+    if Task.objects.filter(name=definition.name).exists():
+        slips["name"] = f"{definition.name!r} is another task's; give a name that is free"
+    parent = Task.objects.filter(name=definition.parent).first() if definition.parent else None
+    if definition.parent and parent is None:
+        slips["parent"] = no_task(definition.parent)
+    elif parent is not None and parent.type != TaskType.MC_GENERATION:
+        slips["parent"] = f"{parent.name!r} is of type {parent.kind or parent.type}; name an MC generation task"
+    elif conflict := _conflict(definition, parent):
+        slips["runs" if definition.type is TaskType.MC_GENERATION else "slot"] = conflict
+    if slips:
+        raise BadDefinition(slips)
+    return Checked(definition, parent, chosen.site)
+
+
+def _with_site(slips: Mapping[str, str], chosen: Chosen) -> dict[str, str]:
+    """Add what is wrong with the site; what only it would have filled in is not missing beside that."""
+    rest = dict(slips)
+    if chosen.slips and "queue" not in chosen.said:
+        rest.pop("queue", None)
+    return {**rest, **chosen.slips}
+
+
+def _with_software(definition: Definition, releases: list[SoftwareRelease]) -> tuple[Definition, dict[str, str]]:
+    """Hold release and template against their rows, where the programs are the experiment's own."""
+    if not programs_of(definition.program).needs_software:
+        return definition, {}
+    slips = {}
+    if slip := slip_of_release(definition.soft, definition.path, releases):
+        slips["soft"] = slip
+    if definition.template:
+        rows = Template.objects.prefetch_related("kinds")
+        known = [(row, {kind.word for kind in row.kinds.all()}) for row in rows]
+        file, slip = find_template(definition.template, definition.kind, known)
+        definition = replace(definition, template=file)
+        if slip:
+            slips["template"] = slip
+    return definition, slips
+
+
+def no_task(name: str) -> str:
+    """Say that there is no such task, with the nearest name."""
+    near = get_close_matches(name, Task.objects.values_list("name", flat=True)[:1000], 1)
+    return f"there is no task {name!r}; " + (f"did you mean {near[0]!r}?" if near else "list the tasks for their names")
+
+
+def slip_of_storage(name: str, *, tape: bool = False) -> str:
+    """Say why this is no storage, or none with tapes; "" when it is."""
+    storages = storages_json()
+    if name not in storages:
+        near = get_close_matches(name, storages, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(storages)) or 'none'}"
+        return f"{name!r} is no storage; {hint}"
+    if not tape:
+        return ""
+    try:
+        has_tapes = registry().has_tapes(name, storages[name])
+    except StorageMisconfigured as wrong:
+        return str(wrong)
+    return "" if has_tapes else f"{name!r} has no tapes; name a storage that has, or {NO_TAPE!r} for none"
+
+
+def slip_of_queue(name: str) -> str:
+    """Say why a queue cannot take jobs; "" when it can."""
+    known = queue_names()
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none: add one in the admin'}"
+        return f"{name!r} does not exist; {hint}"
+    if (status := queue_status(name)) not in ONLINE:
+        return f"{name!r} is {status}; set it online, or give another one"
+    try:
+        endpoints_of(name)
+    except NoStorage as why:
+        return str(why)
+    return ""
+
+
+def _slips_of_places(definition: Definition) -> dict[str, str]:
+    """Say which further places that a definition names cannot be used, and which runs the catalogue does not know."""
+    slip = slip_of_queue(definition.queue)
+    slips = {"queue": slip} if slip else {}
+    if definition.merging_queue and (slip := slip_of_queue(definition.merging_queue)):
+        slips["merging_queue"] = slip
+    if definition.files_endpoint and (slip := slip_of_storage(definition.files_endpoint)):
+        slips["files_endpoint"] = slip
+    if definition.tape not in ("", NO_TAPE) and (slip := slip_of_storage(definition.tape, tape=True)):
+        slips["tape"] = slip
+    if definition.type not in ON_DATA or definition.queue not in queue_names():
+        return slips
+    if not definition.files_endpoint:
+        try:
+            inputs_endpoint_of(definition.queue)
+        except NoStorage as why:
+            slips["files_endpoint"] = str(why)
+    if not definition.files and (slip := _slip_of_runs([run for run, _ in definition.runs])):
+        slips["runs"] = slip
+    return slips
+
+
+def _slip_of_runs(runs: list[int]) -> str:
+    """Say why the catalogue of runs makes no chunks of these; "" when it does."""
+    if unknown := unknown_runs(runs):
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        words = "load its list by 'compass-server load_runs', or give files"
+        return f"the catalogue has no file of run {', '.join(map(str, unknown[:5]))}{more}; {words}"
+    return "" if has_events(runs) else "no file of these runs has events, as the catalogue has it; give others"
+
+
+def _conflict(definition: Definition, parent: Task | None) -> str:
+    """Say which other task would write files of the same names into the same folders; empty if none."""
+    others = Task.objects.filter(
+        type=definition.type.value, year=definition.year, period=definition.period, soft=definition.soft
+    ).exclude(state=TaskState.CANCELLED)
+    generates = definition.type is TaskType.MC_GENERATION
+    if not generates:
+        others = others.filter(slot=definition.slot, phast=definition.phast)
+    if parent is not None:
+        mine = _runs_of(parent)
+    elif definition.files:
+        mine = {line.run for line in read_raw_lines(definition.files, home=definition.files_home)}
+    else:
+        mine = {run for run, _ in definition.runs}
+    for other in others.select_related("parent_task"):
+        if both := sorted(mine & _runs_of(other.parent_task or other)):
+            slot = "" if generates else f"slot {definition.slot}, PHAST {definition.phast}, "
+            return (
+                f"task {other.name!r} makes the same files ({slot}{definition.year} {definition.period} "
+                f"{definition.soft}, run {both[0]}); give another {'run' if generates else 'slot'} or soft"
+            )
+    return ""
+
+
+def _runs_of(task: Task) -> set[int]:
+    if task.has_files:
+        return {line.run for line in read_raw_lines(task.filelist, home=task.files_home)}
+    return {int(line.partition(",")[0]) for line in task.filelist.splitlines()}
