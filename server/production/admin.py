@@ -19,6 +19,7 @@ from server.production.models import (
     TaskEvent,
     UserTask,
 )
+from server.production.staging.models import Prestage, StagedFile, TaskStaging
 from server.production.steering_models import Resend, ResendRow, SubmitDecision
 
 
@@ -140,3 +141,25 @@ class ResendRowAdmin(MachineTableAdmin):
     list_display = ("resend", "table", "key")
     list_select_related = ("resend",)
     search_fields = ("=key",)
+
+
+@admin.register(TaskStaging)
+class TaskStagingAdmin(MachineTableAdmin):
+    list_display = ("task", "endpoints", "words", "updated")
+    list_select_related = ("task",)
+    search_fields = ("task__name",)
+
+
+@admin.register(Prestage)
+class PrestageAdmin(MachineTableAdmin):
+    list_display = ("request", "task", "endpoint", "files", "at", "by")
+    list_select_related = ("task",)
+    search_fields = ("task__name", "request")
+
+
+@admin.register(StagedFile)
+class StagedFileAdmin(MachineTableAdmin):
+    list_display = ("chunk", "state", "prestage", "endpoint", "since", "due", "on_disk_until", "attempts", "words")
+    list_select_related = ("chunk__run__task", "prestage__task")
+    list_filter = ("state",)
+    search_fields = ("chunk__run__number", "chunk__task__name")

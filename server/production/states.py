@@ -124,6 +124,8 @@ TAPE_MOVES = frozenset(
         (A.READY, A.SENT),
         (A.SENT, A.FINISHED),
         (A.SENT, A.FAILED),
+        # It could not even be asked for.
+        (A.READY, A.FAILED),
         # Another request, or the file was made again.
         (A.FAILED, A.READY),
         (A.SENT, A.READY),
@@ -151,6 +153,8 @@ TASK_MOVES = frozenset(
         (T.RESEND_FAILED, T.SEND),
         (T.RUNNING, T.RESEND_MANUAL_CHECK),
         (T.RESEND_MANUAL_CHECK, T.SEND),
+        (T.RUNNING, T.RESEND_STAGING),
+        (T.RESEND_STAGING, T.SEND),
         (T.SEND, T.PAUSED),
         (T.RUNNING, T.PAUSED),
         (T.PAUSED, T.RUNNING),
@@ -178,6 +182,7 @@ BY_PEOPLE = TASK_MOVES - {
     (T.FINISHING, T.DONE),
     (T.RESEND_FAILED, T.SEND),
     (T.RESEND_MANUAL_CHECK, T.SEND),
+    (T.RESEND_STAGING, T.SEND),
     (T.DONE, T.SEND),
     (T.FINISHED, T.SEND),
 }
@@ -192,6 +197,9 @@ CHUNK_MOVES = frozenset(
         (C.STAGING, C.STAGED),
         (C.STAGING, C.DEFINED),
         (C.STAGING, C.MANUAL_CHECK),
+        # It cannot be asked for, or was asked for in vain too often.
+        (C.DEFINED, C.MANUAL_CHECK),
+        (C.STAGED, C.MANUAL_CHECK),
         (C.STAGING, C.PAUSED),
         (C.STAGED, C.SENT),
         (C.SENT, C.RUNNING),
