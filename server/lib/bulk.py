@@ -64,3 +64,29 @@ def _send(into: str, wide: int, batch: Sequence[Sequence[Any]]) -> None:
         else:
             text = f"INSERT INTO {into} VALUES ({', '.join(['%s'] * wide)})"  # noqa: S608 (names of the model)
             cursor.executemany(text, batch)
+
+
+def update(rows: Sequence[Model], names: Sequence[str]) -> None:
+    """Write these columns of rows as the objects have them, all of one model. In the caller's transaction.
+
+    Args:
+        rows: Rows that are there and that nobody else can change: locked, and read in this transaction.
+        names: The attributes whose columns are written.
+
+    Raises:
+        LookupError: the model has no such attribute.
+    """
+    if not rows:
+        return
+    meta = rows[0]._meta
+    fields = {field.attname: field for field in meta.concrete_fields}
+    if unknown := set(names) - fields.keys():
+        raise LookupError(f"{meta.object_name} has no {', '.join(sorted(unknown))}")
+    chosen, quote = [fields[name] for name in names], connection.ops.quote_name
+    places = ", ".join(f"{quote(str(field.column))} = %s" for field in chosen)
+    text = f"UPDATE {quote(meta.db_table)} SET {places} WHERE {quote(str(meta.pk.column))} = %s"  # noqa: S608 (as above)
+    values = [
+        (*(field.get_db_prep_save(getattr(row, field.attname), connection) for field in chosen), row.pk) for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(text, values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -56,3 +58,19 @@ def test_a_row_that_is_refused_is_told_as_django_tells_it(run):
 def test_a_name_that_no_column_has_is_refused():
     with pytest.raises(LookupError, match="Chunk has no colour"):
         bulk.write(Chunk, ("task_id", "colour"), [(1, 2)])
+
+
+def test_columns_of_many_rows_are_written_as_their_objects_have_them(run):
+    bulk.write(Chunk, ("task_id", "run_id", "number"), [(run.task_id, run.pk, number) for number in (1, 2)])
+    first, second = Chunk.objects.filter(run=run)
+    first.attempts, first.words, second.attempts, second.words = 3, "é'\n", 4, "not written"
+    first.updated = second.updated = datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
+    second.number = 7
+    bulk.update([first, second], ["attempts", "updated"])
+    found = list(Chunk.objects.filter(run=run).values_list("number", "attempts", "words", "updated"))
+    assert found == [(1, 3, "", first.updated), (2, 4, "", first.updated)]
+    bulk.update([first], ["words"])
+    assert Chunk.objects.get(pk=first.pk).words == "é'\n"
+    bulk.update([], ["words"])
+    with pytest.raises(LookupError, match="Chunk has no colour"):
+        bulk.update([first], ["colour"])
