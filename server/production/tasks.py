@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.production import catalogue
-from server.production.steps import collect, crosscheck, define, finish, merge, retry, submit
+from server.production.steps import archive, check_archive, collect, crosscheck, define, finish, merge, retry, submit
 from server.services.registry import Figures, Turn, periodic
 from server.services.wake import wake
 
@@ -81,6 +81,18 @@ def merge_dumps(turn: Turn) -> Figures:
 def check_dumps(turn: Turn) -> Figures:
     """Compare the bytes of merged event dumps with those of their chunks."""
     return _step(crosscheck.check_dumps, "checked", "finish")
+
+
+@periodic("production.archive", every=20, limit=600)
+def archive_files(turn: Turn) -> Figures:
+    """Ask for files on tape that are right: merged and checked, or generated."""
+    return _step(lambda: archive.archive_files(now=turn.now, keep=turn.keep), "moved", "submit", "merge_mdst")
+
+
+@periodic("production.check_archive", every=20, limit=300)
+def check_archive_of_files(turn: Turn) -> Figures:
+    """Look which files are on tape, verified, and which are not and why."""
+    return _step(lambda: check_archive.check_archive(now=turn.now), "moved", "archive", "finish")
 
 
 @periodic("production.finish", every=10)

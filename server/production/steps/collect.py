@@ -12,6 +12,7 @@ from collections.abc import Collection
 from django.db import transaction
 
 from server.production import jobs, remaking
+from server.production.archive.door import made_anew
 from server.production.chains import MAY_BE_MISSING, chain_of
 from server.production.door import move
 from server.production.files import RESULT_OF
@@ -167,6 +168,7 @@ def _keep_outputs(owner: Owner, view: JobView, files: dict[str, jobs.Stored], wa
     """Write the rows of the files; for one that is there already (a person ran the job again) write it anew."""
     kinds = {lfn: kind for kind, lfn in wanted.items()}
     _take_from_others(owner, files)
+    made_anew([(file.dataset, file.lfn, file.id) for file in files.values()], by=SERVICE)
     link = {"chunk": owner} if isinstance(owner, Chunk) else {"group": owner}
     for file in files.values():
         kind = kinds.get(file.lfn, OutputKind.LOG)

@@ -114,6 +114,11 @@ def _bytes_of(run: Run) -> Sums:
     dumps = Output.objects.filter(run=run, kind=OutputKind.DUMP, size__gt=EMPTY_DUMP_SIZE)
     return judge_dumps(
         list(dumps.values_list("size", flat=True)),
-        [Merged(group.number, group.of_inputs - head * group.files, group.size) for group in counted],
+        [Merged(group.number, _bodies(group.of_inputs, group.files, head), group.size) for group in counted],
         head=head,
     )
+
+
+def _bodies(size: int | None, files: int, head: int) -> int | None:
+    """Answer the bytes of dumps without their heads; unknown where a merge has lost all its inputs."""
+    return None if size is None else size - head * files

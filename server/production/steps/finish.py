@@ -1,4 +1,7 @@
-"""Step: tasks of which nothing is left to do are done, or finished when a part of it was not made."""
+"""Step: tasks of which nothing is left to do are done, or finished when a part of it was not made.
+
+A task that has a tape is done when all that its chain has on tape is there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from server.production import stopping
+from server.production.archive.rows import not_on_tape, on_their_way
 from server.production.chains import every_merge
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Run, Task
@@ -20,7 +24,9 @@ OVER = (ChunkState.FINISHED, ChunkState.FAILED, ChunkState.MANUAL_CHECK, ChunkSt
 
 def finish_tasks() -> int:
     """Call tasks done, or finished, of which nothing more will be made; answer how many."""
-    ended = [*_complete(Task.objects.filter(state=TaskState.RUNNING))]
+    made = list(_complete(Task.objects.filter(state=TaskState.RUNNING)).select_related("site"))
+    waiting = not_on_tape(made)
+    ended = [task for task in made if task.pk not in waiting]
     moved = sum(move(task, TaskState.DONE, by=SERVICE, finished=timezone.now()) for task in ended)
     for task in _given_up():
         moved += move(task, TaskState.FINISHED, by=SERVICE, finished=timezone.now())
@@ -51,7 +57,10 @@ def _end(task: Task) -> bool:
     chunks = Chunk.objects.filter(task=task, state__in=values((ChunkState.SENT, ChunkState.RUNNING)))
     if chunks.exists() or MergeGroup.objects.filter(task=task, state=GroupState.SENT).exists():
         return False
-    made = _complete(Task.objects.filter(pk=task.pk)).exists()
+    # What is right still goes to tape; what failed there for good holds up nothing.
+    if on_their_way(task):
+        return False
+    made = _complete(Task.objects.filter(pk=task.pk)).exists() and not not_on_tape([task])
     return move(task, TaskState.DONE if made else TaskState.FINISHED, by=SERVICE, finished=timezone.now())
 
 
