@@ -19,6 +19,7 @@ from server.accounting import queries as accounting
 from server.accounting.queries import DIMENSIONS, Used, Wanted
 from server.accounts.rules import Identity, NotAllowed, Role
 from server.pandaconfig import queries as pandaconfig
+from server.lib.texts import plain_cell
 from server.production import queries as production
 
 #: What is shown when nothing is said.
@@ -225,10 +226,5 @@ def as_csv(wanted: Wanted) -> str:
     file = io.StringIO()
     lines = csv.writer(file, lineterminator="\r\n")
     lines.writerow(accounting.ALL)
-    lines.writerows([_plain(value) for value in row] for row in accounting.rows(wanted))
+    lines.writerows([plain_cell(value) for value in row] for row in accounting.rows(wanted))
     return file.getvalue()
-
-
-def _plain(value: object) -> object:
-    """Keep a spreadsheet from taking a name for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -307,3 +307,4 @@ class Cursor(models.Model):
 from server.production import steering_models  # noqa: E402, F401
 from server.production.reference import models as reference_models  # noqa: E402, F401
 from server.production.staging import models as staging_models  # noqa: E402, F401
+from server.production.totals import models as totals_models  # noqa: E402, F401

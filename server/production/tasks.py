@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from server.production import catalogue
 from server.production.steps import archive, check_archive, collect, crosscheck, define, finish, merge, retry, submit
+from server.production.totals import count as totals
 from server.services.registry import Figures, Turn, periodic
 from server.services.wake import wake
 
@@ -99,3 +100,9 @@ def check_archive_of_files(turn: Turn) -> Figures:
 def finish_tasks(turn: Turn) -> Figures:
     """Call tasks done, or finished, of which nothing more will be made."""
     return _step(finish.finish_tasks, "done")
+
+
+@periodic("production.totals", every=60, limit=300)
+def count_totals(turn: Turn) -> Figures:
+    """Count what tasks have made, for the production summary."""
+    return {"counted": totals.count_totals()}

@@ -1,0 +1,160 @@
+"""The production summary: what was made by year, period, slot and more, from what was counted of each task."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Min, Q, QuerySet, Sum
+
+from pilot.contract.codec import ContractError, shown
+from server.lib.texts import plain_cell
+from server.production.models import Task
+from server.production.states import ACTIVE, TaskState, TaskType, values
+
+#: What may be told apart, and the question's words for it, in the order of the columns.
+KEYS = ("year", "period", "slot", "production", "type", "soft", "queue")
+BY = ("year", "period", "slot")
+#: Lines of one answer.
+MOST = 1000
+#: Tasks that never were, or will not be.
+_WITHOUT = (TaskState.DRAFT, TaskState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What was made; sizes are bytes."""
+
+    tasks: int = 0
+    active: int = 0
+    done: int = 0
+    runs: int = 0
+    chunks: int = 0
+    finished: int = 0
+    failed: int = 0
+    events: int = 0
+    results: int = 0
+    result_events: int = 0
+    result_bytes: int = 0
+    taped: int = 0
+    taped_bytes: int = 0
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Sums)})
+
+    @property
+    def left(self) -> int:
+        """Chunks that have not ended."""
+        return self.chunks - self.finished - self.failed
+
+    @property
+    def part(self) -> float:
+        """Percent of the chunks that are finished."""
+        return 100 * self.finished / self.chunks if self.chunks else 0.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """The sums of the tasks that have the same ``keys``, in the order of the question."""
+
+    keys: tuple[str, ...]
+    sums: Sums
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All lines; ``counted`` is since when something may have moved that is not in them; ``left_out``: too many."""
+
+    by: tuple[str, ...]
+    lines: tuple[Line, ...]
+    total: Sums
+    counted: datetime | None
+    left_out: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "by": list(self.by),
+            "lines": [{**dict(zip(self.by, line.keys, strict=True)), **vars(line.sums)} for line in self.lines],
+            "total": vars(self.total),
+            "counted": self.counted.isoformat() if self.counted else None,
+            "left_out": self.left_out,
+        }
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: told apart by what, and of which tasks; ``said`` are the words."""
+
+    by: tuple[str, ...]
+    only: Mapping[str, Any]
+    said: Mapping[str, str]
+
+
+def read_question(said: Mapping[str, str]) -> Question:
+    """Read a question from the words of an address.
+
+    Raises:
+        ContractError: one of them makes no sense; the text names it.
+    """
+    words = {name: said.get(name, "").strip() for name in (*KEYS, "by")}
+    for name, text in words.items():
+        if not text.isprintable() or len(text) > 200:
+            raise ContractError(f"{name}: {shown(text)} cannot be looked for; give its words as they stand", field_name=name)
+    by = tuple(dict.fromkeys(word.strip() for word in words["by"].split(",") if word.strip())) or BY
+    if unknown := [word for word in by if word not in KEYS]:
+        raise ContractError(f"by: {shown(unknown[0])} is none of {', '.join(KEYS)}", field_name="by")
+    only: dict[str, Any] = {}
+    for name in KEYS:
+        if not (text := words[name]):
+            continue
+        if name in ("year", "slot"):
+            if not (text.isascii() and text.isdigit() and len(text) <= 6):
+                raise ContractError(f"{name}: {shown(text)} is no number; give one such as 2016", field_name=name)
+            only[name] = int(text)
+        else:
+            only[name] = text
+    return Question(by, only, {**words, "by": ",".join(by)})
+
+
+def summary_of(question: Question) -> Summary:
+    """Add up what was counted, in one question for the lines and one for its age."""
+    tasks = Task.objects.filter(**question.only).exclude(state__in=values(_WITHOUT)).exclude(type=TaskType.USER_ANALYSIS)
+    rows = list(_grouped(tasks, question.by)[: MOST + 1])
+    lines = [Line(tuple(str(row[name]) for name in question.by), _sums(row)) for row in rows[:MOST]]
+    counted = tasks.aggregate(counted=Min("totals__counted"))["counted"]
+    return Summary(question.by, tuple(lines), sum((line.sums for line in lines), Sums()), counted, len(rows) > MOST)
+
+
+def _grouped(tasks: QuerySet[Task], by: Sequence[str]) -> QuerySet[Task, dict[str, Any]]:
+    counted = {each.name for each in fields(Sums)} - {"tasks", "active", "done"}
+    over = values((TaskState.DONE, TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED))
+    return (
+        tasks.order_by()
+        .values(*by)
+        .annotate(
+            of_tasks=Count("pk"),
+            of_active=Count("pk", filter=Q(state__in=values(ACTIVE))),
+            of_done=Count("pk", filter=Q(state__in=over)),
+            **{f"of_{name}": Sum(f"totals__{name}") for name in sorted(counted)},
+        )
+        .order_by(*by)
+    )
+
+
+def _sums(row: Mapping[str, Any]) -> Sums:
+    return Sums(**{each.name: int(row[f"of_{each.name}"] or 0) for each in fields(Sums)})
+
+
+def as_csv(summary: Summary) -> str:
+    """Write all lines as a table."""
+    file = io.StringIO()
+    lines = csv.writer(file, lineterminator="\r\n")
+    names = [each.name for each in fields(Sums)]
+    lines.writerow([*summary.by, *names])
+    for line in summary.lines:
+        lines.writerow([*map(plain_cell, line.keys), *(getattr(line.sums, name) for name in names)])
+    return file.getvalue()
