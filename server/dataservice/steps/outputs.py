@@ -210,8 +210,9 @@ def _save(changed: Sequence[tuple[DatasetFile, Told]], known: _Known, now: datet
         cursor.executemany(_UPDATE, [_columns(row) for row in (*old, *replaced)])
     DatasetFile.objects.bulk_create(new, batch_size=door.BATCH)
     nothing = weight_of(DatasetFile(state=FileState.REPLACED.value))
-    counted = [(row.dataset_id, weight_of(row) - known.before.get(row.pk, nothing)) for row in (*rows, *replaced)]
-    count(counted, now)
+    # A log may have come and been replaced since the last time: it counts once, too.
+    each = {id(row): row for row in (*rows, *replaced)}.values()
+    count([(row.dataset_id, weight_of(row) - known.before.get(row.pk, nothing)) for row in each], now)
 
 
 def _older_logs(changed: Sequence[tuple[DatasetFile, Told]], known: _Known) -> list[DatasetFile]:

@@ -162,6 +162,20 @@ def test_a_job_that_failed_leaves_its_files_absent_and_a_retry_expects_them_agai
     audit()
 
 
+def test_a_log_that_came_and_was_replaced_between_two_looks_is_counted_once(world):
+    (job,) = jobs.submit()
+    world.follow()
+    jobs.claim()
+    jobs.report(job, "failed", pilot_error=1305, files=jobs.stored("job.log.tgz"))
+    taskbuffer.retry([job], by="somebody")
+    jobs.claim()
+    jobs.finish(job, 2, "out.root", "job.log.tgz.2")
+    world.follow()
+    assert files_of("prod.log") == {"job.log.tgz": "replaced", "job.log.tgz.2": "available"}
+    assert counters("prod.log") == (1, 0, 1, 10)
+    audit()
+
+
 def test_another_job_that_writes_the_same_file_replaces_it_and_an_older_one_does_not(world):
     first, second = jobs.submit(2)
     world.follow()
