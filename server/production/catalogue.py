@@ -11,9 +11,9 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from server.production.door import BATCH
-from server.production.limits import limits
 from server.production.models import CatalogueFile, RawFile, Task
 from server.production.raw_lists import RawLine
+from server.production.reference.known import Known, read_known
 from server.production.states import T, values
 
 #: Tasks in which nobody needs the events any more.
@@ -97,9 +97,10 @@ def has_events(runs: Iterable[int]) -> bool:
 
 def count_events() -> int:
     """Step: fill in the events of chunks that were not known when they were defined; answer of how many."""
-    most = limits().counted_per_task
     open_tasks = Task.objects.exclude(state__in=values(_OVER)).order_by("id")
-    return sum(_count(task, most) for task in open_tasks.filter(pk__in=_lacking().values("chunk__task")))
+    lacking = list(open_tasks.filter(pk__in=_lacking().values("chunk__task")))
+    known = read_known() if lacking else Known()
+    return sum(_count(task, known.limits_for(task).counted_per_task) for task in lacking)
 
 
 def _lacking() -> QuerySet[Any]:

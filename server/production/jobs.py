@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pilot.contract.job import JobOrder, Role
@@ -95,6 +95,12 @@ def moved_after(position: int, most: int) -> tuple[set[int], int]:
 def queued() -> Counter[str]:
     """Count the jobs that wait in each queue: once per cycle, since it looks at all that wait."""
     return Counter(queries.ready_by_queue())
+
+
+def queued_from(priorities: Collection[int]) -> tuple[Counter[str], Mapping[int, Counter[str]]]:
+    """Count the jobs that wait in each queue, and those of them that have at least each of these priorities."""
+    every, found = queries.ready_from(priorities)
+    return Counter(every), {priority: Counter(counts) for priority, counts in found.items()}
 
 
 def submit(orders: Iterable[JobOrder], *, by: str) -> list[int]:

@@ -17,8 +17,10 @@ from server.dataservice.states import ReplicaState
 from server.production.defining import slip_of_queue
 from server.production.door import BATCH, note
 from server.production.frames import user_orders_of
-from server.production.limits import limits
+from server.production.jobs import queued
+from server.production.limits import Limits
 from server.production.models import Chunk, Run, Task, UserTask
+from server.production.reference.known import Known, read_known
 from server.production.states import ChunkState, TaskState, TaskType
 from server.production.steps.submit import submit_task as submit_jobs
 from server.production.user_definition import PLACEHOLDER, Source, UserDefinition
@@ -44,10 +46,11 @@ def submit_task(
     Raises:
         ContractError: it cannot be taken; the text names the parameter, its value and the remedy. Nothing was taken.
     """
-    _check_place(definition)
-    files = _inputs(definition.source, definition.files) if definition.source else []
+    known = read_known()
+    bounds = _bounds(definition, known)
+    files = _inputs(definition.source, definition.files, bounds.user_task_files) if definition.source else []
     jobs = definition.jobs_for(len(files))
-    _check_number(definition, jobs)
+    _check_number(definition, jobs, bounds.user_task_jobs)
     task = _create(definition, by=by, owner=owner, priority=priority)
     written = {"parameters": orjson.dumps(parameters).decode(), "files": orjson.dumps(files).decode()}
     UserTask.objects.create(task=task, label=label, **written)
@@ -60,18 +63,23 @@ def submit_task(
     orders = user_orders_of(task, told)
     brokerage.prepare([orders[0], orders[-1]])
     claim_datasets(orders, by=by, name="dataset")
-    submit_jobs(task, limits(), {})
+    submit_jobs(task, known, queued())
     task.refresh_from_db()
     return task
 
 
-def _check_place(definition: UserDefinition) -> None:
+def _bounds(definition: UserDefinition, known: Known) -> Limits:
+    """Answer the limits of a user's task, if there may be one and its place can take it."""
+    kind = known.kinds[TaskType.USER_ANALYSIS]
+    if not kind.enabled:
+        words = f"taskType: {kind.label} is switched off here; ask the system's administrators when it is taken again"
+        raise ContractError(words, field_name="taskType")
     if definition.queue and (slip := slip_of_queue(definition.queue)):
         raise ContractError(f"site: {slip}", field_name="site")
+    return known.limits_of_new(kind, known.site_at(definition.queue))
 
 
-def _check_number(definition: UserDefinition, jobs: int) -> None:
-    most = limits().user_task_jobs
+def _check_number(definition: UserDefinition, jobs: int, most: int) -> None:
     if not 1 <= jobs <= most:
         words = f"nFilesPerJob or nEventsPerJob: {jobs} jobs would be made; 1 to {most} are possible in a task"
         raise ContractError(words, field_name="nFilesPerJob")
@@ -96,6 +104,7 @@ def _create(definition: UserDefinition, *, by: str, owner: str, priority: int) -
             task = Task.objects.create(
                 name=definition.name,
                 type=TaskType.USER_ANALYSIS.value,
+                kind=TaskType.USER_ANALYSIS.value,
                 year=0,
                 queue=definition.queue,
                 working_group=definition.working_group,
@@ -111,7 +120,7 @@ def _create(definition: UserDefinition, *, by: str, owner: str, priority: int) -
     return task
 
 
-def _inputs(source: Source, most_files: int) -> list[list[Any]]:
+def _inputs(source: Source, most_files: int, most: int) -> list[list[Any]]:
     """Answer the files that a task reads, as they are now: `server.production.user_orders.InputFile` of each.
 
     Raises:
@@ -122,7 +131,6 @@ def _inputs(source: Source, most_files: int) -> list[list[Any]]:
     if dataset is None:
         words = f"dataset: {source.dataset!r} is not known here; the page Data lists those that are"
         raise ContractError(words, field_name="dataset")
-    most = limits().user_task_files
     rows = [row for row in dataservice.files_of(dataset, most=most + 1) if _is_wanted(row, source)]
     rows = rows[source.skipped :][: most_files or None]
     if missing := sorted(set(source.lfns) - {row.lfn for row in rows}):

@@ -32,11 +32,13 @@ from server.taskbuffer.models import (
     Waiting,
 )
 from server.taskbuffer.past_failures import Preview, preview
-from server.taskbuffer.states import MAY_BE_ACTIVATED
+from server.taskbuffer.states import MAY_BE_ACTIVATED, PER_PRIORITY, RETRY_PENALTY
 from server.taskbuffer.values import owner_of
 
 #: After these moves a job's files, or what it waits for, may be others than before.
 _TURNS = frozenset({state.value for state in (*FINAL, JobState.ACTIVATED)})
+#: Priorities that one statement counts.
+_AT_ONCE = 50
 _ENDS = frozenset({state.value for state in FINAL})
 
 
@@ -67,6 +69,25 @@ def ready_by_bucket() -> dict[int, int]:
 def ready_by_queue() -> dict[str, int]:
     """Count the queued jobs of each queue."""
     return dict(Ready.objects.values_list("bucket__queue").annotate(n=Count("*")))
+
+
+def ready_from(priorities: Collection[int]) -> tuple[dict[str, int], dict[int, dict[str, int]]]:
+    """Count the queued jobs of each queue, and those of them that have at least each of these priorities.
+
+    One that was retried stands a little lower, and is counted with its like.
+    """
+    ordered, every = sorted(priorities), dict[str, int]()
+    found: dict[int, dict[str, int]] = {one: {} for one in ordered}
+    for start in range(0, len(ordered), _AT_ONCE):
+        some = ordered[start : start + _AT_ONCE]
+        least = ((one - RETRY_PENALTY - 1) * -PER_PRIORITY for one in some)
+        counts = {f"from_{at}": Count("pk", filter=Q(rank__lt=bound)) for at, bound in enumerate(least)}
+        rows = Ready.objects.values_list("bucket__queue").annotate(n=Count("pk"), **counts)
+        for queue, n, *least_of in rows:
+            every[queue] = n
+            for one, count in zip(some, least_of, strict=True):
+                found[one][queue] = count
+    return every, found
 
 
 def ready_cores_by_queue() -> dict[str, dict[int, int]]:

@@ -64,6 +64,10 @@ RETRY_PENALTY = 10
 HIGHEST_PRIORITY = 2**22
 
 
+#: Ranks between two neighbouring priorities: jobs of one stand by their numbers.
+PER_PRIORITY = 2**40
+
+
 def rank(priority: int, job_id: int) -> int:
     """Say where in its bucket a job stands: higher priority first, then the older job."""
-    return -priority * 2**40 + job_id
+    return -priority * PER_PRIORITY + job_id

@@ -15,12 +15,16 @@ from pilot.contract.codec import ContractError
 from server.production import jobs
 from server.production.door import move
 from server.production.frames import NoStorage
-from server.production.limits import Limits, limits
+from server.production.limits import limits
 from server.production.models import Chunk, Task
 from server.production.ordering import has_input, orders_for
+from server.production.reference.known import Known, read_known
+from server.production.staging.sources import from_tape
 from server.production.states import ACTIVE, ChunkState, TaskState, values
+from server.production.steps.check_staging import readable
 from server.production.submission.decide import decide
-from server.production.submission.gather import active_tasks, bounds_of, look
+from server.production.submission.facts import Bounds
+from server.production.submission.gather import active_tasks, look
 from server.production.submission.record import Record
 
 SERVICE = "production.submit"
@@ -33,56 +37,68 @@ class MovedMeanwhile(Exception):
 
 def submit_chunks(now: datetime | None = None) -> int:
     """Stage, decide for all active tasks together how much goes, and submit that; answer the number of jobs."""
-    at, bounds, tasks = now or timezone.now(), limits(), active_tasks()
+    at, tasks = now or timezone.now(), active_tasks()
     if not tasks:
         return 0
-    stage_all(tasks, bounds.jobs_per_task)
-    view = look(tasks, bounds, at)
-    decisions = decide(view.facts.values(), view.queues, bounds_of(bounds))
+    known = read_known()
+    tapes = from_tape(tasks, known)
+    # What comes from tape is staged in whole runs: see prestage.
+    stage_all([task for task in tasks if task.pk not in tapes], known)
+    view = look(tasks, known, at)
+    decisions = decide(view.facts.values(), view.queues, Bounds(), view.bounds)
     record, waiting, submitted = Record(list(view.facts), at), view.queued, 0
     for task in view.tasks:
         facts, steps = view.facts[task.pk], decisions[task.pk]
         sent, words = Counter[str](), ""
         if steps[-1].number:
-            sent, words = _try(task, steps[-1].number, bounds.queued_per_queue, waiting)
+            sent, words = _try(task, steps[-1].number, known, waiting, tapes.get(task.pk, frozenset()))
         waiting += sent
         submitted += sent.total()
         record.note(facts, view.queues.get(task.queue), steps, sent=sent.total(), words=words)
-    record.write(bounds.decisions_kept)
+    record.write(limits().decisions_kept)
     return submitted
 
 
-def submit_task(task: Task, bounds: Limits, waiting: Mapping[str, int]) -> Counter[str]:
+def submit_task(task: Task, known: Known, waiting: Mapping[str, int]) -> Counter[str]:
     """Stage and submit the first jobs of a new task; answer how many went to each queue.
 
     Args:
         task: The task.
-        bounds: The limits.
+        known: What is known of sites and types.
         waiting: How many jobs wait in each queue.
     """
+    bounds = known.limits_for(task)
     most = min(bounds.jobs_per_task, bounds.probe_jobs)
     stage(task, most)
-    return _try(task, most, bounds.queued_per_queue, waiting)[0]
+    return _try(task, most, known, waiting)[0]
 
 
-def _try(task: Task, number: int, most: int, waiting: Mapping[str, int]) -> tuple[Counter[str], str]:
-    """Submit so many jobs; answer how many went to each queue, and why none did where that was not decided."""
+def _try(
+    task: Task, number: int, known: Known, waiting: Mapping[str, int], tapes: frozenset[str] = frozenset()
+) -> tuple[Counter[str], str]:
+    """Submit so many jobs; answer how many went to each queue, and why none did where that was not decided.
+
+    Chunks whose file has left the disk of one of ``tapes`` are not sent: it is asked for again.
+    """
     chunks = list(_in_order(task, ChunkState.STAGED)[:number])
+    chunks = readable(chunks, tapes, timezone.now()) if tapes and chunks else chunks
     if not chunks:
         return Counter(), ""
     try:
-        sent = _send(task, chunks, most, waiting)
+        sent = _send(task, chunks, known, waiting)
     except (NoStorage, MovedMeanwhile, ContractError) as why:
         log.warning("%s: nothing was submitted: %s", task, why)
         return Counter(), str(why)
-    return sent, "" if sent else f"in each queue that takes them, {most} jobs wait already"
+    return sent, "" if sent else (
+        "in each queue that takes them, as many jobs wait as may; some have to run first, or raise queued_per_queue"
+    )
 
 
-def stage_all(tasks: Sequence[Task], most: int) -> int:
+def stage_all(tasks: Sequence[Task], known: Known) -> int:
     """Stage what can be of these tasks; asks only about those of which something waits for its input."""
     rows = Chunk.objects.filter(task__in=tasks, state=ChunkState.DEFINED).order_by()
     waiting = set(rows.values_list("task", flat=True).distinct())
-    return sum(stage(task, most) for task in tasks if task.pk in waiting)
+    return sum(stage(task, known.limits_for(task).jobs_per_task) for task in tasks if task.pk in waiting)
 
 
 def stage(task: Task, most: int) -> int:
@@ -92,11 +108,11 @@ def stage(task: Task, most: int) -> int:
 
 
 @transaction.atomic
-def _send(task: Task, chunks: Sequence[Chunk], most: int, waiting: Mapping[str, int]) -> Counter[str]:
+def _send(task: Task, chunks: Sequence[Chunk], known: Known, waiting: Mapping[str, int]) -> Counter[str]:
     """Submit the jobs for which their queues have room and write their numbers beside the chunks, or neither."""
     sent, fitting = Counter[str](), []
     for chunk, order in zip(chunks, jobs.placed(orders_for(task, chunks)), strict=True):
-        if waiting.get(order.queue, 0) + sent[order.queue] < most:
+        if waiting.get(order.queue, 0) + sent[order.queue] < known.limits_at(order.queue).queued_per_queue:
             sent[order.queue] += 1
             fitting.append((chunk, order))
     if not fitting:

@@ -10,13 +10,13 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from server.production.limits import limits
 from server.production.models import Chunk, MergeGroup, Task
+from server.production.reference.known import read_known
 from server.production.states import ACTIVE, ChunkState, TaskState, values
 from server.production.steering_models import SubmitDecision
 from server.production.submission.decide import decide
-from server.production.submission.facts import QueueFacts, Step, TaskFacts
-from server.production.submission.gather import active_tasks, bounds_of, look
+from server.production.submission.facts import Bounds, QueueFacts, Step, TaskFacts
+from server.production.submission.gather import active_tasks, look
 from server.production.submission.record import decisions_of
 
 
@@ -64,10 +64,10 @@ def explain(task: Task, now: datetime) -> Explanation:
     decisions, waits = decisions_of(task), _waits(task)
     if task.state not in values(ACTIVE):
         return Explanation(task, _not_active(task), waits=waits, decisions=decisions)
-    view = look(active_tasks(), limits(), now)
+    view = look(active_tasks(), read_known(), now)
     if task.pk not in view.facts:
         return Explanation(task, "it was moved a moment ago; look again", waits=waits, decisions=decisions)
-    steps = decide(view.facts.values(), view.queues, bounds_of(limits()))[task.pk]
+    steps = decide(view.facts.values(), view.queues, Bounds(), view.bounds)[task.pk]
     facts = view.facts[task.pk]
     answer = _answer(facts, steps, decisions[0] if decisions else None)
     return Explanation(task, answer, steps, facts, view.queues.get(task.queue), waits, decisions)

@@ -15,7 +15,8 @@ class TaskFacts:
     pilot has them and has not begun; ``running`` ones run. ``finished`` and ``failed`` count its latest ends, as far as
     they are not too old, ``failed_since`` those that failed since the last one that did not. ``succeeded``: some job of
     it ever finished.
-    ``most`` is how many jobs it may send in one cycle.
+    ``most`` is how many jobs it may send in one cycle. ``ahead``: jobs that wait in its queue and go before its own, or
+    with them; ``None``: all that wait there.
     """
 
     task: int
@@ -30,6 +31,7 @@ class TaskFacts:
     finished: int = 0
     failed: int = 0
     failed_since: int = 0
+    ahead: int | None = None
 
     @property
     def in_flight(self) -> int:

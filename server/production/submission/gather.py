@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from server.brokerage import queries as brokerage
 from server.production import jobs
 from server.production.limits import Limits
 from server.production.models import Chunk, Task, TaskEvent
+from server.production.reference.known import Known
 from server.production.states import ACTIVE, ChunkState, values
 from server.production.submission.facts import Bounds, QueueFacts, TaskFacts
 
@@ -23,12 +24,16 @@ _COUNTED = (ChunkState.DEFINED, ChunkState.STAGED, ChunkState.SENT, ChunkState.R
 
 @dataclass(frozen=True)
 class View:
-    """The tasks that may have jobs, in the order in which they are served, what is known of them, and of queues."""
+    """The tasks that may have jobs, in the order in which they are served, what is known of them, and of queues.
+
+    ``bounds`` are those of each task, by its number, and of each queue, by its name.
+    """
 
     tasks: Sequence[Task]
     facts: Mapping[int, TaskFacts]
     queues: Mapping[str, QueueFacts]
     queued: Counter[str]
+    bounds: Mapping[int | str, Bounds]
 
 
 def bounds_of(limits: Limits) -> Bounds:
@@ -41,11 +46,11 @@ def active_tasks() -> list[Task]:
     return list(Task.objects.filter(state__in=values(ACTIVE)).order_by("-priority", "id"))
 
 
-def look(tasks: Sequence[Task], limits: Limits, now: datetime) -> View:
+def look(tasks: Sequence[Task], known: Known, now: datetime) -> View:
     """Read what is known of these tasks and of their queues."""
-    keys = [task.pk for task in tasks]
-    counts, succeeded = _counts(keys), _succeeded(keys)
-    ends = _ends(keys, now - timedelta(seconds=limits.result_window), limits.latest_results)
+    keys, own = [task.pk for task in tasks], {task.pk: known.limits_for(task) for task in tasks}
+    counts, succeeded, ends = _counts(keys), _succeeded(keys), _ends(own, now)
+    queued, ahead = jobs.queued_from({task.priority for task in tasks})
     facts = {}
     for task in tasks:
         found, good = counts[task.pk], ends.get(task.pk, [])
@@ -53,7 +58,7 @@ def look(tasks: Sequence[Task], limits: Limits, now: datetime) -> View:
             task=task.pk,
             queue=task.queue,
             priority=task.priority,
-            most=limits.jobs_per_task,
+            most=own[task.pk].jobs_per_task,
             staged=found[ChunkState.STAGED],
             defined=found[ChunkState.DEFINED],
             sent=found[ChunkState.SENT],
@@ -62,9 +67,12 @@ def look(tasks: Sequence[Task], limits: Limits, now: datetime) -> View:
             finished=sum(good),
             failed=len(good) - sum(good),
             failed_since=good.index(True) if True in good else len(good),
+            ahead=ahead[task.priority][task.queue],
         )
-    queued = jobs.queued()
-    return View(tasks, facts, _queues({task.queue for task in tasks} - {""}, queued, limits), queued)
+    there = {name: known.limits_at(name) for name in {task.queue for task in tasks} - {""}}
+    bounds: dict[int | str, Bounds] = {key: bounds_of(one) for key, one in own.items()}
+    bounds |= {name: bounds_of(one) for name, one in there.items()}
+    return View(tasks, facts, _queues(there, queued), queued, bounds)
 
 
 def _counts(tasks: Collection[int]) -> dict[int, Counter[str]]:
@@ -81,11 +89,16 @@ def _succeeded(tasks: Collection[int]) -> set[int]:
     return set(Task.objects.filter(Exists(finished), pk__in=tasks).order_by().values_list("pk", flat=True))
 
 
-def _ends(tasks: Collection[int], since: datetime, most: int) -> dict[int, list[bool]]:
-    """Answer of the latest ends of each task's jobs since then whether they were good, latest first."""
+def _ends(own: Mapping[int, Limits], now: datetime) -> dict[int, list[bool]]:
+    """Answer of the latest ends of each task's jobs, as far back as its limits say, whether they were good.
+
+    Latest first. All are read by the widest limits, and cut by those of each task.
+    """
+    window = max((one.result_window for one in own.values()), default=0)
+    most = max((one.latest_results for one in own.values()), default=0)
     rows = TaskEvent.objects.filter(
-        task__in=tasks,
-        at__gte=since,
+        task__in=list(own),
+        at__gte=now - timedelta(seconds=window),
         chunk__isnull=False,
         # What people and other steps do to chunks is no end of a job.
         before__in=values((ChunkState.SENT, ChunkState.RUNNING)),
@@ -94,15 +107,17 @@ def _ends(tasks: Collection[int], since: datetime, most: int) -> dict[int, list[
     place = Window(RowNumber(), partition_by=F("task"), order_by=F("pk").desc())
     found: dict[int, list[bool]] = defaultdict(list)
     latest = rows.annotate(place=place).filter(place__lte=most).order_by("task", "-pk")
-    for task, after in latest.values_list("task", "after"):
-        found[task].append(after == ChunkState.FINISHED)
+    for task, after, at in latest.values_list("task", "after", "at"):
+        mine = own[task]
+        if len(found[task]) < mine.latest_results and at >= now - timedelta(seconds=mine.result_window):
+            found[task].append(after == ChunkState.FINISHED)
     return found
 
 
-def _queues(names: Iterable[str], queued: Mapping[str, int], limits: Limits) -> dict[str, QueueFacts]:
+def _queues(there: Mapping[str, Limits], queued: Mapping[str, int]) -> dict[str, QueueFacts]:
     loads, failures = brokerage.loads(), brokerage.failures()
     found = {}
-    for name in names:
+    for name, limits in there.items():
         load, failure = loads.get(name), failures.get(name)
         found[name] = QueueFacts(
             most=limits.queued_per_queue,

@@ -63,13 +63,29 @@ def _part(number: int, whose: str, ended: int, failed: int, bounds: Bounds) -> t
 RULES: tuple[Rule, ...] = (staged, per_cycle, probe, failing, failures, site_failures)
 
 
-def room(queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
-    """Say how many more jobs a queue takes: enough for its slots to stay busy, and no more than it may hold."""
+def room(task: TaskFacts, queue: QueueFacts, bounds: Bounds) -> tuple[int, str]:
+    """Say how many more jobs of a task a queue takes: enough for its slots to stay busy, and no more than it may hold.
+
+    What waits there with a lower priority is in nobody's way: pilots get the higher ones first.
+    """
     busy = max(queue.running, queue.slots)
     wanted = max(bounds.queue_floor, bounds.queue_fill * busy)
-    if queue.most <= wanted:
-        return max(0, queue.most - queue.queued), f"{queue.queued} jobs wait in the queue, which takes {queue.most}"
-    return max(0, wanted - queue.queued), (
-        f"{queue.queued} jobs wait in the queue, where {queue.running} run in {queue.slots or 'an unknown number of'}"
-        f" slots: {wanted} keep it busy"
-    )
+    ahead = queue.queued if task.ahead is None else min(task.ahead, queue.queued)
+    if queue.most - queue.queued <= wanted - ahead:
+        full = "" if queue.queued < queue.most else "; some have to run first, or raise queued_per_queue of its site"
+        return max(
+            0, queue.most - queue.queued
+        ), f"{queue.queued} jobs wait in the queue, which takes {queue.most}{full}"
+    return max(0, wanted - ahead), _words(queue, ahead, wanted)
+
+
+def _words(queue: QueueFacts, ahead: int, wanted: int) -> str:
+    lower = f" and {queue.queued - ahead} of lower priority" if queue.queued > ahead else ""
+    said = f"{ahead} jobs{lower} wait in the queue"
+    if not queue.running and not queue.slots:
+        return (
+            f"{said}, where none runs and nobody says how many could: {wanted} may wait;"
+            " look whether pilots come there, or raise queue_floor of its site"
+        )
+    slots = queue.slots or "an unknown number of"
+    return f"{said}, where {queue.running} run in {slots} slots: {wanted} keep it busy"

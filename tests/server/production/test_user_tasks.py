@@ -12,6 +12,7 @@ from server.dataservice.states import DatasetKind
 from server.production import logic, queries
 from server.production.models import Chunk, Output, Task
 from server.production.panda_words import status_of
+from server.production.reference.models import Site, TaskKind
 from server.production.steps import collect
 from server.production.steps.submit import submit_chunks
 from server.production.user_definition import read_parameters
@@ -161,11 +162,25 @@ def test_what_pilots_have_of_a_paused_task_stays_theirs(queue, pilot):
 def test_tasks_that_name_no_queue_wait_when_the_queues_are_full(queue):
     queue.PRODUCTION = {"queued_per_queue": 4, "jobs_per_task": 3}
     first, second = submit(site="", nFiles=5), submit(site="", nFiles=5, taskName="user.alice.more/")
-    assert Job.objects.filter(queue="LOCAL", state="activated").count() == 6  # the first ones are not held up
+    assert Job.objects.filter(queue="LOCAL", state="activated").count() == 4  # the first ones are bound, too
     assert submit_chunks() == 0
     Ready.objects.filter(job__task_id=first.pk).delete()
-    assert submit_chunks() == 1
-    assert [states(task).count("sent") for task in (first, second)] == [4, 3]
+    assert submit_chunks() == 3
+    assert [states(task).count("sent") for task in (first, second)] == [5, 2]
+
+
+def test_users_tasks_may_be_switched_off_as_a_type(queue):
+    TaskKind.objects.update_or_create(
+        word="user_analysis", defaults={"label": "user analysis", "chain": "user_analysis", "enabled": False}
+    )
+    with pytest.raises(ContractError, match="user analysis is switched off here"):
+        submit()
+
+
+def test_a_site_has_its_own_bound_for_users_tasks(queue):
+    Site.objects.create(name="LOCAL", limits={"user_task_jobs": 2})
+    with pytest.raises(ContractError, match="1 to 2 are possible"):
+        submit(nFiles=3)
 
 
 def test_a_task_that_is_finished_softly_lets_run_what_runs(queue, pilot):

@@ -91,7 +91,7 @@ def test_a_queue_that_fails_still_gets_a_few_to_see_when_it_is_mended():
 )
 def test_a_queue_has_room_for_what_keeps_it_busy_and_never_above_its_cap(queued, running, slots, most, expected):
     queue = QueueFacts(most, queued, running, slots)
-    assert room(queue, BOUNDS)[0] == expected
+    assert room(TASK, queue, BOUNDS)[0] == expected
     assert numbers(queue=queue)["room"] == min(40, expected)
 
 
@@ -116,14 +116,45 @@ def of(number, *, priority=2000, in_flight=0):
         ([of(1), of(2)], [2, 10], 10, [2, 8]),
         ([of(1, in_flight=8), of(2)], [10, 10], 10, [1, 9]),
         ([of(1, in_flight=90), of(2)], [10, 10], 10, [0, 10]),
-        ([of(1), of(2, priority=5000)], [10, 10], 12, [2, 10]),
-        ([of(1), of(2, priority=5000)], [10, 10], 5, [0, 5]),
         ([of(1), of(2), of(3)], [0, 0, 0], 5, [0, 0, 0]),
         ([of(1)], [10], 0, [0]),
     ],
 )
-def test_places_go_to_the_highest_priority_and_evenly_within_one(tasks, wishes, places, expected):
+def test_places_go_evenly_to_tasks_of_one_priority(tasks, wishes, places, expected):
     assert list(share(tasks, dict(zip(tasks, wishes, strict=True)), places).values()) == expected
+
+
+@pytest.mark.parametrize(("floor", "expected"), [(120, [21, 99]), (50, [0, 50]), (400, [99, 99])])
+def test_the_highest_priority_chooses_first(floor, expected):
+    low, high = replace(of(1), most=99), replace(of(2, priority=5000), most=99)
+    decided = decide([low, high], {"Q": QueueFacts(most=10_000)}, Bounds(queue_floor=floor))
+    assert [decided[number][-1].number for number in (1, 2)] == expected
+
+
+def test_what_waits_with_a_lower_priority_is_in_nobodys_way():
+    queue = QueueFacts(most=10_000, queued=900)
+    low, high = replace(of(1), ahead=900), replace(of(2, priority=5000), ahead=20)
+    decided = decide([low, high], {"Q": queue}, BOUNDS)
+    assert [decided[number][-1].number for number in (1, 2)] == [0, 50]
+    assert "20 jobs and 880 of lower priority wait in the queue" in decided[2][-2].reason
+
+
+def test_a_queue_where_nothing_runs_says_what_to_do():
+    words = room(TASK, QueueFacts(most=10_000, queued=200), BOUNDS)[1]
+    assert words.startswith("200 jobs wait in the queue, where none runs and nobody says how many could: 200 may wait;")
+    assert "raise queue_floor of its site" in words
+
+
+def test_a_full_queue_says_what_to_do():
+    words = room(TASK, QueueFacts(most=100, queued=100, running=50, slots=50), BOUNDS)[1]
+    assert words.startswith("100 jobs wait in the queue, which takes 100; some have to run first, or raise")
+
+
+def test_a_task_and_a_queue_may_have_numbers_of_their_own():
+    new = replace(TASK, succeeded=False)
+    own = {new.task: Bounds(probe_jobs=30), "Q": Bounds(queue_floor=25, queue_fill=1)}
+    decided = decide([new], {"Q": replace(QUEUE, running=0, slots=0)}, BOUNDS, own)[new.task]
+    assert [step.number for step in decided if step.rule in ("probe", "room")] == [30, 25]
 
 
 def anything(chance: Random) -> TaskFacts:
@@ -134,6 +165,7 @@ def anything(chance: Random) -> TaskFacts:
         priority=chance.choice([1000, 2000]),
         most=chance.randint(1, 60),
         succeeded=chance.random() < 0.5,
+        ahead=chance.choice([None, chance.randint(0, 300)]),
         **{name: chance.randint(0, 90) for name in counts},
     )
 
