@@ -18,8 +18,8 @@ MOST = 5
 #: Runs that are named.
 MOST_RUNS = 10
 #: What can be made again.
-WHATS = ("failed", "manual_check", "staging", "chunks", "merging", "crosscheck")
-_COUNTED = ("chunks", "merges", "checks")
+WHATS = ("failed", "manual_check", "staging", "chunks", "merging", "crosscheck", "archive")
+_COUNTED = ("chunks", "merges", "checks", "files")
 
 
 def add_commands(task: Any, common: Any) -> None:
@@ -97,7 +97,7 @@ def resent(found: Mapping[str, Any]) -> RenderableType:
         return Text(f"resend {found['resend']} of {found['task']} ({found['words']}): {said}{back}")
     lines = [Text(f"{found['words']} of {found['task']} would be made again:")]
     lines += [Text(words, style="red") for words in found["refused"]]
-    made = table("task", "chunks", "merges", "checks", "runs")
+    made = table("task", "chunks", "merges", "checks", "to tape", "runs")
     for one in found["tasks"]:
         counts = [", ".join(f"{number} {what}" for what, number in one[name].items()) for name in _COUNTED]
         made.add_row(str(one["task"]), *counts, ", ".join(str(run) for run in one["runs"][:MOST_RUNS]))

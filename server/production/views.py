@@ -170,7 +170,7 @@ def _run(value: Any) -> int:
 
 
 _WISH = (
-    Argument("what", TEXT, "failed, manual_check, staging, chunks, merging or crosscheck."),
+    Argument("what", TEXT, "failed, manual_check, staging, chunks, merging, crosscheck or archive."),
     Argument("run", INTEGER, "Number of the run; all runs when left out.", None),
     Argument("chunk", INTEGER, "Number of the chunk in that run; all when left out.", None),
     Argument("kind", TEXT, "Of merging: mdst, hist or dump; all when left out.", ""),

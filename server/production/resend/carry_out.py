@@ -11,6 +11,7 @@ from django.utils import timezone
 from server.production import jobs
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
+from server.production.resend import tape
 from server.production.resend.plan import Plan, batches, plan
 from server.production.resend.wishes import BadWish, What, Wish
 from server.production.states import CHUNK_MOVES, GROUP_MOVES, ChunkState, GroupState, TaskState
@@ -50,8 +51,10 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str) -> Resend:
     _keep(record, "chunk", made.chunks.values(), CHUNK_COLUMNS)
     _keep(record, "group", made.groups.values(), GROUP_COLUMNS)
     _keep(record, "check", made.checks.values(), CHECK_COLUMNS)
+    _keep(record, "file", made.files.values(), tape.COLUMNS)
     _send_back(Chunk, made.chunks, {key: _place(made, key) for key in made.chunks}, by, words)
     _send_back(MergeGroup, made.groups, dict.fromkeys(made.groups, GroupState.READY), by, words)
+    tape.ask_again(list(made.files.values()), by=by, words=words)
     for batch in batches(list(made.checks)):
         CrossCheck.objects.filter(pk__in=batch).delete()
     for one in Task.objects.select_for_update().filter(pk__in=made.tasks | {task.pk}):
@@ -67,6 +70,8 @@ def _place(made: Plan, key: int) -> ChunkState:
 
 def _told(made: Plan) -> dict[str, int]:
     counts = {"chunks": len(made.chunks), "merges": len(made.groups), "checks": len(made.checks)}
+    if made.files:
+        counts["files"] = len(made.files)
     return {**counts, "outputs": made.outputs, "jobs_ended": len(made.living)}
 
 
@@ -130,7 +135,8 @@ def _reopen(task: Task, wish: Wish, *, by: str, words: str) -> None:
         move(task, via, by=by, words=words)
     if task.state in (TaskState.RESEND_FAILED, TaskState.RESEND_MANUAL_CHECK, TaskState.DONE, TaskState.FINISHED):
         move(task, TaskState.SEND, by=by, words=words, finished=None)
-        if wish.what is What.CROSSCHECK:  # nothing of it is sent: it is only judged again
+        # Nothing of it is sent: it is only judged, or asked for on tape, again.
+        if wish.what in (What.CROSSCHECK, What.ARCHIVE):
             move(task, TaskState.RUNNING, by=by, words=words)
 
 

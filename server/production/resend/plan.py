@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from pilot.contract.states import FINAL
 from server.production import jobs
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task
+from server.production.resend import tape
 from server.production.resend.wishes import BadWish, What, Wish
 from server.production.states import CheckKind, ChunkState, GroupState, MergeKind, TaskState, TaskType
 
@@ -34,7 +35,8 @@ class Plan:
     """What is made again. ``chunks`` and ``groups`` go back, by key; ``checks`` are judged again.
 
     ``refused`` says why it cannot be, ``living`` are jobs that have not ended and will be, ``outputs`` the files that
-    are made anew and ``size`` their bytes. Chunks in ``unstaged`` wait for their input first.
+    are made anew and ``size`` their bytes. Chunks in ``unstaged`` wait for their input first. ``files`` are only asked
+    for on tape again.
     """
 
     task: Task
@@ -42,6 +44,7 @@ class Plan:
     chunks: dict[int, Chunk] = field(default_factory=dict)
     groups: dict[int, MergeGroup] = field(default_factory=dict)
     checks: dict[int, CrossCheck] = field(default_factory=dict)
+    files: dict[int, Output] = field(default_factory=dict)
     unstaged: set[int] = field(default_factory=set)
     living: list[int] = field(default_factory=list)
     outputs: int = 0
@@ -52,6 +55,7 @@ class Plan:
     def tasks(self) -> set[int]:
         """Answer the tasks that are touched, this one and those that live on it."""
         rows: list[Any] = [*self.chunks.values(), *self.groups.values(), *self.checks.values()]
+        rows += self.files.values()
         return {row.task_id for row in rows}
 
     def as_json(self) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Plan:
                     "chunks": dict(Counter(row.state for row in self.chunks.values() if row.task_id == key)),
                     "merges": dict(Counter(f"{row.kind} {row.state}" for row in _of(self.groups.values(), key))),
                     "checks": dict(Counter(f"{row.kind} {row.verdict}" for row in _of(self.checks.values(), key))),
+                    "files": dict(Counter(f"{row.kind} {row.tape}".strip() for row in _of(self.files.values(), key))),
                     "runs": sorted({row.run.number for row in self._rows(key)}),
                 }
                 for key in sorted(touched)
@@ -78,7 +83,7 @@ class Plan:
         }
 
     def _rows(self, task: int) -> Iterator[Any]:
-        for rows in (self.chunks, self.groups, self.checks):
+        for rows in (self.chunks, self.groups, self.checks, self.files):
             yield from _of(rows.values(), task)
 
 
@@ -100,9 +105,10 @@ def plan(task: Task, wish: Wish) -> Plan:
     _add_chunks(made, list(_chunks_of(task, wish)), first=True)
     _add_groups(made, _groups_of(task, wish))
     _add_checks(made, _checks_of(task, wish))
+    _add_files(made)
     _refuse_closed(made)
     _count(made)
-    if not (made.chunks or made.groups or made.checks) and not made.refused:
+    if not (made.chunks or made.groups or made.checks or made.files) and not made.refused:
         made.refused.append(f"nothing of task {task.name!r} is there to be sent again ({wish})")
     return made
 
@@ -218,6 +224,19 @@ def _add_groups(made: Plan, groups: Sequence[MergeGroup]) -> None:
 
 def _add_checks(made: Plan, checks: Sequence[CrossCheck]) -> None:
     made.checks.update((check.pk, check) for check in checks)
+
+
+def _add_files(made: Plan) -> None:
+    """Add the files that are asked for on tape again."""
+    if made.wish.what is not What.ARCHIVE:
+        return
+    if slip := tape.slip_of(made.task):
+        made.refused.append(slip)
+        return
+    files = tape.files_of(made.task, made.wish, most=MOST)
+    if len(files) > MOST:
+        raise BadWish(f"more than {MOST} files would be asked for again; name a run")
+    made.files.update((file.pk, file) for file in files)
 
 
 def _count(made: Plan) -> None:

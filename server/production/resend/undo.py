@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from server.production import jobs
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
+from server.production.resend import tape
 from server.production.resend.plan import batches
 from server.production.resend.wishes import BadWish
 from server.production.states import ChunkState, GroupState, TaskState, Verdict
@@ -19,7 +20,7 @@ from server.production.steering_models import Resend, ResendRow
 
 #: In these, no new job has run yet.
 _WAITS: dict[str, set[Any]] = {
-    "chunk": {ChunkState.DEFINED, ChunkState.STAGED, ChunkState.SENT},
+    "chunk": {ChunkState.DEFINED, ChunkState.STAGING, ChunkState.STAGED, ChunkState.SENT},
     "group": {GroupState.READY, GroupState.SENT},
 }
 
@@ -45,6 +46,7 @@ def undo(number: int, *, by: str) -> Resend:
     for model, table in ((Chunk, "chunk"), (MergeGroup, "group")):
         _put_back(model, [row for row in rows if row.table == table], table, by, words)
     _judge_as_before([row for row in rows if row.table == "check"])
+    tape.put_back(record, [row for row in rows if row.table == "file"], by=by, words=words)
     for row in rows:
         if row.table == "task":
             _close(Task.objects.select_for_update().get(pk=row.key), row.before, by, words)

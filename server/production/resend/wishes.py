@@ -23,16 +23,18 @@ class What(Enum):
     CHUNKS = "chunks"
     MERGING = "merging"
     CROSSCHECK = "crosscheck"
+    ARCHIVE = "archive"
 
 
 #: The sentence for each.
 WORDS = {
     What.FAILED: "chunks and merges that have failed",
     What.MANUAL_CHECK: "chunks and merges that wait for a person",
-    What.STAGING: "chunks without a job: their inputs are asked for again",
+    What.STAGING: "chunks whose input comes from tape, has come, or did not: it is asked for again",
     What.CHUNKS: "all chunks, whatever became of them",
     What.MERGING: "merges, of all kinds or of one",
     What.CROSSCHECK: "cross-checks",
+    What.ARCHIVE: "files that have not come to tape: they are asked for there again",
 }
 
 
