@@ -18,8 +18,8 @@ from pilot.contract.server_codes import DataServiceCode, DispatcherCode
 from server.accounting import queries as accounting
 from server.accounting.queries import DIMENSIONS, Used, Wanted
 from server.accounts.rules import Identity, NotAllowed, Role
-from server.pandaconfig import queries as pandaconfig
 from server.lib.texts import plain_cell
+from server.pandaconfig import queries as pandaconfig
 from server.production import queries as production
 
 #: What is shown when nothing is said.

@@ -27,10 +27,12 @@ _SUMS = (
 
 
 def count_totals(now: datetime | None = None) -> int:
-    """Count what tasks have made of which something has moved; answer how many tasks. Those counted longest ago first."""
+    """Count what tasks have made of which something has moved, the oldest counts first; answer how many tasks."""
     at = now or timezone.now()
     moved = TaskEvent.objects.filter(task=OuterRef("pk"), at__gt=OuterRef("totals__counted"))
-    due = Task.objects.filter(Q(totals__isnull=True) | Exists(moved)).order_by(F("totals__counted").asc(nulls_first=True))
+    due = Task.objects.filter(Q(totals__isnull=True) | Exists(moved)).order_by(
+        F("totals__counted").asc(nulls_first=True)
+    )
     tasks = list(due.only("pk", "type")[:AT_ONCE])
     if not tasks:
         return 0
@@ -40,9 +42,7 @@ def count_totals(now: datetime | None = None) -> int:
         for task in tasks
     ]
     by = ["task"] if connection.features.supports_update_conflicts_with_target else None
-    TaskTotals.objects.bulk_create(
-        rows, update_conflicts=True, update_fields=[*_SUMS, "counted"], unique_fields=by
-    )
+    TaskTotals.objects.bulk_create(rows, update_conflicts=True, update_fields=[*_SUMS, "counted"], unique_fields=by)
     return len(tasks)
 
 
@@ -52,7 +52,7 @@ def _sums(tasks: Collection[Task]) -> Counter[tuple[int, str]]:
     for key, number in Run.objects.filter(task__in=keys).order_by().values_list("task").annotate(n=Count("pk")):
         found[key, "runs"] = number
     chunks = Chunk.objects.filter(task__in=keys).order_by().values_list("task", "state")
-    for key, state, number, events in chunks.annotate(n=Count("pk"), events=Sum("events_done")):
+    for key, state, number, events in chunks.annotate(n=Count("pk"), sum=Sum("events_done")):
         found[key, "chunks"] += number
         found[key, "failed"] += number if state in _BAD else 0
         if state == ChunkState.FINISHED:

@@ -103,7 +103,9 @@ def read_question(said: Mapping[str, str]) -> Question:
     words = {name: said.get(name, "").strip() for name in (*KEYS, "by")}
     for name, text in words.items():
         if not text.isprintable() or len(text) > 200:
-            raise ContractError(f"{name}: {shown(text)} cannot be looked for; give its words as they stand", field_name=name)
+            raise ContractError(
+                f"{name}: {shown(text)} cannot be looked for; give its words as they stand", field_name=name
+            )
     by = tuple(dict.fromkeys(word.strip() for word in words["by"].split(",") if word.strip())) or BY
     if unknown := [word for word in by if word not in KEYS]:
         raise ContractError(f"by: {shown(unknown[0])} is none of {', '.join(KEYS)}", field_name="by")
@@ -122,17 +124,19 @@ def read_question(said: Mapping[str, str]) -> Question:
 
 def summary_of(question: Question) -> Summary:
     """Add up what was counted, in one question for the lines and one for its age."""
-    tasks = Task.objects.filter(**question.only).exclude(state__in=values(_WITHOUT)).exclude(type=TaskType.USER_ANALYSIS)
+    tasks = (
+        Task.objects.filter(**question.only).exclude(state__in=values(_WITHOUT)).exclude(type=TaskType.USER_ANALYSIS)
+    )
     rows = list(_grouped(tasks, question.by)[: MOST + 1])
     lines = [Line(tuple(str(row[name]) for name in question.by), _sums(row)) for row in rows[:MOST]]
     counted = tasks.aggregate(counted=Min("totals__counted"))["counted"]
     return Summary(question.by, tuple(lines), sum((line.sums for line in lines), Sums()), counted, len(rows) > MOST)
 
 
-def _grouped(tasks: QuerySet[Task], by: Sequence[str]) -> QuerySet[Task, dict[str, Any]]:
+def _grouped(tasks: QuerySet[Any], by: Sequence[str]) -> QuerySet[Any, dict[str, Any]]:
     counted = {each.name for each in fields(Sums)} - {"tasks", "active", "done"}
     over = values((TaskState.DONE, TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED))
-    return (
+    found: QuerySet[Any, dict[str, Any]] = (
         tasks.order_by()
         .values(*by)
         .annotate(
@@ -143,6 +147,7 @@ def _grouped(tasks: QuerySet[Task], by: Sequence[str]) -> QuerySet[Task, dict[st
         )
         .order_by(*by)
     )
+    return found
 
 
 def _sums(row: Mapping[str, Any]) -> Sums:

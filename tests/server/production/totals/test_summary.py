@@ -1,0 +1,82 @@
+"""The production summary adds up tasks by what they are told apart by."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from pilot.contract.codec import ContractError
+from server.production.models import Task
+from server.production.totals.count import count_totals
+from server.production.totals.models import TaskTotals
+from server.production.totals.summary import as_csv, read_question, summary_of
+from tests.server.production.conftest import define_data
+
+
+@pytest.fixture
+def tasks(queue):
+    for number, (year, period, slot) in enumerate(
+        ((2016, "P07", 1), (2016, "P07", 2), (2016, "P08", 1), (2017, "W01", 1))
+    ):
+        define_data(name=f"t{number}", year=year, period=period, slot=slot, runs=1, chunks=number + 1)
+    count_totals()
+    TaskTotals.objects.update(finished=1, result_bytes=10, taped_bytes=5)
+    Task.objects.filter(name="t0").update(state="archived")
+
+
+def lines(**said: str) -> list[tuple]:
+    return [(line.keys, line.sums.chunks) for line in summary_of(read_question(said)).lines]
+
+
+def test_lines_are_of_year_period_and_slot_unless_said_otherwise(tasks):
+    keys = [("2016", "P07", "1"), ("2016", "P07", "2"), ("2016", "P08", "1"), ("2017", "W01", "1")]
+    assert lines() == [(key, number + 1) for number, key in enumerate(keys)]
+    assert lines(by="year") == [(("2016",), 6), (("2017",), 4)]
+    assert lines(by="period", year="2016") == [(("P07",), 3), (("P08",), 3)]
+    assert lines(slot="2") == [(keys[1], 2)]
+    assert lines(production="another") == []
+
+
+def test_sums_are_of_all_lines_and_tell_what_is_left(tasks):
+    summary = summary_of(read_question({"by": "year"}))
+    total = summary.total
+    assert (total.tasks, total.active, total.done, total.chunks, total.finished, total.left) == (4, 3, 1, 10, 4, 6)
+    assert (total.result_bytes, total.taped_bytes, total.part) == (40, 20, 40.0)
+    assert summary.counted is not None
+    assert summary.as_json()["lines"][0]["year"] == "2016"
+
+
+def test_drafts_cancelled_tasks_and_users_tasks_are_no_production(tasks):
+    for name, change in (("t0", {"state": "draft"}), ("t1", {"state": "cancelled"}), ("t2", {"type": "user_analysis"})):
+        Task.objects.filter(name=name).update(**change)
+    assert lines(by="year") == [(("2017",), 4)]
+
+
+def test_nothing_at_all_is_an_empty_summary(db):
+    summary = summary_of(read_question({}))
+    assert (summary.lines, summary.total.tasks, summary.counted, summary.total.part) == ((), 0, None, 0.0)
+
+
+def test_a_table_holds_no_formulas(tasks):
+    Task.objects.filter(name="t3").update(production="=1+1")
+    rows = list(csv.reader(io.StringIO(as_csv(summary_of(read_question({"by": "production"}))))))
+    assert rows[0][:3] == ["production", "tasks", "active"]
+    assert [row[0] for row in rows[1:]] == ["'=1+1", "dvcs2016P07t1"]
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"by": "colour"}, "by: 'colour' is none of year, period"),
+        ({"year": "MMXVI"}, "year: 'MMXVI' is no number"),
+        ({"year": "9" * 7}, "year: "),
+        ({"soft": "a\x00b"}, "soft: "),
+        ({"production": "x" * 201}, "production: "),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(said, words):
+    with pytest.raises(ContractError) as refused:
+        read_question(said)
+    assert str(refused.value).startswith(words)
