@@ -1,8 +1,8 @@
 """Steps: a run's mDSTs, histograms and event dumps become merge groups, and groups become jobs.
 
 Which kinds a type of task merges, and after what, its chain says. A kind is planned once per run, when nothing can be
-added to the run any more. The groups never change: a merge that fails is tried again with the same files under the same
-number.
+added to the run any more; a dump that comes later, where there was none, gets a group of its own. The groups never
+change: a merge that fails is tried again with the same files under the same number.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from server.production.chains import merges_of
 from server.production.door import move
 from server.production.files import SOURCE_OF
 from server.production.frames import NoStorage, merging_queue_of
-from server.production.limits import Limits, limits
+from server.production.limits import Limits
 from server.production.merging import plan_merge
 from server.production.models import Chunk, CrossCheck, MergeGroup, MergeInput, Output, Run, Task
 from server.production.ordering import events_in, order_for
+from server.production.reference.known import Known, read_known
+from server.production.remaking import forget_check
 from server.production.states import (
     ACTIVE,
     PASSED,
@@ -47,9 +49,10 @@ def service(kind: MergeKind) -> str:
 
 def merge(kind: MergeKind) -> int:
     """Plan and submit all merges of a kind that can be; answer the number of jobs."""
+    known = read_known()
     for run in _to_plan(kind):
-        plan_run(run, kind, limits())
-    return submit_groups(kind, limits())
+        plan_run(run, kind, known.limits_for(run.task))
+    return submit_groups(kind, known)
 
 
 def _ripe(kind: MergeKind) -> QuerySet[Run]:
@@ -68,24 +71,39 @@ def _ripe(kind: MergeKind) -> QuerySet[Run]:
 
 
 def _to_plan(kind: MergeKind) -> QuerySet[Run]:
-    """Select those of them that have no groups of the kind yet."""
-    runs = _ripe(kind).filter(~Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value)))
+    """Select those of them that have no groups of the kind yet, or files that are in none."""
+    planned = Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value))
+    runs = _ripe(kind)
     if kind is MergeKind.DUMP:
         # Where no event was dumped, that was said at once: there is a check, and there are no groups.
-        runs = runs.filter(~Exists(CrossCheck.objects.filter(run=OuterRef("pk"), kind=CheckKind.DUMP)))
+        planned |= Exists(CrossCheck.objects.filter(run=OuterRef("pk"), kind=CheckKind.DUMP))
+        # A chunk that is made again may dump events where it had none before.
+        runs = runs.filter(~planned | Exists(_to_group(kind).filter(run=OuterRef("pk"))))
+    else:
+        runs = runs.filter(~planned)
     return runs.select_related("task").order_by("task", "number")
+
+
+def _to_group(kind: MergeKind) -> QuerySet[Output]:
+    """Select the files of chunks that are in no group, and belong into one: markers of empty dumps do not."""
+    least = EMPTY_DUMP_SIZE if kind is MergeKind.DUMP else -1
+    return Output.objects.filter(kind=SOURCE_OF[kind], size__gt=least, merged_in__isnull=True)
 
 
 @transaction.atomic
 def plan_run(run: Run, kind: MergeKind, bounds: Limits) -> None:
-    """Put the run's files of the kind into groups."""
+    """Put the run's files of the kind into groups; groups that are there stay as they are, and others follow them."""
     Run.objects.select_for_update().get(pk=run.pk)
-    if MergeGroup.objects.filter(run=run, kind=kind.value).exists():
+    groups = MergeGroup.objects.filter(run=run, kind=kind.value)
+    first = groups.count()
+    if first and kind is not MergeKind.DUMP:
         return
-    files = list(Output.objects.filter(run=run, kind=SOURCE_OF[kind]).order_by("chunk__number"))
+    files = list(_to_group(kind).filter(run=run).order_by("chunk__number"))
     if kind is MergeKind.DUMP:
-        files = [file for file in files if file.size > EMPTY_DUMP_SIZE]
-        if not files:
+        checked = CrossCheck.objects.filter(run=run, kind=CheckKind.DUMP).exists()
+        if files:
+            forget_check(run, kind, "a dump has come that is in no merge yet", by=service(kind))
+        elif not first and not checked:
             _nothing_dumped(run)
     target = {
         MergeKind.MDST: bounds.merge_target,
@@ -94,7 +112,8 @@ def plan_run(run: Run, kind: MergeKind, bounds: Limits) -> None:
     }[kind]
     sizes = [file.size for file in files]
     # What the program refuses is never planned, whatever is wanted: only a single file can be so large.
-    for number, part in enumerate(plan_merge(sizes, target=min(target, bounds.merge_refusal), most=bounds.merge_files)):
+    parts = plan_merge(sizes, target=min(target, bounds.merge_refusal), most=bounds.merge_files)
+    for number, part in enumerate(parts, first):
         _create(run, kind, number, files[part.start : part.stop])
 
 
@@ -124,15 +143,15 @@ def _create(run: Run, kind: MergeKind, number: int, files: Sequence[Output]) -> 
     MergeInput.objects.bulk_create([MergeInput(group=group, output=file) for file in files])
 
 
-def submit_groups(kind: MergeKind, bounds: Limits) -> int:
-    """Submit the jobs of ready groups, a bounded number; answer how many."""
+def submit_groups(kind: MergeKind, known: Known) -> int:
+    """Submit the jobs of ready groups, a bounded number of each task; answer how many."""
     # A chunk may be made again after its run was planned, and a check may be taken back: then a group waits.
     ready = MergeGroup.objects.filter(kind=kind.value, state=GroupState.READY, run__in=_ripe(kind))
     ready = ready.order_by("task", "run__number", "number")
     waiting, submitted = jobs.queued(), 0
     for task in Task.objects.filter(pk__in=ready.order_by().values("task")).order_by("pk"):
-        queue = merging_queue_of(task)
-        most = min(bounds.jobs_per_task - submitted, bounds.queued_per_queue - waiting[queue])
+        queue, bounds = merging_queue_of(task), known.limits_for(task)
+        most = min(bounds.jobs_per_task, known.limits_at(queue).queued_per_queue - waiting[queue])
         groups = ready.filter(task=task).select_related("task", "run")[: max(0, most)]
         sent = _submit_some(list(groups), bounds)
         waiting[queue] += sent
