@@ -74,6 +74,18 @@ class Limits:
     """So many jobs for each one that runs, or could, keep a queue busy; more wait with their task."""
     decisions_kept: int = 100
     """Decisions on a task's submission that are kept."""
+    prestage_runs: int = 5
+    """Runs of a task whose files are asked for on tape in one cycle."""
+    prestage_lifetime: int = 604_800
+    """Seconds that a file from tape is kept on disk for its chunk; one that has no job by then is asked for anew."""
+    prestage_attempts: int = 3
+    """Requests for a file that do not bring it, before a person looks."""
+    prestage_delay: int = 3600
+    """Seconds before a second request for a file; doubled with each further one, up to a day."""
+    staged_cap: int = 30_000
+    """Chunks that come from tape, or wait on disk for their jobs, in the whole system."""
+    staged_per_storage: int = 30_000
+    """The same at one storage."""
     archive_files: int = 50
     """Most files of one task that are asked for on tape in one cycle."""
     archive_attempts: int = 5
@@ -90,6 +102,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
             *("jobs_per_task", "retry_delay", "counted_per_task", "probe_jobs", "failing_jobs", "failing_probes"),
             *("failure_percent", "results_needed", "result_window", "latest_results"),
             *("archive_files", "archive_attempts", "archive_delay"),
+            *("prestage_runs", "prestage_lifetime", "prestage_attempts", "prestage_delay"),
         ),
         frozenset({"type", "site", "task"}),
     ),

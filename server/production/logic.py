@@ -162,7 +162,7 @@ def _define(task: Task, by: str, words: str) -> None:
 def _pause(task: Task, by: str, words: str) -> None:
     """Hold back what has not been sent; jobs that are running go on, and those of a production that are queued."""
     _simply(TaskState.PAUSED)(task, by, words)
-    for state in (ChunkState.DEFINED, ChunkState.STAGED):
+    for state in (ChunkState.DEFINED, ChunkState.STAGING, ChunkState.STAGED):
         move_all(Chunk.objects.filter(task=task), state, ChunkState.PAUSED, by=by, words=words)
     if task.type == TaskType.USER_ANALYSIS:
         stopping.hold(task, by=by, words=words)
@@ -279,6 +279,7 @@ _DEEDS: dict[TaskState, Callable[[Task, str, str], None]] = {
     TaskState.PAUSED: _pause,
     TaskState.RUNNING: _resume,
     TaskState.RESEND_FAILED: _resend(What.FAILED),
+    TaskState.RESEND_STAGING: _resend(What.STAGING),
     TaskState.RESEND_MANUAL_CHECK: _resend(What.MANUAL_CHECK),
     TaskState.FINISHING: _finish,
     TaskState.CANCELLED: _cancel,

@@ -13,7 +13,7 @@ from server.production.states import ChunkState, GroupState
 Row = TypeVar("Row", Chunk, MergeGroup)
 
 #: Of these no job has been sent.
-_UNSENT = (ChunkState.DEFINED, ChunkState.STAGED, ChunkState.PAUSED)
+_UNSENT = (ChunkState.DEFINED, ChunkState.STAGING, ChunkState.STAGED, ChunkState.PAUSED)
 
 
 def withdraw(task: Task, *, by: str, words: str) -> None:

@@ -13,7 +13,7 @@ from server.production.states import TaskType
 
 #: How the names of limits begin that only users' tasks have, and those that they have not: they merge nothing.
 _USERS = ("user_task_",)
-_PRODUCTIONS = ("merge_", "merging_", "histogram_", "dump_", "chunks_", "archive_")
+_PRODUCTIONS = ("merge_", "merging_", "histogram_", "dump_", "chunks_", "archive_", "prestage_", "staged_")
 #: Of these a task has the one of its chain.
 _PRIORITIES = ("processing_priority", "filtering_priority")
 

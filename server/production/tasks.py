@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from server.production import catalogue
-from server.production.steps import archive, check_archive, collect, crosscheck, define, finish, merge, retry, submit
+from server.production.steps import (
+    archive,
+    check_archive,
+    check_staging,
+    collect,
+    crosscheck,
+    define,
+    finish,
+    merge,
+    prestage,
+    retry,
+    submit,
+)
 from server.production.totals import count as totals
 from server.services.registry import Figures, Turn, periodic
 from server.services.wake import wake
@@ -28,6 +40,24 @@ def define_tasks(turn: Turn) -> Figures:
 def count_events(turn: Turn) -> Figures:
     """Fill in how many events raw files have, where the catalogue of runs has learnt it since."""
     return _step(catalogue.count_events, "counted")
+
+
+@periodic("production.prestage", every=60, limit=600)
+def prestage_files(turn: Turn) -> Figures:
+    """Ask for raw files that lie on tape, whole runs in their order, as many as there is room for."""
+    return _step(prestage.prestage, "begun", "submit")
+
+
+@periodic("production.check_staging", every=15, limit=300)
+def check_staging_files(turn: Turn) -> Figures:
+    """Stage the chunks whose files have come from tape; ask again for what has not, or has left the disk."""
+    return _step(check_staging.check_staging, "moved", "submit", "prestage")
+
+
+@periodic("production.release", every=60, limit=300)
+def release_files(turn: Turn) -> Figures:
+    """Let go of files from tape that no chunk needs any more."""
+    return _step(check_staging.release_unneeded, "released", "dataservice.pins")
 
 
 @periodic("production.submit", every=5, limit=300)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.dataservice.logic.acts import act_on, give_up, release, try_again
+from server.dataservice.logic.acts import act_on, give_up, let_go, release, try_again
 from server.dataservice.logic.datasets import (
     DatasetRefused,
     NewFile,
@@ -31,6 +31,7 @@ __all__ = [
     "close",
     "freeze",
     "give_up",
+    "let_go",
     "register_dataset",
     "release",
     "reopen",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -71,6 +72,21 @@ def release(request: TransferRequest, *, by: str, why: str = "", now: datetime |
         _note(request, Act.RELEASE, len(keys), by=by, why=why, now=at)
     wake("dataservice.pins")
     return len(keys)
+
+
+@transaction.atomic
+def let_go(request: int, files: Iterable[int], *, by: str, why: str = "", now: datetime | None = None) -> int:
+    """Say that some files of a prestage need not be kept any more; answer how many were. The others stay.
+
+    Each file's history says so, and not that of the request: productions do it file by file, as their jobs end.
+    """
+    at, count = now or timezone.now(), 0
+    wanted = Transfer.objects.filter(request=request, kind=TransferKind.PRESTAGE, state__in=values(LIVING))
+    for batch in batches(sorted(set(files))):
+        mine = wanted.filter(file__in=batch)
+        count += mine.update(wanted_until=at, due=at, words=_words(f"{RELEASED} {by}", why))
+    wake("dataservice.pins")
+    return count
 
 
 @transaction.atomic

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-from server.dataservice.states import TransferState
+from server.dataservice.states import ReplicaState, TransferState
 from server.production.staging.states import StagedState
 from server.production.states import ChunkState
 
+#: Storages have a file, or its tape has.
+THERE = (ReplicaState.AVAILABLE, ReplicaState.ON_TAPE)
 #: The longest pause between two requests for a file, in seconds.
 LONGEST = 86400
 
@@ -25,7 +27,7 @@ class Room:
     held: Mapping[str, int] = field(default_factory=dict)
 
     def __contains__(self, storages: Sequence[str]) -> bool:
-        """Say whether there is room for one chunk more of each of these storages, named as often as there are chunks."""
+        """Say whether there is room for more chunks, each named by its storage."""
         wanted = Counter(storages)
         fits = all(self.held.get(name, 0) + number <= self.cap_per_storage for name, number in wanted.items())
         return fits and sum(self.held.values()) + len(storages) <= self.cap
@@ -109,6 +111,27 @@ def place(state: StagedState | None, *, on_disk: bool, sent_since: bool) -> Then
     return Then.STAGE if on_disk else Then.ASK
 
 
+def slip_of_file(
+    replica: ReplicaState | None, *, endpoint: str, known: tuple[int | None, str], said: tuple[int | None, str]
+) -> str:
+    """Say why a file cannot be asked for now, "" when it can.
+
+    Args:
+        replica: What the catalogue has of it at its storage.
+        endpoint: That storage.
+        known: Its size and checksum in the catalogue, unknown ones ``None`` and "".
+        said: What the list of raw files says of them.
+    """
+    if replica in THERE:
+        return ""
+    if replica is ReplicaState.REMOVING:
+        return f"it is being removed from {endpoint}"
+    for what, here, there in zip(("size", "checksum"), known, said, strict=True):
+        if here not in (None, "") and there not in (None, "") and here != there:
+            return f"the catalogue has it with {what} {here}, its list with {there}; correct one of them"
+    return ""
+
+
 @dataclass(frozen=True)
 class Told:
     """What the data service says of a chunk's file: the state of its transfer, with the storage's words."""
@@ -148,7 +171,7 @@ def judge_arrival(told: Told, tries: Tries, *, request: int | None, now: datetim
     if told.state is TransferState.PINNED:
         return Verdict(ChunkState.STAGED, StagedState.ON_DISK, attempts=tries.attempts)
     if told.state is TransferState.FAILED:
-        return _in_vain(tries, f"request {request}: {told.words}", now)
+        return in_vain(tries, f"request {request}: {told.words}", now)
     if told.state is TransferState.EXPIRED:
         return _anew(tries, f"request {request}: {told.words or 'its time is over'}", now)
     return None
@@ -165,20 +188,15 @@ def judge_loss(told: Told, tries: Tries, *, endpoint: str, now: datetime) -> Ver
         return _anew(tries, words, now)
     if told.wanted_until is not None and told.wanted_until <= now:
         return Verdict(ChunkState.DEFINED, StagedState.WAITING, words, 0, now)
-    return _in_vain(tries, words, now)
-
-
-def judge_unreadable(tries: Tries, words: str, now: datetime) -> Verdict | None:
-    """Say what becomes of a chunk whose job could not read the file that is on disk; nothing: it is asked for anew."""
-    found = _in_vain(tries, words, now)
-    return found if found.chunk is ChunkState.MANUAL_CHECK else None
+    return in_vain(tries, words, now)
 
 
 def _anew(tries: Tries, words: str, now: datetime) -> Verdict:
     return Verdict(ChunkState.DEFINED, StagedState.WAITING, words, tries.attempts, now)
 
 
-def _in_vain(tries: Tries, words: str, now: datetime) -> Verdict:
+def in_vain(tries: Tries, words: str, now: datetime) -> Verdict:
+    """Say what becomes of a chunk whose file was asked for and is not to be had: another request, or a person looks."""
     attempts = tries.attempts + 1
     if attempts >= tries.allowed:
         said = f"after {attempts} request{'s' if attempts > 1 else ''}: {words}; when that is mended, resend staging"

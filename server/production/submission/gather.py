@@ -19,7 +19,7 @@ from server.production.states import ACTIVE, ChunkState, values
 from server.production.submission.facts import Bounds, QueueFacts, TaskFacts
 
 _BAD = values((ChunkState.FAILED, ChunkState.MANUAL_CHECK))
-_COUNTED = (ChunkState.DEFINED, ChunkState.STAGED, ChunkState.SENT, ChunkState.RUNNING)
+_COUNTED = (ChunkState.DEFINED, ChunkState.STAGING, ChunkState.STAGED, ChunkState.SENT, ChunkState.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def look(tasks: Sequence[Task], known: Known, now: datetime) -> View:
             priority=task.priority,
             most=own[task.pk].jobs_per_task,
             staged=found[ChunkState.STAGED],
-            defined=found[ChunkState.DEFINED],
+            defined=found[ChunkState.DEFINED] + found[ChunkState.STAGING],
             sent=found[ChunkState.SENT],
             running=found[ChunkState.RUNNING],
             succeeded=task.pk in succeeded,

@@ -18,7 +18,7 @@ def run(name):
 
 def test_every_step_is_declared_once():
     assert set(OURS) <= set(declared())
-    assert len(OURS) == 14
+    assert OURS.keys() == {name for name in declared() if name.startswith("production.")}
 
 
 def test_new_jobs_wake_the_factory_and_what_did_nothing_wakes_nobody(tasks):
