@@ -71,8 +71,8 @@ def remake_unarchived(file: Output, words: str, *, by: str) -> bool:
 
 def _merge_anew(group: MergeGroup, words: str, by: str) -> bool:
     """Merge a group again under its number; what was found of its run holds for the former file only."""
-    list(Run.objects.select_for_update().filter(pk=group.run_id))
-    forget_check(group, words, by=by)
+    run = Run.objects.select_for_update().get(pk=group.run_id)
+    forget_check(run, group.kind, words, by=by)
     unmade = {"size": None, "events_found": None}
     if group.attempts < group.task.max_attempts:
         back = f"{words}: it is merged again"
@@ -81,16 +81,15 @@ def _merge_anew(group: MergeGroup, words: str, by: str) -> bool:
     return move(group, GroupState.MANUAL_CHECK, by=by, words=look, **unmade)
 
 
-def forget_check(group: MergeGroup, words: str, *, by: str) -> None:
-    """Take back what a cross-check has said of a run, so that it is made anew. Belongs into a transaction."""
-    merges = {merge.kind: merge.check for merge in chain_of(group.task.type).merges}
-    kind = next((check for merge, check in merges.items() if merge == group.kind), None)
-    check = CrossCheck.objects.filter(run=group.run_id, kind=kind).first() if kind else None
+def forget_check(run: Run, merged: str, words: str, *, by: str) -> None:
+    """Take back what the check on a run's merges of a kind has said; it is made anew. Belongs into a transaction."""
+    merges = {merge.kind.value: merge.check for merge in chain_of(run.task.type).merges}
+    check = CrossCheck.objects.filter(run=run, kind=merges.get(merged) or "").first()
     if check is None:
         return
     TaskEvent.objects.create(
-        task_id=check.task_id,
-        run_id=check.run_id,
+        task_id=run.task_id,
+        run=run,
         before=check.verdict,
         after=Verdict.NO,
         by=by[:250],
