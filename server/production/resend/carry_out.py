@@ -14,6 +14,7 @@ from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEv
 from server.production.resend import tape
 from server.production.resend.plan import Plan, batches, plan
 from server.production.resend.wishes import BadWish, What, Wish
+from server.production.staging.asking import ask_anew
 from server.production.states import CHUNK_MOVES, GROUP_MOVES, ChunkState, GroupState, TaskState
 from server.production.steering_models import Resend, ResendRow
 
@@ -23,7 +24,13 @@ GROUP_COLUMNS = ("state", "job_id", "attempts", "words", "events_found", "size")
 CHECK_COLUMNS = ("task_id", "run_id", "kind", "verdict", "expected", "found", "words", "at")
 
 #: By way of what a running task comes to ``send``.
-_VIA = {What.FAILED: TaskState.RESEND_FAILED, What.MANUAL_CHECK: TaskState.RESEND_MANUAL_CHECK}
+_VIA = {
+    What.FAILED: TaskState.RESEND_FAILED,
+    What.STAGING: TaskState.RESEND_STAGING,
+    What.MANUAL_CHECK: TaskState.RESEND_MANUAL_CHECK,
+}
+#: From these a task goes on to ``send``.
+_TO_SEND = (*_VIA.values(), TaskState.DONE, TaskState.FINISHED)
 
 
 @transaction.atomic
@@ -53,6 +60,7 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str) -> Resend:
     _keep(record, "check", made.checks.values(), CHECK_COLUMNS)
     _keep(record, "file", made.files.values(), tape.COLUMNS)
     _send_back(Chunk, made.chunks, {key: _place(made, key) for key in made.chunks}, by, words)
+    ask_anew(made.unstaged, record.at)
     _send_back(MergeGroup, made.groups, dict.fromkeys(made.groups, GroupState.READY), by, words)
     tape.ask_again(list(made.files.values()), by=by, words=words)
     for batch in batches(list(made.checks)):
@@ -133,7 +141,7 @@ def _reopen(task: Task, wish: Wish, *, by: str, words: str) -> None:
     via = _VIA.get(wish.what)
     if via is not None and (task.state == TaskState.RUNNING or via is TaskState.RESEND_FAILED) and _may(task, via):
         move(task, via, by=by, words=words)
-    if task.state in (TaskState.RESEND_FAILED, TaskState.RESEND_MANUAL_CHECK, TaskState.DONE, TaskState.FINISHED):
+    if task.state in _TO_SEND:
         move(task, TaskState.SEND, by=by, words=words, finished=None)
         # Nothing of it is sent: it is only judged, or asked for on tape, again.
         if wish.what in (What.CROSSCHECK, What.ARCHIVE):

@@ -14,6 +14,7 @@ from server.production import jobs
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task
 from server.production.resend import tape
 from server.production.resend.wishes import BadWish, What, Wish
+from server.production.staging.states import StagedState
 from server.production.states import CheckKind, ChunkState, GroupState, MergeKind, TaskState, TaskType
 
 #: Chunks of one resend: they are written in one transaction, and pilots wait for it where there is one writer.
@@ -138,15 +139,18 @@ def _chunks_of(task: Task, wish: Wish) -> QuerySet[Chunk]:
     states: dict[What, Collection[ChunkState]] = {
         What.FAILED: [ChunkState.FAILED],
         What.MANUAL_CHECK: [ChunkState.MANUAL_CHECK],
-        What.STAGING: [ChunkState.STAGED],
-        What.CHUNKS: [state for state in ChunkState if state not in (C.DEFINED, C.STAGED, C.PAUSED)],
+        What.STAGING: [ChunkState.STAGING, ChunkState.STAGED],
+        What.CHUNKS: [state for state in ChunkState if state not in (C.DEFINED, C.STAGING, C.STAGED, C.PAUSED)],
     }
     wanted = list(states.get(wish.what, ()))
     if wish.what is What.FAILED and task.state == TaskState.FINISHED:
         wanted.append(ChunkState.CANCELLED)  # it was ended early
         if task.type == TaskType.USER_ANALYSIS:  # nobody looks at a user's payload but the user
             wanted.append(ChunkState.MANUAL_CHECK)
-    chunks = Chunk.objects.filter(_scope(wish), task=task, state__in=[state.value for state in wanted])
+    meant = Q(state__in=[state.value for state in wanted])
+    if wish.what is What.STAGING:  # and what did not come, so that a person was to look
+        meant |= Q(state=ChunkState.MANUAL_CHECK, staged__state=StagedState.FAILED)
+    chunks = Chunk.objects.filter(_scope(wish), meant, task=task)
     if wish.chunk is not None:
         chunks = chunks.filter(number=wish.chunk)
     return chunks.select_related("run").order_by("run__number", "number")[: MOST + 1]
