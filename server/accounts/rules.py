@@ -9,6 +9,8 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, Group
 from django.http import HttpRequest, HttpResponse
 
 from pilot.contract.codec import Dialect
@@ -31,6 +33,7 @@ __all__ = [
     "Rule",
     "allow",
     "everyone",
+    "may_produce",
     "refuse_others",
     "rule_of",
 ]
@@ -124,6 +127,14 @@ def refuse_others(identity: Identity, owners: Mapping[int, tuple[str, str]]) -> 
             whose = f"jobs at {', '.join(sorted(identity.queues))}" if identity.queues else "your own jobs"
             text = f"job {number} is {owner or 'nobody'}'s, at {queue}; you may act on {whose} alone; nothing was done"
             raise NotAllowed(text, status=200)
+
+
+def may_produce(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Say whether who has logged in may steer productions: an administrator, or one of the group production."""
+    if isinstance(user, AnonymousUser) or not user.is_active:
+        return False
+    named = Group.objects.filter(name=Role.PRODUCTION.value, user=user.pk).exists()
+    return bool(getattr(user, "is_superuser", False)) or named
 
 
 def rule_of(view: Any) -> Rule | None:

@@ -11,14 +11,17 @@ from server.monitor import (
     harvester_views,
     pilot_calls,
     pilot_views,
+    production_views,
     retries,
+    summary_views,
     usage_views,
     views,
 )
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
-    path("tasks/<str:name>", views.show_task, name="task"),
+    path("tasks/<str:name>", production_views.show_task, name="task"),
+    path("tasks/<str:name>/runs/<int:number>", production_views.show_run, name="run"),
     path("jobs/<int:number>", data_views.show_job, name="job"),
     path("jobs/<int:number>/queues", brokerage_views.show_explanation, name="job-queues"),
     path("queues/<str:queue>/pilots", brokerage_views.show_pilots_jobs, name="pilots-jobs"),
@@ -34,6 +37,7 @@ urlpatterns = [
     path("data/", data_views.show_data, name="data"),
     path("data/requests/<int:number>", data_views.show_request, name="request"),
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),
+    path("production/summary", summary_views.show_summary, name="production-summary"),
     path("usage", usage_views.show_usage, name="usage"),
     path("api/v1/statistics/get_usage", usage_views.get_usage),
     path("api/v1/pilot/get_pilots", pilot_calls.get_pilots),

@@ -1,4 +1,4 @@
-"""The pages: the overview, and one page per task; each has a JSON twin at the same address."""
+"""The overview, with a JSON twin at the same address; and what clients ask about the whole system and its jobs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,9 @@ from server.lib.http import envelope, refusal
 from server.monitor.access import readable, wants_json
 from server.monitor.joblog import MOST, job_log
 from server.monitor.jobs import MOST_JOBS, descriptions, is_job_number, job_ids_of
-from server.monitor.overview import event_lines, overview
+from server.monitor.overview import overview
 from server.monitor.paging import page
-from server.production import queries as production
 from server.taskbuffer import queries as taskbuffer
-
-#: Outputs shown on a task's page.
-OUTPUTS = 100
 
 
 @readable
@@ -31,29 +27,6 @@ def show_overview(request: HttpRequest) -> HttpResponse:
     if wants_json(request):
         return envelope(found.as_json())
     return page(request, "overview", {**vars(found), "page": "overview"})
-
-
-@readable
-@require_safe
-def show_task(request: HttpRequest, name: str) -> HttpResponse:
-    """Show a task: its steps, run by run, the evidence of its cross-checks, its outputs and its history."""
-    task = production.find_task(name)
-    if task is None:
-        return page(request, "missing", {"what": "task", "name": name}, status=404)
-    if wants_json(request):
-        return envelope(production.task_json(task))
-    (line,) = production.task_lines([task])
-    context = {
-        "line": line,
-        "runs": production.run_lines(task),
-        "outputs": production.outputs_of(task, most=OUTPUTS),
-        "most": OUTPUTS,
-        "children": production.children_of(task),
-        "events": event_lines(production.recent_events(task, most=50)),
-        "why": production.explanation(task),
-        "limits": production.limit_lines(task),
-    }
-    return page(request, "task", context)
 
 
 @described("GET")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.production import views
+from server.production import page_views, views
 
 urlpatterns = [
     path("api/v1/production/define_task", views.define_task),
@@ -19,4 +19,5 @@ urlpatterns = [
     path("api/v1/production/list_resends", views.list_resends),
     path("api/v1/production/change_task", views.change_task),
     path("tasks/<str:name>/resend", views.show_resend, name="resend"),
+    path("tasks/<str:name>/runs/<int:number>/checks/<str:kind>", page_views.settle_check, name="settle-check"),
 ]

@@ -8,15 +8,13 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, Group
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 
 from pilot.contract.codec import INTEGER, OBJECT, TEXT, TRUTH
-from server.accounts.rules import READERS, Identity, Role, allow, everyone
+from server.accounts.rules import READERS, Identity, Role, allow, everyone, may_produce
 from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
 from server.lib.pages import answer_page
@@ -249,7 +247,7 @@ def show_resend(request: HttpRequest, name: str) -> HttpResponse:
     if task is None:
         return answer_page(request, "monitor/missing.html", {"what": "task", "name": name}, status=404)
     said = _said(request.POST if request.method == "POST" else request.GET)
-    shown: dict[str, Any] = {"task": task, "said": said, "may_act": _may_act(request.user)}
+    shown: dict[str, Any] = {"task": task, "said": said, "may_act": may_produce(request.user)}
     shown |= {"whats": [(what.value, words) for what, words in WORDS.items()], "kinds": MergeKind.choices}
     shown["resends"] = [resend_json(one) for one in resends_of(task)]
     if request.method == "POST":
@@ -282,13 +280,6 @@ def _act(request: HttpRequest, name: str, shown: dict[str, Any]) -> HttpResponse
     except logic.TaskRefused as refused:
         return answer_page(request, _PAGE, {**shown, "wrong": str(refused)}, status=400)
     return redirect("resend", name=name)
-
-
-def _may_act(user: AbstractBaseUser | AnonymousUser) -> bool:
-    if isinstance(user, AnonymousUser) or not user.is_active:
-        return False
-    named = Group.objects.filter(name=Role.PRODUCTION.value, user=user.pk).exists()
-    return bool(getattr(user, "is_superuser", False)) or named
 
 
 def _body(request: HttpRequest, needed: set[str], optional: set[str]) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django import template
 from django.urls import reverse
@@ -80,3 +82,21 @@ def duration(seconds: float) -> str:
 def hours(value: float) -> str:
     """Show a number of hours: small ones with a decimal, large ones with thin spaces between thousands."""
     return f"{value:.1f}" if value < 100 else number(round(value))
+
+
+@register.filter
+def of(found: Mapping[int, str], key: int) -> str:
+    """Show what a table has for a key, or nothing."""
+    return found.get(key, "")
+
+
+@register.filter
+def signed(value: int | None) -> str:
+    """Show a difference with its sign; "unknown" for ``None``."""
+    return "unknown" if value is None else f"{'+' if value > 0 else '−' if value < 0 else ''}{number(abs(value))}"
+
+
+@register.filter
+def difference(check: Any) -> str:
+    """Show what a cross-check found too many or too few."""
+    return signed(None if check.found is None or check.expected is None else check.found - check.expected)

@@ -8,9 +8,11 @@ from django.utils import timezone
 
 from server.production.models import Task
 from server.production.queries.events import event_json, iso, recent_events, what_moved
-from server.production.queries.matrix import Matrix, RunLine, check_json, matrix_of, run_lines
+from server.production.queries.evidence import Evidence, evidence_of, find_run
+from server.production.queries.matrix import SHOWS, SORTS, Matrix, RunLine, check_json, matrix_of, run_lines
 from server.production.queries.outputs import output_json, outputs_of
-from server.production.queries.progress import STEPS, Progress, steps_of
+from server.production.queries.progress import LABELS, STEPS, Progress, steps_of
+from server.production.queries.runs import CHUNK_STATES, RunPage, run_page
 from server.production.queries.tasks import (
     TaskLine,
     children_of,
@@ -25,15 +27,23 @@ from server.production.task_limits import TaskLimit, limits_of
 from server.taskbuffer import queries as taskbuffer
 
 __all__ = [
+    "CHUNK_STATES",
+    "LABELS",
+    "SHOWS",
+    "SORTS",
     "STEPS",
+    "Evidence",
     "Matrix",
     "Progress",
     "RunLine",
+    "RunPage",
     "TaskLine",
     "check_json",
     "children_of",
     "event_json",
+    "evidence_of",
     "explanation",
+    "find_run",
     "find_task",
     "find_task_by_number",
     "iso",
@@ -45,6 +55,7 @@ __all__ = [
     "recent_events",
     "recent_tasks",
     "run_lines",
+    "run_page",
     "steps_of",
     "task_json",
     "task_lines",

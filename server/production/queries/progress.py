@@ -8,9 +8,12 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from server.production.archive.rows import is_made
 from server.production.chains import chain_of
 from server.production.files import RESULT_OF
+from server.production.frames import tape_of
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Run, Task
+from server.production.reference.known import read_known
 from server.production.states import (
     PASSED,
     CheckKind,
@@ -87,6 +90,12 @@ class Progress:
             return "bad"
         return "active" if self.active or self.done else "waiting"
 
+    @property
+    def sign(self) -> str:
+        """Say the same in a word: colours alone do not reach everybody."""
+        told = {"done": "done", "bad": f"{self.bad} to look at", "active": "under way", "waiting": "waits"}
+        return told[self.state]
+
     def _share(self, part: int) -> int:
         return min(100, part * 100 // self.total) if self.total else 0
 
@@ -138,7 +147,8 @@ class _Count:
         self._count_chunks()
         self._count_merges()
         self._count_checks()
-        self._count_tape({task.pk for task in tasks if task.tape})
+        known = read_known()
+        self._count_tape({task.pk for task in tasks if tape_of(task, known)})
 
     def _make_cells(self, tasks: Sequence[Task]) -> None:
         """Begin with what is known of every run: each merge makes a file at least, each check is made once."""
@@ -195,7 +205,8 @@ class _Count:
 
     def _count_tape(self, wanting: set[int]) -> None:
         """Count the files that are wanted on tape, and those that will be when they are made."""
-        rows = self._within(Output.objects.filter(task__in=list(self._steps), tape__in=_WANTED)).order_by()
+        made = Output.objects.filter(is_made(), task__in=list(self._steps), tape__in=_WANTED)
+        rows = self._within(made).order_by()
         found = list(rows.values(*self._grouping, "tape").annotate(count=Count("pk")))
         wanting = {key for key in wanting | {row["task"] for row in found} if self._archived[key]}
         for key, steps in self.cells.items():

@@ -82,7 +82,7 @@ def test_a_task_page_shows_matrix_evidence_and_outputs(client, tasks, pilot):
     parsed(answer)
     text = answer.content.decode()
     assert "270 events went in, 1 came out: 269 are missing" in text
-    assert re.search(r'class="cell bad"><b><span aria-label="needs a look">!</span> 0/1', text)
+    assert re.search(r'class="cell bad"><a href="[^"]*run=278473&amp;step=crosscheck#evidence"><b>0/1</b>', text)
     assert "mDST-278474-1-7.root" in text
     assert 'href="/tasks/mc2016_gen"' in text
     assert '<th scope="row">retry_delay</th><td class="n">0</td><td>settings</td>' in text

@@ -1,19 +1,38 @@
 // Brings the page up to date every few seconds while somebody looks at it; without scripts the page stands still.
+// Where a page marks parts as live, these alone are renewed, and forms beside them are left as they are.
 "use strict";
 
-const PERIOD = 3000; // milliseconds
+const PERIOD = 3000; // milliseconds; a page that takes long to make is asked for less often
+const SHARE = 10; // the server works a tenth of the time for a page that is open
+
+function renew(part, fresh) {
+  const open = [...part.querySelectorAll("details")].map((one) => one.open);
+  const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  part.innerHTML = fresh.innerHTML;
+  part.querySelectorAll("details").forEach((one, index) => { if (open[index]) one.open = true; });
+  if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+function parts() {
+  const live = [...document.querySelectorAll("main [data-live]")];
+  if (live.length) return live;
+  // Who fills in a form is not interrupted.
+  return document.querySelector("main form") ? [] : [document.getElementById("content")];
+}
 
 async function refresh() {
-  // Who fills in a form is not interrupted.
-  if (document.hidden || getSelection()?.toString() || document.querySelector("main form")) return;
   const pulse = document.getElementById("pulse");
+  const wanted = parts();
+  if (document.hidden || getSelection()?.toString() || !wanted.length) return;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const focused = document.activeElement?.getAttribute("href");
-    document.getElementById("content").innerHTML = fresh.getElementById("content").innerHTML;
-    if (focused) document.querySelector(`main a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    for (const part of wanted) {
+      const found = fresh.getElementById(part.id);
+      // Somebody may have begun to write in it meanwhile.
+      if (found && !(part.hasAttribute("data-live") && part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"))) renew(part, found);
+    }
     pulse.textContent = fresh.getElementById("pulse").textContent;
     pulse.classList.remove("lost");
   } catch (error) {
@@ -22,5 +41,16 @@ async function refresh() {
   }
 }
 
-setInterval(refresh, PERIOD);
-document.addEventListener("visibilitychange", refresh);
+let running = false;
+
+async function turn() {
+  if (running) return;
+  running = true;
+  const began = performance.now();
+  await refresh();
+  running = false;
+  setTimeout(turn, Math.max(PERIOD, SHARE * (performance.now() - began)));
+}
+
+setTimeout(turn, PERIOD);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
