@@ -114,6 +114,9 @@ class Chunk(models.Model):
     state = _state(states.ChunkState, states.ChunkState.DEFINED)
     job_id = models.BigIntegerField(null=True, blank=True, unique=True)
     attempts = models.PositiveIntegerField(default=0)
+    ahead = models.IntegerField(default=0, help_text="its attempts less those of its job")
+    due = models.DateTimeField(null=True, blank=True, help_text="when what failed is tried again; empty: it is not")
+    rule = models.CharField(max_length=60, blank=True, help_text="the rule that decided what becomes of its failure")
     words = models.CharField(max_length=500, blank=True, help_text="why it failed or needs a look")
     updated = models.DateTimeField(auto_now=True)
 
@@ -123,7 +126,10 @@ class Chunk(models.Model):
             models.UniqueConstraint(fields=["run", "number"], name="a_chunk_once_in_a_run"),
             models.UniqueConstraint(fields=["task", "seed"], name="a_seed_once_in_a_task"),
         ]
-        indexes = [models.Index(fields=["task", "state", "run", "number"], name="chunks_of_a_task_by_state")]
+        indexes = [
+            models.Index(fields=["task", "state", "run", "number"], name="chunks_of_a_task_by_state"),
+            models.Index(fields=["due"], name="chunks_by_their_due"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run} chunk {self.number}"
@@ -178,6 +184,9 @@ class MergeGroup(models.Model):
     state = _state(states.GroupState, states.GroupState.READY)
     job_id = models.BigIntegerField(null=True, blank=True, unique=True)
     attempts = models.PositiveIntegerField(default=0)
+    ahead = models.IntegerField(default=0, help_text="its attempts less those of its job")
+    due = models.DateTimeField(null=True, blank=True, help_text="when what failed is tried again; empty: it is not")
+    rule = models.CharField(max_length=60, blank=True, help_text="the rule that decided what becomes of its failure")
     events_expected = models.PositiveBigIntegerField(null=True, blank=True)
     events_found = models.PositiveBigIntegerField(null=True, blank=True)
     size_expected = models.PositiveBigIntegerField(default=0, help_text="sum of the inputs, bytes")
@@ -188,7 +197,10 @@ class MergeGroup(models.Model):
     class Meta:
         ordering = ["run", "kind", "number"]
         constraints = [models.UniqueConstraint(fields=["run", "kind", "number"], name="a_group_once_in_a_run")]
-        indexes = [models.Index(fields=["task", "kind", "state"], name="groups_of_a_task_by_state")]
+        indexes = [
+            models.Index(fields=["task", "kind", "state"], name="groups_of_a_task_by_state"),
+            models.Index(fields=["due"], name="groups_by_their_due"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.run} {self.kind} group {self.number}"
@@ -306,5 +318,6 @@ class Cursor(models.Model):
 # Tables of this app too; they name those above by words.
 from server.production import steering_models  # noqa: E402, F401
 from server.production.reference import models as reference_models  # noqa: E402, F401
+from server.production.rules import models as rule_models  # noqa: E402, F401
 from server.production.staging import models as staging_models  # noqa: E402, F401
 from server.production.totals import models as totals_models  # noqa: E402, F401

@@ -16,6 +16,8 @@ from pilot.contract.states import JobState
 from server.pandaconfig.logic import define_queue, define_storage
 from server.production import logic
 from server.production.models import Chunk, RawFile, Run, Task
+from server.production.rules.compass import first_rows
+from server.production.rules.models import ProductionRule
 from server.production.steps import collect, crosscheck, finish, merge, retry, submit
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import Bucket
@@ -59,7 +61,14 @@ DATA = {
 
 
 @pytest.fixture
-def queue(db, settings):
+def product_rules(db):
+    """The rules that come with the product; where tables are made without migrations they are not there yet."""
+    if not ProductionRule.objects.exists():
+        ProductionRule.objects.bulk_create([ProductionRule(**columns) for columns in first_rows()])
+
+
+@pytest.fixture
+def queue(product_rules, settings):
     """A queue named LOCAL, whose outputs and logs go to the storage DISK."""
     settings.PRODUCTION = {"retry_delay": 0}
     define_storage("DISK", local_storage("DISK", "/data"))

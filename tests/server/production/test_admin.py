@@ -13,8 +13,8 @@ from server.production.resend.wishes import What, Wish
 from tests.server.production.conftest import define_data, work
 from tests.server.production.test_user_tasks import submit
 
-#: What tasks choose from is people's.
-PEOPLES = {"site", "taskkind", "template", "softwarerelease"}
+#: What tasks choose from, and rules, are people's.
+PEOPLES = {"site", "taskkind", "template", "softwarerelease", "productionrule"}
 MODELS = [
     model._meta.model_name
     for model in apps.get_app_config("production").get_models()
