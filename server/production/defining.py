@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
+
+from django.db.models import QuerySet
 
 from pilot.contract.queue import ONLINE
 from server.pandaconfig.queries import queue_names, queue_status, storages_json
 from server.production.catalogue import has_events, unknown_runs
 from server.production.definition import NO_TAPE, BadDefinition, Definition, read_definition
 from server.production.frames import NoStorage, endpoints_of, inputs_endpoint_of
-from server.production.models import Task
+from server.production.models import Run, Task
 from server.production.programs import programs_of
 from server.production.raw_lists import read_raw_lines
 from server.production.reference.choosing import Chosen, choose, find_template, slip_of_release
@@ -21,6 +23,9 @@ from server.production.reference.models import Site, SoftwareRelease, Template
 from server.production.states import ON_DATA, TaskState, TaskType
 from server.storage.base import StorageMisconfigured
 from server.storage.registry import registry
+
+#: The word that stands in the place of a task's name in the address of the form for a new one.
+PAGE = "new"
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,23 @@ class Checked:
     site: Site | None = None
 
 
-def check_definition(data: Mapping[str, Any]) -> Checked:
+@dataclass(frozen=True)
+class Conflict:
+    """Another task that would write files of the same names into the same folders, for so many of the runs."""
+
+    task: str
+    state: str
+    runs: int
+    words: str
+
+
+def check_definition(data: Mapping[str, Any], *, besides: Task | None = None, alone: bool = False) -> Checked:
     """Fill in what site, type and release say, and check everything; nothing is written.
+
+    Args:
+        data: The definition.
+        besides: The draft that it is to stand for: that is no other task.
+        alone: Whether tasks that make the same files are left to `conflicts_of`.
 
     Raises:
         BadDefinition: with one message per field that is wrong, lacks something or is in conflict with another task.
@@ -47,15 +67,17 @@ def check_definition(data: Mapping[str, Any]) -> Checked:
     slips = {**chosen.slips, **_slips_of_places(definition)}
     definition, more = _with_software(definition, releases)
     slips |= more
-    if Task.objects.filter(name=definition.name).exists():
+    if definition.name == PAGE:
+        slips["name"] = f"{PAGE!r} is the name of a page here; give another one"
+    elif _others(besides).filter(name=definition.name).exists():
         slips["name"] = f"{definition.name!r} is another task's; give a name that is free"
     parent = Task.objects.filter(name=definition.parent).first() if definition.parent else None
     if definition.parent and parent is None:
         slips["parent"] = no_task(definition.parent)
     elif parent is not None and parent.type != TaskType.MC_GENERATION:
         slips["parent"] = f"{parent.name!r} is of type {parent.kind or parent.type}; name an MC generation task"
-    elif conflict := _conflict(definition, parent):
-        slips["runs" if definition.type is TaskType.MC_GENERATION else "slot"] = conflict
+    elif not alone and (conflict := next(conflicts_of(definition, parent, besides=besides), None)):
+        slips["runs" if definition.type is TaskType.MC_GENERATION else "slot"] = conflict.words
     if slips:
         raise BadDefinition(slips)
     return Checked(definition, parent, chosen.site)
@@ -155,31 +177,54 @@ def _slip_of_runs(runs: list[int]) -> str:
     return "" if has_events(runs) else "no file of these runs has events, as the catalogue has it; give others"
 
 
-def _conflict(definition: Definition, parent: Task | None) -> str:
-    """Say which other task would write files of the same names into the same folders; empty if none."""
-    others = Task.objects.filter(
-        type=definition.type.value, year=definition.year, period=definition.period, soft=definition.soft
-    ).exclude(state=TaskState.CANCELLED)
+def conflicts_of(definition: Definition, parent: Task | None, *, besides: Task | None = None) -> Iterator[Conflict]:
+    """Give each other task that would write files of the same names into the same folders, and was not cancelled.
+
+    Args:
+        definition: What is to be a task.
+        parent: Its parent, if it has one.
+        besides: The draft that it is to stand for.
+    """
     generates = definition.type is TaskType.MC_GENERATION
-    if not generates:
-        others = others.filter(slot=definition.slot, phast=definition.phast)
-    if parent is not None:
-        mine = _runs_of(parent)
-    elif definition.files:
-        mine = {line.run for line in read_raw_lines(definition.files, home=definition.files_home)}
-    else:
-        mine = {run for run, _ in definition.runs}
-    for other in others.select_related("parent_task"):
-        if both := sorted(mine & _runs_of(other.parent_task or other)):
+    mine: set[int] | None = None
+    for other in sharing_names(definition, besides=besides).select_related("parent_task"):
+        if mine is None:
+            mine = _own_runs(definition, parent)
+        if both := mine & _runs_of(other.parent_task or other):
             slot = "" if generates else f"slot {definition.slot}, PHAST {definition.phast}, "
-            return (
+            words = (
                 f"task {other.name!r} makes the same files ({slot}{definition.year} {definition.period} "
-                f"{definition.soft}, run {both[0]}); give another {'run' if generates else 'slot'} or soft"
+                f"{definition.soft}, run {min(both)}); give another {'run' if generates else 'slot'} or soft"
             )
-    return ""
+            yield Conflict(other.name, other.state, len(both), words)
+
+
+def sharing_names(definition: Definition, *, besides: Task | None = None) -> QuerySet[Task]:
+    """Select the tasks whose files have the same names for the same runs, cancelled ones left out."""
+    others = _others(besides).filter(
+        type=definition.type.value, year=definition.year, period=definition.period, soft=definition.soft
+    )
+    if definition.type is not TaskType.MC_GENERATION:
+        others = others.filter(slot=definition.slot, phast=definition.phast)
+    return others.exclude(state=TaskState.CANCELLED).order_by("pk")
+
+
+def _others(besides: Task | None) -> QuerySet[Task]:
+    return Task.objects.all() if besides is None else Task.objects.exclude(pk=besides.pk)
+
+
+def _own_runs(definition: Definition, parent: Task | None) -> set[int]:
+    if parent is not None:
+        return _runs_of(parent)
+    if definition.files:
+        return {line.run for line in read_raw_lines(definition.files, home=definition.files_home)}
+    return {run for run, _ in definition.runs}
 
 
 def _runs_of(task: Task) -> set[int]:
-    if task.has_files:
-        return {line.run for line in read_raw_lines(task.filelist, home=task.files_home)}
-    return {int(line.partition(",")[0]) for line in task.filelist.splitlines()}
+    if not task.has_files:
+        return {int(line.partition(",")[0]) for line in task.filelist.splitlines()}
+    # Lists of files are long; once they have been read, the runs are rows.
+    if numbers := set(Run.objects.filter(task=task).order_by().values_list("number", flat=True)):
+        return numbers
+    return {line.run for line in read_raw_lines(task.filelist, home=task.files_home)}
