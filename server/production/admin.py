@@ -19,6 +19,7 @@ from server.production.models import (
     TaskEvent,
     UserTask,
 )
+from server.production.reference import admin as reference_admin  # noqa: F401 (registers its tables)
 from server.production.rules import admin as rule_admin  # noqa: F401 (registers its table)
 from server.production.staging.models import Prestage, StagedFile, TaskStaging
 from server.production.steering_models import Resend, ResendRow, SubmitDecision

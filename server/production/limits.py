@@ -122,6 +122,8 @@ _FIELDS = {
 }
 #: Larger ones are slips: seconds of three centuries; ten terabytes.
 LARGEST, MOST_BYTES = 10**10, 10**13
+#: What becomes a task's field has that one's bound.
+_MOST = {**dict.fromkeys(_FIELDS, 10_000), "max_attempts": 100}
 
 
 def slip_of(name: str, value: Any) -> str:
@@ -131,7 +133,7 @@ def slip_of(name: str, value: Any) -> str:
         near = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         return f"is not a limit of the production; {hint}"
-    most = MOST_BYTES if name.endswith(("_target", "_refusal")) else LARGEST
+    most = _MOST.get(name, MOST_BYTES if name.endswith(("_target", "_refusal")) else LARGEST)
     if not isinstance(value, int) or isinstance(value, bool) or not (name != "retry_delay") <= value <= most:
         return f"{value!r}: give a whole number above 0, and at most {most}"
     return ""

@@ -5,12 +5,17 @@ from __future__ import annotations
 from django.urls import path
 
 from server.production import page_views, views
+from server.production.reference import views as reference_views
 
 urlpatterns = [
     path("api/v1/production/define_task", views.define_task),
     path("api/v1/production/move_task", views.move_task),
     path("api/v1/production/get_task", views.get_task),
     path("api/v1/production/list_tasks", views.list_tasks),
+    path("api/v1/production/list_sites", reference_views.list_sites),
+    path("api/v1/production/list_types", reference_views.list_types),
+    path("api/v1/production/list_templates", reference_views.list_templates),
+    path("api/v1/production/list_releases", reference_views.list_releases),
     path("api/v1/production/explain_task", views.explain_task),
     path("api/v1/production/accept_check", views.accept_check),
     path("api/v1/production/check_again", views.check_again),
