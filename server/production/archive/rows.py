@@ -41,6 +41,12 @@ def of_archived_kinds() -> Q:
     return found
 
 
+def is_made() -> Q:
+    """Say of an `Output` that it is the one that its merge or its chunk has made last, and none is being made."""
+    there = values((GroupState.FINISHED, GroupState.MANUAL_CHECK))
+    return Q(group__state__in=there) | Q(chunk__state__in=there)
+
+
 def right(type_word: str) -> Q:
     """Say of an `Output` of a type of task that it is what it is to be: made, and checked."""
     chain = CHAINS[TaskType(type_word)]

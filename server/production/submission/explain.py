@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
+from server.production.archive.queries import waits as tape_waits
 from server.production.models import Chunk, MergeGroup, Task
 from server.production.reference.known import read_known
 from server.production.staging.explain import staging_waits
@@ -62,7 +63,7 @@ def decision_json(one: SubmitDecision) -> dict[str, Any]:
 
 def explain(task: Task, now: datetime) -> Explanation:
     """Explain the submission of a task; a number of statements that does not depend on anything."""
-    decisions, waits = decisions_of(task), [*_waits(task), *staging_waits(task, now)]
+    decisions, waits = decisions_of(task), [*_waits(task), *staging_waits(task, now), *tape_waits(task, now)]
     if task.state not in values(ACTIVE):
         return Explanation(task, _not_active(task), waits=waits, decisions=decisions)
     view = look(active_tasks(), read_known(), now)

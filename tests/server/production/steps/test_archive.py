@@ -316,3 +316,34 @@ def test_a_file_that_lies_on_tape_with_the_right_bytes_already_is_only_compared(
     assert all_are("finished")
     assert site.porter.submitted == submitted + 0
     assert Transfer.objects.filter(file=file, kind="archive").count() == 2
+
+
+def test_pages_and_people_are_told_how_far_files_are(site, task, django_assert_num_queries):
+    from server.production.archive.queries import requests_of, tape_counts, waits
+
+    assert waits(task, site.now) == ["3 files go to TAPE when they are merged and checked"]
+    site.archive()
+    with django_assert_num_queries(1):
+        counted = tape_counts([task.pk], per_run=True)
+    assert {(one.kind, one.state.value, one.files) for one in counted} == {
+        ("merged_mdst", "sent", 1),
+        ("merged_histograms", "sent", 1),
+        ("merged_dump", "sent", 1),
+    }
+    (request,) = requests_of(task, site.later(hours=30).now)
+    assert (request.files, request.age) == (3, timedelta(hours=30))
+    assert waits(task, site.now) == ["3 files are on their way to TAPE: asked for in 1 requests, the oldest 30.0 h ago"]
+    site.tape.silent = True
+    site.submit()
+    assert waits(task, site.later(hours=2).now)[1] == "TAPE has not answered for 2.0 h"
+    Output.objects.filter(kind="merged_dump").update(tape="failed", tape_words="no tapes are left")
+    Output.objects.filter(kind="merged_mdst").update(tape="ready", tape_attempts=2, tape_words="it broke")
+    DatasetFile.objects.filter(lfn=MDST).update(job_file=None)
+    said = waits(task, site.now)
+    assert "1 files wait until the data service has them in its catalogue" in said
+    assert "1 files are asked for on TAPE again: it broke" in said
+    assert "1 files have not come to TAPE: no tapes are left; when it is mended, send them again: archive" in said
+    MergeGroup.objects.filter(kind="dump").update(state="ready")
+    assert {one.state.value for one in tape_counts([task.pk]) if one.kind == "merged_dump"} == {""}
+    Task.objects.filter(pk=task.pk).update(tape="")
+    assert waits(reload(task), site.now) == []
