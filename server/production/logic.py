@@ -8,7 +8,8 @@ from typing import Any
 from django.db import transaction
 
 from server.production import jobs, stopping
-from server.production.defining import Checked, check_definition, no_task
+from server.production.columns import columns_of
+from server.production.defining import check_definition, no_task
 from server.production.door import move, move_all, note
 from server.production.frames import NoStorage
 from server.production.models import Chunk, MergeGroup, Task
@@ -43,44 +44,9 @@ def define_task(data: Mapping[str, Any], *, by: str, start: bool = False) -> Tas
         TaskRefused: it cannot be started.
     """
     checked = check_definition(data)
-    task = _create(checked, by)
+    task = Task.objects.create(**columns_of(checked), owner=by[:250])
     note(task, "", TaskState.DRAFT.value, by=by, words="defined")
     return start_task(task.name, by=by) if start else task
-
-
-def _create(checked: Checked, by: str) -> Task:
-    definition = checked.definition
-    plain = (
-        *("name", "production", "year", "period", "soft", "queue", "slot", "phast", "home", "path", "template"),
-        *(
-            "events_per_chunk",
-            "priority",
-            "merging_priority",
-            "max_attempts",
-            "merge_dumps",
-            "program",
-            "merging_queue",
-            "by_chunk",
-            "rich",
-            "files_home",
-            "files_endpoint",
-            "working_group",
-            "comment",
-            "tape",
-            "kind",
-            "limits",
-        ),
-    )
-    return Task.objects.create(
-        **{name: getattr(definition, name) for name in plain},
-        type=definition.type.value,
-        filelist=definition.files
-        or "\n".join(f"{run}, {chunks}" if chunks else str(run) for run, chunks in definition.runs),
-        has_files=bool(definition.files),
-        parent_task=checked.parent,
-        site=checked.site,
-        owner=by[:250],
-    )
 
 
 def task_of(name: str) -> Task:

@@ -134,6 +134,10 @@ class Planner:
         """Answer the numbers of the runs that have chunks."""
         return [number for number in sorted(self._runs) if self._runs[number].numbers]
 
+    def chunks(self) -> Iterator[tuple[int, int]]:
+        """Give run and number of every chunk."""
+        return ((number, chunk) for number in self.runs() for chunk in self._runs[number].numbers)
+
     def run_lines(self, numbers: Iterable[int]) -> list[RunLine]:
         """Answer these runs, each with what it has."""
         lines = []
