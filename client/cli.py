@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from client import (
     actions,
     checks,
+    choices,
     explain,
     factory,
     harvesters,
@@ -114,6 +115,7 @@ def _task(commands: Any, common: argparse.ArgumentParser) -> None:
     move.set_defaults(action=actions.move_task)
     steering.add_commands(task, common)
     checks.add_commands(task, common)
+    choices.add_commands(task, common)
 
 
 def _job(commands: Any, common: argparse.ArgumentParser) -> None:
