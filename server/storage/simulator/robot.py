@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: The longest sleep, in seconds: no system waits for any number.
 _DAY = 86400.0
+#: Seconds that XRootD has between telling of a new name and giving it.
+_NAMING = 0.5
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class Robot:
             _, word, names = [*line.split(" ", 2), "", ""][:3]
             if word in ("closew", "mv"):
                 for found in re.finditer(r"(?:^| )(?=/)", names):
-                    self._note_written(names[found.end() :])
+                    # XRootD tells of a new name just before it gives it.
+                    self._note_written(names[found.end() :], coming=word == "mv")
 
     def _find_written(self) -> None:
         for file in self._disk.rglob("*"):
@@ -122,11 +125,13 @@ class Robot:
                 name = os.fsencode(file.relative_to(self._disk))
                 self._note_written(f"/{name.decode(errors='replace')}")
 
-    def _note_written(self, path: str) -> None:
+    def _note_written(self, path: str, *, coming: bool = False) -> None:
+        """Have a file go to tape, unless it is there; also one that is not there yet, where it is ``coming``."""
         disk, tape = self._files(path)
-        if disk.is_file() and not is_same(disk, tape):
+        if (disk.is_file() or (coming and not disk.is_symlink())) and not is_same(disk, tape):
+            wait = max(self._settings.migrate_after, _NAMING if coming else 0.0)
             with self._news:
-                self._written[path] = time.time() + self._settings.migrate_after
+                self._written[path] = time.time() + wait
 
     def _evict(self, path: str) -> None:
         try:

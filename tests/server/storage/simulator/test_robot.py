@@ -178,6 +178,14 @@ def test_what_is_written_under_any_name_goes_to_tape(at_work, tmp_path, line, na
     until((at_work.tapes / name).exists)
 
 
+def test_a_file_that_gets_its_name_just_after_the_robot_was_told_goes_to_tape(at_work, tmp_path):
+    (tmp_path / "disk/out").mkdir()
+    tell(at_work, "u.1@host mv /out/aside /out/name")
+    time.sleep(0.1)  # the robot has looked meanwhile
+    (tmp_path / "disk/out/name").write_bytes(b"x")
+    until((at_work.tapes / "out/name").exists)
+
+
 def test_a_tape_that_cannot_be_written_to_is_tried_again(at_work, tmp_path):
     (at_work.tapes / "out").write_bytes(b"no folder")
     for name in ("a", "b", "c"):  # more than there are drives
