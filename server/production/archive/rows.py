@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from server.dataservice.models import DatasetFile, Transfer
-from server.dataservice.states import LIVING, TransferKind
+from server.dataservice.states import LIVING, FileState, TransferKind
 from server.dataservice.states import values as words_of
 from server.production.archive.rules import LONGEST, needs, pause
 from server.production.chains import CHAINS
@@ -73,8 +73,12 @@ def ready(task: Task) -> QuerySet[Output]:
 
 
 def is_registered() -> Exists:
-    """Say of an `Output` that the data service has it, as its job has written it, in its catalogue."""
-    return Exists(DatasetFile.objects.filter(job_file=OuterRef("job_file_id")))
+    """Say of an `Output` that the data service has it, as its job has written it, in its catalogue.
+
+    From its submission on a job's file is expected there: that its end has not been read yet does not mean that it
+    has vanished.
+    """
+    return Exists(DatasetFile.objects.filter(job_file=OuterRef("job_file_id")).exclude(state=FileState.EXPECTED))
 
 
 def is_busy(tape: str) -> Exists:

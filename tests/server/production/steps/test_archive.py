@@ -95,6 +95,15 @@ def on_tape(site: Site) -> None:
     site.check()
 
 
+def test_a_file_that_the_catalogue_still_expects_has_not_vanished(site, task):
+    # Its job's end was read by the production, and not by the data service yet.
+    DatasetFile.objects.filter(lfn=MDST).update(state="expected")
+    Replica.objects.filter(file__lfn=MDST).delete()
+    site.archive()
+    assert states()["merged_mdst"] == "ready"
+    assert set(MergeGroup.objects.values_list("state", flat=True)) == {"finished"}
+
+
 def test_merged_and_checked_files_go_to_tape_and_only_then_the_task_is_done(site, task):
     assert task.state == "running"
     assert site.archive() == 6  # ready, and sent
