@@ -172,6 +172,12 @@ def raw(run: int, chunk: int) -> str:
     return build(Name(FileKind.RAW, run, chunk))
 
 
+def read_raw(text: str) -> Optional[tuple[int, int]]:
+    """Answer run and chunk of a raw file's name, ``None`` for another one: `parse`, for lists of very many of them."""
+    found = _reader(FileKind.RAW).fullmatch(text)
+    return (int(found["run"]), int(found["chunk"])) if found else None
+
+
 def generated(run: int, chunk: int) -> str:
     """Name the events of one Monte Carlo chunk."""
     return build(Name(FileKind.GENERATED, run, chunk))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from pilot.contract import naming
 from pilot.contract.codec import ContractError
-from pilot.contract.naming import FileKind
 
 #: Widths of the database's numbers.
 LARGEST = 2**31 - 1
@@ -62,17 +62,18 @@ def _read_line(bare: str, home: str) -> RawLine:
     path, events, size, checksum = (*words, *[""] * (4 - len(words)))
     folder, _, lfn = _inside(path, home).rpartition("/")
     folder = folder.rstrip("/")
-    name = naming.parse(lfn)
-    if name is None or name.kind is not FileKind.RAW or name.chunk is None:
+    name = naming.read_raw(lfn)
+    if name is None:
         raise ValueError("this is not the name of a raw file, cdr<chunk>-<run>.raw")
-    if run and int(run) != name.run:
-        raise ValueError(f"it says run {run}, and its file is one of run {name.run}")
-    if not (1 <= name.run <= LARGEST and name.chunk <= LARGEST):
+    its_run, chunk = name
+    if run and int(run) != its_run:
+        raise ValueError(f"it says run {run}, and its file is one of run {its_run}")
+    if not (1 <= its_run <= LARGEST and chunk <= LARGEST):
         raise ValueError(f"runs and chunks are at most {LARGEST}")
     if checksum and not _CHECKSUM.fullmatch(checksum):
         raise ValueError(f"{checksum!r} is no checksum; give adler32: or md5: and its hexadecimal digits")
     return RawLine(
-        name.run, name.chunk, lfn, folder, _number(events, LARGEST, "events"), _number(size, LARGEST_SIZE, "bytes"),
+        its_run, chunk, lfn, folder, _number(events, LARGEST, "events"), _number(size, LARGEST_SIZE, "bytes"),
         checksum,
     )  # fmt: skip
 
@@ -89,17 +90,25 @@ def _inside(path: str, home: str) -> str:
         raise ValueError("its name is longer than 400 letters; files_home may say what all of them begin with")
     if "/" not in path:
         raise ValueError("it has no folder; give the folder below the storage's root, too, such as raw/2016/")
-    try:
-        naming.checked_folder(path.rpartition("/")[0], "file")
-    except ContractError as wrong:
-        raise ValueError(str(wrong)) from wrong
+    if slip := _slip_of_folder(path.rpartition("/")[0]):
+        raise ValueError(slip)
     return path
+
+
+@lru_cache(maxsize=64)
+def _slip_of_folder(folder: str) -> str:
+    """Say why files cannot lie there; a list has many files of one folder, one after the other."""
+    try:
+        naming.checked_folder(folder, "file")
+    except ContractError as wrong:
+        return str(wrong)
+    return ""
 
 
 def _number(text: str, most: int, unit: str) -> int | None:
     if text in ("", "-1"):
         return None
-    if not re.fullmatch(r"\d{1,19}", text, re.ASCII) or int(text) > most:
+    if not (text.isascii() and text.isdigit() and len(text) < 20) or int(text) > most:
         raise ValueError(f"{text!r} is no number of {unit}; give a whole number, or -1 for unknown")
     return int(text)
 
