@@ -104,8 +104,9 @@ def left_the_disk() -> QuerySet[StagedFile]:
 
 
 def arriving() -> QuerySet[StagedFile]:
-    """Select the files of chunks in staging."""
-    return StagedFile.objects.filter(state=StagedState.ASKED, chunk__state=ChunkState.STAGING)
+    """Select the files of chunks in staging, those of a resend that was undone, too."""
+    coming = (StagedState.ASKED, StagedState.WAITING, StagedState.FAILED)
+    return StagedFile.objects.filter(state__in=coming, chunk__state=ChunkState.STAGING)
 
 
 def not_needed() -> QuerySet[StagedFile]:
