@@ -45,6 +45,7 @@ def _add_resends(task: Any, common: Any) -> None:
     again.add_argument("--run", type=int, help="of this run alone")
     again.add_argument("--chunk", type=int, help="this chunk of the run alone")
     again.add_argument("--kind", choices=("mdst", "hist", "dump"), default="", help="merges of this kind alone")
+    again.add_argument("--cause", default="", help="of what failed only what that made fail, such as payload:1243")
     again.add_argument("--with-merges", action="store_true", help="also the merges that have these chunks' files")
     again.add_argument("--why", default="", help="the reason, which is kept with your name")
     again.add_argument("--preview", action="store_true", help="only show what would be made again")
@@ -84,6 +85,7 @@ def resend(arguments: Namespace) -> int:
     """Make a part of a task again, or only show what that would be."""
     order = {name: getattr(arguments, name) for name in ("name", "what", "kind", "with_merges", "why", "preview")}
     order |= {name: getattr(arguments, name) for name in ("run", "chunk") if getattr(arguments, name) is not None}
+    order |= {"cause": arguments.cause} if arguments.cause else {}
     return answer(arguments, connect(arguments).post("production/resend", order), resent)
 
 

@@ -8,6 +8,7 @@ from server.monitor import (
     brokerage_views,
     data_views,
     factory_views,
+    failure_views,
     harvester_views,
     pilot_calls,
     pilot_views,
@@ -20,6 +21,7 @@ from server.monitor import (
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
+    path("tasks/<str:name>/groups", production_views.show_groups, name="groups"),
     path("tasks/<str:name>", production_views.show_task, name="task"),
     path("tasks/<str:name>/runs/<int:number>", production_views.show_run, name="run"),
     path("jobs/<int:number>", data_views.show_job, name="job"),
@@ -37,6 +39,7 @@ urlpatterns = [
     path("data/", data_views.show_data, name="data"),
     path("data/requests/<int:number>", data_views.show_request, name="request"),
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),
+    path("production/failures", failure_views.show_failures, name="failures"),
     path("production/summary", summary_views.show_summary, name="production-summary"),
     path("usage", usage_views.show_usage, name="usage"),
     path("api/v1/statistics/get_usage", usage_views.get_usage),

@@ -172,6 +172,7 @@ _WISH = (
     Argument("run", INTEGER, "Number of the run; all runs when left out.", None),
     Argument("chunk", INTEGER, "Number of the chunk in that run; all when left out.", None),
     Argument("kind", TEXT, "Of merging: mdst, hist or dump; all when left out.", ""),
+    Argument("cause", TEXT, "Of what failed only what that made fail, such as payload:1243; none: no code.", ""),
     Argument("with_merges", TRUTH, "Whether merges that have these chunks' files are made again, too.", False),
 )
 _WHY = Argument("why", TEXT, "The reason, which is kept with your name; only a preview needs none.", "")
@@ -183,7 +184,7 @@ _WHY = Argument("why", TEXT, "The reason, which is kept with your name; only a p
 @_answered("POST")
 def resend(request: HttpRequest, identity: Identity) -> Any:
     """Make a part of the task ``name`` again with all that follows from it, or, by ``preview``, say what that is."""
-    body = _body(request, {"name", "what"}, {"run", "chunk", "kind", "with_merges", "why", "preview"})
+    body = _body(request, {"name", "what"}, {"run", "chunk", "kind", "with_merges", "cause", "why", "preview"})
     wish = logic.wish_of(body)
     if body.get("preview"):
         return logic.preview_resend(_text(body["name"], "name"), wish).as_json()
@@ -232,7 +233,7 @@ def change_task(request: HttpRequest, identity: Identity) -> Any:
     return queries.task_json(task)
 
 
-_FIELDS = ("what", "run", "chunk", "kind", "with_merges", "why")
+_FIELDS = ("what", "run", "chunk", "kind", "with_merges", "cause", "why")
 _PAGE = "production/resend.html"
 
 

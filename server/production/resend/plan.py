@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from pilot.contract.states import FINAL
 from server.production import jobs
+from server.production.causes import of_cause
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task
 from server.production.resend import tape
 from server.production.resend.wishes import BadWish, What, Wish
@@ -153,6 +154,8 @@ def _chunks_of(task: Task, wish: Wish) -> QuerySet[Chunk]:
     chunks = Chunk.objects.filter(_scope(wish), meant, task=task)
     if wish.chunk is not None:
         chunks = chunks.filter(number=wish.chunk)
+    if wish.cause is not None:
+        chunks = of_cause(chunks, wish.cause)
     return chunks.select_related("run").order_by("run__number", "number")[: MOST + 1]
 
 
@@ -167,7 +170,8 @@ def _groups_of(task: Task, wish: Wish) -> Sequence[MergeGroup]:
         return []
     if wish.what is What.FAILED and task.state == TaskState.FINISHED:
         states[What.FAILED].append(GroupState.CANCELLED.value)
-    return list(groups.filter(state__in=states[wish.what]))
+    groups = groups.filter(state__in=states[wish.what])
+    return list(of_cause(groups, wish.cause) if wish.cause is not None else groups)
 
 
 def _checks_of(task: Task, wish: Wish) -> Sequence[CrossCheck]:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from server.lib.texts import storable
+from server.production.causes import Cause, read_cause
 from server.production.states import MergeKind
 
 #: Characters of a reason.
@@ -47,7 +48,8 @@ class Wish:
     """What of a task is made again: all of it, one run, or one chunk of one run.
 
     ``kind`` is the kind of merges, "" for all. ``with_merges``: where a chunk's files were merged already, the merges
-    of its run are made again, too; without it such chunks are refused.
+    of its run are made again, too; without it such chunks are refused. ``cause``: of what failed or waits for a person
+    only what that made fail.
     """
 
     what: What
@@ -55,20 +57,23 @@ class Wish:
     chunk: int | None = None
     kind: str = ""
     with_merges: bool = False
+    cause: Cause | None = None
 
     def as_json(self) -> dict[str, Any]:
         scope = {"run": self.run, "chunk": self.chunk, "kind": self.kind, "with_merges": self.with_merges}
-        return {"what": self.what.value, **scope}
+        return {"what": self.what.value, **scope, "cause": str(self.cause) if self.cause else ""}
 
     def __str__(self) -> str:
         kind = f" ({MergeKind(self.kind).label})" if self.kind else ""
         where = f" of run {self.run}" if self.run is not None else ""
         where = f" of run {self.run} chunk {self.chunk}" if self.chunk is not None else where
-        return f"{self.what.value.replace('_', ' ')}{kind}{where}" + (" with its merges" if self.with_merges else "")
+        why = f" by {self.cause}" if self.cause else ""
+        merges = " with its merges" if self.with_merges else ""
+        return f"{self.what.value.replace('_', ' ')}{kind}{where}{why}{merges}"
 
 
 def read_wish(said: Mapping[str, Any]) -> Wish:
-    """Read a wish as a form or JSON has it: ``what``, ``run``, ``chunk``, ``kind`` and ``with_merges``.
+    """Read a wish as a form or JSON has it: ``what``, ``run``, ``chunk``, ``kind``, ``with_merges`` and ``cause``.
 
     Raises:
         BadWish: one of them cannot be.
@@ -88,7 +93,19 @@ def read_wish(said: Mapping[str, Any]) -> Wish:
         raise BadWish(f"kind: {kind!r} is no kind of merges; there are {', '.join(MergeKind.values)}")
     if kind and what is not What.MERGING:
         raise BadWish("kind: only merging is of a kind; leave it out")
-    return Wish(what, run, chunk, kind, said.get("with_merges") in (True, "true", "on", "1", 1))
+    with_merges = said.get("with_merges") in (True, "true", "on", "1", 1)
+    return Wish(what, run, chunk, kind, with_merges, _cause(said.get("cause") or "", what))
+
+
+def _cause(text: Any, what: What) -> Cause | None:
+    if not text:
+        return None
+    if what not in (What.FAILED, What.MANUAL_CHECK):
+        raise BadWish(f"cause: only failed and manual_check have one, not {what.value}; leave it out")
+    try:
+        return read_cause(str(text))
+    except ValueError as wrong:
+        raise BadWish(f"cause: {wrong}") from wrong
 
 
 def _number(said: Mapping[str, Any], name: str) -> int | None:
