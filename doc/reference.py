@@ -15,6 +15,7 @@ from pilot.contract import exit_codes, server_codes, states
 from pilot.contract.codes import ErrorCode
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from pilot.settings import Settings
+from server.production.rules.compass import does_with
 
 Row = Sequence[object]
 
@@ -57,17 +58,19 @@ def codes() -> str:
 ## Of the payload
 
 {first_sentence(PayloadCode)} They travel in `exeErrorCode`, and overlap the pilot's without meaning the same.
+[Rules](../howto/write-production-rules.md) say what becomes of a chunk or a merge whose job ends with one, and can be
+changed; here is what those do that come with the product.
 
 {
         table(
-            ["number", "name", "what happened", "what to do", "a person must look"],
+            ["number", "name", "what happened", "what to do", "what becomes of it"],
             [
                 (
                     code.value,
                     f"`{code.name}`",
                     MEANINGS[code].words,
                     MEANINGS[code].advice,
-                    "yes" if MEANINGS[code].manual_check else "no",
+                    does_with(code),
                 )
                 for code in PayloadCode
             ],

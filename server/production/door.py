@@ -42,7 +42,8 @@ def move(row: Movable, after: State, *, by: str, words: str = "", **values: Any)
     before = kind(row.state)
     changes: dict[str, Any] = {"updated": timezone.now(), **values}
     if not isinstance(row, Task):
-        changes["words"] = words[:500]
+        # When it is tried again, and by which rule, holds for what has failed only.
+        changes = {"due": None, "rule": "", "words": words[:500], **changes}
     rows = type(row)._default_manager.filter(pk=row.pk)
     if not moves.move(rows, before, after, moves=table, **changes):
         return False
@@ -61,7 +62,9 @@ def move_all(rows: QuerySet[Chunk] | QuerySet[MergeGroup], before: State, after:
     with transaction.atomic():
         while found := _first(rows.filter(state=before.value)):
             keys = [row.pk for row in found]
-            rows.model._default_manager.filter(pk__in=keys).update(state=after.value, updated=timezone.now())
+            rows.model._default_manager.filter(pk__in=keys).update(
+                state=after.value, due=None, rule="", updated=timezone.now()
+            )
             TaskEvent.objects.bulk_create([_event(row, before.value, after.value, by, words) for row in found])
             moved += len(found)
     return moved
@@ -93,7 +96,8 @@ def move_each(steps: Sequence[Step], *, by: str) -> None:
                 raise moves.IllegalMove(before, after)
     for step in steps:
         ways = [step.row.state, *([step.by_way_of.value] if step.by_way_of else []), step.after.value]
-        changes = {**step.values, "state": step.after.value, "words": step.words[:500], "updated": now}
+        made = {"state": step.after.value, "words": step.words[:500], "updated": now}
+        changes = {"due": None, "rule": "", **step.values, **made}
         for name, value in changes.items():
             setattr(step.row, name, value)
         events += [
@@ -103,7 +107,7 @@ def move_each(steps: Sequence[Step], *, by: str) -> None:
     for model in (Chunk, MergeGroup):
         names = {name for step in steps if type(step.row) is model for name in step.values}
         rows = [step.row for step in steps if type(step.row) is model]
-        bulk.update(rows, [*sorted(names), "state", "words", "updated"])
+        bulk.update(rows, [*sorted(names | {"due", "rule"}), "state", "words", "updated"])
     TaskEvent.objects.bulk_create(events, batch_size=BATCH)
 
 

@@ -42,7 +42,8 @@ def views(numbers: Collection[int]) -> dict[int, JobView]:
     found: dict[int, JobView] = {}
     for batch in _batches(numbers):
         for job in queries.known_jobs(batch):
-            words = job.payload_error_words or job.pilot_error_words or job.server_error_words
+            said = [job.payload_error_words, job.pilot_error_words, job.server_error_words]
+            words = next(filter(None, said), "")
             found[job.pk] = JobView(
                 job.pk,
                 JobState(job.state),
@@ -51,6 +52,8 @@ def views(numbers: Collection[int]) -> dict[int, JobView]:
                 job.payload_error,
                 words,
                 job.pilot_error,
+                job.queue,
+                "\n".join(dict.fromkeys(filter(None, said))),
             )
     return found
 

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pilot.contract.codes import ErrorCode
-from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from pilot.contract.states import FINAL, WITH_PILOT, JobState
+from server.production.rules.actions import Action
+from server.production.rules.match import Decision
 from server.production.states import ChunkState, GroupState, Verdict
 
 
 @dataclass(frozen=True)
 class JobView:
-    """What the production looks at in a job of the task buffer. ``events`` is ``None`` when the pilot did not say."""
+    """What the production looks at in a job of the task buffer. ``events`` is ``None`` when the pilot did not say.
+
+    ``words`` are the first that somebody said of its end, ``said`` all of them, a line each.
+    """
 
     id: int
     state: JobState
@@ -22,51 +26,63 @@ class JobView:
     payload_error: int = 0
     words: str = ""
     pilot_error: int = 0
+    queue: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The state that a chunk or a group comes to, and why."""
+    """The state that a chunk or a group comes to, why, and the rule that said so.
+
+    ``delay`` is seconds until another attempt; ``None``: none comes by itself.
+    """
 
     state: str
     words: str = ""
+    rule: str = ""
+    delay: float | None = None
 
 
-def needs_a_person(payload_error: int) -> bool:
-    """Say whether the experiment's rules want a look before another attempt."""
-    try:
-        return MEANINGS[PayloadCode(payload_error)].manual_check
-    except ValueError:
-        return False
+def ended_badly(job: JobView) -> bool:
+    return job.state in FINAL and job.state is not JobState.FINISHED
 
 
-def judge_chunk(job: JobView, *, ordered: int | None) -> Finding:
-    """Say what becomes of a chunk; ``ordered`` is the number of events its job has to make, if it was told one."""
+def judge_chunk(job: JobView, *, ordered: int | None, decision: Decision | None = None) -> Finding:
+    """Say what becomes of a chunk.
+
+    Args:
+        job: Its job as it stands.
+        ordered: The number of events that its job has to make, if it was told one.
+        decision: What rules say of its failure, if it has ended badly.
+    """
     if job.state is JobState.FINISHED:
         if ordered is not None and job.events != ordered:
             found = "an unknown number of" if job.events is None else job.events
             return Finding(ChunkState.MANUAL_CHECK, f"{ordered} events were ordered, {found} were made")
         return Finding(ChunkState.FINISHED)
-    if job.state in FINAL:
-        return _judge_failure(job, ChunkState.MANUAL_CHECK, ChunkState.FAILED)
+    if ended_badly(job):
+        return _judge_failure(job, decision)
     return Finding(ChunkState.RUNNING if job.state in WITH_PILOT else ChunkState.SENT)
 
 
-def judge_group(job: JobView) -> Finding:
-    """Say what becomes of a merge group."""
+def judge_group(job: JobView, *, decision: Decision | None = None) -> Finding:
+    """Say what becomes of a merge group; ``decision`` is what rules say of its failure, if its job has ended badly."""
     if job.state is JobState.FINISHED:
         return Finding(GroupState.FINISHED)
-    if job.state in FINAL:
-        return _judge_failure(job, GroupState.MANUAL_CHECK, GroupState.FAILED)
+    if ended_badly(job):
+        return _judge_failure(job, decision)
     return Finding(GroupState.SENT)
 
 
-def _judge_failure(job: JobView, look: str, failed: str) -> Finding:
-    words = job.words or f"its job {job.id} ended {job.state.value}"
-    if needs_a_person(job.payload_error):
-        meaning = MEANINGS[PayloadCode(job.payload_error)]
-        return Finding(look, f"{job.payload_error} {meaning.words}: {meaning.advice}"[:500])
-    return Finding(failed, words[:500])
+#: Where these lead; all others lead to ``failed``. Chunks and groups have the same words for them.
+_LEADS_TO = {Action.MANUAL_CHECK: ChunkState.MANUAL_CHECK, Action.STAGING: ChunkState.DEFINED}
+
+
+def _judge_failure(job: JobView, decision: Decision | None) -> Finding:
+    if decision is None:
+        return Finding(ChunkState.FAILED, job.words[:500] or f"its job {job.id} ended {job.state.value}")
+    state = _LEADS_TO.get(decision.action, ChunkState.FAILED)
+    return Finding(state, decision.words[:500], decision.rule, decision.delay)
 
 
 #: Pilots say by these that an input is nowhere, and in their words which one.

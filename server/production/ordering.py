@@ -50,6 +50,7 @@ def orders_for(task: Task, chunks: Sequence[Chunk]) -> list[JobOrder]:
                 events=chunk.events_ordered if chain.exact else None,
                 source=sources.get(chunk.pk),
                 again=chunk.pk in sent,
+                used=chunk.attempts,
             ),
         )
         for chunk in chunks
@@ -84,7 +85,8 @@ def order_for(group: MergeGroup, files: Sequence[Output], *, refusal: int) -> Jo
     kind = MergeKind(group.kind)
     events = events_in(files) if kind is MergeKind.MDST else None
     again = TaskEvent.objects.filter(group=group, after=GroupState.SENT).exists()
-    merge = Group(kind, group.run.number, group.number, [input_of(file) for file in files], events, again)
+    inputs = [input_of(file) for file in files]
+    merge = Group(kind, group.run.number, group.number, inputs, events, again, group.attempts)
     return orders.merging(merging_frame_of(group.task), merge, refusal=refusal)
 
 

@@ -37,7 +37,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Piece:
-    """A chunk, as its job needs it; ``source`` is the file that it reads; ``again``: it has had a job before."""
+    """A chunk, as its job needs it; ``source`` is the file that it reads; ``again``: it has had a job before.
+
+    ``used`` is how many attempts of this round other jobs have had.
+    """
 
     run: int
     chunk: int
@@ -45,11 +48,12 @@ class Piece:
     events: int | None = None
     source: FileSpec | None = None
     again: bool = False
+    used: int = 0
 
 
 @dataclass(frozen=True)
 class Group:
-    """A merge group, as its job needs it; ``events`` are what its inputs hold, if that is known; ``again`` as above."""
+    """A merge group, as its job needs it; ``events`` are what its inputs hold, if known; the last two as above."""
 
     kind: MergeKind
     run: int
@@ -57,6 +61,7 @@ class Group:
     inputs: Sequence[FileSpec]
     events: int | None = None
     again: bool = False
+    used: int = 0
 
 
 def processing(frame: Frame, piece: Piece) -> JobOrder:
@@ -82,7 +87,7 @@ def processing(frame: Frame, piece: Piece) -> JobOrder:
         events=piece.events,
         template=frame.template,
     )
-    return _order(
+    order = _order(
         frame,
         work_type,
         name=names.chunk_job(piece.run, piece.chunk),
@@ -91,7 +96,8 @@ def processing(frame: Frame, piece: Piece) -> JobOrder:
         inputs=(piece.source,) if piece.source else (),
         outputs=files,
         log=names.chunk_log(piece.run, piece.chunk),
-    )._replace(first_attempt=_first_attempt(piece))
+    )
+    return _counted(order, piece)
 
 
 def merging(frame: Frame, group: Group, *, refusal: int) -> JobOrder:
@@ -99,7 +105,7 @@ def merging(frame: Frame, group: Group, *, refusal: int) -> JobOrder:
     kind, names, inputs = group.kind, frame.names, tuple(group.inputs)
     output = names.merged_file(kind, group.run, group.number)
     join = Join(kind, output, tuple(file.lfn for file in inputs), refusal, group.events)
-    return _order(
+    order = _order(
         frame,
         MERGING[kind],
         name=names.merging_job(kind, group.run, group.number),
@@ -108,12 +114,17 @@ def merging(frame: Frame, group: Group, *, refusal: int) -> JobOrder:
         inputs=inputs,
         outputs={RESULT_OF[kind]: output},
         log=names.merging_log(kind, group.run, group.number),
-    )._replace(first_attempt=_first_attempt(group))
+    )
+    return _counted(order, group)
 
 
-def _first_attempt(what: Piece | Group) -> int:
-    """Let what a job before this one has stored make room: it lies under the same names."""
-    return 2 if what.again else 1
+def _counted(order: JobOrder, what: Piece | Group) -> JobOrder:
+    """Number a job's attempts: from 2 on what a job before it has stored makes room, as it lies under the same names.
+
+    So many as its round has left come after that, whatever they are numbered from.
+    """
+    first = 2 if what.again else 1
+    return order._replace(first_attempt=first, max_attempts=max(first, order.max_attempts - what.used + first - 1))
 
 
 def _order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -19,8 +20,8 @@ from server.production.states import CHUNK_MOVES, GROUP_MOVES, ChunkState, Group
 from server.production.steering_models import Resend, ResendRow
 
 #: Columns that a resend writes over.
-CHUNK_COLUMNS = ("state", "job_id", "attempts", "words", "events_done")
-GROUP_COLUMNS = ("state", "job_id", "attempts", "words", "events_found", "size")
+CHUNK_COLUMNS = ("state", "job_id", "attempts", "ahead", "due", "rule", "words", "events_done")
+GROUP_COLUMNS = ("state", "job_id", "attempts", "ahead", "due", "rule", "words", "events_found", "size")
 CHECK_COLUMNS = ("task_id", "run_id", "kind", "verdict", "expected", "found", "words", "at")
 
 #: By way of what a running task comes to ``send``.
@@ -91,7 +92,7 @@ def _keep(record: Resend, table: str, rows: Iterable[Any], columns: Sequence[str
 
 def _before(row: Any, columns: Sequence[str]) -> dict[str, Any]:
     said = {name: getattr(row, name) for name in columns}
-    return {name: value.isoformat() if name == "at" else value for name, value in said.items()}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in said.items()}
 
 
 def _send_back(
@@ -112,7 +113,7 @@ def _send_back(
             _check_move(model, before, after)
             some = [key for key in batch if (rows[key].state, places[key]) == (before, after)]
             moved = model._default_manager.filter(pk__in=some, state=before).update(
-                state=after.value, job_id=None, attempts=0, words=words, updated=now, **cleared
+                state=after.value, job_id=None, attempts=0, due=None, rule="", words=words, updated=now, **cleared
             )
             if moved != len(some):
                 raise BadWish("something of it was moved by somebody else meanwhile; look at it again")

@@ -81,7 +81,8 @@ def decide(rules: Iterable[Rule], failure: Failure) -> Decision:
     """Say what becomes of a failure: the first rule that fits decides, and without one it is tried again."""
     rule = next((rule for rule in rules if fits(rule, failure)), None)
     if rule is None:
-        return Decision(Action.RETRY, words=said_of(failure), delay=_wait(failure.delay, DOUBLED, failure.attempts))
+        wait = _wait(failure.delay, DOUBLED, failure.attempts)
+        return Decision(Action.RETRY, words=_first(failure.words) or said_of(failure), delay=wait)
     return _by(rule, failure)
 
 
@@ -107,8 +108,11 @@ def _is_about(rule: Rule, failure: Failure) -> bool:
 def said_of(failure: Failure) -> str:
     """Tell what happened: the experiment's words where it has some for the payload's code, else the job's own."""
     meaning = MEANINGS.get(_code(failure.payload_error))
-    first = failure.words.split("\n", 1)[0]
-    return f"{failure.payload_error} {meaning.words}" if meaning else first
+    return f"{failure.payload_error} {meaning.words}" if meaning else _first(failure.words)
+
+
+def _first(words: str) -> str:
+    return words.split("\n", 1)[0]
 
 
 def _code(number: int) -> PayloadCode | None:

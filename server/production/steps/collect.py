@@ -8,8 +8,10 @@ with several writers a smaller number may appear after a larger one. `sweep` fin
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from server.production import jobs, remaking
 from server.production.archive.door import made_anew
@@ -17,9 +19,10 @@ from server.production.chains import MAY_BE_MISSING, chain_of
 from server.production.door import move
 from server.production.files import RESULT_OF
 from server.production.frames import names_of
-from server.production.judging import Finding, JobView, judge_chunk, judge_group
+from server.production.judging import Finding, JobView, ended_badly, judge_chunk, judge_group
 from server.production.limits import limits
 from server.production.models import Chunk, Cursor, MergeGroup, MergeInput, Output
+from server.production.rules.deciding import Deciding, attempts_of
 from server.production.states import (
     CHUNK_MOVES,
     GROUP_MOVES,
@@ -40,12 +43,15 @@ AT_ONCE = 50
 
 Owner = Chunk | MergeGroup
 
+#: Where rules lead.
+_DECIDED = (ChunkState.FAILED, ChunkState.MANUAL_CHECK, ChunkState.CANCELLED)
+
 
 def collect() -> int:
     """Look at the jobs that moved since the last time; answer how many chunks and groups moved."""
-    moved, most = 0, limits().events_per_cycle
+    moved, most, deciding = 0, limits().events_per_cycle, Deciding()
     for start in range(0, most, AT_ONCE):
-        some = _collect_some(min(AT_ONCE, most - start))
+        some = _collect_some(min(AT_ONCE, most - start), deciding)
         if some is None:
             break
         moved += some
@@ -58,13 +64,13 @@ def position() -> int:
 
 
 @transaction.atomic
-def _collect_some(most: int) -> int | None:
+def _collect_some(most: int, deciding: Deciding) -> int | None:
     """Look at the next events; answer how many chunks and groups moved, or nothing when there are no events."""
     cursor, _ = Cursor.objects.select_for_update().get_or_create(name=SERVICE)
     numbers, position = jobs.moved_after(cursor.position, most)
     if not numbers:
         return None
-    moved = settle(numbers)
+    moved = settle(numbers, deciding)
     Cursor.objects.filter(pk=cursor.pk).update(position=position)
     return moved
 
@@ -77,14 +83,14 @@ def sweep() -> int:
     return settle({number for number in numbers if number is not None})
 
 
-def settle(numbers: Collection[int]) -> int:
+def settle(numbers: Collection[int], deciding: Deciding | None = None) -> int:
     """Bring the chunks and groups of these jobs to where their jobs stand; answer how many moved."""
-    ordered = sorted(numbers)
-    return sum(_settle_batch(ordered[start : start + AT_ONCE]) for start in range(0, len(ordered), AT_ONCE))
+    ordered, decides = sorted(numbers), deciding or Deciding()
+    return sum(_settle_batch(ordered[start : start + AT_ONCE], decides) for start in range(0, len(ordered), AT_ONCE))
 
 
 @transaction.atomic
-def _settle_batch(numbers: Collection[int]) -> int:
+def _settle_batch(numbers: Collection[int], deciding: Deciding) -> int:
     chunks = list(Chunk.objects.filter(job_id__in=numbers).select_related("run", "task"))
     groups = list(MergeGroup.objects.filter(job_id__in=numbers).select_related("run", "task"))
     owners: list[Owner] = [*chunks, *groups]
@@ -94,24 +100,28 @@ def _settle_batch(numbers: Collection[int]) -> int:
     for owner in owners:
         view = views.get(owner.job_id or 0)
         if view is not None:
-            moved += _settle(owner, view, stored.get(view.id, []))
+            moved += _settle(owner, view, stored.get(view.id, []), deciding)
     return moved
 
 
-def _settle(owner: Owner, view: JobView, stored: list[jobs.Stored]) -> bool:
+def _settle(owner: Owner, view: JobView, stored: list[jobs.Stored], deciding: Deciding) -> bool:
     """Move one chunk or group, with what its job has made; False when it is there already."""
+    # What was decided stands until the job has had another attempt, whatever has become of the rules since.
+    if ended_badly(view) and owner.state in _DECIDED and view.attempt + owner.ahead <= owner.attempts:
+        return False
+    decision = deciding.decide(owner, view) if ended_badly(view) else None
     if isinstance(owner, Chunk):
         ordered = owner.events_ordered if chain_of(owner.task.type).exact else None
-        finding, wanted = judge_chunk(view, ordered=ordered), _wanted_of_chunk(owner)
+        finding, wanted = judge_chunk(view, ordered=ordered, decision=decision), _wanted_of_chunk(owner)
     else:
-        finding, wanted = judge_group(view), _wanted_of_group(owner)
+        finding, wanted = judge_group(view, decision=decision), _wanted_of_group(owner)
     if finding.state == owner.state:
         return _hold_back(owner)
     files = {file.lfn: file for file in stored}
     missing = [lfn for kind, lfn in wanted.items() if lfn not in files and kind not in MAY_BE_MISSING]
     if finding.state == ChunkState.FINISHED and missing:
         finding = Finding(ChunkState.MANUAL_CHECK, f"its job {view.id} finished, but stored no {', '.join(missing)}")
-    if not _go(owner, finding, _made(owner, view, files, wanted)):
+    if not _go(owner, finding, {**_made(owner, view, files, wanted), **_next(finding)}):
         return False
     if finding.state == ChunkState.FINISHED and wanted:
         _keep_outputs(owner, view, files, wanted)
@@ -134,11 +144,20 @@ def _made(
     owner: Owner, view: JobView, files: dict[str, jobs.Stored], wanted: dict[OutputKind, str]
 ) -> dict[str, object]:
     """What is written beside the new state."""
-    attempts = max(owner.attempts, view.attempt)
+    attempts = attempts_of(owner, view)
     if isinstance(owner, Chunk):
         return {"attempts": attempts, "events_done": view.events}
     sizes = [files[lfn].size for lfn in wanted.values() if lfn in files]
     return {"attempts": attempts, "events_found": view.events, "size": sizes[0] if sizes else None}
+
+
+def _next(finding: Finding) -> dict[str, object]:
+    """What is written of what comes next: when it is tried again, if it is, and which rule said so."""
+    due = None if finding.delay is None else timezone.now() + timedelta(seconds=finding.delay)
+    said: dict[str, object] = {"due": due, "rule": finding.rule}
+    if finding.state == ChunkState.DEFINED:
+        said["job_id"] = None  # its input comes first, and then another job
+    return said
 
 
 def _go(owner: Owner, finding: Finding, made: dict[str, object]) -> bool:

@@ -44,7 +44,7 @@ def _given_up() -> QuerySet[Task]:
     """Select the users' tasks whose jobs have all ended, some of them badly and for the last time."""
     chunks = Chunk.objects.filter(task=OuterRef("pk"))
     waiting = chunks.exclude(state__in=values(OVER)) | chunks.filter(
-        state=ChunkState.FAILED, attempts__lt=F("task__max_attempts")
+        state=ChunkState.FAILED, due__isnull=False, attempts__lt=F("task__max_attempts")
     )
     running = Task.objects.filter(state=TaskState.RUNNING, type=TaskType.USER_ANALYSIS)
     return running.filter(Exists(chunks), ~Exists(waiting))

@@ -194,14 +194,17 @@ def _try(group: MergeGroup, bounds: Limits) -> bool:
 @transaction.atomic
 def _send(group: MergeGroup, kind: MergeKind, files: Sequence[Output], bounds: Limits) -> None:
     """Submit a group's job and write its number beside the group, or neither; what it made before does not count."""
-    (number,) = jobs.submit([order_for(group, files, refusal=bounds.merge_refusal)], by=service(kind))
+    order, attempts = order_for(group, files, refusal=bounds.merge_refusal), group.attempts + 1
+    (number,) = jobs.submit([order], by=service(kind))
     now_known: dict[str, Any] = {
         "size_expected": sum(file.size for file in files),
         "events_expected": events_in(files) if kind is MergeKind.MDST else None,
         "size": None,
         "events_found": None,
+        "attempts": attempts,
+        "ahead": attempts - order.first_attempt,
     }
-    if not move(group, GroupState.SENT, by=service(kind), job_id=number, attempts=group.attempts + 1, **now_known):
+    if not move(group, GroupState.SENT, by=service(kind), job_id=number, **now_known):
         raise MovedMeanwhile(f"{group} was moved by somebody else; the next cycle tries again")
     set_running(group.task_id, by=service(kind))
 

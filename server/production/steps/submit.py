@@ -118,8 +118,10 @@ def _send(task: Task, chunks: Sequence[Chunk], known: Known, waiting: Mapping[st
     if not fitting:
         return Counter()
     numbers = jobs.submit_placed([order for _, order in fitting], by=SERVICE)
-    for (chunk, _), number in zip(fitting, numbers, strict=True):
-        if not move(chunk, ChunkState.SENT, by=SERVICE, job_id=number, attempts=chunk.attempts + 1):
+    for (chunk, order), number in zip(fitting, numbers, strict=True):
+        attempts = chunk.attempts + 1
+        counted = {"attempts": attempts, "ahead": attempts - order.first_attempt}
+        if not move(chunk, ChunkState.SENT, by=SERVICE, job_id=number, **counted):
             raise MovedMeanwhile(f"{chunk} was moved by somebody else; the next cycle tries again")
     set_running(task.pk, by=SERVICE)
     return sent

@@ -113,7 +113,7 @@ def test_a_failure_that_a_person_must_see_is_not_tried_again(tasks, pilot):
     chunks = Chunk.objects.filter(task=tasks[0], number=2)
     assert [(chunk.state, chunk.attempts) for chunk in chunks] == [("manual_check", 1)] * 2
     assert (
-        chunks[0].words == "1243 a calibration file gave an empty string: "
+        chunks[0].words == "rule 'calibration string': 1243 a calibration file gave an empty string: "
         "have the run's LED calibrations checked, then send it again"
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from pilot.contract.payload_codes import MEANINGS
 from pilot.contract.states import JobState
 from server.production.judging import (
     JobView,
@@ -13,9 +12,10 @@ from server.production.judging import (
     judge_dumps,
     judge_events,
     judge_group,
-    needs_a_person,
     vanished,
 )
+from server.production.rules.actions import Action
+from server.production.rules.match import Decision
 
 
 @pytest.mark.parametrize(
@@ -37,18 +37,26 @@ def test_a_jobs_state_says_where_its_chunk_and_its_group_stand(state, chunk, gro
     assert (judge_chunk(view, ordered=None).state, judge_group(view).state) == (chunk, group)
 
 
-@pytest.mark.parametrize("code", MEANINGS)
-def test_the_experiments_codes_decide_who_looks_next(code):
-    view = JobView(7, JobState.FAILED, 1, payload_error=code.value)
-    state = "manual_check" if MEANINGS[code].manual_check else "failed"
-    assert judge_chunk(view, ordered=None).state == judge_group(view).state == state
-    assert needs_a_person(code.value) is MEANINGS[code].manual_check
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [
+        (Action.RETRY, "failed"),
+        (Action.LATER, "failed"),
+        (Action.ELSEWHERE, "failed"),
+        (Action.GIVE_UP, "failed"),
+        (Action.MANUAL_CHECK, "manual_check"),
+        (Action.STAGING, "defined"),
+    ],
+)
+def test_what_rules_decide_of_a_failure_leads_to_a_state(action, state):
+    view, decision = JobView(7, JobState.FAILED, 1), Decision(action, "one", "rule 'one': broken", 60.0)
+    for finding in (judge_chunk(view, ordered=9, decision=decision), judge_group(view, decision=decision)):
+        assert (finding.state, finding.words, finding.rule, finding.delay) == (state, "rule 'one': broken", "one", 60.0)
 
 
-def test_a_code_that_nobody_knows_is_a_plain_failure():
-    assert not needs_a_person(99)
+def test_a_failure_that_nothing_was_decided_about_is_a_plain_one():
     finding = judge_chunk(JobView(7, JobState.FAILED, 1, payload_error=99, words="broken"), ordered=None)
-    assert (finding.state, finding.words) == ("failed", "broken")
+    assert (finding.state, finding.words, finding.delay) == ("failed", "broken", None)
 
 
 @pytest.mark.parametrize(

@@ -73,8 +73,9 @@ def test_a_chunk_with_its_merges_is_shown_made_again_and_ends_well(done, pilot):
     work(pilot)
     assert reload(done[1]).state == "done"
     chunk = Chunk.objects.get(pk=former.pk)
-    # Its job counts as a second try from the start, which takes the place of files that are there.
-    assert (chunk.state, chunk.attempts) == ("finished", 2)
+    # Its job is numbered from 2, so that it takes the place of files that are there; the round has used one attempt.
+    assert (chunk.state, chunk.attempts) == ("finished", 1)
+    assert list(Job.objects.filter(pk=chunk.job_id).values_list("attempt", "max_attempts")) == [(2, 6)]
     assert chunk.job_id != former.job_id
     assert Job.objects.filter(pk=former.job_id, state="finished").exists()
     assert Attempt.objects.filter(job=former.job_id).count() == 1

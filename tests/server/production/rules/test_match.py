@@ -147,4 +147,4 @@ def test_the_words_name_the_rule_what_happened_and_what_to_do(rule, failure, wor
 
 def test_without_a_rule_the_words_are_those_of_the_failure():
     assert decide([], Failure(payload_error=99, words="broken\nmore")).words == "broken"
-    assert decide([], replace(FAILURE, payload_error=1246)).words == "1246 the program was killed"
+    assert decide([], Failure(payload_error=1246)).words == "1246 the program was killed"
