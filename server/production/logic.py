@@ -55,7 +55,7 @@ def task_of(name: str) -> Task:
     Raises:
         TaskRefused: there is none; the nearest name is told.
     """
-    task = Task.objects.filter(name=name).select_related("parent_task").first()
+    task = Task.objects.filter(name=name).select_related("parent_task", "site").first()
     if task is None:
         raise TaskRefused(no_task(name))
     return task

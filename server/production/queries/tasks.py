@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import Q, Sum, prefetch_related_objects
 
+from server.production.frames import tape_of
 from server.production.models import Chunk, MergeGroup, Task
 from server.production.queries.events import iso
 from server.production.queries.progress import Progress, count_tasks
@@ -34,14 +35,16 @@ class TaskLine:
         task = self.task
         return {
             "name": task.name,
-            "type": task.type,
+            "type": task.kind or task.type,
             "status": task.state,
             "production": task.production,
             "year": task.year,
             "period": task.period,
             "slot": task.slot,
             "soft": task.soft,
+            "site": task.site.name if task.site else None,
             "queue": task.queue,
+            "tape": tape_of(task) or None,
             "parent": task.parent_task.name if task.parent_task else None,
             "owner": task.owner,
             "comment": task.comment,
@@ -56,13 +59,14 @@ class TaskLine:
 
 def task_lines(tasks: Sequence[Task]) -> list[TaskLine]:
     """Answer the progress of these tasks, in a number of queries that does not depend on how many they are."""
+    prefetch_related_objects(tasks, "site")
     counted, sums = count_tasks(tasks), _sums_of_events(tasks)
     return [TaskLine(task, steps, *sums[task.pk], runs) for task in tasks for steps, runs in [counted[task.pk]]]
 
 
 def recent_tasks(most: int = 50) -> list[TaskLine]:
     """Answer the latest tasks, newest first."""
-    return task_lines(list(Task.objects.select_related("parent_task").order_by("-id")[:most]))
+    return task_lines(list(Task.objects.select_related("parent_task", "site").order_by("-id")[:most]))
 
 
 def _sums_of_events(tasks: Sequence[Task]) -> dict[int, tuple[int, int, int]]:
@@ -85,11 +89,11 @@ def children_of(task: Task) -> list[str]:
 
 
 def find_task(name: str) -> Task | None:
-    return Task.objects.select_related("parent_task").filter(name=name).first()
+    return Task.objects.select_related("parent_task", "site").filter(name=name).first()
 
 
 def find_task_by_number(number: int) -> Task | None:
-    return Task.objects.select_related("parent_task").filter(pk=number).first()
+    return Task.objects.select_related("parent_task", "site").filter(pk=number).first()
 
 
 def owners_of_user_tasks(numbers: Iterable[int]) -> dict[int, str]:
