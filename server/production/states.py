@@ -126,6 +126,9 @@ TAPE_MOVES = frozenset(
         (A.SENT, A.FAILED),
         # It could not even be asked for.
         (A.READY, A.FAILED),
+        # The request that failed was tried again by somebody.
+        (A.READY, A.FINISHED),
+        (A.FAILED, A.FINISHED),
         # Another request, or the file was made again.
         (A.FAILED, A.READY),
         (A.SENT, A.READY),

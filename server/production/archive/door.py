@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from server.lib.moves import IllegalMove
+from server.production.jobs import Stored
 from server.production.models import Output, Task, TaskEvent
 from server.production.states import TAPE_MOVES, TapeState
 
@@ -80,16 +81,20 @@ def note(task: Task | int, before: TapeState, after: TapeState, *, by: str, word
 
 
 @transaction.atomic
-def made_anew(files: Collection[tuple[str, str, int]], *, by: str) -> None:
-    """Begin anew with files that were written again, given as dataset, name and the number of the job's file.
+def made_anew(files: Collection[Stored], *, by: str) -> None:
+    """Begin anew with files that jobs have written again.
 
     Nothing of what was true of the former ones holds: neither that they are on tape, nor that they were removed.
     Belongs into the transaction that writes them down, and before that is done.
     """
-    names = {(dataset, lfn): number for dataset, lfn, number in files}
+    names = {(file.dataset, file.lfn): (file.id, file.size, file.checksum) for file in files}
     rows = Output.objects.filter(dataset__in={key[0] for key in names}, lfn__in={key[1] for key in names})
     known = rows.filter(~Q(tape=TapeState.NONE) | ~Q(tape_words="") | Q(removed__isnull=False))
-    found = [row for row in known if names.get((row.dataset, row.lfn)) not in (None, row.job_file_id)]
+    found = [
+        row
+        for row in known
+        if names.get((row.dataset, row.lfn)) not in (None, (row.job_file_id, row.size, row.checksum))
+    ]
     if not found:
         return
     on_its_way = [row for row in found if row.tape]

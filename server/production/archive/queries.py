@@ -12,6 +12,7 @@ from django.db.models import Case, CharField, Count, F, Max, Min, Q, Sum, Value,
 from server.dataservice.models import TransferRequest
 from server.dataservice.queries import RequestLine, request_lines, silent_storages
 from server.production.archive import rows
+from server.production.chains import chain_of
 from server.production.frames import tape_of
 from server.production.models import Output, Task
 from server.production.states import TapeState, TaskState, values
@@ -72,7 +73,9 @@ def waits(task: Task, now: datetime) -> list[str]:
     tape = tape_of(task)
     if not tape or task.state in values((TaskState.DRAFT, TaskState.READY)):
         return []
-    files = Output.objects.filter(rows.of_archived_kinds(), task=task).exclude(tape=TapeState.FINISHED)
+    # By words, not by a question on all types of tasks: a task has hundreds of thousands of files.
+    kinds = values(chain_of(task.type).archived)
+    files = Output.objects.filter(kind__in=kinds, task=task).exclude(tape=TapeState.FINISHED)
     ready = Q(tape=TapeState.READY)
     found = files.aggregate(
         sent=Count("pk", filter=Q(tape=TapeState.SENT)),

@@ -75,10 +75,11 @@ def ready(task: Task) -> QuerySet[Output]:
 def is_registered() -> Exists:
     """Say of an `Output` that the data service has it, as its job has written it, in its catalogue.
 
-    From its submission on a job's file is expected there: that its end has not been read yet does not mean that it
-    has vanished.
+    From its submission on a job's file is expected there, and absent after an attempt without it: that the end of the
+    last one has not been read yet does not mean that it has vanished.
     """
-    return Exists(DatasetFile.objects.filter(job_file=OuterRef("job_file_id")).exclude(state=FileState.EXPECTED))
+    known = words_of((FileState.AVAILABLE, FileState.LOST, FileState.DELETED))
+    return Exists(DatasetFile.objects.filter(job_file=OuterRef("job_file_id"), state__in=known))
 
 
 def is_busy(tape: str) -> Exists:

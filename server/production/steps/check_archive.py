@@ -10,19 +10,23 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from server.dataservice.models import Transfer, TransferRequest
-from server.dataservice.states import TransferState
+from server.dataservice.states import TransferKind, TransferState
 from server.dataservice.states import values as words_of
 from server.production.archive.door import BATCH, move_files, note
 from server.production.archive.rules import after_failure
 from server.production.models import Output, Task
 from server.production.reference.known import Known, read_known
-from server.production.states import TapeState, TaskState
+from server.production.states import TapeState, TaskState, values
 
 SERVICE = "production.check_archive"
 #: Files looked at in one cycle.
 MOST = 5000
 #: A copy is true when the data service has compared it: it is on tape, with the size and checksum of the catalogue.
 ENDED = (TransferState.VERIFIED, TransferState.FAILED)
+
+
+#: In these a file has failed to come to tape, and may be there after all.
+_AFTER_ALL = values((TapeState.READY, TapeState.FAILED))
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ def check_archive(*, now: datetime) -> int:
         request_id=OuterRef("tape_request"), file__job_file=OuterRef("job_file_id"), state__in=words_of(ENDED)
     )
     unknown = ~Q(Exists(TransferRequest.objects.filter(pk=OuterRef("tape_request"))))
-    over = Output.objects.filter(Q(Exists(ended)) | unknown, tape=TapeState.SENT).order_by("pk")
+    # Somebody may have had a request tried again, at the data service, that has failed here.
+    after_all = Q(tape__in=_AFTER_ALL, tape_attempts__gt=0) & Q(
+        Exists(ended.filter(kind=TransferKind.ARCHIVE, state=TransferState.VERIFIED))
+    )
+    over = Output.objects.filter((Q(Exists(ended)) | unknown) & Q(tape=TapeState.SENT) | after_all).order_by("pk")
     keys = list(over.values_list("pk", flat=True)[:MOST])
     known, moved = read_known(), 0
     for start in range(0, len(keys), BATCH):
@@ -58,16 +66,19 @@ def _forget_cancelled(now: datetime) -> None:
 @transaction.atomic
 def _settle(keys: Sequence[int], known: Known, now: datetime) -> int:
     list(Output.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
-    files = list(Output.objects.filter(pk__in=keys, tape=TapeState.SENT).select_related("task").order_by("pk"))
-    ends = _ends(files)
-    moved = _finish([file for file in files if (end := ends.get(file.pk)) and end.state is TransferState.VERIFIED], now)
-    for file in files:
+    files = list(Output.objects.filter(pk__in=keys).select_related("task").order_by("pk"))
+    sent = [file for file in files if file.tape == TapeState.SENT]
+    failed = [file for file in files if file.tape in _AFTER_ALL and file.tape_attempts]
+    ends = _ends([*sent, *failed])
+    good = {key for key, end in ends.items() if end.state is TransferState.VERIFIED}
+    moved = _finish([file for file in (*sent, *failed) if file.pk in good], now)
+    for file in sent:
         end = ends.get(file.pk)
         if end is None:
             end = _Ended(TransferState.FAILED, f"the data service knows nothing of request {file.tape_request}", False)
         if end.state is TransferState.FAILED:
             moved += _fail(file, end, known, now)
-    _note_requests({file.tape_request: file.task for file in files if file.tape_request is not None}, now)
+    _note_requests({file.tape_request: file.task for file in sent if file.tape_request is not None}, now)
     return moved
 
 

@@ -187,7 +187,7 @@ def _keep_outputs(owner: Owner, view: JobView, files: dict[str, jobs.Stored], wa
     """Write the rows of the files; for one that is there already (a person ran the job again) write it anew."""
     kinds = {lfn: kind for kind, lfn in wanted.items()}
     _take_from_others(owner, files)
-    made_anew([(file.dataset, file.lfn, file.id) for file in files.values()], by=SERVICE)
+    made_anew(files.values(), by=SERVICE)
     link = {"chunk": owner} if isinstance(owner, Chunk) else {"group": owner}
     for file in files.values():
         kind = kinds.get(file.lfn, OutputKind.LOG)

@@ -356,3 +356,46 @@ def test_pages_and_people_are_told_how_far_files_are(site, task, django_assert_n
     assert {one.state.value for one in tape_counts([task.pk]) if one.kind == "merged_dump"} == {""}
     Task.objects.filter(pk=task.pk).update(tape="")
     assert waits(reload(task), site.now) == []
+
+
+def test_what_somebody_has_tried_again_at_the_data_service_is_on_tape_too(site, task):
+    from server.dataservice import logic
+
+    site.archive()
+    request = TransferRequest.objects.get()
+    logic.give_up(request, by="shift", why="the robot was sold", now=site.now)
+    site.check()
+    assert all_are("failed")
+    request.refresh_from_db()
+    logic.try_again(request, by="shift", why="it was bought back", now=site.now)
+    assert site.check() == 0
+    site.copy()
+    assert site.check() == 3
+    assert all_are("finished")
+
+
+def test_a_request_that_the_data_service_has_forgotten_is_made_again(site, task):
+    site.archive()
+    TransferRequest.objects.all().delete()
+    site.check()
+    assert all_are("ready")
+    assert merged()[0].tape_words.startswith("request 1 of 5 failed: request ")
+
+
+def test_a_task_that_is_being_ended_brings_to_tape_what_is_right(site, task):
+    from server.production import logic
+
+    logic.move_task("data", "finishing", by="manager", words="enough")
+    finish.finish_tasks()
+    assert reload(task).state == "finishing"
+    on_tape(site)
+    finish.finish_tasks()
+    assert reload(task).state == "done"
+
+
+def test_files_of_a_cancelled_task_are_let_go(site, task):
+    site.disk.silent = True
+    site.archive()
+    Task.objects.update(state="cancelled")
+    site.check()
+    assert all_are("")
