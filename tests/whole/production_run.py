@@ -1,0 +1,242 @@
+"""Whole productions as their managers run them: tasks are ordered, people look at what waits, and all is counted."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from pilot.contract import naming
+from server.production.files import Names
+from server.production.states import MergeKind, OutputKind, TaskType
+from tests.whole import production_rows
+from tests.whole.local_system import LocalSystem, ticks
+from tests.whole.person import Person
+from tests.whole.production_audit import Ordered
+from tests.whole.production_rows import Production
+from tests.whole.production_site import QUEUE, TAPE, Site
+
+#: Seconds in which all tasks must have come to their end.
+LONGEST = 800.0
+RAW = "raw/2016"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is produced: chunks by run of the Monte Carlo and of the data, and events of each chunk."""
+
+    monte_carlo: Mapping[int, int]
+    data: Mapping[int, int]
+    events: int = 20
+
+
+@dataclass
+class Productions:
+    """A generation, its reconstruction, and a production of data, at one site."""
+
+    system: LocalSystem
+    site: Site
+    program: Path
+    size: Size
+    #: What people did, and what was broken, in the order in which it happened.
+    story: list[str] = field(default_factory=list)
+
+    GENERATION, RECONSTRUCTION, DATA = "mc2016-gen", "mc2016", "dvcs2016"
+
+    # Orders
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Write the definitions of the three tasks."""
+        frame = {"year": 2016, "period": "P07", "slot": 1, "queue": QUEUE, "program": str(self.program), "tape": TAPE}
+        runs = "\n".join(f"{run}, {chunks}" for run, chunks in self.size.monte_carlo.items())
+        files = "\n".join(f"{RAW}/{name}, {self.size.events}" for name in self.raw_files())
+        monte_carlo = {**frame, "production": "mc2016", "soft": "mc2016-1"}
+        return [
+            {
+                **monte_carlo,
+                "name": self.GENERATION,
+                "type": "mc_generation",
+                "runs": runs,
+                "events_per_chunk": self.size.events,
+            },
+            {**monte_carlo, "name": self.RECONSTRUCTION, "type": "mc_reconstruction", "parent": self.GENERATION},
+            {
+                **frame,
+                "name": self.DATA,
+                "type": "mass_production",
+                "production": "dvcs2016",
+                "soft": "dvcs2016P07t1",
+                "files": files,
+                "files_endpoint": TAPE,
+            },
+        ]
+
+    def raw_files(self) -> list[str]:
+        return [naming.raw(run, chunk) for run, n in self.size.data.items() for chunk in range(1, n + 1)]
+
+    def ordered(self) -> list[Ordered]:
+        """Answer what was ordered, for the audit: nothing of it comes from the server."""
+        runs = {self.DATA: self.size.data}
+        return [
+            Ordered(one["name"], _names(one), runs.get(one["name"], self.size.monte_carlo)) for one in self.orders()
+        ]
+
+    @classmethod
+    def jobs_of(cls, size: Size) -> list[str]:
+        """Name a file that each job writes: those of all chunks, and the merges of mDSTs and histograms."""
+        planned = cls.__new__(cls)
+        planned.size, planned.program = size, Path("compass-mc")
+        found = []
+        for one in planned.ordered():
+            kind = OutputKind.GENERATED if one.names.type == TaskType.MC_GENERATION else OutputKind.MDST
+            for run, chunks in one.runs.items():
+                found += [one.names.chunk_files(run, chunk)[kind] for chunk in range(1, chunks + 1)]
+                if kind is OutputKind.MDST:
+                    found += [one.names.merged_file(merge, run, 0) for merge in (MergeKind.MDST, MergeKind.HISTOGRAMS)]
+        return found
+
+    def start(self) -> None:
+        """Order all tasks, and let them go."""
+        for definition in self.orders():
+            path = self.system.home / f"{definition['name']}.json"
+            path.write_text(json.dumps(definition))
+            status, out, said = self.system.call("task", "create", str(path), "--start")
+            assert status == 0, out + said
+
+    # What is going on
+
+    def states(self) -> dict[str, str]:
+        return dict(self.system.rows.read("SELECT name, state FROM production_task"))
+
+    def follow(self, until: Callable[[], bool], *, seconds: float = LONGEST) -> None:
+        """Look now and then, and do what a manager does, until something is so."""
+        for _ in ticks(seconds, pause=1.0):
+            if until():
+                return
+            with suppress(requests.exceptions.RequestException):  # the server may just be dead
+                self.look()
+        raise AssertionError(f"after {seconds:.0f} s: {self.states()}\n{self.told()}\n{self.system.said()}")
+
+    def all_are(self, *states: str) -> bool:
+        return all(self.states().get(one["name"]) in states for one in self.orders())
+
+    # The person
+
+    @cached_property
+    def person(self) -> Person:
+        password = (self.system.home / "server" / "admin_password").read_text().strip()
+        return Person(self.system.url(), password)
+
+    def look(self) -> None:
+        """Send again what waits for a person, by the pages, run by run."""
+        for task, run, what, words in self._waiting():
+            why = f"looked at it: {words}"[:300]
+            wish = {"what": what, "run": str(run)}
+            self.person.fill_in(f"/tasks/{task}/resend", form_with="why", asked=wish, fields={"why": why})
+            self.story.append(f"a person sent run {run} of {task} again ({what.replace('_', ' ')}): {words}")
+
+    def _waiting(self) -> list[tuple[str, int, str, str]]:
+        query = (
+            "SELECT DISTINCT t.name, r.number, '{what}', MIN(p.words) FROM production_{table} p"
+            " JOIN production_run r ON r.id = p.run_id JOIN production_task t ON t.id = p.task_id"
+            " WHERE p.state = '{state}' {more} AND t.state IN ('send', 'running') GROUP BY t.name, r.number"
+        )
+        used = "AND p.attempts >= t.max_attempts"
+        found = []
+        for table in ("chunk", "mergegroup"):
+            found += self.system.rows.read(
+                query.format(what="manual_check", table=table, state="manual_check", more="")
+            )
+            found += self.system.rows.read(query.format(what="failed", table=table, state="failed", more=used))
+        return [tuple(row) for row in dict.fromkeys(found)]
+
+    # The end
+
+    def told(self) -> str:
+        """Tell what happened, for who reads a test that failed."""
+        return "\n".join(self.story)
+
+    def made(self) -> Production:
+        return production_rows.read(self.system.rows)
+
+    def into(self) -> dict[tuple[str, int], int]:
+        """Answer the events that were ordered, or lie in raw files, by task and run."""
+        return {
+            (one.name, run): chunks * self.size.events for one in self.ordered() for run, chunks in one.runs.items()
+        }
+
+    def out(self) -> dict[tuple[str, int], int]:
+        """Count the events in the files on tape, by reading these."""
+        found: Counter[tuple[str, int]] = Counter()
+        for one in self.ordered():
+            for run, chunks in one.runs.items():
+                if one.names.type == "mc_generation":
+                    names = [f"{one.names.area}/{naming.generated(run, n)}" for n in range(1, chunks + 1)]
+                else:
+                    names = [f"{one.names.dataset('merged_mdst')}/{one.names.merged_file('mdst', run, 0)}"]
+                found[one.name, run] = sum(
+                    events_in(path) for path in map(self.site.tape_file, names) if path.is_file()
+                )
+        return dict(found)
+
+
+def _names(definition: Mapping[str, Any]) -> Names:
+    parts = ("type", "production", "year", "period", "soft", "slot")
+    return Names(**{part: definition[part] for part in parts}, phast=7)
+
+
+def events_in(path: Path) -> int:
+    """Read how many events a file of generated events, or an mDST, holds: its entries, not what it says of itself."""
+    from compass_mc import layouts, root_file
+
+    with root_file.reading(path) as file:
+        layout = layouts.MDST if layouts.MDST.tree in file else layouts.GENERATED
+        return sum(len(table) for table in root_file.tables_in(file, layout, 1000))
+
+
+class Killer:
+    """Kills parts of a system, one at a time and a bounded number, by chance that its seed repeats.
+
+    The server, the services with all that they have started, and pilots with their payloads; never the supervisor,
+    which starts them again, nor the storages.
+    """
+
+    def __init__(self, system: LocalSystem, *, seed: int, times: int, pause: tuple[float, float]) -> None:
+        self._system, self._luck = system, random.Random(seed)
+        self._left, self._pause, self._enough = times, pause, threading.Event()
+        self.killed: Counter[str] = Counter()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Killer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while self._left and not self._enough.wait(self._luck.uniform(*self._pause)):
+            kind = self._luck.choice(("server", "services", "worker", "pilot"))
+            with suppress(psutil.NoSuchProcess, FileNotFoundError, KeyError, ValueError):
+                if victims := sorted(self._victims(kind), key=lambda process: process.pid):
+                    self._luck.choice(victims).kill()
+                    self.killed[kind] += 1
+                    self._left -= 1
+
+    def _victims(self, kind: str) -> list[psutil.Process]:
+        if kind in ("server", "services"):
+            return [self._system.part(kind)]
+        if kind == "worker":
+            return self._system.part("services").children(recursive=True)
+        return self._system.pilots()
