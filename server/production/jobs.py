@@ -129,9 +129,12 @@ def submit_placed(orders: Sequence[JobOrder], *, by: str) -> list[int]:
     return logic.submit(orders, by=by)
 
 
-def retry(numbers: Collection[int], *, by: str) -> dict[int, str]:
-    """Order another attempt of failed jobs; answer, for those that cannot have one, why."""
-    return logic.retry(numbers, by=by)
+def retry(numbers: Collection[int], *, by: str, elsewhere: Collection[int] = ()) -> dict[int, str]:
+    """Order another attempt of failed jobs; answer, for those that cannot have one, why.
+
+    Those of ``elsewhere`` go to another queue, if one takes them where they have not been.
+    """
+    return logic.retry(numbers, by=by, elsewhere=elsewhere)
 
 
 def kill(numbers: Collection[int], *, by: str) -> None:

@@ -42,8 +42,13 @@ def failure_of(owner: Chunk | MergeGroup, view: JobView, *, delay: int) -> Failu
         most=task.max_attempts,
         delay=delay,
         raw=not merge and chain_of(task.type).raw,
-        bound=bool(task.queue or (merge and task.merging_queue)),
+        bound=is_bound(owner),
     )
+
+
+def is_bound(owner: Chunk | MergeGroup) -> bool:
+    """Say whether a row's task names the queue of its jobs."""
+    return bool(owner.task.queue or (isinstance(owner, MergeGroup) and owner.task.merging_queue))
 
 
 def attempts_of(owner: Chunk | MergeGroup, view: JobView) -> int:

@@ -5,7 +5,7 @@ Those that wait are moved in bulk: a number of statements for hundreds of jobs, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -17,8 +17,10 @@ from pilot.contract.states import JobState, may_follow
 from server.lib.moves import IllegalMove
 from server.lib.transactions import whole
 from server.taskbuffer import waits
+from server.taskbuffer.again import try_again
 from server.taskbuffer.hot import rows
 from server.taskbuffer.models import ArchivedJob, Job, JobFile
+from server.taskbuffer.retry_rules import Decision
 from server.taskbuffer.states import MAY_BE_ACTIVATED, FileState, rank
 
 #: Jobs of one statement.
@@ -118,10 +120,13 @@ def _move(
 
 
 @whole
-def retry(job_ids: Iterable[int], *, by: str, now: datetime | None = None) -> dict[int, str]:
+def retry(
+    job_ids: Iterable[int], *, by: str, elsewhere: Collection[int] = (), now: datetime | None = None
+) -> dict[int, str]:
     """Try failed jobs again: the next attempt, ten steps of priority lower, even beyond the attempts ordered.
 
-    Those that failed while they waited for their inputs wait for them again.
+    Those that failed while they waited for their inputs wait for them again. Those of ``elsewhere`` go to another
+    queue, where one takes them in which they have not been.
 
     Returns:
         For each job that cannot be tried again, why.
@@ -138,6 +143,8 @@ def retry(job_ids: Iterable[int], *, by: str, now: datetime | None = None) -> di
             elif waits.unready([job_id]):
                 rows.again(cursor, job, at, by, "asked for", JobState.DEFINED)
                 waits.enter([(job_id, job.bucket)], JobState.DEFINED, at)
+            elif job_id in elsewhere:
+                try_again(cursor, job, Decision(again=True, elsewhere=True), at, by, "asked for elsewhere")
             else:
                 rows.again(cursor, job, at, by, "asked for")
     return refused

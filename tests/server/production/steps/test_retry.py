@@ -7,19 +7,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from server.production import logic
-from server.production.models import Chunk
+from server.pandaconfig.logic import define_queue
+from server.production import logic, steering
+from server.production.models import Chunk, Task, TaskEvent
+from server.production.resend.wishes import What, Wish
+from server.production.rules.models import ProductionRule
 from server.production.steps import collect, retry, submit
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.logic import reset as resets
 from server.taskbuffer.models import Job
 from tests.server.production.conftest import failed
-
-
-@pytest.mark.parametrize(("attempts", "seconds"), [(1, 60), (2, 120), (5, 960), (11, 61440), (12, 86400), (90, 86400)])
-def test_each_further_attempt_waits_twice_as_long_up_to_a_day(settings, attempts, seconds):
-    settings.PRODUCTION = {}
-    assert retry.delay(attempts) == timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -33,20 +30,84 @@ def failures(tasks, pilot):
 
 
 def test_a_retry_waits_for_its_time(failures, settings):
-    settings.PRODUCTION = {"retry_delay": 3600}
     now = timezone.now()
+    Chunk.objects.update(due=now + timedelta(hours=1))
     assert retry.retry_failed(now) == 0
     assert retry.retry_failed(now + timedelta(hours=1, seconds=1)) == 6
     assert retry.retry_failed(now + timedelta(days=9)) == 0
     assert set(Chunk.objects.filter(task=failures[0]).values_list("state", "attempts")) == {("sent", 2)}
 
 
-def test_days_count_in_the_wait_for_a_retry(failures, settings):
-    """A wait of a day is a day, not the seconds beside it."""
-    settings.PRODUCTION = {"retry_delay": 10 * 86400}
+@pytest.mark.parametrize(("said", "hours"), [({"retry_delay": 3600}, 1), ({"retry_delay": 10 * 86400}, 24)])
+def test_when_it_is_tried_again_is_written_with_the_failure(tasks, pilot, settings, said, hours):
+    settings.PRODUCTION = said
+    pilot.spoil = lambda job: failed(payload_error=1246)
+    submit.submit_chunks()
+    pilot.run(most=1)
+    collect.collect()
+    chunk = Chunk.objects.get(state="failed")
+    assert abs((chunk.due - timezone.now()).total_seconds() - hours * 3600) < 60
+    assert retry.retry_failed(chunk.due - timedelta(seconds=1)) == 0
+    assert retry.retry_failed(chunk.due) == 1
+    chunk.refresh_from_db()
+    assert (chunk.state, chunk.attempts, chunk.due) == ("sent", 2, None)
+
+
+def test_what_is_not_due_yet_hides_nothing_that_is(failures, settings, django_assert_max_num_queries):
+    settings.PRODUCTION = {"retry_delay": 0, "events_per_cycle": 2}
+    now, (*early, last) = timezone.now(), Chunk.objects.filter(state="failed").order_by("id")
+    Chunk.objects.filter(pk__in=[chunk.pk for chunk in early]).update(due=now + timedelta(hours=1))
+    assert retry.retry_failed(now) == 1
+    assert Chunk.objects.get(pk=last.pk).state == "sent"
+    with django_assert_max_num_queries(2):
+        assert retry.retry_failed(now) == 0
+
+
+def test_attempts_that_are_allowed_later_are_made(failures, settings):
+    Task.objects.update(max_attempts=1)
+    assert retry.retry_failed() == 0
+    steering.change_task("mc2016_gen", {"max_attempts": 2}, by="ada", why="the node was bad")
+    assert retry.retry_failed() == 6
+
+
+def test_a_queue_that_is_full_takes_no_retries_and_what_waits_for_it_hides_nothing(failures, settings):
+    settings.PRODUCTION = {"retry_delay": 0, "queued_per_queue": 2}
     now = timezone.now()
-    assert retry.retry_failed(now + timedelta(hours=23, minutes=59)) == 0
-    assert retry.retry_failed(now + timedelta(days=1, seconds=5)) == 6
+    assert retry.retry_failed(now) == 2
+    assert retry.retry_failed(now) == 0
+    assert Chunk.objects.filter(state="failed", due=now + retry.NO_ROOM).count() == 4
+    settings.PRODUCTION = {"retry_delay": 0, "queued_per_queue": 5}
+    assert retry.retry_failed(now + retry.NO_ROOM) == 3
+
+
+@pytest.mark.parametrize(("named", "where"), [("", "OTHER"), ("LOCAL", "LOCAL")])
+def test_a_job_goes_to_another_queue_by_rule_unless_its_task_names_its_own(failures, named, where):
+    storages = {name: ["DISK"] for name in ("pr", "pw", "pl")}
+    define_queue({"nickname": "OTHER", "status": "online", "astorages": storages})
+    ProductionRule.objects.create(name="bad node", payload_error=1246, action="elsewhere")
+    first, second, *_ = chunks = list(Chunk.objects.filter(state="failed").order_by("id"))
+    Chunk.objects.filter(pk__in=(first.pk, second.pk)).update(rule="bad node")
+    Task.objects.filter(pk=first.task_id).update(queue=named)
+    assert retry.retry_failed() == 6
+    queues = dict(Job.objects.values_list("pk", "queue"))
+    assert [queues[chunk.job_id] for chunk in chunks] == [where, where, *["LOCAL"] * 4]
+    assert TaskEvent.objects.filter(chunk=first).latest("pk").words == "attempt 2, by rule 'bad node'"
+
+
+def test_what_is_sent_again_has_all_attempts_of_a_round(failures, pilot, settings):
+    """Its job is numbered from 2, so that it takes the place of former files; that is no attempt of this round."""
+    settings.PRODUCTION = {"retry_delay": 0, "failing_jobs": 1000}
+    (chunk, *_), runs = Chunk.objects.filter(task=failures[0]).order_by("id"), []
+    Chunk.objects.exclude(pk=chunk.pk).update(state="cancelled")
+    logic.resend_task("mc2016_gen", Wish(What.FAILED), by="ada", why="the disk was full")
+    pilot.spoil = lambda job: runs.append(job.attempt) or failed(payload_error=1246)
+    for _ in range(12):
+        submit.submit_chunks()
+        pilot.run()
+        collect.collect()
+        retry.retry_failed()
+    chunk.refresh_from_db()
+    assert (runs, chunk.state, chunk.attempts) == ([2, 3, 4, 5, 6], "failed", 5)
 
 
 def test_a_paused_task_retries_nothing(failures):
@@ -54,13 +115,10 @@ def test_a_paused_task_retries_nothing(failures):
     assert retry.retry_failed() == 0
 
 
-def test_a_task_that_is_cancelled_meanwhile_gets_no_attempt(failures, monkeypatch):
-    def late(attempts):
-        logic.move_task("mc2016_gen", "cancelled", by="manager")
-        return timedelta(0)
-
-    monkeypatch.setattr(retry, "delay", late)
-    assert retry.retry_failed() == 0
+def test_a_task_that_is_cancelled_meanwhile_gets_no_attempt(failures):
+    chunks = list(Chunk.objects.filter(state="failed"))
+    logic.move_task("mc2016_gen", "cancelled", by="manager")
+    assert retry._again(chunks, retry.Cycle(timezone.now())) == 0
     assert set(Job.objects.values_list("state", flat=True)) == {"failed"}
 
 
