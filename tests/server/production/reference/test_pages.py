@@ -33,6 +33,7 @@ TEMPLATE = {"name": "plain", "variant": "plain", "enabled": "on"}
 @pytest.fixture
 def storages(queue):
     define_storage("CTA", TAPE)
+    TaskKind.objects.get_or_create(word="mass_production", defaults={"label": "mass", "chain": "mass_production"})
 
 
 def add(client, table: str, said: dict[str, str]):
