@@ -130,9 +130,29 @@ def task(found: Mapping[str, Any]) -> RenderableType:
         parts += [Text(), checks(found["checks"])]
     if found["outputs"]:
         parts += [Text(), outputs(found["outputs"])]
+    if found.get("tape"):
+        parts += [Text(), *_tape(found["tape"])]
     if found["events_log"]:
         parts += [Text(), _moves(found["events_log"][:MOVES])]
     return Group(*parts)
+
+
+def _tape(found: Mapping[str, Any]) -> list[RenderableType]:
+    """Show how many files are on tape, what waits and for what, and the latest requests to its storage."""
+    counted = [
+        f"{kind.replace('_', ' ')}: {', '.join(f'{number} {word}' for word, number in states.items())}"
+        for kind, states in found["files"].items()
+    ]
+    parts: list[RenderableType] = [Text(f"on tape at {found['storage']}: {'; '.join(counted) or 'nothing yet'}")]
+    parts += [Text(words, style="yellow") for words in found["waits"]]
+    if not found["requests"]:
+        return parts
+    made = table(">request", "kind", "state", ">files", ">hours", "last words")
+    for one in found["requests"]:
+        hours = f"{one['age'] / 3600:.1f}"
+        files = str(one["files_of_task"])
+        made.add_row(str(one["id"]), one["kind"], state(one["state"]), files, hours, Text(str(one["words"] or "")))
+    return [*parts, made]
 
 
 def limits(found: Mapping[str, Any]) -> RenderableType:

@@ -107,3 +107,14 @@ def test_a_list_without_tasks_says_how_to_get_one():
 )
 def test_a_size_has_three_digits_and_a_unit(count, shown):
     assert show.size(count) == shown
+
+
+def test_a_task_tells_what_is_on_tape_what_waits_and_its_requests():
+    request = {"id": 7, "kind": "archive", "state": "queued", "files_of_task": 3, "age": 5400.0, "words": "no drive"}
+    files = {"merged_mdst": {"sent": 3, "finished": 1}}
+    tape = {"storage": "CTA", "files": files, "waits": ["3 files are on their way to CTA"], "requests": [request]}
+    said = text_of(show.task(task(tape=tape)))
+    assert "on tape at CTA: merged mdst: 3 sent, 1 finished" in said
+    assert "3 files are on their way to CTA" in said
+    assert " ".join(said.split()).endswith("7 archive queued 3 1.5 no drive")
+    assert "on tape" not in text_of(show.task(task(tape=None)))

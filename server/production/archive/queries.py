@@ -118,3 +118,15 @@ def _silent(tape: str, now: datetime) -> list[str]:
     if since is None:
         return []
     return [f"{tape} has not answered for {(now - since).total_seconds() / 3600:.1f} h"]
+
+
+def tape_json(task: Task, now: datetime) -> dict[str, Any] | None:
+    """Answer everything about a task's way to tape; nothing where it has no tape."""
+    storage = tape_of(task)
+    if not storage:
+        return None
+    kinds: dict[str, dict[str, int]] = {}
+    for one in tape_counts([task.pk]):
+        kinds.setdefault(one.kind, {})[one.state.label] = one.files
+    requests = [one.as_json() for one in requests_of(task, now, most=10)]
+    return {"storage": storage, "files": kinds, "waits": waits(task, now), "requests": requests}

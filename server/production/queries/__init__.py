@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from server.production.archive.queries import tape_json
 from server.production.models import Task
 from server.production.queries.events import event_json, iso, recent_events, what_moved
 from server.production.queries.evidence import Evidence, evidence_of, find_run
@@ -76,6 +77,7 @@ def task_json(task: Task) -> dict[str, Any]:
         "events_log": [event_json(event) for event in recent_events(task)],
         "children": children_of(task),
         "limits": [limit.as_json() for limit in limit_lines(task)],
+        "tape": tape_json(task, timezone.now()),
     }
 
 

@@ -31,4 +31,6 @@ def output_json(output: Output) -> dict[str, Any]:
         "checksum": output.checksum,
         "events": output.events,
         "tape": output.tape,
+        "tape_request": output.tape_request,
+        "tape_words": output.tape_words,
     }

@@ -11,6 +11,7 @@ from pilot.contract.queue import local_storage
 from server.dataservice.models import DatasetFile, Replica, Transfer, TransferRequest
 from server.pandaconfig.logic import define_storage
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task, TaskEvent
+from server.production.queries import task_json
 from server.production.steps import archive, check_archive, finish
 from server.storage.base import Found, Locality
 from tests.server.dataservice.conftest import World, nothing
@@ -342,6 +343,10 @@ def test_pages_and_people_are_told_how_far_files_are(site, task, django_assert_n
     (request,) = requests_of(task, site.later(hours=30).now)
     assert (request.files, request.age) == (3, timedelta(hours=30))
     assert waits(task, site.now) == ["3 files are on their way to TAPE: asked for in 1 requests, the oldest 30.0 h ago"]
+    told = task_json(task)["tape"]
+    kinds = ("merged_mdst", "merged_histograms", "merged_dump")
+    assert (told["storage"], told["files"]) == ("TAPE", {kind: {"sent": 1} for kind in kinds})
+    assert [one["files_of_task"] for one in told["requests"]] == [3]
     site.tape.silent = True
     site.submit()
     assert waits(task, site.later(hours=2).now)[1] == "TAPE has not answered for 2.0 h"
@@ -356,6 +361,7 @@ def test_pages_and_people_are_told_how_far_files_are(site, task, django_assert_n
     assert {one.state.value for one in tape_counts([task.pk]) if one.kind == "merged_dump"} == {""}
     Task.objects.filter(pk=task.pk).update(tape="")
     assert waits(reload(task), site.now) == []
+    assert task_json(reload(task))["tape"] is None
 
 
 def test_what_somebody_has_tried_again_at_the_data_service_is_on_tape_too(site, task):
