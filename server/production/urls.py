@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.production import page_views, views
+from server.production import draft_views, dry_run_views, page_views, views, wizard_views
 from server.production.reference import views as reference_views
 
 urlpatterns = [
@@ -23,6 +23,12 @@ urlpatterns = [
     path("api/v1/production/undo_resend", views.undo_resend),
     path("api/v1/production/list_resends", views.list_resends),
     path("api/v1/production/change_task", views.change_task),
+    path("api/v1/production/dry_run", dry_run_views.dry_run),
+    path("api/v1/production/redefine_task", dry_run_views.redefine_task),
+    path("tasks/new", wizard_views.new_task, name="new-task"),
+    path("tasks/new/check", wizard_views.check_form, name="check-task"),
+    path("tasks/<str:name>/define", wizard_views.change_draft, name="redefine-task"),
+    path("tasks/<str:name>/dry-run", draft_views.show_dry_run, name="dry-run"),
     path("tasks/<str:name>/resend", views.show_resend, name="resend"),
     path("tasks/<str:name>/runs/<int:number>/checks/<str:kind>", page_views.settle_check, name="settle-check"),
 ]
