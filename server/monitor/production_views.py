@@ -80,6 +80,28 @@ def show_run(request: HttpRequest, name: str, number: int) -> HttpResponse:
     return page(request, "run", context)
 
 
+@readable
+@require_safe
+def show_groups(request: HttpRequest, name: str) -> HttpResponse:
+    """Show the merges of a task, of one kind, in one state or of one run."""
+    task = production.find_task(name)
+    if task is None:
+        return missing(request, "task", name)
+    try:
+        asked = Asked(request, "kind", "state", "run", "page")
+        kind, state = asked.one_of("kind", production.GROUP_KINDS), asked.one_of("state", production.GROUP_STATES)
+        run, number = asked.number("run"), asked.page()
+    except ContractError as wrong:
+        return refused(request, wrong)
+    found = production.group_page(task, kind=kind, state=state, run=run, number=number)
+    if wants_json(request):
+        return envelope(found.as_json())
+    context: dict[str, Any] = {"page": "tasks", "task": task, "found": found, "may_act": may_produce(request.user)}
+    context |= {"said": {"kind": kind, "state": state, "run": "" if run is None else run}, "kept": asked.kept("page")}
+    context |= {"kinds": production.GROUP_KINDS, "states": production.GROUP_STATES}
+    return page(request, "groups", context)
+
+
 def missing(request: HttpRequest, what: str, name: str) -> HttpResponse:
     """Say that something is not there."""
     if wants_json(request):

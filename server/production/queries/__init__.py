@@ -10,6 +10,7 @@ from server.production.archive.queries import tape_json
 from server.production.models import Task
 from server.production.queries.events import event_json, iso, recent_events, what_moved
 from server.production.queries.evidence import Evidence, evidence_of, find_run
+from server.production.queries.groups import GROUP_KINDS, GROUP_STATES, GroupPage, group_page
 from server.production.queries.matrix import SHOWS, SORTS, Matrix, RunLine, check_json, matrix_of, run_lines
 from server.production.queries.outputs import output_json, outputs_of
 from server.production.queries.progress import LABELS, STEPS, Progress, steps_of
@@ -29,11 +30,14 @@ from server.taskbuffer import queries as taskbuffer
 
 __all__ = [
     "CHUNK_STATES",
+    "GROUP_KINDS",
+    "GROUP_STATES",
     "LABELS",
     "SHOWS",
     "SORTS",
     "STEPS",
     "Evidence",
+    "GroupPage",
     "Matrix",
     "Progress",
     "RunLine",
@@ -47,6 +51,7 @@ __all__ = [
     "find_run",
     "find_task",
     "find_task_by_number",
+    "group_page",
     "iso",
     "limit_lines",
     "matrix_of",

@@ -13,7 +13,7 @@ from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Run, Task
 from server.production.programs import programs_of
 from server.production.queries.matrix import check_json
-from server.production.queries.progress import BAD, CHECKS, LABELS, TAPE
+from server.production.queries.progress import BAD, CHECKS, LABELS, STAGING, TAPE
 from server.production.states import (
     PASSED,
     CheckKind,
@@ -27,6 +27,9 @@ from server.taskbuffer import queries as taskbuffer
 
 #: Rows of one kind in the evidence of a step.
 MOST = 25
+
+#: Groups in one of these have a file.
+MADE = values((GroupState.FINISHED, GroupState.MANUAL_CHECK))
 
 _CHECK_OF = {step: CheckKind(kind) for kind, step in CHECKS.items()}
 _MERGES = {CheckKind.MDST: MergeKind.MDST, CheckKind.DUMP: MergeKind.DUMP}
@@ -70,7 +73,7 @@ class GroupSum:
     @property
     def differs(self) -> bool:
         """Say whether a file that is there holds something else than went in, or nobody knows what."""
-        return self.group.state in _MADE and self.difference != 0 and self.group.size is not None
+        return self.group.state in MADE and self.difference != 0 and self.group.size is not None
 
     def as_json(self) -> dict[str, Any]:
         group = self.group
@@ -79,9 +82,6 @@ class GroupSum:
             **{"attempts": group.attempts, "inputs": self.inputs, "in": self.went_in, "out": self.came_out},
             **{"size_in": self.size_in, "size": group.size, "words": group.words},
         }
-
-
-_MADE = values((GroupState.FINISHED, GroupState.MANUAL_CHECK))
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,8 @@ class Evidence:
         if self.step in _CHECK_OF or self.step.startswith("merge_"):
             kind = _MERGES[_CHECK_OF[self.step]].value if self.step in _CHECK_OF else self.step.removeprefix("merge_")
             return f"what=merging&kind={kind}&run={self.run.number}"
+        if self.step == STAGING:
+            return f"what=staging&run={self.run.number}"
         looks = any(one.state == "manual_check" for one in self.troubles)
         return f"what={'manual_check' if looks else 'failed'}&run={self.run.number}"
 
@@ -149,6 +151,8 @@ def evidence_of(task: Task, run: Run, step: str) -> Evidence:
         wrong = groups.filter(state__in=BAD).order_by("number")
         return Evidence(run, step, troubles=_told(wrong[:MOST]), wrong=wrong.count())
     chunks = Chunk.objects.filter(run=run, state__in=BAD).order_by("number")
+    if step == STAGING:
+        chunks = chunks.filter(job_id=None)
     return Evidence(run, step, troubles=_told(chunks[:MOST]), wrong=chunks.count())
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F
-
+from server.production.files import RESULT_OF
 from server.production.models import Output, Task
-from server.production.states import OutputKind, values
+from server.production.states import OutputKind
+
+_MERGED = [kind.value for kind in RESULT_OF.values()]
 
 
-def outputs_of(task: Task, *, merged_only: bool = False, most: int = 200) -> list[Output]:
-    """Answer a task's files: the merged ones first, logs left out."""
-    merged = values((OutputKind.MERGED_MDST, OutputKind.MERGED_HISTOGRAMS, OutputKind.MERGED_DUMP))
-    outputs = Output.objects.filter(task=task).exclude(kind=OutputKind.LOG).select_related("run")
-    if merged_only:
-        outputs = outputs.filter(kind__in=merged)
-    return list(outputs.order_by(F("chunk_id").asc(nulls_first=True), "run__number", "kind", "lfn")[:most])
+def outputs_of(task: Task, *, most: int = 200) -> list[Output]:
+    """Answer a task's files: the merged ones first, then as many of its jobs'; logs left out."""
+    files = Output.objects.filter(task=task).select_related("run").order_by("run__number", "kind", "lfn")
+    found = list(files.filter(kind__in=_MERGED)[:most])
+    if len(found) < most:
+        # In the order in which they were written: nobody waits for very many to be sorted.
+        found += files.exclude(kind__in=[*_MERGED, OutputKind.LOG.value]).order_by("pk")[: most - len(found)]
+    return found
 
 
 def output_json(output: Output) -> dict[str, Any]:

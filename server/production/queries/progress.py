@@ -8,12 +8,14 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from server.dataservice.lookups import tape_endpoints
 from server.production.archive.rows import is_made
 from server.production.chains import chain_of
 from server.production.files import RESULT_OF
 from server.production.frames import tape_of
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Run, Task
-from server.production.reference.known import read_known
+from server.production.reference.known import Known, read_known
+from server.production.staging.models import TaskStaging
 from server.production.states import (
     PASSED,
     CheckKind,
@@ -39,14 +41,17 @@ STEPS = {
 }
 #: The way to tape is no step of a chain: a task has it where its files have it.
 TAPE = "tape"
-LABELS = {**STEPS, TAPE: "tape"}
+#: Nor is staging: a task has it whose raw files lie on tape.
+STAGING = "staging"
+LABELS = {STAGING: "staging", **STEPS, TAPE: "tape"}
 
 #: The step that each check is.
 CHECKS = {CheckKind.MDST.value: "crosscheck", CheckKind.DUMP.value: "check_dump"}
 
 #: Chunks and groups in one of these have failed, or wait for a person.
 BAD = values((ChunkState.FAILED, ChunkState.MANUAL_CHECK))
-_UNDER_WAY = values((ChunkState.STAGING, ChunkState.SENT, ChunkState.RUNNING))
+_UNDER_WAY = values((ChunkState.SENT, ChunkState.RUNNING))
+_BEFORE = values((ChunkState.DEFINED, ChunkState.STAGING, ChunkState.PAUSED))
 _ON_THE_WAY = values((TapeState.READY, TapeState.SENT))
 _WANTED = values((TapeState.READY, TapeState.SENT, TapeState.FINISHED, TapeState.FAILED))
 
@@ -143,11 +148,13 @@ class _Count:
         self._steps = {task.pk: steps_of(task) for task in tasks}
         self._merging = [pk for pk, steps in self._steps.items() if len(steps) > 1]
         self._archived = {task.pk: chain_of(task.type).archived for task in tasks}
+        known = read_known()
+        self._staged = _with_staging(tasks, known)
         self._make_cells(tasks)
         self._count_chunks()
+        self._count_lost()
         self._count_merges()
         self._count_checks()
-        known = read_known()
         self._count_tape({task.pk for task in tasks if tape_of(task, known)})
 
     def _make_cells(self, tasks: Sequence[Task]) -> None:
@@ -161,7 +168,9 @@ class _Count:
             self.runs = {(task, run): 1 for run, task in chosen.values_list("pk", "task")}
         for key, runs in self.runs.items():
             first, *others = self._steps[key[0]]
-            self.cells[key] = {first: Progress(first), **{step: Progress(step, total=runs) for step in others}}
+            staging = {STAGING: Progress(STAGING)} if key[0] in self._staged else {}
+            merges = {step: Progress(step, total=runs) for step in others}
+            self.cells[key] = {**staging, first: Progress(first), **merges}
 
     def _within(self, rows: QuerySet[Any], name: str = "run__in") -> QuerySet[Any]:
         return rows if self._runs is None else rows.filter(**{name: self._runs})
@@ -179,6 +188,19 @@ class _Count:
             progress, count, state = self._of(row, self._steps[row["task"]][0]), row["count"], row["state"]
             progress.total += count
             progress.add(count, done=state == ChunkState.FINISHED, active=state in _UNDER_WAY, bad=state in BAD)
+            if row["task"] in self._staged:
+                staging = self._of(row, STAGING)
+                staging.total += count
+                staging.add(count, done=state not in _BEFORE, active=state == ChunkState.STAGING)
+
+    def _count_lost(self) -> None:
+        """Count what waits for a person because it did not come from tape: it never had a job."""
+        lost = Chunk.objects.filter(task__in=self._staged, state=ChunkState.MANUAL_CHECK, job_id=None)
+        rows = self._within(lost).order_by().values(*self._grouping).annotate(count=Count("pk"))
+        for row in rows if self._staged else ():
+            self._of(row, STAGING).add(row["count"], bad=True)
+            self._of(row, STAGING).done -= row["count"]
+            self._of(row, self._steps[row["task"]][0]).bad -= row["count"]
 
     def _count_merges(self) -> None:
         rows = self._within(MergeGroup.objects.filter(task__in=self._merging)).order_by()
@@ -225,3 +247,16 @@ class _Count:
 
 
 _MERGE_OF = {result: f"merge_{kind.value}" for kind, result in RESULT_OF.items()}
+
+
+def _with_staging(tasks: Sequence[Task], known: Known) -> set[int]:
+    """Answer the tasks whose raw files come from tape, as far as that was found out; two queries at most."""
+    raw = {task.pk: task for task in tasks if chain_of(task.type).raw}
+    tapes = tape_endpoints() if raw else frozenset()
+    rows = TaskStaging.objects.filter(task__in=raw).values_list("task", "endpoints") if tapes else ()
+    return {key for key, endpoints in rows if tapes & set(endpoints) and not _has_own_disk(raw[key], known)}
+
+
+def _has_own_disk(task: Task, known: Known) -> bool:
+    site = known.site_of(task)
+    return site is not None and site.hpc

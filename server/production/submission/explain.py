@@ -111,7 +111,8 @@ def _waits(task: Task) -> list[str]:
     """Say what of a task waits for something else than to be sent."""
     said = []
     again, last = Q(attempts__lt=task.max_attempts), Q(attempts__gte=task.max_attempts)
-    for what, rows in (("chunks", Chunk.objects.filter(task=task)), ("merges", MergeGroup.objects.filter(task=task))):
+    bad = {"task": task, "state__in": values((ChunkState.FAILED, ChunkState.MANUAL_CHECK))}
+    for what, rows in (("chunks", Chunk.objects.filter(**bad)), ("merges", MergeGroup.objects.filter(**bad))):
         found = rows.aggregate(
             again=Count("pk", filter=Q(state=ChunkState.FAILED) & again),
             last=Count("pk", filter=Q(state=ChunkState.FAILED) & last),

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.server.production.conftest import pilot, queue, tasks
+from tests.server.production.conftest import pilot, product_rules, queue, tasks
 
-__all__ = ["open_pages", "pilot", "queue", "tasks"]
+__all__ = ["open_pages", "pilot", "product_rules", "queue", "tasks"]
 
 
 @pytest.fixture

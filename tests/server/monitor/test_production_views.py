@@ -44,6 +44,13 @@ def text_of(client, address, status=200):
     return answer.content.decode()
 
 
+def questions(client, address):
+    """Count what a page asks of the production's tables; what is known of queues is remembered for a while."""
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(address).status_code == 200
+    return sum('"production_' in query["sql"] for query in captured.captured_queries)
+
+
 # The matrix
 
 
@@ -117,7 +124,7 @@ def test_the_page_of_a_run_shows_chunks_merges_checks_files_and_history(client, 
     ):
         assert words in text
     found = client.get("/tasks/mc2016_reco/runs/278473?json").json()["data"]
-    assert next((one["chunk"], one["state"], len(one["outputs"])) for one in found["chunks"]) == (1, "finished", 3)
+    assert next((one["chunk"], one["state"], len(one["outputs"])) for one in found["chunks"]) == (1, "finished", 4)
     assert found["merges"][0]["chunks"] == "1-3"
     assert found["moves"][0]["what"].startswith("run 278473 ")
 
@@ -152,11 +159,30 @@ def test_pages_of_large_tasks_ask_as_much_as_those_of_small_ones(client, queue):
     for runs, chunks in ((3, 3), (8, 30)):
         task = define_data(runs=runs, chunks=chunks, name=f"data{runs}")
         Chunk.objects.filter(task=task).update(state="failed", words="x")
-        for address in ("", "?run=278473&step=reconstruction", "/runs/278473"):
-            with CaptureQueriesContext(connection) as captured:
-                text_of(client, f"/tasks/{task.name}{address}")
-            counts.setdefault(address, set()).add(len(captured))
+        for address in ("", "?run=278473&step=reconstruction", "/runs/278473", "/groups"):
+            counts.setdefault(address, set()).add(questions(client, f"/tasks/{task.name}{address}"))
     assert all(len(found) == 1 for found in counts.values()), counts
+
+
+# Merge groups
+
+
+def test_merges_are_shown_by_kind_state_and_run(client, lossy):
+    text = text_of(client, "/tasks/mc2016_reco/groups")
+    assert "mDST-278473" not in text
+    assert text.count('<td class="whole">') == 4
+    found = client.get("/tasks/mc2016_reco/groups?json&kind=mdst&state=manual_check").json()["data"]
+    assert [(one["run"], one["kind"], one["events"]) for one in found["groups"]] == [
+        (278473, "mdst", {"expected": 270, "found": 1})
+    ]
+    assert found["counts"]["mdst"] == {"finished": 1, "manual_check": 1}
+    assert len(client.get("/tasks/mc2016_reco/groups?json&run=278474").json()["data"]["groups"]) == 3
+    assert "There are no such merges" in text_of(client, "/tasks/mc2016_reco/groups?run=1")
+    assert "kind: &#x27;x&#x27; is none of" in text_of(client, "/tasks/mc2016_reco/groups?kind=x", 400)
+
+
+def test_merges_that_are_not_planned_yet_are_told_so(client, tasks):
+    assert "None yet: files are merged when" in text_of(client, "/tasks/mc2016_reco/groups")
 
 
 # What people do there

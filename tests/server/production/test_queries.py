@@ -69,7 +69,7 @@ def test_failed_chunks_are_named_in_the_matrix(tasks, pilot):
     work(pilot)
     assert queries.run_lines(tasks[0])[0].words == [
         (
-            "chunk 3: manual check is needed: 1243 a calibration file gave an empty string: "
+            "chunk 3: manual check is needed: rule 'calibration string': 1243 a calibration file gave an empty string: "
             "have the run's LED calibrations checked, then send it again"
         )
     ]
