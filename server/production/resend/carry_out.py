@@ -142,10 +142,13 @@ def _reopen(task: Task, wish: Wish, *, by: str, words: str) -> None:
     via = _VIA.get(wish.what)
     if via is not None and (task.state == TaskState.RUNNING or via is TaskState.RESEND_FAILED) and _may(task, via):
         move(task, via, by=by, words=words)
+    was_ended = task.state == TaskState.FINISHED
     if task.state in _TO_SEND:
         move(task, TaskState.SEND, by=by, words=words, finished=None)
         # Nothing of it is sent: it is only judged, or asked for on tape, again.
-        if wish.what in (What.CROSSCHECK, What.ARCHIVE):
+        if wish.what is What.ARCHIVE and was_ended:  # and when that is over it is what it was
+            move(task, TaskState.FINISHING, by=by, words=words)
+        elif wish.what in (What.CROSSCHECK, What.ARCHIVE):
             move(task, TaskState.RUNNING, by=by, words=words)
 
 

@@ -7,6 +7,7 @@ import pytest
 from server.production import logic
 from server.production.models import Output, Task, TaskEvent
 from server.production.resend.wishes import What, Wish
+from server.production.steps import finish
 from tests.server.production.conftest import define_data, reload, work
 
 pytestmark = pytest.mark.one_python
@@ -62,3 +63,13 @@ def test_another_run_has_nothing_to_ask_for(task):
     Output.objects.filter(task=task).update(tape="finished")
     shown = logic.preview_resend("data", AGAIN)
     assert shown.refused == ["nothing of task 'data' is there to be sent again (archive)"]
+
+
+def test_a_task_that_was_ended_early_is_ended_again_when_its_files_are_on_tape(task):
+    Task.objects.update(state="finished")
+    logic.resend_task("data", AGAIN, by="manager", why="there is a new robot")
+    finish.finish_tasks()
+    assert reload(task).state == "finishing"
+    Output.objects.filter(tape="ready").update(tape="finished")
+    finish.finish_tasks()
+    assert reload(task).state == "done"  # since nothing is left
