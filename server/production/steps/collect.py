@@ -7,41 +7,45 @@ with several writers a smaller number may appear after a larger one. `sweep` fin
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from pilot.contract.states import FINAL, WITH_PILOT, JobState
 from server.production import jobs, remaking
-from server.production.archive.door import made_anew
 from server.production.chains import MAY_BE_MISSING, chain_of
-from server.production.door import move
-from server.production.files import RESULT_OF
-from server.production.frames import names_of
+from server.production.door import Step, move_each
 from server.production.judging import Finding, JobView, ended_badly, judge_chunk, judge_group
+from server.production.keeping import Made, Owner, keep, wanted_of
 from server.production.limits import limits
-from server.production.models import Chunk, Cursor, MergeGroup, MergeInput, Output
+from server.production.models import Chunk, Cursor, MergeGroup
 from server.production.rules.deciding import Deciding, attempts_of
 from server.production.states import (
     CHUNK_MOVES,
     GROUP_MOVES,
     ChunkState,
     GroupState,
-    MergeKind,
     OutputKind,
     TaskState,
     TaskType,
     values,
 )
 from server.production.stopping import hold_chunks
+from server.taskbuffer.models import Job
 
 SERVICE = "production.collect"
 
 #: Events, and jobs, of one transaction: short, since pilots wait for it where the database has one writer.
-AT_ONCE = 50
+AT_ONCE = 100
 
-Owner = Chunk | MergeGroup
+#: Tasks in these may have jobs: of merges, and of logs that are packed, too.
+_LIVING = (
+    *(TaskState.SEND, TaskState.RUNNING, TaskState.PAUSED, TaskState.FINISHING),
+    *(TaskState.ARCHIVE, TaskState.ARCHIVING),
+)
 
 #: Where rules lead.
 _DECIDED = (ChunkState.FAILED, ChunkState.MANUAL_CHECK, ChunkState.CANCELLED)
@@ -76,59 +80,96 @@ def _collect_some(most: int, deciding: Deciding) -> int | None:
 
 
 def sweep() -> int:
-    """Look at the jobs of everything that is still open, whatever the events say; answer how many moved."""
-    chunks = Chunk.objects.filter(state__in=values((ChunkState.SENT, ChunkState.RUNNING)), job_id__isnull=False)
-    groups = MergeGroup.objects.filter(state=GroupState.SENT, job_id__isnull=False)
-    numbers = [*chunks.values_list("job_id", flat=True), *groups.values_list("job_id", flat=True)]
-    return settle({number for number in numbers if number is not None})
+    """Look at the jobs of all that is not where its job stands, whatever the events say; answer how many moved."""
+    return settle([number for number in _astray() if number is not None])
+
+
+def _astray() -> Iterator[int | None]:
+    """Give the jobs of chunks and merges that are not where these jobs stand, asked in the words of the database.
+
+    A job that is in the archive stands nowhere: it is looked at, too.
+    """
+    job = Job.objects.filter(pk=OuterRef("job_id"))
+    waits, with_pilot = job.exclude(state__in=_words(FINAL | WITH_PILOT)), job.filter(state__in=_words(WITH_PILOT))
+    held = Q(task__type=TaskType.USER_ANALYSIS, task__state=TaskState.PAUSED)
+    astray = Q(state=ChunkState.SENT) & (~Exists(waits) | held) | Q(state=ChunkState.RUNNING) & ~Exists(with_pilot)
+    chunks = Chunk.objects.filter(astray, task__state__in=values(_LIVING), job_id__isnull=False)
+    yield from chunks.order_by().values_list("job_id", flat=True)
+    ended = ~Exists(job.exclude(state__in=_words(FINAL)))
+    groups = MergeGroup.objects.filter(ended, state=GroupState.SENT, task__state__in=values(_LIVING))
+    yield from groups.filter(job_id__isnull=False).order_by().values_list("job_id", flat=True)
+
+
+def _words(states: Iterable[JobState]) -> list[str]:
+    return sorted(state.value for state in states)
 
 
 def settle(numbers: Collection[int], deciding: Deciding | None = None) -> int:
     """Bring the chunks and groups of these jobs to where their jobs stand; answer how many moved."""
-    ordered, decides = sorted(numbers), deciding or Deciding()
+    ordered, decides = sorted(set(numbers)), deciding or Deciding()
     return sum(_settle_batch(ordered[start : start + AT_ONCE], decides) for start in range(0, len(ordered), AT_ONCE))
 
 
 @transaction.atomic
 def _settle_batch(numbers: Collection[int], deciding: Deciding) -> int:
-    chunks = list(Chunk.objects.filter(job_id__in=numbers).select_related("run", "task"))
-    groups = list(MergeGroup.objects.filter(job_id__in=numbers).select_related("run", "task"))
-    owners: list[Owner] = [*chunks, *groups]
-    mine = {owner.job_id for owner in owners if owner.job_id}
-    views, stored = jobs.views(mine), jobs.stored(mine)
-    moved = 0
-    for owner in owners:
-        view = views.get(owner.job_id or 0)
-        if view is not None:
-            moved += _settle(owner, view, stored.get(view.id, []), deciding)
-    return moved
+    owners = _locked(numbers)
+    views = jobs.views({owner.job_id for owner in owners if owner.job_id})
+    found = [(owner, view, _find(owner, view, deciding)) for owner in owners if (view := views.get(owner.job_id or 0))]
+    moving = [(owner, view, finding) for owner, view, finding in found if finding and finding.state != owner.state]
+    # What a job has stored is asked for only where it is to be there.
+    stored = jobs.stored([view.id for _, view, finding in moving if finding.state == ChunkState.FINISHED])
+    steps, made = [], []
+    for owner, view, found_out in moving:
+        wanted = wanted_of(owner) if found_out.state == ChunkState.FINISHED else {}
+        files = {file.lfn: file for file in stored.get(view.id, [])}
+        finding = _held_against(found_out, view, wanted, files)
+        step = _step_to(owner, finding, {**_made(owner, view, files, wanted), **_next(finding)})
+        if step is None:
+            continue
+        steps.append((step, view))
+        if finding.state == ChunkState.FINISHED and wanted:
+            made.append(Made(owner, view, wanted, files))
+    move_each([step for step, _ in steps], by=SERVICE)
+    keep(made, by=SERVICE)
+    for step, view in steps:
+        if isinstance(step.row, MergeGroup):
+            remaking.remake_vanished(step.row, view, by=SERVICE)
+    moved = {id(step.row) for step, _ in steps}
+    held = {id(owner) for owner, _, _ in found if _hold_back(owner)}
+    return len(moved | held)
 
 
-def _settle(owner: Owner, view: JobView, stored: list[jobs.Stored], deciding: Deciding) -> bool:
-    """Move one chunk or group, with what its job has made; False when it is there already."""
+def _locked(numbers: Collection[int]) -> list[Owner]:
+    """Read the chunks and groups of jobs, which nobody else can move until the transaction's end."""
+    found: list[Owner] = []
+    for model in (Chunk, MergeGroup):
+        rows = model._default_manager.filter(job_id__in=numbers).order_by("pk")
+        # By themselves: their runs and tasks are nobody's here.
+        keys = [row.pk for row in rows.select_for_update().only("pk")]
+        found += model._default_manager.filter(pk__in=keys).select_related("run", "task__site").order_by("pk")
+    return found
+
+
+def _find(owner: Owner, view: JobView, deciding: Deciding) -> Finding | None:
+    """Say where a chunk or a group comes to by its job; nothing where what was decided stands."""
     # What was decided stands until the job has had another attempt, whatever has become of the rules since.
     if ended_badly(view) and owner.state in _DECIDED and view.attempt + owner.ahead <= owner.attempts:
-        return False
+        return None
     decision = deciding.decide(owner, view) if ended_badly(view) else None
     if isinstance(owner, Chunk):
         ordered = owner.events_ordered if chain_of(owner.task.type).exact else None
-        finding, wanted = judge_chunk(view, ordered=ordered, decision=decision), _wanted_of_chunk(owner)
-    else:
-        finding, wanted = judge_group(view, decision=decision), _wanted_of_group(owner)
-    if finding.state == owner.state:
-        return _hold_back(owner)
-    files = {file.lfn: file for file in stored}
+        return judge_chunk(view, ordered=ordered, decision=decision)
+    return judge_group(view, decision=decision)
+
+
+def _held_against(
+    finding: Finding, view: JobView, wanted: Mapping[OutputKind, str], files: Mapping[str, jobs.Stored]
+) -> Finding:
+    """Answer the same, or that a person has to look: its job has finished without one of its files."""
     missing = [lfn for kind, lfn in wanted.items() if lfn not in files and kind not in MAY_BE_MISSING]
-    if finding.state == ChunkState.FINISHED and missing:
-        finding = Finding(ChunkState.MANUAL_CHECK, f"its job {view.id} finished, but stored no {', '.join(missing)}")
-    if not _go(owner, finding, {**_made(owner, view, files, wanted), **_next(finding)}):
-        return False
-    if finding.state == ChunkState.FINISHED and wanted:
-        _keep_outputs(owner, view, files, wanted)
-    if isinstance(owner, MergeGroup):
-        remaking.remake_vanished(owner, view, by=SERVICE)
-    _hold_back(owner)
-    return True
+    if not missing:
+        return finding
+    return Finding(ChunkState.MANUAL_CHECK, f"its job {view.id} finished, but stored no {', '.join(missing)}")
 
 
 def _hold_back(owner: Owner) -> bool:
@@ -141,7 +182,7 @@ def _hold_back(owner: Owner) -> bool:
 
 
 def _made(
-    owner: Owner, view: JobView, files: dict[str, jobs.Stored], wanted: dict[OutputKind, str]
+    owner: Owner, view: JobView, files: Mapping[str, jobs.Stored], wanted: Mapping[OutputKind, str]
 ) -> dict[str, object]:
     """What is written beside the new state."""
     attempts = attempts_of(owner, view)
@@ -160,59 +201,14 @@ def _next(finding: Finding) -> dict[str, object]:
     return said
 
 
-def _go(owner: Owner, finding: Finding, made: dict[str, object]) -> bool:
-    """Move in one step, or by way of ``sent`` where the moves between were not seen."""
+def _step_to(owner: Owner, finding: Finding, values: dict[str, object]) -> Step | None:
+    """Go in one step, or by way of ``sent`` where the moves between were not seen; nothing where no way leads there."""
     kind, table = (ChunkState, CHUNK_MOVES) if isinstance(owner, Chunk) else (GroupState, GROUP_MOVES)
     before, after = kind(owner.state), kind(finding.state)
-    if (before, after) not in table:
-        if (before, kind.SENT) not in table or (kind.SENT, after) not in table:
-            return False
-        if not move(owner, kind.SENT, by=SERVICE):
-            return False
-    return move(owner, after, by=SERVICE, words=finding.words, **made)
-
-
-def _wanted_of_chunk(chunk: Chunk) -> dict[OutputKind, str]:
-    if not chain_of(chunk.task.type).outputs:
-        return {}  # its pilot has seen to it that all were stored
-    return names_of(chunk.task).chunk_files(chunk.run.number, chunk.number)
-
-
-def _wanted_of_group(group: MergeGroup) -> dict[OutputKind, str]:
-    kind = MergeKind(group.kind)
-    return {RESULT_OF[kind]: names_of(group.task).merged_file(kind, group.run.number, group.number)}
-
-
-def _keep_outputs(owner: Owner, view: JobView, files: dict[str, jobs.Stored], wanted: dict[OutputKind, str]) -> None:
-    """Write the rows of the files; for one that is there already (a person ran the job again) write it anew."""
-    kinds = {lfn: kind for kind, lfn in wanted.items()}
-    _take_from_others(owner, files)
-    made_anew(files.values(), by=SERVICE)
-    link = {"chunk": owner} if isinstance(owner, Chunk) else {"group": owner}
-    for file in files.values():
-        kind = kinds.get(file.lfn, OutputKind.LOG)
-        counted = kind in (OutputKind.GENERATED, OutputKind.MDST, OutputKind.MERGED_MDST)
-        Output.objects.update_or_create(
-            dataset=file.dataset,
-            lfn=file.lfn,
-            defaults={
-                "task_id": owner.task_id,
-                "run_id": owner.run_id,
-                **link,
-                "kind": kind.value,
-                "endpoint": file.endpoint,
-                "url": file.url,
-                "size": file.size,
-                "checksum": file.checksum,
-                "events": view.events if counted else None,
-                "job_file_id": file.id,
-            },
-        )
-
-
-def _take_from_others(owner: Owner, files: dict[str, jobs.Stored]) -> None:
-    """Take files out of the merges of a cancelled task that had the same names: it is this task's file now."""
-    same = MergeInput.objects.filter(
-        output__lfn__in=files, output__dataset__in={file.dataset for file in files.values()}
-    )
-    same.exclude(output__task_id=owner.task_id).delete()
+    if before == after:
+        return None
+    if (before, after) in table:
+        return Step(owner, after, finding.words, values)
+    if (before, kind.SENT) in table and (kind.SENT, after) in table:
+        return Step(owner, after, finding.words, values, by_way_of=kind.SENT)
+    return None
