@@ -55,8 +55,8 @@ def merge(kind: MergeKind) -> int:
     return submit_groups(kind, known)
 
 
-def _ripe(kind: MergeKind) -> QuerySet[Run]:
-    """Select the runs whose jobs have all finished, and whose turn it is: what must come before has passed."""
+def ripe(kind: MergeKind) -> QuerySet[Run]:
+    """Select the runs of which a kind can be merged: their jobs have all finished, what must come before has passed."""
     chunks, checks = Chunk.objects.filter(run=OuterRef("pk")), CrossCheck.objects.filter(run=OuterRef("pk"))
     turn = Q(pk=None)
     for way, types in merges_of(kind):
@@ -73,7 +73,7 @@ def _ripe(kind: MergeKind) -> QuerySet[Run]:
 def _to_plan(kind: MergeKind) -> QuerySet[Run]:
     """Select those of them that have no groups of the kind yet, or files that are in none."""
     planned = Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value))
-    runs = _ripe(kind)
+    runs = ripe(kind)
     if kind is MergeKind.DUMP:
         # Where no event was dumped, that was said at once: there is a check, and there are no groups.
         planned |= Exists(CrossCheck.objects.filter(run=OuterRef("pk"), kind=CheckKind.DUMP))
@@ -146,7 +146,7 @@ def _create(run: Run, kind: MergeKind, number: int, files: Sequence[Output]) -> 
 def submit_groups(kind: MergeKind, known: Known) -> int:
     """Submit the jobs of ready groups, a bounded number of each task; answer how many."""
     # A chunk may be made again after its run was planned, and a check may be taken back: then a group waits.
-    ready = MergeGroup.objects.filter(kind=kind.value, state=GroupState.READY, run__in=_ripe(kind))
+    ready = MergeGroup.objects.filter(kind=kind.value, state=GroupState.READY, run__in=ripe(kind))
     ready = ready.order_by("task", "run__number", "number")
     waiting, submitted = jobs.queued(), 0
     for task in Task.objects.filter(pk__in=ready.order_by().values("task")).order_by("pk"):

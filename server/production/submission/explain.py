@@ -8,18 +8,17 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from django.db.models import Count, Q
-
 from server.production.archive.queries import waits as tape_waits
-from server.production.models import Chunk, MergeGroup, Task
+from server.production.models import Task
 from server.production.reference.known import read_known
 from server.production.staging.explain import staging_waits
-from server.production.states import ACTIVE, ChunkState, TaskState, values
+from server.production.states import ACTIVE, TaskState, values
 from server.production.steering_models import SubmitDecision
 from server.production.submission.decide import decide
 from server.production.submission.facts import Bounds, QueueFacts, Step, TaskFacts
 from server.production.submission.gather import active_tasks, look
 from server.production.submission.record import decisions_of
+from server.production.submission.waits import failure_waits, merge_waits
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,16 @@ def decision_json(one: SubmitDecision) -> dict[str, Any]:
 
 def explain(task: Task, now: datetime) -> Explanation:
     """Explain the submission of a task; a number of statements that does not depend on anything."""
-    decisions, waits = decisions_of(task), [*_waits(task), *staging_waits(task, now), *tape_waits(task, now)]
+    decisions, known = decisions_of(task), read_known()
+    waits = [
+        *failure_waits(task, now),
+        *merge_waits(task, known),
+        *staging_waits(task, now),
+        *tape_waits(task, now),
+    ]
     if task.state not in values(ACTIVE):
         return Explanation(task, _not_active(task), waits=waits, decisions=decisions)
-    view = look(active_tasks(), read_known(), now)
+    view = look(active_tasks(), known, now)
     if task.pk not in view.facts:
         return Explanation(task, "it was moved a moment ago; look again", waits=waits, decisions=decisions)
     steps = decide(view.facts.values(), view.queues, Bounds(), view.bounds)[task.pk]
@@ -105,23 +110,3 @@ def binding(steps: Sequence[Step]) -> Step:
         if step.number != before.number:
             found = step
     return found
-
-
-def _waits(task: Task) -> list[str]:
-    """Say what of a task waits for something else than to be sent."""
-    said = []
-    again, last = Q(attempts__lt=task.max_attempts), Q(attempts__gte=task.max_attempts)
-    bad = {"task": task, "state__in": values((ChunkState.FAILED, ChunkState.MANUAL_CHECK))}
-    for what, rows in (("chunks", Chunk.objects.filter(**bad)), ("merges", MergeGroup.objects.filter(**bad))):
-        found = rows.aggregate(
-            again=Count("pk", filter=Q(state=ChunkState.FAILED) & again),
-            last=Count("pk", filter=Q(state=ChunkState.FAILED) & last),
-            look=Count("pk", filter=Q(state=ChunkState.MANUAL_CHECK)),
-        )
-        if found["again"]:
-            said.append(f"{found['again']} {what} that failed wait for their next attempt")
-        if found["last"]:
-            said.append(f"{found['last']} {what} have failed for the last time: send them again by hand")
-        if found["look"]:
-            said.append(f"{found['look']} {what} wait for a person to look at them")
-    return said

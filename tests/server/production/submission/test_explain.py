@@ -57,7 +57,9 @@ def test_a_task_that_only_fails_is_held_to_probes_until_one_finishes(big, pilot,
     assert Chunk.objects.filter(state="failed").count() == 10 + 4 * 2
     found = queries.explanation(big)
     assert "its last 18 jobs have all failed: 2 at a time until one finishes" in found.steps[3].reason
-    assert found.waits == ["18 chunks that failed wait for their next attempt"]
+    (waits,) = found.waits
+    first = Chunk.objects.filter(state="failed").earliest("due").due
+    assert waits == f"18 chunks that failed are tried again, the first at {first:%Y-%m-%d %H:%M:%S} UTC"
     pilot.spoil = lambda job: {}
     for _ in range(3):
         submit.submit_chunks()
@@ -119,8 +121,8 @@ def test_what_gave_up_and_what_needs_a_look_is_told(tasks, pilot):
     pilot.spoil = lambda job: failed(payload_error=1243 if job.arguments[4] == "2" else 1246)
     work(pilot)
     assert queries.explanation(tasks[0]).waits == [
-        "4 chunks have failed for the last time: send them again by hand",
-        "2 chunks wait for a person to look at them",
+        "4 chunks have failed and used their attempts: send them again by hand",
+        "2 chunks wait for a person to look at them, by rule 'calibration string'",
     ]
 
 
