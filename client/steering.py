@@ -11,6 +11,7 @@ from rich.text import Text
 
 from client import show
 from client.actions import answer, connect
+from client.errors import ClientError
 from client.show import state, table
 
 #: Decisions that are shown.
@@ -34,6 +35,12 @@ def add_commands(task: Any, common: Any) -> None:
     change.add_argument("--merging-priority", type=int, help="of its merges")
     change.add_argument("--max-attempts", type=int, help="attempts of each job")
     change.add_argument("--queue", help="where its next jobs go")
+    change.add_argument(
+        "--limit",
+        action="append",
+        metavar="NAME=NUMBER",
+        help="its own limits, instead of those that it has",
+    )
     change.add_argument("--why", default="", help="the reason, which is kept with your name")
     change.set_defaults(action=change_task)
 
@@ -134,4 +141,23 @@ def change_task(arguments: Namespace) -> int:
     """Change a task on its way."""
     fields = ("name", "priority", "merging_priority", "max_attempts", "queue", "why")
     order = {name: getattr(arguments, name) for name in fields if getattr(arguments, name) is not None}
+    if arguments.limit:
+        order["limits"] = read_limits(arguments.limit)
     return answer(arguments, connect(arguments).post("production/change_task", order), show.task)
+
+
+def read_limits(said: Sequence[str]) -> dict[str, int]:
+    """Read ``name=number`` words; the word ``none`` alone means that there are none.
+
+    Raises:
+        ClientError: a word is something else.
+    """
+    if list(said) == ["none"]:
+        return {}
+    found = {}
+    for word in said:
+        name, equals, number = word.partition("=")
+        if not equals or not number.isascii() or not number.isdigit():
+            raise ClientError(f"--limit {word!r} is not a name and a number", "write for example jobs_per_task=200")
+        found[name] = int(number)
+    return found

@@ -1,4 +1,4 @@
-"""A task is steered on its way: its priorities, attempts and queue are changed, with a line of who did and why."""
+"""A task is steered on its way: priorities, attempts, queue and its own limits change, with a line of who and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from server.production.resend.wishes import BadWish, read_reason
 from server.production.states import ChunkState, TaskState, TaskType
 
 #: What can be changed of a task that is on its way.
-CHANGEABLE = ("priority", "merging_priority", "max_attempts", "queue")
+CHANGEABLE = ("priority", "merging_priority", "max_attempts", "queue", "limits")
 
 _OVER = (TaskState.CANCELLED, TaskState.DONE, TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED)
 
@@ -46,7 +46,7 @@ def change_task(name: str, said: Mapping[str, Any], *, by: str, why: str) -> Tas
     changes = {field: value for field, value in _read(said).items() if value != getattr(task, field)}
     if not changes:
         raise TaskRefused(f"task {name!r} has these values already, or none was given; give {', '.join(CHANGEABLE)}")
-    told = ", ".join(f"{field} {_shown(getattr(task, field))} -> {value}" for field, value in changes.items())
+    told = ", ".join(f"{field} {_shown(getattr(task, field))} -> {_shown(value)}" for field, value in changes.items())
     Task.objects.filter(pk=task.pk).update(**changes)
     task.refresh_from_db()
     note(task, task.state, task.state, by=by, words=f"{told}: {reason}"[:500])
@@ -56,6 +56,8 @@ def change_task(name: str, said: Mapping[str, Any], *, by: str, why: str) -> Tas
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {number}" for name, number in value.items()) or "none"
     return "any" if value == "" else value
 
 

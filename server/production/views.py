@@ -218,6 +218,7 @@ _CHANGES = (
     Argument("merging_priority", INTEGER, "Of its merges.", None),
     Argument("max_attempts", INTEGER, "Attempts of each of its jobs.", None),
     Argument("queue", TEXT, "Where its next jobs go.", None),
+    Argument("limits", OBJECT, "Its own limits, instead of those that it has.", None),
 )
 
 

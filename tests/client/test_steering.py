@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from rich.console import Console
 
-from client.steering import explained, listed, resent
+from client.errors import ClientError
+from client.steering import explained, listed, read_limits, resent
 
 STEP = {"rule": "probe", "number": 0, "reason": "it is new: 10 jobs at a time [until one finishes]"}
 DECISION = {
@@ -65,3 +67,14 @@ def test_a_preview_shows_rows_refusals_and_jobs_that_are_ended():
 def test_resends_are_listed_with_their_reasons():
     assert "the [disk]" in shown(listed([RECORD]))
     assert "nothing of it was sent again" in shown(listed([]))
+
+
+def test_limits_are_names_with_numbers():
+    assert read_limits(["jobs_per_task=200", "retry_delay=0"]) == {"jobs_per_task": 200, "retry_delay": 0}
+    assert read_limits(["none"]) == {}
+
+
+@pytest.mark.parametrize("word", ["jobs_per_task", "jobs_per_task=", "a=-1", "a=1.5", "a=²", "none=x", ""])
+def test_what_is_no_limit_is_told_with_a_right_one(word):
+    with pytest.raises(ClientError, match="write for example jobs_per_task=200"):
+        read_limits([word])

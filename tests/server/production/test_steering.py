@@ -12,6 +12,7 @@ from server.production.logic import TaskRefused
 from server.production.models import Chunk, TaskEvent
 from server.production.steering import change_task
 from server.production.steps import submit
+from server.production.task_limits import limits_for
 from server.taskbuffer.models import Job
 from tests.server.production.conftest import reload, turn
 
@@ -76,3 +77,18 @@ def test_what_is_over_is_not_changed(tasks):
     logic.move_task(NAME, "cancelled", by="ada")
     with pytest.raises(TaskRefused, match="is cancelled; it cannot be changed"):
         change({"priority": 3000})
+
+
+def test_a_task_gets_limits_of_its_own_on_its_way(tasks):
+    task = change({"limits": {"probe_jobs": 3}})
+    assert limits_for(task).probe_jobs == 3
+    assert "limits none -> probe_jobs 3: it is urgent" in TaskEvent.objects.filter(task=task).first().words
+    assert submit.submit_chunks() == 3
+    assert change({"limits": {}}).limits == {}
+
+
+@pytest.mark.parametrize("said", [{"max_attempts": 3}, {"probe_job": 3}, {"probe_jobs": True}, [], "x", 7])
+def test_limits_that_no_task_can_have_are_refused(tasks, said):
+    with pytest.raises(BadDefinition) as bad:
+        change({"limits": said})
+    assert set(bad.value.slips) == {"limits"}
