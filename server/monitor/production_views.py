@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from pilot.contract.codec import ContractError
@@ -78,6 +79,32 @@ def show_run(request: HttpRequest, name: str, number: int) -> HttpResponse:
     context: dict[str, Any] = {**vars(found), "found": found, "task": task, "may_act": may_produce(request.user)}
     context |= {"page": "tasks", "events": event_lines(found.moves), "other_pages": asked.kept("page")}
     return page(request, "run", context)
+
+
+@readable
+@require_safe
+def show_tasks(request: HttpRequest) -> HttpResponse:
+    """Show tasks by what is asked for, newest first: how far they are, what moved in a day, and why one is stuck."""
+    names = ("production", "period", "queue", "owner", "search")
+    try:
+        asked = Asked(request, "show", "state", "type", "year", "page", *names)
+        wanted = production.Filters(
+            show=asked.one_of("show", production.TASK_SHOWS, "all"),
+            state=asked.one_of("state", production.TASK_STATES),
+            type=asked.one_of("type", production.TASK_TYPES),
+            year=asked.number("year"),
+            **{name: asked.text(name) for name in names},
+        )
+        number = asked.page()
+    except ContractError as wrong:
+        return refused(request, wrong)
+    found = production.task_page(wanted, timezone.now(), number=number)
+    if wants_json(request):
+        return envelope(found.as_json())
+    context: dict[str, Any] = {"page": "tasks", "found": found, "wanted": wanted, "kept": asked.kept("page")}
+    context |= {"shows": list(production.TASK_SHOWS), "other_shows": asked.kept("page", "show")}
+    context |= {"states": production.TASK_STATES, "types": production.TASK_TYPES, "asked": bool(asked.kept("page"))}
+    return page(request, "tasks", context)
 
 
 @readable

@@ -21,6 +21,7 @@ from server.monitor import (
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
+    path("tasks", production_views.show_tasks, name="tasks"),
     path("tasks/<str:name>/groups", production_views.show_groups, name="groups"),
     path("tasks/<str:name>", production_views.show_task, name="task"),
     path("tasks/<str:name>/runs/<int:number>", production_views.show_run, name="run"),

@@ -234,7 +234,7 @@ def change_task(request: HttpRequest, identity: Identity) -> Any:
     return queries.task_json(task)
 
 
-_FIELDS = ("what", "run", "chunk", "kind", "with_merges", "cause", "why")
+_FIELDS = ("what", "run", "chunk", "kind", "with_merges", "cause", "groups", "why")
 _PAGE = "production/resend.html"
 
 
@@ -265,7 +265,8 @@ def show_resend(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _said(fields: QueryDict) -> dict[str, str]:
-    return {name: fields.get(name, "").strip() for name in _FIELDS}
+    said = {name: fields.get(name, "").strip() for name in _FIELDS}
+    return {**said, "groups": ",".join(fields.getlist("groups"))}
 
 
 def _act(request: HttpRequest, name: str, shown: dict[str, Any]) -> HttpResponse:

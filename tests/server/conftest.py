@@ -75,10 +75,12 @@ def _nothing_remembered():
     from server.accounts.rules import RATES, STRANGERS
     from server.brokerage import readings
     from server.dispatcher.logic import KINDS, QUEUES, WISHES
+    from server.production.queries.task_list import MOVES
     from server.taskbuffer.again import RULES
     from server.taskbuffer.hot.places import PLACES
 
     for memory in (
+        MOVES,
         IDENTITIES,
         BY_ATTRIBUTES,
         BY_LOGIN,

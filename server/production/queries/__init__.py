@@ -15,6 +15,15 @@ from server.production.queries.matrix import SHOWS, SORTS, Matrix, RunLine, chec
 from server.production.queries.outputs import output_json, outputs_of
 from server.production.queries.progress import LABELS, STEPS, Progress, steps_of
 from server.production.queries.runs import CHUNK_STATES, RunPage, run_page
+from server.production.queries.task_list import (
+    TASK_SHOWS,
+    TASK_STATES,
+    TASK_TYPES,
+    Filters,
+    ListedTask,
+    TaskPage,
+    task_page,
+)
 from server.production.queries.tasks import (
     TaskLine,
     children_of,
@@ -36,13 +45,19 @@ __all__ = [
     "SHOWS",
     "SORTS",
     "STEPS",
+    "TASK_SHOWS",
+    "TASK_STATES",
+    "TASK_TYPES",
     "Evidence",
+    "Filters",
     "GroupPage",
+    "ListedTask",
     "Matrix",
     "Progress",
     "RunLine",
     "RunPage",
     "TaskLine",
+    "TaskPage",
     "check_json",
     "children_of",
     "event_json",
@@ -65,6 +80,7 @@ __all__ = [
     "steps_of",
     "task_json",
     "task_lines",
+    "task_page",
     "what_moved",
 ]
 

@@ -164,6 +164,7 @@ def _groups_of(task: Task, wish: Wish) -> Sequence[MergeGroup]:
     groups = MergeGroup.objects.filter(_scope(wish), task=task).select_related("run")
     if wish.what is What.MERGING:
         wanted = groups.filter(kind=wish.kind) if wish.kind else groups
+        wanted = wanted.filter(pk__in=wish.groups) if wish.groups else wanted
         return list(wanted.exclude(state__in=[GroupState.READY.value, GroupState.CANCELLED.value]))
     states = {What.FAILED: [GroupState.FAILED.value], What.MANUAL_CHECK: [GroupState.MANUAL_CHECK.value]}
     if wish.chunk is not None or wish.what not in states:

@@ -13,6 +13,8 @@ from server.production.states import MergeKind
 
 #: Characters of a reason.
 LONGEST = 400
+#: Merges that are chosen one by one.
+MOST_GROUPS = 500
 
 
 class What(Enum):
@@ -49,7 +51,7 @@ class Wish:
 
     ``kind`` is the kind of merges, "" for all. ``with_merges``: where a chunk's files were merged already, the merges
     of its run are made again, too; without it such chunks are refused. ``cause``: of what failed or waits for a person
-    only what that made fail.
+    only what that made fail. ``groups``: of merges only those with these keys.
     """
 
     what: What
@@ -58,10 +60,12 @@ class Wish:
     kind: str = ""
     with_merges: bool = False
     cause: Cause | None = None
+    groups: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         scope = {"run": self.run, "chunk": self.chunk, "kind": self.kind, "with_merges": self.with_merges}
-        return {"what": self.what.value, **scope, "cause": str(self.cause) if self.cause else ""}
+        chosen = {"cause": str(self.cause) if self.cause else "", "groups": ",".join(map(str, self.groups))}
+        return {"what": self.what.value, **scope, **chosen}
 
     def __str__(self) -> str:
         kind = f" ({MergeKind(self.kind).label})" if self.kind else ""
@@ -69,11 +73,13 @@ class Wish:
         where = f" of run {self.run} chunk {self.chunk}" if self.chunk is not None else where
         why = f" by {self.cause}" if self.cause else ""
         merges = " with its merges" if self.with_merges else ""
-        return f"{self.what.value.replace('_', ' ')}{kind}{where}{why}{merges}"
+        chosen = f": {len(self.groups)} chosen" if any(self.groups) else ""
+        return f"{self.what.value.replace('_', ' ')}{kind}{where}{why}{merges}{chosen}"
 
 
 def read_wish(said: Mapping[str, Any]) -> Wish:
-    """Read a wish as a form or JSON has it: ``what``, ``run``, ``chunk``, ``kind``, ``with_merges`` and ``cause``.
+    """Read a wish as a form or JSON has it: ``what``, ``run``, ``chunk``, ``kind``, ``with_merges``, ``cause``
+    and ``groups``.
 
     Raises:
         BadWish: one of them cannot be.
@@ -94,7 +100,21 @@ def read_wish(said: Mapping[str, Any]) -> Wish:
     if kind and what is not What.MERGING:
         raise BadWish("kind: only merging is of a kind; leave it out")
     with_merges = said.get("with_merges") in (True, "true", "on", "1", 1)
-    return Wish(what, run, chunk, kind, with_merges, _cause(said.get("cause") or "", what))
+    groups = _groups(said.get("groups") or "", what)
+    return Wish(what, run, chunk, kind, with_merges, _cause(said.get("cause") or "", what), groups)
+
+
+def _groups(text: Any, what: What) -> tuple[int, ...]:
+    """Read the keys of merge groups, with commas between them."""
+    if not text:
+        return ()
+    if what is not What.MERGING:
+        raise BadWish(f"groups: only merges are chosen one by one, not {what.value}; leave it out")
+    keys = str(text).split(",")
+    if len(keys) > MOST_GROUPS or not all(key.isascii() and key.isdigit() and len(key) < 19 for key in keys):
+        raise BadWish(f"groups: give the numbers of up to {MOST_GROUPS} merges, with commas between them")
+    # A form sends 0 along, so that none chosen is not all of them.
+    return tuple(sorted({int(key) for key in keys} - {0} or {0}))
 
 
 def _cause(text: Any, what: What) -> Cause | None:

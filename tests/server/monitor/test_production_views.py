@@ -181,6 +181,17 @@ def test_merges_are_shown_by_kind_state_and_run(client, lossy):
     assert "kind: &#x27;x&#x27; is none of" in text_of(client, "/tasks/mc2016_reco/groups?kind=x", 400)
 
 
+def test_merges_that_are_chosen_are_made_again_after_a_preview(client, lossy, manager):
+    key = MergeGroup.objects.get(run__number=278473, kind="mdst").pk
+    assert f'name="groups" value="{key}"' in text_of(client, "/tasks/mc2016_reco/groups?kind=mdst")
+    text = text_of(client, f"/tasks/mc2016_reco/resend?what=merging&groups=0&groups={key}")
+    assert "merging: 1 chosen" in text
+    answer = client.post("/tasks/mc2016_reco/resend", {"what": "merging", "groups": f"0,{key}", "why": "lost events"})
+    assert answer.status_code == 302
+    assert set(MergeGroup.objects.filter(state="ready").values_list("pk", flat=True)) == {key}
+    assert "nothing of task" in text_of(client, "/tasks/mc2016_reco/resend?what=merging&groups=0")
+
+
 def test_merges_that_are_not_planned_yet_are_told_so(client, tasks):
     assert "None yet: files are merged when" in text_of(client, "/tasks/mc2016_reco/groups")
 

@@ -14,6 +14,8 @@ from server.production.resend.wishes import WORDS, BadWish, What, Wish, read_rea
         ({"what": "chunks", "run": "5", "chunk": " 2"}, Wish(What.CHUNKS, 5, 2), "chunks of run 5 chunk 2"),
         ({"what": "merging", "run": 5, "kind": "hist"}, Wish(What.MERGING, 5, kind="hist"), "(histograms) of run 5"),
         ({"what": "chunks", "with_merges": "true", "run": ""}, Wish(What.CHUNKS, with_merges=True), "with its merges"),
+        ({"what": "merging", "groups": "0,7,3"}, Wish(What.MERGING, groups=(3, 7)), "merging: 2 chosen"),
+        ({"what": "merging", "groups": "0"}, Wish(What.MERGING, groups=(0,)), "merging"),
         ({"what": "manual_check", "with_merges": False}, Wish(What.MANUAL_CHECK), "manual check"),
     ],
 )
@@ -36,6 +38,8 @@ def test_a_wish_is_read_and_told(said, wish, words):
         ({"what": "chunks", "chunk": 1}, "run: missing"),
         ({"what": "merging", "run": 1, "chunk": 1}, "leave the chunk out"),
         ({"what": "merging", "kind": "x"}, "kind: 'x' is no kind of merges"),
+        ({"what": "merging", "groups": "1;2"}, "groups: give the numbers of up to 500 merges"),
+        ({"what": "chunks", "groups": "1"}, "groups: only merges are chosen one by one"),
         ({"what": "failed", "kind": "mdst"}, "only merging is of a kind"),
     ],
 )
