@@ -168,9 +168,12 @@ def _ways(ledger: Ledger) -> Iterator[str]:
 
 
 def _numbers(ledger: Ledger) -> Iterator[str]:
-    """A job is at one attempt more after each return; at one less only where a reset was undone."""
+    """A job is at one attempt more after each return; at one less only where a reset was undone.
+
+    It begins with its first, or in the place of another job with its second.
+    """
     for job, (_, attempt) in ledger.jobs.items():
-        may_be = {1}
+        may_be = {1, 2}
         for move in [*ledger.moves.get(job, []), Move(attempt, "", "")]:
             if move.attempt not in may_be:
                 yield f"job {job}: {move} is of attempt {move.attempt}, and not of {sorted(may_be)}"
