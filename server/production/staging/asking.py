@@ -21,7 +21,8 @@ from server.production.staging.rules import THERE, Verdict
 from server.production.staging.states import StagedState
 from server.production.states import ACTIVE, ChunkState, values
 
-COLUMNS = ("prestage", "endpoint", "file", "state", "since", "due", "on_disk_until", "attempts", "words")
+#: What many rows have in common.
+ALIKE = ("prestage_id", "endpoint", "state", "since", "due", "on_disk_until", "attempts", "words")
 
 
 def register(
@@ -114,7 +115,7 @@ def ask(
         )
         for chunk in asked
     ]
-    _write(rows, former)
+    _write(rows, _files(former))
     moved = move_chunks(
         still, ChunkState.DEFINED, ChunkState.STAGING, by=by, words=f"request {request.pk} at {endpoint}"
     )
@@ -140,9 +141,10 @@ def set_staged(keys: Collection[int], files: Mapping[int, tuple[str, int]], *, b
         now: The time.
     """
     still = _locked(keys, ChunkState.DEFINED)
-    there, rows = _rows(still), []
+    former, rows = _rows(still), []
+    there = _files(former)
     for key in sorted(still & files.keys()):
-        row = there.get(key) or StagedFile(chunk_id=key)
+        row = former.get(key) or StagedFile(chunk_id=key)
         row.endpoint, row.file = files[key]
         row.state, row.since, row.due, row.words = StagedState.ON_DISK.value, now, None, ""
         rows.append(row)
@@ -162,9 +164,10 @@ def hold(chunks: Iterable[Chunk], held: Mapping[int, Verdict], *, by: str, now: 
     """Write down of chunks that wait why their files are not asked for now; a person looks at some of them."""
     mine = {chunk.pk: chunk for chunk in chunks if chunk.pk in held}
     still = _locked(mine, ChunkState.DEFINED)
-    there, rows = _rows(still), []
+    former, rows = _rows(still), []
+    there = _files(former)
     for key in sorted(still):
-        row = there.get(key) or StagedFile(chunk_id=key, endpoint=mine[key].raw.endpoint)
+        row = former.get(key) or StagedFile(chunk_id=key, endpoint=mine[key].raw.endpoint)
         _judged(row, held[key], now)
         rows.append(row)
     _write(rows, there)
@@ -194,7 +197,7 @@ def follow(judged: Sequence[Judged], before: ChunkState, *, by: str, now: dateti
         one.row.on_disk_until = one.on_disk_until
         alike[one.verdict.chunk, one.verdict.words].append(key)
     rows = {key: found[key].row for key in still}
-    _write(list(rows.values()), rows)
+    _write(list(rows.values()), _files(rows))
     return sum(move_chunks(keys, before, after, by=by, words=words) for (after, words), keys in alike.items())
 
 
@@ -260,10 +263,23 @@ def _rows(keys: Collection[int]) -> dict[int, StagedFile]:
     return found
 
 
-def _write(rows: Sequence[StagedFile], there: Collection[int]) -> None:
-    """Write rows, of which some are there."""
+def _files(rows: Mapping[int, StagedFile]) -> dict[int, int | None]:
+    """Answer the files of rows before these are changed."""
+    return {key: row.file for key, row in rows.items()}
+
+
+def _write(rows: Sequence[StagedFile], there: Mapping[int, int | None]) -> None:
+    """Write rows; those that are there, given with their files, with one statement for all that become the same."""
     StagedFile.objects.bulk_create([row for row in rows if row.pk not in there], batch_size=BATCH)
-    StagedFile.objects.bulk_update([row for row in rows if row.pk in there], COLUMNS, batch_size=100)
+    alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for row in rows:
+        if row.pk in there:
+            alike[tuple(getattr(row, name) for name in ALIKE)].append(row.pk)
+    for same, keys in alike.items():
+        for batch in _batches(keys):
+            StagedFile.objects.filter(pk__in=batch).update(**dict(zip(ALIKE, same, strict=True)))
+    others = [row for row in rows if row.pk in there and row.file != there[row.pk]]
+    StagedFile.objects.bulk_update(others, ["file"], batch_size=BATCH)
 
 
 def _batches(keys: Collection[int]) -> Iterable[list[int]]:

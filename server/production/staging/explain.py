@@ -68,7 +68,7 @@ class PrestageLine:
 def requests_by_age(task: Task | None = None, most: int = 100) -> list[PrestageLine]:
     """Answer the requests that bring files, or keep them on disk, the oldest first; of one task or of all."""
     held = StagedFile.objects.filter(prestage=OuterRef("pk"), state__in=_HELD)
-    rows = Prestage.objects.filter(Exists(held)).select_related("task").order_by("at", "pk")
+    rows = Prestage.objects.filter(Exists(held)).select_related("task").defer("task__filelist").order_by("at", "pk")
     found = list((rows.filter(task=task) if task else rows)[:most])
     states: dict[int, Counter[str]] = {one.pk: Counter() for one in found}
     counted = StagedFile.objects.filter(prestage__in=found).order_by().values_list("prestage", "state")

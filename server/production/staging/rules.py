@@ -26,6 +26,16 @@ class Room:
     cap_per_storage: int
     held: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def is_full(self) -> bool:
+        """Say whether there is room for none more."""
+        return sum(self.held.values()) >= self.cap
+
+    @property
+    def words(self) -> str:
+        there = sum(self.held.values())
+        return f"{there} chunks come from tape or wait on disk for their jobs, of at most {self.cap}"
+
     def __contains__(self, storages: Sequence[str]) -> bool:
         """Say whether there is room for more chunks, each named by its storage."""
         wanted = Counter(storages)
@@ -76,15 +86,12 @@ def choose(runs: Sequence[Waiting], room: Room) -> Choice:
 
 
 def _full(run: Waiting, room: Room) -> str:
-    there = sum(room.held.values())
-    of = f"{there} chunks come from tape or wait on disk for their jobs"
     full = sorted(name for name in set(run.storages) if room.held.get(name, 0) >= room.cap_per_storage)
-    if full and there < room.cap:
-        name = full[0]
-        of, most = f"{room.held.get(name, 0)} chunks come from {name} or wait on its disk", room.cap_per_storage
-    else:
-        most = room.cap
-    return f"{of}, of at most {most}: run {run.run} waits until some of them are sent"
+    said = room.words
+    if full and not room.is_full:
+        held, most = room.held.get(full[0], 0), room.cap_per_storage
+        said = f"{held} chunks come from {full[0]} or wait on its disk, of at most {most}"
+    return f"{said}: run {run.run} waits until some of them are sent"
 
 
 class Then(Enum):

@@ -12,7 +12,8 @@ from django.utils import timezone
 from server.dataservice.lookups import Standing, is_on_disk, standings
 from server.dataservice.models import Transfer
 from server.dataservice.states import TransferState
-from server.production.models import Chunk
+from server.production.limits import Limits
+from server.production.models import Chunk, Task
 from server.production.reference.known import Known, read_known
 from server.production.staging.asking import Judged, follow, move_chunks, release
 from server.production.staging.models import StagedFile
@@ -44,13 +45,15 @@ def _news() -> QuerySet[StagedFile]:
 
 
 def _follow(rows: QuerySet[StagedFile], before: ChunkState, known: Known, now: datetime) -> int:
-    found = list(rows.select_related("prestage", "chunk__task").order_by("pk")[:MOST])
+    found = list(rows.select_related("prestage", "chunk").order_by("pk")[:MOST])
     return sum(_settle(found[at : at + AT_ONCE], before, known, now) for at in range(0, len(found), AT_ONCE))
 
 
 def _settle(rows: Sequence[StagedFile], before: ChunkState, known: Known, now: datetime) -> int:
     told = _told(rows)
-    judged = (_judge(row, told.get(row.pk), before, known, now) for row in rows)
+    tasks = Task.objects.defer("filelist").in_bulk({row.chunk.task_id for row in rows})
+    bounds = {key: known.limits_for(task) for key, task in tasks.items()}
+    judged = (_judge(row, told.get(row.pk), before, bounds[row.chunk.task_id], now) for row in rows)
     return follow([one for one in judged if one is not None], before, by=SERVICE, now=now)
 
 
@@ -66,9 +69,8 @@ def _told(rows: Collection[StagedFile]) -> dict[int, Standing]:
 
 
 def _judge(
-    row: StagedFile, standing: Standing | None, before: ChunkState, known: Known, now: datetime
+    row: StagedFile, standing: Standing | None, before: ChunkState, bounds: Limits, now: datetime
 ) -> Judged | None:
-    bounds = known.limits_for(row.chunk.task)
     tries = Tries(row.attempts, bounds.prestage_attempts, bounds.prestage_delay)
     told = Told(standing.state, standing.words, standing.wanted_until) if standing else Told(None)
     if before is ChunkState.STAGED:
@@ -92,7 +94,7 @@ def readable(chunks: Sequence[Chunk], tapes: Collection[str], now: datetime) -> 
     gone = set(on_tape.values_list("pk", flat=True)) - there
     if not gone:
         return list(chunks)
-    rows = StagedFile.objects.filter(pk__in=gone, state=StagedState.ON_DISK).select_related("prestage", "chunk__task")
+    rows = StagedFile.objects.filter(pk__in=gone, state=StagedState.ON_DISK).select_related("prestage", "chunk")
     lost = list(rows)
     _settle(lost, ChunkState.STAGED, read_known(), now)
     # What was never looked after, or was let go, is looked for as if for the first time.

@@ -92,7 +92,8 @@ def _prestage(task: Task, tapes: frozenset[str], room: Room, cycle: Cycle) -> tu
         RequestRefused: it does not take the request.
     """
     bounds = cycle.bounds(task)
-    runs = waiting_runs(task, bounds.prestage_runs, cycle.now)
+    # Where there is no room, it is enough to know which run waits.
+    runs = waiting_runs(task, 1 if room.is_full else bounds.prestage_runs, cycle.now)
     chunks = list(waiting_chunks(task, runs, cycle.now))
     on_tape = [chunk for chunk in chunks if chunk.raw.endpoint in tapes]
     elsewhere = [chunk.pk for chunk in chunks if chunk.raw.endpoint not in tapes]
