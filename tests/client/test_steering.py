@@ -40,7 +40,15 @@ RECORD = {
     "resend": 7, "task": "mc2016_gen", "wish": {}, "words": "failed of run 5", "by": "ada", "why": "the [disk]",
     "at": "2026-11-22T12:00:00", "counts": {"chunks": 3, "jobs_ended": 0}, "undone_by": "", "undone_at": None,
 }  # fmt: skip
-LINE = {"task": "mc2016_gen", "status": "done", "chunks": {"finished": 3}, "merges": {}, "checks": {}, "runs": [5]}
+LINE = {
+    "task": "mc2016_gen",
+    "status": "done",
+    "chunks": {"finished": 3},
+    "merges": {},
+    "checks": {},
+    "files": {},
+    "runs": [5],
+}
 PREVIEW = {
     "task": "mc2016_gen", "words": "chunks", "wish": {}, "outputs": 4, "size": 99, "jobs_ended": 2, "tasks": [LINE],
     "refused": ["files of run 5 are merged already"],
