@@ -80,10 +80,19 @@ def demo(arguments: Namespace) -> int:
 
 def create_task(arguments: Namespace) -> int:
     """Define a task from a file."""
-    source = arguments.definition
+    order = {"definition": read_definition(arguments.definition), "start": arguments.start}
+    return answer(arguments, connect(arguments).post("production/define_task", order), show.task)
+
+
+def read_definition(source: str) -> Any:
+    """Read a definition from a JSON file, or with ``-`` from standard input.
+
+    Raises:
+        ClientError: it cannot be read.
+    """
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text()
-        definition = json.loads(text)
+        return json.loads(text)
     except OSError as wrong:
         raise ClientError(
             f"{source} cannot be read: {wrong.strerror}", "give a JSON file, or - and the text"
@@ -92,8 +101,6 @@ def create_task(arguments: Namespace) -> int:
         raise ClientError(f"{source}, line {wrong.lineno}: {wrong.msg}", "write one JSON object") from wrong
     except (UnicodeDecodeError, RecursionError) as wrong:
         raise ClientError(f"{source} is no JSON text", "write one JSON object") from wrong
-    found = connect(arguments).post("production/define_task", {"definition": definition, "start": arguments.start})
-    return answer(arguments, found, show.task)
 
 
 def show_task(arguments: Namespace) -> int:

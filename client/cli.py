@@ -13,6 +13,7 @@ from client import (
     actions,
     checks,
     choices,
+    dry_runs,
     explain,
     factory,
     harvesters,
@@ -101,6 +102,8 @@ def _task(commands: Any, common: argparse.ArgumentParser) -> None:
     create.add_argument("definition", help="JSON file with the task's fields; - reads standard input")
     create.add_argument("--start", action="store_true", help="send its jobs at once")
     create.set_defaults(action=actions.create_task)
+    create.add_argument("--dry-run", action="store_const", dest="action", const=dry_runs.create_dry, help=dry_runs.HELP)
+    dry_runs.add_options(create)
     show = task.add_parser("show", parents=[common], help="a task's steps, runs, checks and files")
     show.add_argument("name")
     show.add_argument("--limits", action="store_true", help="show its limits instead, each with where it comes from")
@@ -115,6 +118,7 @@ def _task(commands: Any, common: argparse.ArgumentParser) -> None:
     move.set_defaults(action=actions.move_task)
     steering.add_commands(task, common)
     checks.add_commands(task, common)
+    dry_runs.add_commands(task, common)
     choices.add_commands(task, common)
 
 
