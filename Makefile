@@ -130,6 +130,10 @@ coverage: $(VENV)/.ready-test ## Run the tests and print which lines they do not
 campaign: $(VENV)/.ready-test ## Run the tests that take minutes: everything is killed, for long, at random
 	@$(BIN)/python -m pytest -m campaign -n $(JOBS) $(PYTEST)
 
+.PHONY: production
+production: $(VENV)/.ready-test ## Run whole productions, from raw files on tape to merged files on tape: quietly, and with everything going wrong
+	@$(BIN)/python -m pytest -q -m campaign -p no:xdist tests/whole/test_production.py $(PYTEST)
+
 .PHONY: bench
 bench: $(VENV)/.ready-test ## Measure pilot and dispatcher beside their bare baselines; a quiet machine helps
 	@for each in pilot_overhead pilot_life checks dispatch; do $(BIN)/python -m benchmarks.$$each; done

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from examples.mc.failures import PATTERNS
+from pilot.contract import naming
+from pilot.contract.naming import FileKind
 
 #: A merge writes one event less than went in, and says so.
 LOSES = "loses-an-event"
@@ -86,6 +88,13 @@ def planned(files: Sequence[str], *, seed: int, each: int = 1) -> dict[str, str]
     """Give every known failure to ``each`` of these files' jobs, chosen by chance that the seed repeats."""
     wanted = [pattern for pattern in PATTERNS for _ in range(each)]
     return dict(zip(random.Random(seed).sample(list(files), len(wanted)), wanted, strict=True))
+
+
+def everything(files: Sequence[str], *, seed: int) -> dict[str, str]:
+    """Plan every known failure once, and that two merges of mDSTs lose an event: of the first run and of the last."""
+    merges = [name for name in files if (found := naming.parse(name)) and found.kind is FileKind.MERGED_MDST]
+    losing = dict.fromkeys((merges[0], merges[-1]), LOSES)
+    return {**planned([name for name in files if name not in losing], seed=seed), **losing}
 
 
 def done(folder: Path) -> dict[str, str]:

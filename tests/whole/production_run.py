@@ -20,11 +20,12 @@ from pilot.contract import naming
 from server.production.files import Names
 from server.production.states import MergeKind, OutputKind, TaskType
 from tests.whole import production_rows
+from tests.whole.faulty_program import write_program
 from tests.whole.local_system import LocalSystem, ticks
 from tests.whole.person import Person
 from tests.whole.production_audit import Ordered
 from tests.whole.production_rows import Production
-from tests.whole.production_site import QUEUE, TAPE, Site
+from tests.whole.production_site import QUEUE, TAPE, Site, environment, write_raw_files
 
 #: Seconds in which all tasks must have come to their end.
 LONGEST = 800.0
@@ -40,6 +41,15 @@ class Size:
     events: int = 20
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """Something that goes wrong, or is mended, once, when something is so and all troubles before it have happened."""
+
+    words: str
+    when: Callable[[], object]
+    do: Callable[[], None]
+
+
 @dataclass
 class Productions:
     """A generation, its reconstruction, and a production of data, at one site."""
@@ -48,6 +58,8 @@ class Productions:
     site: Site
     program: Path
     size: Size
+    #: What is to be broken; each is taken away when that was done.
+    troubles: list[Trouble] = field(default_factory=list)
     #: What people did, and what was broken, in the order in which it happened.
     story: list[str] = field(default_factory=list)
 
@@ -123,9 +135,16 @@ class Productions:
         for _ in ticks(seconds, pause=1.0):
             if until():
                 return
+            if self.troubles and self.troubles[0].when():
+                trouble = self.troubles.pop(0)
+                trouble.do()
+                self.story.append(trouble.words)
             with suppress(requests.exceptions.RequestException):  # the server may just be dead
                 self.look()
         raise AssertionError(f"after {seconds:.0f} s: {self.states()}\n{self.told()}\n{self.system.said()}")
+
+    def count(self, table: str, condition: str) -> int:
+        return self.system.rows.count(f"SELECT COUNT(*) FROM {table} WHERE {condition}")
 
     def all_are(self, *states: str) -> bool:
         return all(self.states().get(one["name"]) in states for one in self.orders())
@@ -162,6 +181,12 @@ class Productions:
 
     # The end
 
+    def was_made_again(self, name: str) -> bool:
+        """Say whether the merge of a file was sent twice because its file had vanished."""
+        made, (folder, _, lfn) = self.made(), name.rpartition("/")
+        group = next(one.group for one in made.outputs if (one.dataset, one.lfn) == (folder, lfn))
+        return [event.after for event in made.events if event.group == group].count("sent") > 1
+
     def told(self) -> str:
         """Tell what happened, for who reads a test that failed."""
         return "\n".join(self.story)
@@ -188,6 +213,18 @@ class Productions:
                     events_in(path) for path in map(self.site.tape_file, names) if path.is_file()
                 )
         return dict(found)
+
+
+def bring_up(site: Site, home: Path, bundle: Path, size: Size, plan: Mapping[str, str]) -> Productions:
+    """Bring up a system of a site, whose jobs run a program with planned faults; the raw files are put on tape."""
+    system = LocalSystem(home / "home", bundle, **environment()).with_tables()
+    found = Productions(system, site, write_program(home / "faults", plan), size)
+    write_raw_files(home / "raw", size.data, size.events)
+    site.put_raw_files({f"{RAW}/{name}": (home / "raw" / name).read_bytes() for name in found.raw_files()})
+    status, out, said = system.up()
+    assert status == 0, out + said
+    site.define(system)
+    return found
 
 
 def _names(definition: Mapping[str, Any]) -> Names:

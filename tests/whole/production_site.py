@@ -129,6 +129,16 @@ class Site:
         """Let a file vanish from the disk, as a broken disk server does."""
         (self.disk.data / AREA / name).unlink()
 
+    def drives(self, state: str, *numbers: int) -> None:
+        """Take drives of the robot out of service (``down``), or back into it (``up``)."""
+        for number in numbers:
+            self.robot.drive(number, state)
+
+    def restart_robot(self) -> None:
+        """Let the robot lose its power, and come back."""
+        self.robot.robot_kill()
+        self.robot.robot_start()
+
 
 def queue() -> dict[str, Any]:
     """Describe the queue."""
@@ -149,6 +159,22 @@ def queue() -> dict[str, Any]:
         "astorages": {activity: [DISK] for activity in activities},
         "params": {},
     }
+
+
+#: Switches services on or off as an admin does.
+SWITCH = """
+import sys
+import django
+django.setup()
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
+assert PeriodicTask.objects.filter(service__name=sys.argv[1]).update(enabled=sys.argv[2] == "on")
+PeriodicTasks.update_changed()
+"""
+
+
+def switch(system: LocalSystem, service: str, state: str) -> None:
+    """Switch a service ``on`` or ``off``."""
+    tell(system, SWITCH, service, state)
 
 
 def tell(system: LocalSystem, program: str, *words: str) -> str:
