@@ -33,7 +33,7 @@ class ProductionRuleAdmin(TableAdmin):
         ("What becomes of them", {"fields": ("action", "delay", "factor", "most_attempts", "advice")}),
     )
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the kinds of merges and the types of tasks that there are."""
         if db_field.name == "kind":
             return _choice(db_field, list(MergeKind.choices))

@@ -107,8 +107,8 @@ def _is_about(rule: Rule, failure: Failure) -> bool:
 
 def said_of(failure: Failure) -> str:
     """Tell what happened: the experiment's words where it has some for the payload's code, else the job's own."""
-    meaning = MEANINGS.get(_code(failure.payload_error))
-    return f"{failure.payload_error} {meaning.words}" if meaning else _first(failure.words)
+    code = _code(failure.payload_error)
+    return f"{failure.payload_error} {MEANINGS[code].words}" if code else _first(failure.words)
 
 
 def _first(words: str) -> str:

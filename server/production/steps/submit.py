@@ -120,8 +120,8 @@ def _send(task: Task, chunks: Sequence[Chunk], known: Known, waiting: Mapping[st
     numbers = jobs.submit_placed([order for _, order in fitting], by=SERVICE)
     for (chunk, order), number in zip(fitting, numbers, strict=True):
         attempts = chunk.attempts + 1
-        counted = {"attempts": attempts, "ahead": attempts - order.first_attempt}
-        if not move(chunk, ChunkState.SENT, by=SERVICE, job_id=number, **counted):
+        ahead = attempts - order.first_attempt
+        if not move(chunk, ChunkState.SENT, by=SERVICE, job_id=number, attempts=attempts, ahead=ahead):
             raise MovedMeanwhile(f"{chunk} was moved by somebody else; the next cycle tries again")
     set_running(task.pk, by=SERVICE)
     return sent
