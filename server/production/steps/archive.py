@@ -19,7 +19,7 @@ from server.dataservice.where import Rims
 from server.production import remaking
 from server.production.archive import rows
 from server.production.archive.catalogue import known, look_at_sources
-from server.production.archive.door import move_files, note
+from server.production.archive.door import BATCH, move_files, note
 from server.production.archive.rules import REMADE_AT_ONCE, Judged, Then, after_failure, judge
 from server.production.limits import Limits
 from server.production.models import Output, Task
@@ -53,7 +53,9 @@ def archive_files(*, now: datetime, keep: Callable[[], None], rims: Rims = RIMS)
 
 def _make_ready(order: _Order) -> int:
     files = list(rows.not_ready_yet(order.task)[:MOST])
-    return move_files(files, TapeState.READY, by=SERVICE, words="", now=order.now)
+    # Each some in a transaction of their own: pilots wait for it where the database has one writer.
+    some = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
+    return sum(move_files(one, TapeState.READY, by=SERVICE, words="", now=order.now) for one in some)
 
 
 def _ask_for_some(order: _Order, rims: Rims) -> int:

@@ -72,11 +72,11 @@ def ripe(kind: MergeKind) -> QuerySet[Run]:
 
 def _to_plan(kind: MergeKind) -> QuerySet[Run]:
     """Select those of them that have no groups of the kind yet, or files that are in none."""
-    planned = Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value))
+    planned = Q(Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value)))
     runs = ripe(kind)
     if kind is MergeKind.DUMP:
         # Where no event was dumped, that was said at once: there is a check, and there are no groups.
-        planned |= Exists(CrossCheck.objects.filter(run=OuterRef("pk"), kind=CheckKind.DUMP))
+        planned |= Q(Exists(CrossCheck.objects.filter(run=OuterRef("pk"), kind=CheckKind.DUMP)))
         # A chunk that is made again may dump events where it had none before.
         runs = runs.filter(~planned | Exists(_to_group(kind).filter(run=OuterRef("pk"))))
     else:
