@@ -11,6 +11,7 @@ from django.db.models import Func, IntegerField, Model, OuterRef, Q, QuerySet, S
 from django.http import HttpRequest
 
 from server.lib.admin import TableAdmin
+from server.production.limits import SCOPES
 from server.production.models import Task
 from server.production.reference import checks
 from server.production.reference.kinds import BUILT_IN
@@ -21,6 +22,14 @@ class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
     """A row whose fields are held against the rest of the system; its first column stays what it was."""
 
     check: ClassVar[Callable[[Mapping[str, Any]], dict[str, str]]]
+    #: Whose limits its column of limits holds.
+    scope: ClassVar[str] = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.scope and "limits" in self.fields:
+            may = ", ".join(name for name, scopes in SCOPES.items() if self.scope in scopes)
+            self.fields["limits"].help_text += f" There are {may}."
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
@@ -37,6 +46,7 @@ class CheckedForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class SiteForm(CheckedForm):
     check = checks.slips_of_site
+    scope = "site"
 
     class Meta:
         model = Site
@@ -51,6 +61,7 @@ class SiteForm(CheckedForm):
 
 class KindForm(CheckedForm):
     check = checks.slips_of_kind
+    scope = "type"
 
     class Meta:
         model = TaskKind
@@ -94,7 +105,7 @@ class UsedTableAdmin(TableAdmin):
         return int(row.named_by)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        return self.fixed if obj else ()
+        return (*self.fixed, "used") if obj else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         allowed: bool = super().has_delete_permission(request, obj)
@@ -111,7 +122,7 @@ class UsedTableAdmin(TableAdmin):
 @admin.register(Site)
 class SiteAdmin(UsedTableAdmin):
     form = SiteForm
-    list_display = ("name", "queue", "merging_queue", "files_endpoint", "tape", "hpc", "enabled", "limits", "used")
+    list_display = ("name", "queue", "tape", "hpc", "enabled", "used", "limits")
     list_filter = ("enabled", "hpc")
     search_fields = ("name", "queue")
 
@@ -122,7 +133,7 @@ class SiteAdmin(UsedTableAdmin):
 @admin.register(TaskKind)
 class TaskKindAdmin(UsedTableAdmin):
     form = KindForm
-    list_display = ("word", "label", "chain", "priority", "program", "enabled", "limits", "used")
+    list_display = ("word", "label", "chain", "priority", "enabled", "used", "limits")
     list_filter = ("enabled", "chain")
     search_fields = ("word", "label")
     # Tasks of it were made by its chain.
