@@ -12,6 +12,7 @@ from server.monitor import (
     harvester_views,
     pilot_calls,
     pilot_views,
+    production_overview,
     production_views,
     retries,
     summary_views,
@@ -21,6 +22,7 @@ from server.monitor import (
 
 urlpatterns = [
     path("", views.show_overview, name="overview"),
+    path("production", production_overview.show_production, name="production"),
     path("tasks", production_views.show_tasks, name="tasks"),
     path("tasks/<str:name>/groups", production_views.show_groups, name="groups"),
     path("tasks/<str:name>", production_views.show_task, name="task"),

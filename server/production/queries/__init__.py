@@ -13,6 +13,7 @@ from server.production.queries.evidence import Evidence, evidence_of, find_run
 from server.production.queries.groups import GROUP_KINDS, GROUP_STATES, GroupPage, group_page
 from server.production.queries.matrix import SHOWS, SORTS, Matrix, RunLine, check_json, matrix_of, run_lines
 from server.production.queries.outputs import output_json, outputs_of
+from server.production.queries.overview import Productions, productions
 from server.production.queries.progress import LABELS, STEPS, Progress, steps_of
 from server.production.queries.runs import CHUNK_STATES, RunPage, run_page
 from server.production.queries.task_list import (
@@ -53,6 +54,7 @@ __all__ = [
     "GroupPage",
     "ListedTask",
     "Matrix",
+    "Productions",
     "Progress",
     "RunLine",
     "RunPage",
@@ -73,6 +75,7 @@ __all__ = [
     "output_json",
     "outputs_of",
     "owners_of_user_tasks",
+    "productions",
     "recent_events",
     "recent_tasks",
     "run_lines",

@@ -88,7 +88,10 @@ def task_page(wanted: Filters, now: datetime, *, number: int = 1, most: int = PA
     tasks = list(chosen.select_related("parent_task", "site").order_by("-id")[(number - 1) * most : number * most])
     moved = moves_since(tuple(task.pk for task in tasks), now - timedelta(days=1))
     stuck = why_stuck(tasks, now)
-    lines = [ListedTask(line, moved.get(line.task.pk, {}), stuck.get(line.task.pk, ())) for line in task_lines(tasks)]
+    lines = [
+        ListedTask(line, moved.get(line.task.pk, {}), [words for _, words in stuck.get(line.task.pk, ())])
+        for line in task_lines(tasks)
+    ]
     return TaskPage(lines, total, number, pages)
 
 
@@ -129,24 +132,39 @@ MOVES: Remembered[tuple[tuple[int, ...], datetime], dict[int, dict[str, int]]] =
 )
 
 
-def why_stuck(tasks: Sequence[Task], now: datetime) -> dict[int, list[str]]:
+#: Why something is stuck, in the order in which a shift looks at it -> the words for it.
+CAUSES = {
+    "look": "a person has to look",
+    "check": "cross-checks found a difference",
+    "failed": "failed for the last time",
+    "staging": "does not come from tape",
+    "tape": "does not come to tape",
+    "room": "nothing is sent",
+    "paused": "paused",
+}
+#: Task -> (cause, words).
+Said = dict[int, list[tuple[str, str]]]
+
+
+def why_stuck(tasks: Sequence[Task], now: datetime) -> Said:
     """Say of each of these tasks that does not go on by itself why; eight queries, each over what is bad alone."""
     keys = [task.pk for task in tasks if task.state in values(TASK_SHOWS["open"])]
-    said: dict[int, list[str]] = defaultdict(list)
+    said: Said = defaultdict(list)
     _tell_bad(said, keys)
     files = Output.objects.filter(task__in=keys)
     late = Chunk.objects.filter(task__in=keys, state=ChunkState.STAGING, updated__lt=now - HANGS)
-    for words, rows in (
-        ("cross-checks found a difference: accept it, or merge again", _different(keys)),
-        ("chunks wait for tape since more than a day", late),
-        ("files have not come to tape", files.filter(tape=TapeState.FAILED)),
+    for cause, words, rows in (
+        ("check", "cross-checks found a difference: accept it, or merge again", _different(keys)),
+        ("staging", "chunks wait for tape since more than a day", late),
+        ("tape", "files have not come to tape", files.filter(tape=TapeState.FAILED)),
         (
+            "tape",
             "files are on their way to tape since more than a day",
             files.filter(tape=TapeState.SENT, tape_since__lt=now - HANGS),
         ),
     ):
         for task, count in rows.order_by().values_list("task").annotate(count=Count("pk")):
-            said[task].append(f"{count} {words}")
+            said[task].append((cause, f"{count} {words}"))
     _tell_sending(said, tasks)
     return dict(said)
 
@@ -155,22 +173,22 @@ def _different(keys: Sequence[int]) -> QuerySet[Any]:
     return CrossCheck.objects.filter(task__in=keys, verdict=Verdict.MANUAL_CHECK)
 
 
-def _tell_sending(said: dict[int, list[str]], tasks: Sequence[Task]) -> None:
+def _tell_sending(said: Said, tasks: Sequence[Task]) -> None:
     """Tell why nothing more is asked for on tape, or sent."""
     active = [task.pk for task in tasks if task.state in values(ACTIVE)]
     for key, words in TaskStaging.objects.filter(task__in=active).exclude(words="").values_list("task", "words"):
-        said[key].append(f"no more of its files are asked for: {words}")
+        said[key].append(("staging", f"no more of its files are asked for: {words}"))
     for key, one in last_decisions(active).items():
         if one.words and not one.sent:
-            said[key].append(f"nothing could be sent: {one.words}")
+            said[key].append(("room", f"nothing could be sent: {one.words}"))
         elif not one.number and one.trace and one.trace[0]["number"]:
-            said[key].append(f"nothing is sent: {one.reason}")
+            said[key].append(("room", f"nothing is sent: {one.reason}"))
     for task in tasks:
         if task.state == TaskState.PAUSED:
-            said[task.pk].append("it is paused")
+            said[task.pk].append(("paused", "it is paused"))
 
 
-def _tell_bad(said: dict[int, list[str]], keys: Sequence[int]) -> None:
+def _tell_bad(said: Said, keys: Sequence[int]) -> None:
     """Tell what failed for the last time, and what waits for a person."""
     tables: tuple[tuple[str, QuerySet[Any]], ...] = (
         ("chunks", Chunk.objects.filter(task__in=keys)),
@@ -182,6 +200,6 @@ def _tell_bad(said: dict[int, list[str]], keys: Sequence[int]) -> None:
         look = Count("pk", filter=Q(state=GroupState.MANUAL_CHECK))
         for row in bad.annotate(last=last, look=look):
             if row["look"]:
-                said[row["task"]].append(f"{row['look']} {what} wait for a person to look at them")
+                said[row["task"]].append(("look", f"{row['look']} {what} wait for a person to look at them"))
             if row["last"]:
-                said[row["task"]].append(f"{row['last']} {what} have failed for the last time")
+                said[row["task"]].append(("failed", f"{row['last']} {what} have failed for the last time"))

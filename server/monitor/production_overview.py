@@ -1,0 +1,51 @@
+"""The production manager's first page: are the services alive, what moved, what is stuck and why."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from pilot.contract.codec import ContractError
+from server.lib.http import envelope
+from server.monitor.access import readable, wants_json
+from server.monitor.asked import Asked, refused
+from server.monitor.overview import ServiceLine, service_line
+from server.monitor.paging import page
+from server.production import queries as production
+from server.services import queries as services
+
+#: The services that productions live on begin so.
+OURS = ("production.", "dataservice.", "factory.")
+
+
+@dataclass(frozen=True)
+class Health:
+    """A service with when it runs next."""
+
+    line: ServiceLine
+    next_run: datetime | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self.line), "next_run": self.next_run.isoformat() if self.next_run else None}
+
+
+@readable
+@require_safe
+def show_production(request: HttpRequest) -> HttpResponse:
+    """Show how the production's services do, what moved in the last hour and day, and what is stuck, by cause."""
+    try:
+        Asked(request)
+    except ContractError as wrong:
+        return refused(request, wrong)
+    now = timezone.now()
+    found = production.productions(now)
+    health = [Health(service_line(one, now), one.next_run) for one in services.overview() if one.name.startswith(OURS)]
+    if wants_json(request):
+        return envelope({**found.as_json(), "services": [one.as_json() for one in health]})
+    bad = [one for one in health if one.line.health in ("late", "failing", "off")]
+    return page(request, "production", {"page": "production", "found": found, "health": health, "bad": bad, "now": now})
