@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from server.dataservice.lookups import is_on_disk, tape_endpoints
 from server.production.chains import chain_of
@@ -92,7 +92,9 @@ def waiting_runs(task: Task, most: int, now: datetime) -> list[Run]:
 def waiting_chunks(task: Task, runs: Collection[Run], now: datetime) -> QuerySet[Chunk]:
     """Select what of runs waits for its input, with raw files and what is known of their way, in order."""
     chunks = Chunk.objects.filter(_is_due(now), task=task, run__in=runs, state=ChunkState.DEFINED, raw__isnull=False)
-    sent = TaskEvent.objects.filter(chunk=OuterRef("pk"), after=ChunkState.SENT, at__gt=OuterRef("staged__since"))
+    # By the order of events, which no clock that is wrong changes.
+    came = TaskEvent.objects.filter(chunk=OuterRef(OuterRef("pk")), after__in=values(COMING)).order_by("-pk")
+    sent = TaskEvent.objects.filter(chunk=OuterRef("pk"), after=ChunkState.SENT, pk__gt=Subquery(came.values("pk")[:1]))
     chunks = chunks.annotate(sent_since=Exists(sent))
     return chunks.select_related("raw", "run", "staged__prestage").order_by("run__number", "number")
 

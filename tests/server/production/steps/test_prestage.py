@@ -13,10 +13,10 @@ from server.production.files import SCOPE
 from server.production.models import Chunk, RawFile, TaskEvent
 from server.production.reference.models import Site
 from server.production.staging.models import Prestage, StagedFile, TaskStaging
-from server.production.steps import submit
+from server.production.steps import collect, submit
 from server.production.submission.explain import explain
 from tests.server.dataservice.conftest import audit
-from tests.server.production.conftest import define_data, reload
+from tests.server.production.conftest import define_data, failed, reload
 from tests.server.production.staging.conftest import define_on_tape, states, tapes
 
 __all__ = ["tapes"]
@@ -195,24 +195,24 @@ def test_a_task_that_is_ended_early_asks_for_nothing_more(tapes):
     assert tapes.release() == 6
 
 
-def test_a_job_that_could_not_read_its_file_has_it_asked_for_anew_though_it_is_said_to_be_there(tapes, settings):
+def test_a_job_that_could_not_read_its_file_has_it_asked_for_anew_though_it_is_said_to_be_there(tapes, settings, pilot):
     settings.PRODUCTION = {"prestage_attempts": 2, "retry_delay": 0}
     task = define_on_tape(tapes, runs=1, chunks=1)
+    pilot.spoil = lambda job: failed(payload_error=1255)
     tapes.ask()
-    tapes.bring()
-    tapes.check()
     seen = []
     for _ in range(2):
-        tapes.later(seconds=30)
-        submit.submit_chunks()
-        # Its job has said that it cannot be read; its number stays with the history.
-        Chunk.objects.filter(task=task).update(state="defined", job_id=None)
-        TaskEvent.objects.filter(after="sent").update(at=tapes.now)
-        tapes.later(seconds=30).ask()
-        seen.append((states(task), Prestage.objects.count()))
         tapes.bring()
-        tapes.check()
+        assert tapes.check() == 1
+        assert submit.submit_chunks() == 1
+        pilot.run()
+        collect.collect()
+        assert states(task) == ["defined"]
+        tapes.ask()
+        seen.append((states(task), Prestage.objects.count()))
     assert seen == [(["staging"], 2), (["manual_check"], 2)]
+    # What was asked for at first is let go.
+    assert Transfer.objects.order_by("pk").first().words == "released by production.prestage: it is asked for anew"
     assert "a job could not read it, though it is on the disk of TAPE" in Chunk.objects.get().words
 
 
