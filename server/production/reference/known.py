@@ -32,6 +32,10 @@ class Known:
     def _by_queue(self) -> dict[str, Site]:
         return {site.queue: site for site in self.sites.values()}
 
+    @cached_property
+    def _at(self) -> dict[str, Limits]:
+        return {}
+
     def site_at(self, queue: str) -> Site | None:
         """Answer the site whose queue this is."""
         return self._by_queue.get(queue)
@@ -60,7 +64,10 @@ class Known:
 
     def limits_at(self, queue: str) -> Limits:
         """Answer the limits that hold for a queue as a whole, whoever's jobs are there."""
-        return settle(self._layers(None, self.site_at(queue))).limits
+        # Asked for each job that is sent.
+        if queue not in self._at:
+            self._at[queue] = settle(self._layers(None, self.site_at(queue))).limits
+        return self._at[queue]
 
     def limits_of_new(self, kind: Kind | None, site: Site | None) -> Limits:
         """Answer the limits of a task that is being defined."""

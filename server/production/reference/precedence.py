@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 from server.production.limits import Limits
 
+_DEFAULTS: Mapping[str, int] = asdict(Limits())
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -32,7 +34,7 @@ def settle(layers: Iterable[Layer]) -> Settled:
 
     What no limit is called any more (a row may be older than the product) is passed over.
     """
-    values, origins = asdict(Limits()), dict[str, str]()
+    values, origins = dict(_DEFAULTS), dict[str, str]()
     for layer in layers:
         known = {name: value for name, value in layer.values.items() if name in values}
         values |= known
