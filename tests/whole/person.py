@@ -12,6 +12,8 @@ import requests
 
 from tests.whole.local_system import PATIENCE
 
+OK, TAKEN = 200, 302
+
 
 @dataclass
 class Form:
@@ -74,6 +76,10 @@ def forms_of(text: str) -> list[Form]:
     return _Forms(text).forms
 
 
+class NotTaken(Exception):
+    """A page does not show what somebody wants to fill in, or does not take what was filled in; the words say which."""
+
+
 class Person:
     """Somebody who has logged in at a server."""
 
@@ -97,11 +103,16 @@ class Person:
             form_with: The name of a field that the form is known by.
             asked: What stands behind the page's address.
             fields: What is filled in; the form must have all of them.
+
+        Raises:
+            NotTaken: there is no such form, or it was not taken.
         """
         answer = self._session.get(self._url + path, params=asked, timeout=PATIENCE)
-        assert answer.status_code == 200, f"{path}: {answer.status_code}: {answer.text[:2000]}"
         found = [form for form in forms_of(answer.text) if form.method == "post" and form_with in form.fields]
-        assert found, f"{path} with {dict(asked)} shows no form to send with {form_with!r}: {answer.text[:3000]}"
+        if answer.status_code != OK or not found:
+            raise NotTaken(
+                f"{path} with {dict(asked)}: {answer.status_code}, no form with {form_with!r}: {answer.text}"
+            )
         self._send(answer.url, found[0], fields)
 
     def _forms(self, url: str) -> list[Form]:
@@ -116,4 +127,5 @@ class Person:
         assert not left, f"{page}: {', '.join(left)} must be filled in"
         target = urljoin(page, form.action) if form.action else page
         sent = self._session.post(target, filled, timeout=PATIENCE, allow_redirects=False, headers={"Referer": page})
-        assert sent.status_code == 302, f"{target} did not take {filled}: {sent.status_code}: {sent.text[:3000]}"
+        if sent.status_code != TAKEN:
+            raise NotTaken(f"{target} did not take {filled}: {sent.status_code}: {sent.text}")
