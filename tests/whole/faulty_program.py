@@ -87,6 +87,8 @@ def write_program(folder: Path, plan: Mapping[str, str]) -> Path:
 def planned(files: Sequence[str], *, seed: int, each: int = 1) -> dict[str, str]:
     """Give every known failure to ``each`` of these files' jobs, chosen by chance that the seed repeats."""
     wanted = [pattern for pattern in PATTERNS for _ in range(each)]
+    if len(files) < len(wanted):
+        raise ValueError(f"{len(files)} jobs are too few for {len(wanted)} failures; order more chunks")
     return dict(zip(random.Random(seed).sample(list(files), len(wanted)), wanted, strict=True))
 
 

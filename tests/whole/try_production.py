@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,20 +30,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.home.exists():
         parser.error(f"home: {given.home} is there already; give a folder that is not")
-    with suppress(KeyboardInterrupt), production_site.running() as site:
-        _run(site, given)
-
-
-def _run(site: production_site.Site, given: argparse.Namespace) -> None:
-    given.home.mkdir(parents=True)
-    home = given.home.resolve()
-    bundle = home / "pilot.pyz"
-    build_bundle.write(bundle, list(build_bundle.members(build_bundle.fetch(ROOT / "build" / "wheels"))))
     size = Size(
         dict.fromkeys(range(277001, 277001 + given.runs), given.chunks),
         dict.fromkeys(range(278473, 278473 + given.runs), given.chunks),
     )
-    plan = faulty_program.everything(Productions.jobs_of(size), seed=1) if given.faults else {}
+    try:
+        plan = faulty_program.everything(Productions.jobs_of(size), seed=1) if given.faults else {}
+    except ValueError as few:
+        parser.error(f"--faults: {few}")
+    with suppress(KeyboardInterrupt), production_site.running() as site:
+        _run(site, given, size, plan)
+
+
+def _run(site: production_site.Site, given: argparse.Namespace, size: Size, plan: Mapping[str, str]) -> None:
+    given.home.mkdir(parents=True)
+    home = given.home.resolve()
+    bundle = home / "pilot.pyz"
+    build_bundle.write(bundle, list(build_bundle.members(build_bundle.fetch(ROOT / "build" / "wheels"))))
     productions = bring_up(site, home, bundle, size, plan)
     try:
         productions.start()
