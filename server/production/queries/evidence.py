@@ -73,7 +73,8 @@ class GroupSum:
     @property
     def differs(self) -> bool:
         """Say whether a file that is there holds something else than went in, or nobody knows what."""
-        return self.group.state in MADE and self.difference != 0 and self.group.size is not None
+        is_made = self.group.state in MADE and self.group.size is not None
+        return is_made and self.group.kind in _MERGES.values() and self.difference != 0
 
     def as_json(self) -> dict[str, Any]:
         group = self.group
@@ -120,6 +121,8 @@ class Evidence:
             return f"what=merging&kind={kind}&run={self.run.number}"
         if self.step == STAGING:
             return f"what=staging&run={self.run.number}"
+        if self.step == TAPE:
+            return f"what=archive&run={self.run.number}"
         looks = any(one.state == "manual_check" for one in self.troubles)
         return f"what={'manual_check' if looks else 'failed'}&run={self.run.number}"
 

@@ -23,6 +23,7 @@ from server.production.states import (
     GroupState,
     MergeKind,
     TapeState,
+    TaskState,
     Verdict,
     values,
 )
@@ -43,7 +44,9 @@ STEPS = {
 TAPE = "tape"
 #: Nor is staging: a task has it whose raw files lie on tape.
 STAGING = "staging"
-LABELS = {STAGING: "staging", **STEPS, TAPE: "tape"}
+#: Nor is the packing of logs, which a task has when it is archived.
+LOGS = "merge_logs"
+LABELS = {STAGING: "staging", **STEPS, LOGS: "logs", TAPE: "tape"}
 
 #: The step that each check is.
 CHECKS = {CheckKind.MDST.value: "crosscheck", CheckKind.DUMP.value: "check_dump"}
@@ -52,6 +55,7 @@ CHECKS = {CheckKind.MDST.value: "crosscheck", CheckKind.DUMP.value: "check_dump"
 BAD = values((ChunkState.FAILED, ChunkState.MANUAL_CHECK))
 _UNDER_WAY = values((ChunkState.SENT, ChunkState.RUNNING))
 _BEFORE = values((ChunkState.DEFINED, ChunkState.STAGING, ChunkState.PAUSED))
+_PACKING = values((TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED))
 _ON_THE_WAY = values((TapeState.READY, TapeState.SENT))
 _WANTED = values((TapeState.READY, TapeState.SENT, TapeState.FINISHED, TapeState.FAILED))
 
@@ -146,7 +150,8 @@ class _Count:
         self._grouping = ["task", "run"] if per_run else ["task"]
         self._runs = runs
         self._steps = {task.pk: steps_of(task) for task in tasks}
-        self._merging = [pk for pk, steps in self._steps.items() if len(steps) > 1]
+        self._packing = {task.pk for task in tasks if task.state in _PACKING and chain_of(task.type).archived}
+        self._merging = [pk for pk, steps in self._steps.items() if len(steps) > 1 or pk in self._packing]
         self._archived = {task.pk: chain_of(task.type).archived for task in tasks}
         known = read_known()
         self._staged = _with_staging(tasks, known)
@@ -169,6 +174,7 @@ class _Count:
         for key, runs in self.runs.items():
             first, *others = self._steps[key[0]]
             staging = {STAGING: Progress(STAGING)} if key[0] in self._staged else {}
+            others += [LOGS] if key[0] in self._packing else []
             merges = {step: Progress(step, total=runs) for step in others}
             self.cells[key] = {**staging, first: Progress(first), **merges}
 
@@ -242,7 +248,7 @@ class _Count:
 
     def _files(self, key: tuple[int, int], steps: Mapping[str, Progress]) -> int:
         """Answer how many files go to tape: those of merges, or those of chunks where chunks' files do."""
-        counted = [_MERGE_OF.get(kind, self._steps[key[0]][0]) for kind in self._archived[key[0]]]
+        counted = [_MERGE_OF.get(kind, self._steps[key[0]][0]) for kind in self._archived[key[0]]] + [LOGS]
         return sum(steps[step].total for step in counted if step in steps) - self._empty.get(key, 0)
 
 

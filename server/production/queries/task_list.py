@@ -31,7 +31,10 @@ PAGE = 25
 #: What has a person's or nobody's turn; those that are on their way; those that are over.
 TASK_SHOWS: Mapping[str, tuple[TaskState, ...]] = {
     "all": (),
-    "open": (*ACTIVE, TaskState.PAUSED, TaskState.FINISHING, TaskState.RESEND_FAILED, TaskState.RESEND_MANUAL_CHECK),
+    "open": (
+        *(*ACTIVE, TaskState.PAUSED, TaskState.FINISHING, TaskState.RESEND_FAILED, TaskState.RESEND_STAGING),
+        *(TaskState.RESEND_MANUAL_CHECK, TaskState.ARCHIVE, TaskState.ARCHIVING),
+    ),
     "new": (TaskState.DRAFT, TaskState.READY, TaskState.JOBS_READY),
     "over": (TaskState.DONE, TaskState.FINISHED, TaskState.CANCELLED, TaskState.ARCHIVED),
 }

@@ -129,6 +129,17 @@ def test_the_page_of_a_run_shows_chunks_merges_checks_files_and_history(client, 
     assert found["moves"][0]["what"].startswith("run 278473 ")
 
 
+def test_only_what_is_counted_can_differ(client, lossy):
+    assert text_of(client, "/tasks/mc2016_reco/runs/278474").count('class="differs"') == 0
+    assert text_of(client, "/tasks/mc2016_reco/runs/278473").count('class="differs"') == 1
+
+
+def test_a_task_that_is_archived_has_its_logs_as_a_step(client, lossy):
+    type(lossy).objects.filter(pk=lossy.pk).update(state="archiving")
+    steps = client.get("/tasks/mc2016_reco?json").json()["data"]["steps"]
+    assert [(one["step"], one["label"], one["total"]) for one in steps][-1] == ("merge_logs", "logs", 2)
+
+
 def test_chunks_of_one_state_are_shown(client, tasks):
     Chunk.objects.filter(task=tasks[0], number=2).update(state="failed", words=HOSTILE)
     found = client.get("/tasks/mc2016_gen/runs/278473?json&show=failed").json()["data"]
