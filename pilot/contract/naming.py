@@ -42,6 +42,7 @@ class FileKind(str, Enum):
     MERGED_HISTOGRAMS = "merged-histograms"
     MERGED_DUMP = "merged-dump"
     MERGING_LOG = "merging-log"
+    PACKED_LOGS = "packed-logs"
 
 
 class JobKind(str, Enum):
@@ -54,7 +55,7 @@ class JobKind(str, Enum):
 class Name(NamedTuple):
     """A name, taken apart. What a kind of name does not tell is ``None`` or empty; ``group`` counts from 0.
 
-    ``merge`` is mdst, hist or dump.
+    ``merge`` is mdst, hist, dump or logs.
     """
 
     kind: Union[FileKind, JobKind]
@@ -84,6 +85,7 @@ PATTERNS: Mapping[Union[FileKind, JobKind], str] = {
     FileKind.MERGED_HISTOGRAMS: "histsum-{run}-{slot}-{phast}.root{suffix}",
     FileKind.MERGED_DUMP: "evtdump{slot}-{run}.raw{suffix}",
     FileKind.MERGING_LOG: "{production}-merge-{merge}-{run}-{slot}-{phast}-ch{ch}.job.log.tgz",
+    FileKind.PACKED_LOGS: "{production}-{run}-{slot}-{phast}.logs.tar{suffix}",
     # The task buffer keeps a job's number and attempt; they are not part of its name.
     JobKind.PROCESSING: "{production}-{year}--{run}-{chunk}-{slot}-{phast}",
     JobKind.MERGING: "{production}-merge-{merge}-{run}-{slot}-{phast}-ch{ch}",
@@ -112,7 +114,7 @@ _FIELDS: Mapping[str, tuple[str, str, str]] = {
     "ch": ("group", "{:03d}", "[0-9]{3}|[1-9][0-9]{3,}"),
     "suffix": ("group", ".{:03d}", r"|\.(?!000)[0-9]{3}|\.[1-9][0-9]{3,}"),
     "production": ("production", "{}", "[A-Za-z0-9][A-Za-z0-9_.+-]*"),
-    "merge": ("merge", "{}", "mdst|hist|dump"),
+    "merge": ("merge", "{}", "mdst|hist|dump|logs"),
 }
 _FIELD = re.compile(r"\{(\w+)\}")
 
@@ -223,6 +225,11 @@ def merged_dump(run: int, slot: int, group: int = 0) -> str:
     return build(Name(FileKind.MERGED_DUMP, run, slot=slot, group=group))
 
 
+def packed_logs(production: str, run: int, slot: int, phast: int, group: int = 0) -> str:
+    """Name the archive of a run's logs; ``group`` counts from 0."""
+    return build(Name(FileKind.PACKED_LOGS, run, slot=slot, phast=phast, group=group, production=production))
+
+
 def processing_job(production: str, year: int, run: int, chunk: int, slot: int, phast: int) -> str:
     """Name a processing job."""
     return build(Name(JobKind.PROCESSING, run, chunk, slot, phast, year=year, production=production))
@@ -234,7 +241,7 @@ def merging_job(production: str, merge: str, run: int, slot: int, phast: int, gr
 
 
 def merging_log(production: str, merge: str, run: int, slot: int, phast: int, group: int) -> str:
-    """Name the log archive of a merging job; ``merge`` is mdst, hist or dump."""
+    """Name the log archive of a merging job; ``merge`` is mdst, hist, dump or logs."""
     return build(Name(FileKind.MERGING_LOG, run, None, slot, phast, group, production=production, merge=merge))
 
 
@@ -243,6 +250,7 @@ HISTOGRAM_FOLDER = "TRAFDIC"
 #: Files of the RICH detector lie apart from what is merged.
 RICH_FOLDER = "gfiles"
 LOG_FOLDER = "logFiles"
+PACKED_LOG_FOLDER = "logArchive"
 MERGED_MDST_FOLDER = "mDST"
 MERGED_HISTOGRAM_FOLDER = "histos"
 #: Below the path of a mass production on tape, before its software's folder.

@@ -17,4 +17,6 @@ class ProcessingType(str, Enum):
     MERGE_MDST = "merge-mdst"
     MERGE_HISTOGRAMS = "merge-hist"
     MERGE_DUMP = "merge-dump"
+    #: The logs of a run become one file.
+    PACK_LOGS = "pack-logs"
     ANALYSIS = "user-analysis"

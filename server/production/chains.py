@@ -48,6 +48,11 @@ class Chain:
     raw: bool = False
     archived: tuple[OutputKind, ...] = ()
 
+    @property
+    def on_tape(self) -> tuple[OutputKind, ...]:
+        """Everything that goes to tape: what is archived, and in the end the logs."""
+        return (*self.archived, OutputKind.PACKED_LOGS) if self.archived else ()
+
     def steps(self, *, merge_dumps: bool) -> tuple[str, ...]:
         """Name the steps in order, for pages."""
         return (self.step, *(step for merge in self.merges for step in _steps_of(merge, wanted=merge_dumps)))

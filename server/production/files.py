@@ -68,6 +68,7 @@ class Names:
             OutputKind.MERGED_MDST: naming.MERGED_MDST_FOLDER,
             OutputKind.MERGED_HISTOGRAMS: naming.MERGED_HISTOGRAM_FOLDER,
             OutputKind.MERGED_DUMP: naming.merged_dump_folder(self.slot),
+            OutputKind.PACKED_LOGS: naming.PACKED_LOG_FOLDER,
         }[OutputKind(kind)]
         return f"{self.area}/{folder}" if folder else self.area
 
@@ -87,6 +88,8 @@ class Names:
         """Name the merged file of a group."""
         if kind == MergeKind.DUMP:
             return naming.merged_dump(run, self.slot, group)
+        if kind == MergeKind.LOGS:
+            return naming.packed_logs(self.production, run, self.slot, self.phast, group)
         name = naming.merged_mdst if kind == MergeKind.MDST else naming.merged_histograms
         return name(run, self.slot, self.phast, group)
 
@@ -108,9 +111,11 @@ SOURCE_OF = {
     MergeKind.MDST: OutputKind.MDST,
     MergeKind.HISTOGRAMS: OutputKind.HISTOGRAMS,
     MergeKind.DUMP: OutputKind.DUMP,
+    MergeKind.LOGS: OutputKind.LOG,
 }
 RESULT_OF = {
     MergeKind.MDST: OutputKind.MERGED_MDST,
     MergeKind.HISTOGRAMS: OutputKind.MERGED_HISTOGRAMS,
     MergeKind.DUMP: OutputKind.MERGED_DUMP,
+    MergeKind.LOGS: OutputKind.PACKED_LOGS,
 }

@@ -28,6 +28,8 @@ class Limits:
     """Largest sum of histogram files in a merge."""
     dump_target: int = 2_150_000_000
     """Largest merged event dump wanted."""
+    log_target: int = 4 * GB
+    """Largest sum of logs in a packed file wanted."""
     merge_refusal: int = 6 * GB
     """The merging program refuses a larger sum of inputs; such a group goes to a person."""
     merge_files: int = 1000
@@ -98,7 +100,7 @@ class Limits:
 SCOPES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         (
-            *("merge_target", "histogram_target", "dump_target", "merge_refusal", "merge_files"),
+            *("merge_target", "histogram_target", "dump_target", "log_target", "merge_refusal", "merge_files"),
             *("jobs_per_task", "retry_delay", "counted_per_task", "probe_jobs", "failing_jobs", "failing_probes"),
             *("failure_percent", "results_needed", "result_window", "latest_results"),
             *("archive_files", "archive_attempts", "archive_delay"),

@@ -29,6 +29,7 @@ from server.production.states import (
 )
 from server.production.steering_models import Resend
 from server.production.steps.define import UNDEFINED, define_jobs
+from server.services.wake import wake
 
 
 class TaskRefused(ValueError):
@@ -165,6 +166,14 @@ def _finish(task: Task, by: str, words: str) -> None:
     stopping.start_nothing(task, by=by, words=words)
 
 
+def _archive(task: Task, by: str, words: str) -> None:
+    """Have the logs of a task packed, and brought to tape where it has one; nothing of it is made again then."""
+    if task.type == TaskType.USER_ANALYSIS:
+        raise TaskRefused(f"task {task.name!r} is a user's: what its jobs write, logs too, is the user's to keep")
+    _simply(TaskState.ARCHIVE)(task, by, words)
+    wake("production.pack_logs")
+
+
 @transaction.atomic
 def finish_task(name: str, *, by: str, soft: bool, words: str = "") -> Task:
     """Start nothing more of a task; unless it is done softly, end what runs, too.
@@ -249,4 +258,5 @@ _DEEDS: dict[TaskState, Callable[[Task, str, str], None]] = {
     TaskState.RESEND_MANUAL_CHECK: _resend(What.MANUAL_CHECK),
     TaskState.FINISHING: _finish,
     TaskState.CANCELLED: _cancel,
+    TaskState.ARCHIVE: _archive,
 }

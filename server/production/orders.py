@@ -9,7 +9,7 @@ from pilot.contract.job import FileSpec, JobOrder, JobSpec, Role
 from pilot.contract.processing import ProcessingType
 from server.production.chains import MAY_BE_MISSING, chain_of
 from server.production.files import RESULT_OF, SCOPE, Names
-from server.production.programs import MERGING, ExamplePrograms, Join, Programs, Work
+from server.production.programs import MERGING, PACKER, ExamplePrograms, Join, Programs, Work, packing
 from server.production.states import MergeKind, OutputKind
 
 
@@ -64,6 +64,20 @@ class Group:
     used: int = 0
 
 
+@dataclass(frozen=True)
+class _Start:
+    """What a pilot starts, and whether the node has to have the task's release for it."""
+
+    program: str
+    arguments: tuple[str, ...]
+    needs_software: bool
+
+
+def _own(frame: Frame, work: ProcessingType, arguments: tuple[str, ...]) -> _Start:
+    """Start a program of the task's own."""
+    return _Start(frame.programs.program(work), arguments, frame.programs.needs_software)
+
+
 def processing(frame: Frame, piece: Piece) -> JobOrder:
     """Order the work on a chunk: what it is follows from the task's type.
 
@@ -91,7 +105,7 @@ def processing(frame: Frame, piece: Piece) -> JobOrder:
         frame,
         work_type,
         name=names.chunk_job(piece.run, piece.chunk),
-        arguments=frame.programs.arguments(work),
+        starts=_own(frame, work_type, frame.programs.arguments(work)),
         priority=frame.priority,
         inputs=(piece.source,) if piece.source else (),
         outputs=files,
@@ -109,7 +123,9 @@ def merging(frame: Frame, group: Group, *, refusal: int) -> JobOrder:
         frame,
         MERGING[kind],
         name=names.merging_job(kind, group.run, group.number),
-        arguments=frame.programs.join(join),
+        starts=_Start(PACKER, packing(join), needs_software=False)
+        if kind is MergeKind.LOGS
+        else _own(frame, MERGING[kind], frame.programs.join(join)),
         priority=frame.merging_priority,
         inputs=inputs,
         outputs={RESULT_OF[kind]: output},
@@ -132,7 +148,7 @@ def _order(
     work: ProcessingType,
     *,
     name: str,
-    arguments: tuple[str, ...],
+    starts: _Start,
     priority: int,
     inputs: tuple[FileSpec, ...],
     outputs: Mapping[OutputKind, str],
@@ -141,15 +157,15 @@ def _order(
     spec = JobSpec(
         id=0,
         attempt=0,
-        transformation=frame.programs.program(work),
-        arguments=arguments,
+        transformation=starts.program,
+        arguments=starts.arguments,
         name=name,
         task_id=frame.task_id,
         processing_type=work.value,
         user=frame.user,
         working_group=frame.working_group,
         release=frame.names.soft,
-        home_package=frame.software if frame.programs.needs_software else "",
+        home_package=frame.software if starts.needs_software else "",
         priority=priority,
         inputs=inputs,
         outputs=tuple(_written(frame, outputs)),

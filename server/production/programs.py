@@ -72,9 +72,21 @@ MERGING: Mapping[MergeKind, ProcessingType] = {
     MergeKind.MDST: ProcessingType.MERGE_MDST,
     MergeKind.HISTOGRAMS: ProcessingType.MERGE_HISTOGRAMS,
     MergeKind.DUMP: ProcessingType.MERGE_DUMP,
+    MergeKind.LOGS: ProcessingType.PACK_LOGS,
 }
 
 _CORAL = (ProcessingType.TEST, ProcessingType.MASS, ProcessingType.TECHNICAL, ProcessingType.RECONSTRUCTION)
+
+
+#: What packs logs, whatever program a task runs.
+PACKER = "tar"
+#: The same logs give the same bytes: neither who packs them counts, nor when.
+_PACKED_ALIKE = ("--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "--no-recursion")
+
+
+def packing(join: Join) -> tuple[str, ...]:
+    """Order the packing of logs."""
+    return ("--create", f"--file={join.output}", *_PACKED_ALIKE, "--", *join.inputs)
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ class MergeKind(TextChoices):
     MDST = "mdst", "mDST"
     HISTOGRAMS = "hist", "histograms"
     DUMP = "dump", "event dump"
+    #: The logs of a run's jobs, when its task is archived.
+    LOGS = "logs", "logs"
 
 
 class CheckKind(TextChoices):
@@ -103,6 +105,7 @@ class OutputKind(TextChoices):
     MERGED_MDST = "merged_mdst", "merged mDST"
     MERGED_HISTOGRAMS = "merged_histograms", "merged histograms"
     MERGED_DUMP = "merged_dump", "merged event dump"
+    PACKED_LOGS = "packed_logs", "packed logs"
 
 
 class TapeState(TextChoices):
@@ -141,6 +144,9 @@ TAPE_MOVES = frozenset(
 #: A task in one of these may have jobs; its steps look at it.
 ACTIVE = (T.SEND, T.RUNNING)
 
+#: In these the logs of a task are packed.
+PACKING = (T.ARCHIVE, T.ARCHIVING)
+
 _STOPPABLE = (T.DRAFT, T.READY, T.JOBS_READY, T.SEND, T.RUNNING, T.PAUSED, T.FINISHING)
 
 TASK_MOVES = frozenset(
@@ -172,6 +178,11 @@ TASK_MOVES = frozenset(
         # A part of it is made again.
         (T.DONE, T.SEND),
         (T.FINISHED, T.SEND),
+        # Its logs are packed and go to tape, and with them it is over.
+        (T.DONE, T.ARCHIVE),
+        (T.FINISHED, T.ARCHIVE),
+        (T.ARCHIVE, T.ARCHIVING),
+        (T.ARCHIVING, T.ARCHIVED),
         *((state, T.CANCELLED) for state in _STOPPABLE),
     }
 )
@@ -188,6 +199,8 @@ BY_PEOPLE = TASK_MOVES - {
     (T.RESEND_STAGING, T.SEND),
     (T.DONE, T.SEND),
     (T.FINISHED, T.SEND),
+    (T.ARCHIVE, T.ARCHIVING),
+    (T.ARCHIVING, T.ARCHIVED),
 }
 
 _BEGUN = (C.STAGED, C.SENT, C.RUNNING, C.FINISHED, C.FAILED, C.MANUAL_CHECK)

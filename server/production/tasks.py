@@ -18,6 +18,9 @@ from server.production.steps import (
     retry,
     submit,
 )
+from server.production.steps import (
+    pack_logs as packing,
+)
 from server.production.totals import count as totals
 from server.services.registry import Figures, Turn, periodic
 from server.services.wake import wake
@@ -69,7 +72,9 @@ def submit_chunks(turn: Turn) -> Figures:
 @periodic("production.collect", every=1, limit=300)
 def collect_jobs(turn: Turn) -> Figures:
     """Bring chunks and merges to where their jobs stand, by the jobs' events."""
-    return _step(collect.collect, "moved", "submit", "merge_mdst", "check_events", "check_dumps", "finish", "retry")
+    return _step(
+        collect.collect, "moved", "submit", "merge_mdst", "check_events", "check_dumps", "finish", "retry", "pack_logs"
+    )
 
 
 @periodic("production.sweep", every=300, limit=300)
@@ -123,13 +128,19 @@ def archive_files(turn: Turn) -> Figures:
 @periodic("production.check_archive", every=20, limit=300)
 def check_archive_of_files(turn: Turn) -> Figures:
     """Look which files are on tape, verified, and which are not and why."""
-    return _step(lambda: check_archive.check_archive(now=turn.now), "moved", "archive", "finish")
+    return _step(lambda: check_archive.check_archive(now=turn.now), "moved", "archive", "finish", "pack_logs")
 
 
 @periodic("production.finish", every=10)
 def finish_tasks(turn: Turn) -> Figures:
     """Call tasks done, or finished, of which nothing more will be made."""
     return _step(finish.finish_tasks, "done")
+
+
+@periodic("production.pack_logs", every=60, limit=300)
+def pack_logs(turn: Turn) -> Figures:
+    """Pack the logs of tasks that are archived, and call these archived when that is done and on tape."""
+    return _step(packing.pack_logs, "moved", "archive", "factory.cycle")
 
 
 @periodic("production.totals", every=60, limit=300)

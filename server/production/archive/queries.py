@@ -74,7 +74,7 @@ def waits(task: Task, now: datetime) -> list[str]:
     if not tape or task.state in values((TaskState.DRAFT, TaskState.READY)):
         return []
     # By words, not by a question on all types of tasks: a task has hundreds of thousands of files.
-    kinds = values(chain_of(task.type).archived)
+    kinds = values(chain_of(task.type).on_tape)
     files = Output.objects.filter(kind__in=kinds, task=task).exclude(tape=TapeState.FINISHED)
     ready = Q(tape=TapeState.READY)
     found = files.aggregate(

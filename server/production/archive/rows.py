@@ -14,10 +14,20 @@ from server.production.archive.rules import LONGEST, needs, pause
 from server.production.chains import CHAINS
 from server.production.frames import tape_of
 from server.production.models import CrossCheck, Output, Task
-from server.production.states import PASSED, ChunkState, GroupState, OutputKind, TapeState, TaskState, TaskType, values
+from server.production.states import (
+    PACKING,
+    PASSED,
+    ChunkState,
+    GroupState,
+    OutputKind,
+    TapeState,
+    TaskState,
+    TaskType,
+    values,
+)
 
 #: In these a task's files go to tape. A task that is being ended brings there what is right already.
-ARCHIVING = (TaskState.SEND, TaskState.RUNNING, TaskState.FINISHING)
+ARCHIVING = (TaskState.SEND, TaskState.RUNNING, TaskState.FINISHING, *PACKING)
 
 #: What some type of task has on tape, and the types.
 TYPES = tuple(kind for kind, chain in CHAINS.items() if chain.archived)
@@ -34,7 +44,7 @@ def of_archived_kinds() -> Q:
     """Say of an `Output` that it is of a kind that goes to tape in its task's chain."""
     alike: dict[tuple[OutputKind, ...], list[TaskType]] = {}
     for kind in TYPES:
-        alike.setdefault(CHAINS[kind].archived, []).append(kind)
+        alike.setdefault(CHAINS[kind].on_tape, []).append(kind)
     found = Q(pk=None)
     for kinds, types in alike.items():
         found |= Q(kind__in=values(kinds), task__type__in=values(types))
@@ -51,7 +61,7 @@ def right(type_word: str) -> Q:
     """Say of an `Output` of a type of task that it is what it is to be: made, and checked."""
     chain = CHAINS[TaskType(type_word)]
     found = Q(pk=None)
-    for kind in chain.archived:
+    for kind in chain.on_tape:
         wanted = needs(chain, kind)
         one = Q(kind=kind.value, removed__isnull=True)
         one &= Q(group__state=GroupState.FINISHED) if wanted.merged else Q(chunk__state=ChunkState.FINISHED)
@@ -105,12 +115,18 @@ def on_their_way(task: Task) -> bool:
     return bool(tape_of(task)) and Output.objects.filter(open_ones, of_archived_kinds(), task=task).exists()
 
 
-def not_on_tape(tasks: Iterable[Task]) -> set[int]:
-    """Answer which of these tasks have a tape, and files that are not on it: one query for all of them."""
+def not_on_tape(tasks: Iterable[Task], *, packed: bool = False) -> set[int]:
+    """Answer which of these tasks have a tape, and files that are not on it: one query for all of them.
+
+    Args:
+        tasks: The tasks, with their sites.
+        packed: Look at packed logs alone: of a task that was ended early not every file has come to tape.
+    """
     keys = [task.pk for task in tasks if tape_of(task)]
     if not keys:
         return set()
-    lacking = Output.objects.filter(of_archived_kinds(), task__in=keys).exclude(tape=TapeState.FINISHED)
+    kinds = Q(kind=OutputKind.PACKED_LOGS) if packed else of_archived_kinds()
+    lacking = Output.objects.filter(kinds, task__in=keys).exclude(tape=TapeState.FINISHED)
     return set(lacking.order_by().values_list("task_id", flat=True).distinct())
 
 

@@ -31,7 +31,7 @@ def needs(chain: Chain, kind: OutputKind) -> Needs:
     for merge in chain.merges:
         if RESULT_OF[merge.kind] is kind:
             return Needs(True, tuple(check for check in (merge.after, merge.check) if check is not None))
-    return Needs(False)
+    return Needs(kind is OutputKind.PACKED_LOGS)
 
 
 class Then(Enum):

@@ -112,7 +112,7 @@ def failing(task: str = "", queue: str = "") -> list[Failing]:
 
 def _counted(tasks: Sequence[int], queue: str) -> Iterator[dict[str, Any]]:
     """Count chunks and merges by state, task, queue and the codes of their jobs."""
-    models: tuple[type[Chunk] | type[MergeGroup], ...] = (Chunk, MergeGroup)
+    models: tuple[Any, ...] = (Chunk, MergeGroup)
     for model in models:
         for state in values(_BAD):
             bad = model._default_manager.filter(state=state, task__in=tasks).order_by()

@@ -16,7 +16,16 @@ from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task
 from server.production.resend import tape
 from server.production.resend.wishes import BadWish, What, Wish
 from server.production.staging.states import StagedState
-from server.production.states import CheckKind, ChunkState, GroupState, MergeKind, TaskState, TaskType
+from server.production.states import (
+    PACKING,
+    CheckKind,
+    ChunkState,
+    GroupState,
+    MergeKind,
+    TaskState,
+    TaskType,
+    values,
+)
 
 #: Chunks of one resend: they are written in one transaction, and pilots wait for it where there is one writer.
 MOST = 20_000
@@ -27,6 +36,9 @@ C = ChunkState
 
 #: In these a task has something that can be made again, or may have soon.
 _OPEN = (TaskState.SEND, TaskState.RUNNING, TaskState.PAUSED, TaskState.DONE, TaskState.FINISHED)
+
+#: What has ended otherwise than it was to.
+_ENDED_BADLY = (What.FAILED, What.MANUAL_CHECK)
 
 #: The check that is about each kind of merges.
 _CHECK_OF = {MergeKind.MDST: CheckKind.MDST, MergeKind.DUMP: CheckKind.DUMP}
@@ -100,7 +112,7 @@ def plan(task: Task, wish: Wish) -> Plan:
         BadWish: there is no such run or chunk, or too much would be made again.
     """
     made = Plan(task, wish)
-    if TaskState(task.state) not in _OPEN:
+    if not _is_open(task, wish):
         made.refused.append(f"task {task.name} is {TaskState(task.state).label}; nothing of it can be sent again now")
         return made
     _check_scope(task, wish)
@@ -115,9 +127,17 @@ def plan(task: Task, wish: Wish) -> Plan:
     return made
 
 
+def _is_open(task: Task, wish: Wish) -> bool:
+    """Say whether something of a task may be made again: of one that is being archived only what packs its logs."""
+    if task.state in values(PACKING):
+        return wish.chunk is None and (wish.what in _ENDED_BADLY or wish.kind == MergeKind.LOGS)
+    return TaskState(task.state) in _OPEN
+
+
 def _refuse_closed(made: Plan) -> None:
     """Refuse where a task that lives on this one would have open rows that nobody sends."""
-    for one in Task.objects.filter(pk__in=made.tasks).exclude(state__in=[state.value for state in _OPEN]):
+    open_ones = [*values(_OPEN), *values(PACKING)]
+    for one in Task.objects.filter(pk__in=made.tasks).exclude(state__in=open_ones):
         label = TaskState(one.state).label
         made.refused.append(
             f"task {one.name}, which lives on {made.task.name}, is {label}: wait for its end, or cancel it"
@@ -137,6 +157,8 @@ def _scope(wish: Wish) -> Q:
 
 def _chunks_of(task: Task, wish: Wish) -> QuerySet[Chunk]:
     """Select the chunks that are meant themselves."""
+    if task.state in values(PACKING):
+        return Chunk.objects.none()
     states: dict[What, Collection[ChunkState]] = {
         What.FAILED: [ChunkState.FAILED],
         What.MANUAL_CHECK: [ChunkState.MANUAL_CHECK],
@@ -162,6 +184,8 @@ def _chunks_of(task: Task, wish: Wish) -> QuerySet[Chunk]:
 def _groups_of(task: Task, wish: Wish) -> Sequence[MergeGroup]:
     """Select the merges that are meant themselves; a ready one without a job has nothing to be made again."""
     groups = MergeGroup.objects.filter(_scope(wish), task=task).select_related("run")
+    if task.state in values(PACKING):
+        groups = groups.filter(kind=MergeKind.LOGS)
     if wish.what is What.MERGING:
         wanted = groups.filter(kind=wish.kind) if wish.kind else groups
         wanted = wanted.filter(pk__in=wish.groups) if wish.groups else wanted

@@ -26,6 +26,7 @@ from server.production.rules.deciding import Deciding, attempts_of
 from server.production.states import (
     CHUNK_MOVES,
     GROUP_MOVES,
+    PACKING,
     ChunkState,
     GroupState,
     OutputKind,
@@ -42,10 +43,7 @@ SERVICE = "production.collect"
 AT_ONCE = 100
 
 #: Tasks in these may have jobs: of merges, and of logs that are packed, too.
-_LIVING = (
-    *(TaskState.SEND, TaskState.RUNNING, TaskState.PAUSED, TaskState.FINISHING),
-    *(TaskState.ARCHIVE, TaskState.ARCHIVING),
-)
+_LIVING = (TaskState.SEND, TaskState.RUNNING, TaskState.PAUSED, TaskState.FINISHING, *PACKING)
 
 #: Where rules lead.
 _DECIDED = (ChunkState.FAILED, ChunkState.MANUAL_CHECK, ChunkState.CANCELLED)

@@ -30,11 +30,13 @@ from server.production.reference.known import Known, read_known
 from server.production.remaking import forget_check
 from server.production.states import (
     ACTIVE,
+    PACKING,
     PASSED,
     CheckKind,
     ChunkState,
     GroupState,
     MergeKind,
+    TaskState,
     Verdict,
     values,
 )
@@ -57,6 +59,8 @@ def merge(kind: MergeKind) -> int:
 
 def ripe(kind: MergeKind) -> QuerySet[Run]:
     """Select the runs of which a kind can be merged: their jobs have all finished, what must come before has passed."""
+    if kind is MergeKind.LOGS:
+        return Run.objects.filter(task__state__in=values(PACKING))
     chunks, checks = Chunk.objects.filter(run=OuterRef("pk")), CrossCheck.objects.filter(run=OuterRef("pk"))
     turn = Q(pk=None)
     for way, types in merges_of(kind):
@@ -72,22 +76,28 @@ def ripe(kind: MergeKind) -> QuerySet[Run]:
 
 def _to_plan(kind: MergeKind) -> QuerySet[Run]:
     """Select those of them that have no groups of the kind yet, or files that are in none."""
+    if kind is MergeKind.LOGS:
+        # Whatever is not packed yet: a merge that was made again has left another log.
+        unpacked = Exists(to_group(kind).filter(run=OuterRef("pk")))
+        return ripe(kind).filter(unpacked).select_related("task").order_by("task", "number")
     planned = Q(Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value)))
     runs = ripe(kind)
     if kind is MergeKind.DUMP:
         # Where no event was dumped, that was said at once: there is a check, and there are no groups.
         planned |= Q(Exists(CrossCheck.objects.filter(run=OuterRef("pk"), kind=CheckKind.DUMP)))
         # A chunk that is made again may dump events where it had none before.
-        runs = runs.filter(~planned | Exists(_to_group(kind).filter(run=OuterRef("pk"))))
+        runs = runs.filter(~planned | Exists(to_group(kind).filter(run=OuterRef("pk"))))
     else:
         runs = runs.filter(~planned)
     return runs.select_related("task").order_by("task", "number")
 
 
-def _to_group(kind: MergeKind) -> QuerySet[Output]:
+def to_group(kind: MergeKind) -> QuerySet[Output]:
     """Select the files of chunks that are in no group, and belong into one: markers of empty dumps do not."""
     least = EMPTY_DUMP_SIZE if kind is MergeKind.DUMP else -1
-    return Output.objects.filter(kind=SOURCE_OF[kind], size__gt=least, merged_in__isnull=True)
+    files = Output.objects.filter(kind=SOURCE_OF[kind], size__gt=least, merged_in__isnull=True)
+    # The logs of packing itself stay where they are.
+    return files.exclude(group__kind=kind.value) if kind is MergeKind.LOGS else files
 
 
 @transaction.atomic
@@ -96,9 +106,9 @@ def plan_run(run: Run, kind: MergeKind, bounds: Limits) -> None:
     Run.objects.select_for_update().get(pk=run.pk)
     groups = MergeGroup.objects.filter(run=run, kind=kind.value)
     first = groups.count()
-    if first and kind is not MergeKind.DUMP:
+    if first and kind not in (MergeKind.DUMP, MergeKind.LOGS):
         return
-    files = list(_to_group(kind).filter(run=run).order_by("chunk__number"))
+    files = list(to_group(kind).filter(run=run).order_by("chunk__number", "lfn"))
     if kind is MergeKind.DUMP:
         checked = CrossCheck.objects.filter(run=run, kind=CheckKind.DUMP).exists()
         if files:
@@ -109,6 +119,7 @@ def plan_run(run: Run, kind: MergeKind, bounds: Limits) -> None:
         MergeKind.MDST: bounds.merge_target,
         MergeKind.HISTOGRAMS: bounds.histogram_target,
         MergeKind.DUMP: bounds.dump_target,
+        MergeKind.LOGS: bounds.log_target,
     }[kind]
     sizes = [file.size for file in files]
     # What the program refuses is never planned, whatever is wanted: only a single file can be so large.
@@ -181,7 +192,7 @@ def _try(group: MergeGroup, bounds: Limits) -> bool:
     """
     kind = MergeKind(group.kind)
     # As they are now: one may have been made again since the group was planned.
-    files = list(Output.objects.filter(merged_in__group=group).order_by("chunk__number"))
+    files = list(Output.objects.filter(merged_in__group=group).order_by("chunk__number", "lfn"))
     size = sum(file.size for file in files)
     if size > bounds.merge_refusal:
         words = f"{size} bytes are more than the {bounds.merge_refusal} that the merging program takes"
@@ -206,7 +217,19 @@ def _send(group: MergeGroup, kind: MergeKind, files: Sequence[Output], bounds: L
     }
     if not move(group, GroupState.SENT, by=service(kind), job_id=number, **now_known):
         raise MovedMeanwhile(f"{group} was moved by somebody else; the next cycle tries again")
-    set_running(group.task_id, by=service(kind))
+    if kind is MergeKind.LOGS:
+        _begin_archiving(group.task_id)
+    else:
+        set_running(group.task_id, by=service(kind))
+
+
+def _begin_archiving(key: int) -> None:
+    """Move a task from ``archive`` to ``archiving``: something is packed now."""
+    task = Task.objects.select_for_update().get(pk=key)
+    if task.state not in values(PACKING):
+        raise MovedMeanwhile(f"{task} is {task.state} now")
+    if task.state == TaskState.ARCHIVE:
+        move(task, TaskState.ARCHIVING, by=service(MergeKind.LOGS))
 
 
 def merge_mdst() -> int:

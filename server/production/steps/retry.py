@@ -23,7 +23,7 @@ from server.production.limits import limits
 from server.production.models import Chunk, MergeGroup, TaskEvent
 from server.production.rules.actions import Action
 from server.production.rules.deciding import Deciding, is_bound
-from server.production.states import ACTIVE, ChunkState, GroupState, values
+from server.production.states import ACTIVE, PACKING, ChunkState, GroupState, values
 
 SERVICE = "production.retry"
 #: Rows of one transaction: short, since pilots wait for it where the database has one writer.
@@ -75,7 +75,7 @@ def retry_failed(now: datetime | None = None) -> int:
 
 def _due(rows: QuerySet[Any], now: datetime) -> QuerySet[Any]:
     """Select what may be tried again now; what has used its attempts stays failed until a person decides."""
-    may = rows.filter(state="failed", task__state__in=values(ACTIVE), attempts__lt=F("task__max_attempts"))
+    may = rows.filter(state="failed", task__state__in=values((*ACTIVE, *PACKING)), attempts__lt=F("task__max_attempts"))
     return may.filter(due__lte=now)
 
 

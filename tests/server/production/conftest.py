@@ -18,7 +18,7 @@ from server.production import logic
 from server.production.models import Chunk, RawFile, Run, Task
 from server.production.rules.compass import first_rows
 from server.production.rules.models import ProductionRule
-from server.production.steps import collect, crosscheck, finish, merge, retry, submit
+from server.production.steps import collect, crosscheck, finish, merge, pack_logs, retry, submit
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import Bucket
 from server.taskbuffer.values import ClaimOrder
@@ -106,7 +106,7 @@ class FakePilot:
         self.queue = "LOCAL"
         self.numbers = count(1)
         self.jobs: list[JobSpec] = []
-        self.events: dict[str, int] = {}
+        self.events: dict[str, int | None] = {}
         self.sizes: dict[str, int] = {}
         self.spoil = lambda job: {}
 
@@ -146,7 +146,7 @@ class FakePilot:
             self.events[lfn], self.sizes[lfn] = events, size
         return {"state": JobState.FINISHED, "events": events, "files": tuple(files)}
 
-    def outcome(self, job: JobSpec) -> tuple[int, dict[str, int]]:
+    def outcome(self, job: JobSpec) -> tuple[int | None, dict[str, int]]:
         """Make up events and sizes as the payload would: nothing is lost, dumps are merged without their heads."""
         names = [file.lfn for file in job.outputs]
         if job.processing_type == "mcgen":
@@ -154,6 +154,8 @@ class FakePilot:
         if job.processing_type in ("mcreco", "ddd") or job.processing_type.endswith("-production"):
             sizes = {name: EMPTY_DUMP_SIZE + 50 if name.startswith("evtdump") else 500 for name in names}
             return 90, sizes
+        if job.processing_type == "pack-logs":
+            return None, dict.fromkeys(names, 10240 + 10 * len(job.inputs))
         sources = [file.lfn for file in job.inputs]
         size = sum(self.sizes[lfn] for lfn in sources)
         if job.processing_type == "merge-dump" and job.transformation != "cat":
@@ -179,6 +181,7 @@ STEPS = (
     merge.merge_dumps,
     crosscheck.check_dumps,
     finish.finish_tasks,
+    pack_logs.pack_logs,
 )
 
 

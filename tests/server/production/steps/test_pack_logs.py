@@ -1,0 +1,117 @@
+"""A task that is archived has its logs packed, and is archived when they are where they are to be."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.production import logic
+from server.production.models import MergeGroup, MergeInput, Output, Task, TaskEvent
+from server.production.states import MergeKind
+from server.production.steps import archive, pack_logs
+from server.taskbuffer.models import JobFile
+from tests.server.production.conftest import define_data, failed, reload, work
+
+
+@pytest.fixture
+def done(queue, pilot) -> Task:
+    task = define_data(runs=2, chunks=2)
+    work(pilot)
+    assert reload(task).state == "done"
+    return task
+
+
+def packed(task: Task) -> list[MergeGroup]:
+    return list(MergeGroup.objects.filter(task=task, kind=MergeKind.LOGS).order_by("run__number", "number"))
+
+
+def test_all_logs_of_a_run_become_one_file_and_the_task_is_archived(done, pilot):
+    logs = set(Output.objects.filter(task=done, kind="log").values_list("lfn", flat=True))
+    logic.move_task("data", "archive", by="ada")
+    work(pilot)
+    assert reload(done).state == "archived"
+    assert [group.state for group in packed(done)] == ["finished", "finished"]
+    jobs = pilot.of_type("pack-logs")
+    assert {file.lfn for job in jobs for file in job.inputs} == logs
+    assert [job.outputs[0].lfn for job in jobs] == [
+        "dvcs2016P07t1-278473-1-7.logs.tar",
+        "dvcs2016P07t1-278474-1-7.logs.tar",
+    ]
+    job = jobs[0]
+    assert (job.transformation, job.home_package, job.priority) == ("tar", "", 5000)
+    assert job.arguments[:2] == ("--create", "--file=dvcs2016P07t1-278473-1-7.logs.tar")
+    assert job.arguments[-len(job.inputs) - 1 :] == ("--", *(file.lfn for file in job.inputs))
+    story = TaskEvent.objects.filter(task=done, chunk=None, group=None, run=None).order_by("id")
+    assert list(story.values_list("after", flat=True))[-3:] == ["archive", "archiving", "archived"]
+    # The logs of packing are in nothing.
+    assert Output.objects.filter(kind="log", group__kind="logs", merged_in=None).count() == 2
+    assert Output.objects.filter(kind="packed_logs").count() == 2
+
+
+def test_it_is_archived_only_when_packed_logs_are_on_tape(done, pilot):
+    Task.objects.update(tape="TAPE")
+    logic.move_task("data", "archive", by="ada")
+    work(pilot)
+    assert reload(done).state == "archiving"
+    right = archive.rows.not_ready_yet(done).values_list("kind", flat=True)
+    assert "packed_logs" in set(right)
+    Output.objects.filter(kind="packed_logs").update(tape="finished")
+    assert pack_logs.pack_logs() == 1
+    assert reload(done).state == "archived"
+
+
+def test_many_logs_become_several_files(done, pilot, settings):
+    settings.PRODUCTION = {**settings.PRODUCTION, "merge_files": 3}
+    logic.move_task("data", "archive", by="ada")
+    work(pilot)
+    names = [group.outputs.get(kind="packed_logs").lfn for group in packed(done)]
+    assert names[:2] == ["dvcs2016P07t1-278473-1-7.logs.tar", "dvcs2016P07t1-278473-1-7.logs.tar.001"]
+    assert reload(done).state == "archived"
+
+
+def test_packing_that_fails_is_tried_again(done, pilot):
+    fails = iter([failed(payload_error=1246)])
+    pilot.spoil = lambda job: next(fails, {})
+    logic.move_task("data", "archive", by="ada")
+    work(pilot)
+    assert reload(done).state == "archived"
+    assert sorted(group.attempts for group in packed(done)) == [1, 2]
+
+
+def test_a_packed_file_that_is_too_small_waits_for_a_person_and_is_made_again(done, pilot):
+    pilot.outcome = lambda job: (None, {file.lfn: 1 for file in job.outputs})
+    logic.move_task("data", "archive", by="ada")
+    work(pilot)
+    assert reload(done).state == "archiving"
+    first = packed(done)[0]
+    assert first.state == "manual_check"
+    assert first.words.startswith(f"{first.size_expected} bytes of logs went in, and the packed file has 1:")
+    del pilot.outcome
+    logic.resend_task("data", logic.wish_of({"what": "manual_check"}), by="ada", why="the disk was full")
+    work(pilot)
+    assert reload(done).state == "archived"
+
+
+def test_nothing_else_of_a_task_is_made_again_while_it_is_archived(done):
+    logic.move_task("data", "archive", by="ada")
+    for wish in ({"what": "chunks"}, {"what": "merging"}, {"what": "merging", "kind": "mdst"}, {"what": "crosscheck"}):
+        with pytest.raises(logic.TaskRefused, match="is archive; nothing of it can be sent again now"):
+            logic.resend_task("data", logic.wish_of(wish), by="ada", why="again")
+
+
+def test_a_task_without_logs_is_archived_at_once(done):
+    MergeInput.objects.filter(output__kind="log").delete()
+    Output.objects.filter(kind="log").delete()
+    JobFile.objects.filter(role="log").delete()
+    logic.move_task("data", "archive", by="ada")
+    assert pack_logs.pack_logs() == 1
+    assert reload(done).state == "archived"
+
+
+def test_only_what_is_over_is_archived(queue):
+    task = define_data()
+    with pytest.raises(logic.TaskRefused, match="is send and cannot become archive"):
+        logic.move_task("data", "archive", by="ada")
+    Task.objects.update(state="finished", type="user_analysis")
+    with pytest.raises(logic.TaskRefused, match="is a user's"):
+        logic.move_task("data", "archive", by="ada")
+    assert reload(task).state == "finished"
