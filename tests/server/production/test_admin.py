@@ -10,6 +10,7 @@ from django.utils import timezone
 from server.production import logic
 from server.production.models import CatalogueFile
 from server.production.resend.wishes import What, Wish
+from server.production.staging.models import Prestage, StagedFile, TaskStaging
 from tests.server.production.conftest import define_data, work
 from tests.server.production.test_user_tasks import submit
 
@@ -25,7 +26,10 @@ MODELS = [
 @pytest.fixture
 def filled(tasks, pilot):
     submit()
-    define_data(runs=1, chunks=1)
+    data = define_data(runs=1, chunks=1)
+    TaskStaging.objects.create(task=data, endpoints=["CTA"])
+    asked = Prestage.objects.create(task=data, request=1, endpoint="CTA", files=1, at=timezone.now(), by="staging")
+    StagedFile.objects.create(chunk=data.chunks.get(), prestage=asked, endpoint="CTA", since=timezone.now())
     CatalogueFile.objects.create(run=278473, chunk=1, lfn="cdr1-278473.raw", dataset="raw", updated=timezone.now())
     work(pilot)
     logic.resend_task("mc2016_reco", Wish(What.CROSSCHECK), by="ada", why="it was judged too early")

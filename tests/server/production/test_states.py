@@ -64,6 +64,7 @@ def test_people_cannot_make_the_services_moves():
     assert (TaskState.RUNNING, TaskState.DONE) not in BY_PEOPLE
     assert choices_of(TaskState.RUNNING) == [
         TaskState.RESEND_FAILED,
+        TaskState.RESEND_STAGING,
         TaskState.RESEND_MANUAL_CHECK,
         TaskState.PAUSED,
         TaskState.FINISHING,
