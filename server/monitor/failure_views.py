@@ -13,8 +13,7 @@ from server.monitor.access import readable, wants_json
 from server.monitor.asked import Asked, refused
 from server.monitor.joblog import JobLog, job_log
 from server.monitor.paging import page
-from server.production.causes import read_cause
-from server.production.queries import failures
+from server.production.queries import failures, read_cause
 
 #: Bytes of a log's end.
 TAIL = 4000

@@ -13,7 +13,7 @@ from server.lib.http import envelope, refusal
 from server.monitor.access import readable, wants_json
 from server.monitor.paging import page
 from server.monitor.summary_chart import draw
-from server.production.totals import summary
+from server.production.queries import summary
 
 _CHUNKS = (("s2", "finished"), ("s6", "failed or for a person"), ("s7", "not ended"))
 _BYTES = (("s4", "on tape"), ("s0", "on disk alone"))

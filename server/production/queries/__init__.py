@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from server.production.archive.queries import tape_json
+from server.production.causes import read_cause
 from server.production.models import Task
 from server.production.queries.events import event_json, iso, recent_events, what_moved
 from server.production.queries.evidence import Evidence, evidence_of, find_run
@@ -36,6 +37,7 @@ from server.production.queries.tasks import (
 )
 from server.production.submission.explain import Explanation, explain
 from server.production.task_limits import TaskLimit, limits_of
+from server.production.totals import summary
 from server.taskbuffer import queries as taskbuffer
 
 __all__ = [
@@ -76,11 +78,13 @@ __all__ = [
     "outputs_of",
     "owners_of_user_tasks",
     "productions",
+    "read_cause",
     "recent_events",
     "recent_tasks",
     "run_lines",
     "run_page",
     "steps_of",
+    "summary",
     "task_json",
     "task_lines",
     "task_page",
