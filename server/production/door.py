@@ -44,12 +44,12 @@ def move(row: Movable, after: State, *, by: str, words: str = "", **values: Any)
     if not isinstance(row, Task):
         # When it is tried again, and by which rule, holds for what has failed only.
         changes = {"due": None, "rule": "", "words": words[:500], **changes}
-    rows = type(row)._default_manager.filter(pk=row.pk)
+    rows, job = type(row)._default_manager.filter(pk=row.pk), _job_of(row)
     if not moves.move(rows, before, after, moves=table, **changes):
         return False
     for name, value in {"state": after.value, **changes}.items():
         setattr(row, name, value)
-    note(row, before.value, after.value, by=by, words=words)
+    _event(row, before.value, after.value, by, words, job).save()
     return True
 
 
@@ -96,12 +96,13 @@ def move_each(steps: Sequence[Step], *, by: str) -> None:
                 raise moves.IllegalMove(before, after)
     for step in steps:
         ways = [step.row.state, *([step.by_way_of.value] if step.by_way_of else []), step.after.value]
+        job = _job_of(step.row)
         made = {"state": step.after.value, "words": step.words[:500], "updated": now}
         changes = {"due": None, "rule": "", **step.values, **made}
         for name, value in changes.items():
             setattr(step.row, name, value)
         events += [
-            _event(step.row, before, after, by, step.words if after == ways[-1] else "")
+            _event(step.row, before, after, by, step.words if after == ways[-1] else "", job)
             for before, after in pairwise(ways)
         ]
     for model in (Chunk, MergeGroup):
@@ -120,11 +121,16 @@ def note(row: Movable, before: str, after: str, *, by: str, words: str = "") -> 
     _event(row, before, after, by, words).save()
 
 
-def _event(row: Movable, before: str, after: str, by: str, words: str) -> TaskEvent:
+def _job_of(row: Movable) -> int | None:
+    return None if isinstance(row, Task) else row.job_id
+
+
+def _event(row: Movable, before: str, after: str, by: str, words: str, job: int | None = None) -> TaskEvent:
+    """Make the event of a move; of a row that has lost its job with it, ``job`` is the one that it had."""
     event = TaskEvent(before=before, after=after, by=by[:250], words=words[:500], at=timezone.now())
     if isinstance(row, Task):
         event.task_id = row.pk
     else:
-        event.task_id, event.job_id = row.task_id, row.job_id
+        event.task_id, event.job_id = row.task_id, row.job_id or job
         setattr(event, "chunk_id" if isinstance(row, Chunk) else "group_id", row.pk)
     return event

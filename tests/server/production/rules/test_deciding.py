@@ -39,7 +39,8 @@ def test_a_calibration_that_is_empty_waits_for_a_person_who_is_told_the_rule(dat
 
 def test_a_raw_file_that_tape_does_not_give_goes_back_and_its_input_is_asked_for_again(data):
     chunk, _ = data(payload_error=1255)
-    former = TaskEvent.objects.filter(chunk=chunk, after="sent").latest("pk").job_id
+    former = TaskEvent.objects.get(chunk=chunk, before="sent", after="defined").job_id
+    assert former is not None
     assert (chunk.state, chunk.job_id, chunk.attempts) == ("defined", None, 1)
     assert "rule 'raw file on tape': 1255" in chunk.words
     assert "to be brought from tape again" in chunk.words
