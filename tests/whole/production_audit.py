@@ -208,6 +208,7 @@ def expected_files(orders: Sequence[Ordered], made: Production) -> set[str]:
     }
     for order in orders:
         for run, chunks in order.runs.items():
+            found.add(_merged(order, MergeKind.LOGS, OutputKind.PACKED_LOGS, run))
             if order.names.type == "mc_generation":
                 folder = order.names.dataset(OutputKind.GENERATED)
                 found |= {f"{folder}/{naming.generated(run, chunk)}" for chunk in range(1, chunks + 1)}
@@ -217,8 +218,12 @@ def expected_files(orders: Sequence[Ordered], made: Production) -> set[str]:
                 (MergeKind.HISTOGRAMS, OutputKind.MERGED_HISTOGRAMS),
                 *([(MergeKind.DUMP, OutputKind.MERGED_DUMP)] if (order.name, run) in dumped else []),
             ]
-            found |= {f"{order.names.dataset(to)}/{order.names.merged_file(kind, run, 0)}" for kind, to in kinds}
+            found |= {_merged(order, kind, to, run) for kind, to in kinds}
     return found
+
+
+def _merged(order: Ordered, kind: MergeKind, into: OutputKind, run: int) -> str:
+    return f"{order.names.dataset(into)}/{order.names.merged_file(kind, run, 0)}"
 
 
 def not_on_tape(

@@ -59,7 +59,9 @@ def _lines(productions: Productions, killer: Killer | None) -> Iterator[str]:
     yield from _table(("task", "run", "events in", "made", "on tape"), [tuple(row) for row in rows])
     there = productions.site.on_tape()
     wanted = audit.expected_files(productions.ordered(), made)
-    yield f"on tape: {len(there)} files, {sum(file.size for file in there.values())} bytes; {len(wanted)} were to come"
+    size = sum(file.size for file in there.values())
+    raw = len(productions.raw_files())
+    yield f"on tape: {len(there)} files, {size} bytes; {raw} raw files were there, and {len(wanted)} were to come"
     yield f"on disk: {len(productions.site.on_disk())} files"
     faults = sorted(faulty_program.done(productions.program.parent).items())
     yield from _table(("fault", "in the job of", "how it went on"), [_fault(made, *one) for one in faults])

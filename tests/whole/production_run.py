@@ -169,7 +169,9 @@ class Productions:
         return Person(self.system.url(), password)
 
     def look(self) -> None:
-        """Send again what waits for a person, by the pages, run by run."""
+        """Send again what waits for a person, by the pages, run by run; have tasks archived when all are done."""
+        if self.all_are("done", "archive", "archiving", "archived"):
+            self.archive()
         for task, run, what, words in self._waiting():
             why = f"looked at it: {words}"[:300]
             wish = {"what": what, "run": str(run)}
@@ -185,7 +187,8 @@ class Productions:
         query = (
             "SELECT DISTINCT t.name, r.number, '{what}', MIN(p.words) FROM production_{table} p"
             " JOIN production_run r ON r.id = p.run_id JOIN production_task t ON t.id = p.task_id"
-            " WHERE p.state = '{state}' {more} AND t.state IN ('send', 'running') GROUP BY t.name, r.number"
+            " WHERE p.state = '{state}' {more} AND t.state IN ('send', 'running', 'archive', 'archiving')"
+            " GROUP BY t.name, r.number"
         )
         used = "AND p.attempts >= t.max_attempts"
         found = []
@@ -195,6 +198,13 @@ class Productions:
             )
             found += self.system.rows.read(query.format(what="failed", table=table, state="failed", more=used))
         return [tuple(row) for row in dict.fromkeys(found)]
+
+    def archive(self) -> None:
+        """Have all tasks archived, once all are done: what a task has generated is read until its child is."""
+        for name, state in self.states().items():
+            if state == "done":
+                status, _, said = self.system.call("task", "move", name, "archive")
+                self.story.append(f"a manager had {name} archived" if status == 0 else f"{name}: {said}")
 
     # The end
 

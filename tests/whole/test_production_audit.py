@@ -30,6 +30,7 @@ RUN = 278473
 ORDER = Ordered("data", Names("mass_production", "dvcs", 2016, "P07", "soft", 1, 7), {RUN: 1})
 AREA = "data_prod/CERN/2016/P07/soft/mass"
 MDST, HIST = f"{AREA}/mDST/mDST-{RUN}-1-7.root", f"{AREA}/histos/histsum-{RUN}-1-7.root"
+LOGS = f"{AREA}/logArchive/dvcs-{RUN}-1-7.logs.tar"
 SUM = "adler32:00000001"
 
 
@@ -51,13 +52,19 @@ REST = [
     *way("ready", "sent", "finished", group=2),
     *TAPE_WAY,
     *way("tape none", "tape ready", "tape sent", "tape finished", group=2),
+    *way("ready", "sent", "finished", group=3),
+    *way("tape none", "tape ready", "tape sent", "tape finished", group=3),
 ]
 #: One run of one chunk: tried again once, merged twice, on tape.
 RIGHT = Production(
     tasks=[Task(1, "data", "mass_production", "done", None)],
     chunks=[Chunk(1, 1, RUN, 1, "finished", None, 20)],
-    groups=[Group(1, 1, RUN, "mdst", 0, "finished", 20, 20), Group(2, 1, RUN, "hist", 0, "finished", None, None)],
-    outputs=[output(1, MDST, "merged_mdst"), output(2, HIST, "merged_histograms")],
+    groups=[
+        Group(1, 1, RUN, "mdst", 0, "finished", 20, 20),
+        Group(2, 1, RUN, "hist", 0, "finished", None, None),
+        Group(3, 1, RUN, "logs", 0, "finished", None, None),
+    ],
+    outputs=[output(1, MDST, "merged_mdst"), output(2, HIST, "merged_histograms"), output(3, LOGS, "packed_logs")],
     checks=[Check(1, RUN, "mdst", "yes", 20, 20)],
     events=[*TASK_WAY, *CHUNK_WAY, *GROUP_WAY, *REST],
     transfers=[Transfer(1, "archive", "verified", "a")],
@@ -74,7 +81,7 @@ RIGHT = Production(
     ],
     requests=[Request(1, "archive", "done")],
 )
-TAPED = {MDST: Stored(100, SUM), HIST: Stored(100, SUM), "raw/a": Stored(1, SUM)}
+TAPED = {MDST: Stored(100, SUM), HIST: Stored(100, SUM), LOGS: Stored(100, SUM), "raw/a": Stored(1, SUM)}
 
 
 def all_words(made: Production = RIGHT, taped: dict[str, Stored] = TAPED, disk: tuple[str, ...] = ()) -> list[str]:
@@ -84,7 +91,7 @@ def all_words(made: Production = RIGHT, taped: dict[str, Stored] = TAPED, disk: 
         *audit.not_as_ordered([ORDER], made),
         *audit.unfinished(made, {"data": "done"}),
         *audit.unchecked(made),
-        *audit.tape_gaps(made, [MDST, HIST]),
+        *audit.tape_gaps(made, [MDST, HIST, LOGS]),
         *audit.not_removed(made),
         *audit.gaps(made),
         *audit.transfer_gaps(made),
@@ -96,7 +103,7 @@ def all_words(made: Production = RIGHT, taped: dict[str, Stored] = TAPED, disk: 
 
 def test_a_production_that_is_right_has_no_complaint():
     assert all_words() == []
-    assert audit.expected_files([ORDER], RIGHT) == {MDST, HIST}
+    assert audit.expected_files([ORDER], RIGHT) == {MDST, HIST, LOGS}
 
 
 def one(rows, **changes):
@@ -139,14 +146,14 @@ WRONG = {
     "a file's way to tape has no beginning": ({"moves": RIGHT.moves[1:]}, "archive 1 of a has no beginning"),
     "a request is open": ({"requests": one(RIGHT.requests, state="open")}, "request 1 (archive) is open"),
     "a move to tape is missing": (
-        {"events": [*TASK_WAY, *CHUNK_WAY, *GROUP_WAY, *REST[:2], *TAPE_WAY[:2], *TAPE_WAY[3:], *REST[-3:]]},
+        {"events": [*TASK_WAY, *CHUNK_WAY, *GROUP_WAY, *REST[:2], *TAPE_WAY[:2], *TAPE_WAY[3:], *REST[-8:]]},
         f"mDST-{RUN}-1-7.root on its way to tape: it was tape sent, and the next move is from tape ready to tape sent",
     ),
     "a file has no history of its way to tape": (
-        {"events": [*TASK_WAY, *CHUNK_WAY, *GROUP_WAY, *REST[:2], *TAPE_WAY]},
+        {"events": [*TASK_WAY, *CHUNK_WAY, *GROUP_WAY, *REST[:2], *TAPE_WAY, *REST[-5:]]},
         f"histsum-{RUN}-1-7.root on its way to tape is tape finished, and its moves end with tape none",
     ),
-    "a file has no row": ({"outputs": RIGHT.outputs[:1]}, f"{HIST} is on tape, and in no row"),
+    "a file has no row": ({"outputs": [RIGHT.outputs[0], RIGHT.outputs[2]]}, f"{HIST} is on tape, and in no row"),
     "a file is not said to be on tape": (
         {"outputs": one(RIGHT.outputs, tape="sent")},
         f"{MDST} is said to be sent on its way to tape",
@@ -175,7 +182,7 @@ def test_what_is_wrong_in_the_rows_is_told(wrong):
 @pytest.mark.parametrize(
     ("taped", "words"),
     [
-        ({MDST: TAPED[MDST]}, f"{HIST} is not on tape"),
+        ({name: stored for name, stored in TAPED.items() if name != HIST}, f"{HIST} is not on tape"),
         ({**TAPED, MDST: Stored(99, SUM)}, f"{MDST} has 99 bytes"),
         ({**TAPED, MDST: Stored(100, "adler32:00000002")}, f"{MDST} has 100 bytes, adler32:00000002 on tape"),
         ({**TAPED, "x/y": Stored(1, SUM)}, "x/y is on tape, and nobody wants it there"),
@@ -203,10 +210,11 @@ def test_merged_files_that_hold_less_than_the_chunks_made_are_told():
 
 
 def test_a_dump_is_expected_where_events_were_dumped_and_one_file_for_each_chunk_of_a_generation():
-    dump = output(3, f"{AREA}/evtdump/slot1/evtdump1-1-{RUN}.raw", "dump")
+    dump = output(4, f"{AREA}/evtdump/slot1/evtdump1-1-{RUN}.raw", "dump")
     dumped = replace(RIGHT, outputs=[*RIGHT.outputs, dump])
     assert f"{AREA}/mergedDump/slot1/evtdump1-{RUN}.raw" in audit.expected_files([ORDER], dumped)
     names = replace(ORDER.names, type="mc_generation")
     files = audit.expected_files([Ordered("gen", names, {RUN: 2})], RIGHT)
     folder = "mc_prod/CERN/2016/P07/soft/mcgen"
-    assert files == {f"{folder}/mcr0000{n}-{RUN}_run000.tgeant" for n in (1, 2)}
+    events = {f"{folder}/mcr0000{n}-{RUN}_run000.tgeant" for n in (1, 2)}
+    assert files == {*events, f"{folder}/logArchive/dvcs-{RUN}-1-7.logs.tar"}
