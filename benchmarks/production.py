@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from benchmarks.command import Number, run
@@ -126,9 +126,9 @@ def measure_definitions(chunks: int, rounds: int) -> Iterator[Figure]:
     ratios: dict[str, list[float]] = {}
     for number in range(rounds):
         for kind, small in definitions(min(SMALL, chunks), 2 * number).items():
-            _, little = apart(lambda said=small: define(said))
+            _, little = apart(partial(define, small))
             large = definitions(chunks, 2 * number + 1)[kind]
-            seconds, much = apart(lambda said=large: define(said))
+            seconds, much = apart(partial(define, large))
             rates.setdefault(kind, []).append(chunks / seconds)
             memory.setdefault(kind, []).append(much - little)
             ratios.setdefault(kind, []).append(written_again(large["name"]) / seconds)
@@ -156,7 +156,9 @@ def written_again(name: str) -> float:
         RawFile.objects.filter(chunk__task=task)._raw_delete(using="default")
         Chunk.objects.filter(task=task)._raw_delete(using="default")
         for model, columns, rows in kept:
-            text = f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608
+            text = (
+                f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608
+            )
             begin = time.perf_counter()
             with connection.cursor() as cursor:
                 cursor.executemany(text, rows)
@@ -186,7 +188,9 @@ def measure_cycles(filled: Filled, ended: int, rounds: int) -> Iterator[Figure]:
     """Measure cycles with nothing to do, and with jobs that have ended since the last one."""
     filled.come_to_rest(cycle)
     quiet = [cycle() for _ in range(rounds)]
-    yield Figure("a cycle of all steps with nothing to do", "s", tuple(sum(spent.values()) for spent in quiet), goal=1.0)
+    yield Figure(
+        "a cycle of all steps with nothing to do", "s", tuple(sum(spent.values()) for spent in quiet), goal=1.0
+    )
     for name, found in slowest(quiet):
         yield Figure(f"  {name}", "s", found)
     busy = []

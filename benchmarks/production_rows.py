@@ -25,9 +25,9 @@ def fill(chunks: int, per_task: int, active: int, running: int) -> Filled:
     from pilot.contract.queue import local_storage
     from server.pandaconfig.logic import define_queue, define_storage
 
-    settings.PRODUCTION = {
-        name: AT_ONCE for name in ("jobs_per_task", "probe_jobs", "queued_per_queue", "queue_floor", "events_per_cycle")
-    }
+    settings.PRODUCTION = dict.fromkeys(
+        ("jobs_per_task", "probe_jobs", "queued_per_queue", "queue_floor", "events_per_cycle"), AT_ONCE
+    )
     define_storage("DISK", local_storage("DISK", "/data"))
     define_queue({"nickname": QUEUE, "status": "online", "astorages": {name: ["DISK"] for name in ("pr", "pw", "pl")}})
     tasks = max(active + 1, chunks // per_task)
@@ -36,7 +36,9 @@ def fill(chunks: int, per_task: int, active: int, running: int) -> Filled:
         if number % 20 == 19:
             print(f"{number + 1} of {tasks} tasks are written", file=sys.stderr)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE" if connection.vendor != "mysql" else "ANALYZE TABLE production_chunk, production_output")
+        cursor.execute(
+            "ANALYZE" if connection.vendor != "mysql" else "ANALYZE TABLE production_chunk, production_output"
+        )
     filled = Filled(f"task{tasks - 1:04d}")
     filled.run(running)
     return filled
@@ -46,7 +48,7 @@ def _write_task(number: int, chunks: int, *, is_active: bool, staged: int) -> No
     """Write a task whose chunks are finished and merged, but the last ``staged`` of one that is on its way."""
     from django.utils import timezone
 
-    from server.production.models import Chunk, CrossCheck, MergeGroup, Output, RawFile, Run, Task, TaskEvent
+    from server.production.models import Chunk, Run, Task
 
     runs, now = max(1, chunks // PER_RUN), timezone.now()
     frame = {"production": f"prod{number}", "year": 2016, "period": "P07", "soft": f"soft-{number}", "slot": 1}
@@ -76,7 +78,15 @@ def _write_task(number: int, chunks: int, *, is_active: bool, staged: int) -> No
         | {"events_done": "1000", "updated": "%s"},
         [now],
     )
-    mine = f"production_chunk c JOIN production_run r ON r.id = c.run_id WHERE c.task_id = {task.pk}"
+    _write_chunks_rows(task.pk, number, now)
+    _write_merges(task.pk, limit, now)
+
+
+def _write_chunks_rows(task: int, number: int, now: Any) -> None:
+    """Write the raw file of each chunk, and of finished ones their last move and their mDST."""
+    from server.production.models import Output, RawFile, TaskEvent
+
+    mine = f"production_chunk c JOIN production_run r ON r.id = c.run_id WHERE c.task_id = {task}"
     name = _text("'cdr'", "c.number", "'-'", "r.number", "'.raw'")
     _copy(
         RawFile,
@@ -96,7 +106,13 @@ def _write_task(number: int, chunks: int, *, is_active: bool, staged: int) -> No
     name = _text("'mDST-'", "r.number", "'-'", "c.number", "'-1-7.root'")
     place = {"dataset": f"'prod{number}/mDST.chunks'", "kind": "'mdst'", "size": "100000000", "events": "1000"}
     _copy(Output, done, {**made, **place, "lfn": name}, [now])
-    merged = f"production_run r WHERE r.task_id = {task.pk} AND r.number < {limit}"
+
+
+def _write_merges(task: int, limit: int, now: Any) -> None:
+    """Write the merges and checks of the runs below a number."""
+    from server.production.models import CrossCheck, MergeGroup
+
+    merged = f"production_run r WHERE r.task_id = {task} AND r.number < {limit}"
     for kind in ("mdst", "hist", "dump"):
         row = {"task_id": "r.task_id", "run_id": "r.id", "kind": f"'{kind}'", "number": "0", "state": "'finished'"}
         sums = {"events_expected": "100000", "events_found": "100000", "size_expected": "10", "updated": "%s"}
@@ -170,7 +186,9 @@ class Filled:
         from server.taskbuffer import logic
 
         for job in self.jobs[:number]:
-            files = [StoredFile(file.lfn, 1000, "adler32:00000001", url=f"file:///data/{file.lfn}") for file in job.outputs]
+            files = [
+                StoredFile(file.lfn, 1000, "adler32:00000001", url=f"file:///data/{file.lfn}") for file in job.outputs
+            ]
             files += [StoredFile(job.log.lfn, 10, "adler32:00000002")] if job.log else []
             ended = JobUpdate(
                 job_id=job.id, attempt=job.attempt, state=JobState.FINISHED, events=90, files=tuple(files)

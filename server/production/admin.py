@@ -23,6 +23,7 @@ from server.production.reference import admin as reference_admin  # noqa: F401 (
 from server.production.rules import admin as rule_admin  # noqa: F401 (registers its table)
 from server.production.staging.models import Prestage, StagedFile, TaskStaging
 from server.production.steering_models import Resend, ResendRow, SubmitDecision
+from server.production.totals.models import TaskTotals
 
 
 class RunRows(MachineRowsInline):
@@ -165,3 +166,10 @@ class StagedFileAdmin(MachineTableAdmin):
     list_select_related = ("chunk__run__task", "prestage__task")
     list_filter = ("state",)
     search_fields = ("chunk__run__number", "chunk__task__name")
+
+
+@admin.register(TaskTotals)
+class TaskTotalsAdmin(MachineTableAdmin):
+    list_display = ("task", "runs", "finished", "failed", "chunks", "events", "results", "taped", "counted")
+    list_select_related = ("task",)
+    search_fields = ("task__name",)

@@ -193,7 +193,7 @@ def test_a_new_round_forgets_the_old_jobs_but_the_history_keeps_them(tasks, pilo
 
 
 def test_what_needed_a_person_gets_a_new_round_on_demand(tasks, pilot):
-    pilot.spoil = lambda job: failed(payload_error=1243) if job.processing_type == "merge-mdst" else {}
+    pilot.spoil = lambda job: failed(payload_error=1237) if job.processing_type == "merge-mdst" else {}
     work(pilot)
     assert MergeGroup.objects.filter(state="manual_check").count() == 2
     inputs = list(MergeGroup.objects.order_by("id", "inputs__output").values_list("pk", "inputs__output"))

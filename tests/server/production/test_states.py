@@ -30,7 +30,7 @@ def test_no_move_leads_to_where_it_begins(states, moves):
         # What was made may vanish, and what was merged may differ from what went in.
         (CHUNK_MOVES, set()),
         (GROUP_MOVES, set()),
-        (TASK_MOVES, {TaskState.CANCELLED}),
+        (TASK_MOVES, {TaskState.CANCELLED, TaskState.ARCHIVED}),
     ],
 )
 def test_only_these_states_are_ends(moves, final):
@@ -42,7 +42,7 @@ def test_only_these_states_are_ends(moves, final):
     [
         (CHUNK_MOVES, ChunkState.DEFINED, ChunkState.FINISHED),
         (GROUP_MOVES, GroupState.READY, GroupState.FINISHED),
-        (TASK_MOVES, TaskState.DRAFT, TaskState.DONE),
+        (TASK_MOVES, TaskState.DRAFT, TaskState.ARCHIVED),
     ],
 )
 def test_from_everywhere_but_the_ends_the_good_end_can_be_reached(moves, start, end):

@@ -36,5 +36,6 @@ def test_what_moved_wakes_what_lives_on_it(tasks, pilot):
     assert run("production.collect") == {"moved": 6}
     woken = set(Service.objects.filter(wanted=True).values_list("name", flat=True))
     assert woken == {
-        f"production.{name}" for name in ("submit", "merge_mdst", "check_events", "check_dumps", "finish", "retry")
+        f"production.{name}"
+        for name in ("submit", "merge_mdst", "check_events", "check_dumps", "finish", "retry", "pack_logs")
     }
