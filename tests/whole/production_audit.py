@@ -264,6 +264,22 @@ def not_removed(made: Production) -> Iterator[str]:
     yield from (f"{one.lfn} is not said to be removed from the disk" for one in made.outputs if one.removed is None)
 
 
+def missing_logs(made: Production, packed: Mapping[tuple[str, int], Iterable[str]]) -> Iterator[str]:
+    """The log of every chunk and merge of a run is in its packed logs.
+
+    Args:
+        made: The rows, which know every log that was stored.
+        packed: The names of the files in the packed logs on tape, as they were read there, by task and run.
+    """
+    there = {key: set(names) for key, names in packed.items()}
+    for one in made.outputs:
+        key = (made.name(one.task), one.run)
+        own = next((group.kind for group in made.groups if group.id == one.group), "")
+        # What packs logs writes one, too, which comes too late for that.
+        if one.kind == OutputKind.LOG and own != MergeKind.LOGS and one.lfn not in there.get(key, ()):
+            yield f"{one.lfn} is not in the packed logs of run {one.run} of {key[0]}"
+
+
 def leftovers(on_disk: Iterable[str]) -> Iterator[str]:
     """Nothing is left on the disk."""
     yield from (f"{name} is left on the disk" for name in sorted(on_disk))

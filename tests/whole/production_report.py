@@ -27,6 +27,7 @@ def complaints(productions: Productions, end: str) -> list[str]:
         *audit.tape_gaps(made, expected),
         *audit.transfer_gaps(made),
         *audit.lost_events(events(productions, made), made),
+        *audit.missing_logs(made, productions.packed()),
         *audit.not_on_tape(expected, made, site.on_tape(), raw),
     ]
 

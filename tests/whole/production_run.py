@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
+import tarfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -240,6 +242,29 @@ class Productions:
                     events_in(path) for path in map(self.site.tape_file, names) if path.is_file()
                 )
         return dict(found)
+
+    def packed(self) -> dict[tuple[str, int], list[str]]:
+        """Name the logs that are in the packed files on tape, by reading these."""
+        found: dict[tuple[str, int], list[str]] = {}
+        for one in self.ordered():
+            for run in one.runs:
+                name = one.names.merged_file(MergeKind.LOGS, run, 0)
+                path = self.site.tape_file(f"{one.names.dataset(OutputKind.PACKED_LOGS)}/{name}")
+                found[one.name, run] = logs_in(path) if path.is_file() else []
+        return found
+
+
+def logs_in(path: Path) -> list[str]:
+    """Name the logs in a packed file; each must be an archive that can be read to its end."""
+    found = []
+    with tarfile.open(path) as packed:
+        for member in packed.getmembers():
+            inner = packed.extractfile(member)
+            assert inner is not None, member.name
+            with tarfile.open(fileobj=io.BytesIO(inner.read())) as log:
+                assert log.getnames(), member.name
+            found.append(Path(member.name).name)
+    return found
 
 
 def bring_up(site: Site, home: Path, bundle: Path, size: Size, plan: Mapping[str, str]) -> Productions:

@@ -197,6 +197,14 @@ def test_what_is_left_on_disk_is_told():
     assert all_words(disk=("a/b",)) == ["a/b is left on the disk"]
 
 
+def test_a_log_that_is_in_no_packed_file_is_told():
+    log = output(5, "logFiles/a.job.log.tgz", "log", tape="")._replace(group=1)
+    own = output(6, "logFiles/b.job.log.tgz", "log", tape="")._replace(group=3)
+    made = replace(RIGHT, outputs=[*RIGHT.outputs, log, own])
+    assert list(audit.missing_logs(made, {("data", RUN): ["a.job.log.tgz"]})) == []
+    assert list(audit.missing_logs(made, {})) == [f"a.job.log.tgz is not in the packed logs of run {RUN} of data"]
+
+
 def test_a_generation_that_makes_less_than_was_ordered_is_told():
     generation = replace(RIGHT, tasks=one(RIGHT.tasks, type="mc_generation"), groups=(), checks=())
     table = audit.counted(generation, {("data", RUN): 21}, {("data", RUN): 20})
