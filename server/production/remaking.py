@@ -14,7 +14,7 @@ from server.production.chains import chain_of
 from server.production.door import move
 from server.production.judging import JobView, vanished
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Run, Task, TaskEvent
-from server.production.states import ChunkState, GroupState, TapeState, Verdict, values
+from server.production.states import ChunkState, GroupState, MergeKind, TapeState, Verdict, values
 
 #: So begin the words of a file that had vanished, until there is a new one.
 VANISHED = "vanished: "
@@ -29,10 +29,10 @@ _UNDER_WAY = (Q(group__isnull=False) & ~Q(group__state__in=_SETTLED)) | (
 def remake_vanished(group: MergeGroup, view: JobView, *, by: str) -> bool:
     """Send a chunk back whose file is not there any more, if that is why the group's job failed.
 
-    A chunk that has used its attempts waits for a person, and its group with it. Belongs into the transaction in which
-    the group has failed.
+    A chunk that has used its attempts waits for a person, and its group with it. For a log no chunk is made again: its
+    results are there, and right. Belongs into the transaction in which the group has failed.
     """
-    if group.state != GroupState.FAILED:
+    if group.state != GroupState.FAILED or group.kind == MergeKind.LOGS:
         return False
     files = {file.lfn: file for file in Output.objects.filter(merged_in__group=group).select_related("chunk__task")}
     gone = files.get(vanished(view, list(files)))

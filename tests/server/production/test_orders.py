@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tarfile
 from dataclasses import replace
 
 import pytest
 
 from pilot.contract import naming
+from pilot.contract.codec import ContractError
 from pilot.contract.job import FileSpec, Role
 from pilot.contract.order import order_from_wire, order_to_wire
 from pilot.user.compass import kinds
@@ -152,6 +156,30 @@ def test_histograms_are_summed_and_dumps_joined(tree: Tree, node: Node, kind, pr
     assert (order.spec.transformation, order.spec.arguments) == (program, ())
     ended = run(node, order, one="x" * 40, two=naming.EMPTY_DUMP.decode())
     assert (ended.problem, ended.read(merged)) == (None, text)
+
+
+@pytest.mark.parametrize("word", [OWN, "compass-mc", "/opt/mine"])
+def test_logs_are_packed_as_they_are_and_the_same_logs_give_the_same_file(tree: Tree, node: Node, word):
+    lfns = [f"dvcs2016P07t1-2016--{RUN}-{chunk}-{SLOT}-{PHAST}.job.log.tgz" for chunk in (2, 1)]
+    order = orders.merging(frame(TaskType.MASS, word, software="/cvmfs/"), group(MergeKind.LOGS, *lfns), refusal=6)
+    assert (order.spec.transformation, order.spec.home_package, order.spec.processing_type) == ("tar", "", "pack-logs")
+    packed = f"dvcs2016P07t1-{RUN}-{SLOT}-{PHAST}.logs.tar.001"
+    assert [file.lfn for file in order.spec.outputs if file.role is Role.OUTPUT] == [packed]
+    ended = run(node, order, two="second", one="first")
+    assert ended.problem is None, ended.outcome.stderr.read_text()
+    with tarfile.open(ended.folder / packed) as archive:
+        members = [(member.name, archive.extractfile(member).read()) for member in archive]
+    assert members == [(lfns[0], b"second"), (lfns[1], b"first")]
+    before = (ended.folder / packed).read_bytes()
+    os.utime(ended.folder / lfns[0], (1, 1))
+    subprocess.run([order.spec.transformation, *order.spec.arguments], cwd=ended.folder, check=True)
+    assert (ended.folder / packed).read_bytes() == before
+
+
+def test_two_logs_of_one_name_are_never_packed(tree: Tree):
+    order = orders.merging(frame(TaskType.MASS), group(MergeKind.LOGS, "a.tgz", "a.tgz"), refusal=6)
+    with pytest.raises(ContractError, match=r"a\.tgz is named twice"):
+        order_from_wire(order_to_wire(order))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in TaskType if kind is not TaskType.USER_ANALYSIS])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pilot.contract.codes import ErrorCode
 from server.production import logic
-from server.production.models import MergeGroup, MergeInput, Output, Task, TaskEvent
+from server.production.models import Chunk, MergeGroup, MergeInput, Output, Task, TaskEvent
 from server.production.states import MergeKind
 from server.production.steps import archive, pack_logs
 from server.taskbuffer.models import JobFile
@@ -115,3 +116,16 @@ def test_only_what_is_over_is_archived(queue):
     with pytest.raises(logic.TaskRefused, match="is a user's"):
         logic.move_task("data", "archive", by="ada")
     assert reload(task).state == "finished"
+
+
+def test_for_a_log_that_is_not_there_any_more_no_chunk_is_made_again(done, pilot):
+    lfn = Output.objects.filter(task=done, kind="log", chunk__isnull=False).first().lfn
+    gone = failed(pilot_error=ErrorCode.MISSING_INPUT.value, pilot_error_words=f"{lfn}: no such file on DISK")
+    pilot.spoil = lambda job: gone if lfn in {file.lfn for file in job.inputs} else {}
+    logic.move_task("data", "archive", by="ada")
+    work(pilot)
+    assert reload(done).state == "archiving"
+    assert set(Chunk.objects.filter(task=done).values_list("state", flat=True)) == {"finished"}
+    bad = [group for group in packed(done) if group.state != "finished"]
+    assert [(group.state, group.attempts) for group in bad] == [("failed", done.max_attempts)]
+    assert lfn in bad[0].words
