@@ -19,7 +19,11 @@ from server.production.states import ChunkState, TaskState, TaskType
 #: What can be changed of a task that is on its way.
 CHANGEABLE = ("priority", "merging_priority", "max_attempts", "queue", "limits")
 
-_OVER = (TaskState.CANCELLED, TaskState.DONE, TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED)
+#: In these nothing more is sent: a job that was taken back for its new priority would be sent by nobody.
+_OVER = (
+    *(TaskState.FINISHING, TaskState.CANCELLED, TaskState.DONE),
+    *(TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED),
+)
 
 
 @transaction.atomic

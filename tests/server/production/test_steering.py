@@ -79,6 +79,15 @@ def test_what_is_over_is_not_changed(tasks):
         change({"priority": 3000})
 
 
+def test_a_task_that_is_being_ended_sends_nothing_anew(tasks, pilot):
+    submit.submit_chunks()
+    held = pilot.claim()
+    logic.finish_task(NAME, by="ada", soft=True)
+    with pytest.raises(TaskRefused, match="it cannot be changed any more"):
+        change({"priority": 3000})
+    assert Chunk.objects.get(job_id=held.id).state == "sent"
+
+
 def test_a_task_gets_limits_of_its_own_on_its_way(tasks):
     task = change({"limits": {"probe_jobs": 3}})
     assert limits_for(task).probe_jobs == 3
