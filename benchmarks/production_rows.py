@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -13,6 +14,8 @@ RUN = 270_000
 #: Chunks of a run.
 PER_RUN = 100
 QUEUE = "LOCAL"
+#: Since chunks of which no job runs have finished.
+LONG_AGO = timedelta(days=3)
 #: Limits that let as many jobs be sent at once as are to run.
 AT_ONCE = 100_000
 
@@ -25,9 +28,8 @@ def fill(chunks: int, per_task: int, active: int, running: int) -> Filled:
     from pilot.contract.queue import local_storage
     from server.pandaconfig.logic import define_queue, define_storage
 
-    settings.PRODUCTION = dict.fromkeys(
-        ("jobs_per_task", "probe_jobs", "queued_per_queue", "queue_floor", "events_per_cycle"), AT_ONCE
-    )
+    many = ("jobs_per_task", "probe_jobs", "queued_per_queue", "queue_floor", "events_per_cycle")
+    settings.PRODUCTION = dict.fromkeys(many, AT_ONCE)
     define_storage("DISK", local_storage("DISK", "/data"))
     define_queue({"nickname": QUEUE, "status": "online", "astorages": {name: ["DISK"] for name in ("pr", "pw", "pl")}})
     tasks = max(active + 1, chunks // per_task)
@@ -100,7 +102,7 @@ def _write_chunks_rows(task: int, number: int, now: Any) -> None:
         done,
         {"task_id": "c.task_id", "chunk_id": "c.id", "before": "'running'", "after": "'finished'"}
         | {"by": "'production.collect'", "at": "%s"},
-        [now],
+        [now - LONG_AGO],
     )
     made = {"task_id": "c.task_id", "run_id": "c.run_id", "chunk_id": "c.id", "endpoint": "'DISK'", "created": "%s"}
     name = _text("'mDST-'", "r.number", "'-'", "c.number", "'-1-7.root'")
@@ -216,4 +218,16 @@ class Filled:
 
     def pages(self) -> dict[str, str]:
         """Name the production's pages."""
-        return {"overview": "/", "task": f"/tasks/{self.task}"}
+        task = f"/tasks/{self.task}"
+        return {
+            "overview": "/",
+            "production": "/production",
+            "tasks": "/tasks",
+            "task": task,
+            "task, what is stuck": f"{task}?show=stuck",
+            "run": f"{task}/runs/{RUN}",
+            "merges": f"{task}/groups",
+            "failures": "/production/failures",
+            "summary": "/production/summary",
+            "send again": f"{task}/resend?what=failed",
+        }

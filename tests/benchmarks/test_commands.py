@@ -13,9 +13,9 @@ pytestmark = pytest.mark.one_python
 
 ROOT = Path(__file__).parents[2]
 #: In names of figures that may be zero.
-MAY_BE_NOTHING = ("watching for", "engine adds", "memory beyond", "queued: ", " pilots: ")
-#: The only figure that may be less than nothing.
-MAY_SHRINK = "memory of the server, grown by"
+MAY_BE_NOTHING = ("memory more than", "watching for", "engine adds", "memory beyond", "queued: ", " pilots: ")
+#: The only figures that may be less than nothing.
+MAY_SHRINK = ("memory of the server, grown by", "memory more than for 200")
 COMMANDS = {
     "checks": (
         ["--processes", "10", "--shared", "8", "--looks", "3", "--rounds", "1"],
@@ -74,6 +74,18 @@ COMMANDS = {
             "10 queues, 100 pilots: quiet",
             "10 queues, 100 pilots: 10% of the queues get 5 pilots",
             "status questions for each batch system in a cycle",
+        },
+    ),
+    "production": (
+        [
+            *("--chunks", "400", "--per_task", "200", "--active", "1", "--running", "4", "--define", "200"),
+            *("--ended", "2", "--rounds", "1", "--database", "sqlite"),
+        ],
+        {
+            "a cycle of all steps with nothing to do",
+            "a cycle with 2 finished jobs",
+            "data by files: 200 chunks defined",
+            "MC generation: beside its rows written bare",
         },
     ),
     "calls": (

@@ -13,6 +13,10 @@ from server.production.models import Chunk, MergeGroup, Task
 from server.production.queries.events import iso
 from server.production.queries.progress import Progress, count_tasks
 from server.production.states import ChunkState, GroupState, MergeKind, TaskType
+from server.production.totals.models import TaskTotals
+
+#: Chunks of a task from which on nobody waits until their events are added up: that is done once a minute.
+LARGE = 5000
 
 
 @dataclass
@@ -70,10 +74,15 @@ def recent_tasks(most: int = 50) -> list[TaskLine]:
 
 
 def _sums_of_events(tasks: Sequence[Task]) -> dict[int, tuple[int, int, int]]:
-    """Answer events ordered, done and merged by task."""
+    """Answer events ordered, done and merged by task; those of large tasks as they were counted in the background."""
     finished = Q(state=ChunkState.FINISHED)
     sums = {task.pk: (0, 0, 0) for task in tasks}
-    chunks = Chunk.objects.filter(task__in=tasks).order_by().values("task")
+    large = TaskTotals.objects.filter(task__in=tasks, chunks__gt=LARGE).in_bulk()
+    for task in tasks:
+        if totals := large.get(task.pk):
+            sums[task.pk] = (task.events_per_chunk * totals.chunks, totals.events, 0)
+    small = [task for task in tasks if task.pk not in large]
+    chunks = Chunk.objects.filter(task__in=small).order_by().values("task")
     for row in chunks.annotate(ordered=Sum("events_ordered"), done=Sum("events_done", filter=finished)):
         sums[row["task"]] = (row["ordered"] or 0, row["done"] or 0, 0)
     merged = MergeGroup.objects.filter(task__in=tasks, kind=MergeKind.MDST, state=GroupState.FINISHED)

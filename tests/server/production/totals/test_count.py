@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from server.production.models import Chunk, Output
+from server.production.queries.tasks import task_lines
 from server.production.totals.count import LATEST, count_totals
 from server.production.totals.models import TaskTotals
 from tests.server.production.conftest import define_data, work
@@ -57,3 +58,16 @@ def test_many_tasks_take_few_questions(queue, django_assert_max_num_queries, mon
     with django_assert_max_num_queries(7):
         assert count_totals() == 3
     assert count_totals(timezone.now() + timedelta(seconds=1)) == 2
+
+
+def test_events_of_a_large_task_are_those_that_were_counted(queue, pilot, monkeypatch):
+    task = define_data(runs=1, chunks=3, events_per_chunk=100)
+    work(pilot)
+    monkeypatch.setattr("server.production.queries.tasks.LARGE", 2)
+    count_totals()
+    Chunk.objects.filter(task=task).update(events_done=1)
+    (line,) = task_lines([task])
+    assert (line.events_generated, line.events_done, line.events_merged) == (300, 270, 270)
+    monkeypatch.setattr("server.production.queries.tasks.LARGE", 3)
+    (line,) = task_lines([task])
+    assert (line.events_generated, line.events_done) == (0, 3)
