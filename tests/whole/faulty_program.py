@@ -3,6 +3,7 @@
 ``plan.json`` in a folder says by the name of a file what happens to the job that writes it: the name of a failure of
 `examples.mc.failures`, or `LOSES` for a merge that loses the last event of its first input. The folder gets a file of
 the same name when that was done; what is tried again then works. A fault whose job was killed in its middle counts.
+A merge loses its event again and again, until somebody mends that: see `mend`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pilot.contract.naming import FileKind
 #: A merge writes one event less than went in, and says so.
 LOSES = "loses-an-event"
 PLAN = "plan.json"
+#: What a file beside a fault's is called when its cause was mended.
+MENDED = ".mended"
 
 PROGRAM = """#!{python}
 import json, os, sys
@@ -28,7 +31,7 @@ from pathlib import Path
 
 from compass_mc import cli
 
-FOLDER, LOSES = Path({folder!r}), {loses!r}
+FOLDER, LOSES, MENDED = Path({folder!r}), {loses!r}, {mended!r}
 words = sys.argv[1:]
 
 
@@ -37,6 +40,9 @@ def fault():
     name = next((word for word in words if word in plan and is_output(word)), "")
     if not name:
         return ""
+    if plan[name] == LOSES and not (FOLDER / (name + MENDED)).exists():
+        (FOLDER / name).touch()
+        return LOSES
     try:
         os.close(os.open(FOLDER / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
@@ -79,7 +85,7 @@ def write_program(folder: Path, plan: Mapping[str, str]) -> Path:
     folder.mkdir(parents=True)
     (folder / PLAN).write_text(json.dumps(dict(plan)))
     program = folder / "faulty-mc"
-    program.write_text(PROGRAM.format(python=sys.executable, folder=str(folder), loses=LOSES))
+    program.write_text(PROGRAM.format(python=sys.executable, folder=str(folder), loses=LOSES, mended=MENDED))
     program.chmod(0o755)
     return program
 
@@ -97,6 +103,13 @@ def everything(files: Sequence[str], *, seed: int) -> dict[str, str]:
     merges = [name for name in files if (found := naming.parse(name)) and found.kind is FileKind.MERGED_MDST]
     losing = dict.fromkeys((merges[0], merges[-1]), LOSES)
     return {**planned([name for name in files if name not in losing], seed=seed), **losing}
+
+
+def mend(folder: Path, run: int) -> None:
+    """Let the merges of a run lose nothing any more."""
+    for name, fault in json.loads((folder / PLAN).read_text()).items():
+        if fault == LOSES and f"-{run}-" in name:
+            (folder / f"{name}{MENDED}").touch()
 
 
 def done(folder: Path) -> dict[str, str]:

@@ -20,9 +20,9 @@ import requests
 
 from pilot.contract import naming
 from server.production.files import Names
-from server.production.states import MergeKind, OutputKind, TaskType
+from server.production.states import CheckKind, MergeKind, OutputKind, TaskType
 from tests.whole import production_rows
-from tests.whole.faulty_program import write_program
+from tests.whole.faulty_program import mend, write_program
 from tests.whole.local_system import LocalSystem, ticks
 from tests.whole.person import NotTaken, Person
 from tests.whole.production_audit import Ordered
@@ -171,10 +171,12 @@ class Productions:
         return Person(self.system.url(), password)
 
     def look(self) -> None:
-        """Send again what waits for a person, by the pages, run by run; have tasks archived when all are done."""
+        """Mend and send again what waits for a person, by the pages, run by run; have tasks archived when all are done."""
         if self.all_are("done", "archive", "archiving", "archived"):
             self.archive()
         for task, run, what, words in self._waiting():
+            if words.startswith(CheckKind.MDST.label):
+                mend(self.program.parent, run)
             why = f"looked at it: {words}"[:300]
             wish = {"what": what, "run": str(run)}
             try:
