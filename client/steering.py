@@ -51,7 +51,7 @@ def _add_resends(task: Any, common: Any) -> None:
     again.add_argument("what", choices=WHATS, help="what of it")
     again.add_argument("--run", type=int, help="of this run alone")
     again.add_argument("--chunk", type=int, help="this chunk of the run alone")
-    again.add_argument("--kind", choices=("mdst", "hist", "dump"), default="", help="merges of this kind alone")
+    again.add_argument("--kind", choices=("mdst", "hist", "dump", "logs"), default="", help="merges of this kind alone")
     again.add_argument("--cause", default="", help="of what failed only what that made fail, such as payload:1243")
     again.add_argument("--with-merges", action="store_true", help="also the merges that have these chunks' files")
     again.add_argument("--why", default="", help="the reason, which is kept with your name")

@@ -38,7 +38,7 @@ C = ChunkState
 _OPEN = (TaskState.SEND, TaskState.RUNNING, TaskState.PAUSED, TaskState.DONE, TaskState.FINISHED)
 
 #: What has ended otherwise than it was to.
-_ENDED_BADLY = (What.FAILED, What.MANUAL_CHECK)
+_ENDED_BADLY = (What.FAILED, What.MANUAL_CHECK, What.ARCHIVE)
 
 #: The check that is about each kind of merges.
 _CHECK_OF = {MergeKind.MDST: CheckKind.MDST, MergeKind.DUMP: CheckKind.DUMP}

@@ -60,6 +60,16 @@ def test_it_is_archived_only_when_packed_logs_are_on_tape(done, pilot):
     assert reload(done).state == "archived"
 
 
+def test_packed_logs_that_did_not_come_to_tape_are_asked_for_again(done, pilot):
+    Task.objects.update(tape="TAPE")
+    logic.move_task("data", "archive", by="ada")
+    work(pilot)
+    Output.objects.filter(kind="packed_logs").update(tape="failed", tape_attempts=5)
+    logic.resend_task("data", logic.wish_of({"what": "archive"}), by="ada", why="there are new tapes")
+    files = Output.objects.filter(kind="packed_logs").values_list("tape", "tape_attempts")
+    assert (reload(done).state, list(files)) == ("archiving", [("ready", 0)] * 2)
+
+
 def test_many_logs_become_several_files(done, pilot, settings):
     settings.PRODUCTION = {**settings.PRODUCTION, "merge_files": 3}
     logic.move_task("data", "archive", by="ada")
