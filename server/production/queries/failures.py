@@ -13,7 +13,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from server.production.causes import COLUMNS, Cause, cause_of, of_cause, words_of
 from server.production.models import Chunk, MergeGroup, Task
 from server.production.queries.events import iso
-from server.production.states import ChunkState, TaskState, values
+from server.production.states import ACTIVE, PACKING, ChunkState, TaskState, values
 from server.taskbuffer.models import Job
 
 #: Samples of one cause.
@@ -22,7 +22,7 @@ SAMPLES = 20
 NAMES = 5
 _BAD = (ChunkState.FAILED, ChunkState.MANUAL_CHECK)
 #: What failed in other tasks is history: nothing of it is done again.
-_OPEN = (TaskState.SEND, TaskState.RUNNING, TaskState.PAUSED, TaskState.FINISHING, TaskState.FINISHED)
+_OPEN = (*ACTIVE, TaskState.PAUSED, TaskState.FINISHING, TaskState.FINISHED, *PACKING)
 
 
 @dataclass
