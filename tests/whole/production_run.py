@@ -171,7 +171,7 @@ class Productions:
         return Person(self.system.url(), password)
 
     def look(self) -> None:
-        """Mend and send again what waits for a person, by the pages, run by run; have tasks archived when all are done."""
+        """Mend and send again what waits for a person, by the pages; have tasks archived when all are done."""
         if self.all_are("done", "archive", "archiving", "archived"):
             self.archive()
         for task, run, what, words in self._waiting():
