@@ -106,11 +106,16 @@ def _told(found: dict[str, Any], words: dict[str, str], tape: str, now: datetime
     if found["first"] > found["unknown"]:
         said.append(f"{found['first'] - found['unknown']} files are about to be asked for on {tape}")
     if found["again"]:
-        said.append(f"{found['again']} files are asked for on {tape} again: {words.get(TapeState.READY.value, '')}")
+        said.append(f"{found['again']} files are asked for on {tape} again{_after(words, TapeState.READY)}")
     if found["failed"]:
         remedy = "when it is mended, send them again: archive"
-        said.append(f"{found['failed']} files have not come to {tape}: {words.get('failed', '')}; {remedy}")
+        said.append(f"{found['failed']} files have not come to {tape}{_after(words, TapeState.FAILED)}; {remedy}")
     return said
+
+
+def _after(words: dict[str, str], state: TapeState) -> str:
+    """Write why files are in a state behind what is said of them; nothing where nobody knows."""
+    return f": {words[state.value]}" if words.get(state.value) else ""
 
 
 def _silent(tape: str, now: datetime) -> list[str]:

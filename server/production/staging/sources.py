@@ -13,7 +13,7 @@ from server.production.models import Chunk, RawFile, Run, Task, TaskEvent
 from server.production.reference.known import Known, read_known
 from server.production.staging.models import StagedFile, TaskStaging
 from server.production.staging.rules import LONGEST, Room
-from server.production.staging.states import StagedState
+from server.production.staging.states import NEEDED, StagedState
 from server.production.states import ChunkState, TaskState, values
 
 #: What comes from tape, or has come and waits for its job.
@@ -106,9 +106,9 @@ def left_the_disk() -> QuerySet[StagedFile]:
 
 
 def arriving() -> QuerySet[StagedFile]:
-    """Select the files of chunks in staging, those of a resend that was undone, too."""
-    coming = (StagedState.ASKED, StagedState.WAITING, StagedState.FAILED)
-    return StagedFile.objects.filter(state__in=coming, chunk__state=ChunkState.STAGING)
+    """Select the files of chunks in staging. After a resend that was undone they may have come, or failed, already."""
+    # By these words, of which there is an index: what was let go are millions.
+    return StagedFile.objects.filter(state__in=(*NEEDED, StagedState.FAILED), chunk__state=ChunkState.STAGING)
 
 
 def not_needed() -> QuerySet[StagedFile]:

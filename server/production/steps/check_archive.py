@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from server.dataservice.models import Transfer, TransferRequest
+from server.dataservice.models import Transfer
 from server.dataservice.states import TransferKind, TransferState
 from server.dataservice.states import values as words_of
 from server.production.archive.door import BATCH, move_files, note
@@ -44,7 +44,9 @@ def check_archive(*, now: datetime) -> int:
     ended = Transfer.objects.filter(
         request_id=OuterRef("tape_request"), file__job_file=OuterRef("job_file_id"), state__in=words_of(ENDED)
     )
-    unknown = ~Q(Exists(TransferRequest.objects.filter(pk=OuterRef("tape_request"))))
+    # The request is gone, or its file has another job since, which is to write it anew.
+    mine = Transfer.objects.filter(request_id=OuterRef("tape_request"), file__job_file=OuterRef("job_file_id"))
+    unknown = ~Q(Exists(mine))
     # Somebody may have had a request tried again, at the data service, that has failed here.
     after_all = Q(tape__in=_AFTER_ALL, tape_attempts__gt=0) & Q(
         Exists(ended.filter(kind=TransferKind.ARCHIVE, state=TransferState.VERIFIED))
@@ -75,7 +77,7 @@ def _settle(keys: Sequence[int], known: Known, now: datetime) -> int:
     for file in sent:
         end = ends.get(file.pk)
         if end is None:
-            end = _Ended(TransferState.FAILED, f"the data service knows nothing of request {file.tape_request}", False)
+            end = _Ended(TransferState.FAILED, "the data service knows nothing of it", False)
         if end.state is TransferState.FAILED:
             moved += _fail(file, end, known, now)
     _note_requests({file.tape_request: file.task for file in sent if file.tape_request is not None}, now)

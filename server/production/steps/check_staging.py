@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
@@ -107,4 +108,14 @@ def release_unneeded(now: datetime | None = None) -> int:
     """Let go of the files that neither their chunk nor another task's needs any more; answer how many."""
     at = now or timezone.now()
     keys = list(not_needed().order_by("pk").values_list("pk", flat=True)[:MOST])
-    return sum(release(keys[start : start + AT_ONCE], by=RELEASE, now=at) for start in range(0, len(keys), AT_ONCE))
+    return sum(let_go_of(keys[start : start + AT_ONCE], at) for start in range(0, len(keys), AT_ONCE))
+
+
+@transaction.atomic
+def let_go_of(keys: Collection[int], now: datetime) -> int:
+    """Let go of the files of those of these chunks that still do not need them; answer how many.
+
+    One that was sent again since it was looked for has its file asked for by now: that is not let go.
+    """
+    list(Chunk.objects.select_for_update().filter(pk__in=keys).order_by("pk").values_list("pk", flat=True))
+    return release(list(not_needed().filter(pk__in=keys).values_list("pk", flat=True)), by=RELEASE, now=now)

@@ -410,6 +410,27 @@ def test_a_request_that_the_data_service_has_forgotten_is_made_again(site, task)
     assert merged()[0].tape_words.startswith("request 1 of 5 failed: request ")
 
 
+def test_a_file_whose_name_another_job_is_to_write_does_not_stay_on_its_way(site, task):
+    site.archive()
+    # Its merge was sent again meanwhile, and that job has failed: nothing tells of the former file any more.
+    MergeGroup.objects.filter(kind="mdst").update(state="manual_check")
+    DatasetFile.objects.filter(lfn=MDST).update(job_file=987_654)
+    site.copy()
+    site.check()
+    assert states() == {"merged_mdst": "ready", "merged_histograms": "finished", "merged_dump": "finished"}
+    assert "knows nothing of it" in merged(kind="merged_mdst")[0].tape_words
+    Task.objects.update(state="finishing")
+    finish.finish_tasks()
+    assert reload(task).state == "finished"
+
+
+def test_where_nothing_is_known_of_why_a_file_failed_nothing_is_said(site, task):
+    Output.objects.filter(group__isnull=False).update(tape="failed", tape_words="")
+    assert waits(task, site.now) == ["3 files have not come to TAPE; when it is mended, send them again: archive"]
+    Output.objects.filter(group__isnull=False).update(tape="ready", tape_attempts=1)
+    assert waits(task, site.now)[0] == "3 files are asked for on TAPE again"
+
+
 def test_a_task_that_is_being_ended_brings_to_tape_what_is_right(site, task):
     production.move_task("data", "finishing", by="manager", words="enough")
     finish.finish_tasks()

@@ -14,7 +14,7 @@ from server.production.models import Chunk, TaskEvent
 from server.production.resend.wishes import What, Wish
 from server.production.staging.explain import requests_by_age, staging_of_run, staging_waits
 from server.production.staging.models import Prestage, StagedFile
-from server.production.steps import submit
+from server.production.steps import check_staging, submit
 from server.production.submission.explain import explain
 from server.storage.base import Fault, FaultKind, Recall
 from tests.server.dataservice.conftest import audit
@@ -251,6 +251,30 @@ def test_staging_that_hangs_is_shown_asked_for_anew_and_can_be_undone(tapes):
     tapes.later(hours=1)
     tapes.bring()
     assert tapes.check() == 3
+
+
+def test_a_resend_of_staging_may_be_undone_when_its_files_have_come(tapes):
+    task = define_on_tape(tapes, runs=1)
+    tapes.ask()
+    record = logic.resend_task("data", Wish(What.STAGING), by="ada", why="it hangs")
+    tapes.now = timezone.now()
+    assert tapes.ask() == 3
+    tapes.pins()
+    tapes.later(hours=1)
+    tapes.bring()
+    tapes.check()
+    assert set(states(task)) == {"staged"}
+    logic.undo_resend(record.pk, by="ada")
+    assert set(states(task)) == {"staging"}
+    assert tapes.check() == 3
+    assert set(states(task)) == {"staged"}
+
+
+def test_a_file_that_is_needed_again_is_not_let_go(tapes, staged):
+    keys = list(Chunk.objects.values_list("pk", flat=True))
+    # The chunks were over when that was looked for, and are not any more.
+    assert check_staging.let_go_of(keys, tapes.now) == 0
+    assert set(StagedFile.objects.values_list("state", flat=True)) == {"on_disk"}
 
 
 def test_the_explanation_says_what_staging_waits_for(tapes):
