@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from server.lib.admin import MachineRowsInline, MachineTableAdmin
+from server.production.cleanup.models import Cleaning, Removal
 from server.production.models import (
     CatalogueFile,
     Chunk,
@@ -166,6 +167,21 @@ class StagedFileAdmin(MachineTableAdmin):
     list_select_related = ("chunk__run__task", "prestage__task")
     list_filter = ("state",)
     search_fields = ("chunk__run__number", "chunk__task__name")
+
+
+@admin.register(Cleaning)
+class CleaningAdmin(MachineTableAdmin):
+    list_display = ("task", "due", "kept")
+    list_select_related = ("task",)
+    search_fields = ("task__name",)
+
+
+@admin.register(Removal)
+class RemovalAdmin(MachineTableAdmin):
+    list_display = ("output", "state", "endpoint", "request", "tries", "since", "due", "words")
+    list_select_related = ("output",)
+    list_filter = ("state",)
+    search_fields = ("output__lfn", "=request")
 
 
 @admin.register(TaskTotals)

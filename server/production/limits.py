@@ -94,6 +94,12 @@ class Limits:
     """Requests for a file on tape; each has the data service's own tries."""
     archive_delay: int = 600
     """Seconds before a second request for a file on tape; doubled with each further one, up to a day."""
+    clean_files: int = 1000
+    """Most files of one task that are asked to be removed in one cycle."""
+    clean_attempts: int = 5
+    """Requests to remove a file; each has the data service's own tries."""
+    clean_delay: int = 3600
+    """Seconds before a second request to remove a file; doubled with each further one, up to a day."""
 
 
 #: Who may have a limit of its own: the steps look there for each of these, and for no other.
@@ -104,6 +110,7 @@ SCOPES: Mapping[str, frozenset[str]] = {
             *("jobs_per_task", "retry_delay", "counted_per_task", "probe_jobs", "failing_jobs", "failing_probes"),
             *("failure_percent", "results_needed", "result_window", "latest_results"),
             *("archive_files", "archive_attempts", "archive_delay"),
+            *("clean_files", "clean_attempts", "clean_delay"),
             *("prestage_runs", "prestage_lifetime", "prestage_attempts", "prestage_delay"),
         ),
         frozenset({"type", "site", "task"}),

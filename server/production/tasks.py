@@ -9,6 +9,7 @@ from server.production.steps import (
     archive,
     check_archive,
     check_staging,
+    clean,
     collect,
     crosscheck,
     define,
@@ -141,6 +142,12 @@ def finish_tasks(turn: Turn) -> Figures:
 def pack_logs(turn: Turn) -> Figures:
     """Pack the logs of tasks that are archived, and call these archived when that is done and on tape."""
     return _step(packing.pack_logs, "moved", "archive", "factory.cycle")
+
+
+@periodic("production.clean", every=600, limit=300)
+def clean_up(turn: Turn) -> Figures:
+    """Have files removed of tasks that are archived, where they lie on tape in another form."""
+    return _step(lambda: clean.clean(now=turn.now, keep=turn.keep), "files", "dataservice.remove")
 
 
 @periodic("production.totals", every=60, limit=300)

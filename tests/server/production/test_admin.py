@@ -8,9 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from server.production import logic
-from server.production.models import CatalogueFile
+from server.production.cleanup.models import Cleaning, Removal
+from server.production.models import CatalogueFile, Output
 from server.production.resend.wishes import What, Wish
 from server.production.staging.models import Prestage, StagedFile, TaskStaging
+from server.production.totals.count import count_totals
 from tests.server.production.conftest import define_data, work
 from tests.server.production.test_user_tasks import submit
 
@@ -30,10 +32,14 @@ def filled(tasks, pilot):
     TaskStaging.objects.create(task=data, endpoints=["CTA"])
     asked = Prestage.objects.create(task=data, request=1, endpoint="CTA", files=1, at=timezone.now(), by="staging")
     StagedFile.objects.create(chunk=data.chunks.get(), prestage=asked, endpoint="CTA", since=timezone.now())
+    Cleaning.objects.create(task=data, kept="ada: for a study")
     CatalogueFile.objects.create(run=278473, chunk=1, lfn="cdr1-278473.raw", dataset="raw", updated=timezone.now())
     work(pilot)
     logic.resend_task("mc2016_reco", Wish(What.CROSSCHECK), by="ada", why="it was judged too early")
     work(pilot)
+    count_totals()
+    file, now = Output.objects.filter(kind="log").first(), timezone.now()
+    Removal.objects.create(output=file, job_file_id=1, request=2, endpoint="DISK", state="asked", since=now)
 
 
 @pytest.mark.usefixtures("filled")
