@@ -13,6 +13,7 @@ from client import (
     actions,
     checks,
     choices,
+    cleanup,
     dry_runs,
     explain,
     factory,
@@ -117,6 +118,7 @@ def _task(commands: Any, common: argparse.ArgumentParser) -> None:
     move.add_argument("--words", default="", help="why, for the task's history")
     move.set_defaults(action=actions.move_task)
     steering.add_commands(task, common)
+    cleanup.add_commands(task, common)
     checks.add_commands(task, common)
     dry_runs.add_commands(task, common)
     choices.add_commands(task, common)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from server.production import draft_views, dry_run_views, page_views, views, wizard_views
+from server.production.cleanup import views as cleanup_views
 from server.production.reference import views as reference_views
 
 urlpatterns = [
@@ -23,6 +24,8 @@ urlpatterns = [
     path("api/v1/production/undo_resend", views.undo_resend),
     path("api/v1/production/list_resends", views.list_resends),
     path("api/v1/production/change_task", views.change_task),
+    path("api/v1/production/clean_task", cleanup_views.clean_task),
+    path("api/v1/production/keep_task", cleanup_views.keep_task),
     path("api/v1/production/dry_run", dry_run_views.dry_run),
     path("api/v1/production/redefine_task", dry_run_views.redefine_task),
     path("tasks/new", wizard_views.new_task, name="new-task"),
