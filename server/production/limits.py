@@ -129,6 +129,8 @@ _FIELDS = {
     "merging_priority": "merging_priority",
     "max_attempts": "max_attempts",
 }
+#: Smaller ones are slips: days for seconds would have tapes asked for the same files each minute.
+_LEAST = {"retry_delay": 0, "prestage_lifetime": 3600}
 #: Larger ones are slips: seconds of three centuries; ten terabytes.
 LARGEST, MOST_BYTES = 10**10, 10**13
 #: What becomes a task's field has that one's bound.
@@ -143,8 +145,9 @@ def slip_of(name: str, value: Any) -> str:
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         return f"is not a limit of the production; {hint}"
     most = _MOST.get(name, MOST_BYTES if name.endswith(("_target", "_refusal")) else LARGEST)
-    if not isinstance(value, int) or isinstance(value, bool) or not (name != "retry_delay") <= value <= most:
-        return f"{value!r}: give a whole number above 0, and at most {most}"
+    least = _LEAST.get(name, 1)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        return f"{value!r}: give a whole number from {least} to {most}"
     return ""
 
 

@@ -64,7 +64,9 @@ class Task(models.Model):
     comment = models.TextField(blank=True)
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
-    started = models.DateTimeField(null=True, blank=True, help_text="when its first jobs were sent")
+    started = models.DateTimeField(
+        null=True, blank=True, help_text="when its first jobs were sent, or files asked for on tape"
+    )
     finished = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -78,8 +78,7 @@ class Wish:
 
 
 def read_wish(said: Mapping[str, Any]) -> Wish:
-    """Read a wish as a form or JSON has it: ``what``, ``run``, ``chunk``, ``kind``, ``with_merges``, ``cause``
-    and ``groups``.
+    """Read a wish as a form or JSON has it, by the names of its fields.
 
     Raises:
         BadWish: one of them cannot be.

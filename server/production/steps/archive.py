@@ -6,11 +6,12 @@ request for many files, and one look for all that have ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils import timezone
 
 from server.dataservice import logic as dataservice
 from server.dataservice.logic import RequestRefused
@@ -66,6 +67,7 @@ def _ask_for_some(order: _Order, rims: Rims) -> int:
     if not chosen:
         return 0
     unknown = look_at_sources(known(chosen), order.tape, rims, now)
+    _go_back(unknown, now)
     return _settle([file.pk for file in chosen if file.pk not in unknown], order)
 
 
@@ -119,10 +121,15 @@ def _sent(files: Sequence[Output], after: TapeState, request: int, words: str, o
 
 def _wait(files: Sequence[Output], words: str) -> int:
     """Write down why files wait; that is no attempt."""
-    Output.objects.filter(pk__in=[file.pk for file in files]).exclude(tape_words=words[:500]).update(
-        tape_words=words[:500]
-    )
+    keys = [file.pk for file in files]
+    Output.objects.filter(pk__in=keys).exclude(tape_words=words[:500]).update(tape_words=words[:500])
+    _go_back(keys, timezone.now())
     return 0
+
+
+def _go_back(keys: Collection[int], now: datetime) -> None:
+    """Let other files come first the next time: those of one storage that is silent hold up no others."""
+    Output.objects.filter(pk__in=keys, tape=TapeState.READY).update(tape_since=now)
 
 
 def _remove_old(files: Sequence[Output], numbers: Mapping[int, int], order: _Order) -> int:

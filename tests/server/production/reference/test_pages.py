@@ -65,7 +65,7 @@ def test_a_site_is_added_and_a_task_runs_there(storages, admin_client):
         ("site", "name", "../etc", "cannot be used"),
         ("site", "name", "", "required"),
         ("site", "limits", '{"jobs_per_tsk": 2}', "did you mean jobs_per_task"),
-        ("site", "limits", '{"max_attempts": 1000}', "at most 100"),
+        ("site", "limits", '{"max_attempts": 1000}', "from 1 to 100"),
         ("site", "limits", "[]", "is no object"),
         ("site", "limits", "{", "valid JSON"),
         ("taskkind", "word", "DY mass", "small letters"),

@@ -75,7 +75,7 @@ def test_every_scope_is_of_a_limit():
 @pytest.mark.parametrize("scope", ["type", "site", "task"])
 @pytest.mark.parametrize("value", [0, -1, 10**30, 1.5, True, "7", None, [], float("nan")])
 def test_no_row_holds_a_value_that_no_limit_can_have(scope, value):
-    with pytest.raises(ValueError, match="give a whole number above 0, and at most"):
+    with pytest.raises(ValueError, match="give a whole number from 1 to"):
         read_own({"jobs_per_task": value}, scope)
 
 

@@ -281,6 +281,18 @@ def test_a_storage_that_is_silent_changes_nothing(site, task):
     assert all_are("sent")
 
 
+def test_files_of_a_silent_storage_let_others_come_first(site, task, settings):
+    settings.PRODUCTION = {**settings.PRODUCTION, "archive_files": 1}
+    site.disk.silent = True
+    asked = []
+    for _ in range(3):
+        first = Output.objects.filter(tape="ready").order_by("tape_since", "pk").values_list("pk", flat=True).first()
+        site.archive()
+        asked.append(first)
+    assert len(set(asked[1:])) == 2
+    assert {file.tape_attempts for file in merged()} == {0}
+
+
 def test_a_merge_that_is_made_again_takes_the_place_of_its_old_copy_on_tape(site, worked, pilot):
     on_tape(site)
     assert all_are("finished")
