@@ -33,6 +33,8 @@ from server.production.states import MergeKind, OutputKind, TapeState, TaskState
 
 #: A task of which nothing was to be removed is looked at again after so long.
 PAUSE = timedelta(days=1)
+#: The same where something may go that cannot be asked for now.
+SOON = timedelta(minutes=10)
 #: Keys of one statement.
 BATCH = 400
 

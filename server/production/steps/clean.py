@@ -12,7 +12,7 @@ from django.db.models import Min
 
 from server.production.cleanup.asking import SERVICE, clean_task, follow
 from server.production.cleanup.models import Cleaning, Removal, RemovalState
-from server.production.cleanup.rows import PAUSE, tasks_due
+from server.production.cleanup.rows import PAUSE, SOON, facts_of, tasks_due
 from server.production.models import Task
 from server.production.reference.known import read_known
 
@@ -39,4 +39,6 @@ def _next_look(task: Task, now: datetime) -> datetime:
     """Answer when a task of which nothing can be asked for is looked at again."""
     failed = Removal.objects.filter(output__task=task, state=RemovalState.FAILED)
     soonest = failed.aggregate(due=Min("due"))["due"]
-    return now + PAUSE if soonest is None else max(now, min(soonest, now + PAUSE))
+    # What may go, and is asked for already or not in the catalogue yet, is looked at sooner.
+    latest = now + (SOON if facts_of(task).removable() else PAUSE)
+    return latest if soonest is None else max(now, min(soonest, latest))
