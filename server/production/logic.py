@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
 
 from server.production import jobs, stopping
 from server.production.columns import columns_of
@@ -22,6 +24,7 @@ from server.production.states import (
     BY_PEOPLE,
     ChunkState,
     GroupState,
+    MergeKind,
     TaskState,
     TaskType,
     choices_of,
@@ -174,6 +177,21 @@ def _archive(task: Task, by: str, words: str) -> None:
     wake("production.pack_logs")
 
 
+def _archive_as_it_is(task: Task, by: str, words: str) -> None:
+    """Call a task archived though some of its logs cannot be packed: they stay where they are."""
+    groups = MergeGroup.objects.filter(task=task, kind=MergeKind.LOGS)
+    again = Q(state=GroupState.FAILED, due__isnull=False, attempts__lt=F("task__max_attempts"))
+    going_on = groups.filter(Q(state__in=values((GroupState.READY, GroupState.SENT))) | again)
+    if going_on.exists():
+        raise TaskRefused(f"task {task.name!r}: its logs are being packed; wait until that has failed for good")
+    if not words.strip():
+        raise TaskRefused(f"task {task.name!r}: give a reason (why): it is kept in its history with your name")
+    for state in (GroupState.FAILED, GroupState.MANUAL_CHECK):
+        move_all(groups, state, GroupState.CANCELLED, by=by, words=words)
+    _simply(TaskState.ARCHIVED)(task, by, words)
+    Task.objects.filter(pk=task.pk).update(finished=timezone.now())
+
+
 @transaction.atomic
 def finish_task(name: str, *, by: str, soft: bool, words: str = "") -> Task:
     """Start nothing more of a task; unless it is done softly, end what runs, too.
@@ -259,4 +277,5 @@ _DEEDS: dict[TaskState, Callable[[Task, str, str], None]] = {
     TaskState.FINISHING: _finish,
     TaskState.CANCELLED: _cancel,
     TaskState.ARCHIVE: _archive,
+    TaskState.ARCHIVED: _archive_as_it_is,
 }

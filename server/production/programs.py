@@ -81,7 +81,15 @@ _CORAL = (ProcessingType.TEST, ProcessingType.MASS, ProcessingType.TECHNICAL, Pr
 #: What packs logs, whatever program a task runs.
 PACKER = "tar"
 #: The same logs, in the order in which they are named, give the same bytes: neither who packs them counts, nor when.
-_PACKED_ALIKE = ("--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "--no-recursion")
+_PACKED_ALIKE = (
+    "--owner=0",
+    "--group=0",
+    "--numeric-owner",
+    "--mtime=@0",
+    "--mode=0644",
+    "--force-local",
+    "--no-recursion",
+)
 
 
 def packing(join: Join) -> tuple[str, ...]:

@@ -121,8 +121,10 @@ def _move(row: Row, view: JobView | None, refused: Mapping[int, str]) -> bool:
 
 def _still_due(rows: Sequence[Row], now: datetime) -> list[Row]:
     """Read rows again inside the transaction: their task may have been cancelled since, and their jobs are not ours."""
-    mine = type(rows[0])._default_manager.filter(pk__in=[row.pk for row in rows])
-    return list(_due(mine, now).select_related("task").select_for_update())
+    mine = type(rows[0])._default_manager.filter(pk__in=[row.pk for row in rows]).order_by("pk")
+    # By themselves: who sends them again has their task, and waits for them.
+    list(mine.select_for_update().only("pk"))
+    return list(_due(mine, now).select_related("task"))
 
 
 def replaced(tasks: Mapping[int, int | None]) -> dict[int, str]:

@@ -109,6 +109,25 @@ def test_nothing_else_of_a_task_is_made_again_while_it_is_archived(done):
             logic.resend_task("data", logic.wish_of(wish), by="ada", why="again")
 
 
+def test_where_a_log_is_lost_for_good_a_person_has_the_task_archived_as_it_is(done, pilot):
+    Task.objects.update(max_attempts=1)
+    pilot.spoil = lambda job: failed(pilot_error=1099) if job.processing_type == "pack-logs" else {}
+    logic.move_task("data", "archive", by="ada")
+    with pytest.raises(logic.TaskRefused, match="is archive and cannot become archived"):
+        logic.move_task("data", "archived", by="ada", words="at once")
+    pack_logs.pack_logs()
+    with pytest.raises(logic.TaskRefused, match="its logs are being packed; wait"):
+        logic.move_task("data", "archived", by="ada", words="at once")
+    work(pilot)
+    assert reload(done).state == "archiving"
+    with pytest.raises(logic.TaskRefused, match="give a reason"):
+        logic.move_task("data", "archived", by="ada")
+    logic.move_task("data", "archived", by="ada", words="two logs are lost")
+    assert reload(done).state == "archived"
+    assert {group.state for group in packed(done)} == {"cancelled"}
+    assert TaskEvent.objects.filter(group__kind="logs", after="cancelled", words="two logs are lost").count() == 2
+
+
 def test_a_task_without_logs_is_archived_at_once(done):
     MergeInput.objects.filter(output__kind="log").delete()
     Output.objects.filter(kind="log").delete()
