@@ -6,6 +6,7 @@ the bytes on tape, not against what the server says of itself.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from tests.whole.production_site import Stored
 
 #: What the moves of files on their way to tape begin with, in histories.
 TAPE_WORD = "tape "
+#: What the names of generated events end in.
+GENERATED = ".tgeant"
 
 
 def unfinished(made: Production, ends: Mapping[str, str]) -> Iterator[str]:
@@ -259,11 +262,6 @@ def _differs(name: str, row: Output, there: Stored) -> Iterator[str]:
         yield f"{name} is said to be {row.tape or 'nowhere'} on its way to tape"
 
 
-def not_removed(made: Production) -> Iterator[str]:
-    """What a task has made is known to have been removed from the disk."""
-    yield from (f"{one.lfn} is not said to be removed from the disk" for one in made.outputs if one.removed is None)
-
-
 def missing_logs(made: Production, packed: Mapping[tuple[str, int], Iterable[str]]) -> Iterator[str]:
     """The log of every chunk and merge of a run is in its packed logs.
 
@@ -280,9 +278,31 @@ def missing_logs(made: Production, packed: Mapping[tuple[str, int], Iterable[str
             yield f"{one.lfn} is not in the packed logs of run {one.run} of {key[0]}"
 
 
-def leftovers(on_disk: Iterable[str]) -> Iterator[str]:
-    """Nothing is left on the disk."""
-    yield from (f"{name} is left on the disk" for name in sorted(on_disk))
+def leftovers(orders: Sequence[Ordered], made: Production, on_disk: Mapping[str, Stored]) -> Iterator[str]:
+    """Of archived tasks only results are left on the disk: merged files, packed logs, and what packing has logged."""
+    results = {name for name in expected_files(orders, made) if not name.endswith(GENERATED)}
+    rows = {f"{one.dataset}/{one.lfn}": one for one in made.outputs}
+    for name in sorted(on_disk.keys() - results):
+        if not _of_packing(orders, name):
+            yield f"{name} is left on the disk"
+    for name in sorted(results):
+        if name not in on_disk:
+            yield f"{name} has gone from the disk"
+    for name, row in sorted(rows.items()):
+        if (row.removed is None) != (name in on_disk):
+            yield f"{name} is {'' if name in on_disk else 'not '}on the disk, and its row says something else"
+
+
+def _of_packing(orders: Sequence[Ordered], name: str) -> bool:
+    """Say whether a file is the log of a job that packs logs, of any attempt."""
+    folder, _, lfn = name.rpartition("/")
+    logs = (
+        order.names.merging_log(MergeKind.LOGS, run, 0)
+        for order in orders
+        for run in order.runs
+        if order.names.dataset(OutputKind.LOG) == folder
+    )
+    return any(re.fullmatch(rf"{re.escape(log)}(\.[0-9]+)?", lfn) for log in logs)
 
 
 def _named(made: Production, piece: Chunk | Group) -> str:

@@ -29,6 +29,7 @@ def complaints(productions: Productions, end: str) -> list[str]:
         *audit.lost_events(events(productions, made), made),
         *audit.missing_logs(made, productions.packed()),
         *audit.not_on_tape(expected, made, site.on_tape(), raw),
+        *audit.leftovers(orders, made, site.on_disk()),
     ]
 
 

@@ -32,6 +32,7 @@ from tests.whole.production_site import QUEUE, TAPE, Site, environment, write_ra
 #: Seconds in which all tasks must have come to their end.
 LONGEST = 800.0
 RAW = "raw/2016"
+IS_OPEN = "state = 'open'"
 #: So often a page may refuse what a person wants, because it is not so any more.
 MOST_REFUSED = 20
 
@@ -204,11 +205,20 @@ class Productions:
         return [tuple(row) for row in dict.fromkeys(found)]
 
     def archive(self) -> None:
-        """Have all tasks archived, once all are done: what a task has generated is read until its child is."""
-        for name, state in self.states().items():
-            if state == "done":
+        """Have tasks archived when all are done: last what is read by others, whose files are kept as long as that."""
+        states = self.states()
+        for name, state in states.items():
+            last = name == self.GENERATION
+            if state == "done" and (not last or states[self.RECONSTRUCTION] == "archived"):
                 status, _, said = self.system.call("task", "move", name, "archive")
                 self.story.append(f"a manager had {name} archived" if status == 0 else f"{name}: {said}")
+
+    def are_cleaned_up(self) -> bool:
+        """Say whether all tasks are archived, and nothing is being removed any more."""
+        if not self.all_are("archived"):
+            return False
+        left = "removed IS NULL AND kind IN ('generated', 'mdst', 'histograms', 'dump')"
+        return not self.count("production_output", left) and not self.count("dataservice_transferrequest", IS_OPEN)
 
     # The end
 

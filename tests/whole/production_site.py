@@ -38,6 +38,8 @@ import json, sys, time
 import django
 django.setup()
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+from server.services.models import Service
+from server.services.registry import declared
 from server.factory.logic import define_queue as define_factory_queue
 from server.pandaconfig.logic import define_queue, define_storage
 told = json.loads(sys.argv[1])
@@ -45,14 +47,16 @@ for name, said in told["storages"].items():
     define_storage(name, said)
 define_queue(told["queue"])
 define_factory_queue(told["queue"]["nickname"], slots=told["slots"], pilot_options=told["pilot_options"])
-often, _ = IntervalSchedule.objects.get_or_create(every=told["period"], period="seconds")
-slow = PeriodicTask.objects.filter(interval__every__gt=told["period"])
-mine = slow.filter(service__name__regex="^(production|dataservice)[.]")
-deadline = time.monotonic() + 30
-while not mine.exists():  # the services write them down when they begin
-    assert time.monotonic() < deadline
+names = [name for name in declared() if name.startswith(("production.", "dataservice."))]
+mine = Service.objects.filter(name__in=names, schedule__isnull=False)
+deadline = time.monotonic() + 60
+while mine.count() < len(names):  # the services write them down when they begin
+    assert time.monotonic() < deadline, sorted(set(names) - set(mine.values_list("name", flat=True)))
     time.sleep(0.1)
-mine.update(interval=often)
+often, _ = IntervalSchedule.objects.get_or_create(every=told["period"], period="seconds")
+slow = mine.filter(schedule__interval__every__gt=told["period"])
+PeriodicTask.objects.filter(pk__in=list(slow.values_list("schedule", flat=True))).update(interval=often)
+mine.update(next_run=None)  # or it would still be what the longer period has made it
 PeriodicTasks.update_changed()
 """
 #: Seconds between two runs of the services of productions and storages.

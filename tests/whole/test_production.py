@@ -56,7 +56,7 @@ def make(tmp_path: Path, bundle: Path) -> Iterator[Make]:
 def test_productions_go_from_raw_files_on_tape_to_merged_files_on_tape(make, capsys):
     productions = make(QUIET, {})
     productions.start()
-    productions.follow(lambda: productions.all_are("archived"))
+    productions.follow(productions.are_cleaned_up)
     with capsys.disabled():
         report(productions)
     assert complaints(productions, "archived") == []
@@ -110,7 +110,7 @@ def test_productions_lose_nothing_although_payloads_fail_events_are_lost_and_eve
     productions.troubles = troubles(productions)
     with Killer(productions.system, seed=SEED, times=12, pause=(5.0, 12.0)) as killer:
         productions.start()
-        productions.follow(lambda: productions.all_are("archived"))
+        productions.follow(productions.are_cleaned_up)
     with capsys.disabled():
         report(productions, killer)
     assert faulty_program.done(productions.program.parent) == plan

@@ -36,7 +36,7 @@ SUM = "adler32:00000001"
 
 def output(number: int, path: str, kind: str, tape: str = "finished") -> Output:
     dataset, _, lfn = path.rpartition("/")
-    return Output(number, 1, RUN, kind, lfn, dataset, 100, SUM, 20, tape, "now", None, number)
+    return Output(number, 1, RUN, kind, lfn, dataset, 100, SUM, 20, tape, None, None, number)
 
 
 def way(*states: str, chunk: int | None = None, group: int | None = None) -> list[Event]:
@@ -82,9 +82,10 @@ RIGHT = Production(
     requests=[Request(1, "archive", "done")],
 )
 TAPED = {MDST: Stored(100, SUM), HIST: Stored(100, SUM), LOGS: Stored(100, SUM), "raw/a": Stored(1, SUM)}
+DISK = {name: stored for name, stored in TAPED.items() if name != "raw/a"}
 
 
-def all_words(made: Production = RIGHT, taped: dict[str, Stored] = TAPED, disk: tuple[str, ...] = ()) -> list[str]:
+def all_words(made: Production = RIGHT, taped: dict[str, Stored] = TAPED, disk: dict[str, Stored] = DISK) -> list[str]:
     table = audit.counted(made, {("data", RUN): 20}, {("data", RUN): 20})
     expected = audit.expected_files([ORDER], made)
     return [
@@ -92,12 +93,11 @@ def all_words(made: Production = RIGHT, taped: dict[str, Stored] = TAPED, disk: 
         *audit.unfinished(made, {"data": "done"}),
         *audit.unchecked(made),
         *audit.tape_gaps(made, [MDST, HIST, LOGS]),
-        *audit.not_removed(made),
         *audit.gaps(made),
         *audit.transfer_gaps(made),
         *audit.lost_events(table, made),
         *audit.not_on_tape(expected, made, taped, besides=["raw/a"]),
-        *audit.leftovers(disk),
+        *audit.leftovers([ORDER], made, disk),
     ]
 
 
@@ -159,9 +159,13 @@ WRONG = {
         f"{MDST} is said to be sent on its way to tape",
     ),
     "a file has another checksum": ({"outputs": one(RIGHT.outputs, checksum="adler32:2")}, f"{MDST} has 100 bytes"),
-    "a file is not said to be removed": (
-        {"outputs": one(RIGHT.outputs, removed=None)},
-        f"mDST-{RUN}-1-7.root is not said to be removed",
+    "a file that is there is said to be removed": (
+        {"outputs": one(RIGHT.outputs, removed="now")},
+        f"{MDST} is on the disk, and its row says something else",
+    ),
+    "a file that is not there is not said to be removed": (
+        {"outputs": [*RIGHT.outputs, output(4, f"{AREA}/mDST.chunks/a", "mdst")]},
+        f"{AREA}/mDST.chunks/a is not on the disk, and its row says something else",
     ),
     "a chunk made too many events": ({"chunks": one(RIGHT.chunks, done=21)}, "21 events were made of 20"),
     "a chunk lost an event": ({"chunks": one(RIGHT.chunks, done=19)}, "its chunks have 19 events, on tape there are"),
@@ -193,8 +197,12 @@ def test_what_is_wrong_on_tape_is_told(taped, words):
     assert any(words in each for each in all_words(taped=taped)), all_words(taped=taped)
 
 
-def test_what_is_left_on_disk_is_told():
-    assert all_words(disk=("a/b",)) == ["a/b is left on the disk"]
+def test_what_is_left_on_disk_and_results_that_have_gone_are_told():
+    packing = f"{AREA}/logFiles/dvcs-merge-logs-{RUN}-1-7-ch000.job.log.tgz"
+    left = {**DISK, "a/b": TAPED[MDST], packing: TAPED[MDST], f"{packing}.2": TAPED[MDST]}
+    assert all_words(disk=left) == ["a/b is left on the disk"]
+    gone = {name: stored for name, stored in DISK.items() if name != HIST}
+    assert f"{HIST} has gone from the disk" in all_words(disk=gone)
 
 
 def test_a_log_that_is_in_no_packed_file_is_told():
