@@ -279,10 +279,13 @@ def missing_logs(made: Production, packed: Mapping[tuple[str, int], Iterable[str
 
 
 def leftovers(orders: Sequence[Ordered], made: Production, on_disk: Mapping[str, Stored]) -> Iterator[str]:
-    """Of archived tasks only results are left on the disk: merged files, packed logs, and what packing has logged."""
+    """Of archived tasks only results are left on the disk: merged files, packed logs, and what packing has logged.
+
+    Logs of tries that came to nothing stay, too: see `former_logs`.
+    """
     results = {name for name in expected_files(orders, made) if not name.endswith(GENERATED)}
     rows = {f"{one.dataset}/{one.lfn}": one for one in made.outputs}
-    for name in sorted(on_disk.keys() - results):
+    for name in sorted(on_disk.keys() - results - former_logs(made, on_disk)):
         if not _of_packing(orders, name):
             yield f"{name} is left on the disk"
     for name in sorted(results):
@@ -291,6 +294,20 @@ def leftovers(orders: Sequence[Ordered], made: Production, on_disk: Mapping[str,
     for name, row in sorted(rows.items()):
         if (row.removed is None) != (name in on_disk):
             yield f"{name} is {'' if name in on_disk else 'not '}on the disk, and its row says something else"
+
+
+def former_logs(made: Production, on_disk: Iterable[str]) -> set[str]:
+    """Name the logs of tries whose pilot was lost, and of jobs in whose place others came: no row has them.
+
+    What was made in the end has a log of the same name, but for the number of the try.
+    """
+    known = {f"{one.dataset}/{one.lfn}" for one in made.outputs if one.kind == OutputKind.LOG}
+    bare = {_without_try(name) for name in known}
+    return {name for name in on_disk if name not in known and _without_try(name) in bare}
+
+
+def _without_try(log: str) -> str:
+    return re.sub(r"(\.tgz)\.[0-9]+$", r"\1", log)
 
 
 def _of_packing(orders: Sequence[Ordered], name: str) -> bool:

@@ -64,7 +64,9 @@ def _lines(productions: Productions, killer: Killer | None) -> Iterator[str]:
     size = sum(file.size for file in there.values())
     raw = len(productions.raw_files())
     yield f"on tape: {len(there)} files, {size} bytes; {raw} raw files were there, and {len(wanted)} were to come"
-    yield f"on disk: {len(productions.site.on_disk())} files"
+    on_disk = productions.site.on_disk()
+    former = len(audit.former_logs(made, on_disk))
+    yield f"on disk: {len(on_disk)} files, of which {former} are logs of tries that came to nothing"
     faults = sorted(faulty_program.done(productions.program.parent).items())
     yield from _table(("fault", "in the job of", "how it went on"), [_fault(made, *one) for one in faults])
     if killer is not None:

@@ -205,6 +205,16 @@ def test_what_is_left_on_disk_and_results_that_have_gone_are_told():
     assert f"{HIST} has gone from the disk" in all_words(disk=gone)
 
 
+def test_logs_of_tries_that_came_to_nothing_may_be_left_and_others_not():
+    log = output(5, f"{AREA}/logFiles/a.job.log.tgz.2", "log", tape="")._replace(removed="now")
+    made = replace(RIGHT, outputs=[*RIGHT.outputs, log])
+    names = {f"{AREA}/logFiles/{name}" for name in ("a.job.log.tgz", "a.job.log.tgz.3")}
+    assert audit.former_logs(made, {*names, f"{AREA}/logFiles/b.job.log.tgz", f"{AREA}/logFiles/{log.lfn}"}) == names
+    assert list(audit.leftovers([ORDER], made, {**DISK, **dict.fromkeys(names, TAPED[MDST])})) == []
+    words = f"{AREA}/logFiles/{log.lfn} is left on the disk"
+    assert words in list(audit.leftovers([ORDER], made, {**DISK, f"{AREA}/logFiles/{log.lfn}": TAPED[MDST]}))
+
+
 def test_a_log_that_is_in_no_packed_file_is_told():
     log = output(5, "logFiles/a.job.log.tgz", "log", tape="")._replace(group=1)
     own = output(6, "logFiles/b.job.log.tgz", "log", tape="")._replace(group=3)
