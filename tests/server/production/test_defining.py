@@ -76,7 +76,7 @@ def test_a_task_whose_site_got_its_tape_later_has_that(site):
         ("limits", {"max_attempts": 3}, "give the field max_attempts"),
         ("limits", {"queue_floor": 3}, "a site may have it"),
         ("limits", {"events_per_cycle": 3}, "set it in PRODUCTION"),
-        ("limits", {"jobs_per_task": 10**30}, "at most"),
+        ("limits", {"jobs_per_task": 10**30}, "from 1 to"),
         ("limits", [], "is no object"),
     ],
 )

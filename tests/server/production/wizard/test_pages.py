@@ -57,7 +57,7 @@ def test_a_form_is_filled_in_saved_looked_at_and_started(manager):
         ({"name": "", "act": "check"}, 200, "is missing; give letters"),
         ({"queue": "NOWHERE", "year": "x", "act": "check"}, 200, "NOWHERE&#x27; does not exist"),
         ({"limits": "much", "act": "save"}, 400, "is not &#x27;name = number&#x27;"),
-        ({"limits": "jobs_per_task = 0", "act": "save"}, 400, "give a whole number above 0"),
+        ({"limits": "jobs_per_task = 0", "act": "save"}, 400, "give a whole number from 1 to"),
         ({"name": "new", "act": "check"}, 200, "is the name of a page here"),
         ({"type": "user_analysis"}, 400, "choose one of these first"),
         ({"act": "check"}, 200, "Nothing is wrong with it"),
