@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from pilot.contract import codes, server_codes
 from pilot.contract.codes import ErrorCode
@@ -87,6 +87,11 @@ def words_of(cause: Cause) -> tuple[str, str]:
     return "no job told a code", "read the words beside each"
 
 
+def untold() -> Q:
+    """Select of chunks, or of merges, those of which no job tells a cause: they have none, or it is archived."""
+    return Q(job_id__isnull=True) | Q(~Exists(Job.objects.filter(pk=OuterRef("job_id"))))
+
+
 def of_cause(rows: QuerySet[Rows], cause: Cause) -> QuerySet[Rows]:
     """Select of chunks, or of merges, those whose last job failed by a cause."""
     before = list(COLUMNS)[: list(COLUMNS).index(cause.source)] if cause.source else list(COLUMNS)
@@ -94,4 +99,4 @@ def of_cause(rows: QuerySet[Rows], cause: Cause) -> QuerySet[Rows]:
     told = {COLUMNS[cause.source]: cause.code} if cause.source else {}
     jobs = Job.objects.filter(**silent, **told).order_by()
     chosen = Q(job_id__in=jobs.values("pk"))
-    return rows.filter(chosen if cause.source else chosen | Q(job_id__isnull=True))
+    return rows.filter(chosen if cause.source else chosen | untold())

@@ -46,6 +46,8 @@ def show_dry_run(request: HttpRequest, name: str) -> HttpResponse:
         return answer
     task = queries.find_task(name)
     if task is None:
+        if _wants_json(request):
+            return json_response({"success": False, "message": f"there is no task {name}"}, status=404)
         return answer_page(request, "monitor/missing.html", {"what": "task", "name": name}, status=404)
     try:
         return _act(request, task) if request.method == "POST" else _show(request, task)
@@ -56,19 +58,18 @@ def show_dry_run(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _show(request: HttpRequest, task: Task) -> HttpResponse:
-    wants_json = "json" in request.GET or request.headers.get("Accept", "").startswith("application/json")
     shown: dict[str, Any] = {"task": task, "may_act": may_produce(request.user), "seen": version_of(task)}
     said = bind(_ASKED, request.GET.dict())
     try:
         found = dry_run.of_task(task)
     except BadDefinition as bad:
-        if wants_json:
+        if _wants_json(request):
             return json_response({"success": False, "message": str(bad), "data": {"slips": bad.slips}}, status=400)
         return answer_page(request, _PAGE, {**shown, "slips": bad.slips})
     if said["format"]:
         return stream(found, said["format"])
     answer = found.answer(read_part(said))
-    if wants_json:
+    if _wants_json(request):
         return envelope(answer)
     pages = {what: _pages(answer, what) for what in ("runs", "jobs", "merges")}
     return answer_page(request, _PAGE, {**shown, "found": answer, "pages": pages})
@@ -105,7 +106,7 @@ def _act(request: HttpRequest, task: Task) -> HttpResponse:
     if request.POST.get("seen", "") != version_of(task):
         return refused_page(request, back, f"{task.name} was changed since you looked at it; look again", 409)
     if act == "start":
-        logic.start_task(task.name, by=by)
+        logic.start_task(task.name, by=by, seen=request.POST["seen"])
     else:
         why = storable(request.POST.get("why", "").strip())[:400]
         logic.move_task(task.name, TaskState.CANCELLED.value, by=by, words=why or "given up before it began")
@@ -126,6 +127,12 @@ def may_only_look(by: str) -> str:
     return f"{by} may only look; an administrator can put you into the group {Role.PRODUCTION.value}"
 
 
+def _wants_json(request: HttpRequest) -> bool:
+    return "json" in request.GET or request.headers.get("Accept", "").startswith("application/json")
+
+
 def refused_page(request: HttpRequest, back: str, wrong: str, status: int) -> HttpResponse:
     """Say why nothing was done, with a way back."""
+    if _wants_json(request):
+        return json_response({"success": False, "message": wrong}, status=status)
     return answer_page(request, "production/not_done.html", {"wrong": wrong, "back": back}, status=status)

@@ -90,22 +90,30 @@ def _ways(task: Task) -> str:
     return f"it can become {' or '.join(ways)}" if ways else "nothing more can be done with it"
 
 
-def start_task(name: str, *, by: str) -> Task:
+@transaction.atomic
+def start_task(name: str, *, by: str, seen: str = "") -> Task:
     """Lead a task from where it stands to ``send``, through the states between; one that is on its way stays.
 
+    Args:
+        name: The task.
+        by: Who asks.
+        seen: ``updated`` of the task as somebody has looked at it; empty: whatever it is now.
+
     Raises:
-        TaskRefused: it is paused or over, or its parent has no chunks yet.
+        TaskRefused: it is paused or over, its parent has no chunks yet, or somebody else has changed it since.
     """
-    task = task_of(name)
+    # A draft that is being defined anew stays a draft: its state alone does not tell whether it is what was read.
+    task = Task.objects.select_for_update().get(pk=task_of(name).pk)
+    if seen and seen != task.updated.isoformat():
+        raise TaskRefused(f"{name} was changed since you looked at it; look again")
     if task.state in values(ACTIVE):
         return task
-    with transaction.atomic():
-        for before, target in ((TaskState.DRAFT, TaskState.READY), (TaskState.READY, TaskState.JOBS_READY)):
-            if task.state == before:
-                _DEEDS[target](task, by, "")
-        if task.state != TaskState.JOBS_READY:
-            raise TaskRefused(f"task {name!r} is {task.state} and cannot be started; {_ways(task)}")
-        _simply(TaskState.SEND)(task, by, "")
+    for before, target in ((TaskState.DRAFT, TaskState.READY), (TaskState.READY, TaskState.JOBS_READY)):
+        if task.state == before:
+            _DEEDS[target](task, by, "")
+    if task.state != TaskState.JOBS_READY:
+        raise TaskRefused(f"task {name!r} is {task.state} and cannot be started; {_ways(task)}")
+    _simply(TaskState.SEND)(task, by, "")
     return task
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
 
-from server.production.causes import COLUMNS, Cause, cause_of, of_cause, words_of
+from server.production.causes import COLUMNS, Cause, cause_of, of_cause, untold, words_of
 from server.production.models import Chunk, MergeGroup, Task
 from server.production.queries.events import iso
 from server.production.states import ACTIVE, PACKING, ChunkState, TaskState, values
@@ -123,7 +123,7 @@ def _counted(tasks: Sequence[int], queue: str) -> Iterator[dict[str, Any]]:
                 yield {**row, "state": state, "cause": cause_of(row)}
             if queue:
                 continue
-            without = bad.filter(job_id__isnull=True).values("task_id")
+            without = bad.filter(untold()).values("task_id")
             for row in without.annotate(n=Count("pk"), latest=Max("updated")):
                 yield {**row, "state": state, "queue": "", "cause": Cause()}
 

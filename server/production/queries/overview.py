@@ -72,7 +72,9 @@ class Productions:
 def productions(now: datetime) -> Productions:
     """Look at all productions: a fixed number of queries over those that are open or moved lately."""
     wanted = Q(state__in=values(TASK_SHOWS["open"])) | Q(updated__gte=now - timedelta(days=1))
-    tasks = list(Task.objects.filter(wanted).select_related("site").order_by("-updated", "-id")[: MOST + 1])
+    # The lists of runs and files have megabytes, and nobody shows them here.
+    rows = Task.objects.filter(wanted).select_related("site").defer("filelist")
+    tasks = list(rows.order_by("-updated", "-id")[: MOST + 1])
     more, tasks = len(tasks) > MOST, tasks[:MOST]
     keys = tuple(task.pk for task in tasks)
     hour, day = (moves_since(keys, now - length) for length in (timedelta(hours=1), timedelta(days=1)))

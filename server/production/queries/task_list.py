@@ -88,7 +88,7 @@ def task_page(wanted: Filters, now: datetime, *, number: int = 1, most: int = PA
     total = chosen.count()
     pages = max(1, -(-total // most))
     number = max(1, min(number, pages))
-    tasks = list(chosen.select_related("parent_task", "site").order_by("-id")[(number - 1) * most : number * most])
+    tasks = list(_light(chosen).order_by("-id")[(number - 1) * most : number * most])
     moved = moves_since(tuple(task.pk for task in tasks), now - timedelta(days=1))
     stuck = why_stuck(tasks, now)
     lines = [
@@ -96,6 +96,11 @@ def task_page(wanted: Filters, now: datetime, *, number: int = 1, most: int = PA
         for line in task_lines(tasks)
     ]
     return TaskPage(lines, total, number, pages)
+
+
+def _light(rows: QuerySet[Task]) -> QuerySet[Task]:
+    """Leave out the lists of runs and files: they have megabytes, and no list of tasks shows them."""
+    return rows.select_related("parent_task", "site").defer("filelist", "parent_task__filelist")
 
 
 def _chosen(wanted: Filters) -> QuerySet[Task]:

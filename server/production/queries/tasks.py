@@ -70,7 +70,9 @@ def task_lines(tasks: Sequence[Task]) -> list[TaskLine]:
 
 def recent_tasks(most: int = 50) -> list[TaskLine]:
     """Answer the latest tasks, newest first."""
-    return task_lines(list(Task.objects.select_related("parent_task", "site").order_by("-id")[:most]))
+    # The lists of runs and files have megabytes, and nobody shows them here.
+    rows = Task.objects.select_related("parent_task", "site").defer("filelist", "parent_task__filelist")
+    return task_lines(list(rows.order_by("-id")[:most]))
 
 
 def _sums_of_events(tasks: Sequence[Task]) -> dict[int, tuple[int, int, int]]:

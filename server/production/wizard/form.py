@@ -190,6 +190,8 @@ def read_limits(text: str) -> dict[str, int]:
         words = re.fullmatch(r"\s*(\w{1,40})\s*[=:]\s*(\d{1,15})\s*", line, re.ASCII)
         if words is None:
             raise ValueError(f"line {number}, {line.strip()[:60]!r}, is not 'name = number'; write jobs_per_task = 200")
+        if words[1] in found:
+            raise ValueError(f"line {number}: {words[1]} is there twice; give it once")
         found[words[1]] = int(words[2])
     return found
 

@@ -6,6 +6,7 @@ import pytest
 
 from server.production.causes import COLUMNS, Cause, cause_of, of_cause, read_cause, words_of
 from server.production.models import Chunk
+from server.production.queries import failures
 from server.taskbuffer.models import Job
 
 
@@ -59,3 +60,11 @@ def test_rows_are_selected_by_the_cause_of_their_last_job(tasks, pilot):
     assert found("pilot:1305") == {chunks[1].pk}
     assert found("pilot:1306") == set()
     assert found("none") == {chunk.pk for chunk in chunks[2:]}
+
+
+def test_what_failed_before_its_job_was_archived_is_told_still(tasks):
+    chunk = Chunk.objects.first()
+    Chunk.objects.filter(pk=chunk.pk).update(state="manual_check", job_id=987654)
+    (group,) = failures.failing()
+    assert (str(group.cause), group.manual_check) == ("none", 1)
+    assert [one.row for one in failures.samples(group.cause)] == [chunk]

@@ -9,6 +9,7 @@ from server.production import logic
 from server.production.definition import BadDefinition
 from server.production.logic import TaskRefused
 from server.production.models import Chunk, Cursor, MergeGroup, Task, TaskEvent
+from server.production.redefining import redefine_task
 from server.production.steps import collect, submit
 from server.taskbuffer.models import Job
 from tests.server.production.conftest import GENERATION, RECONSTRUCTION, failed, reload, turn, work
@@ -203,3 +204,26 @@ def test_what_needed_a_person_gets_a_new_round_on_demand(tasks, pilot):
     assert reload(tasks[1]).state == "done"
     again = MergeGroup.objects.filter(kind="mdst").order_by("id", "inputs__output")
     assert list(again.values_list("pk", "inputs__output")) == inputs
+
+
+def test_what_is_started_is_the_draft_as_it_is_written(queue, monkeypatch):
+    logic.define_task(GENERATION, by="manager")
+    real = logic.task_of
+
+    def overtaken(name):
+        found = real(name)
+        monkeypatch.setattr(logic, "task_of", real)
+        redefine_task(name, {**GENERATION, "runs": "278473, 9"}, by="other")
+        return found
+
+    monkeypatch.setattr(logic, "task_of", overtaken)
+    logic.start_task("mc2016_gen", by="manager")
+    assert Chunk.objects.count() == 9
+
+
+def test_a_draft_that_was_changed_since_it_was_looked_at_is_not_started(queue):
+    seen = logic.define_task(GENERATION, by="manager").updated.isoformat()
+    redefine_task("mc2016_gen", {**GENERATION, "runs": "278473, 9"}, by="other")
+    with pytest.raises(logic.TaskRefused, match="changed since you looked"):
+        logic.start_task("mc2016_gen", by="manager", seen=seen)
+    assert Task.objects.get().state == "draft"

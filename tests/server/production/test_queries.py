@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from server.production import logic, queries
 from server.production.models import Task
@@ -98,3 +99,12 @@ def test_the_number_of_queries_does_not_grow(queue, pilot, ask):
         counts.append(len(captured))
     assert counts[0] == counts[1] == counts[2]
     assert counts[0] <= 30
+
+
+def test_lists_of_tasks_do_not_read_the_lists_of_their_files(tasks):
+    with CaptureQueriesContext(connection) as asked:
+        queries.productions(timezone.now())
+        queries.task_page(queries.Filters(), timezone.now())
+        queries.recent_tasks()
+    assert asked.captured_queries
+    assert not [one for one in asked if "filelist" in one["sql"]]

@@ -36,3 +36,8 @@ def test_a_definition_is_written_and_read_again():
 def test_a_limit_that_cannot_be_read_is_named_by_its_line(text):
     with pytest.raises(ValueError, match="line 2"):
         read_limits(f"\n{text}")
+
+
+def test_a_limit_is_named_once():
+    with pytest.raises(ValueError, match="line 2: jobs_per_task is there twice"):
+        read_limits("jobs_per_task = 5\njobs_per_task = 7")

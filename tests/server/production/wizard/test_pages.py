@@ -194,3 +194,9 @@ def test_a_draft_that_cannot_be_sent_any_more_says_why(manager, draft):
     assert "GONE&#x27; does not exist" in text
     assert "Start it" not in text
     assert set(manager.get(DRY_RUN, {"json": ""}).json()["data"]["slips"]) == {"queue"}
+
+
+@pytest.mark.parametrize(("address", "status"), [("/tasks/nope/dry-run?json", 404), (f"{DRY_RUN}?json&limit=0", 400)])
+def test_the_dry_runs_json_twin_refuses_in_json(manager, draft, address, status):
+    answer = manager.get(address)
+    assert (answer.status_code, answer.json()["success"]) == (status, False)
