@@ -85,10 +85,14 @@ def _row(made: Made, file: Stored, kind: OutputKind) -> Output:
 
 def _take_from_others(made: Sequence[Made]) -> None:
     """Take files out of the merges of a cancelled task that had the same names: it is the newer task's file now."""
-    tasks: dict[int, list[Stored]] = {}
+    names: dict[tuple[int, str], list[str]] = {}
     for one in made:
-        tasks.setdefault(one.owner.task_id, []).extend(one.files.values())
-    for task, files in tasks.items():
-        names, datasets = {file.lfn for file in files}, {file.dataset for file in files}
-        same = MergeInput.objects.filter(output__lfn__in=names, output__dataset__in=datasets)
-        same.exclude(output__task_id=task).delete()
+        for file in one.files.values():
+            names.setdefault((one.owner.task_id, file.dataset), []).append(file.lfn)
+    others: list[int] = []
+    # One dataset at a time, which is how the names are indexed: several at once were looked through whole.
+    for (task, dataset), lfns in names.items():
+        same = Output.objects.filter(dataset=dataset, lfn__in=lfns).exclude(task_id=task).order_by()
+        others += same.values_list("pk", flat=True)
+    if others:
+        MergeInput.objects.filter(output__in=others).delete()
