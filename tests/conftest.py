@@ -15,6 +15,9 @@ from tests.budget import TimeBudget, read_budgets
 from tests.order import BySharing, put_in_order
 from tests.racy import SecondTurns, answer_at_once
 
+# The kits hold assertions, too: they say what they have found.
+pytest.register_assert_rewrite("tests.kits")
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:

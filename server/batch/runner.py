@@ -106,7 +106,8 @@ def _spawn(folder: str, argv: list[str], environment: dict[str, str]) -> int:
 def _watch(child: int, watched: set[signal.Signals], grace: float, delay: float) -> tuple[int, signal.Signals | None]:
     """Wait for the job's end; answer its status, and the order to end that it got.
 
-    The order is passed on after ``delay``, to a job that lives then: some batch systems give it to all processes.
+    The order is passed on after ``delay``, to a job that lives then: some batch systems give it to all processes. What
+    is left of its grace begins at that moment, however late a busy machine lets it come.
     """
     deadline: float | None = None
     order: signal.Signals | None = None
@@ -117,7 +118,7 @@ def _watch(child: int, watched: set[signal.Signals], grace: float, delay: float)
         now = time.monotonic()
         if order and told and now >= told:
             os.kill(child, order)
-            told = 0.0
+            told, deadline = 0.0, now + grace - min(delay, grace)
         left = 3600.0 if deadline is None else (told or deadline) - now
         if left <= 0:
             _signal_tree(signal.SIGKILL)

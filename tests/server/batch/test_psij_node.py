@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,4 +121,21 @@ def test_an_order_that_comes_to_the_first_process_alone_is_passed_on_after_a_whi
     with start(text, {"LSB_JOBID": "77"}, delay=0.1) as process:
         up.read_text()
         process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 9
+
+
+def test_a_job_has_its_grace_though_the_order_is_passed_on_late(start, tmp_path):
+    """A busy machine stops the first process for longer than all of the grace."""
+    up = tmp_path / "up"
+    os.mkfifo(up)
+    text = "import signal, time; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); "
+    text += f"open({str(up)!r}, 'w').close(); signal.sigwait([15]); time.sleep(0.05); raise SystemExit(9)"
+    with start(text, {"LSB_JOBID": "77"}, grace=1.0, delay=0.2) as process:
+        up.read_text()
+        process.send_signal(signal.SIGTERM)
+        while "ShdPnd:\t0000000000004000" in Path(f"/proc/{process.pid}/status").read_text():
+            time.sleep(0.005)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.1)
+        process.send_signal(signal.SIGCONT)
         assert process.wait(60) == 9
