@@ -311,12 +311,21 @@ def shown_name(name: Any) -> str:
     return name if plain else shown(name)
 
 
-_SHORT = reprlib.Repr()
+class _Short(reprlib.Repr):
+    """Leaves out the middle of what is long."""
+
+    def repr_str(self, text: str, level: int) -> str:
+        """Tell how long a text is of which not everything is there."""
+        cut = super().repr_str(text, level)
+        return f"{cut} ({len(text)} letters)" if len(text) > self.maxstring else cut
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 def shown(value: Any) -> str:
-    """Write a value for a message to people, shortened."""
+    """Write a value for a message to people; a long text loses its middle, and its length is told."""
     return _SHORT.repr(value)
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from pilot.contract import codes, server_codes
+from pilot.contract.codec import shown
 from pilot.contract.codes import ErrorCode
 from pilot.contract.payload_codes import MEANINGS, PayloadCode
 from server.taskbuffer.models import Job
@@ -56,7 +57,7 @@ def read_cause(text: str) -> Cause:
     if source not in COLUMNS or not (code.isascii() and code.isdigit() and len(code) < 10 and int(code)):
         known = ", ".join(COLUMNS)
         raise ValueError(
-            f"{text[:40]!r} is no cause; write a component and its code, as payload:1243, or none ({known})"
+            f"{shown(text)} is no cause; write a component and its code, as payload:1243, or none ({known})"
         )
     return Cause(source, int(code))
 

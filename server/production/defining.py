@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from pilot.contract.codec import shown
 from pilot.contract.queue import ONLINE
 from server.pandaconfig.queries import queue_names, queue_status, storages_json
 from server.production.catalogue import has_events, unknown_runs
@@ -111,7 +112,9 @@ def _with_software(definition: Definition, releases: list[SoftwareRelease]) -> t
 def no_task(name: str) -> str:
     """Say that there is no such task, with the nearest name."""
     near = get_close_matches(name, Task.objects.values_list("name", flat=True)[:1000], 1)
-    return f"there is no task {name!r}; " + (f"did you mean {near[0]!r}?" if near else "list the tasks for their names")
+    return f"there is no task {shown(name)}; " + (
+        f"did you mean {near[0]!r}?" if near else "list the tasks for their names"
+    )
 
 
 def slip_of_storage(name: str, *, tape: bool = False) -> str:
@@ -120,14 +123,14 @@ def slip_of_storage(name: str, *, tape: bool = False) -> str:
     if name not in storages:
         near = get_close_matches(name, storages, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(storages)) or 'none'}"
-        return f"{name!r} is no storage; {hint}"
+        return f"{shown(name)} is no storage; {hint}"
     if not tape:
         return ""
     try:
         has_tapes = registry().has_tapes(name, storages[name])
     except StorageMisconfigured as wrong:
         return str(wrong)
-    return "" if has_tapes else f"{name!r} has no tapes; name a storage that has, or {NO_TAPE!r} for none"
+    return "" if has_tapes else f"{shown(name)} has no tapes; name a storage that has, or {NO_TAPE!r} for none"
 
 
 def slip_of_queue(name: str) -> str:
@@ -136,7 +139,7 @@ def slip_of_queue(name: str) -> str:
     if name not in known:
         near = get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none: add one in the admin'}"
-        return f"{name!r} does not exist; {hint}"
+        return f"{shown(name)} does not exist; {hint}"
     if (status := queue_status(name)) not in ONLINE:
         return f"{name!r} is {status}; set it online, or give another one"
     try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from pilot.contract.codec import shown, shown_name
 from server.production.limits import Limits, read_own
 from server.production.programs import EXAMPLE, OWN
 from server.production.raw_lists import LARGEST, read_raw_lines, read_run_numbers
@@ -19,6 +20,8 @@ RunLine = tuple[int, int]
 
 #: PanDA's field for home and path together has room for so many letters.
 LONGEST_HOME = 80
+#: So many fields that no task has are named; who has more of them has sent something else.
+MOST_UNKNOWN = 20
 #: What stands in ``tape`` of a task whose files stay on disk, whatever its site has.
 NO_TAPE = "-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
@@ -84,7 +87,7 @@ def read_runs(text: Any) -> tuple[RunLine, ...]:
         ValueError: a line is something else, a number is out of range, or a run is named twice.
     """
     if not isinstance(text, str):
-        raise ValueError(f"{text!r} is not text; give lines such as '278473, 10'")
+        raise ValueError(f"{shown(text)} is not text; give lines such as '278473, 10'")
     found: dict[int, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         bare = line.partition("#")[0].strip()
@@ -92,10 +95,12 @@ def read_runs(text: Any) -> tuple[RunLine, ...]:
             continue
         words = re.fullmatch(r"(\d{1,10})\s*,\s*(\d{1,10})", bare, re.ASCII)
         if words is None:
-            raise ValueError(f"line {number}, {bare!r}, is not 'run, number of chunks'; write for example '278473, 10'")
+            raise ValueError(
+                f"line {number}, {shown(bare)}, is not 'run, number of chunks'; write for example '278473, 10'"
+            )
         run, chunks = int(words[1]), int(words[2])
         if not 1 <= run <= LARGEST or chunks < 1:
-            raise ValueError(f"line {number}, {bare!r}: a run is 1 to {LARGEST}, its chunks are 1 or more")
+            raise ValueError(f"line {number}, {shown(bare)}: a run is 1 to {LARGEST}, its chunks are 1 or more")
         if run in found:
             raise ValueError(f"line {number}: run {run} is there twice; give its chunks in one line")
         found[run] = chunks
@@ -113,7 +118,8 @@ def read_definition(data: Mapping[str, Any], limits: Limits, kinds: Mapping[str,
     Raises:
         BadDefinition: with one message per field that is wrong.
     """
-    slips = {key: _unknown(key) for key in data if key not in _READERS}
+    unknown = [key for key in data if key not in _READERS]
+    slips = {shown_name(key): _unknown(key) for key in unknown[:MOST_UNKNOWN]}
     values: dict[str, Any] = {}
     for name in (one.name for one in fields(Definition) if one.name in _READERS):
         if data.get(name) in (None, ""):
@@ -144,7 +150,9 @@ def _slips_of_type(values: Mapping[str, Any]) -> dict[str, str]:
     slips |= {name: f"cannot stand here; {words}" for name, words in refused.items() if values.get(name)}
     home = values.get("home", Definition.home) + values.get("path", "")
     if len(home) > LONGEST_HOME:
-        slips["path"] = f"home and path together, {home!r}, have more than {LONGEST_HOME} letters; shorten the path"
+        slips["path"] = (
+            f"home and path together, {shown(home)}, have more than {LONGEST_HOME} letters; shorten the path"
+        )
     if values["type"] in ON_DATA and bool(values.get("runs")) == bool(values.get("files")):
         words = "give either files, a raw file in each line, or runs that the catalogue knows"
         slips["runs" if values.get("runs") else "files"] = (
@@ -230,7 +238,7 @@ def _whole(low: int, high: int, remedy: str) -> Callable[[Any], int]:
         if isinstance(value, str) and re.fullmatch(r"-?\d{1,12}", value.strip(), re.ASCII):
             number = int(value)
         if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
-            raise ValueError(f"{value!r} is not a whole number from {low} to {high}; {remedy}")
+            raise ValueError(f"{shown(value)} is not a whole number from {low} to {high}; {remedy}")
         return number
 
     return read
@@ -239,9 +247,9 @@ def _whole(low: int, high: int, remedy: str) -> Callable[[Any], int]:
 def _text(pattern: re.Pattern[str], most: int, remedy: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value) or len(value) > most:
-            raise ValueError(f"{value!r} cannot be used; {remedy}")
+            raise ValueError(f"{shown(value)} cannot be used; {remedy}")
         if ".." in value.split("/"):
-            raise ValueError(f"{value!r} leads out of its folder; leave out '..'")
+            raise ValueError(f"{shown(value)} leads out of its folder; leave out '..'")
         return value
 
     return read
@@ -252,12 +260,12 @@ def _type(value: Any, kinds: Mapping[str, Kind] = BUILT_IN) -> Kind:
     if kind is None:
         near = difflib.get_close_matches(str(value), kinds, 1)
         hint = f"did you mean {near[0]}? Else " if near else ""
-        raise ValueError(f"{value!r} is not a type of task; {hint}{_expected_type(kinds)}")
+        raise ValueError(f"{shown(value)} is not a type of task; {hint}{_expected_type(kinds)}")
     if not kind.is_defined_by_managers:
-        raise ValueError(f"{value!r} ({kind.label}) is what users submit themselves; {_expected_type(kinds)}")
+        raise ValueError(f"{shown(value)} ({kind.label}) is what users submit themselves; {_expected_type(kinds)}")
     if not kind.enabled:
         raise ValueError(
-            f"{value!r} ({kind.label}) is switched off on the admin's page Task types; {_expected_type(kinds)}"
+            f"{shown(value)} ({kind.label}) is switched off on the admin's page Task types; {_expected_type(kinds)}"
         )
     return kind
 
@@ -270,14 +278,14 @@ def _expected_type(kinds: Mapping[str, Kind]) -> str:
 def _home(value: Any) -> str:
     text = _text(_FOLDERS, 200, "give a folder such as /cvmfs/compass.cern.ch/")(value)
     if not (text.startswith("/") and text.endswith("/")):
-        raise ValueError(f"{value!r} must start and end with a slash, for example /cvmfs/compass.cern.ch/")
+        raise ValueError(f"{shown(value)} must start and end with a slash, for example /cvmfs/compass.cern.ch/")
     return text
 
 
 def _path(value: Any) -> str:
     text = _text(_FOLDERS, 200, "give folders such as generalprod/testcoral/")(value)
     if text.startswith("/") or not text.endswith("/"):
-        raise ValueError(f"{value!r} must not start with a slash and must end with one, for example generalprod/")
+        raise ValueError(f"{shown(value)} must not start with a slash and must end with one, for example generalprod/")
     return text
 
 
@@ -285,14 +293,14 @@ def _truth(value: Any) -> bool:
     words = {"true": True, "yes": True, "false": False, "no": False}
     found = value if isinstance(value, bool) else words.get(str(value).lower())
     if found is None:
-        raise ValueError(f"{value!r} is neither true nor false")
+        raise ValueError(f"{shown(value)} is neither true nor false")
     return found
 
 
 def _lines(remedy: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if not isinstance(value, str) or "\0" in value:
-            raise ValueError(f"{value!r} is not text; {remedy}")
+            raise ValueError(f"{shown(value)} is not text; {remedy}")
         return value
 
     return read

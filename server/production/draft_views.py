@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from pilot.contract.codec import INTEGER, TEXT, ContractError
+from pilot.contract.codec import INTEGER, TEXT, ContractError, shown
 from server.accounts.rules import Role, everyone, may_produce
 from server.lib.arguments import Argument, bind
 from server.lib.http import envelope, json_response
@@ -100,7 +100,7 @@ def _act(request: HttpRequest, task: Task) -> HttpResponse:
     if not may_produce(request.user):
         return refused_page(request, back, may_only_look(by), 403)
     if act not in ("start", "cancel"):
-        return refused_page(request, back, f"act: {act[:40]!r} is neither start nor cancel", 400)
+        return refused_page(request, back, f"act: {shown(act)} is neither start nor cancel", 400)
     if not request.POST.get("sure"):
         return refused_page(request, back, f"tick that you are sure: nothing was done with {task.name}", 400)
     if request.POST.get("seen", "") != version_of(task):

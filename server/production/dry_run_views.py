@@ -9,7 +9,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from pilot.contract.codec import INTEGER, OBJECT, TEXT, ContractError
+from pilot.contract.codec import INTEGER, OBJECT, TEXT, ContractError, shown
 from server.accounts.rules import Identity, Role, allow
 from server.lib.arguments import Argument, bind, described
 from server.lib.http import envelope, json_response, refusal
@@ -102,7 +102,7 @@ def stream(found: DryRun, form: str) -> HttpResponse:
         ContractError: there is no such form.
     """
     if form not in ("csv", "jsonl"):
-        raise ContractError(f"format: {form[:20]!r} is neither csv nor jsonl", field_name="format")
+        raise ContractError(f"format: {shown(form)} is neither csv nor jsonl", field_name="format")
     name = f"{found.definition.name}-dry-run.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     lines: Iterator[str] | Iterator[bytes] = dry_runs.as_csv(found.rows())

@@ -15,6 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from pilot.contract.codec import shown
+
 GB = 10**9
 
 
@@ -147,7 +149,7 @@ def slip_of(name: str, value: Any) -> str:
     most = _MOST.get(name, MOST_BYTES if name.endswith(("_target", "_refusal")) else LARGEST)
     least = _LEAST.get(name, 1)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        return f"{value!r}: give a whole number from {least} to {most}"
+        return f"{shown(value)}: give a whole number from {least} to {most}"
     return ""
 
 
@@ -162,10 +164,10 @@ def read_own(said: Any, scope: str) -> dict[str, int]:
         ValueError: it is no object, or a name or a value in it cannot be; the text says what can.
     """
     if not isinstance(said, Mapping):
-        raise ValueError(f'{said!r} is no object; give limits by their names, such as {{"jobs_per_task": 200}}')
+        raise ValueError(f'{shown(said)} is no object; give limits by their names, such as {{"jobs_per_task": 200}}')
     for name, value in said.items():
         if slip := slip_of(str(name), value):
-            raise ValueError(f"{name!r} {slip}")
+            raise ValueError(f"{shown(name)} {slip}")
         if scope not in SCOPES.get(name, ()):
             raise ValueError(f"{name!r} is not for a {scope}: {_remedy(name, scope)}")
     return dict(said)

@@ -11,15 +11,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pilot.contract import naming
-from pilot.contract.codec import ContractError
+from pilot.contract.codec import ContractError, shown
 
 #: Widths of the database's numbers.
 LARGEST = 2**31 - 1
 LARGEST_SIZE = 2**63 - 1
-#: A range of runs that is longer is a slip of the pen.
+#: A range of runs that is longer is a slip of the pen, and so are more runs than that.
 LONGEST_RANGE = 100_000
 _FORM = "'raw/2016/cdr11001-278473.raw', or 'run, file, events, size, checksum'"
-_CHECKSUM = re.compile(r"(adler32|md5):[0-9a-f]{8,32}")
+_CHECKSUM = re.compile(r"adler32:[0-9a-f]{8}|md5:[0-9a-f]{32}")
 
 
 class RawLine(NamedTuple):
@@ -51,12 +51,12 @@ def read_raw_lines(text: str, *, home: str = "") -> Iterator[RawLine]:
             try:
                 yield _read_line(bare, home)
             except ValueError as wrong:
-                raise ValueError(f"line {number}, {bare[:200]!r}: {wrong}") from None
+                raise ValueError(f"line {number}, {shown(bare)}: {wrong}") from None
 
 
 def _read_line(bare: str, home: str) -> RawLine:
     words = [word.strip() for word in bare.split(",")]
-    run = words.pop(0) if len(words) > 1 and words[0].isdecimal() else ""
+    run = words.pop(0) if len(words) > 1 and _is_number(words[0]) else ""
     if not 1 <= len(words) <= 4:
         raise ValueError(f"give {_FORM}")
     path, events, size, checksum = (*words, *[""] * (4 - len(words)))
@@ -71,11 +71,17 @@ def _read_line(bare: str, home: str) -> RawLine:
     if not (1 <= its_run <= LARGEST and chunk <= LARGEST):
         raise ValueError(f"runs and chunks are at most {LARGEST}")
     if checksum and not _CHECKSUM.fullmatch(checksum):
-        raise ValueError(f"{checksum!r} is no checksum; give adler32: or md5: and its hexadecimal digits")
+        raise ValueError(
+            f"{shown(checksum)} is no checksum; give adler32: and 8, or md5: and 32 small hexadecimal digits"
+        )
     return RawLine(
         its_run, chunk, lfn, folder, _number(events, LARGEST, "events"), _number(size, LARGEST_SIZE, "bytes"),
         checksum,
     )  # fmt: skip
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 20
 
 
 def _inside(path: str, home: str) -> str:
@@ -108,8 +114,8 @@ def _slip_of_folder(folder: str) -> str:
 def _number(text: str, most: int, unit: str) -> int | None:
     if text in ("", "-1"):
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20) or int(text) > most:
-        raise ValueError(f"{text!r} is no number of {unit}; give a whole number, or -1 for unknown")
+    if not _is_number(text) or int(text) > most:
+        raise ValueError(f"{shown(text)} is no number of {unit}; give a whole number, or -1 for unknown")
     return int(text)
 
 
@@ -117,7 +123,7 @@ def read_run_numbers(text: str) -> tuple[int, ...]:
     """Read run numbers and ranges such as ``278473-278480``, parted by commas, blanks or lines; in order.
 
     Raises:
-        ValueError: something else stands there, or a run is named twice.
+        ValueError: something else stands there, a run is named twice, or there are too many.
     """
     found: dict[int, None] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -126,16 +132,17 @@ def read_run_numbers(text: str) -> tuple[int, ...]:
                 if run in found:
                     raise ValueError(f"line {number}: run {run} is there twice; name it once")
                 found[run] = None
+            if len(found) > LONGEST_RANGE:
+                raise ValueError(f"line {number}: these are more than {LONGEST_RANGE} runs; make several tasks of them")
     return tuple(sorted(found))
 
 
 def _runs_of(word: str, number: int) -> range:
     ends = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", word, re.ASCII)
     if ends is None:
-        raise ValueError(f"line {number}: {word[:50]!r} is no run; write a number, or a range such as 278473-278480")
+        raise ValueError(f"line {number}: {shown(word)} is no run; write a number, or a range such as 278473-278480")
     first, last = int(ends[1]), int(ends[2] or ends[1])
     if not 1 <= first <= last <= LARGEST or last - first >= LONGEST_RANGE:
-        raise ValueError(
-            f"line {number}: {word!r}: runs are 1 to {LARGEST}, and a range is in order and below {LONGEST_RANGE} long"
-        )
+        words = f"runs are 1 to {LARGEST}, and a range is in order and below {LONGEST_RANGE} long"
+        raise ValueError(f"line {number}: {shown(word)}: {words}")
     return range(first, last + 1)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from pilot.contract.codec import shown
 from server.pandaconfig.queries import queue_names
 from server.production.defining import slip_of_storage
 from server.production.definition import LONGEST_HOME, read_value
@@ -25,7 +26,7 @@ def slips_of_site(said: Mapping[str, Any]) -> dict[str, str]:
         if name and name not in queues and "name" not in slips:
             near = get_close_matches(str(name), queues, 1)
             hint = f"did you mean {near[0]!r}?" if near else "add it on the admin's page Queues first"
-            slips[field] = f"there is no queue {name!r}; {hint}"
+            slips[field] = f"there is no queue {shown(name)}; {hint}"
     for field in ("files_endpoint", "tape"):
         if said.get(field) and (slip := slip_of_storage(str(said[field]), tape=field == "tape")):
             slips[field] = slip
@@ -40,7 +41,7 @@ def slips_of_kind(said: Mapping[str, Any]) -> dict[str, str]:
         said.get("chain"),
     )
     if not isinstance(word, str) or not _WORD.fullmatch(word):
-        slips["word"] = f"{word!r} cannot be used; give small letters, digits and _, at most 30, a letter first"
+        slips["word"] = f"{shown(word)} cannot be used; give small letters, digits and _, at most 30, a letter first"
     elif word in BUILT_IN and chain != word:
         slips["chain"] = f"{word!r} comes with the product and follows its own chain; give another type its own word"
     elif chain == TaskType.USER_ANALYSIS and word != chain:
@@ -62,7 +63,9 @@ def slips_of_release(said: Mapping[str, Any]) -> dict[str, str]:
     slips = _read(said, {"name": "soft", "home": "home", "path": "path", "phast": "phast"})
     place = f"{said.get('home') or ''}{said.get('path') or ''}"
     if not slips and len(place) > LONGEST_HOME:
-        slips["path"] = f"home and path together, {place!r}, have more than {LONGEST_HOME} letters; shorten the path"
+        slips["path"] = (
+            f"home and path together, {shown(place)}, have more than {LONGEST_HOME} letters; shorten the path"
+        )
     return slips
 
 

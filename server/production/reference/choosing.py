@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from pilot.contract.codec import shown
 from server.production.reference.kinds import Kind
 from server.production.reference.known import Known
 from server.production.reference.models import Site, SoftwareRelease, Template
@@ -58,7 +59,7 @@ def _site(name: Any, sites: Collection[Site]) -> tuple[Site | None, str]:
     hint = _hint(str(name), usable, "Sites")
     if found is not None:
         return None, f"{found.name!r} is switched off on the admin's page Sites; {hint}"
-    return None, f"{name!r} is no site; {hint}"
+    return None, f"{shown(name)} is no site; {hint}"
 
 
 def _of_site(site: Site | None, kind: Kind | None) -> dict[str, Any]:
@@ -97,12 +98,12 @@ def slip_of_release(soft: str, path: str, releases: Sequence[SoftwareRelease]) -
         return ""
     if of_name:
         places = " or ".join(sorted({repr(release.path) for release in of_name}))
-        return f"{soft!r} lies below the path {places}, and not {path!r}; give that as path"
+        return f"{shown(soft)} lies below the path {places}, and not {shown(path)}; give that as path"
     if any(release.name == soft for release in releases):
         words = "is switched off on the admin's page Software releases"
     else:
         words = "is no release that is known here"
-    return f"{soft!r} {words}; {_hint(soft, [release.name for release in usable], 'Software releases')}"
+    return f"{shown(soft)} {words}; {_hint(soft, [release.name for release in usable], 'Software releases')}"
 
 
 def find_template(name: str, kind: str, templates: Sequence[tuple[Template, Collection[str]]]) -> tuple[str, str]:
@@ -124,10 +125,10 @@ def find_template(name: str, kind: str, templates: Sequence[tuple[Template, Coll
         return found.file or found.name, ""
     hint = _hint(name, [row.name for row in fitting if row.enabled], "Templates")
     if found is not None:
-        return name, f"{name!r} is switched off on the admin's page Templates; {hint}"
+        return name, f"{shown(name)} is switched off on the admin's page Templates; {hint}"
     if any(name in (row.name, row.file) for row, _ in templates):
-        return name, f"{name!r} is not for the type {kind}; {hint}"
-    return name, f"{name!r} is no template that is known here; {hint}"
+        return name, f"{shown(name)} is not for the type {kind}; {hint}"
+    return name, f"{shown(name)} is no template that is known here; {hint}"
 
 
 def _hint(name: str, usable: Collection[str], page: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from pilot.contract.codec import shown
 from server.production.chains import CHAINS
 from server.production.definition import NO_TAPE
 from server.production.states import ON_DATA, TaskType
@@ -189,7 +190,7 @@ def read_limits(text: str) -> dict[str, int]:
             continue
         words = re.fullmatch(r"\s*(\w{1,40})\s*[=:]\s*(\d{1,15})\s*", line, re.ASCII)
         if words is None:
-            raise ValueError(f"line {number}, {line.strip()[:60]!r}, is not 'name = number'; write jobs_per_task = 200")
+            raise ValueError(f"line {number}, {shown(line.strip())}, is not 'name = number'; write jobs_per_task = 200")
         if words[1] in found:
             raise ValueError(f"line {number}: {words[1]} is there twice; give it once")
         found[words[1]] = int(words[2])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.production.definition import BadDefinition, read_definition, read_runs
+from server.production.definition import _READERS as READERS
+from server.production.definition import MOST_UNKNOWN, BadDefinition, read_definition, read_runs
 from server.production.limits import Limits
 from server.production.states import ON_DATA
 from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION
@@ -118,3 +119,18 @@ def test_tasks_on_data_run_the_experiments_programs_and_filtering_comes_last(kin
 def test_runs_of_data_are_numbers_and_ranges():
     found = read_definition({**DATA, "files": None, "runs": "278475\n278472-278473 # both"}, Limits())
     assert found.runs == ((278472, 0), (278473, 0), (278475, 0))
+
+
+@pytest.mark.parametrize("value", ["x" * 100_000, ["x" * 100_000], {"x" * 100_000: 1}], ids=["text", "list", "object"])
+def test_a_value_that_is_far_too_long_is_cut_in_what_is_said_of_it(value):
+    for field in (*READERS, "no_such_field"):
+        with pytest.raises(BadDefinition) as bad:
+            read_definition({**GENERATION, "type": "mass_production", field: value}, Limits())
+        assert all(len(words) < 1000 for words in bad.value.slips.values()), field
+    assert "(100000 letters)" in slips(soft="x" * 100_000)["soft"]
+
+
+def test_who_gives_fields_without_number_is_told_of_some():
+    found = slips(**{f"{number}" * 5000: 1 for number in range(500)})
+    assert len(found) == MOST_UNKNOWN
+    assert max(map(len, found)) < 200

@@ -52,6 +52,10 @@ def test_what_stands_before_the_storages_folders_is_taken_away():
         ("raw/cdr1-2.raw, -2", "'-2' is no number of events"),
         (f"raw/cdr1-2.raw, 1, {2**63}", "is no number of bytes"),
         ("raw/cdr1-2.raw, 1, 1, crc:1", "'crc:1' is no checksum"),
+        ("raw/cdr1-2.raw, 1, 1, md5:00000000", "'md5:00000000' is no checksum"),
+        ("raw/cdr1-2.raw, 1, 1, adler32:0000000000", "is no checksum"),
+        ("9" * 5000 + ", raw/cdr1-2.raw", "it has no folder"),
+        ("\u0663, raw/cdr1-3.raw", "it has no folder"),
         ("raw/cdr1-2.raw, 1, 1, md5:00000000, 7", "give 'raw/2016/cdr11001-278473.raw', or"),
     ],
 )
@@ -69,6 +73,12 @@ def test_runs_are_numbers_and_ranges():
 def test_what_is_no_list_of_runs_is_refused(text):
     with pytest.raises(ValueError, match="^line [12]: "):
         read_run_numbers(text)
+
+
+def test_more_runs_than_a_task_can_have_are_refused_before_they_are_counted_up():
+    ranges = "\n".join(f"{first}-{first + 99_999}" for first in range(1, 2**31 - 100_000, 100_000))
+    with pytest.raises(ValueError, match="^line 2: these are more than 100000 runs; make several tasks"):
+        read_run_numbers(ranges)
 
 
 @given(st.text(max_size=60))
