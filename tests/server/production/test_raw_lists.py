@@ -54,7 +54,7 @@ def test_what_stands_before_the_storages_folders_is_taken_away():
         ("raw/cdr1-2.raw, 1, 1, crc:1", "'crc:1' is no checksum"),
         ("raw/cdr1-2.raw, 1, 1, md5:00000000", "'md5:00000000' is no checksum"),
         ("raw/cdr1-2.raw, 1, 1, adler32:0000000000", "is no checksum"),
-        ("9" * 5000 + ", raw/cdr1-2.raw", "it has no folder"),
+        ("9" * 5000 + ", raw/cdr1-2.raw", "longer than 400 letters"),
         ("\u0663, raw/cdr1-3.raw", "it has no folder"),
         ("raw/cdr1-2.raw, 1, 1, md5:00000000, 7", "give 'raw/2016/cdr11001-278473.raw', or"),
     ],
