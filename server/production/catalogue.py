@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from server.production.door import BATCH
@@ -86,13 +86,12 @@ def unknown_runs(runs: Iterable[int]) -> list[int]:
     return unknown
 
 
-def has_events(runs: Iterable[int]) -> bool:
-    """Say whether a file of these runs has events, or may have."""
-    rest = iter(runs)
+def count_full(runs: Iterable[int]) -> int:
+    """Answer how many files of these runs have events, or may have: so many chunks a task of them has."""
+    rest, found = iter(runs), 0
     while part := list(islice(rest, BATCH)):
-        if CatalogueFile.objects.filter(run__in=part).exclude(events=0).exists():
-            return True
-    return False
+        found += CatalogueFile.objects.filter(Q(events=None) | Q(events__gt=0), run__in=part).count()
+    return found
 
 
 def count_events() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
@@ -12,9 +12,17 @@ from django.db.models import QuerySet
 from pilot.contract.codec import shown
 from pilot.contract.queue import ONLINE
 from server.pandaconfig.queries import queue_names, queue_status, storages_json
-from server.production.catalogue import has_events, unknown_runs
-from server.production.definition import NO_TAPE, BadDefinition, Definition, read_definition
+from server.production.catalogue import count_full, unknown_runs
+from server.production.definition import (
+    NO_TAPE,
+    BadDefinition,
+    Definition,
+    read_definition,
+    read_runs,
+    slip_of_total,
+)
 from server.production.frames import NoStorage, endpoints_of, inputs_endpoint_of
+from server.production.limits import Limits
 from server.production.models import Run, Task
 from server.production.programs import programs_of
 from server.production.raw_lists import read_raw_lines
@@ -61,11 +69,12 @@ def check_definition(data: Mapping[str, Any], *, besides: Task | None = None, al
     """
     known, releases = read_known(), list(SoftwareRelease.objects.all())
     chosen = choose(data, known, releases)
+    limits = known.limits_of_new(chosen.kind, chosen.site)
     try:
-        definition = read_definition(chosen.said, known.limits_of_new(chosen.kind, chosen.site), known.kinds)
+        definition = read_definition(chosen.said, limits, known.kinds)
     except BadDefinition as bad:
         raise BadDefinition(_with_site(bad.slips, chosen)) from None
-    slips = {**chosen.slips, **_slips_of_places(definition)}
+    slips = {**chosen.slips, **_slips_of_places(definition, limits)}
     definition, more = _with_software(definition, releases)
     slips |= more
     if definition.name == PAGE:
@@ -73,10 +82,8 @@ def check_definition(data: Mapping[str, Any], *, besides: Task | None = None, al
     elif _others(besides).filter(name=definition.name).exists():
         slips["name"] = f"{definition.name!r} is another task's; give a name that is free"
     parent = Task.objects.filter(name=definition.parent).first() if definition.parent else None
-    if definition.parent and parent is None:
-        slips["parent"] = no_task(definition.parent)
-    elif parent is not None and parent.type != TaskType.MC_GENERATION:
-        slips["parent"] = f"{parent.name!r} is of type {parent.kind or parent.type}; name an MC generation task"
+    if definition.parent and (slip := slip_of_parent(parent, definition.parent, limits)):
+        slips["parent"] = slip
     elif not alone and (conflict := next(conflicts_of(definition, parent, besides=besides), None)):
         slips["runs" if definition.type is TaskType.MC_GENERATION else "slot"] = conflict.words
     if slips:
@@ -117,6 +124,17 @@ def no_task(name: str) -> str:
     )
 
 
+def slip_of_parent(parent: Task | None, name: str, limits: Limits) -> str:
+    """Say why nothing can be made of what a task generates; "" when something can."""
+    if parent is None:
+        return no_task(name)
+    if parent.type != TaskType.MC_GENERATION:
+        return f"{name!r} is of type {parent.kind or parent.type}; name an MC generation task"
+    if parent.state == TaskState.CANCELLED:
+        return f"{name!r} is cancelled and generates nothing more; name another one"
+    return slip_of_total(sum(chunks for _, chunks in read_runs(parent.filelist)), limits)
+
+
 def slip_of_storage(name: str, *, tape: bool = False) -> str:
     """Say why this is no storage, or none with tapes; "" when it is."""
     storages = storages_json()
@@ -149,7 +167,7 @@ def slip_of_queue(name: str) -> str:
     return ""
 
 
-def _slips_of_places(definition: Definition) -> dict[str, str]:
+def _slips_of_places(definition: Definition, limits: Limits) -> dict[str, str]:
     """Say which further places that a definition names cannot be used, and which runs the catalogue does not know."""
     slip = slip_of_queue(definition.queue)
     slips = {"queue": slip} if slip else {}
@@ -166,18 +184,20 @@ def _slips_of_places(definition: Definition) -> dict[str, str]:
             inputs_endpoint_of(definition.queue)
         except NoStorage as why:
             slips["files_endpoint"] = str(why)
-    if not definition.files and (slip := _slip_of_runs([run for run, _ in definition.runs])):
+    if not definition.files and (slip := slip_of_runs([run for run, _ in definition.runs], limits)):
         slips["runs"] = slip
     return slips
 
 
-def _slip_of_runs(runs: list[int]) -> str:
+def slip_of_runs(runs: Sequence[int], limits: Limits) -> str:
     """Say why the catalogue of runs makes no chunks of these; "" when it does."""
     if unknown := unknown_runs(runs):
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         words = "load its list by 'compass-server load_runs', or give files"
         return f"the catalogue has no file of run {', '.join(map(str, unknown[:5]))}{more}; {words}"
-    return "" if has_events(runs) else "no file of these runs has events, as the catalogue has it; give others"
+    if not (chunks := count_full(runs)):
+        return "no file of these runs has events, as the catalogue has it; give others"
+    return slip_of_total(chunks, limits)
 
 
 def conflicts_of(definition: Definition, parent: Task | None, *, besides: Task | None = None) -> Iterator[Conflict]:

@@ -175,9 +175,15 @@ def _slips_of_lists(values: dict[str, Any], limits: Limits) -> dict[str, str]:
             total = sum(chunks for _, chunks in values["runs"])
     except ValueError as wrong:
         return {name: str(wrong)}
-    if total > limits.chunks_per_task:
-        return {name: f"{total} chunks are more than {limits.chunks_per_task}; split them into several tasks"}
-    return {}
+    slip = slip_of_total(total, limits)
+    return {name: slip} if slip else {}
+
+
+def slip_of_total(chunks: int, limits: Limits) -> str:
+    """Say why so many chunks are too many for a task; "" when they are not."""
+    if chunks <= limits.chunks_per_task:
+        return ""
+    return f"{chunks} chunks are more than {limits.chunks_per_task} (chunks_per_task); split them into several tasks"
 
 
 def count_files(text: str, home: str) -> int:

@@ -9,11 +9,19 @@ from typing import Any
 
 from pilot.contract import naming
 from pilot.contract.codec import ContractError
-from server.production.catalogue import unknown_runs
 from server.production.chains import CHAINS
-from server.production.defining import check_definition, no_task, slip_of_queue, slip_of_storage
-from server.production.definition import NO_TAPE, BadDefinition, Definition, count_files, read_runs, read_value
+from server.production.defining import check_definition, slip_of_parent, slip_of_queue, slip_of_runs, slip_of_storage
+from server.production.definition import (
+    NO_TAPE,
+    BadDefinition,
+    Definition,
+    count_files,
+    read_runs,
+    read_value,
+    slip_of_total,
+)
 from server.production.files import RESULT_OF, Names
+from server.production.limits import Limits
 from server.production.models import Task
 from server.production.raw_lists import read_run_numbers
 from server.production.reference.choosing import choose, slip_of_release
@@ -61,10 +69,11 @@ def look(said: Mapping[str, Any], kind: Kind, *, besides: Task | None = None) ->
         except KeyError:
             continue
     _look_at_places(values, found)
-    _look_at_name(values, found, besides)
+    limits = known.limits_of_new(kind, chosen.site)
+    _look_at_name(values, limits, found, besides)
     homes = {Definition.home, *(row.home for row in releases), *(site.home for site in known.sites.values())}
     _look_at_software(values, releases, homes, found)
-    _look_at_lists(values, kind, found)
+    _look_at_lists(values, kind, limits, found)
     found.slips = {name: words for name, words in found.slips.items() if name in said or name == "queue"}
     if names := _names_of(values, kind):
         found.names = _preview(names, kind, found)
@@ -96,15 +105,15 @@ def _look_at_places(values: Mapping[str, Any], found: Looked) -> None:
         found.notes["site"] = f"with {', '.join(filled)}" if filled else ""
 
 
-def _look_at_name(values: Mapping[str, Any], found: Looked, besides: Task | None) -> None:
+def _look_at_name(values: Mapping[str, Any], limits: Limits, found: Looked, besides: Task | None) -> None:
     others = Task.objects.all() if besides is None else Task.objects.exclude(pk=besides.pk)
     if "name" in values and others.filter(name=values["name"]).exists():
         found.slips["name"] = f"{values['name']!r} is another task's; give a name that is free"
     if "parent" in values:
         parent = Task.objects.filter(name=values["parent"]).first()
-        if parent is None:
-            found.slips["parent"] = no_task(values["parent"])
-        else:
+        if slip := slip_of_parent(parent, values["parent"], limits):
+            found.slips["parent"] = slip
+        elif parent is not None:
             found.notes["parent"] = f"{parent.get_state_display()}; {parent.year} {parent.period} {parent.soft}"
 
 
@@ -146,27 +155,33 @@ def _is_folder(path: str) -> bool:
         return False
 
 
-def _look_at_lists(values: Mapping[str, Any], kind: Kind, found: Looked) -> None:
-    try:
-        if "files" in values:
-            number = count_files(values["files"], values.get("files_home", ""))
-            found.notes["files"] = f"{number} raw files"
-    except ValueError as wrong:
-        found.slips["files"] = str(wrong)
-    if "runs" not in values:
-        return
-    try:
-        if kind.chain in ON_DATA:
-            numbers = read_run_numbers(values["runs"])
-            found.notes["runs"] = f"{len(numbers)} runs"
-            if unknown := unknown_runs(numbers[:MOST_RUNS]):
-                first = ", ".join(map(str, unknown[:5]))
-                found.slips["runs"] = f"the catalogue has no file of {len(unknown)} of them: {first}; load their list"
-        else:
-            lines = read_runs(values["runs"])
-            found.notes["runs"] = f"{len(lines)} runs, {sum(chunks for _, chunks in lines)} chunks"
-    except ValueError as wrong:
-        found.slips["runs"] = str(wrong)
+def _look_at_lists(values: Mapping[str, Any], kind: Kind, limits: Limits, found: Looked) -> None:
+    for name, count in (("files", _count_files), ("runs", _count_runs)):
+        if name not in values:
+            continue
+        try:
+            found.notes[name], slip = count(values, kind, limits)
+        except ValueError as wrong:
+            slip = str(wrong)
+        if slip:
+            found.slips[name] = slip
+
+
+def _count_files(values: Mapping[str, Any], kind: Kind, limits: Limits) -> tuple[str, str]:
+    """Answer how many raw files are in a list, and what is wrong with that."""
+    number = count_files(values["files"], values.get("files_home", ""))
+    return f"{number} raw files", slip_of_total(number, limits)
+
+
+def _count_runs(values: Mapping[str, Any], kind: Kind, limits: Limits) -> tuple[str, str]:
+    """Answer how many runs there are, and what is wrong with them."""
+    if kind.chain in ON_DATA:
+        numbers = read_run_numbers(values["runs"])
+        more = f"; the first {MOST_RUNS} were looked up" if len(numbers) > MOST_RUNS else ""
+        return f"{len(numbers)} runs{more}", slip_of_runs(numbers[:MOST_RUNS], limits)
+    lines = read_runs(values["runs"])
+    chunks = sum(number for _, number in lines)
+    return f"{len(lines)} runs, {chunks} chunks", slip_of_total(chunks, limits)
 
 
 def _names_of(values: Mapping[str, Any], kind: Kind) -> Names | None:

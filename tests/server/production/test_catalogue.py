@@ -79,6 +79,17 @@ def test_runs_that_the_catalogue_does_not_know_are_named_at_the_definition(queue
     )
 
 
+def test_runs_with_more_files_than_a_task_may_have_chunks_are_refused_and_empty_files_are_none(queue):
+    load([line(1, 1, 5), line(1, 2), line(2, 1, 0)], endpoint="")
+    queue.PRODUCTION = {"chunks_per_task": 1}
+    said = {**DATA, "files": "", "runs": "1-2"}
+    with pytest.raises(BadDefinition) as bad:
+        logic.define_task(said, by="manager")
+    assert bad.value.slips == {"runs": "2 chunks are more than 1 (chunks_per_task); split them into several tasks"}
+    queue.PRODUCTION = {"chunks_per_task": 2}
+    assert logic.define_task(said, by="manager").name == DATA["name"]
+
+
 def test_numbers_of_events_are_filled_in_when_the_catalogue_learns_them(queue):
     files = "raw/2016/cdr1-1.raw\nraw/2016/cdr2-1.raw, 8\nraw/2016/cdr3-1.raw"
     task = logic.define_task({**DATA, "files": files}, by="manager", start=True)

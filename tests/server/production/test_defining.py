@@ -10,7 +10,7 @@ from server.production.definition import BadDefinition
 from server.production.frames import tape_of
 from server.production.models import Task
 from server.production.reference.models import Site
-from tests.server.production.conftest import DATA
+from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION
 
 TAPE = {
     "type": "TEST_TAPE",
@@ -84,6 +84,21 @@ def test_what_cannot_be_chosen_is_named_with_its_remedy(site, field, value, word
     found = slips(**{field: value}, queue=None)
     assert set(found) == {field}
     assert words in found[field]
+
+
+def test_a_reconstruction_has_a_parent_that_generates(queue):
+    logic.define_task(GENERATION, by="manager")
+    queue.PRODUCTION = {"chunks_per_task": 5}
+    assert "6 chunks are more than 5" in slips_of_child()
+    queue.PRODUCTION = {}
+    logic.move_task(GENERATION["name"], "cancelled", by="manager")
+    assert "is cancelled and generates nothing more; name another one" in slips_of_child()
+
+
+def slips_of_child() -> str:
+    with pytest.raises(BadDefinition) as bad:
+        logic.define_task(RECONSTRUCTION, by="manager")
+    return bad.value.slips["parent"]
 
 
 def test_a_site_that_is_switched_off_is_refused(site):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group, User
 
+from pilot.contract import naming
 from server.production import logic
+from server.production.catalogue import load
 from server.production.models import Task, TaskEvent
+from server.production.raw_lists import RawLine
+from server.production.reference.models import Site, TaskKind
 from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION
 
 DRY_RUN = "/tasks/mc2016_gen/dry-run"
@@ -111,14 +115,30 @@ def test_lists_are_counted_and_runs_looked_up(manager):
     frame = {"type": "mass_production"}
     found = manager.post("/tasks/new/check", {**frame, "files": DATA["files"], "runs": "5-7"}).json()["data"]
     assert found["notes"]["files"] == "2 raw files"
-    assert "no file of 3 of them: 5, 6, 7" in found["slips"]["runs"]
+    assert "no file of run 5, 6, 7; load its list" in found["slips"]["runs"]
     found = manager.post("/tasks/new/check", {**frame, "files": "nonsense"}).json()["data"]
     assert "line 1" in found["slips"]["files"]
 
 
-def test_a_folder_of_software_is_told_where_its_root_is_a_site_s_alone(manager, tmp_path):
-    from server.production.reference.models import Site
+def test_more_chunks_than_a_task_may_have_are_told_while_the_form_is_filled_in(manager, draft, settings):
+    settings.PRODUCTION = {"chunks_per_task": 1}
+    frame = {"type": "mass_production"}
+    load([RawLine(278473, chunk, naming.raw(278473, chunk), "raw") for chunk in (1, 2)], endpoint="")
+    looked = [
+        ("files", {**frame, "files": DATA["files"]}),
+        ("runs", {**frame, "runs": "278473"}),
+        ("runs", {"type": "mc_generation", "runs": "278473, 2"}),
+        ("parent", {"type": "mc_reconstruction", "parent": "mc2016_gen"}),
+    ]
+    for field, written in looked:
+        words = manager.post("/tasks/new/check", written).json()["data"]["slips"][field]
+        assert "chunks are more than 1 (chunks_per_task); split them" in words
+    TaskKind.objects.filter(word="mc_generation").delete()
+    TaskKind.objects.create(word="mc_generation", chain="mc_generation", limits={"chunks_per_task": 2})
+    assert manager.post("/tasks/new/check", looked[2][1]).json()["data"]["slips"] == {}
 
+
+def test_a_folder_of_software_is_told_where_its_root_is_a_site_s_alone(manager, tmp_path):
     (tmp_path / "mc2016-1").mkdir()
     written = {"type": "mc_generation", "home": f"{tmp_path}/", "soft": "mc2016-1"}
     assert "not looked at" in manager.post("/tasks/new/check", written).json()["data"]["notes"]["soft"]
