@@ -134,6 +134,8 @@ def _define(task: Task, by: str, words: str) -> None:
         parent = task.parent_task
         if parent is not None and TaskState(parent.state) in UNDEFINED:
             raise TaskRefused(f"task {task.name!r} waits for its parent {parent.name!r}: start that one first")
+        if parent is not None and parent.state == TaskState.CANCELLED:
+            raise TaskRefused(f"task {task.name!r}: its parent {parent.name!r} is cancelled; cancel it, too")
         raise TaskRefused(f"task {task.name!r} was moved by somebody else; look at it again")
 
 

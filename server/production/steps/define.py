@@ -44,13 +44,14 @@ def _try(task: Task) -> bool:
 
 @transaction.atomic
 def define_jobs(task: Task, *, by: str) -> bool:
-    """Make the runs and chunks of a task; False when its parent has none yet, or somebody else was faster.
+    """Make the runs and chunks of a task; False when its parent has none yet or is cancelled, or somebody else was faster.
 
     Raises:
         NoStorage: nobody says where its raw files lie; nothing was done.
     """
     parent = task.parent_task
-    if parent is not None and TaskState(parent.state) in UNDEFINED:
+    # One that is cancelled may have no chunks: a task of none would never be done.
+    if parent is not None and TaskState(parent.state) in (*UNDEFINED, TaskState.CANCELLED):
         return False
     if not move(task, TaskState.JOBS_READY, by=by):
         return False

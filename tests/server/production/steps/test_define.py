@@ -116,3 +116,14 @@ def test_a_task_whose_files_lie_nowhere_holds_up_no_other_and_says_so(queue, cap
         logic.start_task(first.name, by="manager")
     first.refresh_from_db()
     assert (first.state, Run.objects.filter(task=first).count()) == ("ready", 0)
+
+
+def test_a_child_of_a_parent_that_was_cancelled_meanwhile_gets_no_chunks_and_is_told_why(queue):
+    logic.define_task(GENERATION, by="manager")
+    child = logic.define_task(RECONSTRUCTION, by="manager")
+    Task.objects.filter(pk=child.pk).update(state="ready")
+    logic.move_task(GENERATION["name"], "cancelled", by="manager")
+    assert define_ready_tasks() == 0
+    with pytest.raises(logic.TaskRefused, match="its parent 'mc2016_gen' is cancelled; cancel it, too"):
+        logic.start_task(child.name, by="manager")
+    assert logic.move_task(child.name, "cancelled", by="manager").state == "cancelled"
