@@ -210,7 +210,7 @@ def conflicts_of(definition: Definition, parent: Task | None, *, besides: Task |
     """
     generates = definition.type is TaskType.MC_GENERATION
     mine: set[int] | None = None
-    for other in sharing_names(definition, besides=besides).select_related("parent_task"):
+    for other in _without_lists(sharing_names(definition, besides=besides)):
         if mine is None:
             mine = _own_runs(definition, parent)
         if both := mine & _runs_of(other.parent_task or other):
@@ -220,6 +220,11 @@ def conflicts_of(definition: Definition, parent: Task | None, *, besides: Task |
                 f"{definition.soft}, run {min(both)}); give another {'run' if generates else 'slot'} or soft"
             )
             yield Conflict(other.name, other.state, len(both), words)
+
+
+def _without_lists(tasks: QuerySet[Task]) -> QuerySet[Task]:
+    """Leave the lists of tasks where they are; of those that need theirs it is read when its turn comes."""
+    return tasks.select_related("parent_task").defer("filelist", "parent_task__filelist")
 
 
 def sharing_names(definition: Definition, *, besides: Task | None = None) -> QuerySet[Task]:

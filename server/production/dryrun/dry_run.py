@@ -13,6 +13,7 @@ import orjson
 
 from server.brokerage import queries as brokerage
 from server.dataservice.lookups import tape_endpoints
+from server.lib.texts import plain_cell
 from server.production.columns import definition_of
 from server.production.defining import Checked, Conflict, check_definition, conflicts_of
 from server.production.definition import NO_TAPE, Definition
@@ -188,8 +189,9 @@ def as_csv(rows: Iterator[Job | MergeJob]) -> Iterator[str]:
             piece = row.piece
             head = ("job", row.name, piece.run, piece.chunk, piece.lfn, piece.size, piece.events)
             for made in row.outputs:
-                write((*head, made.kind.value, made.lfn, made.dataset, made.size))
+                write(map(plain_cell, (*head, made.kind.value, made.lfn, made.dataset, made.size)))
         else:
             chunks = f"{row.first}-{row.last}"
-            write(("merge", row.name, row.run, chunks, "", "", "", row.kind, row.lfn, row.dataset, row.size))
+            merge = ("merge", row.name, row.run, chunks, "", "", "", row.kind, row.lfn, row.dataset, row.size)
+            write(map(plain_cell, merge))
         yield text.getvalue()

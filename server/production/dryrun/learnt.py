@@ -41,7 +41,7 @@ def learn(names: Names, *, besides: int = 0) -> Learnt:
     alike = Task.objects.filter(type=names.type).exclude(pk=besides).order_by("-pk")
     for words, tasks in (("type and software", alike.filter(soft=names.soft)), ("type", alike)):
         latest = Task.objects.filter(pk__in=list(tasks.values_list("pk", flat=True)[:LATEST]))
-        if found := list(latest.filter(Exists(finished)).order_by("-pk")[:TASKS]):
+        if found := list(latest.filter(Exists(finished)).defer("filelist").order_by("-pk")[:TASKS]):
             past = _past(found)
             merges = _merge_seconds(found)
             return Learnt(

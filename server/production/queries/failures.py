@@ -132,7 +132,9 @@ def samples(cause: Cause, task: str = "", queue: str = "") -> list[Sample]:
     """Answer the latest chunks and merges that failed by a cause."""
     found: list[Chunk | MergeGroup] = []
     for rows in (_bad(Chunk.objects.all(), task, queue), _bad(MergeGroup.objects.all(), task, queue)):
-        found += of_cause(rows, cause).select_related("task", "run").order_by("-updated")[:SAMPLES]
+        found += (
+            of_cause(rows, cause).select_related("task", "run").defer("task__filelist").order_by("-updated")[:SAMPLES]
+        )
     return [Sample(row) for row in sorted(found, key=lambda row: row.updated, reverse=True)[:SAMPLES]]
 
 

@@ -95,7 +95,9 @@ def past_failures(most: int = LATEST) -> list[Past]:
     rows = TaskEvent.objects.filter(Q(chunk__isnull=False) | Q(group__isnull=False), job_id__isnull=False)
     rows = rows.filter(before__in=_RAN, after__in=_BAD).order_by("-pk")
     related = ("chunk__task", "chunk__run__task", "group__task", "group__run__task")
-    events = list(rows.select_related(*related)[:most])
+    # Some lists of raw files are megabytes, and every row would bring its task's.
+    lists = [f"{task}__filelist" for task in related]
+    events = list(rows.select_related(*related).defer(*lists)[:most])
     jobs = {job.pk: job for job in queries.jobs({event.job_id for event in events if event.job_id is not None})}
     known = Deciding().known
     found = []

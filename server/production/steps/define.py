@@ -44,7 +44,7 @@ def _try(task: Task) -> bool:
 
 @transaction.atomic
 def define_jobs(task: Task, *, by: str) -> bool:
-    """Make the runs and chunks of a task; False when its parent has none yet or is cancelled, or somebody else was faster.
+    """Make the runs and chunks of a task; False when its parent has none yet, or never will, or somebody was faster.
 
     Raises:
         NoStorage: nobody says where its raw files lie; nothing was done.

@@ -12,8 +12,10 @@ from server.production import logic
 from server.production.definition import BadDefinition
 from server.production.dryrun import dry_run
 from server.production.dryrun.dry_run import NoDryRun, Part
+from server.production.dryrun.values import Job, Made, MergeJob, Piece
 from server.production.models import CatalogueFile, Chunk, Output, Run, Task
 from server.production.reference.models import Site
+from server.production.states import OutputKind
 from server.production.steps.define import define_jobs
 from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION, define_data, turn, work
 from tests.server.production.test_defining import TAPE
@@ -133,6 +135,14 @@ def test_everything_is_written_as_lines_and_as_csv(queue):
     table = list(csv.DictReader("".join(dry_run.as_csv(rows.rows())).splitlines()))
     assert len(table) == 2 * 3 + 3
     assert (table[0]["file"], table[-1]["chunk"]) == ("mDST-278473-11001-1-7.root", "11001-11002")
+
+
+def test_no_spreadsheet_takes_a_name_for_a_formula():
+    merge = MergeJob("=1+1", 1, "mdst", 0, 1, 2, 2, "@SUM(A1)", "-x", 5, refused=False)
+    job = Job("+a", Piece(1, 1, lfn="=b"), (Made(OutputKind.MDST, "c", "@d", None),))
+    rows = list(csv.reader("".join(dry_run.as_csv(iter([job, merge]))).splitlines()))
+    assert rows[1] == ["job", "'+a", "1", "1", "'=b", "", "", "mdst", "c", "'@d", ""]
+    assert rows[2] == ["merge", "'=1+1", "1", "1-2", "", "", "", "mdst", "'@SUM(A1)", "'-x", "5"]
 
 
 def test_turns_of_the_services_see_nothing_of_a_dry_run(queue):

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from server.production.causes import Cause
+from server.production.dryrun.learnt import learn
+from server.production.frames import names_of
 from server.production.models import Chunk
+from server.production.queries.failures import samples
 from server.production.rules.actions import Action
 from server.production.rules.match import Failure, Rule
 from server.production.rules.models import ProductionRule
@@ -59,6 +65,15 @@ def test_past_failures_are_those_of_the_jobs_attempts(failures, django_assert_ma
     assert {(past.failure.queue, past.failure.attempts, past.failure.merge) for past in found} == {("LOCAL", 1, "")}
     assert {past.job for past in found} == set(Chunk.objects.exclude(job_id=None).values_list("job_id", flat=True))
     assert len(past_failures(2)) == 2
+
+
+def test_lists_of_raw_files_stay_where_they_are_when_failures_and_past_jobs_are_looked_at(failures):
+    Chunk.objects.filter(pk=Chunk.objects.filter(job_id__isnull=False).first().pk).update(state="finished")
+    with CaptureQueriesContext(connection) as asked:
+        assert len(past_failures()) == 6
+        assert samples(Cause("payload", 1243))
+        assert learn(names_of(failures[0])).tasks == ("mc2016_gen",)
+    assert not [one["sql"] for one in asked.captured_queries if "filelist" in one["sql"]]
 
 
 def test_the_page_shows_what_rules_would_have_done_enabled_or_not(failures, admin_client):
