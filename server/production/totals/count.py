@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from server.production.chains import chain_of
@@ -19,6 +19,9 @@ from server.production.totals.models import TaskTotals
 AT_ONCE = 50
 #: A transaction may write its events after others that are younger than these: so far is counted again.
 LATEST = timedelta(seconds=60)
+#: Every task is counted again after so long, moved or not: what a very long transaction, or a clock that is wrong, has
+#: kept from being seen is in it by then.
+AGAIN = timedelta(days=1)
 _BAD = (ChunkState.FAILED, ChunkState.MANUAL_CHECK)
 _SUMS = (
     *("runs", "chunks", "finished", "failed", "events", "results", "result_events", "result_bytes"),
@@ -29,11 +32,8 @@ _SUMS = (
 def count_totals(now: datetime | None = None) -> int:
     """Count what tasks have made of which something has moved, the oldest counts first; answer how many tasks."""
     at = now or timezone.now()
-    moved = TaskEvent.objects.filter(task=OuterRef("pk"), at__gt=OuterRef("totals__counted"))
-    due = Task.objects.filter(Q(totals__isnull=True) | Exists(moved)).order_by(
-        F("totals__counted").asc(nulls_first=True)
-    )
-    tasks = list(due.only("pk", "type")[:AT_ONCE])
+    due = Task.objects.filter(uncounted() | Q(totals__counted__lt=at - AGAIN))
+    tasks = list(due.order_by(F("totals__counted").asc(nulls_first=True)).only("pk", "type")[:AT_ONCE])
     if not tasks:
         return 0
     sums = _sums(tasks)
@@ -44,6 +44,17 @@ def count_totals(now: datetime | None = None) -> int:
     by = ["task"] if connection.features.supports_update_conflicts_with_target else None
     TaskTotals.objects.bulk_create(rows, update_conflicts=True, update_fields=[*_SUMS, "counted"], unique_fields=by)
     return len(tasks)
+
+
+def uncounted() -> Q:
+    """Select the tasks of which something has moved since they were counted, or that never were."""
+    moved = TaskEvent.objects.filter(task=OuterRef("pk"), at__gt=OuterRef("totals__counted"))
+    return Q(totals__isnull=True) | Q(Exists(moved))
+
+
+def count_anew(rows: QuerySet[TaskTotals]) -> int:
+    """Have tasks counted in the next turn, whatever is thought of them; answer how many."""
+    return rows.update(counted=datetime.fromtimestamp(0, tz=UTC))
 
 
 def _sums(tasks: Collection[Task]) -> Counter[tuple[int, str]]:

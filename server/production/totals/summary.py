@@ -9,16 +9,26 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, Min, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, NullIf
 
-from pilot.contract.codec import ContractError, shown
+from pilot.contract.codec import ContractError, shown, shown_name
 from server.lib.texts import plain_cell
 from server.production.models import Task
 from server.production.states import ACTIVE, TaskState, TaskType, values
+from server.production.totals.count import uncounted
 
 #: What may be told apart, and the question's words for it, in the order of the columns.
-KEYS = ("year", "period", "slot", "production", "type", "soft", "queue")
+KEYS = ("year", "period", "slot", "production", "type", "soft", "site", "queue")
+#: Where that is no column: a type as people name it, and the site that a task was defined with.
+_MEANT = {
+    "type": Coalesce(NullIf("kind", Value("")), "type"),
+    "site": Coalesce("site__name", Value("")),
+}
+#: What an address may say beside these: how it is told apart, and in which form it is answered.
+_OTHERS = ("by", "csv", "json")
 BY = ("year", "period", "slot")
+_NUMBERS = ("year", "slot")
 #: Lines of one answer.
 MOST = 1000
 #: Tasks that never were, or will not be.
@@ -67,12 +77,16 @@ class Line:
 
 @dataclass(frozen=True)
 class Summary:
-    """All lines; ``counted`` is since when something may have moved that is not in them; ``left_out``: too many."""
+    """All lines; ``left_out``: there are more.
+
+    Every move until ``counted`` is in them; ``waiting`` tasks have moved since they were counted, or never were.
+    """
 
     by: tuple[str, ...]
     lines: tuple[Line, ...]
     total: Sums
     counted: datetime | None
+    waiting: int
     left_out: bool
 
     def as_json(self) -> dict[str, Any]:
@@ -81,6 +95,7 @@ class Summary:
             "lines": [{**dict(zip(self.by, line.keys, strict=True)), **vars(line.sums)} for line in self.lines],
             "total": vars(self.total),
             "counted": self.counted.isoformat() if self.counted else None,
+            "waiting": self.waiting,
             "left_out": self.left_out,
         }
 
@@ -100,37 +115,48 @@ def read_question(said: Mapping[str, str]) -> Question:
     Raises:
         ContractError: one of them makes no sense; the text names it.
     """
-    words = {name: said.get(name, "").strip() for name in (*KEYS, "by")}
-    for name, text in words.items():
-        if not text.isprintable() or len(text) > 200:
-            raise ContractError(
-                f"{name}: {shown(text)} cannot be looked for; give its words as they stand", field_name=name
-            )
+    for name in said:
+        if name not in (*KEYS, *_OTHERS):
+            known = ", ".join((*KEYS, *_OTHERS))
+            raise ContractError(f"{shown_name(name)}: there is no such filter; there are {known}", field_name=name)
+    words = {name: _words(name, said.get(name, "").strip()) for name in (*KEYS, "by")}
     by = tuple(dict.fromkeys(word.strip() for word in words["by"].split(",") if word.strip())) or BY
     if unknown := [word for word in by if word not in KEYS]:
         raise ContractError(f"by: {shown(unknown[0])} is none of {', '.join(KEYS)}", field_name="by")
-    only: dict[str, Any] = {}
-    for name in KEYS:
-        if not (text := words[name]):
-            continue
-        if name in ("year", "slot"):
-            if not (text.isascii() and text.isdigit() and len(text) <= 6):
-                raise ContractError(f"{name}: {shown(text)} is no number; give one such as 2016", field_name=name)
-            only[name] = int(text)
-        else:
-            only[name] = text
+    only = {name: _number(name, words[name]) if name in _NUMBERS else words[name] for name in KEYS if words[name]}
     return Question(by, only, {**words, "by": ",".join(by)})
 
 
+def _words(name: str, text: str) -> str:
+    if not text.isprintable() or len(text) > 200:
+        raise ContractError(
+            f"{name}: {shown(text)} cannot be looked for; give its words as they stand", field_name=name
+        )
+    return text
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
+        raise ContractError(f"{name}: {shown(text)} is no number; give one such as 2016", field_name=name)
+    return int(text)
+
+
 def summary_of(question: Question) -> Summary:
-    """Add up what was counted, in one question for the lines and one for its age."""
-    tasks = (
-        Task.objects.filter(**question.only).exclude(state__in=values(_WITHOUT)).exclude(type=TaskType.USER_ANALYSIS)
-    )
+    """Add up what was counted, in one question for the lines and two for its age."""
+    tasks = Task.objects.exclude(state__in=values(_WITHOUT)).exclude(type=TaskType.USER_ANALYSIS)
+    tasks = tasks.alias(**{f"by_{name}": meant for name, meant in _MEANT.items()})
+    tasks = tasks.filter(**{f"by_{name}" if name in _MEANT else name: word for name, word in question.only.items()})
     rows = list(_grouped(tasks, question.by)[: MOST + 1])
-    lines = [Line(tuple(str(row[name]) for name in question.by), _sums(row)) for row in rows[:MOST]]
+    lines = [Line(tuple(str(row[f"by_{name}"]) for name in question.by), _sums(row)) for row in rows[:MOST]]
     counted = tasks.aggregate(counted=Min("totals__counted"))["counted"]
-    return Summary(question.by, tuple(lines), sum((line.sums for line in lines), Sums()), counted, len(rows) > MOST)
+    return Summary(
+        by=question.by,
+        lines=tuple(lines),
+        total=sum((line.sums for line in lines), Sums()),
+        counted=counted,
+        waiting=tasks.filter(uncounted()).count(),
+        left_out=len(rows) > MOST,
+    )
 
 
 def _grouped(tasks: QuerySet[Any], by: Sequence[str]) -> QuerySet[Any, dict[str, Any]]:
@@ -138,14 +164,14 @@ def _grouped(tasks: QuerySet[Any], by: Sequence[str]) -> QuerySet[Any, dict[str,
     over = values((TaskState.DONE, TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED))
     found: QuerySet[Any, dict[str, Any]] = (
         tasks.order_by()
-        .values(*by)
+        .values(**{f"by_{name}": _MEANT.get(name, F(name)) for name in by})
         .annotate(
             of_tasks=Count("pk"),
             of_active=Count("pk", filter=Q(state__in=values(ACTIVE))),
             of_done=Count("pk", filter=Q(state__in=over)),
             **{f"of_{name}": Sum(f"totals__{name}") for name in sorted(counted)},
         )
-        .order_by(*by)
+        .order_by(*(f"by_{name}" for name in by))
     )
     return found
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
-from server.production.models import Chunk, Output
+from server.production.models import Chunk, Output, TaskEvent
 from server.production.queries.tasks import task_lines
-from server.production.totals.count import LATEST, count_totals
+from server.production.totals.count import AGAIN, LATEST, count_totals
 from server.production.totals.models import TaskTotals
 from tests.server.production.conftest import define_data, work
 
@@ -38,6 +39,25 @@ def test_a_task_is_counted_when_it_moves_and_not_otherwise(queue, pilot):
     )
     assert count_totals(timezone.now() + 2 * LATEST) == 1  # until what may still come has come
     assert count_totals(timezone.now() + 2 * LATEST) == 0
+
+
+def test_what_nobody_saw_moving_is_counted_a_day_later_or_when_a_person_asks(queue, pilot, admin_client):
+    task = define_data(runs=1, chunks=2)
+    now = timezone.now()
+    assert count_totals(now) == 1
+    # Written by a transaction that took longer than is waited for, or by a machine whose clock is late.
+    work(pilot)
+    TaskEvent.objects.update(at=now - 2 * LATEST)
+    assert count_totals(now + AGAIN - LATEST - timedelta(seconds=1)) == 0
+    assert totals(task)["finished"] == 0
+    assert count_totals(now + AGAIN) == 1
+    assert totals(task)["finished"] == 2
+    Chunk.objects.filter(task=task).update(state="failed")
+    order = {"action": "count_again", "_selected_action": [task.pk]}
+    page = admin_client.post(reverse("admin:production_tasktotals_changelist"), order, follow=True).content.decode()
+    assert "1 tasks are counted again" in page
+    assert count_totals(now) == 1
+    assert totals(task)["failed"] == 2
 
 
 def test_what_failed_and_what_is_on_tape_is_told_apart(queue, pilot):

@@ -6,9 +6,11 @@ import csv
 import io
 
 import pytest
+from django.utils import timezone
 
 from pilot.contract.codec import ContractError
-from server.production.models import Task
+from server.production.models import Task, TaskEvent
+from server.production.reference.models import Site
 from server.production.totals.count import count_totals
 from server.production.totals.models import TaskTotals
 from server.production.totals.summary import as_csv, read_question, summary_of
@@ -48,6 +50,27 @@ def test_sums_are_of_all_lines_and_tell_what_is_left(tasks):
     assert summary.as_json()["lines"][0]["year"] == "2016"
 
 
+def test_types_are_those_that_people_name_and_sites_those_of_definitions(tasks):
+    site = Site.objects.create(name="FARM", queue="LOCAL")
+    Task.objects.filter(name="t3").update(kind="dy_mass", site=site)
+    assert lines(by="type,site") == [(("dy_mass", "FARM"), 4), (("mass_production", ""), 6)]
+    assert lines(by="year", type="dy_mass") == [(("2017",), 4)]
+    assert lines(by="year", type="mass_production", site="FARM") == []
+
+
+def test_how_old_the_sums_are_and_what_is_not_in_them_yet_is_told(tasks):
+    def waiting() -> int:
+        return summary_of(read_question({})).waiting
+
+    assert waiting() == 0
+    TaskEvent.objects.create(task=Task.objects.get(name="t1"), after="done", by="x", at=timezone.now())
+    assert waiting() == 1
+    TaskTotals.objects.all().delete()
+    assert waiting() == 4
+    count_totals()
+    assert summary_of(read_question({})).as_json()["waiting"] == 1, "what is younger than a minute may have company"
+
+
 def test_drafts_cancelled_tasks_and_users_tasks_are_no_production(tasks):
     for name, change in (("t0", {"state": "draft"}), ("t1", {"state": "cancelled"}), ("t2", {"type": "user_analysis"})):
         Task.objects.filter(name=name).update(**change)
@@ -69,6 +92,7 @@ def test_a_table_holds_no_formulas(tasks):
 @pytest.mark.parametrize(
     ("said", "words"),
     [
+        ({"yaer": "2016"}, "yaer: there is no such filter; there are year, period"),
         ({"by": "colour"}, "by: 'colour' is none of year, period"),
         ({"year": "MMXVI"}, "year: 'MMXVI' is no number"),
         ({"year": "9" * 7}, "year: "),
