@@ -41,22 +41,29 @@ class _Ended:
 def check_archive(*, now: datetime) -> int:
     """Look at all files whose requests have ended; answer how many have moved."""
     _forget_cancelled(now)
-    ended = Transfer.objects.filter(
-        request_id=OuterRef("tape_request"), file__job_file=OuterRef("job_file_id"), state__in=words_of(ENDED)
-    )
-    # The request is gone, or its file has another job since, which is to write it anew.
-    mine = Transfer.objects.filter(request_id=OuterRef("tape_request"), file__job_file=OuterRef("job_file_id"))
-    unknown = ~Q(Exists(mine))
-    # Somebody may have had a request tried again, at the data service, that has failed here.
-    after_all = Q(tape__in=_AFTER_ALL, tape_attempts__gt=0) & Q(
-        Exists(ended.filter(kind=TransferKind.ARCHIVE, state=TransferState.VERIFIED))
-    )
-    over = Output.objects.filter((Q(Exists(ended)) | unknown) & Q(tape=TapeState.SENT) | after_all).order_by("pk")
-    keys = list(over.values_list("pk", flat=True)[:MOST])
+    keys = sorted([*_over(), *_after_all()])
     known, moved = read_known(), 0
     for start in range(0, len(keys), BATCH):
         moved += _settle(keys[start : start + BATCH], known, now)
     return moved
+
+
+def _over() -> list[int]:
+    """Answer the files that are on their way, and whose request has ended for them, or is gone."""
+    mine = Transfer.objects.filter(request_id=OuterRef("tape_request"), file__job_file=OuterRef("job_file_id"))
+    ended = mine.filter(state__in=words_of(ENDED))
+    # The request is gone, or its file has another job since, which is to write it anew.
+    over = Output.objects.filter(Q(Exists(ended)) | ~Q(Exists(mine)), tape=TapeState.SENT)
+    # In no order: a database may think that it finds the first ones soonest by looking at every file there is.
+    return list(over.order_by().values_list("pk", flat=True)[:MOST])
+
+
+def _after_all() -> list[int]:
+    """Answer the files that have failed here, and that somebody had tried again at the data service, with success."""
+    mine = Transfer.objects.filter(request_id=OuterRef("tape_request"), file__job_file=OuterRef("job_file_id"))
+    good = mine.filter(kind=TransferKind.ARCHIVE, state=TransferState.VERIFIED)
+    failed = Output.objects.filter(Exists(good), tape__in=_AFTER_ALL, tape_attempts__gt=0)
+    return list(failed.order_by().values_list("pk", flat=True)[:MOST])
 
 
 def _forget_cancelled(now: datetime) -> None:
