@@ -74,15 +74,21 @@ class Names:
 
     def chunk_files(self, run: int, chunk: int) -> dict[OutputKind, str]:
         """Name what the processing job of a chunk writes, besides its log: what the chain of its task's type has."""
-        names = {
-            OutputKind.GENERATED: naming.generated(run, chunk),
-            OutputKind.MDST: naming.mdst(run, chunk, self.slot, self.phast),
-            OutputKind.HISTOGRAMS: naming.histograms(run, chunk, self.slot),
-            OutputKind.DUMP: naming.event_dump(run, chunk, self.slot),
-            OutputKind.RICH: naming.rich(run, chunk),
-        }
         wanted = chain_of(self.type).outputs
-        return {kind: names[kind] for kind in wanted if kind is not OutputKind.RICH or self.rich}
+        return {
+            kind: self._chunk_file(kind, run, chunk) for kind in wanted if kind is not OutputKind.RICH or self.rich
+        }
+
+    def _chunk_file(self, kind: OutputKind, run: int, chunk: int) -> str:
+        """Name one of them: a name costs more than all else that is asked about a chunk."""
+        if kind is OutputKind.GENERATED:
+            return naming.generated(run, chunk)
+        if kind is OutputKind.MDST:
+            return naming.mdst(run, chunk, self.slot, self.phast)
+        if kind is OutputKind.RICH:
+            return naming.rich(run, chunk)
+        name = naming.histograms if kind is OutputKind.HISTOGRAMS else naming.event_dump
+        return name(run, chunk, self.slot)
 
     def merged_file(self, kind: str, run: int, group: int) -> str:
         """Name the merged file of a group."""
