@@ -8,13 +8,12 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
 from django.utils import timezone
 
-from server.dataservice.logic import DatasetRefused, RequestRefused
 from server.dataservice.lookups import Holding, holdings
 from server.dataservice.states import ReplicaState
 from server.production.files import SCOPE
@@ -22,6 +21,8 @@ from server.production.limits import Limits, limits
 from server.production.models import Chunk, Task
 from server.production.reference.known import Known, read_known
 from server.production.staging.asking import ask, go_on, hold, register, set_staged
+from server.production.staging.models import StagedFile
+from server.production.staging.parts import do_in_parts
 from server.production.staging.rules import (
     Choice,
     Room,
@@ -73,24 +74,14 @@ def prestage(now: datetime | None = None) -> int:
     room = room_now(bounds.staged_cap, bounds.staged_per_storage) if waiting else Room(0, 0)
     done, words = 0, dict.fromkeys(tapes, "")
     for task in (one for one in tasks if one.pk in waiting):
-        try:
-            count, choice = _prestage(task, tapes[task.pk], room, cycle)
-        except (DatasetRefused, RequestRefused) as why:
-            log.warning("%s: its files are not asked for: %s", task, why)
-            words[task.pk] = f"its files cannot be asked for: {why}"
-            continue
+        count, choice = _prestage(task, tapes[task.pk], room, cycle)
         done, room, words[task.pk] = done + count, choice.room, choice.words
     reasons(words)
     return done
 
 
 def _prestage(task: Task, tapes: frozenset[str], room: Room, cycle: Cycle) -> tuple[int, Choice]:
-    """Do what can be done now for the first runs of a task that wait.
-
-    Raises:
-        DatasetRefused: the data service does not take one of its files.
-        RequestRefused: it does not take the request.
-    """
+    """Do what can be done now for the first runs of a task that wait."""
     bounds = cycle.bounds(task)
     # Where there is no room, it is enough to know which run waits.
     runs = waiting_runs(task, 1 if room.is_full else bounds.prestage_runs, cycle.now)
@@ -100,15 +91,19 @@ def _prestage(task: Task, tapes: frozenset[str], room: Room, cycle: Cycle) -> tu
     done = set_staged(elsewhere, {}, by=SERVICE, now=cycle.now)
     choice = choose([Waiting(run, [one.raw.endpoint for one in some]) for run, some in _by_run(on_tape)], room)
     chosen = [one for (_, some), taken in zip(_by_run(on_tape), choice.taken, strict=False) for one in some[:taken]]
-    return done + _bring(task, chosen, bounds, cycle), choice
+    brought, refused = _bring(task, chosen, bounds, cycle)
+    return done + brought, replace(choice, words="; ".join(filter(None, (choice.words, refused))))
 
 
 def _by_run(chunks: Sequence[Chunk]) -> list[tuple[int, list[Chunk]]]:
     return [(run, list(some)) for run, some in groupby(chunks, key=lambda chunk: chunk.run.number)]
 
 
-def _bring(task: Task, chunks: Sequence[Chunk], bounds: Limits, cycle: Cycle) -> int:
-    """Stage the chunks whose files are on disk, and ask for those of the others, one request for each storage."""
+def _bring(task: Task, chunks: Sequence[Chunk], bounds: Limits, cycle: Cycle) -> tuple[int, str]:
+    """Stage the chunks whose files are on disk, and ask for those of the others, one request for each storage.
+
+    Answer how many chunks moved, and what is refused: that waits, as what was asked for in vain does.
+    """
     known = holdings(SCOPE, [_name(chunk) for chunk in chunks])
     then: dict[Then, list[Chunk]] = defaultdict(list)
     held: dict[int, Verdict] = {}
@@ -121,12 +116,31 @@ def _bring(task: Task, chunks: Sequence[Chunk], bounds: Limits, cycle: Cycle) ->
     files = {chunk.pk: (chunk.raw.endpoint, known[_name(chunk)].number) for chunk in then[Then.STAGE]}
     done = set_staged(list(files), files, by=SERVICE, now=cycle.now)
     done += go_on([chunk.pk for chunk in then[Then.GO_ON]], by=SERVICE)
-    hold(chunks, held, by=SERVICE, now=cycle.now)
+    said = list[str]()
+
+    def refuse(chunk: Chunk, why: str) -> None:
+        words = f"its file cannot be asked for: {why}"
+        log.warning("%s: %s", chunk, words)
+        held[chunk.pk] = in_vain(_tries(chunk, bounds), words, cycle.now)
+        said.append(words)
+
     for endpoint in sorted({chunk.raw.endpoint for chunk in then[Then.ASK]}):
         asked = [chunk for chunk in then[Then.ASK] if chunk.raw.endpoint == endpoint]
-        numbers = register(asked, known, endpoint, by=SERVICE, now=cycle.now)
-        done += ask(task, asked, numbers, endpoint, lifetime=bounds.prestage_lifetime, by=SERVICE, now=cycle.now)
-    return done
+        numbers: dict[int, int] = {}
+
+        def write(some: Sequence[Chunk], at: str = endpoint, to: dict[int, int] = numbers) -> int:
+            to.update(register(some, known, at, by=SERVICE, now=cycle.now))
+            return len(some)
+
+        def request(some: Sequence[Chunk], at: str = endpoint, of: dict[int, int] = numbers) -> int:
+            return ask(task, some, of, at, lifetime=bounds.prestage_lifetime, by=SERVICE, now=cycle.now)
+
+        # A dataset by itself: what refuses one says nothing of the others.
+        for dataset in sorted({chunk.raw.dataset for chunk in asked}):
+            do_in_parts([chunk for chunk in asked if chunk.raw.dataset == dataset], write, refuse)
+        done += do_in_parts([chunk for chunk in asked if chunk.pk in numbers], request, refuse)
+    hold(chunks, held, by=SERVICE, now=cycle.now)
+    return done, f"of {len(said)} chunks {said[0]}" if said else ""
 
 
 def _name(chunk: Chunk) -> tuple[str, str]:
@@ -147,9 +161,7 @@ def _refuse(chunk: Chunk, holding: Holding, bounds: Limits, now: datetime) -> Ve
     """Say what becomes of a chunk whose file is not to be asked for now; nothing when it is, or need not be."""
     if _then(chunk, holding) is not Then.ASK:
         return None
-    row, file = getattr(chunk, "staged", None), chunk.raw
-    begun = row if row is not None and row.state not in (StagedState.FAILED, StagedState.LET_GO) else None
-    tries = Tries(begun.attempts if begun else 0, bounds.prestage_attempts, bounds.prestage_delay)
+    file, tries, begun = chunk.raw, _tries(chunk, bounds), _begun(chunk)
     slip = slip_of_file(
         holding.replicas.get(file.endpoint),
         endpoint=file.endpoint,
@@ -163,3 +175,14 @@ def _refuse(chunk: Chunk, holding: Holding, bounds: Limits, now: datetime) -> Ve
         verdict = in_vain(tries, words, now)
         return verdict if verdict.chunk is ChunkState.MANUAL_CHECK else None
     return None
+
+
+def _begun(chunk: Chunk) -> StagedFile | None:
+    """Answer how far a chunk's file is, unless it is to be brought as if for the first time."""
+    row: StagedFile | None = getattr(chunk, "staged", None)
+    return row if row is not None and row.state not in (StagedState.FAILED, StagedState.LET_GO) else None
+
+
+def _tries(chunk: Chunk, bounds: Limits) -> Tries:
+    begun = _begun(chunk)
+    return Tries(begun.attempts if begun else 0, bounds.prestage_attempts, bounds.prestage_delay)

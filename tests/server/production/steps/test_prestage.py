@@ -145,6 +145,28 @@ def test_a_users_dataset_is_not_taken_from_its_owner_and_other_tasks_go_on(tapes
     assert any("cannot be asked for" in line for line in explain(mine, tapes.now).waits)
 
 
+def test_one_file_that_is_refused_holds_up_no_other_of_its_task(tapes):
+    task = define_on_tape(tapes, runs=1, chunks=5)
+    first, other = RawFile.objects.filter(chunk__number__in=(2, 4)).order_by("pk")
+    RawFile.objects.filter(pk=first.pk).update(lfn="")
+    RawFile.objects.filter(pk=other.pk).update(dataset="raw/2015")
+    Dataset.objects.create(
+        name="raw/2015", scope=SCOPE, kind="output", owner="ada", created=tapes.now, changed=tapes.now
+    )
+    assert tapes.ask() == 3
+    assert states(task) == ["staging", "defined", "staging", "defined", "staging"]
+    row = StagedFile.objects.get(chunk__number=4)
+    assert (row.state, row.attempts) == ("waiting", 1)
+    assert "its file cannot be asked for" in row.words
+    assert "is ada's" in row.words
+    assert "of 2 chunks its file cannot be asked for" in TaskStaging.objects.get().words
+    assert tapes.ask() == 0
+    for _ in range(2):
+        tapes.later(days=1, hours=1)
+        tapes.ask()
+    assert [states(task)[1], states(task)[3]] == ["manual_check"] * 2
+
+
 def test_a_file_that_is_being_removed_holds_up_only_its_own_chunk(tapes):
     task = define_on_tape(tapes, runs=1, chunks=2)
     first = RawFile.objects.order_by("pk").first()
