@@ -15,7 +15,7 @@ from server.production.dryrun.dry_run import NoDryRun, Part
 from server.production.dryrun.values import Job, Made, MergeJob, Piece
 from server.production.models import CatalogueFile, Chunk, Output, Run, Task
 from server.production.reference.models import Site
-from server.production.states import OutputKind
+from server.production.states import ON_DATA, OutputKind
 from server.production.steps.define import define_jobs
 from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION, define_data, turn, work
 from tests.server.production.test_defining import TAPE
@@ -56,6 +56,33 @@ def test_what_is_planned_is_what_is_defined_sent_and_merged(queue, pilot):
     there = answer({**RECONSTRUCTION, "name": "again"})
     assert [(one["task"], one["runs"]) for one in there["conflicts"]] == [("mc2016_reco", 2)]
     assert (there["there"]["files"], there["there"]["all"]) == (18, True)
+
+
+@pytest.mark.parametrize("kind", [*ON_DATA, "mc_generation", "mc_reconstruction"])
+def test_every_name_of_every_type_of_task_is_the_one_that_is_sent(queue, pilot, kind):
+    said = {**DATA, "type": kind, "rich": kind != "ddd_filtering"}
+    if kind == "mc_generation":
+        said = GENERATION
+    elif kind == "mc_reconstruction":
+        said = RECONSTRUCTION
+        logic.define_task(GENERATION, by="manager", start=True)
+        work(pilot)
+        pilot.jobs.clear()
+    planned = list(dry_run.of_definition(said).rows())
+    logic.define_task(said, by="manager", start=True)
+    work(pilot)
+    sent = {spec.name: {(file.lfn, file.dataset) for file in spec.outputs} for spec in pilot.jobs}
+    read = {spec.name: [(file.lfn, file.dataset) for file in spec.inputs] for spec in pilot.jobs}
+    jobs, merges = (
+        [row for row in planned if isinstance(row, Job)],
+        [row for row in planned if isinstance(row, MergeJob)],
+    )
+    assert len(jobs) == (6 if kind.startswith("mc_") else 2)
+    assert sent == {job.name: {(made.lfn, made.dataset) for made in job.outputs} for job in jobs} | {
+        merge.name: {(merge.lfn, merge.dataset)} for merge in merges
+    }
+    assert all(read[job.name] == [(job.piece.lfn, job.piece.dataset)] for job in jobs if job.piece.lfn)
+    assert all(len(read[merge.name]) == merge.files for merge in merges)
 
 
 def test_raw_files_come_from_the_list_and_those_without_events_are_left_out(queue):
