@@ -19,7 +19,7 @@ Rows = Sequence[Mapping[str, Any]]
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "sites": {"site": "name", "queue": "queue", "merges": "merging_queue", "tape": "tape", "limits": "limits"},
     "types": {"type": "type", "chain": "chain", "what": "label", "program": "program", "limits": "limits"},
-    "templates": {"template": "name", "file": "file", "variant": "variant", "types": "types"},
+    "templates": {"template": "name", "file": "file", "types": "types"},
     "releases": {"release": "name", "home": "home", "path": "path", "PHAST": "phast", "checked": "checked"},
 }
 _EMPTY = {

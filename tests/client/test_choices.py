@@ -29,7 +29,7 @@ def test_a_site_is_one_line_with_its_limits_and_what_is_said_of_it():
 
 
 def test_a_template_for_no_type_is_for_all():
-    row = {"name": "plain", "file": "plain", "variant": "plain", "types": [], "enabled": True, "comment": ""}
+    row = {"name": "plain", "file": "plain", "types": [], "enabled": True, "comment": ""}
     assert "all" in text("templates", [row])
 
 

@@ -150,8 +150,8 @@ class TaskKindAdmin(UsedTableAdmin):
 @admin.register(Template)
 class TemplateAdmin(UsedTableAdmin):
     form = TemplateForm
-    list_display = ("name", "file", "variant", "fits", "enabled", "used")
-    list_filter = ("enabled", "variant", "kinds")
+    list_display = ("name", "file", "fits", "enabled", "used")
+    list_filter = ("enabled", "kinds")
     search_fields = ("name", "file")
     filter_horizontal = ("kinds",)
 

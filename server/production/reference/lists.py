@@ -40,7 +40,6 @@ def templates_json() -> list[dict[str, Any]]:
         {
             "name": row.name,
             "file": row.file or row.name,
-            "variant": row.variant,
             "types": [kind.word for kind in row.kinds.all()],
             "enabled": row.enabled,
             "comment": row.comment,

@@ -62,18 +62,10 @@ class TaskKind(models.Model):
 
 
 class Template(models.Model):
-    """A file of options that tasks may name."""
-
-    class Variant(models.TextChoices):
-        """Which muons it is for."""
-
-        PLAIN = "plain", "plain"
-        MU_PLUS = "mu+", "mu+"
-        MU_MINUS = "mu-", "mu-"
+    """A file of options that tasks may name, such as those for one charge of the beam: plain, mu+ and mu-."""
 
     name = models.CharField(max_length=100, unique=True, help_text="What definitions give as template.")
     file = models.CharField(max_length=200, blank=True, help_text="What pilots are told; empty: its name.")
-    variant = models.CharField(max_length=10, choices=Variant.choices, default=Variant.PLAIN)
     kinds = models.ManyToManyField(
         TaskKind, blank=True, related_name="templates", help_text="Types of task that it fits; none: all."
     )

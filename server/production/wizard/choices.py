@@ -38,7 +38,7 @@ def choices_of(kind: Kind, known: Known) -> Choices:
         "site": [(name, words.rstrip(": ")) for name, words in sites],
         "soft": _once((row.name, f"{row.home}{row.path}") for row in SoftwareRelease.objects.filter(enabled=True)),
         "template": [
-            (row.name, row.get_variant_display())
+            (row.name, row.file or row.name)
             for row in Template.objects.filter(enabled=True).prefetch_related("kinds")
             if not (words := {one.word for one in row.kinds.all()}) or kind.word in words
         ],

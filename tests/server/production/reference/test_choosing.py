@@ -17,7 +17,7 @@ RELEASES = [
 ]
 TEMPLATES = [
     (Template(name="plain", file=""), set()),
-    (Template(name="dvcs_mu+", file="dvcs/template_mu+.opt", variant="mu+"), {"mass_production"}),
+    (Template(name="dvcs_mu+", file="dvcs/template_mu+.opt"), {"mass_production"}),
     (Template(name="off", enabled=False), {"mass_production"}),
 ]
 

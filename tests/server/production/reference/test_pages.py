@@ -27,7 +27,7 @@ SITE = {
 }
 KIND = {"word": "dy_mass", "label": "DY mass production", "chain": "mass_production", "limits": "{}", "enabled": "on"}
 RELEASE = {"name": "dvcs2016P07t1", "home": "/cvmfs/compass.cern.ch/", "path": "generalprod/", "enabled": "on"}
-TEMPLATE = {"name": "plain", "variant": "plain", "enabled": "on"}
+TEMPLATE = {"name": "plain", "enabled": "on"}
 
 
 @pytest.fixture
@@ -77,7 +77,6 @@ def test_a_site_is_added_and_a_task_runs_there(storages, admin_client):
         ("taskkind", "priority", "20000", "from 1 to 10000"),
         ("taskkind", "program", "rm -rf /", "cannot be used"),
         ("template", "file", "../../etc/passwd", "leads out of its folder"),
-        ("template", "variant", "mu0", "not one of the available choices"),
         ("softwarerelease", "name", "a/b", "cannot be used"),
         ("softwarerelease", "path", "/generalprod", "must not start with a slash"),
         ("softwarerelease", "path", "x" * 80 + "/", "more than 80 letters"),
