@@ -10,8 +10,9 @@ from server.production.models import Task, TaskEvent
 
 def recent_events(task: Task | None = None, most: int = 20) -> list[TaskEvent]:
     """Answer the latest moves, newest first; of one task or of all."""
-    events = TaskEvent.objects.select_related("task", "run", "chunk__run", "group__run")
-    return list((events.filter(task=task) if task else events).order_by("-id")[:most])
+    events = TaskEvent.objects.select_related("task", "run", "chunk__run", "group__run").defer("task__filelist")
+    # Of a task by its own index: by their numbers those of all younger tasks would be read first.
+    return list((events.filter(task=task).order_by("-at", "-id") if task else events.order_by("-id"))[:most])
 
 
 def event_json(event: TaskEvent) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from server.production.models import Output, Task
 from server.production.states import OutputKind
 
 _MERGED = [kind.value for kind in RESULT_OF.values()]
+_OF_JOBS = [kind for kind in OutputKind.values if kind not in (*_MERGED, OutputKind.LOG.value)]
 
 
 def outputs_of(task: Task, *, most: int = 200) -> list[Output]:
@@ -16,8 +17,9 @@ def outputs_of(task: Task, *, most: int = 200) -> list[Output]:
     files = Output.objects.filter(task=task).select_related("run").order_by("run__number", "kind", "lfn")
     found = list(files.filter(kind__in=_MERGED)[:most])
     if len(found) < most:
-        # In the order in which they were written: nobody waits for very many to be sorted.
-        found += files.exclude(kind__in=[*_MERGED, OutputKind.LOG.value]).order_by("pk")[: most - len(found)]
+        # Any of them, by the index of the task: nobody waits for very many to be sorted, or looked for from the oldest on.
+        some = files.filter(kind__in=_OF_JOBS).order_by()[: most - len(found)]
+        found += sorted(some, key=lambda file: file.pk)
     return found
 
 
