@@ -8,7 +8,7 @@ from functools import cached_property
 
 from django.conf import settings
 
-from server.production.limits import Limits, limits
+from server.production.limits import Limits, limits, slip_of
 from server.production.models import Task
 from server.production.reference.kinds import BUILT_IN, Kind, priority_limit
 from server.production.reference.models import Site, TaskKind
@@ -56,7 +56,7 @@ class Known:
             "merging_priority": task.merging_priority,
             "max_attempts": task.max_attempts,
         }
-        return settle([*self._layers(kind, site), Layer("task", {**task.limits, **carried})])
+        return settle([*self._layers(kind, site), Layer("task", {**_own(task.limits), **carried})])
 
     def limits_for(self, task: Task) -> Limits:
         """Answer the limits that hold for a task."""
@@ -78,7 +78,14 @@ class Known:
         if kind is not None:
             yield Layer(f"type {kind.word}", kind.limits)
         if site is not None:
-            yield Layer(f"site {site.name}", site.limits)
+            yield Layer(f"site {site.name}", _own(site.limits))
+
+
+def _own(said: object) -> Mapping[str, int]:
+    """Pass over what cannot be, since a row may be older than the product, or written by hand: it holds up nobody."""
+    if not isinstance(said, Mapping):
+        return {}
+    return {name: value for name, value in said.items() if not slip_of(str(name), value)}
 
 
 def read_known() -> Known:
@@ -90,7 +97,7 @@ def read_known() -> Known:
 
 def kind_of_row(row: TaskKind) -> Kind:
     chain = TaskType(row.chain)
-    own = dict(row.limits)
+    own = dict(_own(row.limits))
     if row.priority is not None:
         own[priority_limit(chain)] = row.priority
     return Kind(row.word, row.label, chain, row.enabled, row.program, own)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -24,8 +25,9 @@ from server.production.archive.door import BATCH, move_files, note
 from server.production.archive.rules import REMADE_AT_ONCE, Judged, Then, after_failure, judge
 from server.production.limits import Limits
 from server.production.models import Output, Task
-from server.production.reference.known import read_known
+from server.production.reference.known import Known, read_known
 from server.production.states import TapeState
+from server.production.steps.apart import by_itself
 
 SERVICE = "production.archive"
 #: Files of one task that become ready in one cycle.
@@ -47,9 +49,13 @@ def archive_files(*, now: datetime, keep: Callable[[], None], rims: Rims = RIMS)
     known_limits, moved = read_known(), 0
     for task, tape in rows.archiving_tasks().values():
         keep()
-        order = _Order(task, tape, known_limits.limits_for(task), now)
-        moved += _make_ready(order) + _ask_for_some(order, rims)
+        moved += by_itself(task, SERVICE, partial(_archive, task, tape, known_limits, now, rims), 0)
     return moved
+
+
+def _archive(task: Task, tape: str, known_limits: Known, now: datetime, rims: Rims) -> int:
+    order = _Order(task, tape, known_limits.limits_for(task), now)
+    return _make_ready(order) + _ask_for_some(order, rims)
 
 
 def _make_ready(order: _Order) -> int:

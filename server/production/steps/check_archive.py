@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -12,11 +13,13 @@ from django.db.models import Exists, OuterRef, Q
 from server.dataservice.models import Transfer
 from server.dataservice.states import TransferKind, TransferState
 from server.dataservice.states import values as words_of
+from server.lib.parts import do_in_parts
 from server.production.archive.door import BATCH, move_files, note
 from server.production.archive.rules import after_failure
 from server.production.models import Output, Task
 from server.production.reference.known import Known, read_known
 from server.production.states import TapeState, TaskState, values
+from server.production.steps.apart import incident
 
 SERVICE = "production.check_archive"
 #: Files looked at in one cycle.
@@ -44,8 +47,13 @@ def check_archive(*, now: datetime) -> int:
     keys = sorted([*_over(), *_after_all()])
     known, moved = read_known(), 0
     for start in range(0, len(keys), BATCH):
-        moved += _settle(keys[start : start + BATCH], known, now)
+        moved += do_in_parts(keys[start : start + BATCH], partial(_settle, known=known, now=now), _set_apart)
     return moved
+
+
+def _set_apart(key: int, why: Exception) -> None:
+    for task in Output.objects.filter(pk=key).values_list("task", flat=True):
+        incident(task, SERVICE, why)
 
 
 def _over() -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -13,6 +14,7 @@ from django.utils import timezone
 from server.dataservice.lookups import Standing, is_on_disk, standings
 from server.dataservice.models import Transfer
 from server.dataservice.states import TransferState
+from server.lib.parts import do_in_parts
 from server.production.limits import Limits
 from server.production.models import Chunk, Task
 from server.production.reference.known import Known, read_known
@@ -22,6 +24,7 @@ from server.production.staging.rules import Told, Tries, judge_arrival, judge_lo
 from server.production.staging.sources import arriving, left_the_disk, not_needed
 from server.production.staging.states import StagedState
 from server.production.states import ChunkState
+from server.production.steps.apart import incident
 
 SERVICE = "production.check_staging"
 RELEASE = "production.release"
@@ -47,7 +50,13 @@ def _news() -> QuerySet[StagedFile]:
 
 def _follow(rows: QuerySet[StagedFile], before: ChunkState, known: Known, now: datetime) -> int:
     found = list(rows.select_related("prestage", "chunk").order_by("pk")[:MOST])
-    return sum(_settle(found[at : at + AT_ONCE], before, known, now) for at in range(0, len(found), AT_ONCE))
+    some = (found[at : at + AT_ONCE] for at in range(0, len(found), AT_ONCE))
+    settle = partial(_settle, before=before, known=known, now=now)
+    return sum(do_in_parts(part, settle, _set_apart) for part in some)
+
+
+def _set_apart(row: StagedFile, why: Exception) -> None:
+    incident(row.chunk.task_id, SERVICE, why)
 
 
 def _settle(rows: Sequence[StagedFile], before: ChunkState, known: Known, now: datetime) -> int:

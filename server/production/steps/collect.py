@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from pilot.contract.states import FINAL, WITH_PILOT, JobState
+from server.lib.parts import do_in_parts
 from server.production import jobs, remaking
 from server.production.chains import MAY_BE_MISSING, chain_of
 from server.production.door import Step, move_each
@@ -34,6 +36,7 @@ from server.production.states import (
     TaskType,
     values,
 )
+from server.production.steps.apart import incident
 from server.production.stopping import hold_chunks
 from server.taskbuffer.models import Job
 
@@ -105,12 +108,21 @@ def _words(states: Iterable[JobState]) -> list[str]:
 def settle(numbers: Collection[int], deciding: Deciding | None = None) -> int:
     """Bring the chunks and groups of these jobs to where their jobs stand; answer how many moved."""
     ordered, decides = sorted(set(numbers)), deciding or Deciding()
-    return sum(_settle_batch(ordered[start : start + AT_ONCE], decides) for start in range(0, len(ordered), AT_ONCE))
+    some = (ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE))
+    return sum(do_in_parts(part, partial(_settle_batch, deciding=decides), _set_apart) for part in some)
+
+
+def _set_apart(number: int, why: Exception) -> None:
+    """Leave a job's chunk or group where it is: what is wrong with it holds up no other."""
+    for model in (Chunk, MergeGroup):
+        for task in model._default_manager.filter(job_id=number).values_list("task", flat=True):
+            incident(task, SERVICE, why)
 
 
 @transaction.atomic
 def _settle_batch(numbers: Collection[int], deciding: Deciding) -> int:
-    owners = _locked(numbers)
+    # Of a type that this version of the product does not know nothing can be said.
+    owners = [owner for owner in _locked(numbers) if owner.task.type in TaskType.values]
     views = jobs.views({owner.job_id for owner in owners if owner.job_id})
     found = [(owner, view, _find(owner, view, deciding)) for owner in owners if (view := views.get(owner.job_id or 0))]
     moving = [(owner, view, finding) for owner, view, finding in found if finding and finding.state != owner.state]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 
 from django.db import transaction
@@ -17,6 +18,7 @@ from server.production.frames import NoStorage, inputs_endpoint_of
 from server.production.models import Chunk, RawFile, Run, Task
 from server.production.raw_lists import RawLine, read_raw_lines, read_run_numbers
 from server.production.states import ON_DATA, ChunkState, TaskState, TaskType
+from server.production.steps.apart import by_itself, sound
 
 #: Pythia's largest seed.
 LARGEST_SEED = 900_000_000
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 def define_ready_tasks() -> int:
     """Define the jobs of every task that is ready; answer how many tasks became ``jobs_ready``."""
     ready = Task.objects.filter(state=TaskState.READY).select_related("parent_task").order_by("id")
-    return sum(_try(task) for task in ready)
+    return sum(by_itself(task, SERVICE, partial(_try, task), False) for task in sound(ready, SERVICE))
 
 
 def _try(task: Task) -> bool:

@@ -5,6 +5,8 @@ A task that has a tape is done when all that its chain has on tape is there.
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -15,6 +17,7 @@ from server.production.chains import every_merge
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Run, Task
 from server.production.states import PASSED, ChunkState, GroupState, TaskState, TaskType, values
+from server.production.steps.apart import by_itself
 
 SERVICE = "production.finish"
 
@@ -30,7 +33,9 @@ def finish_tasks() -> int:
     moved = sum(move(task, TaskState.DONE, by=SERVICE, finished=timezone.now()) for task in ended)
     for task in _given_up():
         moved += move(task, TaskState.FINISHED, by=SERVICE, finished=timezone.now())
-    return moved + sum(_end(task) for task in Task.objects.filter(state=TaskState.FINISHING))
+    return moved + sum(
+        by_itself(task, SERVICE, partial(_end, task), False) for task in Task.objects.filter(state=TaskState.FINISHING)
+    )
 
 
 def _complete(tasks: QuerySet[Task]) -> QuerySet[Task]:

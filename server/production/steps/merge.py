@@ -8,7 +8,9 @@ change: a merge that fails is tried again with the same files under the same num
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -40,6 +42,7 @@ from server.production.states import (
     Verdict,
     values,
 )
+from server.production.steps.apart import by_itself
 from server.production.steps.submit import MovedMeanwhile, set_running
 
 log = logging.getLogger(__name__)
@@ -53,8 +56,12 @@ def merge(kind: MergeKind) -> int:
     """Plan and submit all merges of a kind that can be; answer the number of jobs."""
     known = read_known()
     for run in _to_plan(kind):
-        plan_run(run, kind, known.limits_for(run.task))
+        by_itself(run.task, service(kind), partial(_plan, run, kind, known), None)
     return submit_groups(kind, known)
+
+
+def _plan(run: Run, kind: MergeKind, known: Known) -> None:
+    plan_run(run, kind, known.limits_for(run.task))
 
 
 def ripe(kind: MergeKind) -> QuerySet[Run]:
@@ -161,13 +168,18 @@ def submit_groups(kind: MergeKind, known: Known) -> int:
     ready = ready.order_by("task", "run__number", "number")
     waiting, submitted = jobs.queued(), 0
     for task in Task.objects.filter(pk__in=ready.order_by().values("task")).order_by("pk"):
-        queue, bounds = merging_queue_of(task), known.limits_for(task)
-        most = min(bounds.jobs_per_task, known.limits_at(queue).queued_per_queue - waiting[queue])
-        groups = ready.filter(task=task).select_related("task", "run")[: max(0, most)]
-        sent = _submit_some(list(groups), bounds)
-        waiting[queue] += sent
-        submitted += sent
+        part = partial(_submit_of, task, ready.filter(task=task), known, waiting)
+        submitted += by_itself(task, service(kind), part, 0)
     return submitted
+
+
+def _submit_of(task: Task, ready: QuerySet[MergeGroup], known: Known, waiting: Counter[str]) -> int:
+    """Submit the jobs of one task's ready groups, as many as its queue takes, and count them there."""
+    queue, bounds = merging_queue_of(task), known.limits_for(task)
+    most = min(bounds.jobs_per_task, known.limits_at(queue).queued_per_queue - waiting[queue])
+    sent = _submit_some(list(ready.select_related("task", "run")[: max(0, most)]), bounds)
+    waiting[queue] += sent
+    return sent
 
 
 def _submit_some(groups: Sequence[MergeGroup], bounds: Limits) -> int:

@@ -10,19 +10,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 
 from django.utils import timezone
 
+from server.dataservice.logic import DatasetRefused, RequestRefused
 from server.dataservice.lookups import Holding, holdings
 from server.dataservice.states import ReplicaState
+from server.lib.parts import do_in_parts
 from server.production.files import SCOPE
 from server.production.limits import Limits, limits
 from server.production.models import Chunk, Task
 from server.production.reference.known import Known, read_known
 from server.production.staging.asking import ask, go_on, hold, register, set_staged
 from server.production.staging.models import StagedFile
-from server.production.staging.parts import do_in_parts
 from server.production.staging.rules import (
     Choice,
     Room,
@@ -45,11 +47,15 @@ from server.production.staging.sources import (
 )
 from server.production.staging.states import StagedState
 from server.production.states import ChunkState
+from server.production.steps.apart import by_itself, sound
 from server.production.submission.gather import active_tasks
 
 SERVICE = "production.prestage"
 log = logging.getLogger(__name__)
 UNKNOWN = Holding(0)
+#: Said of a task with which this step has failed.
+LEFT_OUT = "nothing of it can be asked for on tape: its history says why"
+REFUSED = (DatasetRefused, RequestRefused)
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,14 @@ def prestage(now: datetime | None = None) -> int:
 
     A task whose files cannot be asked for holds up no other; why not stands beside it.
     """
-    cycle, bounds, tasks = Cycle(now or timezone.now(), read_known()), limits(), active_tasks()
+    cycle, bounds, tasks = Cycle(now or timezone.now(), read_known()), limits(), sound(active_tasks(), SERVICE)
     tapes = from_tape(tasks, cycle.known)
     waiting = with_waiting(tapes.keys()) if tapes else set()
     room = room_now(bounds.staged_cap, bounds.staged_per_storage) if waiting else Room(0, 0)
     done, words = 0, dict.fromkeys(tapes, "")
     for task in (one for one in tasks if one.pk in waiting):
-        count, choice = _prestage(task, tapes[task.pk], room, cycle)
+        part = partial(_prestage, task, tapes[task.pk], room, cycle)
+        count, choice = by_itself(task, SERVICE, part, (0, Choice((), room, LEFT_OUT)))
         done, room, words[task.pk] = done + count, choice.room, choice.words
     reasons(words)
     return done
@@ -118,7 +125,7 @@ def _bring(task: Task, chunks: Sequence[Chunk], bounds: Limits, cycle: Cycle) ->
     done += go_on([chunk.pk for chunk in then[Then.GO_ON]], by=SERVICE)
     said = list[str]()
 
-    def refuse(chunk: Chunk, why: str) -> None:
+    def refuse(chunk: Chunk, why: Exception) -> None:
         words = f"its file cannot be asked for: {why}"
         log.warning("%s: %s", chunk, words)
         held[chunk.pk] = in_vain(_tries(chunk, bounds), words, cycle.now)
@@ -137,8 +144,8 @@ def _bring(task: Task, chunks: Sequence[Chunk], bounds: Limits, cycle: Cycle) ->
 
         # A dataset by itself: what refuses one says nothing of the others.
         for dataset in sorted({chunk.raw.dataset for chunk in asked}):
-            do_in_parts([chunk for chunk in asked if chunk.raw.dataset == dataset], write, refuse)
-        done += do_in_parts([chunk for chunk in asked if chunk.pk in numbers], request, refuse)
+            do_in_parts([chunk for chunk in asked if chunk.raw.dataset == dataset], write, refuse, expected=REFUSED)
+        done += do_in_parts([chunk for chunk in asked if chunk.pk in numbers], request, refuse, expected=REFUSED)
     hold(chunks, held, by=SERVICE, now=cycle.now)
     return done, f"of {len(said)} chunks {said[0]}" if said else ""
 

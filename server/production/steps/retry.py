@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.db import transaction
@@ -16,6 +16,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from pilot.contract.states import FINAL, JobState
+from server.lib.parts import do_in_parts
 from server.production import jobs
 from server.production.door import move
 from server.production.judging import JobView
@@ -24,6 +25,7 @@ from server.production.models import Chunk, MergeGroup, TaskEvent
 from server.production.rules.actions import Action
 from server.production.rules.deciding import Deciding, is_bound
 from server.production.states import ACTIVE, PACKING, ChunkState, GroupState, values
+from server.production.steps.apart import incident
 
 SERVICE = "production.retry"
 #: Rows of one transaction: short, since pilots wait for it where the database has one writer.
@@ -69,8 +71,12 @@ def retry_failed(now: datetime | None = None) -> int:
     for model in (Chunk, MergeGroup):
         due: list[Row] = list(_due(model._default_manager.all(), cycle.now).order_by("due", "id")[:most])
         for start in range(0, len(due), AT_ONCE):
-            retried += _again(due[start : start + AT_ONCE], cycle)
+            retried += do_in_parts(due[start : start + AT_ONCE], partial(_again, cycle=cycle), _set_apart)
     return retried
+
+
+def _set_apart(row: Row, why: Exception) -> None:
+    incident(row.task_id, SERVICE, why)
 
 
 def _due(rows: QuerySet[Any], now: datetime) -> QuerySet[Any]:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -21,6 +22,7 @@ from server.production.ordering import has_input, orders_for
 from server.production.reference.known import Known, read_known
 from server.production.staging.sources import from_tape
 from server.production.states import ACTIVE, ChunkState, TaskState, values
+from server.production.steps.apart import by_itself, sound
 from server.production.steps.check_staging import readable
 from server.production.submission.decide import decide
 from server.production.submission.facts import Bounds
@@ -28,6 +30,8 @@ from server.production.submission.gather import active_tasks, look
 from server.production.submission.record import Record
 
 SERVICE = "production.submit"
+#: Said of a task with which this step has failed.
+LEFT_OUT = "sending its jobs has failed: its history says why"
 log = logging.getLogger(__name__)
 
 
@@ -37,7 +41,7 @@ class MovedMeanwhile(Exception):
 
 def submit_chunks(now: datetime | None = None) -> int:
     """Stage, decide for all active tasks together how much goes, and submit that; answer the number of jobs."""
-    at, tasks = now or timezone.now(), active_tasks()
+    at, tasks = now or timezone.now(), sound(active_tasks(), SERVICE)
     if not tasks:
         return 0
     known = read_known()
@@ -51,7 +55,8 @@ def submit_chunks(now: datetime | None = None) -> int:
         facts, steps = view.facts[task.pk], decisions[task.pk]
         sent, words = Counter[str](), ""
         if steps[-1].number:
-            sent, words = _try(task, steps[-1].number, known, waiting, tapes.get(task.pk, frozenset()))
+            part = partial(_try, task, steps[-1].number, known, waiting, tapes.get(task.pk, frozenset()))
+            sent, words = by_itself(task, SERVICE, part, (sent, LEFT_OUT))
         waiting += sent
         submitted += sent.total()
         record.note(facts, view.queues.get(task.queue), steps, sent=sent.total(), words=words)
@@ -98,7 +103,11 @@ def stage_all(tasks: Sequence[Task], known: Known) -> int:
     """Stage what can be of these tasks; asks only about those of which something waits for its input."""
     rows = Chunk.objects.filter(task__in=tasks, state=ChunkState.DEFINED).order_by()
     waiting = set(rows.values_list("task", flat=True).distinct())
-    return sum(stage(task, known.limits_for(task).jobs_per_task) for task in tasks if task.pk in waiting)
+
+    def part(task: Task) -> int:
+        return stage(task, known.limits_for(task).jobs_per_task)
+
+    return sum(by_itself(task, SERVICE, partial(part, task), 0) for task in tasks if task.pk in waiting)
 
 
 def stage(task: Task, most: int) -> int:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from server.production.chains import chain_of
 from server.production.models import Chunk, Output, Run, Task, TaskEvent
-from server.production.states import ChunkState, TapeState
+from server.production.states import ChunkState, TapeState, TaskType
 from server.production.totals.models import TaskTotals
 
 #: Tasks of one turn.
@@ -32,7 +32,9 @@ _SUMS = (
 def count_totals(now: datetime | None = None) -> int:
     """Count what tasks have made of which something has moved, the oldest counts first; answer how many tasks."""
     at = now or timezone.now()
-    due = Task.objects.filter(uncounted() | Q(totals__counted__lt=at - AGAIN))
+    # Of a type that this version of the product does not know nothing can be said.
+    known = Task.objects.filter(type__in=TaskType.values)
+    due = known.filter(uncounted() | Q(totals__counted__lt=at - AGAIN))
     tasks = list(due.order_by(F("totals__counted").asc(nulls_first=True)).only("pk", "type")[:AT_ONCE])
     if not tasks:
         return 0
