@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from server.monitor import (
+    audit_views,
     brokerage_views,
     data_views,
     factory_views,
@@ -43,6 +44,7 @@ urlpatterns = [
     path("data/requests/<int:number>", data_views.show_request, name="request"),
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),
     path("production/failures", failure_views.show_failures, name="failures"),
+    path("production/audit", audit_views.show_audit, name="audit"),
     path("production/summary", summary_views.show_summary, name="production-summary"),
     path("usage", usage_views.show_usage, name="usage"),
     path("api/v1/statistics/get_usage", usage_views.get_usage),

@@ -17,7 +17,7 @@ def outputs_of(task: Task, *, most: int = 200) -> list[Output]:
     files = Output.objects.filter(task=task).select_related("run").order_by("run__number", "kind", "lfn")
     found = list(files.filter(kind__in=_MERGED)[:most])
     if len(found) < most:
-        # Any of them, by the index of the task: nobody waits for very many to be sorted, or looked for from the oldest on.
+        # Any of them, by the task's index: nobody waits for very many to be sorted, or looked for from the oldest on.
         some = files.filter(kind__in=_OF_JOBS).order_by()[: most - len(found)]
         found += sorted(some, key=lambda file: file.pk)
     return found
