@@ -97,7 +97,7 @@ def test_a_note_that_moves_nothing_says_so(task):
         ({"task": "other"}, {"elsewhere"}),
         ({"task": "none"}, set()),
         ({"kind": "resend"}, {"again"}),
-        ({"words": "ELSE"}, {"elsewhere"}),
+        ({"words": "else"}, {"elsewhere"}),
         ({"since": date(2026, 3, 2)}, {"elsewhere"}),
         ({"until": date(2026, 3, 1)}, {"first", "again"}),
         ({"until": date.max}, {"first", "again", "elsewhere"}),
