@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.contrib import admin
@@ -15,8 +16,11 @@ from server.lib.admin import TableAdmin
 from server.production.reference.known import read_known
 from server.production.rules.known import as_rules
 from server.production.rules.models import ProductionRule
-from server.production.rules.preview import LATEST, compare, past_failures
+from server.production.rules.preview import LATEST, Preview, compare, past_failures
 from server.production.states import MergeKind
+
+#: The button of the form that shows what a rule would do, and saves nothing.
+_LOOK = "_look"
 
 
 @admin.register(ProductionRule)
@@ -32,6 +36,8 @@ class ProductionRuleAdmin(TableAdmin):
         ("Which failures", {"fields": ("about", "kind", "payload_error", "pilot_error", "words", "task_type", "site")}),
         ("What becomes of them", {"fields": ("action", "delay", "factor", "most_attempts", "advice")}),
     )
+
+    change_form_template = "production/rule_form.html"
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the kinds of merges and the types of tasks that there are."""
@@ -67,7 +73,40 @@ class ProductionRuleAdmin(TableAdmin):
         now = as_rules(row for row in rows if row.enabled and row.pk not in asked)
         then = as_rules(row for row in rows if row.enabled or row.pk in asked)
         found = compare(past_failures(), now, then, [row.name for row in rows if row.pk in asked])
+        return self._show(request, found)
+
+    def save_model(self, request: HttpRequest, obj: ProductionRule, form: Any, change: bool) -> None:
+        if _LOOK not in request.POST:
+            super().save_model(request, obj, form, change)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None if _LOOK in request.POST else super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None if _LOOK in request.POST else super().log_change(request, obj, message)
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        return (
+            self._look(request, obj) if _LOOK in request.POST else super().response_add(request, obj, post_url_continue)
+        )
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return self._look(request, obj) if _LOOK in request.POST else super().response_change(request, obj)
+
+    def _look(self, request: HttpRequest, written: ProductionRule) -> HttpResponse:
+        """Judge past failures by the rules in force, and with one as it stands in the form; nothing was saved."""
+        rows = list(ProductionRule.objects.all())
+        for row in rows:
+            # It is the same rule, whatever it is called now.
+            row.name = written.name if row.pk == written.pk else row.name
+        now = as_rules(row for row in rows if row.enabled)
+        others = [row for row in rows if row.enabled and row.pk != written.pk]
+        then = as_rules(sorted([*others, written], key=lambda row: (row.place, row.pk or math.inf)))
+        return self._show(request, compare(past_failures(), now, then, [written.name]), written=written)
+
+    def _show(self, request: HttpRequest, found: Preview, **more: Any) -> HttpResponse:
         context = {
+            **more,
             **self.admin_site.each_context(request),
             "title": f"The last {found.looked_at} failures",
             "opts": self.model._meta,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models import Max, Q
 
 from pilot.contract.states import JobState
 from server.production.judging import JobView
@@ -18,6 +18,8 @@ from server.taskbuffer.models import Attempt, Job
 
 #: Failures that are looked at: a page waits for the answer.
 LATEST = 500
+#: Moves among which they are looked for, the latest: where hardly anything fails, all moves ever are too many.
+MOVES = 1_000_000
 #: Failures that are named for each rule.
 EXAMPLES = 5
 
@@ -71,19 +73,20 @@ def compare(pasts: Iterable[Past], now: Sequence[Rule], then: Sequence[Rule], as
 
     Args:
         pasts: The failures.
-        now: The rules in force, without those that are asked about.
-        then: The same with them.
+        now: The rules in force, without those that are asked about, or with them as they were.
+        then: The same with them as they would be.
         asked: Their names.
     """
     lines, looked_at = {name: Line(name) for name in asked}, 0
     for past in pasts:
         looked_at += 1
-        after = decide(then, past.failure)
-        line = lines.get(after.rule)
+        before, after = decide(now, past.failure), decide(then, past.failure)
+        # A rule that is changed may also leave to others what it decided.
+        line = lines.get(after.rule) or lines.get(before.rule)
         if line is None:
             continue
-        example = Example(past.owner, past.job, decide(now, past.failure), after)
-        line.fits += 1
+        example = Example(past.owner, past.job, before, after)
+        line.fits += after.rule == line.rule
         line.changes += example.is_changed
         # Those that change something are worth seeing before others.
         line.examples = sorted([*line.examples, example], key=lambda one: not one.is_changed)[:EXAMPLES]
@@ -93,7 +96,8 @@ def compare(pasts: Iterable[Past], now: Sequence[Rule], then: Sequence[Rule], as
 def past_failures(most: int = LATEST) -> list[Past]:
     """Answer the latest failures of jobs of chunks and merges, as they were; in some statements, whatever there is."""
     rows = TaskEvent.objects.filter(Q(chunk__isnull=False) | Q(group__isnull=False), job_id__isnull=False)
-    rows = rows.filter(before__in=_RAN, after__in=_BAD).order_by("-pk")
+    newest = TaskEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    rows = rows.filter(pk__gt=newest - MOVES, before__in=_RAN, after__in=_BAD).order_by("-pk")
     related = ("chunk__task", "chunk__run__task", "group__task", "group__run__task")
     # Some lists of raw files are megabytes, and every row would bring its task's.
     lists = [f"{task}__filelist" for task in related]

@@ -59,7 +59,7 @@ def act(client, action, *rows):
 
 
 def test_past_failures_are_those_of_the_jobs_attempts(failures, django_assert_max_num_queries):
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         found = past_failures()
     assert [past.failure.payload_error for past in found] == [1243, 99, 1246, 1243, 1246, 1246]
     assert {(past.failure.queue, past.failure.attempts, past.failure.merge) for past in found} == {("LOCAL", 1, "")}
@@ -85,6 +85,25 @@ def test_the_page_shows_what_rules_would_have_done_enabled_or_not(failures, admi
     assert "matched 6 of the last 6" in " ".join(
         act(admin_client, "show_what_they_would_have_done", words).content.decode().split()
     )
+
+
+def test_a_rule_that_is_written_or_changed_is_held_against_past_failures_before_it_is_saved(failures, admin_client):
+    form = {"name": "killed", "place": 1, "about": "chunks", "action": "give_up", "factor": "2", "most_attempts": "0"}
+    form |= {"payload_error": "1246", "_look": "yes"}
+    page = admin_client.post(reverse("admin:production_productionrule_add"), form).content.decode()
+    assert "matched 3 of the last 6 failures, and changed what became of 3" in " ".join(page.split())
+    assert not ProductionRule.objects.filter(name="killed").exists()
+    # One that is changed: what it leaves to others is told, too.
+    rule = ProductionRule.objects.get(payload_error=1243, action="manual_check")
+    form |= {"name": "calibration, again", "place": rule.place, "payload_error": "99", "enabled": "on"}
+    address = reverse("admin:production_productionrule_change", args=[rule.pk])
+    assert 'name="_look"' in admin_client.get(address).content.decode()
+    page = " ".join(admin_client.post(address, form).content.decode().split())
+    assert "matched 1 of the last 6 failures, and changed what became of 3" in page
+    assert "a person looks (rule &#x27;calibration, again&#x27;)" in page.replace("'", "&#x27;")
+    rule.refresh_from_db()
+    assert (rule.payload_error, LogEntry.objects.count()) == (1243, 0)
+    assert "0 is no error" in admin_client.post(address, {**form, "payload_error": "0"}).content.decode()
 
 
 def test_without_failures_the_page_says_so(queue, admin_client):
