@@ -17,6 +17,7 @@ from server.monitor import (
     production_views,
     retries,
     summary_views,
+    tree_views,
     usage_views,
     views,
 )
@@ -45,6 +46,7 @@ urlpatterns = [
     path("data/datasets/<int:number>", data_views.show_dataset, name="dataset"),
     path("production/failures", failure_views.show_failures, name="failures"),
     path("production/audit", audit_views.show_audit, name="audit"),
+    path("production/tree", tree_views.show_tree, name="tree"),
     path("production/summary", summary_views.show_summary, name="production-summary"),
     path("usage", usage_views.show_usage, name="usage"),
     path("api/v1/statistics/get_usage", usage_views.get_usage),
