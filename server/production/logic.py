@@ -157,20 +157,9 @@ def _resume(task: Task, by: str, words: str) -> None:
 def _cancel(task: Task, by: str, words: str) -> None:
     """End everything of a task that has not finished, its jobs in the task buffer too."""
     _simply(TaskState.CANCELLED)(task, by, words)
-    chunks, groups = Chunk.objects.filter(task=task), MergeGroup.objects.filter(task=task)
-    open_jobs: list[int | None] = [
-        *chunks.filter(state__in=values((ChunkState.SENT, ChunkState.RUNNING))).values_list("job_id", flat=True),
-        *groups.filter(state=GroupState.SENT).values_list("job_id", flat=True),
-    ]
     if task.type == TaskType.USER_ANALYSIS:  # its owner may have added some
-        open_jobs += jobs.of_task(task.pk)
-    jobs.kill([number for number in open_jobs if number is not None], by=by)
-    for chunk_state in ChunkState:
-        if chunk_state not in (ChunkState.FINISHED, ChunkState.CANCELLED):
-            move_all(chunks, chunk_state, ChunkState.CANCELLED, by=by, words=words)
-    for group_state in GroupState:
-        if group_state not in (GroupState.FINISHED, GroupState.CANCELLED):
-            move_all(groups, group_state, GroupState.CANCELLED, by=by, words=words)
+        jobs.kill(jobs.of_task(task.pk), by=by)
+    stopping.cancel_all(task, by=by, words=words)
 
 
 def _finish(task: Task, by: str, words: str) -> None:

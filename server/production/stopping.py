@@ -12,8 +12,11 @@ from server.production.states import ChunkState, GroupState
 
 Row = TypeVar("Row", Chunk, MergeGroup)
 
+#: In these chunks are at their end, and merges.
+_AT_ITS_END = (ChunkState.FINISHED.value, ChunkState.CANCELLED.value)
+
 #: Of these no job has been sent.
-_UNSENT = (ChunkState.DEFINED, ChunkState.STAGING, ChunkState.STAGED, ChunkState.PAUSED)
+UNSENT = (ChunkState.DEFINED, ChunkState.STAGING, ChunkState.STAGED, ChunkState.PAUSED)
 
 
 def withdraw(task: Task, *, by: str, words: str) -> None:
@@ -39,7 +42,8 @@ def hold_chunks(chunks: Sequence[Chunk], *, by: str, words: str) -> int:
 
 def start_nothing(task: Task, *, by: str, words: str) -> None:
     """Cancel what of a task has not been sent, and what is queued."""
-    for state in _UNSENT:
+    _hold_still(task)
+    for state in UNSENT:
         move_all(Chunk.objects.filter(task=task), state, ChunkState.CANCELLED, by=by, words=words)
     move_all(MergeGroup.objects.filter(task=task), GroupState.READY, GroupState.CANCELLED, by=by, words=words)
     withdraw(task, by=by, words=words)
@@ -55,6 +59,37 @@ def end_all(task: Task, *, by: str, words: str) -> None:
     for state in (ChunkState.SENT, ChunkState.RUNNING):
         move_all(chunks, state, ChunkState.CANCELLED, by=by, words=words)
     move_all(groups, GroupState.SENT, GroupState.CANCELLED, by=by, words=words)
+
+
+def cancel_all(task: Task, *, by: str, words: str) -> int:
+    """Cancel everything of a task that has not finished, and end its jobs; answer how much that was.
+
+    Belongs into a transaction.
+    """
+    _hold_still(task)
+    chunks, groups = Chunk.objects.filter(task=task), MergeGroup.objects.filter(task=task)
+    with_jobs = chunks.filter(state__in=(ChunkState.SENT.value, ChunkState.RUNNING.value))
+    numbers = [*with_jobs.values_list("job_id", flat=True)]
+    numbers += groups.filter(state=GroupState.SENT).values_list("job_id", flat=True)
+    jobs.kill([number for number in numbers if number is not None], by=by)
+    ended = 0
+    for state in ChunkState:
+        if state not in _AT_ITS_END:
+            ended += move_all(chunks, state, ChunkState.CANCELLED, by=by, words=words)
+    for merge_state in GroupState:
+        if merge_state not in _AT_ITS_END:
+            ended += move_all(groups, merge_state, GroupState.CANCELLED, by=by, words=words)
+    return ended
+
+
+def _hold_still(task: Task) -> None:
+    """Wait for whoever is moving a chunk or a merge of a task, and let nobody else until the transaction ends.
+
+    What is moved state by state would miss one that goes from a later state to an earlier one meanwhile.
+    """
+    for model in (Chunk, MergeGroup):
+        still_open = model._default_manager.filter(task=task).exclude(state__in=_AT_ITS_END)
+        list(still_open.select_for_update().order_by("pk").values_list("pk", flat=True))
 
 
 def _withdrawn(rows: Sequence[Row], by: str) -> list[Row]:

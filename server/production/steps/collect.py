@@ -19,11 +19,11 @@ from pilot.contract.states import FINAL, WITH_PILOT, JobState
 from server.lib.parts import do_in_parts
 from server.production import jobs, remaking
 from server.production.chains import MAY_BE_MISSING, chain_of
-from server.production.door import Step, move_each
+from server.production.door import Step, move_all, move_each
 from server.production.judging import Finding, JobView, ended_badly, judge_chunk, judge_group
 from server.production.keeping import Made, Owner, keep, wanted_of
 from server.production.limits import limits
-from server.production.models import Chunk, Cursor, MergeGroup
+from server.production.models import Chunk, Cursor, MergeGroup, Task
 from server.production.rules.deciding import Deciding, attempts_of
 from server.production.states import (
     CHUNK_MOVES,
@@ -36,8 +36,8 @@ from server.production.states import (
     TaskType,
     values,
 )
-from server.production.steps.apart import incident
-from server.production.stopping import hold_chunks
+from server.production.steps.apart import by_itself, incident
+from server.production.stopping import UNSENT, cancel_all, hold_chunks
 from server.taskbuffer.models import Job
 
 SERVICE = "production.collect"
@@ -82,7 +82,36 @@ def _collect_some(most: int, deciding: Deciding) -> int | None:
 
 def sweep() -> int:
     """Look at the jobs of all that is not where its job stands, whatever the events say; answer how many moved."""
-    return settle([number for number in _astray() if number is not None])
+    return settle([number for number in _astray() if number is not None]) + _end_what_was_left()
+
+
+def _end_what_was_left() -> int:
+    """Cancel what is open of tasks that are cancelled, and what was not sent of those that were ended early.
+
+    Nothing is, unless somebody has moved it at the same moment: then nobody else would ever look at it.
+    """
+    chunks, groups = Chunk.objects.filter(task=OuterRef("pk")), MergeGroup.objects.filter(task=OuterRef("pk"))
+    at_end = values((ChunkState.FINISHED, ChunkState.CANCELLED))
+    # By the words that are looked for: the index knows these, and tasks have very many rows that are at their end.
+    open_chunks = chunks.filter(state__in=[word for word in ChunkState.values if word not in at_end])
+    open_groups = groups.filter(state__in=[word for word in GroupState.values if word not in at_end])
+    cancelled = Task.objects.filter(Exists(open_chunks) | Exists(open_groups), state=TaskState.CANCELLED)
+    unsent = chunks.filter(state__in=values(UNSENT))
+    ended = Task.objects.filter(Exists(unsent), state__in=values((TaskState.FINISHED, *PACKING, TaskState.ARCHIVED)))
+    left = [*cancelled.defer("filelist"), *ended.defer("filelist")]
+    return sum(by_itself(task, SERVICE, partial(_end, task.pk), 0) for task in left)
+
+
+@transaction.atomic
+def _end(key: int) -> int:
+    task = Task.objects.select_for_update().defer("filelist").get(pk=key)
+    words = f"its task is {TaskState(task.state).label}"
+    if task.state == TaskState.CANCELLED:
+        return cancel_all(task, by=SERVICE, words=words)
+    if task.state not in values((TaskState.FINISHED, *PACKING, TaskState.ARCHIVED)):
+        return 0
+    chunks = Chunk.objects.filter(task=task)
+    return sum(move_all(chunks, state, ChunkState.CANCELLED, by=SERVICE, words=words) for state in UNSENT)
 
 
 def _astray() -> Iterator[int | None]:

@@ -43,7 +43,7 @@ from server.production.states import (
     values,
 )
 from server.production.steps.apart import by_itself
-from server.production.steps.submit import MovedMeanwhile, set_running
+from server.production.steps.submit import MovedMeanwhile, set_running, still_active
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +217,8 @@ def _try(group: MergeGroup, bounds: Limits) -> bool:
 @transaction.atomic
 def _send(group: MergeGroup, kind: MergeKind, files: Sequence[Output], bounds: Limits) -> None:
     """Submit a group's job and write its number beside the group, or neither; what it made before does not count."""
+    # The task first, as whoever stops it does: else the two would wait for each other.
+    _still_packing(group.task_id) if kind is MergeKind.LOGS else still_active(group.task_id)
     order, attempts = order_for(group, files, refusal=bounds.merge_refusal), group.attempts + 1
     (number,) = jobs.submit([order], by=service(kind))
     now_known: dict[str, Any] = {
@@ -237,11 +239,16 @@ def _send(group: MergeGroup, kind: MergeKind, files: Sequence[Output], bounds: L
 
 def _begin_archiving(key: int) -> None:
     """Move a task from ``archive`` to ``archiving``: something is packed now."""
-    task = Task.objects.select_for_update().get(pk=key)
-    if task.state not in values(PACKING):
-        raise MovedMeanwhile(f"{task} is {task.state} now")
+    task = _still_packing(key)
     if task.state == TaskState.ARCHIVE:
         move(task, TaskState.ARCHIVING, by=service(MergeKind.LOGS))
+
+
+def _still_packing(key: int) -> Task:
+    task = Task.objects.select_for_update().defer("filelist").get(pk=key)
+    if task.state not in values(PACKING):
+        raise MovedMeanwhile(f"{task} is {task.state} now")
+    return task
 
 
 def merge_mdst() -> int:

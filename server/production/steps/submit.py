@@ -119,6 +119,8 @@ def stage(task: Task, most: int) -> int:
 @transaction.atomic
 def _send(task: Task, chunks: Sequence[Chunk], known: Known, waiting: Mapping[str, int]) -> Counter[str]:
     """Submit the jobs for which their queues have room and write their numbers beside the chunks, or neither."""
+    # The task first, as whoever stops it does: else the two would wait for each other.
+    still_active(task.pk)
     sent, fitting = Counter[str](), []
     for chunk, order in zip(chunks, jobs.placed(orders_for(task, chunks)), strict=True):
         if waiting.get(order.queue, 0) + sent[order.queue] < known.limits_at(order.queue).queued_per_queue:
@@ -142,12 +144,22 @@ def set_running(key: int, *, by: str) -> None:
     Raises:
         MovedMeanwhile: somebody paused or cancelled it.
     """
-    task = Task.objects.select_for_update().get(pk=key)
-    if task.state not in values(ACTIVE):
-        raise MovedMeanwhile(f"{task} is {task.state} now")
+    task = still_active(key)
     if task.state == TaskState.SEND:
         move(task, TaskState.RUNNING, by=by)
     Task.objects.filter(pk=key, started=None).update(started=timezone.now())
+
+
+def still_active(key: int) -> Task:
+    """Read a task that nobody else can move until the transaction's end.
+
+    Raises:
+        MovedMeanwhile: somebody paused or cancelled it.
+    """
+    task = Task.objects.select_for_update().defer("filelist").get(pk=key)
+    if task.state not in values(ACTIVE):
+        raise MovedMeanwhile(f"{task} is {task.state} now")
+    return task
 
 
 def _in_order(task: Task, state: ChunkState) -> QuerySet[Chunk]:

@@ -68,7 +68,7 @@ def test_running_every_step_twice_makes_nothing_twice(tasks, pilot):
     assert len(pilot.jobs) == 6 + 6 + 3 * 2
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Stands for the end of the process."""
 
 

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from pilot.contract.states import JobState
 from server.production import logic
-from server.production.models import Chunk, MergeGroup
+from server.production.models import Chunk, MergeGroup, Task
 from server.production.panda_words import status_of
+from server.production.steps import collect
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import Job
 from tests.server.production.conftest import reload, turn, work
@@ -71,3 +72,17 @@ def test_a_production_that_was_finished_with_everything_made_is_done(tasks, pilo
     logic.finish_task(generation.name, by="manager", soft=True)
     turn(times=2)
     assert reload(generation).state == "done"
+
+
+def test_what_was_left_open_of_a_task_that_is_over_is_found_and_ended(tasks, pilot):
+    generation, child = tasks
+    turn()
+    running = pilot.claim()
+    pilot.report(running, JobState.RUNNING)
+    # As if each had been moved at the very moment in which its task was stopped.
+    Task.objects.filter(pk=generation.pk).update(state="cancelled")
+    Task.objects.filter(pk=child.pk).update(state="finished")
+    assert collect.sweep() == 12
+    assert (states(generation), states(child)) == ({"cancelled": 6}, {"cancelled": 6})
+    assert pilot.run() == 0
+    assert collect.sweep() == 0
