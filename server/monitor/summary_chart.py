@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from server.monitor.usage_chart import nice_step
 
 #: In SVG's units.
-WIDTH, LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 960.0, 210.0, 24.0, 8.0, 26.0, 16.0, 26.0
+WIDTH, LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 960.0, 210.0, 40.0, 8.0, 26.0, 16.0, 26.0
 #: Bars of one chart.
 MOST = 40
 #: Letters of a bar's name.
