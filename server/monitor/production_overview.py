@@ -17,6 +17,7 @@ from server.monitor.asked import Asked, refused
 from server.monitor.overview import ServiceLine, service_line
 from server.monitor.paging import page
 from server.production import queries as production
+from server.production.queries import tape
 from server.services import queries as services
 
 #: The services that productions live on begin so.
@@ -45,7 +46,10 @@ def show_production(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     found = production.productions(now)
     health = [Health(service_line(one, now), one.next_run) for one in services.overview() if one.name.startswith(OURS)]
+    bands = tape.tape_page(now).bands
     if wants_json(request):
-        return envelope({**found.as_json(), "services": [one.as_json() for one in health]})
+        told = [{"age": words, "requests": count} for words, count in bands]
+        return envelope({**found.as_json(), "tape": told, "services": [one.as_json() for one in health]})
     bad = [one for one in health if one.line.health in ("late", "failing", "off")]
-    return page(request, "production", {"page": "production", "found": found, "health": health, "bad": bad, "now": now})
+    context: dict[str, Any] = {"page": "production", "found": found, "health": health, "bad": bad, "now": now}
+    return page(request, "production", {**context, "tape": [band for band in bands if band[1]]})
