@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pilot.contract import naming
@@ -23,16 +22,17 @@ from server.production.definition import (
 from server.production.files import RESULT_OF, Names
 from server.production.limits import Limits
 from server.production.models import Task
-from server.production.raw_lists import read_run_numbers
+from server.production.raw_lists import read_raw_lines, read_run_numbers
 from server.production.reference.choosing import choose, slip_of_release
 from server.production.reference.kinds import Kind
 from server.production.reference.known import read_known
 from server.production.reference.models import SoftwareRelease
 from server.production.states import ON_DATA, TaskState, TaskType
+from server.production.wizard.folders import is_folder
 
 #: Runs that are looked up in the catalogue while somebody writes.
 MOST_RUNS = 5000
-#: Names of files that stand for all others: those of this run and chunk, unless the form has one.
+#: Run and chunk whose files stand for all others, unless the form has some.
 SAMPLE = (278473, 1)
 
 
@@ -76,7 +76,7 @@ def look(said: Mapping[str, Any], kind: Kind, *, besides: Task | None = None) ->
     _look_at_lists(values, kind, limits, found)
     found.slips = {name: words for name, words in found.slips.items() if name in said or name == "queue"}
     if names := _names_of(values, kind):
-        found.names = _preview(names, kind, found)
+        found.names = _preview(names, _sample(values, kind), kind, found)
         if kind.chain is not TaskType.MC_GENERATION:
             found.notes["slot"] = _slots(names, besides)
     return found
@@ -143,16 +143,12 @@ def seen_from_here(area: str, home: str) -> str:
     A file system that is not mounted here may be mounted where jobs run, so that it is no slip. Nothing but the
     existence of a folder is told.
     """
-    if not _is_folder(home):
+    if (is_mounted := is_folder(home)) is False:
         return f"{area}: not visible from the server, {home} is not mounted here"
-    return f"{area} is there" if _is_folder(area) else f"{area} is not there, as this server sees {home}"
-
-
-def _is_folder(path: str) -> bool:
-    try:
-        return Path(path).is_dir()
-    except OSError:
-        return False
+    is_there = is_mounted and is_folder(area)
+    if is_there is None:
+        return f"{area}: nobody knows, for {home} does not answer here"
+    return f"{area} is there" if is_there else f"{area} is not there, as this server sees {home}"
 
 
 def _look_at_lists(values: Mapping[str, Any], kind: Kind, limits: Limits, found: Looked) -> None:
@@ -191,16 +187,29 @@ def _names_of(values: Mapping[str, Any], kind: Kind) -> Names | None:
     return Names(kind.chain.value, values["production"], values["year"], values["period"], values["soft"], *numbers)
 
 
-def _preview(names: Names, kind: Kind, found: Looked) -> list[tuple[str, str]]:
+def _sample(values: Mapping[str, Any], kind: Kind) -> tuple[int, int]:
+    """Answer the first run and chunk that the form has, as far as it can be read."""
+    try:
+        if "files" in values:
+            first = next(read_raw_lines(values["files"], home=values.get("files_home", "")))
+            return first.run, first.chunk
+        if kind.chain in ON_DATA and "runs" in values:
+            return read_run_numbers(values["runs"])[0], SAMPLE[1]
+        return (read_runs(values["runs"])[0][0] if "runs" in values else SAMPLE[0]), SAMPLE[1]
+    except (ValueError, IndexError, StopIteration):
+        return SAMPLE
+
+
+def _preview(names: Names, sample: tuple[int, int], kind: Kind, found: Looked) -> list[tuple[str, str]]:
     """Name what the first job of a task would write, what would be merged of it, and the job itself."""
     try:
-        shown = [("job", names.chunk_job(*SAMPLE))]
-        for of, lfn in names.chunk_files(*SAMPLE).items():
+        shown = [("job", names.chunk_job(*sample))]
+        for of, lfn in names.chunk_files(*sample).items():
             shown.append((str(of.label), f"{names.dataset(of)}/{lfn}"))
         for merge in CHAINS[kind.chain].merges:
             result = RESULT_OF[merge.kind]
-            shown.append((str(result.label), f"{names.dataset(result)}/{names.merged_file(merge.kind, SAMPLE[0], 0)}"))
-        shown.append(("log", names.chunk_log(*SAMPLE)))
+            shown.append((str(result.label), f"{names.dataset(result)}/{names.merged_file(merge.kind, sample[0], 0)}"))
+        shown.append(("log", names.chunk_log(*sample)))
     except ContractError as wrong:
         found.slips.setdefault("production", str(wrong))
         return []

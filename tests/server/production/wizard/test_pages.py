@@ -115,6 +115,14 @@ def test_lists_are_counted_and_runs_looked_up(manager):
     frame = {"type": "mass_production"}
     found = manager.post("/tasks/new/check", {**frame, "files": DATA["files"], "runs": "5-7"}).json()["data"]
     assert found["notes"]["files"] == "2 raw files"
+    named = {**frame, "production": "p", "year": "2016", "period": "P07", "soft": "x"}
+    for said, job in (
+        ({"files": DATA["files"]}, "278473-11001"),
+        ({"runs": "9-11"}, "9-1"),
+        ({"runs": "x"}, "278473-1"),
+    ):
+        names = manager.post("/tasks/new/check", {**named, **said}).json()["data"]["names"]
+        assert names[0] == ["job", f"p-2016--{job}-0-7"]
     assert "no file of run 5, 6, 7; load its list" in found["slips"]["runs"]
     found = manager.post("/tasks/new/check", {**frame, "files": "nonsense"}).json()["data"]
     assert "line 1" in found["slips"]["files"]
