@@ -20,8 +20,10 @@ from server.production.definition import BadDefinition
 from server.production.draft_views import WHO, may_only_look, not_let_in, refused_page
 from server.production.models import Task
 from server.production.redefining import redefine_task, version_of
+from server.production.reference.choosing import without_filled
 from server.production.reference.kinds import Kind
 from server.production.reference.known import Known, read_known
+from server.production.reference.models import SoftwareRelease
 from server.production.states import TaskState
 from server.production.wizard.choices import choices_of, kinds_of
 from server.production.wizard.form import Widget, fields_of, read_form, sections_of, write_form
@@ -45,7 +47,7 @@ def new_task(request: HttpRequest) -> HttpResponse:
         other = queries.find_task(like)
         if other is None:
             return answer_page(request, "monitor/missing.html", {"what": "task", "name": like}, status=404)
-        written = write_form({name: value for name, value in definition_of(other).items() if name not in _OWN})
+        written = write_form({name: value for name, value in _said_by(other, known).items() if name not in _OWN})
     written |= _type(request)
     return _show_form(request, known, written, None, like=like)
 
@@ -64,7 +66,7 @@ def change_draft(request: HttpRequest, name: str) -> HttpResponse:
     known = read_known()
     if request.method == "POST":
         return _take_form(request, known, task)
-    written = write_form(definition_of(task)) | _type(request)
+    written = write_form(_said_by(task, known)) | _type(request)
     return _show_form(request, known, written, task, seen=version_of(task))
 
 
@@ -84,6 +86,11 @@ def check_form(request: HttpRequest) -> HttpResponse:
     found = look(said, kind, besides=draft)
     found.slips |= slips
     return envelope(found.as_json())
+
+
+def _said_by(task: Task, known: Known) -> dict[str, Any]:
+    """Answer what people have said of a task: what followed from that follows again."""
+    return without_filled(definition_of(task), known, list(SoftwareRelease.objects.filter(enabled=True)))
 
 
 def _type(request: HttpRequest) -> dict[str, str]:

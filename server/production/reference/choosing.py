@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from pilot.contract.codec import shown
-from server.production.reference.kinds import Kind
+from server.production.reference.kinds import Kind, priority_limit
 from server.production.reference.known import Known
 from server.production.reference.models import Site, SoftwareRelease, Template
 from server.production.states import ON_DATA
@@ -17,6 +17,10 @@ from server.production.states import ON_DATA
 _OF_ALL = {"queue": "queue", "home": "home", "tape": "tape"}
 _OF_DATA = {"files_home": "files_home", "files_endpoint": "files_endpoint"}
 _OF_MERGES = {"merging_queue": "merging_queue"}
+#: Whatever may be filled in.
+_FILLED = frozenset(
+    {*_OF_ALL, *_OF_DATA, *_OF_MERGES, "program", "path", "phast", "priority", "merging_priority", "max_attempts"}
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,25 @@ def choose(data: Mapping[str, Any], known: Known, releases: Sequence[SoftwareRel
     for fill in (_of_site(site, kind), _of_kind(kind), _of_release(said, releases)):
         said = {**fill, **said}
     return Chosen(said, kind, site, slips)
+
+
+def without_filled(said: Mapping[str, Any], known: Known, releases: Sequence[SoftwareRelease]) -> dict[str, Any]:
+    """Leave out of a whole definition what its site, type or release would fill in just so.
+
+    Where another site, type or release is chosen then, these fields follow it.
+    """
+    bare = {name: value for name, value in said.items() if name not in _FILLED}
+    chosen = choose(bare, known, releases)
+    filled = {**chosen.said, **_numbers(chosen, known)}
+    return {name: value for name, value in said.items() if name in bare or filled.get(name) != value}
+
+
+def _numbers(chosen: Chosen, known: Known) -> dict[str, int]:
+    if chosen.kind is None:
+        return {}
+    limits = known.limits_of_new(chosen.kind, chosen.site)
+    own = {name: getattr(limits, name) for name in ("merging_priority", "max_attempts")}
+    return {**own, "priority": getattr(limits, priority_limit(chosen.kind.chain))}
 
 
 def _site(name: Any, sites: Collection[Site]) -> tuple[Site | None, str]:

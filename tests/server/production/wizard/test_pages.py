@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 
 from pilot.contract import naming
+from server.pandaconfig.logic import define_queue
 from server.production import logic
 from server.production.catalogue import load
 from server.production.models import Task, TaskEvent
@@ -179,6 +180,27 @@ def test_a_draft_is_corrected_with_a_line_in_its_history(manager, draft):
     assert "was changed by somebody else" in late.content.decode()
     logic.start_task("mc2016_gen", by="manager")
     assert manager.post("/tasks/mc2016_gen/define", order).status_code == 400
+
+
+def test_a_draft_that_gets_another_site_follows_it_and_keeps_what_people_have_said(manager):
+    define_queue(
+        {"nickname": "FARM", "status": "online", "astorages": {"pr": ["DISK"], "pw": ["DISK"], "pl": ["DISK"]}}
+    )
+    Site.objects.create(name="HERE", queue="LOCAL", home="/cvmfs/here/", limits={"max_attempts": 3})
+    Site.objects.create(name="THERE", queue="FARM", home="/cvmfs/there/")
+    said = {**GENERATION, "queue": "", "site": "HERE", "priority": "7"}
+    assert manager.post("/tasks/new", {**said, "act": "save"}).status_code == 302
+    sections = manager.get("/tasks/mc2016_gen/define").context["sections"]
+    shown = {one["field"].name: one["text"] for section in sections for one in section["fields"]}
+    assert (shown["site"], shown["priority"], shown["soft"]) == ("HERE", "7", "mc2016-1")
+    assert {shown[name] for name in ("queue", "home", "max_attempts")} == {""}
+    assert (
+        manager.post("/tasks/mc2016_gen/define", {**shown, "type": "mc_generation", "act": "save"}).status_code == 302
+    )
+    assert TaskEvent.objects.first().words == "defined anew: the same as before"
+    manager.post("/tasks/mc2016_gen/define", {**shown, "type": "mc_generation", "site": "THERE", "act": "save"})
+    task = Task.objects.get()
+    assert (task.queue, task.home, task.max_attempts, task.priority) == ("FARM", "/cvmfs/there/", 5, 7)
 
 
 @pytest.mark.parametrize(
