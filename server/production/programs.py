@@ -89,6 +89,8 @@ _PACKED_ALIKE = (
     "--mode=0644",
     "--force-local",
     "--no-recursion",
+    # Names are taken as they are, with whatever is in them.
+    "--no-unquote",
 )
 
 

@@ -32,7 +32,6 @@ from server.production.reference.known import Known, read_known
 from server.production.remaking import forget_check
 from server.production.states import (
     ACTIVE,
-    PACKING,
     PASSED,
     CheckKind,
     ChunkState,
@@ -67,7 +66,7 @@ def _plan(run: Run, kind: MergeKind, known: Known) -> None:
 def ripe(kind: MergeKind) -> QuerySet[Run]:
     """Select the runs of which a kind can be merged: their jobs have all finished, what must come before has passed."""
     if kind is MergeKind.LOGS:
-        return Run.objects.filter(task__state__in=values(PACKING))
+        return Run.objects.filter(task__state=TaskState.ARCHIVING)
     chunks, checks = Chunk.objects.filter(run=OuterRef("pk")), CrossCheck.objects.filter(run=OuterRef("pk"))
     turn = Q(pk=None)
     for way, types in merges_of(kind):
@@ -231,22 +230,13 @@ def _send(group: MergeGroup, kind: MergeKind, files: Sequence[Output], bounds: L
     }
     if not move(group, GroupState.SENT, by=service(kind), job_id=number, **now_known):
         raise MovedMeanwhile(f"{group} was moved by somebody else; the next cycle tries again")
-    if kind is MergeKind.LOGS:
-        _begin_archiving(group.task_id)
-    else:
+    if kind is not MergeKind.LOGS:
         set_running(group.task_id, by=service(kind))
-
-
-def _begin_archiving(key: int) -> None:
-    """Move a task from ``archive`` to ``archiving``: something is packed now."""
-    task = _still_packing(key)
-    if task.state == TaskState.ARCHIVE:
-        move(task, TaskState.ARCHIVING, by=service(MergeKind.LOGS))
 
 
 def _still_packing(key: int) -> Task:
     task = Task.objects.select_for_update().defer("filelist").get(pk=key)
-    if task.state not in values(PACKING):
+    if task.state != TaskState.ARCHIVING:
         raise MovedMeanwhile(f"{task} is {task.state} now")
     return task
 

@@ -6,14 +6,17 @@ person where it fails. What carries packed files to tape is what carries results
 
 from __future__ import annotations
 
-from django.db import transaction
+from functools import partial
+
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from server.production.archive.rows import not_on_tape
 from server.production.door import move
-from server.production.models import MergeGroup, Task
+from server.production.former_logs import keep_former_logs
+from server.production.models import MergeGroup, Run, Task
 from server.production.states import PACKING, GroupState, MergeKind, TaskState, values
+from server.production.steps.apart import by_itself
 from server.production.steps.merge import merge, to_group
 
 SERVICE = "production.pack_logs"
@@ -21,7 +24,20 @@ SERVICE = "production.pack_logs"
 
 def pack_logs() -> int:
     """Pack what is to be packed, look at what was, and call tasks archived; answer how much has moved."""
-    return merge(MergeKind.LOGS) + _set_apart() + _finish()
+    return _begin() + merge(MergeKind.LOGS) + _set_apart() + _finish()
+
+
+def _begin() -> int:
+    """Write down the logs of former tries, so that they are packed, too: then packing begins."""
+    tasks = Task.objects.filter(state=TaskState.ARCHIVE).defer("filelist").order_by("pk")
+    return sum(by_itself(task, SERVICE, partial(_gather, task), False) for task in tasks)
+
+
+def _gather(task: Task) -> bool:
+    former = sum(keep_former_logs(run) for run in Run.objects.filter(task=task).order_by("number"))
+    return move(
+        task, TaskState.ARCHIVING, by=SERVICE, words=f"{former} logs of former tries are packed, too" if former else ""
+    )
 
 
 def _set_apart() -> int:
@@ -39,18 +55,15 @@ def _set_apart() -> int:
 def _finish() -> int:
     """Call tasks archived of which every log is packed, and every packed file is on tape where there is one."""
     groups = MergeGroup.objects.filter(task=OuterRef("pk"), kind=MergeKind.LOGS)
-    packed = Task.objects.filter(state__in=values(PACKING)).select_related("site")
+    packed = Task.objects.filter(state=TaskState.ARCHIVING).select_related("site")
     packed = packed.filter(
         ~Exists(to_group(MergeKind.LOGS).filter(task=OuterRef("pk"))),
         ~Exists(groups.exclude(state=GroupState.FINISHED)),
     )
     tasks = list(packed)
     waiting = not_on_tape(tasks, packed=True)
-    return sum(_archived(task) for task in tasks if task.pk not in waiting)
+    return sum(by_itself(task, SERVICE, partial(_archived, task), False) for task in tasks if task.pk not in waiting)
 
 
-@transaction.atomic
 def _archived(task: Task) -> bool:
-    if task.state == TaskState.ARCHIVE and not move(task, TaskState.ARCHIVING, by=SERVICE, words="it has no logs"):
-        return False
     return move(task, TaskState.ARCHIVED, by=SERVICE, finished=timezone.now())

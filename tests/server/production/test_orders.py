@@ -161,15 +161,16 @@ def test_histograms_are_summed_and_dumps_joined(tree: Tree, node: Node, kind, pr
 @pytest.mark.parametrize("word", [OWN, "compass-mc", "/opt/mine"])
 def test_logs_are_packed_as_they_are_and_the_same_logs_give_the_same_file(tree: Tree, node: Node, word):
     lfns = [f"dvcs2016P07t1-2016--{RUN}-{chunk}-{SLOT}-{PHAST}.job.log.tgz" for chunk in (2, 1)]
+    lfns.append("of\\another-production.tgz")
     order = orders.merging(frame(TaskType.MASS, word, software="/cvmfs/"), group(MergeKind.LOGS, *lfns), refusal=6)
     assert (order.spec.transformation, order.spec.home_package, order.spec.processing_type) == ("tar", "", "pack-logs")
     packed = f"dvcs2016P07t1-{RUN}-{SLOT}-{PHAST}.logs.tar.001"
     assert [file.lfn for file in order.spec.outputs if file.role is Role.OUTPUT] == [packed]
-    ended = run(node, order, two="second", one="first")
+    ended = run(node, order, two="second", one="first", odd="third")
     assert ended.problem is None, ended.outcome.stderr.read_text()
     with tarfile.open(ended.folder / packed) as archive:
         members = [(member.name, archive.extractfile(member).read()) for member in archive]
-    assert members == [(lfns[0], b"second"), (lfns[1], b"first")]
+    assert members == [(lfns[0], b"second"), (lfns[1], b"first"), (lfns[2], b"third")]
     before = (ended.folder / packed).read_bytes()
     os.utime(ended.folder / lfns[0], (1, 1))
     subprocess.run([order.spec.transformation, *order.spec.arguments], cwd=ended.folder, check=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from pilot.contract.codes import ErrorCode
+from pilot.contract.messages import StoredFile
 from server.production import logic
 from server.production.models import Chunk, MergeGroup, MergeInput, Output, Task, TaskEvent
 from server.production.states import MergeKind
-from server.production.steps import archive, pack_logs
+from server.production.steps import archive, collect, pack_logs
 from server.taskbuffer.models import JobFile
-from tests.server.production.conftest import define_data, failed, reload, work
+from tests.server.production.conftest import define_data, failed, reload, turn, work
 
 
 @pytest.fixture
@@ -46,6 +49,35 @@ def test_all_logs_of_a_run_become_one_file_and_the_task_is_archived(done, pilot)
     # The logs of packing are in nothing.
     assert Output.objects.filter(kind="log", group__kind="logs", merged_in=None).count() == 2
     assert Output.objects.filter(kind="packed_logs").count() == 2
+
+
+def test_logs_of_tries_that_came_to_nothing_are_packed_too(queue, pilot):
+    task, times = define_data(runs=1, chunks=2), Counter()
+
+    def spoil(job):
+        times[job.name] += 1
+        log = StoredFile(job.log.lfn, 10, "adler32:00000002")
+        if job.processing_type == "mass-production" and times[job.name] < 3:
+            return failed(payload_error=1246, files=(log,))
+        return {}
+
+    pilot.spoil = spoil
+    turn()
+    pilot.run(2)
+    collect.collect()
+    # One of them gets another job in the place of its former one.
+    Chunk.objects.filter(number=1).update(job_id=None, state="staged")
+    work(pilot)
+    tries = Output.objects.filter(kind="log", chunk__isnull=False).count()
+    first = [job.log.lfn for job in pilot.of_type("mass-production")]
+    logic.move_task("data", "archive", by="ada")
+    work(pilot)
+    assert reload(task).state == "archived"
+    (packing,) = pilot.of_type("pack-logs")
+    assert set(first) <= {file.lfn for file in packing.inputs}
+    assert Output.objects.filter(kind="log", chunk__isnull=False).count() == tries + 1
+    story = TaskEvent.objects.filter(task=task, after="archiving", chunk=None, group=None)
+    assert story.get().words == "1 logs of former tries are packed, too"
 
 
 def test_it_is_archived_only_when_packed_logs_are_on_tape(done, pilot):
@@ -133,7 +165,7 @@ def test_a_task_without_logs_is_archived_at_once(done):
     Output.objects.filter(kind="log").delete()
     JobFile.objects.filter(role="log").delete()
     logic.move_task("data", "archive", by="ada")
-    assert pack_logs.pack_logs() == 1
+    assert pack_logs.pack_logs() == 2
     assert reload(done).state == "archived"
 
 
