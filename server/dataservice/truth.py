@@ -64,7 +64,7 @@ def judge(expected: Expected, found: Found | Fault, *, wanted: Wanted, checksums
         return Looked(Answer.EMPTY, "it has size 0")
     if expected.size is not None and found.size != expected.size:
         return Looked(Answer.SIZE, f"it has {found.size} bytes instead of {expected.size}")
-    if checksums and expected.checksum and (wrong := _judge_checksum(expected.checksum, found.checksum)):
+    if checksums and expected.checksum and (wrong := _judge_checksum(expected.checksum, found)):
         return wrong
     return _judge_place(found.locality, wanted)
 
@@ -77,11 +77,16 @@ def _judge_fault(expected: Expected, fault: Fault) -> Looked:
     return Looked(Answer.ABSENT, f"it is not there: {fault.words}")
 
 
-def _judge_checksum(expected: str, found: str | None) -> Looked | None:
-    if not found or kind_of(found) != kind_of(expected):
-        return Looked(Answer.NO_CHECKSUM, f"the storage does not tell its {kind_of(expected)}")
-    if found.lower() != expected.lower():
-        return Looked(Answer.CHECKSUM, f"it has {found} instead of {expected}")
+def _judge_checksum(expected: str, found: Found) -> Looked | None:
+    said = found.checksum
+    if not said or kind_of(said) != kind_of(expected):
+        words = f"the storage does not tell its {kind_of(expected)}"
+        if not said and not found.locality.on_disk:
+            # Many read a file to tell it. What nobody has compared is never taken for right.
+            words += ": it is on tape only; have it brought to disk, then this request tried again"
+        return Looked(Answer.NO_CHECKSUM, words)
+    if said.lower() != expected.lower():
+        return Looked(Answer.CHECKSUM, f"it has {said} instead of {expected}")
     return None
 
 

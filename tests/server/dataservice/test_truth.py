@@ -40,6 +40,14 @@ A = Answer
             Found(10, Locality.TAPE),
             Wanted.TAPE,
             A.NO_CHECKSUM,
+            "the storage does not tell its adler32: it is on tape only; have it brought to disk, then this request tried "
+            "again",
+        ),
+        (
+            Expected(10, SUM),
+            Found(10, Locality.DISK_AND_TAPE),
+            Wanted.TAPE,
+            A.NO_CHECKSUM,
             "the storage does not tell its adler32",
         ),
         (

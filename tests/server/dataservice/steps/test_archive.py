@@ -194,7 +194,7 @@ def test_a_checksum_that_a_storage_does_not_tell_is_not_taken_for_right(world):
     world.look()
     world.later(minutes=5).look()
     assert states(request) == ["on_tape"]
-    assert words(request) == "the storage does not tell its adler32"
+    assert words(request).startswith("the storage does not tell its adler32")
 
 
 def test_a_name_without_bytes_is_no_file(world):
