@@ -22,6 +22,8 @@ EMPTY_DUMP_SIZE = 33
 EMPTY_DUMP = b"COMPASS-PILOT: no event was kept\n"
 #: Under this name programs write their event dump, whatever it is stored as.
 WRITTEN_DUMP = "testevtdump.raw"
+#: What the generator adds to the name that it is given.
+ADDED_BY_GENERATOR = "_run000.tgeant"
 #: What a pilot remembers of event ranges, in their job's directory.
 EVENT_JOURNAL = ".compass-events.jsonl"
 
@@ -75,7 +77,7 @@ PATTERNS: Mapping[Union[FileKind, JobKind], str] = {
     FileKind.RAW: "cdr{chunk}-{run}.raw",
     FileKind.MC_SETTINGS: "mcr{chunk5}-{run}.xml",
     FileKind.MC_EVENTS: "mcr{chunk5}-{run}.dat",
-    FileKind.GENERATED: "mcr{chunk5}-{run}_run000.tgeant",
+    FileKind.GENERATED: "mcr{chunk5}-{run}" + ADDED_BY_GENERATOR,
     FileKind.MDST: "mDST-{run}-{chunk}-{slot}-{phast}.root",
     FileKind.HISTOGRAMS: "{run}-{chunk}-{slot}.root",
     FileKind.RICH: "gfile_{run}-{chunk}.gfile",

@@ -25,7 +25,8 @@ MOST_UNKNOWN = 20
 #: What stands in ``tape`` of a task whose files stay on disk, whatever its site has.
 NO_TAPE = "-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-_FOLDERS = re.compile(r"[A-Za-z0-9_.+/-]+")
+#: None begins as an option of a command does.
+_FOLDERS = re.compile(r"[A-Za-z0-9_.+/][A-Za-z0-9_.+/-]*")
 
 
 class BadDefinition(ValueError):

@@ -9,7 +9,7 @@ from typing import Optional
 
 from pilot.contract.codes import ErrorCode
 from pilot.contract.job import JobSpec
-from pilot.contract.naming import FileKind
+from pilot.contract.naming import ADDED_BY_GENERATOR, FileKind
 from pilot.errors import JobFailed
 from pilot.user.compass import frames
 from pilot.user.compass.kinds import WorkKind
@@ -48,8 +48,6 @@ _MUST = (
 _INPUT = Must(("input",), VARIABLES["input"])
 #: A variable holds one name: of several inputs a template that reads it would leave out all others.
 _ALL_INPUTS = Must(("input",))
-#: What a generator adds to the name that it is given.
-_ADDED = "_run000.tgeant"
 #: Every placeholder that there is.
 PLACEHOLDERS = frozenset(
     [
@@ -71,7 +69,7 @@ def values_of(order: ProgramOrder, spec: JobSpec) -> dict[str, str]:
         "rich": output_of(spec, FileKind.RICH),
         "dump": output_of(spec, FileKind.DUMP),
         "generated": generated,
-        "mc_name": generated[: -len(_ADDED)],
+        "mc_name": generated[: -len(ADDED_BY_GENERATOR)],
     }
     return {
         **{name: str(number) for name, number in numbers.items() if number is not None},

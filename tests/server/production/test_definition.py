@@ -10,6 +10,13 @@ from server.production.limits import Limits
 from server.production.states import ON_DATA
 from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION
 
+#: Fields that become words of commands, names of files or folders, with a value that they may have.
+TEXTS = {
+    **dict.fromkeys(("name", "production", "period", "soft", "queue", "site", "merging_queue", "tape"), "abc"),
+    **{"path": "abc/", "home": "/abc/", "template": "a/b.opt", "program": "a/b", "files_endpoint": "abc"},
+    **{"working_group": "abc"},
+}
+
 
 def slips(**changes):
     base = {"mc_reconstruction": RECONSTRUCTION, "mass_production": DATA}.get(changes.get("type"), GENERATION)
@@ -119,6 +126,23 @@ def test_tasks_on_data_run_the_experiments_programs_and_filtering_comes_last(kin
 def test_runs_of_data_are_numbers_and_ranges():
     found = read_definition({**DATA, "files": None, "runs": "278475\n278472-278473 # both"}, Limits())
     assert found.runs == ((278472, 0), (278473, 0), (278475, 0))
+
+
+@pytest.mark.parametrize("odd", ["$(x)", *";`|&><*?~{%\\'\" \n\t\0"])
+def test_nothing_that_a_shell_could_take_for_an_order_comes_into_a_task(odd):
+    for field, text in TEXTS.items():
+        for value in (odd + text, text[:1] + odd + text[1:], text[:-1] + odd + text[-1:]):
+            with pytest.raises(BadDefinition) as bad:
+                read_definition({**DATA, field: value}, Limits())
+            assert set(bad.value.slips) == {field}
+            assert "cannot be used" in bad.value.slips[field]
+
+
+@pytest.mark.parametrize("field", sorted({*TEXTS} - {"home"}))
+def test_nothing_begins_as_an_option_does(field):
+    with pytest.raises(BadDefinition) as bad:
+        read_definition({**DATA, field: "-" + TEXTS[field]}, Limits())
+    assert "cannot be used" in bad.value.slips[field]
 
 
 @pytest.mark.parametrize("value", ["x" * 100_000, ["x" * 100_000], {"x" * 100_000: 1}], ids=["text", "list", "object"])

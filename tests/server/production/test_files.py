@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+import pilot
+import server
+from pilot.contract import naming
 from server.production.files import Names
+from server.production.reference.loading import COMPASS
 from server.production.states import OutputKind, TaskType
 
 RECONSTRUCTION = Names(TaskType.MC_RECONSTRUCTION, "mc2016P07", 2016, "P07", "soft-1", 3, 8)
@@ -25,6 +35,28 @@ GENERATION = Names(TaskType.MC_GENERATION, "mc2016P07", 2016, "P07", "soft-1", 0
 )
 def test_each_kind_has_its_folder(kind, folder):
     assert RECONSTRUCTION.dataset(kind) == f"mc_prod/CERN/2016/P07/soft-1/mcreco/{folder}"
+
+
+#: How names of files begin and end that only the naming module may know.
+_PARTS = re.compile(r"mDST-|histsum|gfile_|\.tgeant|\.job\.log|\.logs\.tar|(^|/)(cdr|mcr|evtdump)$|evtdump\{")
+
+
+def texts_of_code() -> Iterator[tuple[str, str]]:
+    """Every text in the code of server and pilot but what it says of itself, with the name of its file."""
+    for top in (Path(server.__file__).parent, Path(pilot.__file__).parent):
+        for path in sorted(top.rglob("*.py")):
+            tree = ast.parse(path.read_text())
+            bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in bare)
+            yield from ((str(path), node.value) for node in texts if isinstance(node.value, str))
+
+
+def test_no_module_but_one_knows_how_files_are_called_and_none_knows_a_site():
+    sites = [row["name"] for row in json.loads(COMPASS.read_text())["sites"]]
+    texts = [(path, text) for path, text in texts_of_code() if path != naming.__file__]
+    assert len(texts) > 10_000
+    assert [found for found in texts if _PARTS.search(found[1])] == []
+    assert [found for found in texts if any(site in found[1] for site in sites)] == []
 
 
 def test_generated_events_lie_in_the_area_itself():

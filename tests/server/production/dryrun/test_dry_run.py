@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import timedelta
 
 import pytest
+from django.db.models import F
 
 from server.pandaconfig.logic import define_storage
 from server.production import logic
@@ -17,6 +19,7 @@ from server.production.models import CatalogueFile, Chunk, Output, Run, Task
 from server.production.reference.models import Site
 from server.production.states import ON_DATA, OutputKind
 from server.production.steps.define import define_jobs
+from server.taskbuffer.models import Job as SentJob
 from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION, define_data, turn, work
 from tests.server.production.test_defining import TAPE
 
@@ -52,6 +55,9 @@ def test_what_is_planned_is_what_is_defined_sent_and_merged(queue, pilot):
     assert [row["input"]["size"] for row in found["jobs"]["rows"]] == [1000] * 6
     assert found["conflicts"] == []
     assert found["there"]["files"] == 0
+    # Times are whole, also those of days.
+    SentJob.objects.update(started_at=F("ended_at") - timedelta(hours=30))
+    assert answer({**RECONSTRUCTION, "name": "again", "slot": 2})["jobs"]["rows"][0]["seconds"] == 108_000
     # In the same slot every file is there already.
     there = answer({**RECONSTRUCTION, "name": "again"})
     assert [(one["task"], one["runs"]) for one in there["conflicts"]] == [("mc2016_reco", 2)]

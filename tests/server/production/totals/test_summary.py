@@ -71,6 +71,19 @@ def test_how_old_the_sums_are_and_what_is_not_in_them_yet_is_told(tasks):
     assert summary_of(read_question({})).as_json()["waiting"] == 1, "what is younger than a minute may have company"
 
 
+def test_a_task_that_is_called_done_counts_what_it_has_made_and_not_more(tasks):
+    Task.objects.filter(name="t3").update(state="done")
+    (line,) = summary_of(read_question({"by": "production", "year": "2017"})).lines
+    assert (line.sums.done, line.sums.chunks, line.sums.finished, line.sums.part) == (1, 4, 1, 25.0)
+
+
+def test_many_tasks_take_as_many_questions_as_few(tasks, django_assert_num_queries):
+    for number in range(4, 9):
+        define_data(name=f"t{number}", slot=number, runs=1, chunks=1)
+    with django_assert_num_queries(3):
+        assert len(summary_of(read_question({"by": "slot"})).lines) == 7
+
+
 def test_drafts_cancelled_tasks_and_users_tasks_are_no_production(tasks):
     for name, change in (("t0", {"state": "draft"}), ("t1", {"state": "cancelled"}), ("t2", {"type": "user_analysis"})):
         Task.objects.filter(name=name).update(**change)
