@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.production import draft_views, dry_run_views, page_views, views, wizard_views
-from server.production.cleanup import page_views as cleanup_page
+from server.production import cleaning_views, draft_views, dry_run_views, page_views, views, wizard_views
 from server.production.cleanup import views as cleanup_views
 from server.production.reference import views as reference_views
 
@@ -33,7 +32,7 @@ urlpatterns = [
     path("tasks/new/check", wizard_views.check_form, name="check-task"),
     path("tasks/<str:name>/define", wizard_views.change_draft, name="redefine-task"),
     path("tasks/<str:name>/dry-run", draft_views.show_dry_run, name="dry-run"),
-    path("tasks/<str:name>/clean", cleanup_page.show_cleaning, name="clean-task"),
+    path("tasks/<str:name>/clean", cleaning_views.show_cleaning, name="clean-task"),
     path("tasks/<str:name>/resend", views.show_resend, name="resend"),
     path("tasks/<str:name>/runs/<int:number>/checks/<str:kind>", page_views.settle_check, name="settle-check"),
 ]
