@@ -82,6 +82,7 @@ def waits(task: Task, now: datetime) -> list[str]:
         oldest=Min("tape_since", filter=Q(tape=TapeState.SENT)),
         requests=Count("tape_request", filter=Q(tape=TapeState.SENT), distinct=True),
         first=Count("pk", filter=ready & Q(tape_attempts=0)),
+        refused=Count("pk", filter=ready & Q(tape_attempts=0) & ~Q(tape_words="")),
         again=Count("pk", filter=ready & Q(tape_attempts__gt=0)),
         unknown=Count("pk", filter=ready & ~Q(rows.is_registered())),
         failed=Count("pk", filter=Q(tape=TapeState.FAILED)),
@@ -103,8 +104,12 @@ def _told(found: dict[str, Any], words: dict[str, str], tape: str, now: datetime
         said.append(f"{found['none']} files go to {tape} when they are merged and checked{because}")
     if found["unknown"]:
         said.append(f"{found['unknown']} files wait until the data service has them in its catalogue")
-    if found["first"] > found["unknown"]:
-        said.append(f"{found['first'] - found['unknown']} files are about to be asked for on {tape}")
+    if found["refused"]:
+        said.append(
+            f"{found['refused']} files wait before they are asked for on {tape}{_after(words, TapeState.READY)}"
+        )
+    if (soon := found["first"] - found["unknown"] - found["refused"]) > 0:
+        said.append(f"{soon} files are about to be asked for on {tape}")
     if found["again"]:
         said.append(f"{found['again']} files are asked for on {tape} again{_after(words, TapeState.READY)}")
     if found["failed"]:

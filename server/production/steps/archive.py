@@ -12,12 +12,12 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.utils import timezone
 
 from server.dataservice import logic as dataservice
 from server.dataservice.logic import RequestRefused
 from server.dataservice.opened import RIMS
 from server.dataservice.where import Rims
+from server.lib.parts import do_in_parts
 from server.production import remaking
 from server.production.archive import rows
 from server.production.archive.catalogue import known, look_at_sources
@@ -99,16 +99,19 @@ def _settle(keys: Sequence[int], order: _Order) -> int:
 
 
 def _ask(files: Sequence[Output], numbers: Mapping[int, int], order: _Order) -> int:
-    """Make one request for all of them."""
-    if not files:
-        return 0
-    try:
-        request = dataservice.request_archive([numbers[file.pk] for file in files], order.tape, SERVICE, now=order.now)
-    except RequestRefused as why:
-        return _wait(files, f"it cannot be asked for: {why}")
-    words = f"asked for on tape at {order.tape}: request {request.pk}"
-    note(order.task, TapeState.READY, TapeState.SENT, by=SERVICE, words=f"{len(files)} files {words}", now=order.now)
-    return _sent(files, TapeState.SENT, request.pk, words, order)
+    """Make one request for all of them; one that is refused holds up no other, and that counts as a try of it."""
+
+    def ask(some: Sequence[Output]) -> int:
+        keys = [numbers[file.pk] for file in some]
+        request = dataservice.request_archive(keys, order.tape, SERVICE, now=order.now)
+        words = f"asked for on tape at {order.tape}: request {request.pk}"
+        note(order.task, TapeState.READY, TapeState.SENT, by=SERVICE, words=f"{len(some)} files {words}", now=order.now)
+        return _sent(some, TapeState.SENT, request.pk, words, order)
+
+    def refused(file: Output, why: Exception) -> None:
+        _failed(file, f"it cannot be asked for: {why}", order)
+
+    return do_in_parts(files, ask, refused, expected=RequestRefused)
 
 
 def _sent(files: Sequence[Output], after: TapeState, request: int, words: str, order: _Order) -> int:
@@ -125,12 +128,9 @@ def _sent(files: Sequence[Output], after: TapeState, request: int, words: str, o
     return moved
 
 
-def _wait(files: Sequence[Output], words: str) -> int:
-    """Write down why files wait; that is no attempt."""
-    keys = [file.pk for file in files]
-    Output.objects.filter(pk__in=keys).exclude(tape_words=words[:500]).update(tape_words=words[:500])
-    _go_back(keys, timezone.now())
-    return 0
+def _wait(file: Output, words: str, order: _Order) -> None:
+    """Write down why a file waits; that is no attempt."""
+    Output.objects.filter(pk=file.pk).update(tape_words=words[:500], tape_since=order.now)
 
 
 def _go_back(keys: Collection[int], now: datetime) -> None:
@@ -146,15 +146,20 @@ def _remove_old(files: Sequence[Output], numbers: Mapping[int, int], order: _Ord
         _failed(file, f"another copy of its name could not be removed from {order.tape}", order) for file in last
     )
     some = [file for file in files if file.tape_attempts < allowed]
-    if not some:
-        return moved
-    try:
-        request = dataservice.request_delete([numbers[file.pk] for file in some], order.tape, SERVICE, now=order.now)
-    except RequestRefused as why:
-        return moved + _wait(some, f"what lies at {order.tape} under its name cannot be removed: {why}")
-    words = f"what lies at {order.tape} under its name is removed first: request {request.pk}"
-    note(order.task, TapeState.READY, TapeState.READY, by=SERVICE, words=f"{len(some)} files: {words}", now=order.now)
-    return moved + _sent(some, TapeState.READY, request.pk, words, order)
+
+    def remove(part: Sequence[Output]) -> int:
+        keys = [numbers[file.pk] for file in part]
+        request = dataservice.request_delete(keys, order.tape, SERVICE, now=order.now)
+        words = f"what lies at {order.tape} under its name is removed first: request {request.pk}"
+        said = f"{len(part)} files: {words}"
+        note(order.task, TapeState.READY, TapeState.READY, by=SERVICE, words=said, now=order.now)
+        return _sent(part, TapeState.READY, request.pk, words, order)
+
+    def refused(file: Output, why: Exception) -> None:
+        # Somebody may have brought the former copy to disk: it is wanted there for a week.
+        _wait(file, f"what lies at {order.tape} under its name cannot be removed: {why}", order)
+
+    return moved + do_in_parts(some, remove, refused, expected=RequestRefused)
 
 
 def _failed(file: Output, words: str, order: _Order) -> bool:

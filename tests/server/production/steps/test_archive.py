@@ -12,6 +12,7 @@ from server.dataservice import logic
 from server.dataservice.models import DatasetFile, Replica, Transfer, TransferRequest
 from server.dataservice.states import DatasetKind
 from server.pandaconfig.logic import define_storage
+from server.pandaconfig.models import StorageEndpoint
 from server.production import logic as production
 from server.production.archive.queries import requests_of, tape_counts, waits
 from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task, TaskEvent
@@ -231,6 +232,20 @@ def test_what_fails_is_asked_for_again_later_each_time_and_not_for_ever(site, ta
     assert site.archive() == 0
     finish.finish_tasks()
     assert reload(task).state == "running"
+
+
+def test_what_cannot_even_be_asked_for_has_failed_after_its_tries_and_says_why(site, task, settings):
+    settings.PRODUCTION = {"archive_attempts": 2, "archive_delay": 600}
+    StorageEndpoint.objects.filter(name="TAPE").delete()
+    assert site.archive() == 3  # ready
+    assert merged()[0].tape_attempts == 1
+    (line,) = [line for line in waits(task, site.now) if "again" in line]
+    assert "it cannot be asked for: endpoint: 'TAPE' is not known here" in line
+    assert site.archive() == 0
+    site.later(seconds=601)
+    assert site.archive() == 0
+    assert all_are("failed")
+    assert merged()[0].tape_words.startswith("after 2 requests: it cannot be asked for: endpoint: 'TAPE' is not known")
 
 
 def test_a_source_that_vanished_is_merged_and_checked_anew_and_then_archived(site, worked, pilot):
