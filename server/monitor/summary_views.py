@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from pilot.contract.codec import ContractError
@@ -31,10 +31,11 @@ def show_summary(request: HttpRequest) -> HttpResponse:
             return refusal(request, str(wrong), status=400)
         slip = {"page": "summary", "wrong": str(wrong), "said": said, "keys": summary.KEYS}
         return page(request, "summary", slip, status=400)
-    found = summary.summary_of(question)
     if "csv" in said:
         headers = {"Content-Disposition": 'attachment; filename="production.csv"', "Cache-Control": "no-store"}
-        return HttpResponse(summary.as_csv(found), content_type="text/csv; charset=utf-8", headers=headers)
+        lines = StreamingHttpResponse(summary.as_csv(question), content_type="text/csv; charset=utf-8", headers=headers)
+        return cast("HttpResponse", lines)
+    found = summary.summary_of(question)
     if wants_json(request):
         return envelope(found.as_json())
     names = [" · ".join(line.keys) for line in found.lines]

@@ -14,6 +14,8 @@ from server.production.states import TaskType
 #: How the names of limits begin that only users' tasks have, and those that they have not: they merge nothing.
 _USERS = ("user_task_",)
 _PRODUCTIONS = ("merge_", "merging_", "histogram_", "dump_", "chunks_", "archive_", "prestage_", "staged_")
+#: What is a field of each task, filled in when it is defined.
+CARRIED = ("processing_priority", "filtering_priority", "merging_priority", "max_attempts")
 #: Of these a task has the one of its chain.
 _PRIORITIES = ("processing_priority", "filtering_priority")
 
@@ -46,9 +48,16 @@ def limits_of(task: Task, known: Known | None = None) -> list[TaskLimit]:
     Raises:
         ImproperlyConfigured: the settings name a limit that is unknown, or a value that none can have.
     """
-    settled = (known or read_known()).settled_for(task)
+    known = known or read_known()
+    settled, usual = known.settled_for(task), known.usual_for(task)
+
+    def origin(name: str) -> str:
+        # A task carries priorities and attempts itself, though it may only have got the usual ones.
+        is_usual = name in CARRIED and getattr(settled.limits, name) == getattr(usual.limits, name)
+        return (usual if is_usual else settled).origin(name)
+
     return [
-        TaskLimit(name, getattr(settled.limits, name), settled.origin(name))
+        TaskLimit(name, getattr(settled.limits, name), origin(name))
         for name in (field.name for field in fields(Limits))
         if _concerns(name, task)
     ]

@@ -58,6 +58,10 @@ class Known:
         }
         return settle([*self._layers(kind, site), Layer("task", {**_own(task.limits), **carried})])
 
+    def usual_for(self, task: Task) -> Settled:
+        """Answer what would hold for a task that says nothing itself."""
+        return settle(self._layers(self.kind_of(task), self.site_of(task)))
+
     def limits_for(self, task: Task) -> Limits:
         """Answer the limits that hold for a task."""
         return self.settled_for(task).limits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ _MEANT = {
 _OTHERS = ("by", "csv", "json")
 BY = ("year", "period", "slot")
 _NUMBERS = ("year", "slot")
-#: Lines of one answer.
+#: Lines of a page, and of its twin in JSON; a table as CSV has all.
 MOST = 1000
 #: Tasks that never were, or will not be.
 _WITHOUT = (TaskState.DRAFT, TaskState.CANCELLED)
@@ -52,9 +52,6 @@ class Sums:
     result_bytes: int = 0
     taped: int = 0
     taped_bytes: int = 0
-
-    def __add__(self, other: Sums) -> Sums:
-        return Sums(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(Sums)})
 
     @property
     def left(self) -> int:
@@ -142,50 +139,60 @@ def _number(name: str, text: str) -> int:
 
 
 def summary_of(question: Question) -> Summary:
-    """Add up what was counted, in one question for the lines and two for its age."""
-    tasks = Task.objects.exclude(state__in=values(_WITHOUT)).exclude(type=TaskType.USER_ANALYSIS)
-    tasks = tasks.alias(**{f"by_{name}": meant for name, meant in _MEANT.items()})
-    tasks = tasks.filter(**{f"by_{name}" if name in _MEANT else name: word for name, word in question.only.items()})
+    """Add up what was counted, in one question for the lines, one for all of them and two for their age."""
+    tasks = _tasks_of(question)
     rows = list(_grouped(tasks, question.by)[: MOST + 1])
-    lines = [Line(tuple(str(row[f"by_{name}"]) for name in question.by), _sums(row)) for row in rows[:MOST]]
-    counted = tasks.aggregate(counted=Min("totals__counted"))["counted"]
     return Summary(
         by=question.by,
-        lines=tuple(lines),
-        total=sum((line.sums for line in lines), Sums()),
-        counted=counted,
+        lines=tuple(_line(row, question.by) for row in rows[:MOST]),
+        total=_sums(tasks.aggregate(**_amounts())),
+        counted=tasks.aggregate(counted=Min("totals__counted"))["counted"],
         waiting=tasks.filter(uncounted()).count(),
         left_out=len(rows) > MOST,
     )
 
 
-def _grouped(tasks: QuerySet[Any], by: Sequence[str]) -> QuerySet[Any, dict[str, Any]]:
+def _tasks_of(question: Question) -> QuerySet[Task]:
+    tasks = Task.objects.exclude(state__in=values(_WITHOUT)).exclude(type=TaskType.USER_ANALYSIS).order_by()
+    tasks = tasks.alias(**{f"by_{name}": meant for name, meant in _MEANT.items()})
+    return tasks.filter(**{f"by_{name}" if name in _MEANT else name: word for name, word in question.only.items()})
+
+
+def _amounts() -> dict[str, Any]:
+    """Say how each sum is asked for."""
     counted = {each.name for each in fields(Sums)} - {"tasks", "active", "done"}
     over = values((TaskState.DONE, TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED))
+    return {
+        "of_tasks": Count("pk"),
+        "of_active": Count("pk", filter=Q(state__in=values(ACTIVE))),
+        "of_done": Count("pk", filter=Q(state__in=over)),
+        **{f"of_{name}": Sum(f"totals__{name}") for name in sorted(counted)},
+    }
+
+
+def _grouped(tasks: QuerySet[Any], by: Sequence[str]) -> QuerySet[Any, dict[str, Any]]:
     found: QuerySet[Any, dict[str, Any]] = (
-        tasks.order_by()
-        .values(**{f"by_{name}": _MEANT.get(name, F(name)) for name in by})
-        .annotate(
-            of_tasks=Count("pk"),
-            of_active=Count("pk", filter=Q(state__in=values(ACTIVE))),
-            of_done=Count("pk", filter=Q(state__in=over)),
-            **{f"of_{name}": Sum(f"totals__{name}") for name in sorted(counted)},
-        )
+        tasks.values(**{f"by_{name}": _MEANT.get(name, F(name)) for name in by})
+        .annotate(**_amounts())
         .order_by(*(f"by_{name}" for name in by))
     )
     return found
+
+
+def _line(row: Mapping[str, Any], by: Sequence[str]) -> Line:
+    return Line(tuple(str(row[f"by_{name}"]) for name in by), _sums(row))
 
 
 def _sums(row: Mapping[str, Any]) -> Sums:
     return Sums(**{each.name: int(row[f"of_{each.name}"] or 0) for each in fields(Sums)})
 
 
-def as_csv(summary: Summary) -> str:
-    """Write all lines as a table."""
-    file = io.StringIO()
-    lines = csv.writer(file, lineterminator="\r\n")
+def as_csv(question: Question) -> Iterator[str]:
+    """Give a table line by line: all of it, however long it is."""
     names = [each.name for each in fields(Sums)]
-    lines.writerow([*summary.by, *names])
-    for line in summary.lines:
-        lines.writerow([*map(plain_cell, line.keys), *(getattr(line.sums, name) for name in names)])
-    return file.getvalue()
+    yield ",".join([*question.by, *names]) + "\r\n"
+    for row in _grouped(_tasks_of(question), question.by).iterator(MOST):
+        line, text = _line(row, question.by), io.StringIO()
+        cells = [*map(plain_cell, line.keys), *(getattr(line.sums, name) for name in names)]
+        csv.writer(text, lineterminator="\r\n").writerow(cells)
+        yield text.getvalue()

@@ -7,7 +7,9 @@ import pytest
 from server.production.limits import limits
 from server.production.models import Task
 from server.production.queries import task_json
+from server.production.reference.kinds import Kind
 from server.production.reference.known import Known
+from server.production.states import TaskType
 from server.production.task_limits import TaskLimit, limits_of
 
 
@@ -26,6 +28,15 @@ def test_what_a_task_carries_itself_wins_over_the_settings(settings):
     assert found["merging_priority"] == TaskLimit("merging_priority", 4000, "task")
     assert found["jobs_per_task"] == TaskLimit("jobs_per_task", 70, "settings")
     assert found["queued_per_queue"] == TaskLimit("queued_per_queue", 10_000, "default")
+
+
+def test_what_was_only_filled_in_when_it_was_defined_comes_from_where_it_was_taken(settings):
+    settings.PRODUCTION = {"max_attempts": 7, "merging_priority": 3000}
+    kind = Kind("dy_mass", "DY", TaskType.MASS, limits={"processing_priority": 1500})
+    row = Task(type="mass_production", kind="dy_mass", priority=1500, merging_priority=5000, max_attempts=7)
+    found = {one.name: one.origin for one in limits_of(row, Known(kinds={"dy_mass": kind}))}
+    names = ("max_attempts", "processing_priority", "merging_priority", "jobs_per_task")
+    assert [found[name] for name in names] == ["settings", "type dy_mass", "task", "default"]
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,16 @@ def test_a_task_that_is_called_done_counts_what_it_has_made_and_not_more(tasks):
 def test_many_tasks_take_as_many_questions_as_few(tasks, django_assert_num_queries):
     for number in range(4, 9):
         define_data(name=f"t{number}", slot=number, runs=1, chunks=1)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(summary_of(read_question({"by": "slot"})).lines) == 7
+
+
+def test_more_lines_than_a_page_has_are_in_its_sums_and_in_the_table(tasks, monkeypatch):
+    monkeypatch.setattr("server.production.totals.summary.MOST", 2)
+    asked = read_question({})
+    summary = summary_of(asked)
+    assert (len(summary.lines), summary.left_out, summary.total.chunks) == (2, True, 10)
+    assert len(list(as_csv(asked))) == 5
 
 
 def test_drafts_cancelled_tasks_and_users_tasks_are_no_production(tasks):
@@ -97,7 +105,7 @@ def test_nothing_at_all_is_an_empty_summary(db):
 
 def test_a_table_holds_no_formulas(tasks):
     Task.objects.filter(name="t3").update(production="=1+1")
-    rows = list(csv.reader(io.StringIO(as_csv(summary_of(read_question({"by": "production"}))))))
+    rows = list(csv.reader(io.StringIO("".join(as_csv(read_question({"by": "production"}))))))
     assert rows[0][:3] == ["production", "tasks", "active"]
     assert [row[0] for row in rows[1:]] == ["'=1+1", "dvcs2016P07t1"]
 
