@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from django.db import transaction
 from django.utils import timezone
 
+from pilot.contract.codec import shown
 from server.production.door import move
 from server.production.models import CrossCheck, MergeGroup, Run, Task, TaskEvent
 from server.production.states import ACTIVE, CheckKind, GroupState, Verdict, values
@@ -62,9 +63,9 @@ def _open_check(name: str, run: int, kind: str) -> CrossCheck:
     if task is None:
         near = get_close_matches(name, Task.objects.values_list("name", flat=True)[:1000], 1)
         hint = f"did you mean {near[0]!r}?" if near else "list the tasks for their names"
-        raise CheckRefused(f"there is no task {name!r}; {hint}")
+        raise CheckRefused(f"there is no task {shown(name)}; {hint}")
     if kind not in CheckKind.values:
-        raise CheckRefused(f"kind: {kind!r} is no cross-check; give {' or '.join(CheckKind.values)}")
+        raise CheckRefused(f"kind: {shown(kind)} is no cross-check; give {' or '.join(CheckKind.values)}")
     if task.state not in values(ACTIVE):
         raise CheckRefused(f"task {name!r} is {task.state}: nothing of it is checked now")
     found = Run.objects.select_for_update().filter(task=task, number=run).first()

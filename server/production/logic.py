@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from pilot.contract.codec import shown
 from server.production import jobs, stopping
 from server.production.columns import columns_of
 from server.production.defining import check_definition, no_task
@@ -75,7 +76,7 @@ def move_task(name: str, to: str, *, by: str, words: str = "") -> Task:
     try:
         target = TaskState(to)
     except ValueError:
-        raise TaskRefused(f"{to!r} is not a state; task {name!r} is {task.state}, {_ways(task)}") from None
+        raise TaskRefused(f"{shown(to)} is not a state; task {name!r} is {task.state}, {_ways(task)}") from None
     if task.state == target:
         return task
     if (task.state, target) not in BY_PEOPLE:

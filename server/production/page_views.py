@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from pilot.contract.codec import shown
 from server.accounts.rules import Role, everyone, may_produce
 from server.lib.pages import answer_page
 from server.lib.texts import storable
@@ -38,7 +39,7 @@ def settle_check(request: HttpRequest, name: str, number: int, kind: str) -> Htt
         elif act == "again":
             acceptance.check_again(name, number, kind, by=by, reason=why)
         else:
-            return _refused(request, back, f"act: {act[:40]!r} is neither accept nor again", 400)
+            return _refused(request, back, f"act: {shown(act)} is neither accept nor again", 400)
     except acceptance.CheckRefused as refused:
         return _refused(request, back, str(refused), 400)
     return redirect(f"{back}#checks")

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, Query
 from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 
-from pilot.contract.codec import INTEGER, OBJECT, TEXT, TRUTH
+from pilot.contract.codec import INTEGER, OBJECT, TEXT, TRUTH, shown
 from server.accounts.rules import READERS, Identity, Role, allow, everyone, may_produce
 from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
@@ -73,7 +73,7 @@ def define_task(request: HttpRequest, identity: Identity) -> Any:
     if not isinstance(definition, dict):
         raise BadArguments('definition: give an object of fields, such as {"name": ...}')
     if not isinstance(start, bool):
-        raise BadArguments(f"start: {start!r} is neither true nor false")
+        raise BadArguments(f"start: {shown(start)} is neither true nor false")
     task = logic.define_task(definition, by=identity.name, start=start)
     return queries.task_json(task)
 
@@ -126,7 +126,7 @@ def list_tasks(request: HttpRequest, identity: Identity) -> Any:
     arguments = _query(request, set(), {"limit"})
     limit = arguments.get("limit", "50")
     if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= 500:
-        raise BadArguments(f"limit: {limit!r} is not a whole number from 1 to 500")
+        raise BadArguments(f"limit: {shown(limit)} is not a whole number from 1 to 500")
     return [line.as_json() for line in queries.recent_tasks(int(limit))]
 
 
@@ -163,7 +163,7 @@ def check_again(request: HttpRequest, identity: Identity) -> Any:
 
 def _run(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
-        raise BadArguments(f"run: {value!r} is not the number of a run")
+        raise BadArguments(f"run: {shown(value)} is not the number of a run")
     return value
 
 
@@ -200,7 +200,7 @@ def undo_resend(request: HttpRequest, identity: Identity) -> Any:
     """Put everything back to what it was before a resend, as long as nothing new has run."""
     number = _body(request, {"resend"}, set())["resend"]
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
-        raise BadArguments(f"resend: {number!r} is not the number of a resend")
+        raise BadArguments(f"resend: {shown(number)} is not the number of a resend")
     return resend_json(logic.undo_resend(number, by=identity.name))
 
 
@@ -314,5 +314,5 @@ def _check(found: Mapping[str, Any], needed: set[str], optional: set[str]) -> No
 
 def _text(value: Any, key: str) -> str:
     if not isinstance(value, str):
-        raise BadArguments(f"{key}: {value!r} is not text")
+        raise BadArguments(f"{key}: {shown(value)} is not text")
     return str(TEXT.read(value))  # without what no database keeps

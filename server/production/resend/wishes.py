@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from pilot.contract.codec import shown
 from server.lib.texts import storable
 from server.production.causes import Cause, read_cause
 from server.production.states import MergeKind
@@ -87,7 +88,7 @@ def read_wish(said: Mapping[str, Any]) -> Wish:
         what = What(said.get("what"))
     except ValueError:
         known = ", ".join(one.value for one in What)
-        raise BadWish(f"what: {said.get('what')!r} cannot be sent again; there are {known}") from None
+        raise BadWish(f"what: {shown(said.get('what'))} cannot be sent again; there are {known}") from None
     run, chunk = _number(said, "run"), _number(said, "chunk")
     if chunk is not None and run is None:
         raise BadWish("run: missing; a chunk is named by its run and its number")
@@ -95,7 +96,7 @@ def read_wish(said: Mapping[str, Any]) -> Wish:
         raise BadWish(f"chunk: {what.value} is of whole runs; leave the chunk out")
     kind = said.get("kind") or ""
     if kind and kind not in MergeKind.values:
-        raise BadWish(f"kind: {kind!r} is no kind of merges; there are {', '.join(MergeKind.values)}")
+        raise BadWish(f"kind: {shown(kind)} is no kind of merges; there are {', '.join(MergeKind.values)}")
     if kind and what is not What.MERGING:
         raise BadWish("kind: only merging is of a kind; leave it out")
     with_merges = said.get("with_merges") in (True, "true", "on", "1", 1)
@@ -135,7 +136,7 @@ def _number(said: Mapping[str, Any], name: str) -> int | None:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31:
         return value
-    raise BadWish(f"{name}: {value!r} is not a number")
+    raise BadWish(f"{name}: {shown(value)} is not a number")
 
 
 def read_reason(text: Any) -> str:

@@ -227,3 +227,10 @@ def test_a_draft_that_was_changed_since_it_was_looked_at_is_not_started(queue):
     with pytest.raises(logic.TaskRefused, match="changed since you looked"):
         logic.start_task("mc2016_gen", by="manager", seen=seen)
     assert Task.objects.get().state == "draft"
+
+
+def test_a_state_that_is_far_too_long_is_told_cut(tasks):
+    with pytest.raises(logic.TaskRefused) as refused:
+        logic.move_task("mc2016_gen", "x" * 100_000, by="manager")
+    assert "(100000 letters) is not a state" in str(refused.value)
+    assert len(str(refused.value)) < 300
