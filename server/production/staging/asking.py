@@ -18,6 +18,7 @@ from server.production.files import SCOPE
 from server.production.models import Chunk, RawFile, Task
 from server.production.staging.models import Prestage, StagedFile
 from server.production.staging.rules import THERE, Verdict
+from server.production.staging.sources import shared
 from server.production.staging.states import StagedState
 from server.production.states import ACTIVE, ChunkState, values
 
@@ -93,7 +94,9 @@ def ask(
     files = [numbers[chunk.pk] for chunk in asked]
     request = dataservice.request_prestage(files, endpoint, lifetime, by, now=now)
     former = _rows(still)
-    let_go(former.values(), by=by, why="it is asked for anew", now=now)
+    others = {key for some in _batches(former) for key in shared(some)}
+    alone = [row for key, row in former.items() if key not in others]
+    let_go(alone, by=by, why="it is asked for anew", now=now)
     made = Prestage.objects.create(
         task=task,
         request=request.pk,
@@ -119,6 +122,54 @@ def ask(
     moved = move_chunks(
         still, ChunkState.DEFINED, ChunkState.STAGING, by=by, words=f"request {request.pk} at {endpoint}"
     )
+    Task.objects.filter(pk=task.pk, started=None).update(started=now)
+    return moved
+
+
+@transaction.atomic
+def join(
+    task: Task,
+    chunks: Sequence[Chunk],
+    numbers: Mapping[int, int],
+    brought: Mapping[int, Prestage],
+    *,
+    by: str,
+    now: datetime,
+) -> int:
+    """Move chunks to staging whose files are brought for other chunks already; answer how many.
+
+    Args:
+        task: Their task.
+        chunks: The chunks.
+        numbers: The files' numbers, by chunk.
+        brought: The requests that bring them, by the number of the file.
+        by: Who does.
+        now: The time.
+    """
+    if Task.objects.select_for_update().get(pk=task.pk).state not in values(ACTIVE):
+        return 0
+    still = _locked([chunk.pk for chunk in chunks], ChunkState.DEFINED)
+    former, rows, alike = _rows(still), [], defaultdict[str, list[int]](list)
+    for chunk in (one for one in chunks if one.pk in still):
+        file = numbers[chunk.pk]
+        prestage = brought[file]
+        rows.append(
+            StagedFile(
+                chunk=chunk,
+                prestage=prestage,
+                endpoint=prestage.endpoint,
+                file=file,
+                state=StagedState.ASKED,
+                since=now,
+                attempts=_attempts(chunk, former.get(chunk.pk)),
+            )
+        )
+        words = f"request {prestage.request} at {prestage.endpoint}, which brings it for {prestage.task.name}"
+        alike[words].append(chunk.pk)
+    _write(rows, _files(former))
+    moved = 0
+    for words, keys in sorted(alike.items()):
+        moved += move_chunks(keys, ChunkState.DEFINED, ChunkState.STAGING, by=by, words=words)
     Task.objects.filter(pk=task.pk, started=None).update(started=now)
     return moved
 

@@ -67,11 +67,14 @@ class PrestageLine:
 
 def requests_by_age(task: Task | None = None, most: int = 100) -> list[PrestageLine]:
     """Answer the requests that bring files, or keep them on disk, the oldest first; of one task or of all."""
+    # What is brought for another task, too, is that one's request.
     held = StagedFile.objects.filter(prestage=OuterRef("pk"), state__in=_HELD)
+    held = held.filter(chunk__task=task) if task else held
     rows = Prestage.objects.filter(Exists(held)).select_related("task").defer("task__filelist").order_by("at", "pk")
-    found = list((rows.filter(task=task) if task else rows)[:most])
+    found = list(rows[:most])
     states: dict[int, Counter[str]] = {one.pk: Counter() for one in found}
-    counted = StagedFile.objects.filter(prestage__in=found).order_by().values_list("prestage", "state")
+    mine = StagedFile.objects.filter(chunk__task=task) if task else StagedFile.objects
+    counted = mine.filter(prestage__in=found).order_by().values_list("prestage", "state")
     for key, state, number in counted.annotate(n=Count("pk")):
         states[key][state] = number
     requests = TransferRequest.objects.filter(pk__in=[one.request for one in found])

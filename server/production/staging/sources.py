@@ -8,16 +8,21 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from server.dataservice.lookups import is_on_disk, tape_endpoints
+from server.dataservice.models import Transfer
+from server.dataservice.states import LIVING
+from server.dataservice.states import values as words_of
 from server.production.chains import chain_of
 from server.production.models import Chunk, RawFile, Run, Task, TaskEvent
 from server.production.reference.known import Known, read_known
-from server.production.staging.models import StagedFile, TaskStaging
+from server.production.staging.models import Prestage, StagedFile, TaskStaging
 from server.production.staging.rules import LONGEST, Room
 from server.production.staging.states import NEEDED, StagedState
 from server.production.states import ChunkState, TaskState, values
 
 #: What comes from tape, or has come and waits for its job.
 COMING = (ChunkState.STAGING, ChunkState.STAGED)
+#: Such files come, or are kept on disk.
+HOLDING = (StagedState.ASKED, StagedState.ON_DISK)
 #: Nothing of such a task is made any more.
 OVER = (
     TaskState.CANCELLED,
@@ -69,12 +74,35 @@ def with_waiting(tasks: Collection[int]) -> set[int]:
 
 
 def room_now(cap: int, cap_per_storage: int) -> Room:
-    """Say how many chunks come from tape or wait on disk, by storage: one query over those alone."""
-    held = StagedFile.objects.filter(
-        state__in=(StagedState.ASKED, StagedState.ON_DISK), chunk__state__in=values(COMING)
-    )
+    """Say how many chunks come from tape or wait on disk for their jobs, by storage: one query over those alone.
+
+    What was paused, and what goes on since, holds its place as long as its file is kept or still coming.
+    """
+    kept = Q(chunk__state__in=values((ChunkState.PAUSED, ChunkState.DEFINED))) & Q(_is_kept())
+    held = StagedFile.objects.filter(Q(chunk__state__in=values(COMING)) | kept, state__in=HOLDING)
     rows = held.order_by().values_list("endpoint").annotate(n=Count("pk"))
     return Room(cap, cap_per_storage, dict(rows))
+
+
+def _is_kept() -> Exists:
+    """Say of a `StagedFile` that its request has the file still: it comes, or is kept on disk."""
+    mine = Transfer.objects.filter(request=OuterRef("prestage__request"), file=OuterRef("file"))
+    return Exists(mine.filter(state__in=words_of(LIVING)))
+
+
+def going_on(task: Task, most: int) -> QuerySet[Chunk]:
+    """Select what of a task goes on after a pause, and has its place in the room: not more than so many at a time."""
+    rows = StagedFile.objects.filter(_is_kept(), state__in=HOLDING, chunk__task=task, chunk__state=ChunkState.DEFINED)
+    return _with_ways(Chunk.objects.filter(pk__in=rows.order_by("pk").values_list("pk", flat=True)[:most]))
+
+
+def brought_by(files: Collection[int], endpoint: str) -> dict[int, Prestage]:
+    """Answer which of these files are coming from tape already, with the requests that bring them."""
+    rows = StagedFile.objects.filter(
+        _is_kept(), file__in=files, endpoint=endpoint, state=StagedState.ASKED, chunk__state=ChunkState.STAGING
+    )
+    found = rows.select_related("prestage__task").defer("prestage__task__filelist").order_by("pk")
+    return {row.file: row.prestage for row in found if row.file is not None and row.prestage is not None}
 
 
 def _is_due(now: datetime) -> Q:
@@ -91,7 +119,12 @@ def waiting_runs(task: Task, most: int, now: datetime) -> list[Run]:
 
 def waiting_chunks(task: Task, runs: Collection[Run], now: datetime) -> QuerySet[Chunk]:
     """Select what of runs waits for its input, with raw files and what is known of their way, in order."""
-    chunks = Chunk.objects.filter(_is_due(now), task=task, run__in=runs, state=ChunkState.DEFINED, raw__isnull=False)
+    due = _is_due(now)
+    chunks = Chunk.objects.filter(due, task=task, run__in=runs, state=ChunkState.DEFINED, raw__isnull=False)
+    return _with_ways(chunks)
+
+
+def _with_ways(chunks: QuerySet[Chunk]) -> QuerySet[Chunk]:
     # By the order of events, which no clock that is wrong changes.
     came = TaskEvent.objects.filter(chunk=OuterRef(OuterRef("pk")), after__in=values(COMING)).order_by("-pk")
     sent = TaskEvent.objects.filter(chunk=OuterRef("pk"), after=ChunkState.SENT, pk__gt=Subquery(came.values("pk")[:1]))
@@ -119,6 +152,13 @@ def not_needed() -> QuerySet[StagedFile]:
     needed = StagedFile.objects.filter(file=OuterRef("file")).exclude(state=StagedState.LET_GO).exclude(over)
     rows = StagedFile.objects.filter(over).exclude(state=StagedState.LET_GO)
     return rows.exclude(Exists(needed.filter(endpoint=OuterRef("endpoint"))))
+
+
+def shared(keys: Collection[int]) -> set[int]:
+    """Answer which of some hundred chunks have files whose requests bring these for other chunks, too."""
+    others = StagedFile.objects.filter(prestage=OuterRef("prestage"), file=OuterRef("file"), state__in=HOLDING)
+    rows = StagedFile.objects.filter(Exists(others.exclude(pk=OuterRef("pk"))), pk__in=keys, prestage__isnull=False)
+    return set(rows.values_list("pk", flat=True))
 
 
 def reasons(tasks: Mapping[int, str]) -> None:

@@ -69,12 +69,16 @@ def _settle(rows: Sequence[StagedFile], before: ChunkState, known: Known, now: d
 
 def _told(rows: Collection[StagedFile]) -> dict[int, Standing]:
     """Answer how far the files of these rows are: a query for each request."""
-    by_request: dict[int, dict[int, int]] = defaultdict(dict)
+    # A file may be needed by more than one chunk.
+    by_request: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row.prestage is not None and row.file is not None:
-            by_request[row.prestage.request][row.file] = row.pk
+            by_request[row.prestage.request][row.file].append(row.pk)
     return {
-        keys[file]: one for request, keys in by_request.items() for file, one in standings(request, keys.keys()).items()
+        key: one
+        for request, keys in by_request.items()
+        for file, one in standings(request, keys.keys()).items()
+        for key in keys[file]
     }
 
 

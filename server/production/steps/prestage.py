@@ -23,7 +23,7 @@ from server.production.files import SCOPE
 from server.production.limits import Limits, limits
 from server.production.models import Chunk, Task
 from server.production.reference.known import Known, read_known
-from server.production.staging.asking import ask, go_on, hold, register, set_staged
+from server.production.staging.asking import ask, go_on, hold, join, register, set_staged
 from server.production.staging.models import StagedFile
 from server.production.staging.rules import (
     Choice,
@@ -38,7 +38,9 @@ from server.production.staging.rules import (
     slip_of_file,
 )
 from server.production.staging.sources import (
+    brought_by,
     from_tape,
+    going_on,
     reasons,
     room_now,
     waiting_chunks,
@@ -53,6 +55,8 @@ from server.production.submission.gather import active_tasks
 SERVICE = "production.prestage"
 log = logging.getLogger(__name__)
 UNKNOWN = Holding(0)
+#: Chunks of a task that go on after a pause, at most so many in a cycle.
+GOING_ON = 2000
 #: Said of a task with which this step has failed.
 LEFT_OUT = "nothing of it can be asked for on tape: its history says why"
 REFUSED = (DatasetRefused, RequestRefused)
@@ -90,16 +94,17 @@ def prestage(now: datetime | None = None) -> int:
 def _prestage(task: Task, tapes: frozenset[str], room: Room, cycle: Cycle) -> tuple[int, Choice]:
     """Do what can be done now for the first runs of a task that wait."""
     bounds = cycle.bounds(task)
+    done, refused = _bring(task, list(going_on(task, GOING_ON)), bounds, cycle)
     # Where there is no room, it is enough to know which run waits.
     runs = waiting_runs(task, 1 if room.is_full else bounds.prestage_runs, cycle.now)
     chunks = list(waiting_chunks(task, runs, cycle.now))
     on_tape = [chunk for chunk in chunks if chunk.raw.endpoint in tapes]
     elsewhere = [chunk.pk for chunk in chunks if chunk.raw.endpoint not in tapes]
-    done = set_staged(elsewhere, {}, by=SERVICE, now=cycle.now)
+    done += set_staged(elsewhere, {}, by=SERVICE, now=cycle.now)
     choice = choose([Waiting(run, [one.raw.endpoint for one in some]) for run, some in _by_run(on_tape)], room)
     chosen = [one for (_, some), taken in zip(_by_run(on_tape), choice.taken, strict=False) for one in some[:taken]]
-    brought, refused = _bring(task, chosen, bounds, cycle)
-    return done + brought, replace(choice, words="; ".join(filter(None, (choice.words, refused))))
+    brought, more = _bring(task, chosen, bounds, cycle)
+    return done + brought, replace(choice, words="; ".join(filter(None, (choice.words, refused, more))))
 
 
 def _by_run(chunks: Sequence[Chunk]) -> list[tuple[int, list[Chunk]]]:
@@ -145,7 +150,12 @@ def _bring(task: Task, chunks: Sequence[Chunk], bounds: Limits, cycle: Cycle) ->
         # A dataset by itself: what refuses one says nothing of the others.
         for dataset in sorted({chunk.raw.dataset for chunk in asked}):
             do_in_parts([chunk for chunk in asked if chunk.raw.dataset == dataset], write, refuse, expected=REFUSED)
-        done += do_in_parts([chunk for chunk in asked if chunk.pk in numbers], request, refuse, expected=REFUSED)
+        coming = brought_by(list(numbers.values()), endpoint)
+        joining = [one for one in asked if numbers.get(one.pk) in coming and not _sent_since(one)]
+        done += join(task, joining, numbers, coming, by=SERVICE, now=cycle.now) if joining else 0
+        others = {chunk.pk for chunk in joining}
+        rest = [chunk for chunk in asked if chunk.pk in numbers and chunk.pk not in others]
+        done += do_in_parts(rest, request, refuse, expected=REFUSED)
     hold(chunks, held, by=SERVICE, now=cycle.now)
     return done, f"of {len(said)} chunks {said[0]}" if said else ""
 

@@ -10,7 +10,7 @@ from server.dataservice.states import DatasetKind
 from server.pandaconfig.logic import define_storage
 from server.production import logic
 from server.production.files import SCOPE
-from server.production.models import Chunk, RawFile, TaskEvent
+from server.production.models import Chunk, RawFile, Task, TaskEvent
 from server.production.reference.models import Site
 from server.production.staging.models import Prestage, StagedFile, TaskStaging
 from server.production.steps import collect, submit
@@ -193,6 +193,53 @@ def test_a_paused_task_goes_on_with_what_is_still_coming(tapes):
     assert Prestage.objects.count() == 1
     tapes.bring()
     assert tapes.check() == 3
+
+
+def test_what_was_paused_holds_its_place_until_it_goes_on(tapes, settings):
+    settings.PRODUCTION = {"staged_cap": 4}
+    task = define_on_tape(tapes, runs=2, chunks=2)
+    assert tapes.ask() == 4
+    tapes.bring()
+    logic.move_task("data", "paused", by="ada")
+    other = define_on_tape(tapes, name="other", slot=2, runs=1, chunks=2)
+    RawFile.objects.filter(chunk__task=other).update(dataset="raw/2017")
+    assert tapes.ask() == 0
+    logic.move_task("data", "running", by="ada")
+    Task.objects.filter(name="other").update(priority=9000)
+    assert tapes.ask() == 4
+    tapes.check()
+    assert (states(task), states(other)) == (["staged"] * 4, ["defined"] * 2)
+    submit.submit_chunks()
+    assert tapes.ask() == 2
+    assert set(states(other)) == {"staging"}
+
+
+def test_what_was_paused_so_long_that_its_time_is_over_holds_no_place(tapes, settings):
+    settings.PRODUCTION = {"staged_cap": 2}
+    define_on_tape(tapes, runs=1, chunks=2)
+    tapes.ask()
+    logic.move_task("data", "paused", by="ada")
+    other = define_on_tape(tapes, name="other", slot=2, runs=1, chunks=2)
+    RawFile.objects.filter(chunk__task=other).update(dataset="raw/2017")
+    Transfer.objects.update(state="expired")
+    assert tapes.ask() == 2
+    assert set(states(other)) == {"staging"}
+
+
+def test_a_file_that_two_tasks_need_is_asked_for_once(tapes):
+    first = define_on_tape(tapes, runs=1, chunks=2, priority=3000)
+    second = define_on_tape(tapes, name="second", slot=2, runs=1, chunks=3)
+    assert tapes.ask() == 5
+    assert list(TransferRequest.objects.order_by("pk").values_list("files", flat=True)) == [2, 1]
+    assert (set(states(first)), set(states(second))) == ({"staging"}, {"staging"})
+    words = TaskEvent.objects.filter(chunk__task=second, after="staging").order_by("pk").first().words
+    assert "which brings it for data" in words
+    assert any(line.startswith("2 chunks wait for request") for line in explain(second, tapes.now).waits)
+    logic.move_task("data", "cancelled", by="ada")
+    assert tapes.release() == 0
+    tapes.bring()
+    assert tapes.check() == 3
+    assert set(states(second)) == {"staged"}
 
 
 def test_nothing_of_a_cancelled_task_is_brought_any_more(tapes):
