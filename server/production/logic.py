@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from pilot.contract.codec import shown
 from server.production import jobs, stopping
-from server.production.columns import columns_of
+from server.production.columns import columns_of, definition_of
 from server.production.defining import check_definition, no_task
+from server.production.definition import BadDefinition
 from server.production.door import move, move_all, note
 from server.production.frames import NoStorage
 from server.production.models import Chunk, MergeGroup, Task
@@ -51,7 +52,10 @@ def define_task(data: Mapping[str, Any], *, by: str, start: bool = False) -> Tas
     checked = check_definition(data)
     task = Task.objects.create(**columns_of(checked), owner=by[:250])
     note(task, "", TaskState.DRAFT.value, by=by, words="defined")
-    return start_task(task.name, by=by) if start else task
+    if not start:
+        return task
+    _simply(TaskState.READY)(task, by, "")
+    return start_task(task.name, by=by)
 
 
 def task_of(name: str) -> Task:
@@ -101,7 +105,8 @@ def start_task(name: str, *, by: str, seen: str = "") -> Task:
         seen: ``updated`` of the task as somebody has looked at it; empty: whatever it is now.
 
     Raises:
-        TaskRefused: it is paused or over, its parent has no chunks yet, or somebody else has changed it since.
+        TaskRefused: it is paused or over, it cannot be defined like that any more, its parent has no chunks yet, or
+            somebody else has changed it since.
     """
     # A draft that is being defined anew stays a draft: its state alone does not tell whether it is what was read.
     task = Task.objects.select_for_update().get(pk=task_of(name).pk)
@@ -124,6 +129,16 @@ def _simply(target: TaskState) -> Callable[[Task, str, str], None]:
             raise TaskRefused(f"task {task.name!r} was moved by somebody else; look at it again")
 
     return do
+
+
+def _ready(task: Task, by: str, words: str) -> None:
+    """Look at a draft once more: a queue may have gone since, or another task of the same files have come."""
+    if task.type != TaskType.USER_ANALYSIS:
+        try:
+            check_definition(definition_of(task), besides=task)
+        except BadDefinition as bad:
+            raise TaskRefused(f"task {task.name!r} cannot be sent any more as it is: {bad}") from bad
+    _simply(TaskState.READY)(task, by, words)
 
 
 def _define(task: Task, by: str, words: str) -> None:
@@ -266,7 +281,7 @@ def undo_resend(number: int, *, by: str) -> Resend:
 #: What is done when a person moves a task to a state.
 _DEEDS: dict[TaskState, Callable[[Task, str, str], None]] = {
     TaskState.DRAFT: _simply(TaskState.DRAFT),
-    TaskState.READY: _simply(TaskState.READY),
+    TaskState.READY: _ready,
     TaskState.JOBS_READY: _define,
     TaskState.SEND: _simply(TaskState.SEND),
     TaskState.PAUSED: _pause,

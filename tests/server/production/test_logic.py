@@ -234,3 +234,19 @@ def test_a_state_that_is_far_too_long_is_told_cut(tasks):
         logic.move_task("mc2016_gen", "x" * 100_000, by="manager")
     assert "(100000 letters) is not a state" in str(refused.value)
     assert len(str(refused.value)) < 300
+
+
+def test_a_draft_is_looked_at_once_more_before_it_is_sent(queue):
+    first = logic.define_task(GENERATION, by="manager")
+    second = logic.define_task({**GENERATION, "name": "second", "soft": "mc2016-2"}, by="manager")
+    # As two people do at the same moment.
+    Task.objects.filter(pk=second.pk).update(soft=first.soft)
+    words = "task 'second' cannot be sent any more as it is: runs: task 'mc2016_gen' makes the same files"
+    for send in (logic.start_task, lambda name, by: logic.move_task(name, "ready", by=by)):
+        with pytest.raises(logic.TaskRefused, match=words):
+            send("second", by="manager")
+    logic.move_task("second", "cancelled", by="manager")
+    define_queue({"nickname": "LOCAL", "status": "offline"})
+    with pytest.raises(logic.TaskRefused, match="queue: 'LOCAL' is offline; set it online"):
+        logic.start_task("mc2016_gen", by="manager")
+    assert set(Task.objects.values_list("state", flat=True)) == {"draft", "cancelled"}
