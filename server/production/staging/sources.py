@@ -93,7 +93,9 @@ def _is_kept() -> Exists:
 def going_on(task: Task, most: int) -> QuerySet[Chunk]:
     """Select what of a task goes on after a pause, and has its place in the room: not more than so many at a time."""
     rows = StagedFile.objects.filter(_is_kept(), state__in=HOLDING, chunk__task=task, chunk__state=ChunkState.DEFINED)
-    return _with_ways(Chunk.objects.filter(pk__in=rows.order_by("pk").values_list("pk", flat=True)[:most]))
+    # Read first: not every database takes a bound in a subquery.
+    keys = list(rows.order_by("pk").values_list("pk", flat=True)[:most])
+    return _with_ways(Chunk.objects.filter(pk__in=keys))
 
 
 def brought_by(files: Collection[int], endpoint: str) -> dict[int, Prestage]:

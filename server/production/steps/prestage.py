@@ -56,7 +56,7 @@ SERVICE = "production.prestage"
 log = logging.getLogger(__name__)
 UNKNOWN = Holding(0)
 #: Chunks of a task that go on after a pause, at most so many in a cycle.
-GOING_ON = 2000
+GOING_ON = 800
 #: Said of a task with which this step has failed.
 LEFT_OUT = "nothing of it can be asked for on tape: its history says why"
 REFUSED = (DatasetRefused, RequestRefused)
