@@ -33,7 +33,7 @@ from server.production.states import (
     values,
 )
 from server.production.steering_models import Resend
-from server.production.steps.define import UNDEFINED, define_jobs
+from server.production.steps.define import UNDEFINED, InputsGone, define_jobs
 from server.services.wake import wake
 
 
@@ -144,7 +144,7 @@ def _ready(task: Task, by: str, words: str) -> None:
 def _define(task: Task, by: str, words: str) -> None:
     try:
         defined = define_jobs(task, by=by)
-    except NoStorage as why:
+    except (NoStorage, InputsGone) as why:
         raise TaskRefused(f"task {task.name!r}: {why}") from why
     if not defined:
         parent = task.parent_task

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from django.db.models import Exists, OuterRef, Q
 
 from pilot.contract.job import FileSpec, JobOrder
+from server.dataservice.models import Replica
+from server.dataservice.states import ReplicaState
 from server.production import orders
 from server.production.chains import Chain, chain_of
 from server.production.frames import frame_of, input_of, merging_frame_of, user_orders_of
@@ -23,10 +25,16 @@ def has_input(task: Task) -> Q:
     if not chain.from_parent:
         return Q()
     source = Output.objects.filter(chunk_id=OuterRef("parent_id"), kind=OutputKind.GENERATED)
-    made = Q(Exists(source), parent__state=ChunkState.FINISHED)
+    made = Q(Exists(source.filter(is_at_its_place())), parent__state=ChunkState.FINISHED)
     if task.by_chunk:
         return made
     return made & ~Q(Exists(Chunk.objects.filter(task=task.parent_task).exclude(state=ChunkState.FINISHED)))
+
+
+def is_at_its_place() -> Q:
+    """Say of an `Output` that it was not cleaned up, or that somebody has had it copied back since."""
+    back = Replica.objects.filter(endpoint=OuterRef("endpoint"), state=ReplicaState.AVAILABLE)
+    return Q(removed__isnull=True) | Q(Exists(back.filter(file__job_file=OuterRef("job_file_id"))))
 
 
 def orders_for(task: Task, chunks: Sequence[Chunk]) -> list[JobOrder]:

@@ -15,9 +15,10 @@ from server.production.catalogue import files_of
 from server.production.definition import read_runs
 from server.production.door import BATCH, move, note
 from server.production.frames import NoStorage, inputs_endpoint_of
-from server.production.models import Chunk, RawFile, Run, Task
+from server.production.models import Chunk, Output, RawFile, Run, Task
+from server.production.ordering import is_at_its_place
 from server.production.raw_lists import RawLine, read_raw_lines, read_run_numbers
-from server.production.states import ON_DATA, ChunkState, TaskState, TaskType
+from server.production.states import ON_DATA, ChunkState, OutputKind, TaskState, TaskType
 from server.production.steps.apart import by_itself, sound
 
 #: Pythia's largest seed.
@@ -27,6 +28,12 @@ LARGEST_SEED = 900_000_000
 UNDEFINED = (TaskState.DRAFT, TaskState.READY)
 
 SERVICE = "production.define"
+
+
+class InputsGone(Exception):
+    """What a task is to read was cleaned up; the message says what, and what to do."""
+
+
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +46,7 @@ def define_ready_tasks() -> int:
 def _try(task: Task) -> bool:
     try:
         return define_jobs(task, by=SERVICE)
-    except NoStorage as why:
+    except (NoStorage, InputsGone) as why:
         log.warning("%s: its jobs are not defined: %s", task, why)
         return False
 
@@ -50,11 +57,14 @@ def define_jobs(task: Task, *, by: str) -> bool:
 
     Raises:
         NoStorage: nobody says where its raw files lie; nothing was done.
+        InputsGone: its parent's files were cleaned up; nothing was done.
     """
     parent = task.parent_task
     # One that is cancelled may have no chunks: a task of none would never be done.
     if parent is not None and TaskState(parent.state) in (*UNDEFINED, TaskState.CANCELLED):
         return False
+    if parent is not None and (slip := _slip_of_inputs(parent)):
+        raise InputsGone(slip)
     if not move(task, TaskState.JOBS_READY, by=by):
         return False
     if task.type == TaskType.MC_GENERATION:
@@ -64,6 +74,17 @@ def define_jobs(task: Task, *, by: str) -> bool:
     else:
         _define_from_parent(task)
     return True
+
+
+def _slip_of_inputs(parent: Task) -> str:
+    """Say which files of a parent are not on its disks any more; "" when all are: chunks would wait for ever."""
+    gone = Output.objects.filter(task=parent, kind=OutputKind.GENERATED, removed__isnull=False)
+    gone = gone.exclude(is_at_its_place()).order_by()
+    if (number := gone.count()) == 0:
+        return ""
+    places = ", ".join(sorted(set(gone.values_list("endpoint", flat=True).distinct())))
+    said = f"{number} files of {parent.name} were cleaned up from {places} when its other children were archived"
+    return f"{said}, and lie on tape only: have the data service copy them back there, or generate them by another task"
 
 
 def seeds(name: str) -> Iterator[int]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from itertools import islice
 
 import pytest
+from django.utils import timezone
 
+from server.dataservice.logic import NewFile, add_files, register_dataset
+from server.dataservice.models import DatasetFile
+from server.dataservice.states import DatasetKind
 from server.pandaconfig.logic import define_queue
 from server.production import logic
 from server.production.catalogue import load
-from server.production.models import Chunk, RawFile, Run, Task, TaskEvent
+from server.production.models import Chunk, Output, RawFile, Run, Task, TaskEvent
 from server.production.raw_lists import RawLine
+from server.production.steps import submit
 from server.production.steps.define import LARGEST_SEED, define_ready_tasks, seeds
-from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION
+from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION, work
 
 
 def ready(definition) -> Task:
@@ -127,3 +132,23 @@ def test_a_child_of_a_parent_that_was_cancelled_meanwhile_gets_no_chunks_and_is_
     with pytest.raises(logic.TaskRefused, match="its parent 'mc2016_gen' is cancelled; cancel it, too"):
         logic.start_task(child.name, by="manager")
     assert logic.move_task(child.name, "cancelled", by="manager").state == "cancelled"
+
+
+def test_a_child_of_generated_events_that_were_cleaned_up_is_refused_and_begins_when_they_are_back(tasks, pilot):
+    generation, _ = tasks
+    work(pilot)
+    files = Output.objects.filter(task=generation, kind="generated")
+    files.update(removed=timezone.now())
+    task = logic.define_task({**RECONSTRUCTION, "name": "late", "slot": 7}, by="manager")
+    logic.move_task("late", "ready", by="manager")
+    assert define_ready_tasks() == 0
+    with pytest.raises(logic.TaskRefused, match="6 files of mc2016_gen were cleaned up from DISK .* lie on tape only"):
+        logic.start_task("late", by="manager")
+    dataset = register_dataset("back", kind=DatasetKind.OUTPUT, by="manager")
+    for file in files:
+        (key,) = add_files(dataset, [NewFile(file.lfn)], by="manager", endpoint="DISK")
+        DatasetFile.objects.filter(pk=key).update(job_file=file.job_file_id)
+    assert define_ready_tasks() == 1
+    logic.move_task("late", "send", by="manager")
+    submit.submit_chunks()
+    assert set(task.chunks.values_list("state", flat=True)) == {"sent"}
