@@ -148,7 +148,6 @@ CAUSES = {
     "staging": "does not come from tape",
     "tape": "does not come to tape",
     "room": "nothing is sent",
-    "paused": "paused",
 }
 #: Task -> (cause, words).
 Said = dict[int, list[tuple[str, str]]]
@@ -191,9 +190,6 @@ def _tell_sending(said: Said, tasks: Sequence[Task]) -> None:
             said[key].append(("room", f"nothing could be sent: {one.words}"))
         elif not one.number and one.trace and one.trace[0]["number"]:
             said[key].append(("room", f"nothing is sent: {one.reason}"))
-    for task in tasks:
-        if task.state == TaskState.PAUSED:
-            said[task.pk].append(("paused", "it is paused"))
 
 
 def _tell_bad(said: Said, keys: Sequence[int]) -> None:

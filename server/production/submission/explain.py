@@ -81,14 +81,15 @@ def explain(task: Task, now: datetime) -> Explanation:
 
 
 def _not_active(task: Task) -> str:
+    """Say what would have to happen; the task's state stands before it, wherever it is shown."""
     told = {
-        TaskState.DRAFT: "it is a draft: start it",
+        TaskState.DRAFT: "nothing of it is sent until you start it",
         TaskState.READY: "its jobs are being defined",
         TaskState.JOBS_READY: "its jobs are defined: start it",
-        TaskState.PAUSED: "it is paused: move it to running to go on",
-        TaskState.FINISHING: "it is being ended: nothing more is started",
+        TaskState.PAUSED: "nothing of it is sent: move it to running to go on",
+        TaskState.FINISHING: "nothing more is started: it is over when what runs has ended",
     }
-    return told.get(TaskState(task.state), f"it is {TaskState(task.state).label}: nothing of it is sent any more")
+    return told.get(TaskState(task.state), "nothing of it is sent any more")
 
 
 def _answer(facts: TaskFacts, steps: Sequence[Step], last: SubmitDecision | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,8 @@ from server.production.wizard.folders import is_folder
 MOST_RUNS = 5000
 #: Run and chunk whose files stand for all others, unless the form has some.
 SAMPLE = (278473, 1)
+#: Taken slots that are named; of more only the number is told.
+SLOTS = 20
 
 
 @dataclass
@@ -220,9 +222,15 @@ def _slots(names: Names, besides: Task | None) -> str:
     """Say which slots other tasks of this software, year and period have."""
     others = Task.objects.filter(type=names.type, year=names.year, period=names.period, soft=names.soft)
     others = others.exclude(state=TaskState.CANCELLED).exclude(pk=besides.pk if besides else 0)
-    taken = list(others.order_by("slot", "pk").values_list("slot", "phast", "name")[:20])
+    return told_of_slots(list(others.order_by("slot", "pk").values_list("slot", "phast", "name")))
+
+
+def told_of_slots(taken: Sequence[tuple[int, str, str]]) -> str:
+    """Tell which slots are taken, of which PHAST and by which task, and the first that is free."""
     if not taken:
         return "no other task of this year, period and software: every slot is free"
-    said = ", ".join(f"{slot} (PHAST {phast}) by {name}" for slot, phast, name in taken)
-    free = next(slot for slot in range(len(taken) + 1) if slot not in {one for one, _, _ in taken})
-    return f"taken, for their runs: {said}; {free} is free"
+    said = ", ".join(f"{slot} (PHAST {phast}) by {name}" for slot, phast, name in taken[:SLOTS])
+    more = f" and {len(taken) - SLOTS} more" if len(taken) > SLOTS else ""
+    used = {slot for slot, _, _ in taken}
+    free = next(slot for slot in range(len(used) + 1) if slot not in used)
+    return f"taken, for their runs: {said}{more}; {free} is free"

@@ -50,6 +50,13 @@ def test_what_cannot_be_asked_is_refused(client, db, asked):
     assert asked.partition("=")[0] + ":" in text_of(client, f"/tasks?{asked}", 400)
 
 
+def test_a_task_that_somebody_has_paused_is_not_stuck(client, queue):
+    task = define_data(runs=1)
+    type(task).objects.filter(pk=task.pk).update(state="paused")
+    assert client.get("/production?json").json()["data"]["stuck"] == []
+    assert ">stuck<" not in text_of(client, "/tasks")
+
+
 def test_a_task_that_does_not_go_on_says_why(client, queue):
     task, now = define_data(runs=1), timezone.now()
     run = Run.objects.get(task=task)

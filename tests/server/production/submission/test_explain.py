@@ -105,11 +105,17 @@ def test_a_queue_that_has_gone_is_told(big):
     ("to", "words"), [("paused", "move it to running to go on"), ("cancelled", "nothing of it is sent any more")]
 )
 def test_a_task_that_is_not_on_its_way_says_so(big, to, words):
-    assert words in queries.explanation(logic.move_task("mc2016_gen", to, by="manager")).answer
+    task = logic.move_task("mc2016_gen", to, by="manager")
+    answer = queries.explanation(task).answer
+    assert words in answer
+    # Its state stands before the answer already.
+    assert task.get_state_display() not in answer
 
 
 def test_a_draft_says_what_to_do(queue):
-    assert queries.explanation(logic.define_task(BIG, by="manager")).answer == "it is a draft: start it"
+    assert (
+        queries.explanation(logic.define_task(BIG, by="manager")).answer == "nothing of it is sent until you start it"
+    )
 
 
 def test_chunks_that_wait_for_their_parent_are_told(tasks):
