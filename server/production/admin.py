@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from server.lib.admin import MachineRowsInline, MachineTableAdmin
+from server.lib.admin import MachineRowsInline, MachineTableAdmin, link
 from server.production.cleanup.models import Cleaning, Removal
+from server.production.log_archives import LogArchive, with_files
 from server.production.models import (
     CatalogueFile,
     Chunk,
@@ -25,6 +28,7 @@ from server.production.models import (
 from server.production.reference import admin as reference_admin  # noqa: F401 (registers its tables)
 from server.production.rules import admin as rule_admin  # noqa: F401 (registers its table)
 from server.production.staging.models import Prestage, StagedFile, TaskStaging
+from server.production.states import TapeState
 from server.production.steering_models import Resend, ResendRow, SubmitDecision
 from server.production.totals.count import count_anew
 from server.production.totals.models import TaskTotals
@@ -88,6 +92,42 @@ class MergeGroupAdmin(MachineTableAdmin):
     list_filter = ("kind", "state")
     search_fields = ("run__number", "task__name", "job_id")
     inlines = (InputRows,)
+
+
+@admin.register(LogArchive)
+class LogArchiveAdmin(MachineTableAdmin):
+    list_display = ("task", "run_number", "number", "files", "bytes", "state", "tape", "request", "checksum")
+    list_select_related = ("run", "task")
+    list_filter = ("state",)
+    search_fields = ("task__name", "=run__number", "=job_id", "outputs__lfn")
+    inlines = (InputRows,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LogArchive]:
+        return with_files(super().get_queryset(request))
+
+    @admin.display(description="run", ordering="run__number")
+    def run_number(self, one: Any) -> str:
+        return str(one.run.number)
+
+    @admin.display(description="logs")
+    def files(self, one: Any) -> str:
+        return str(one.files)
+
+    @admin.display(description="bytes")
+    def bytes(self, one: Any) -> str:
+        return str(one.bytes)
+
+    @admin.display(description="on its way to tape")
+    def tape(self, one: Any) -> str:
+        return TapeState(one.tape).label if one.tape else ""
+
+    @admin.display(description="request")
+    def request(self, one: Any) -> object:
+        return link("dataservice_transferrequest", one.request, id=str(one.request)) if one.request else ""
+
+    @admin.display(description="checksum")
+    def checksum(self, one: Any) -> str:
+        return one.checksum or ""
 
 
 @admin.register(MergeInput)

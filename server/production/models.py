@@ -318,7 +318,7 @@ class Cursor(models.Model):
 
 
 # Tables of this app too; they name those above by words.
-from server.production import steering_models  # noqa: E402, F401
+from server.production import log_archives, steering_models  # noqa: E402, F401
 from server.production.cleanup import models as cleanup_models  # noqa: E402, F401
 from server.production.reference import models as reference_models  # noqa: E402, F401
 from server.production.rules import models as rule_models  # noqa: E402, F401

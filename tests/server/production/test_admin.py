@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from server.production import logic
 from server.production.cleanup.models import Cleaning, Removal
-from server.production.models import CatalogueFile, Output
+from server.production.models import CatalogueFile, MergeGroup, MergeInput, Output, Task
 from server.production.resend.wishes import What, Wish
 from server.production.staging.models import Prestage, StagedFile, TaskStaging
 from server.production.totals.count import count_totals
@@ -39,7 +39,35 @@ def filled(tasks, pilot):
     work(pilot)
     count_totals()
     file, now = Output.objects.filter(kind="log").first(), timezone.now()
+    pack(data)
     Removal.objects.create(output=file, job_file_id=1, request=2, endpoint="DISK", state="asked", since=now)
+
+
+def pack(task: Task) -> MergeGroup:
+    """Logs of a task, packed and on their way to tape."""
+    run = task.runs.get()
+    group = MergeGroup.objects.create(task=task, run=run, kind="logs", number=0, state="finished", size=777)
+    place = {"task": task, "run": run, "dataset": "packed", "endpoint": "DISK", "size": 777}
+    way = {"checksum": "adler32:0a0b0c0d", "tape": "sent", "tape_request": 4711}
+    Output.objects.create(**place, **way, group=group, kind="packed_logs", lfn="logs.tar")
+    for number in range(2):
+        said = {**place, "chunk": task.chunks.get(), "kind": "log", "lfn": f"{number}.log"}
+        MergeInput.objects.create(output=Output.objects.create(**said), group=group)
+    return group
+
+
+def test_log_archives_have_a_list_of_their_own(admin_client, queue, django_assert_max_num_queries):
+    task = define_data(runs=1, chunks=1)
+    group = pack(task)
+    MergeGroup.objects.create(task=task, run=group.run, kind="mdst", number=9, size=999999)
+    MergeGroup.objects.create(task=task, run=group.run, kind="logs", number=1, size_expected=55)
+    with django_assert_max_num_queries(8):
+        text = admin_client.get(reverse("admin:production_logarchive_changelist")).content.decode()
+    for words in ("278473", ">777<", ">2<", "finished", "sent", "4711", "adler32:0a0b0c0d", ">55<", "2 log archives"):
+        assert words in text, words
+    assert "999999" not in text
+    page = admin_client.get(reverse("admin:production_logarchive_changelist"), {"q": "logs.tar"}).content.decode()
+    assert "1 log archive" in page
 
 
 @pytest.mark.usefixtures("filled")
