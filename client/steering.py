@@ -35,6 +35,8 @@ def add_commands(task: Any, common: Any) -> None:
     change.add_argument("--merging-priority", type=int, help="of its merges")
     change.add_argument("--max-attempts", type=int, help="attempts of each job")
     change.add_argument("--queue", help="where its next jobs go")
+    change.add_argument("--site", help="where its next jobs go, with the site's queue, merging queue and software area")
+    change.add_argument("--tape", help="the storage whose tapes take its files that were not asked for yet; '-': none")
     change.add_argument(
         "--limit",
         action="append",
@@ -139,7 +141,7 @@ def listed(found: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 def change_task(arguments: Namespace) -> int:
     """Change a task on its way."""
-    fields = ("name", "priority", "merging_priority", "max_attempts", "queue", "why")
+    fields = ("name", "priority", "merging_priority", "max_attempts", "queue", "site", "tape", "why")
     order = {name: getattr(arguments, name) for name in fields if getattr(arguments, name) is not None}
     if arguments.limit:
         order["limits"] = read_limits(arguments.limit)

@@ -187,6 +187,12 @@ TASK_MOVES = frozenset(
     }
 )
 
+#: In these no priority, queue or limit is changed: a job that was taken back for it would be sent by nobody.
+NOT_CHANGED = (
+    *(TaskState.FINISHING, TaskState.CANCELLED, TaskState.DONE),
+    *(TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED),
+)
+
 #: Those of them that a production manager may ask for; the others are the services'.
 BY_PEOPLE = TASK_MOVES - {
     (T.SEND, T.RUNNING),

@@ -8,22 +8,23 @@ from typing import Any
 from django.db import transaction
 
 from server.production import jobs
-from server.production.defining import slip_of_queue
-from server.production.definition import BadDefinition, read_value
+from server.production.archive.door import move_files
+from server.production.defining import slip_of_queue, slip_of_storage
+from server.production.definition import NO_TAPE, BadDefinition, read_value
 from server.production.door import move, note
+from server.production.frames import tape_of
 from server.production.logic import TaskRefused, task_of
-from server.production.models import Chunk, Task
+from server.production.models import Chunk, Output, Task
+from server.production.reference.choosing import of_site, site_named
+from server.production.reference.known import read_known
 from server.production.resend.wishes import BadWish, read_reason
-from server.production.states import ChunkState, TaskState, TaskType
+from server.production.states import NOT_CHANGED, ChunkState, TapeState, TaskState, TaskType
 
 #: What can be changed of a task that is on its way.
-CHANGEABLE = ("priority", "merging_priority", "max_attempts", "queue", "limits")
+CHANGEABLE = ("priority", "merging_priority", "max_attempts", "queue", "site", "tape", "limits")
 
-#: In these nothing more is sent: a job that was taken back for its new priority would be sent by nobody.
-_OVER = (
-    *(TaskState.FINISHING, TaskState.CANCELLED, TaskState.DONE),
-    *(TaskState.ARCHIVE, TaskState.ARCHIVING, TaskState.ARCHIVED),
-)
+#: What another site brings with it for what was not sent yet. Raw files stay where they are.
+_WITH_SITE = ("queue", "merging_queue", "home")
 
 
 @transaction.atomic
@@ -45,28 +46,33 @@ def change_task(name: str, said: Mapping[str, Any], *, by: str, why: str) -> Tas
     except BadWish as bad:
         raise TaskRefused(str(bad)) from bad
     task = Task.objects.select_for_update().get(pk=task_of(name).pk)
-    if TaskState(task.state) in _OVER:
+    if TaskState(task.state) in NOT_CHANGED:
         raise TaskRefused(f"task {name!r} is {TaskState(task.state).label}; it cannot be changed any more")
-    changes = {field: value for field, value in _read(said).items() if value != getattr(task, field)}
+    changes = {field: value for field, value in _read(said, task).items() if value != getattr(task, field)}
     if not changes:
         raise TaskRefused(f"task {name!r} has these values already, or none was given; give {', '.join(CHANGEABLE)}")
+    former = tape_of(task)
     told = ", ".join(f"{field} {_shown(getattr(task, field))} -> {_shown(value)}" for field, value in changes.items())
     Task.objects.filter(pk=task.pk).update(**changes)
     task.refresh_from_db()
     note(task, task.state, task.state, by=by, words=f"{told}: {reason}"[:500])
-    if {"priority", "queue"} & set(changes) and task.type != TaskType.USER_ANALYSIS:
+    if tape_of(task) != former:
+        _to_another_tape(task, by=by, words=told)
+    if {"priority", "queue", "home"} & set(changes) and task.type != TaskType.USER_ANALYSIS:
         _send_anew(task, by=by, words=told)
     return task
 
 
 def _shown(value: Any) -> Any:
+    if value is None:
+        return "none"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {number}" for name, number in value.items()) or "none"
     return "any" if value == "" else value
 
 
-def _read(said: Mapping[str, Any]) -> dict[str, Any]:
-    slips, values = {}, {}
+def _read(said: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    slips, values = dict[str, str](), dict[str, Any]()
     for field, value in said.items():
         if field not in CHANGEABLE:
             slips[field] = f"cannot be changed any more; what can be is {', '.join(CHANGEABLE)}"
@@ -75,11 +81,35 @@ def _read(said: Mapping[str, Any]) -> dict[str, Any]:
             values[field] = read_value(field, value)
         except ValueError as wrong:
             slips[field] = str(wrong)
+    if "site" in values:
+        values, slips["site"] = _with_site(values, task)
+        slips = {field: slip for field, slip in slips.items() if slip}
+    if values.get("tape") not in (None, "", NO_TAPE) and (slip := slip_of_storage(values["tape"], tape=True)):
+        slips["tape"] = slip
     if "queue" in values and (slip := slip_of_queue(values["queue"])):
         slips["queue"] = slip
     if slips:
         raise BadDefinition(slips)
     return values
+
+
+def _with_site(values: Mapping[str, Any], task: Task) -> tuple[dict[str, Any], str]:
+    """Add what a site fills in of a task that is on its way, but for what is given beside it; or say why it cannot."""
+    known = read_known()
+    site, slip = site_named(values["site"], known.sites.values())
+    if site is None:
+        return {field: value for field, value in values.items() if field != "site"}, slip
+    brought = of_site(site, known.kind_of(task))
+    return {**{field: brought[field] for field in _WITH_SITE if field in brought}, **values, "site": site}, ""
+
+
+def _to_another_tape(task: Task, *, by: str, words: str) -> None:
+    """Let what waits to be asked for on tape be asked for there as often as at first, or by nobody."""
+    waiting = Output.objects.filter(task=task, tape=TapeState.READY)
+    if tape_of(task):
+        waiting.update(tape_attempts=0, tape_words="")
+    else:
+        move_files(list(waiting), TapeState.NONE, by=by, words=words, tape_attempts=0)
 
 
 def _send_anew(task: Task, *, by: str, words: str) -> None:

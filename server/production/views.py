@@ -218,6 +218,8 @@ _CHANGES = (
     Argument("merging_priority", INTEGER, "Of its merges.", None),
     Argument("max_attempts", INTEGER, "Attempts of each of its jobs.", None),
     Argument("queue", TEXT, "Where its next jobs go.", None),
+    Argument("site", TEXT, "Where its next jobs go, with the site's queue, merging queue and software area.", None),
+    Argument("tape", TEXT, "The storage whose tapes take its files that were not asked for yet; '-': none.", None),
     Argument("limits", OBJECT, "Its own limits, instead of those that it has.", None),
 )
 

@@ -48,9 +48,9 @@ def choose(data: Mapping[str, Any], known: Known, releases: Sequence[SoftwareRel
     kind = known.kinds.get(word) if isinstance(word, str) else None
     site, slips = None, dict[str, str]()
     if "site" in said:
-        site, slip = _site(said["site"], known.sites.values())
+        site, slip = site_named(said["site"], known.sites.values())
         slips = {"site": slip} if slip else {}
-    for fill in (_of_site(site, kind), _of_kind(kind), _of_release(said, releases)):
+    for fill in (of_site(site, kind), _of_kind(kind), _of_release(said, releases)):
         said = {**fill, **said}
     return Chosen(said, kind, site, slips)
 
@@ -74,7 +74,8 @@ def _numbers(chosen: Chosen, known: Known) -> dict[str, int]:
     return {**own, "priority": getattr(limits, priority_limit(chosen.kind.chain))}
 
 
-def _site(name: Any, sites: Collection[Site]) -> tuple[Site | None, str]:
+def site_named(name: Any, sites: Collection[Site]) -> tuple[Site | None, str]:
+    """Find a site that tasks may name; answer it, and why it cannot be named ("" when it can)."""
     found = next((site for site in sites if site.name == name), None)
     if found is not None and found.enabled:
         return found, ""
@@ -85,7 +86,8 @@ def _site(name: Any, sites: Collection[Site]) -> tuple[Site | None, str]:
     return None, f"{shown(name)} is no site; {hint}"
 
 
-def _of_site(site: Site | None, kind: Kind | None) -> dict[str, Any]:
+def of_site(site: Site | None, kind: Kind | None) -> dict[str, Any]:
+    """Answer what a site fills in of the tasks of a type, by field."""
     if site is None:
         return {}
     names = dict(_OF_ALL)

@@ -8,8 +8,10 @@ from pilot.contract.queue import local_storage
 from server.pandaconfig.logic import define_queue, define_storage
 from server.production import logic
 from server.production.definition import BadDefinition
+from server.production.frames import tape_of
 from server.production.logic import TaskRefused
-from server.production.models import Chunk, TaskEvent
+from server.production.models import Chunk, Output, TaskEvent
+from server.production.reference.models import Site
 from server.production.steering import change_task
 from server.production.steps import submit
 from server.production.task_limits import limits_for
@@ -54,9 +56,49 @@ def test_another_queue_takes_what_waits(tasks):
     assert set(Job.objects.filter(state="activated").values_list("queue", flat=True)) == {"OTHER"}
 
 
+def test_another_site_brings_its_queue_and_its_tape(tasks):
+    submit.submit_chunks()
+    define_storage("TAPE", {**local_storage("TAPE", "/TAPE"), "is_tape": True})
+    define_storage("OTHER_DISK", local_storage("OTHER_DISK", "/other"))
+    storages = {name: ["OTHER_DISK"] for name in ("pr", "pw", "pl")}
+    define_queue({"nickname": "OTHER", "status": "online", "astorages": storages})
+    Site.objects.create(name="FAR", queue="OTHER", tape="TAPE", home="/sw/")
+    change({"site": "FAR"})
+    task = reload(tasks[0])
+    assert (task.site.name, task.queue, task.home, tape_of(task)) == ("FAR", "OTHER", "/sw/", "TAPE")
+    words = TaskEvent.objects.filter(task=task, chunk=None).latest("pk").words
+    assert words.startswith("queue LOCAL -> OTHER, home ")
+    assert "site none -> FAR: it is urgent" in words
+    submit.submit_chunks()
+    assert set(Job.objects.filter(state="activated").values_list("queue", flat=True)) == {"OTHER"}
+
+
+def test_files_that_wait_go_to_another_tape_and_what_was_asked_for_stays(tasks, pilot):
+    define_storage("TAPE", {**local_storage("TAPE", "/TAPE"), "is_tape": True})
+    turn()
+    pilot.run(3)
+    turn()
+    first, *_ = files = list(Output.objects.filter(kind="generated").order_by("pk"))
+    Output.objects.filter(kind="generated").update(tape="ready", tape_attempts=2, tape_words="request 2 of 5 failed")
+    Output.objects.filter(pk=first.pk).update(tape="sent")
+    change({"tape": "TAPE"})
+    said = Output.objects.filter(kind="generated").order_by("pk").values_list("tape", "tape_attempts")
+    assert list(said) == [("sent", 2), *[("ready", 0)] * (len(files) - 1)]
+    change({"tape": "-"})
+    assert list(said.all()) == [("sent", 2), *[("", 0)] * (len(files) - 1)]
+
+
 @pytest.mark.parametrize(
     ("said", "field"),
-    [({"priority": 0}, "priority"), ({"queue": "NOWHERE"}, "queue"), ({"name": "x"}, "name"), ({"queue": 5}, "queue")],
+    [
+        ({"priority": 0}, "priority"),
+        ({"queue": "NOWHERE"}, "queue"),
+        ({"name": "x"}, "name"),
+        ({"queue": 5}, "queue"),
+        ({"site": "NOWHERE"}, "site"),
+        ({"tape": "NOWHERE"}, "tape"),
+        ({"tape": "DISK"}, "tape"),
+    ],
 )
 def test_values_that_cannot_be_are_told_by_field(tasks, said, field):
     with pytest.raises(BadDefinition) as bad:
