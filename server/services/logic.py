@@ -143,7 +143,9 @@ def _close(service: Service, started: datetime, now: datetime, grant: Grant, end
         _record(service, started, now, grant.owner, ended)
         if held:
             failures = service.failures + 1 if ended.outcome is Outcome.FAILED else 0
-            wait = wait_after(schedules.period_of(service), failures)
+            # As it is now: somebody may have changed it while this run went on.
+            current = Service.objects.select_related("schedule__interval").get(pk=service.pk)
+            wait = wait_after(schedules.period_of(current), failures)
             Service.objects.filter(pk=service.pk).update(last_run=started, next_run=started + wait, failures=failures)
     if Service.objects.filter(pk=service.pk, wanted=True).exists():
         wake(service.name)

@@ -183,6 +183,15 @@ def test_a_new_period_counts_from_the_last_run(install, clock):
     assert schedules.period_of(Service.objects.get()) == timedelta(seconds=5)
 
 
+def test_a_period_that_is_changed_while_the_service_runs_counts_from_that_run(install, clock):
+    def change(turn):
+        logic.reschedule("test.it", period=7, enabled=True)
+        return {}
+
+    run(install(it=change), clock)
+    assert Service.objects.get().next_run == BEGIN + timedelta(seconds=7)
+
+
 def test_history_is_bounded_and_failures_stay_longer(install, clock):
     known = install(it=fail, other=lambda turn: {"moved": 1})
     run(known, clock, asked=Asked.PERSON)
