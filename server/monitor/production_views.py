@@ -16,6 +16,7 @@ from server.monitor.asked import Asked, refused
 from server.monitor.overview import event_lines
 from server.monitor.paging import page
 from server.production import queries as production
+from server.production.queries.ways import WAYS, ways_of
 
 #: Outputs shown on a task's page.
 OUTPUTS = 100
@@ -52,6 +53,7 @@ def show_task(request: HttpRequest, name: str) -> HttpResponse:
         "events": event_lines(production.recent_events(task, most=50)),
         "why": production.explanation(task),
         "limits": production.limit_lines(task),
+        "ways": ways_of(task),
     }
     return page(request, "task", context)
 
@@ -103,6 +105,7 @@ def show_tasks(request: HttpRequest) -> HttpResponse:
         return envelope(found.as_json())
     context: dict[str, Any] = {"page": "tasks", "found": found, "wanted": wanted, "kept": asked.kept("page")}
     context |= {"shows": list(production.TASK_SHOWS), "other_shows": asked.kept("page", "show")}
+    context |= {"ways": WAYS, "may_act": may_produce(request.user)}
     context |= {"states": production.TASK_STATES, "types": production.TASK_TYPES, "asked": bool(asked.kept("page"))}
     return page(request, "tasks", context)
 

@@ -33,8 +33,8 @@ from server.production.states import ON_DATA, TaskState, TaskType
 from server.storage.base import StorageMisconfigured
 from server.storage.registry import registry
 
-#: The word that stands in the place of a task's name in the address of the form for a new one.
-PAGE = "new"
+#: Words that stand in the place of a task's name in the addresses of pages.
+PAGES = ("new", "steer")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def check_definition(data: Mapping[str, Any], *, besides: Task | None = None, al
     slips = {**chosen.slips, **_slips_of_places(definition, limits)}
     definition, more = _with_software(definition, releases)
     slips |= more
-    if definition.name == PAGE:
-        slips["name"] = f"{PAGE!r} is the name of a page here; give another one"
+    if definition.name in PAGES:
+        slips["name"] = f"{definition.name!r} is the name of a page here; give another one"
     elif _others(besides).filter(name=definition.name).exists():
         slips["name"] = f"{definition.name!r} is another task's; give a name that is free"
     parent = Task.objects.filter(name=definition.parent).first() if definition.parent else None

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from server.production import cleaning_views, draft_views, dry_run_views, page_views, views, wizard_views
+from server.production import (
+    cleaning_views,
+    draft_views,
+    dry_run_views,
+    page_views,
+    steering_views,
+    views,
+    wizard_views,
+)
 from server.production.cleanup import views as cleanup_views
 from server.production.reference import views as reference_views
 
@@ -28,6 +36,7 @@ urlpatterns = [
     path("api/v1/production/keep_task", cleanup_views.keep_task),
     path("api/v1/production/dry_run", dry_run_views.dry_run),
     path("api/v1/production/redefine_task", dry_run_views.redefine_task),
+    path("tasks/steer", steering_views.steer, name="steer"),
     path("tasks/new", wizard_views.new_task, name="new-task"),
     path("tasks/new/check", wizard_views.check_form, name="check-task"),
     path("tasks/<str:name>/define", wizard_views.change_draft, name="redefine-task"),

@@ -7,9 +7,11 @@ const SHARE = 10; // the server works a tenth of the time for a page that is ope
 
 function renew(part, fresh) {
   const open = [...part.querySelectorAll("details")].map((one) => one.open);
+  const ticked = new Set([...part.querySelectorAll("input[type=checkbox]:checked")].map((one) => one.value));
   const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   part.innerHTML = fresh.innerHTML;
   part.querySelectorAll("details").forEach((one, index) => { if (open[index]) one.open = true; });
+  part.querySelectorAll("input[type=checkbox]").forEach((one) => { one.checked = ticked.has(one.value); });
   if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
