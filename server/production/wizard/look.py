@@ -225,7 +225,7 @@ def _slots(names: Names, besides: Task | None) -> str:
     return told_of_slots(list(others.order_by("slot", "pk").values_list("slot", "phast", "name")))
 
 
-def told_of_slots(taken: Sequence[tuple[int, str, str]]) -> str:
+def told_of_slots(taken: Sequence[tuple[int, int, str]]) -> str:
     """Tell which slots are taken, of which PHAST and by which task, and the first that is free."""
     if not taken:
         return "no other task of this year, period and software: every slot is free"
