@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Min, Q, Sum
+from django.db.models import Count, F, Max, Min, Q, Sum
 from django.utils import timezone
 
 from server.dataservice.models import TransferRequest
@@ -87,25 +87,61 @@ class TapeLine:
 
 
 @dataclass(frozen=True)
+class Unasked:
+    """Files of a task that could not be asked for; ``words`` are those of one of them."""
+
+    direction: str
+    task: str
+    files: int
+    words: str
+
+    @property
+    def label(self) -> str:
+        return DIRECTIONS[self.direction]
+
+
+@dataclass(frozen=True)
 class TapePage:
-    """Requests with files that still wait, or did not come; ``bands`` counts those that wait by their ages."""
+    """Requests with files that still wait, or did not come; ``bands`` counts those that wait by their ages.
+
+    ``unasked`` tells of files for which there is no request, because they could not even be asked for.
+    """
 
     lines: list[TapeLine]
     bands: list[tuple[str, int]]
     left_out: bool
+    unasked: list[Unasked] = field(default_factory=list)
 
     def as_json(self, now: datetime) -> dict[str, Any]:
         bands = [{"age": words, "requests": count} for words, count in self.bands]
-        return {"requests": [line.as_json(now) for line in self.lines], "bands": bands, "left_out": self.left_out}
+        return {"requests": [line.as_json(now) for line in self.lines], "bands": bands, "left_out": self.left_out} | {
+            "unasked": [asdict(one) for one in self.unasked]
+        }
 
 
 def tape_page(now: datetime, *, task: Task | None = None, direction: str = "", most: int = MOST) -> TapePage:
     """Answer requests of all tasks or of one, in one direction or both, the oldest first; a fixed number of queries."""
-    found = [*(_from_tape(task, most) if direction != "to" else ())]
-    found += _to_tape(task, most) if direction != "from" else ()
+    found = [*(_from_tape(task, most + 1) if direction != "to" else ())]
+    found += _to_tape(task, most + 1) if direction != "from" else ()
     found.sort(key=lambda line: (line.at, line.number))
     lines = _with_requests(found[:most])
-    return TapePage(lines, bands_of(found, now), len(found) >= most)
+    return TapePage(lines, bands_of(found, now), len(found) > most, _unasked(task, direction, most))
+
+
+def _unasked(task: Task | None, direction: str, most: int) -> list[Unasked]:
+    """Answer of which tasks files could not even be asked for, those with the most of them first."""
+    bring = StagedFile.objects.filter(state__in=(StagedState.FAILED, StagedState.WAITING), prestage=None)
+    store = Output.objects.filter(tape=TapeState.FAILED, tape_request=None)
+    rows: list[Unasked] = []
+    for way, files, name, words in (
+        ("from", bring, "chunk__task__name", "words"),
+        ("to", store, "task__name", "tape_words"),
+    ):
+        if direction in ("", way):
+            chosen = files.filter(**{name: task.name}) if task else files
+            counted = chosen.order_by().values_list(name).annotate(n=Count("pk"), said=Max(words))
+            rows += [Unasked(way, *row) for row in counted.order_by("-n", name)[:most]]
+    return rows
 
 
 def bands_of(lines: Iterable[TapeLine], now: datetime) -> list[tuple[str, int]]:

@@ -92,6 +92,24 @@ def test_no_more_than_so_many_are_told_and_that_there_are_more(task):
     found = tape_page(timezone.now(), most=2)
     assert [line.number for line in found.lines] == numbers[:2]
     assert found.left_out
+    assert not tape_page(timezone.now(), most=3).left_out
+
+
+def test_files_that_could_not_be_asked_for_are_told_with_their_words(admin_client, task):
+    chunk, said = Chunk.objects.filter(task=task).first(), {"since": hours_ago(1), "words": "TAPE is not known here"}
+    StagedFile.objects.create(chunk=chunk, endpoint="TAPE", state=StagedState.WAITING, **said)
+    merged(task, 1, "failed")
+    Output.objects.update(tape_request=None, tape_words="its checksum <b>is not known</b>")
+    found = tape_page(timezone.now())
+    assert [(one.direction, one.task, one.files) for one in found.unasked] == [("from", "data", 1), ("to", "data", 1)]
+    assert [one.direction for one in tape_page(timezone.now(), task=task, direction="to").unasked] == ["to"]
+    answer = admin_client.get(PAGE)
+    parsed(answer)
+    text = answer.content.decode()
+    assert "TAPE is not known here" in text
+    assert "its checksum &lt;b&gt;" in text
+    assert "Nothing waits for a tape" not in text
+    assert len(admin_client.get(f"{PAGE}?json").json()["data"]["unasked"]) == 2
 
 
 def test_requests_that_wait_are_counted_by_age():
@@ -157,7 +175,7 @@ def test_the_number_of_questions_does_not_grow_with_the_requests(task, django_as
     for number in range(1 + more):
         merged(task, number, "sent", "failed")
     staged(task, 1, StagedState.ASKED)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(12):
         tape_page(timezone.now())
 
 
