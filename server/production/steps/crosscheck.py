@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
@@ -23,6 +24,7 @@ from server.production.states import (
     OutputKind,
     values,
 )
+from server.production.steps.apart import by_itself
 
 SERVICE = "production.crosscheck"
 
@@ -41,7 +43,8 @@ def check_dumps() -> int:
 
 
 def _check(kind: CheckKind) -> int:
-    return sum(_judge_if_due(key, kind) for key in list(_to_check(kind).values_list("pk", flat=True)))
+    runs = list(_to_check(kind).select_related("task").defer("task__filelist"))
+    return sum(by_itself(run.task, SERVICE, partial(_judge_if_due, run.pk, kind), False) for run in runs)
 
 
 @transaction.atomic
