@@ -14,6 +14,8 @@ RUN = 270_000
 #: Chunks of a run.
 PER_RUN = 100
 QUEUE = "LOCAL"
+#: What people have ordered of each task.
+ORDERS = 20
 #: Since chunks of which no job runs have finished.
 LONG_AGO = timedelta(days=3)
 #: Limits that let as many jobs be sent at once as are to run.
@@ -111,8 +113,8 @@ def _write_chunks_rows(task: int, number: int, now: Any) -> None:
 
 
 def _write_merges(task: int, limit: int, now: Any) -> None:
-    """Write the merges and checks of the runs below a number."""
-    from server.production.models import CrossCheck, MergeGroup
+    """Write the merges and checks of the runs below a number, and what was said of them and of the task."""
+    from server.production.models import CrossCheck, MergeGroup, TaskEvent
 
     merged = f"production_run r WHERE r.task_id = {task} AND r.number < {limit}"
     for kind in ("mdst", "hist", "dump"):
@@ -122,6 +124,11 @@ def _write_merges(task: int, limit: int, now: Any) -> None:
         if kind != "hist":
             row = {"task_id": "r.task_id", "run_id": "r.id", "kind": f"'{kind}'", "verdict": "'yes'", "at": "%s"}
             _copy(CrossCheck, merged, row, [now])
+    moved = {"task_id": "r.task_id", "run_id": "r.id", "before": "''", "after": "'yes'", "at": "%s"}
+    _copy(TaskEvent, merged, {**moved, "by": "'production.crosscheck'"}, [now - LONG_AGO])
+    said = {"task_id": "r.task_id", "before": "'running'", "after": "'paused'", "by": "'ada'", "words": "'a reason'"}
+    some = f"production_run r WHERE r.task_id = {task} AND r.number < {RUN + ORDERS}"
+    _copy(TaskEvent, some, {**said, "at": "%s"}, [now - LONG_AGO])
 
 
 def _text(*parts: str) -> str:
@@ -229,5 +236,10 @@ class Filled:
             "merges": f"{task}/groups",
             "failures": "/production/failures",
             "summary": "/production/summary",
+            "audit": "/production/audit",
+            "families": "/production/tree",
+            "tape": "/production/tape",
+            "clean-up": f"{task}/clean",
+            "new task": "/tasks/new",
             "send again": f"{task}/resend?what=failed",
         }
