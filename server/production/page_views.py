@@ -31,7 +31,7 @@ def settle_check(request: HttpRequest, name: str, number: int, kind: str) -> Htt
         wrong = f"{by} may only look; an administrator can put you into the group {Role.PRODUCTION.value}"
         return _refused(request, back, wrong, 403)
     why, act = storable(request.POST.get("why", "").strip()), request.POST.get("act", "")
-    if len(why) > LONGEST:
+    if len(why) > LONGEST or (act == "accept" and not why):
         return _refused(request, back, f"why: give a reason of 1 to {LONGEST} characters", 400)
     try:
         if act == "accept":

@@ -33,6 +33,7 @@ class Failing:
     failed: int = 0
     manual_check: int = 0
     tasks: Counter[str] = field(default_factory=Counter)
+    waiting: Counter[str] = field(default_factory=Counter)
     queues: Counter[str] = field(default_factory=Counter)
     latest: datetime | None = None
 
@@ -51,6 +52,11 @@ class Failing:
     @property
     def first_tasks(self) -> list[tuple[str, int]]:
         return self.tasks.most_common(NAMES)
+
+    @property
+    def ways(self) -> list[tuple[str, int, int]]:
+        """Answer in which tasks something can be sent again: the name, how many failed, how many wait for a person."""
+        return [(name, count - self.waiting[name], self.waiting[name]) for name, count in self.first_tasks]
 
     @property
     def first_queues(self) -> list[tuple[str, int]]:
@@ -102,6 +108,7 @@ def failing(task: str = "", queue: str = "") -> list[Failing]:
             group.failed += row["n"]
         else:
             group.manual_check += row["n"]
+            group.waiting[names.get(row["task_id"], "")] += row["n"]
         group.tasks[names.get(row["task_id"], "")] += row["n"]
         if row["queue"]:
             group.queues[row["queue"]] += row["n"]

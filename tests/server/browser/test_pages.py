@@ -25,6 +25,7 @@ PAGES = {
     "tape": "/production/tape",
     "audit": "/production/audit",
     "clean-up": "/tasks/archived/clean",
+    "steer": "/tasks/steer?task=failing&task=staging&to=change",
     "wizard": "/tasks/new",
     "dry run": "/tasks/draft2016/dry-run",
     "draft": "/tasks/draft2016/define",

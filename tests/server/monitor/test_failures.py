@@ -44,6 +44,15 @@ def test_failures_are_told_by_cause_most_first(admin_client, broken):
     assert groups(admin_client, "queue=OTHER") == groups(admin_client, "task=other") == {}
 
 
+def test_each_task_leads_to_what_is_there_to_be_sent_again_of_it(admin_client, queue):
+    for slot, (name, state) in enumerate((("one", "failed"), ("two", "manual_check"))):
+        define_data(name=name, runs=1, chunks=1, slot=slot).chunks.update(state=state)
+    (cause,) = groups(admin_client)
+    text = admin_client.get(f"{PAGE}?cause={cause}").content.decode()
+    for name, what, there in (("one", "failed", True), ("one", "manual_check", False), ("two", "failed", False)):
+        assert (f"/tasks/{name}/resend?what={what}&amp;" in text) is there
+
+
 def test_samples_of_a_cause_have_their_jobs_words_and_log(admin_client, broken):
     answer = admin_client.get(f"{PAGE}?cause=payload:1243")
     parsed(answer)
