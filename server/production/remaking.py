@@ -34,7 +34,12 @@ def remake_vanished(group: MergeGroup, view: JobView, *, by: str) -> bool:
     """
     if group.state != GroupState.FAILED or group.kind == MergeKind.LOGS:
         return False
-    files = {file.lfn: file for file in Output.objects.filter(merged_in__group=group).select_related("chunk__task")}
+    files = {
+        file.lfn: file
+        for file in Output.objects.filter(merged_in__group=group)
+        .select_related("chunk__task")
+        .defer("chunk__task__filelist")
+    }
     gone = files.get(vanished(view, list(files)))
     chunk = gone.chunk if gone is not None else None
     if gone is None or chunk is None or chunk.state != ChunkState.FINISHED:

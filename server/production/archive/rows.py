@@ -35,7 +35,11 @@ TYPES = tuple(kind for kind, chain in CHAINS.items() if chain.archived)
 
 def archiving_tasks() -> dict[int, tuple[Task, str]]:
     """Answer the tasks whose files go to tape now, with the storage of the tapes, by key."""
-    tasks = Task.objects.filter(state__in=values(ARCHIVING), type__in=values(TYPES)).select_related("site")
+    tasks = (
+        Task.objects.filter(state__in=values(ARCHIVING), type__in=values(TYPES))
+        .select_related("site")
+        .defer("filelist")
+    )
     found = ((task, tape_of(task)) for task in tasks.order_by("pk"))
     return {task.pk: (task, tape) for task, tape in found if tape}
 
@@ -133,4 +137,6 @@ def not_on_tape(tasks: Iterable[Task], *, packed: bool = False) -> set[int]:
 def named(keys: Collection[int]) -> QuerySet[Output]:
     """Select files by their keys, with what made them."""
     rows = Output.objects.filter(pk__in=keys).order_by("pk")
-    return rows.select_related("task", "run", "group__task", "group__run", "chunk__task")
+    rows = rows.select_related("task", "run", "group__task", "group__run", "chunk__task")
+    # A list of files is megabytes, and would be read three times with each of them.
+    return rows.defer("task__filelist", "group__task__filelist", "chunk__task__filelist")

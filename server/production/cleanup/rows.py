@@ -65,7 +65,7 @@ def tasks_due(now: datetime) -> QuerySet[Task]:
     # A time further ahead than any pause was written by a clock that was wrong.
     due |= Q(cleaning__due__gt=now + 2 * PAUSE)
     tasks = Task.objects.filter(state=TaskState.ARCHIVED, type__in=values(TYPES))
-    tasks = tasks.filter(Q(cleaning=None) | (due & Q(cleaning__kept=""))).select_related("site")
+    tasks = tasks.filter(Q(cleaning=None) | (due & Q(cleaning__kept=""))).select_related("site").defer("filelist")
     first = Case(When(cleaning__due=None, then=Value(0)), default=Value(1))
     return tasks.order_by(first, "cleaning__due", "pk")
 

@@ -147,7 +147,11 @@ def spans(numbers: Iterable[int]) -> str:
 
 def _moves(run: Run, chunks: Sequence[int], groups: Sequence[int]) -> list[TaskEvent]:
     """Answer the latest moves of what a page shows: three questions that each have an index of their own."""
-    events = TaskEvent.objects.select_related("task", "run", "chunk__run", "group__run").order_by("-id")
+    events = (
+        TaskEvent.objects.select_related("task", "run", "chunk__run", "group__run")
+        .defer("task__filelist")
+        .order_by("-id")
+    )
     wanted: tuple[dict[str, Any], ...] = ({"run": run}, {"chunk__in": chunks}, {"group__in": groups})
     found = [event for one in wanted for event in events.filter(**one)[:MOST]]
     return sorted(found, key=lambda event: -event.pk)[:MOST]

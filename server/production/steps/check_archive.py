@@ -83,7 +83,7 @@ def _forget_cancelled(now: datetime) -> None:
 @transaction.atomic
 def _settle(keys: Sequence[int], known: Known, now: datetime) -> int:
     list(Output.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
-    files = list(Output.objects.filter(pk__in=keys).select_related("task").order_by("pk"))
+    files = list(Output.objects.filter(pk__in=keys).select_related("task").defer("task__filelist").order_by("pk"))
     sent = [file for file in files if file.tape == TapeState.SENT]
     failed = [file for file in files if file.tape in _AFTER_ALL and file.tape_attempts]
     ends = _ends([*sent, *failed])

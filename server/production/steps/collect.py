@@ -185,7 +185,9 @@ def _locked(numbers: Collection[int]) -> list[Owner]:
         rows = model._default_manager.filter(job_id__in=numbers).order_by("pk")
         # By themselves: their runs and tasks are nobody's here.
         keys = [row.pk for row in rows.select_for_update().only("pk")]
-        found += model._default_manager.filter(pk__in=keys).select_related("run", "task__site").order_by("pk")
+        rows = model._default_manager.filter(pk__in=keys).select_related("run", "task__site")
+        # A list of files is megabytes, and would be read with each row of its task.
+        found += rows.defer("task__filelist").order_by("pk")
     return found
 
 

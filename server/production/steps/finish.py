@@ -27,7 +27,7 @@ OVER = (ChunkState.FINISHED, ChunkState.FAILED, ChunkState.MANUAL_CHECK, ChunkSt
 
 def finish_tasks() -> int:
     """Call tasks done, or finished, of which nothing more will be made; answer how many."""
-    made = list(_complete(Task.objects.filter(state=TaskState.RUNNING)).select_related("site"))
+    made = list(_complete(Task.objects.filter(state=TaskState.RUNNING)).select_related("site").defer("filelist"))
     waiting = not_on_tape(made)
     ended = [task for task in made if task.pk not in waiting]
     moved = sum(move(task, TaskState.DONE, by=SERVICE, finished=timezone.now()) for task in ended)

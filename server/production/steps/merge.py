@@ -85,7 +85,7 @@ def _to_plan(kind: MergeKind) -> QuerySet[Run]:
     if kind is MergeKind.LOGS:
         # Whatever is not packed yet: a merge that was made again has left another log.
         unpacked = Exists(to_group(kind).filter(run=OuterRef("pk")))
-        return ripe(kind).filter(unpacked).select_related("task").order_by("task", "number")
+        return ripe(kind).filter(unpacked).select_related("task").defer("task__filelist").order_by("task", "number")
     planned = Q(Exists(MergeGroup.objects.filter(run=OuterRef("pk"), kind=kind.value)))
     runs = ripe(kind)
     if kind is MergeKind.DUMP:
@@ -95,7 +95,7 @@ def _to_plan(kind: MergeKind) -> QuerySet[Run]:
         runs = runs.filter(~planned | Exists(to_group(kind).filter(run=OuterRef("pk"))))
     else:
         runs = runs.filter(~planned)
-    return runs.select_related("task").order_by("task", "number")
+    return runs.select_related("task").defer("task__filelist").order_by("task", "number")
 
 
 def to_group(kind: MergeKind) -> QuerySet[Output]:
@@ -176,7 +176,7 @@ def _submit_of(task: Task, ready: QuerySet[MergeGroup], known: Known, waiting: C
     """Submit the jobs of one task's ready groups, as many as its queue takes, and count them there."""
     queue, bounds = merging_queue_of(task), known.limits_for(task)
     most = min(bounds.jobs_per_task, known.limits_at(queue).queued_per_queue - waiting[queue])
-    sent = _submit_some(list(ready.select_related("task", "run")[: max(0, most)]), bounds)
+    sent = _submit_some(list(ready.select_related("task", "run").defer("task__filelist")[: max(0, most)]), bounds)
     waiting[queue] += sent
     return sent
 

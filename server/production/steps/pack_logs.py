@@ -55,7 +55,7 @@ def _set_apart() -> int:
 def _finish() -> int:
     """Call tasks archived of which every log is packed, and every packed file is on tape where there is one."""
     groups = MergeGroup.objects.filter(task=OuterRef("pk"), kind=MergeKind.LOGS)
-    packed = Task.objects.filter(state=TaskState.ARCHIVING).select_related("site")
+    packed = Task.objects.filter(state=TaskState.ARCHIVING).select_related("site").defer("filelist")
     packed = packed.filter(
         ~Exists(to_group(MergeKind.LOGS).filter(task=OuterRef("pk"))),
         ~Exists(groups.exclude(state=GroupState.FINISHED)),

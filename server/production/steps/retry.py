@@ -130,7 +130,7 @@ def _still_due(rows: Sequence[Row], now: datetime) -> list[Row]:
     mine = type(rows[0])._default_manager.filter(pk__in=[row.pk for row in rows]).order_by("pk")
     # By themselves: who sends them again has their task, and waits for them.
     list(mine.select_for_update().only("pk"))
-    return list(_due(mine, now).select_related("task"))
+    return list(_due(mine, now).select_related("task").defer("task__filelist"))
 
 
 def replaced(tasks: Mapping[int, int | None]) -> dict[int, str]:

@@ -43,7 +43,7 @@ def bounds_of(limits: Limits) -> Bounds:
 
 def active_tasks() -> list[Task]:
     """Answer the tasks that may have jobs, the highest priority first."""
-    return list(Task.objects.filter(state__in=values(ACTIVE)).order_by("-priority", "id"))
+    return list(Task.objects.filter(state__in=values(ACTIVE)).defer("filelist").order_by("-priority", "id"))
 
 
 def look(tasks: Sequence[Task], known: Known, now: datetime) -> View:
