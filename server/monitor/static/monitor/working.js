@@ -12,7 +12,7 @@ document.addEventListener("submit", (event) => {
   words.setAttribute("role", "status");
   const say = () => {
     const seconds = Math.floor((performance.now() - began) / 1000);
-    words.textContent = seconds ? `working for ${seconds} s; it goes on if you leave` : "working…";
+    words.textContent = seconds ? `working for ${seconds} s…` : "working…";
     if (!words.isConnected) (event.submitter ?? form.lastElementChild).after(words);
   };
   form.setAttribute("aria-busy", "true");
