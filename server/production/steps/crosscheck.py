@@ -51,7 +51,7 @@ def _check(kind: CheckKind) -> int:
 def _judge_if_due(key: int, kind: CheckKind) -> bool:
     """Judge a run, unless a person has settled its check meanwhile."""
     list(Run.objects.select_for_update().filter(pk=key))
-    run = _to_check(kind).select_related("task").filter(pk=key).first()
+    run = _to_check(kind).select_related("task").defer("task__filelist").filter(pk=key).first()
     return run is not None and bool(judge(run, kind, by=SERVICE))
 
 

@@ -34,7 +34,8 @@ def finish_tasks() -> int:
     for task in _given_up():
         moved += move(task, TaskState.FINISHED, by=SERVICE, finished=timezone.now())
     return moved + sum(
-        by_itself(task, SERVICE, partial(_end, task), False) for task in Task.objects.filter(state=TaskState.FINISHING)
+        by_itself(task, SERVICE, partial(_end, task), False)
+        for task in Task.objects.filter(state=TaskState.FINISHING).defer("filelist")
     )
 
 
@@ -51,7 +52,7 @@ def _given_up() -> QuerySet[Task]:
     waiting = chunks.exclude(state__in=values(OVER)) | chunks.filter(
         state=ChunkState.FAILED, due__isnull=False, attempts__lt=F("task__max_attempts")
     )
-    running = Task.objects.filter(state=TaskState.RUNNING, type=TaskType.USER_ANALYSIS)
+    running = Task.objects.filter(state=TaskState.RUNNING, type=TaskType.USER_ANALYSIS).defer("filelist")
     return running.filter(Exists(chunks), ~Exists(waiting))
 
 

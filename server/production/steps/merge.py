@@ -166,7 +166,7 @@ def submit_groups(kind: MergeKind, known: Known) -> int:
     ready = MergeGroup.objects.filter(kind=kind.value, state=GroupState.READY, run__in=ripe(kind))
     ready = ready.order_by("task", "run__number", "number")
     waiting, submitted = jobs.queued(), 0
-    for task in Task.objects.filter(pk__in=ready.order_by().values("task")).order_by("pk"):
+    for task in Task.objects.filter(pk__in=ready.order_by().values("task")).defer("filelist").order_by("pk"):
         part = partial(_submit_of, task, ready.filter(task=task), known, waiting)
         submitted += by_itself(task, service(kind), part, 0)
     return submitted
