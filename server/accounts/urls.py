@@ -1,13 +1,15 @@
-"""The addresses by which bearers of tokens ask about themselves."""
+"""The addresses where people log in and out, and by which bearers of tokens ask about themselves."""
 
 from __future__ import annotations
 
 from django.urls import path
 
 from pilot.contract.routes import NEW_PASS
-from server.accounts import views
+from server.accounts import login_views, views
 
 urlpatterns = [
     path(NEW_PASS.removeprefix("/"), views.renew_pass),
     path("api/v1/accounts/who_am_i", views.who_am_i),
+    path("login", login_views.log_in, name="login"),
+    path("logout", login_views.log_out, name="logout"),
 ]

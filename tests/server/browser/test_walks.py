@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from server.production.models import Chunk, CrossCheck, Task, TaskEvent
 from server.production.steering_models import Resend
-from tests.server.browser.conftest import Meet, Served
+from tests.server.browser.conftest import PASSWORD, Meet, Served, account
 from tests.server.browser.scene import RUN
 
 pytestmark = [pytest.mark.one_python, pytest.mark.django_db]
@@ -133,6 +133,21 @@ def test_a_task_that_moved_meanwhile_is_told_to_the_second_of_two_people(person:
     expect(second.get_by_role("main")).to_contain_text("it is paused already")
     with served.alone():
         assert TaskEvent.objects.filter(task__name="failing", after="paused", chunk=None).count() == 1
+
+
+def test_somebody_logs_in_goes_where_he_wanted_to_and_leaves(person: Meet, served: Served):
+    with served.alone():
+        account("carol", manages=False)
+    page = person("").open("/login?next=/production/audit")
+    page.get_by_label("Name").fill("carol")
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("No account has this name and this password")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Who did what")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
 def test_who_may_only_look_sees_everything_and_no_orders(person: Meet):

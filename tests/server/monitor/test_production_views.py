@@ -233,7 +233,7 @@ def test_a_manager_has_it_checked_again(client, lossy, manager):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"act": "accept"}, "words: missing"),
+        ({"act": "accept"}, "why: give a reason"),
         ({"act": "accept", "why": "x" * 401}, "why: give a reason of 1 to 400"),
         ({"act": "burn"}, "&#x27;burn&#x27; is neither accept nor again"),
     ],
@@ -246,7 +246,7 @@ def test_what_cannot_be_done_says_why_and_leads_back(client, lossy, manager, fie
 
 
 def test_others_are_sent_to_log_in_or_may_only_look(client, lossy, django_user_model):
-    assert settle(client, act="accept", why="x").url.startswith("/admin/login/?next=")
+    assert settle(client, act="accept", why="x").url.startswith("/login?next=")
     client.force_login(django_user_model.objects.create_user("shift"))
     answer = settle(client, act="accept", why="x")
     assert answer.status_code == 403

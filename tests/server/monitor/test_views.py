@@ -149,7 +149,7 @@ def test_the_number_of_queries_of_a_page_does_not_grow(client, queue, pilot, add
 
 def test_without_the_setting_a_page_asks_for_a_login(client):
     answer = client.get("/")
-    assert (answer.status_code, answer.url) == (302, "/admin/login/?next=/")
+    assert (answer.status_code, answer.url) == (302, "/login?next=/")
     assert client.get("/?json").status_code == 403
 
 

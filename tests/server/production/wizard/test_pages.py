@@ -77,7 +77,7 @@ def test_slips_stand_at_their_fields_and_nothing_is_written(manager, change, sta
 
 
 def test_who_may_only_look_writes_nothing(queue, draft, client):
-    assert client.get("/tasks/new")["Location"].startswith("/admin/login/")
+    assert client.get("/tasks/new")["Location"].startswith("/login?next=")
     assert client.post(DRY_RUN, {"act": "start"}).status_code == 302
     client.force_login(User.objects.create_user("guest", password="x"))
     assert "Welcome, guest" in client.get("/tasks/new", {"type": "mc_generation"}).content.decode()
