@@ -40,8 +40,10 @@ A = Answer
             Found(10, Locality.TAPE),
             Wanted.TAPE,
             A.NO_CHECKSUM,
-            "the storage does not tell its adler32: it is on tape only; have it brought to disk, then this request tried "
-            "again",
+            (
+                "the storage does not tell its adler32: it is on tape only; "
+                "have it brought to disk, then this request tried again"
+            ),
         ),
         (
             Expected(10, SUM),
