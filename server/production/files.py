@@ -75,9 +75,7 @@ class Names:
     def chunk_files(self, run: int, chunk: int) -> dict[OutputKind, str]:
         """Name what the processing job of a chunk writes, besides its log: what the chain of its task's type has."""
         wanted = chain_of(self.type).outputs
-        return {
-            kind: self._chunk_file(kind, run, chunk) for kind in wanted if kind is not OutputKind.RICH or self.rich
-        }
+        return {kind: self._chunk_file(kind, run, chunk) for kind in wanted if kind is not OutputKind.RICH or self.rich}
 
     def _chunk_file(self, kind: OutputKind, run: int, chunk: int) -> str:
         """Name one of them: a name costs more than all else that is asked about a chunk."""
