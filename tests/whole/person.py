@@ -22,6 +22,8 @@ class Form:
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
+    #: What its buttons say, by their names.
+    buttons: dict[str, set[str]] = field(default_factory=dict)
     #: Fields that must be filled in before it is sent.
     required: set[str] = field(default_factory=set)
 
@@ -48,7 +50,9 @@ class _Forms(HTMLParser):
         name, kind = said.get("name", ""), said.get("type", "text")
         if name and "required" in said:
             form.required.add(name)
-        if tag == "select":
+        if tag == "button" and name:
+            form.buttons.setdefault(name, set()).add(said.get("value", ""))
+        elif tag == "select":
             self._select = name
         elif tag == "option" and self._select:
             if "selected" in said or self._select not in form.fields:
@@ -121,7 +125,8 @@ class Person:
         return forms_of(answer.text)
 
     def _send(self, page: str, form: Form, fields: Mapping[str, str]) -> None:
-        assert fields.keys() <= form.fields.keys(), f"{page} has the fields {sorted(form.fields)}"
+        there = {*form.fields, *(name for name, words in form.buttons.items() if fields.get(name) in words)}
+        assert fields.keys() <= there, f"{page} has the fields {sorted(there)}"
         filled = {**form.fields, **fields}
         left = sorted(name for name in form.required if not filled.get(name))
         assert not left, f"{page}: {', '.join(left)} must be filled in"

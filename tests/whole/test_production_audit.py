@@ -235,6 +235,13 @@ def test_merged_files_that_hold_less_than_the_chunks_made_are_told():
     assert list(audit.lost_events(table, RIGHT)) == [words]
 
 
+def test_what_a_person_has_accepted_may_be_missing_and_not_one_event_more():
+    accepted = replace(RIGHT, checks=[check._replace(verdict="accepted", found=19) for check in RIGHT.checks])
+    for out, complaints in ((19, 0), (18, 1), (20, 1)):
+        table = audit.counted(RIGHT, {("data", RUN): 20}, {("data", RUN): out})
+        assert len(list(audit.lost_events(table, accepted))) == complaints
+
+
 def test_a_dump_is_expected_where_events_were_dumped_and_one_file_for_each_chunk_of_a_generation():
     dump = output(4, f"{AREA}/evtdump/slot1/evtdump1-1-{RUN}.raw", "dump")
     dumped = replace(RIGHT, outputs=[*RIGHT.outputs, dump])
