@@ -19,7 +19,7 @@ from server.production.columns import definition_of
 from server.production.definition import BadDefinition
 from server.production.draft_views import WHO, may_only_look, not_let_in, refused_page
 from server.production.models import Task
-from server.production.redefining import redefine_task, version_of
+from server.production.redefining import ChangedMeanwhile, redefine_task, version_of
 from server.production.reference.choosing import without_filled
 from server.production.reference.kinds import Kind
 from server.production.reference.known import Known, read_known
@@ -121,6 +121,9 @@ def _take_form(request: HttpRequest, known: Known, task: Task | None) -> HttpRes
             return redirect("dry-run", name=saved.name)
         except BadDefinition as bad:
             slips = bad.slips
+        except ChangedMeanwhile as changed:
+            wrong = f"{changed}. What stands in the form is yours: saving it once more writes it over theirs."
+            return _show_form(request, known, written, task, wrong=wrong, seen=changed.seen, status=409)
         except logic.TaskRefused as refused:
             return _show_form(request, known, written, task, wrong=str(refused), seen=seen, status=409)
     if slips:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group, User
 
@@ -178,8 +180,26 @@ def test_a_draft_is_corrected_with_a_line_in_its_history(manager, draft):
     late = manager.post("/tasks/mc2016_gen/define", order)
     assert late.status_code == 409
     assert "was changed by somebody else" in late.content.decode()
+    assert "from yours to theirs: nothing that you write is different" in late.content.decode()
     logic.start_task("mc2016_gen", by="manager")
     assert manager.post("/tasks/mc2016_gen/define", order).status_code == 400
+
+
+def test_the_second_of_two_people_sees_what_the_first_has_changed_and_may_write_it_over(manager, draft):
+    opened = seen(draft)
+    first = {**GENERATION, "events_per_chunk": "200", "act": "save", "seen": opened}
+    manager.post("/tasks/mc2016_gen/define", first)
+    second = {**GENERATION, "events_per_chunk": "300", "act": "save", "seen": opened}
+    late = manager.post("/tasks/mc2016_gen/define", second)
+    text = late.content.decode()
+    assert (late.status_code, "events_per_chunk 300 -&gt; 200" in text) == (409, True)
+    assert "saving it once more writes it over theirs" in text
+    draft.refresh_from_db()
+    assert draft.events_per_chunk == 200
+    again = {**second, "seen": re.search('name="seen" value="([^"]+)"', text)[1]}
+    assert manager.post("/tasks/mc2016_gen/define", again).status_code == 302
+    draft.refresh_from_db()
+    assert draft.events_per_chunk == 300
 
 
 def test_a_draft_that_gets_another_site_follows_it_and_keeps_what_people_have_said(manager):
