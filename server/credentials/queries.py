@@ -6,7 +6,17 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from server.credentials.models import Credential, JobSecrets, UserSecret
-from server.credentials.standing import Standing, standing
+from server.credentials.standing import WELL, Standing, standing
+
+__all__ = [
+    "WELL",
+    "asked_as",
+    "jobs_with_secrets",
+    "names_of",
+    "proxies",
+    "sealed_secrets",
+    "standings",
+]
 
 
 def proxies(role: str, person: str) -> list[Credential]:

@@ -94,7 +94,7 @@ def overview(now: datetime, *, tasks: int = 20, events: int = 15) -> Overview:
         now=now,
         tasks=production.recent_tasks(tasks),
         jobs=tiles(taskbuffer.latest_by_state()),
-        queues=_queues(),
+        queues=queue_lines(),
         services=[service_line(line, now) for line in services.overview()],
         events=event_lines(production.recent_events(most=events)),
     )
@@ -109,7 +109,8 @@ def tiles(counts: Mapping[str, int]) -> list[Tile]:
     ]
 
 
-def _queues() -> list[QueueLine]:
+def queue_lines() -> list[QueueLine]:
+    """Answer every queue with what waits and runs there, and its pilots."""
     waiting, live, present = taskbuffer.ready_by_queue(), taskbuffer.live_by_queue(), pilots.counts_by_queue()
     return [
         QueueLine(name, status, waiting.get(name, 0), _of(live, name), _of(present, name))

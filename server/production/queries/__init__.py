@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils import timezone
@@ -35,6 +36,7 @@ from server.production.queries.tasks import (
     recent_tasks,
     task_lines,
 )
+from server.production.reference.known import read_known
 from server.production.submission.explain import Explanation, explain
 from server.production.task_limits import TaskLimit, limits_of
 from server.production.totals import summary
@@ -62,6 +64,7 @@ __all__ = [
     "RunPage",
     "TaskLine",
     "TaskPage",
+    "caps_of",
     "check_json",
     "children_of",
     "event_json",
@@ -112,6 +115,12 @@ def task_json(task: Task) -> dict[str, Any]:
 def limit_lines(task: Task) -> list[TaskLimit]:
     """Answer what limits a task, each value with where it comes from."""
     return limits_of(task)
+
+
+def caps_of(queues: Iterable[str]) -> dict[str, int]:
+    """Answer how many jobs productions let wait in each of these queues at most."""
+    known = read_known()
+    return {queue: known.limits_at(queue).queued_per_queue for queue in queues}
 
 
 def explanation(task: Task) -> Explanation:

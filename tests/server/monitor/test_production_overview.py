@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from server.credentials.models import Credential
 from server.production.models import Chunk, TaskEvent
+from server.production.steps import submit
 from server.services.models import Service
 from tests.server.monitor.test_production_views import HOSTILE, questions, text_of
 from tests.server.production.conftest import define_data
@@ -59,3 +61,22 @@ def test_the_page_asks_the_same_however_many_tasks_there_are(client, queue):
             define_data(runs=1, chunks=1, name=f"data{number}_{one}")
         counts.add(questions(client, "/production"))
     assert len(counts) == 1
+
+
+def test_queues_are_told_beside_what_may_wait_there_and_credentials_with_their_ends(client, queue, settings):
+    settings.PRODUCTION = {"queued_per_queue": 2}
+    define_data(runs=1, chunks=3)
+    submit.submit_chunks()
+    now = timezone.now()
+    for name, ends in (("voms", timedelta(hours=30)), ("old", timedelta(hours=-1))):
+        said = {"kind": "proxy", "source": "entered", "sealed": b"x", "obtained_at": now - timedelta(hours=40)}
+        Credential.objects.create(name=name, ends_at=now + ends, renew_ahead=60, **said)
+    found = client.get("/production?json").json()["data"]
+    assert [(one["name"], one["waiting"], one["most"]) for one in found["queues"]] == [("LOCAL", 2, 2)]
+    assert [(one["name"], one["standing"], one["well"]) for one in found["credentials"]] == [
+        ("old", "ended", False),
+        ("voms", "good", True),
+    ]
+    text = text_of(client, "/production")
+    for words in ("LOCAL", ">full<", ">ended<", "1.2 d left"):
+        assert words in text, words
