@@ -61,6 +61,7 @@ def _add_resends(task: Any, common: Any) -> None:
     again.set_defaults(action=resend)
     undo = task.add_parser("undo-resend", parents=[common], help="put a resend back, while nothing new has run")
     undo.add_argument("resend", type=int, help="its number")
+    undo.add_argument("--why", default="", help="the reason, which is kept with your name")
     undo.set_defaults(action=undo_resend)
     resends = task.add_parser("resends", parents=[common], help="what of a task was made again, by whom and why")
     resends.add_argument("name")
@@ -119,7 +120,8 @@ def resent(found: Mapping[str, Any]) -> RenderableType:
 
 def undo_resend(arguments: Namespace) -> int:
     """Put back what a resend has changed."""
-    found = connect(arguments).post("production/undo_resend", {"resend": arguments.resend})
+    order = {"resend": arguments.resend} | ({"why": arguments.why} if arguments.why else {})
+    found = connect(arguments).post("production/undo_resend", order)
     return answer(arguments, found, lambda _: Text(f"resend {found['resend']} of {found['task']} is undone"))
 
 

@@ -63,7 +63,7 @@ def move_all(rows: QuerySet[Chunk] | QuerySet[MergeGroup], before: State, after:
         while found := _first(rows.filter(state=before.value)):
             keys = [row.pk for row in found]
             rows.model._default_manager.filter(pk__in=keys).update(
-                state=after.value, due=None, rule="", updated=timezone.now()
+                state=after.value, due=None, rule="", words=words[:500], updated=timezone.now()
             )
             TaskEvent.objects.bulk_create([_event(row, before.value, after.value, by, words) for row in found])
             moved += len(found)

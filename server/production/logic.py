@@ -254,26 +254,28 @@ def preview_resend(name: str, wish: Wish) -> Plan:
         raise TaskRefused(str(bad)) from bad
 
 
-def resend_task(name: str, wish: Wish, *, by: str, why: str) -> Resend:
+def resend_task(name: str, wish: Wish, *, by: str, why: str, seen: str = "") -> Resend:
     """Make a part of a task again, with everything downstream of it, in one transaction; answer the record.
+
+    ``seen`` is what the preview of it said, so that nothing else is made again than what somebody has looked at.
 
     Raises:
         TaskRefused: there is no such task, no reason, or it cannot be; nothing was done.
     """
     try:
-        return carry_out(task_of(name), wish, by=by, why=read_reason(why))
+        return carry_out(task_of(name), wish, by=by, why=read_reason(why), seen=seen)
     except BadWish as bad:
         raise TaskRefused(str(bad)) from bad
 
 
-def undo_resend(number: int, *, by: str) -> Resend:
+def undo_resend(number: int, *, by: str, why: str = "") -> Resend:
     """Put back what a resend has changed, while nothing new has run.
 
     Raises:
         TaskRefused: it cannot be; nothing was done.
     """
     try:
-        return undo(number, by=by)
+        return undo(number, by=by, why=why.strip())
     except BadWish as bad:
         raise TaskRefused(str(bad)) from bad
 

@@ -51,6 +51,7 @@ class Resend(models.Model):
     counts = models.JSONField(help_text="What was made again: chunks, merges, checks, outputs, jobs that were ended.")
     undone_by = models.CharField(max_length=250, blank=True, default="")
     undone_at = models.DateTimeField(null=True, blank=True)
+    undone_why = models.CharField(max_length=400, blank=True, default="")
 
     class Meta:
         ordering = ["-id"]

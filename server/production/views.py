@@ -18,6 +18,7 @@ from server.accounts.rules import READERS, Identity, Role, allow, everyone, may_
 from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
 from server.lib.pages import answer_page
+from server.lib.texts import storable
 from server.production import acceptance, logic, queries, steering
 from server.production.definition import BadDefinition
 from server.production.raw_lists import LARGEST
@@ -178,30 +179,37 @@ _WISH = (
 _WHY = Argument("why", TEXT, "The reason, which is kept with your name; only a preview needs none.", "")
 
 
-@described("POST", takes=(_NAME, *_WISH, _WHY, Argument("preview", TRUTH, "Only say what would be done.", False)))
+_PREVIEW = Argument("preview", TRUTH, "Only say what would be done.", False)
+_SEEN = Argument("seen", TEXT, "What a preview answered as ``seen``: nothing is done if that is not so any more.", "")
+
+
+@described("POST", takes=(_NAME, *_WISH, _WHY, _PREVIEW, _SEEN))
 @csrf_exempt
 @allow(Role.PRODUCTION)
 @_answered("POST")
 def resend(request: HttpRequest, identity: Identity) -> Any:
     """Make a part of the task ``name`` again with all that follows from it, or, by ``preview``, say what that is."""
-    body = _body(request, {"name", "what"}, {"run", "chunk", "kind", "with_merges", "cause", "why", "preview"})
+    body = _body(request, {"name", "what"}, {"run", "chunk", "kind", "with_merges", "cause", "why", "preview", "seen"})
     wish = logic.wish_of(body)
     if body.get("preview"):
         return logic.preview_resend(_text(body["name"], "name"), wish).as_json()
-    record = logic.resend_task(_text(body["name"], "name"), wish, by=identity.name, why=body.get("why", ""))
-    return resend_json(record)
+    name, seen = _text(body["name"], "name"), _text(body.get("seen", ""), "seen")
+    return resend_json(logic.resend_task(name, wish, by=identity.name, why=body.get("why", ""), seen=seen))
 
 
-@described("POST", takes=(Argument("resend", INTEGER, "Number of the resend."),))
+@described(
+    "POST", takes=(Argument("resend", INTEGER, "Number of the resend."), Argument("why", TEXT, "The reason.", ""))
+)
 @csrf_exempt
 @allow(Role.PRODUCTION)
 @_answered("POST")
 def undo_resend(request: HttpRequest, identity: Identity) -> Any:
     """Put everything back to what it was before a resend, as long as nothing new has run."""
-    number = _body(request, {"resend"}, set())["resend"]
+    body = _body(request, {"resend"}, {"why"})
+    number, why = body["resend"], _text(body.get("why", ""), "why")[:400]
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 2**63:
         raise BadArguments(f"resend: {shown(number)} is not the number of a resend")
-    return resend_json(logic.undo_resend(number, by=identity.name))
+    return resend_json(logic.undo_resend(number, by=identity.name, why=why))
 
 
 @described("GET", takes=(_NAME,))
@@ -279,12 +287,22 @@ def _act(request: HttpRequest, name: str, shown: dict[str, Any]) -> HttpResponse
     try:
         undone = request.POST.get("undo", "")
         if undone:
-            logic.undo_resend(int(undone) if undone.isascii() and undone.isdigit() and len(undone) < 19 else 0, by=by)
+            number = int(undone) if undone.isascii() and undone.isdigit() and len(undone) < 19 else 0
+            logic.undo_resend(number, by=by, why=storable(shown["said"]["why"])[:400])
         else:
-            logic.resend_task(name, logic.wish_of(shown["said"]), by=by, why=shown["said"]["why"])
+            wish, seen = logic.wish_of(shown["said"]), request.POST.get("seen", "")
+            logic.resend_task(name, wish, by=by, why=shown["said"]["why"], seen=seen)
     except logic.TaskRefused as refused:
-        return answer_page(request, _PAGE, {**shown, "wrong": str(refused)}, status=400)
+        return answer_page(request, _PAGE, {**shown, "wrong": str(refused), **_anew(name, shown["said"])}, status=400)
     return redirect("resend", name=name)
+
+
+def _anew(name: str, said: Mapping[str, str]) -> dict[str, Any]:
+    """Answer the preview as it is now, for who was refused; nothing where there is none."""
+    try:
+        return {"preview": logic.preview_resend(name, logic.wish_of(said)).as_json()} if said["what"] else {}
+    except logic.TaskRefused:
+        return {}
 
 
 def _body(request: HttpRequest, needed: set[str], optional: set[str]) -> dict[str, Any]:

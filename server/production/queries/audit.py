@@ -257,11 +257,15 @@ def _again(row: Resend) -> str:
 
 
 def _undone(wanted: Wanted, most: int) -> list[Deed]:
-    names = {"at": "undone_at", "by": "undone_by", "words": "words why"}
+    names = {"at": "undone_at", "by": "undone_by", "words": "words why undone_why"}
     rows = _chosen(Resend.objects.filter(_by_persons("undone_by"), undone_at__isnull=False), wanted, "undo", names)
+    found = rows.select_related("task").defer("task__filelist")[:most]
     return [
-        Deed(Place(row.undone_at, _RANKS["undo"], row.pk), "undo", row.undone_by, row.task.name, f"undone: {row}", "")
-        for row in rows.select_related("task").defer("task__filelist")[:most]
+        Deed(
+            Place(row.undone_at, _RANKS["undo"], row.pk),
+            *("undo", row.undone_by, row.task.name, f"undone: {row}", row.undone_why),
+        )
+        for row in found
         if row.undone_at is not None
     ]
 

@@ -35,16 +35,27 @@ _TO_SEND = (*_VIA.values(), TaskState.DONE, TaskState.FINISHED)
 
 
 @transaction.atomic
-def carry_out(task: Task, wish: Wish, *, by: str, why: str) -> Resend:
+def carry_out(task: Task, wish: Wish, *, by: str, why: str, seen: str = "") -> Resend:
     """Make again what a wish means, with all their attempts; answer the record.
 
+    Args:
+        task: The task.
+        wish: What is made again of it.
+        by: Who asks.
+        why: The reason.
+        seen: The ``mark`` of the plan that somebody has looked at; empty: whatever it means now.
+
     Raises:
-        BadWish: it is refused; nothing was done.
+        BadWish: it is refused, or is not what was looked at any more; nothing was done.
     """
     tasks = list(Task.objects.select_for_update().filter(pk=task.pk))
     made = plan(tasks[0], wish)
     if made.refused:
         raise BadWish("; ".join(made.refused))
+    if seen and seen != made.mark:
+        raise BadWish(
+            "seen: since you looked, something of it has moved, and other rows would be made again: look anew"
+        )
     jobs.kill(made.living, by=by)
     record = Resend.objects.create(
         task=task,

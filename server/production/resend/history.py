@@ -25,4 +25,5 @@ def resend_json(one: Resend) -> dict[str, Any]:
         "counts": one.counts,
         "undone_by": one.undone_by,
         "undone_at": one.undone_at.isoformat() if one.undone_at else None,
+        "undone_why": one.undone_why,
     }

@@ -26,7 +26,7 @@ _WAITS: dict[str, set[Any]] = {
 
 
 @transaction.atomic
-def undo(number: int, *, by: str) -> Resend:
+def undo(number: int, *, by: str, why: str = "") -> Resend:
     """Put everything back to what it was before a resend; queued jobs of the new round are taken out of the queue.
 
     Raises:
@@ -42,7 +42,7 @@ def undo(number: int, *, by: str) -> Resend:
     rows = list(record.rows.all())
     _refuse_later(record, rows)
     _refuse_after_run(record, rows)
-    words = f"resend {number} undone"
+    words = f"resend {number} undone: {why}"[:500] if why else f"resend {number} undone"
     for model, table in ((Chunk, "chunk"), (MergeGroup, "group")):
         _put_back(model, [row for row in rows if row.table == table], table, by, words)
     _judge_as_before([row for row in rows if row.table == "check"])
@@ -50,8 +50,8 @@ def undo(number: int, *, by: str) -> Resend:
     for row in rows:
         if row.table == "task":
             _close(Task.objects.select_for_update().get(pk=row.key), row.before, by, words)
-    record.undone_by, record.undone_at = by[:250], timezone.now()
-    record.save(update_fields=["undone_by", "undone_at"])
+    record.undone_by, record.undone_at, record.undone_why = by[:250], timezone.now(), why[:400]
+    record.save(update_fields=["undone_by", "undone_at", "undone_why"])
     return record
 
 

@@ -164,6 +164,25 @@ def test_a_cross_check_that_is_not_judged_again_comes_back(done):
     assert (table(), reload(done[1]).state) == (before, "done")
 
 
+def test_nothing_is_made_again_that_is_not_what_somebody_has_looked_at(done):
+    wish = Wish(What.CROSSCHECK, RUN)
+    seen = logic.preview_resend(RECO, wish).as_json()["seen"]
+    assert logic.preview_resend(RECO, wish).as_json()["seen"] == seen
+    CrossCheck.objects.filter(run__number=RUN, kind="dump").delete()
+    before = table()
+    with pytest.raises(TaskRefused, match="seen: since you looked, something of it has moved"):
+        logic.resend_task(RECO, wish, by="ada", why="the disk was full", seen=seen)
+    assert (table(), Resend.objects.count()) == (before, 0)
+    now = logic.preview_resend(RECO, wish).as_json()["seen"]
+    assert logic.resend_task(RECO, wish, by="ada", why="the disk was full", seen=now).counts["checks"] == 1
+
+
+def test_why_something_was_undone_is_kept_with_it_and_in_the_history(done):
+    record = resend(RECO, What.CROSSCHECK, RUN)
+    assert logic.undo_resend(record.pk, by="bob", why=" it was right ").undone_why == "it was right"
+    assert TaskEvent.objects.filter(by="bob", words=f"resend {record.pk} undone: it was right").exists()
+
+
 def test_what_has_run_cannot_be_undone(done, pilot):
     record = resend(RECO, What.CHUNKS, RUN, 2, with_merges=True)
     turn()
