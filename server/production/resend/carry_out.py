@@ -54,7 +54,8 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str, seen: str = "") -> R
         raise BadWish("; ".join(made.refused))
     if seen and seen != made.mark:
         raise BadWish(
-            "seen: since you looked, something of it has moved, and other rows would be made again: look anew"
+            "seen: since you looked, something of it has moved, and other rows would be made again: look anew, "
+            "and pause the task first if it moves all the time"
         )
     jobs.kill(made.living, by=by)
     record = Resend.objects.create(
