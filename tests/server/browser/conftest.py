@@ -6,7 +6,7 @@ runs an event loop in the thread of the tests, beside which Django has to be tol
 
 from __future__ import annotations
 
-import os
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request
 from tests.server.browser.scene import make
 from tests.services import chromium
 
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 PASSWORD = "correct horse"
 
 
@@ -44,14 +43,18 @@ class Served:
             yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium.running() as found:
-        yield found
+    """A browser for a file of tests: its loop must be gone before another file, which may want one of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        with chromium.running() as found:
+            yield found
+    assert asyncio._get_running_loop() is None, "Playwright has left its event loop running in the thread of the tests"
 
 
 @pytest.fixture(scope="module")
-def served(django_db_setup, django_db_blocker) -> Iterator[Served]:
+def served(browser: Browser, django_db_setup, django_db_blocker) -> Iterator[Served]:
     """The pages over HTTP, with the scene's rows."""
     lock = threading.RLock()
 
