@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from pilot.contract.codec import ContractError
 from server.lib.admin import TableAdmin
 from server.pandaconfig import logic
-from server.pandaconfig.merge import COLUMNS, NOT_FOR_PILOTS
+from server.pandaconfig.merge import COLUMNS
 from server.pandaconfig.models import GlobalShare, Schedconfig, StorageEndpoint, UserLimits
 
 _JSON = forms.JSONField(
@@ -30,7 +30,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Schedconfig
-        fields = ("nickname", *COLUMNS, *NOT_FOR_PILOTS)
+        fields = ("nickname", *(name for name in COLUMNS if name != "lastmod"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +62,7 @@ class QueueAdmin(TableAdmin):
         return ("nickname",) if obj else ()
 
     def save_model(self, request: HttpRequest, obj: Schedconfig, form: Any, change: Any) -> None:
-        columns = {key: getattr(obj, key) for key in (*COLUMNS, *NOT_FOR_PILOTS)}
+        columns = {key: getattr(obj, key) for key in COLUMNS}
         logic.define_queue({**(form.cleaned_data["beside"] or {}), **columns, "nickname": obj.nickname})
 
 

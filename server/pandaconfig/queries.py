@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connections
 from django.db.models import Q
 from django.forms.models import model_to_dict
 
@@ -15,6 +15,7 @@ from pilot.contract.job import PANDA_MB
 from pilot.contract.queue import QueueData
 from server.pandaconfig.merge import merge
 from server.pandaconfig.models import GlobalShare, Schedconfig, StorageEndpoint
+from server.pandaconfig.router import alias
 
 
 class UnknownQueue(LookupError):
@@ -55,7 +56,9 @@ def unknown_queues(names: Collection[str]) -> list[str]:
     marks, table = ", ".join(["%s"] * len(wanted)), Schedconfig._meta.db_table
     if not wanted:
         return []
-    with connection.cursor() as cursor:  # it is asked for each call that submits, at a tenth of the ORM's time
+    with connections[
+        alias()
+    ].cursor() as cursor:  # it is asked for each call that submits, at a tenth of the ORM's time
         cursor.execute(f"SELECT nickname FROM {table} WHERE nickname IN ({marks})", list(wanted))  # noqa: S608 (ours)
         return sorted(wanted - {name for (name,) in cursor.fetchall()})
 
