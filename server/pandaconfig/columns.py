@@ -35,7 +35,7 @@ def printable(text: str) -> None:
     Raises:
         ValidationError: there is a control character in it, other than a tabulator or the end of a line.
     """
-    odd = next((sign for sign in text if ord(sign) < 32 and sign not in "\t\n\r" or ord(sign) == 127), "")
+    odd = next((sign for sign in text if (ord(sign) < 32 and sign not in "\t\n\r") or ord(sign) == 127), "")
     if odd:
         raise ValidationError(f"there is a control character ({odd!r}) in {text[:40]!r}; leave it out")
 

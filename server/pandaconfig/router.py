@@ -1,4 +1,4 @@
-"""Where PanDA's own tables are: in our database, or, by setting, in that of an existing PanDA, which stays its owner."""
+"""Where PanDA's own tables are: in our database, or, by setting, in that of an existing PanDA, which owns them."""
 
 from __future__ import annotations
 

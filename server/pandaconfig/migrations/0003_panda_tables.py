@@ -232,7 +232,7 @@ class Migration(migrations.Migration):
             name='Siteaccess',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('dn', server.pandaconfig.columns.TextColumn(blank=False, default='', help_text="Subject of the person's certificate, as /DC=ch/.../CN=Name.", max_length=100)),
+                ('dn', server.pandaconfig.columns.TextColumn(blank=False, default='', help_text='Subject of a certificate, as /DC=ch/.../CN=Name.', max_length=100)),
                 ('pandasite', server.pandaconfig.columns.TextColumn(blank=False, default='', help_text='Site, or queue, that it is about.', max_length=100)),
                 ('poffset', server.pandaconfig.columns.WholeColumn(default=0, digits=10, help_text="What is added to the priority of the person's jobs there.", low=None)),
                 ('rights', server.pandaconfig.columns.TextColumn(blank=True, default='', help_text='What the person may do there, such as run or admin.', max_length=30)),
@@ -298,7 +298,7 @@ class Migration(migrations.Migration):
                 ('lastmod', server.pandaconfig.columns.TimeColumn(auto_now=True, help_text='When this row was written last.', null=True)),
                 ('firstjob', server.pandaconfig.columns.TimeColumn(blank=True, help_text="When the user's first job came.", null=True)),
                 ('latestjob', server.pandaconfig.columns.TimeColumn(blank=True, help_text="When the user's latest job came.", null=True)),
-                ('pagecache', models.TextField(blank=True, default='', help_text="PanDA's rendering of the user's page; nothing reads it here.", null=True)),
+                ('pagecache', models.TextField(blank=True, default='', help_text="PanDA's rendering of the user's page; nothing reads it here.")),
                 ('cachetime', server.pandaconfig.columns.TimeColumn(blank=True, help_text='When that was made.', null=True)),
                 ('ncurrent', server.pandaconfig.columns.WholeColumn(default=0, digits=10, help_text='Jobs that the user has at present.', low=0)),
                 ('jobid', server.pandaconfig.columns.WholeColumn(default=0, digits=10, help_text="The number that the user's next set of jobs gets.", low=0)),

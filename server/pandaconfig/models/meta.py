@@ -71,7 +71,7 @@ class Siteaccess(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     dn = TextColumn(
-        max_length=100, blank=False, help_text="Subject of the person's certificate, as /DC=ch/.../CN=Name."
+        max_length=100, blank=False, help_text="Subject of a certificate, as /DC=ch/.../CN=Name."
     )
     pandasite = TextColumn(max_length=100, blank=False, help_text="Site, or queue, that it is about.")
     poffset = WholeColumn(digits=10, low=None, help_text="What is added to the priority of the person's jobs there.")
@@ -152,7 +152,7 @@ class PandaUser(models.Model):
     firstjob = TimeColumn(help_text="When the user's first job came.")
     latestjob = TimeColumn(help_text="When the user's latest job came.")
     pagecache = models.TextField(
-        blank=True, default="", null=True, help_text="PanDA's rendering of the user's page; nothing reads it here."
+        blank=True, default="", help_text="PanDA's rendering of the user's page; nothing reads it here."
     )
     cachetime = TimeColumn(help_text="When that was made.")
     ncurrent = whole(10, "Jobs that the user has at present.")
