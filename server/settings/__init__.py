@@ -30,6 +30,7 @@ COMPASS_APPS = [
     "server.accounting",
     "server.dispatcher",
     "server.services",
+    "server.incidents",
     "server.pilots",
     "server.uploads",
     "server.credentials",
