@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from pilot.contract.codec import ContractError
 from server.lib.admin import TableAdmin
-from server.pandaconfig import logic
+from server.pandaconfig import logic, readable
 from server.pandaconfig.merge import COLUMNS
 from server.pandaconfig.models import GlobalShare, Schedconfig, StorageEndpoint, UserLimits
 
@@ -41,7 +41,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         values: dict[str, Any] = super().clean() or self.cleaned_data
         columns = {key: value for key, value in values.items() if key != "beside"}
         try:
-            logic.check_queue(
+            readable.check_queue(
                 str(values.get("nickname") or self.instance.nickname), columns, values.get("beside") or {}
             )
         except ContractError as wrong:
@@ -76,7 +76,7 @@ class StorageForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
         try:
-            logic.check_storage(self.instance.name or str(values.get("name", "")), values.get("data"))
+            readable.check_storage(self.instance.name or str(values.get("name", "")), values.get("data"))
         except ContractError as wrong:
             self.add_error("data", str(wrong))
         return values

@@ -43,21 +43,17 @@ def printable(text: str) -> None:
 class TextColumn(_Text):
     """VARCHAR2(n) of PanDA; as text beside the row where MariaDB has no room."""
 
+    default_validators = [printable]
+
     def __init__(self, *args: Any, **options: Any) -> None:
         options.setdefault("blank", True)
         if not options.get("primary_key"):  # Django takes a row whose key has a default for a new one
             options.setdefault("default", "")
         super().__init__(*args, **options)
-        if printable not in self._validators:
-            self._validators.append(printable)
 
     def deconstruct(self) -> Any:
         name, path, args, options = super().deconstruct()
-        options["blank"] = self.blank
-        options["validators"] = [one for one in options.get("validators", ()) if one is not printable]
-        if not options["validators"]:
-            del options["validators"]
-        return name, path, args, options
+        return name, path, args, {**options, "blank": self.blank}
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
         if connection.vendor != "mysql" or self.primary_key or self.max_length is None:
@@ -82,7 +78,8 @@ class WholeColumn(_Whole):
     @property
     def high(self) -> int:
         """The largest value."""
-        return min(10**self.digits - 1, _LARGEST)
+        largest: int = 10**self.digits - 1
+        return min(largest, _LARGEST)
 
     @property
     def validators(self) -> Any:
@@ -152,6 +149,9 @@ class TimeColumn(_Time):
             return value.replace(tzinfo=UTC)
         found: datetime | None = value
         return found
+
+    def to_python(self, value: Any) -> Any:
+        return None if value == "" else super().to_python(value)
 
 
 class JsonColumn(models.JSONField):

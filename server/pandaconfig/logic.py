@@ -1,22 +1,272 @@
-"""Everything that writes queues and storages; each description is read by the contract before it is stored."""
+"""Everything that writes the tables that people edit: checked, in one transaction, with a line of history."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from pilot.contract.codec import ContractError
 from pilot.contract.queue import QueueData
 from pilot.contract.queue import StorageEndpoint as StorageData
-from server.pandaconfig.merge import merge, split
-from server.pandaconfig.models import Schedconfig, SchedconfigJson, StorageEndpoint
+from server.pandaconfig import queries, router
+from server.pandaconfig.merge import split
+from server.pandaconfig.models import Change, Schedconfig, StatusHold, StorageEndpoint
+from server.pandaconfig.readable import Refused, check, check_queue, check_storage
+from server.pandaconfig.tables import SCHEDCONFIG, STORAGES, TABLES, Key, Row, Table
 
 
-@transaction.atomic
-def define_queue(data: Mapping[str, Any]) -> QueueData:
+class ChangedMeanwhile(Refused):
+    """Somebody else has changed the row since it was read; ``now`` is what it says by now, nothing when it is gone."""
+
+    def __init__(self, now: Row | None, words: str) -> None:
+        super().__init__({"": words})
+        self.now = now
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who changes something, how and why. ``batch`` is common to the changes of one import or action."""
+
+    person: str = ""
+    way: Change.Way = Change.Way.PROGRAM
+    reason: str = ""
+    batch: str = ""
+
+
+NOBODY = Author()
+
+
+def digest(row: Row | None) -> str:
+    """Answer what changes with every change of a row, and with nothing else."""
+    return hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+@contextmanager
+def _together(table: Table) -> Iterator[None]:
+    """One transaction of a row and its history; where they are in two databases, history is kept last."""
+    with transaction.atomic(), transaction.atomic(using=table.alias):
+        yield
+
+
+def write(
+    table: Table,
+    key: Key | None,
+    values: Mapping[str, Any],
+    author: Author = NOBODY,
+    *,
+    seen: str | None = None,
+    anew: bool = False,
+    undoes: Change | None = None,
+) -> Change | None:
+    """Make or change a row; answer the line of its history, nothing where the row said all of it already.
+
+    Args:
+        table: The table.
+        key: The row's key; without one, the row that is known by the same values, or a new one.
+        values: Columns and what they shall say; times as ISO texts or aware. Columns that are left out stay.
+        author: Who, how and why.
+        seen: ``digest`` of the row as the author saw it.
+        anew: Columns that are left out get their defaults.
+        undoes: The change that this one undoes.
+
+    Raises:
+        Refused: a column is unknown, or says what it may not.
+        ChangedMeanwhile: the row is not as it was seen.
+    """
+    unknown = sorted(set(values) - set(table.columns))
+    if unknown:
+        raise Refused({unknown[0]: f"{table.name} has no such column; it has {', '.join(table.columns[:12])} ..."})
+    if key is not None and not table.is_numbered and values.get(table.key, key) != key:
+        raise Refused({table.key: f"the name of a {table.words} stays; add {values[table.key]!r} and delete {key!r}"})
+    with _together(table):
+        key = table.find({**table.fresh(), **values}) if key is None else key
+        before = None if key is None else table.read(key, lock=True)
+        if seen is not None and digest(before) != seen:
+            raise ChangedMeanwhile(before, _who_was_it(table, key))
+        start = table.fresh() if before is None or anew else before
+        after = check(table, {**start, **values}, before, queries.known())
+        if after == before:
+            return None
+        if table.is_numbered and table.find(after) not in {None, key}:
+            raise Refused(
+                {table.known_by[0]: f"there is another {table.words} of {table.named(after)}; change that one"}
+            )
+        stored = table.store(None if before is None else key, after)
+        return _note(table, stored, before, after, author, undoes)
+
+
+def _who_was_it(table: Table, key: Key | None) -> str:
+    last = Change.objects.filter(table=table.name, key=str(key)).first()
+    if last is None:
+        return "somebody has changed this row since you read it; nothing of yours was saved"
+    who = last.person or "the server"
+    why = f" ({last.reason})" if last.reason else ""
+    return (
+        f"{who} has changed this row at {last.at:%Y-%m-%d %H:%M:%S} UTC{why}, after you read it; nothing of yours was"
+        " saved"
+    )
+
+
+def _note(
+    table: Table, key: Key, before: Row | None, after: Row | None, author: Author, undoes: Change | None = None
+) -> Change:
+    """Write a line of history: both values of the columns that changed; all that say something where a row came."""
+    fresh = table.fresh()
+    names = [name for name in table.columns if (before or fresh).get(name) != (after or fresh).get(name)]
+    return Change.objects.create(
+        table=table.name,
+        key=str(key),
+        label=table.named(after or before or {})[:300],
+        at=timezone.now(),
+        person=author.person[:150],
+        way=author.way,
+        reason=author.reason[:500],
+        before=None if before is None else {name: before[name] for name in names},
+        after=None if after is None else {name: after[name] for name in names},
+        batch=author.batch,
+        undoes=undoes,
+    )
+
+
+def remove(table: Table, key: Key, author: Author = NOBODY, *, undoes: Change | None = None) -> Change | None:
+    """Delete a row; answer the line of its history, nothing where there is none."""
+    with _together(table):
+        before = table.read(key, lock=True)
+        if before is None:
+            return None
+        table.delete(key)
+        return _note(table, key, before, None, author, undoes)
+
+
+def undo(number: int, author: Author) -> Change | None:
+    """Give a row back what one change took from it.
+
+    Raises:
+        Refused: there is no such change, or what it wrote was changed since, or the row as it was is not good any more.
+    """
+    with transaction.atomic():
+        change = Change.objects.select_for_update().filter(pk=number).first()
+        if change is None or change.table not in TABLES:
+            raise Refused({"": f"there is no change {number}"})
+        author = replace(author, way=Change.Way.UNDO)
+        table = TABLES[change.table]
+        key = table.key_from(change.key)
+        _refuse_if_moved(table, change, table.read(key))
+        if change.before is None:
+            return remove(table, key, author, undoes=change)
+        missing = change.after is None
+        return write(table, None if missing and table.is_numbered else key, change.before, author, undoes=change)
+
+
+def undo_all(batch: str, author: Author) -> int:
+    """Undo what one import or action changed, the last change first, all or nothing; answer how many.
+
+    Raises:
+        Refused: there is nothing of it, or one of its changes cannot be undone; the text names the row.
+    """
+    author = replace(author, batch=str(uuid.uuid4()))
+    with transaction.atomic(), transaction.atomic(using=router.alias()):
+        changes = Change.objects.filter(batch=batch, undone_by=None).order_by("-id") if batch else []
+        numbers = [one.pk for one in changes]
+        for one in changes:
+            try:
+                undo(one.pk, author)
+            except Refused as refused:
+                raise Refused({"": f"{one.label}: {refused}; nothing was undone"}) from refused
+    if not numbers:
+        raise Refused({"": "there is nothing left of it to undo"})
+    return len(numbers)
+
+
+def _refuse_if_moved(table: Table, change: Change, now: Row | None) -> None:
+    """Refuse to undo what is not there any more.
+
+    Raises:
+        Refused: a column says something else by now.
+    """
+    if (now is None) != (change.after is None):
+        raise Refused({"": f"{change.label} is {'gone' if now is None else 'there again'}; there is nothing to undo"})
+    if change.before is None and Change.objects.filter(table=table.name, key=change.key, pk__gt=change.pk).exists():
+        raise Refused({"": f"{change.label} was changed since it was made; undo the later changes first, or delete it"})
+    for name, value in (change.after or {}).items():
+        if now is not None and name in now and now[name] != value:
+            raise Refused({name: f"it says {now[name]!r} by now, not {value!r}; undo the later changes first"})
+
+
+def set_status(queues: list[str], status: str, author: Author, *, until: datetime | None = None) -> dict[str, str]:
+    """Set the status of queues, for good or until a time; answer why not, by name, of those that were left alone.
+
+    A queue that has a status for a time already gets back what it had before the first of them.
+
+    Args:
+        queues: Their names.
+        status: ``online``, ``offline``, ``test``, ``brokeroff``, ``standby`` or ``paused``.
+        author: Who and why; a reason is wanted.
+        until: When each gets back what it had; never when left out.
+
+    Raises:
+        Refused: the status is none, no reason is given, or the time is over.
+    """
+    if status not in Schedconfig.Status.values:
+        raise Refused({"status": f"{status!r} is none; known are {', '.join(Schedconfig.Status.values)}"})
+    if not author.reason.strip():
+        raise Refused({"reason": "say why; whoever wonders about these queues reads it"})
+    if until is not None and until <= timezone.now():
+        raise Refused({"until": f"{until:%Y-%m-%d %H:%M} UTC has passed; give a time to come, or none"})
+    left = {}
+    for name in sorted(set(queues)):
+        with _together(SCHEDCONFIG):
+            row = SCHEDCONFIG.read(name, lock=True)
+            if row is None:
+                left[name] = f"queue {name!r} is not known here"
+                continue
+            held = StatusHold.objects.filter(pk=name).first()
+            is_held = held is not None and held.status == row["status"]
+            back_to = held.back_to if held is not None and is_held else row["status"]
+            try:
+                write(SCHEDCONFIG, name, {"status": status}, author)
+            except Refused as refused:
+                left[name] = str(refused)
+                continue
+            StatusHold.objects.filter(pk=name).delete()
+            if until is not None and back_to != status:
+                now = timezone.now()
+                StatusHold.objects.create(
+                    queue=name, status=status, back_to=back_to, until=until, since=now,
+                    person=author.person[:150], reason=author.reason[:500],
+                )  # fmt: skip
+    return left
+
+
+def end_holds(now: datetime) -> int:
+    """Give queues back what they had where a status for a time is over; answer how many.
+
+    One whose status somebody has changed meanwhile keeps that.
+    """
+    given_back = 0
+    for hold in StatusHold.objects.filter(until__lte=now):
+        with _together(SCHEDCONFIG):
+            if not StatusHold.objects.filter(pk=hold.pk, until=hold.until).delete()[0]:
+                continue  # prolonged, or ended, meanwhile
+            row = SCHEDCONFIG.read(hold.queue, lock=True)
+            if row is None or row["status"] != hold.status:
+                continue
+            reason = f"{hold.status} was until {hold.until:%Y-%m-%d %H:%M} UTC: {hold.reason}"
+            write(SCHEDCONFIG, hold.queue, {"status": hold.back_to}, Author(way=Change.Way.EXPIRY, reason=reason))
+            given_back += 1
+    return given_back
+
+
+def define_queue(data: Mapping[str, Any], author: Author = NOBODY) -> QueueData:
     """Make or replace a queue from one flat description (PanDA's and CRIC's keys).
 
     Raises:
@@ -24,32 +274,15 @@ def define_queue(data: Mapping[str, Any]) -> QueueData:
     """
     name, columns, beside = split(data)
     read = check_queue(name, columns, beside)
-    row = Schedconfig(nickname=name, **columns)
     try:
-        row.full_clean(validate_unique=False)
-    except ValidationError as wrong:
-        key, texts = next(iter(wrong.message_dict.items()))
-        raise ContractError(f"{key}: {columns.get(key, name)!r}: {' '.join(texts)}", field_name=key) from wrong
-    row.save()
-    SchedconfigJson.objects.update_or_create(panda_queue=row, defaults={"data": beside})
+        write(SCHEDCONFIG, name, {**columns, "nickname": name, "data": beside}, author, anew=True)
+    except Refused as refused:
+        key, words = next(iter(refused.errors.items()))
+        raise ContractError(f"{key}: {words}", field_name=key) from refused
     return read
 
 
-def check_queue(name: str, columns: Mapping[str, Any], beside: Any) -> QueueData:
-    """Read a queue as pilots will, so that what they cannot read is refused here.
-
-    Raises:
-        ContractError: they could not.
-    """
-    if not isinstance(beside, Mapping):
-        raise ContractError("data: a JSON object is expected", field_name="data")
-    doubled = sorted(set(beside) & {"nickname", "panda_resource"})
-    if doubled:
-        raise ContractError(f"data: {doubled[0]} is the queue's name and has its own field", field_name="data")
-    return QueueData.from_wire(merge(name, columns, beside) if name else {})
-
-
-def define_storage(name: str, data: Mapping[str, Any]) -> StorageData:
+def define_storage(name: str, data: Mapping[str, Any], author: Author = NOBODY) -> StorageData:
     """Make or replace a storage endpoint from its entry of ``ddmendpoints.json``.
 
     Raises:
@@ -59,16 +292,5 @@ def define_storage(name: str, data: Mapping[str, Any]) -> StorageData:
     if not name or len(name) > at_most:
         raise ContractError(f"name: {name!r} is not a name of 1 to {at_most} characters", field_name="name")
     read = check_storage(name, data)
-    StorageEndpoint.objects.update_or_create(name=name, defaults={"data": dict(data)})
+    write(STORAGES, name, {"name": name, "data": dict(data)}, author)
     return read
-
-
-def check_storage(name: str, data: Any) -> StorageData:
-    """Read a storage as pilots will.
-
-    Raises:
-        ContractError: they could not.
-    """
-    if not isinstance(data, Mapping):
-        raise ContractError("data: a JSON object is expected", field_name="data")
-    return StorageData.from_wire(name, data)

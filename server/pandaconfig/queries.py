@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 from django.db.models import Q
 from django.forms.models import model_to_dict
 
 from pilot.contract.job import PANDA_MB
 from pilot.contract.queue import QueueData
+from server.pandaconfig.checks import COPYTOOLS, Known
 from server.pandaconfig.merge import merge
-from server.pandaconfig.models import GlobalShare, Schedconfig, StorageEndpoint
+from server.pandaconfig.models import Cloudconfig, GlobalShare, Schedconfig, StorageEndpoint
 from server.pandaconfig.router import alias
 
 
@@ -66,6 +68,15 @@ def unknown_queues(names: Collection[str]) -> list[str]:
 def queues_of_site(name: str) -> list[str]:
     """Answer the queues of a site, or the queue of that name."""
     return list(Schedconfig.objects.filter(Q(siteid=name) | Q(nickname=name)).values_list("nickname", flat=True))
+
+
+def known() -> Known:
+    """Answer what rows may name."""
+    sites = Schedconfig.objects.order_by().values_list("nickname", "siteid")
+    names = frozenset(name for row in sites for name in row if name)
+    clouds = frozenset(Cloudconfig.objects.order_by().values_list("name", flat=True))
+    further = {name.strip() for name in settings.ENVIRONMENT.copytools.split(",") if name.strip()}
+    return Known(clouds, names, COPYTOOLS | further)
 
 
 def groups_with_shares() -> set[str]:

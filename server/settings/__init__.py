@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from server.settings.database import database_settings
+from server.settings.database import database_settings, panda_database_settings
 from server.settings.environment import read_environment
 from server.settings.periodic import celery_settings
 
@@ -89,7 +89,12 @@ DATABASES = {
     "default": database_settings(
         ENVIRONMENT.database, ENVIRONMENT.database_password_file, HOME, ENVIRONMENT.database_timeout
     ),
+    **panda_database_settings(
+        ENVIRONMENT.panda_database, ENVIRONMENT.panda_database_password_file, ENVIRONMENT.database_timeout
+    ),
 }
+#: Where PanDA's own tables are those of an existing PanDA.
+DATABASE_ROUTERS = ["server.pandaconfig.router.PandaRouter"] if ENVIRONMENT.panda_database else []
 #: Said of MariaDB alone: an index with a condition has none there; a unique text above 255 characters may be refused.
 SILENCED_SYSTEM_CHECKS = ["models.W037", "mysql.W003"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -32,6 +32,16 @@ class Environment:
         shown=False,
     )
     database_password_file: str = key("", help="File, mode 0600, with the password for that database.")
+    panda_database: str = key(
+        "",
+        help="Address of an existing PanDA's database: schedconfig, schedconfig_json, cloudconfig, siteaccess and users"
+        " are its own then; postgresql://user@host:port/name?schemas=doma_pandameta,doma_panda or mariadb://...",
+        shown=False,
+    )
+    panda_database_password_file: str = key("", help="File, mode 0600, with the password for that database.")
+    copytools: str = key(
+        "", help="Copy tools that plugins of the pilot bring, separated by commas: queues may name them."
+    )
     hosts: str = key("", help="Host names that the server answers to besides the loopback ones, separated by commas.")
     debug: bool = key(False, help="Django's debug pages; never where others can reach the server.")
     sent_timeout: int = key(1800, low=10, help="Seconds after which a job whose pilot never answered is lost.")

@@ -70,9 +70,7 @@ class Siteaccess(models.Model):
         REJECTED = "rejected", "rejected"
 
     id = models.BigAutoField(primary_key=True)
-    dn = TextColumn(
-        max_length=100, blank=False, help_text="Subject of a certificate, as /DC=ch/.../CN=Name."
-    )
+    dn = TextColumn(max_length=100, blank=False, help_text="Subject of a certificate, as /DC=ch/.../CN=Name.")
     pandasite = TextColumn(max_length=100, blank=False, help_text="Site, or queue, that it is about.")
     poffset = WholeColumn(digits=10, low=None, help_text="What is added to the priority of the person's jobs there.")
     rights = text(30, "What the person may do there, such as run or admin.")
