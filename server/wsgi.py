@@ -8,3 +8,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "server.settings")
 application = get_wsgi_application()
+
+# What the server's own processes write down of themselves; commands and tests do without.
+from server.incidents.handler import install  # noqa: E402 (the apps have to be there)
+
+install()

@@ -54,6 +54,16 @@ def about(**said: object) -> None:
         known.update(said)
 
 
+def at_work(**said: object) -> None:
+    """Note what this thread works on that is no request, as a periodic service; without anything, that it is done."""
+    _ABOUT.set(said)
+
+
+def known() -> dict[str, object]:
+    """Answer what the request, or the work, in hand is about."""
+    return dict(_ABOUT.get() or {})
+
+
 def masked(text: str) -> str:
     """Answer a text without what looks like a secret."""
     return _SECRETS.sub(HIDDEN, text)

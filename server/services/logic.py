@@ -12,6 +12,7 @@ from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 
+from server.lib.logs import at_work
 from server.services import lease, schedules
 from server.services.backoff import is_due, is_to_run, wait_after
 from server.services.lease import Grant, LeaseLost
@@ -105,9 +106,11 @@ class _Work:
         self._ended = Ended(Outcome.NOTHING, {})
 
     def run(self, now: datetime) -> Ended:
+        at_work(service=self._one.name)
         with self:
             figures = dict(self._one.run(Turn(self._one.name, now, self.keep)))
             self._ended = Ended(Outcome.OK if any(figures.values()) else Outcome.NOTHING, figures)
+        at_work()
         return self._ended
 
     def keep(self) -> None:

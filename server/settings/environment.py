@@ -16,9 +16,12 @@ PREFIX = "COMPASS_SERVER_"
 _TRUTH = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
-def key(default: Any, *, help: str, low: int | None = None, shown: bool = True) -> Any:
-    """Declare one variable: its default, its lower limit and one sentence; one that may hold a secret is not shown."""
-    return field(default=default, repr=shown, metadata={"help": help, "low": low})
+def key(default: Any, *, help: str, low: int | None = None, shown: bool = True, one_of: tuple[str, ...] = ()) -> Any:
+    """Declare one variable: its default, its lower limit and one sentence; one that may hold a secret is not shown.
+
+    ``one_of`` are the only words that it may be.
+    """
+    return field(default=default, repr=shown, metadata={"help": help, "low": low, "one_of": one_of})
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,16 @@ class Environment:
     login_failures: int = key(
         10, low=0, help="Wrong passwords in ten minutes from one address, after which none is looked at; 0: any."
     )
+    incident_level: str = key(
+        "ERROR",
+        one_of=("WARNING", "ERROR", "CRITICAL"),
+        help="Least severe messages of the server that are incidents; warnings that bring an exception always are.",
+    )
+    incident_days: int = key(
+        90, low=1, help="Days for which an incident is kept that does not come again, and counts of all of them."
+    )
+    trail_days: int = key(400, low=1, help="Days for which it is kept what persons have changed, ordered and exported.")
+    trail_view_days: int = key(60, low=1, help="Days for which it is kept which pages persons have looked at.")
     log_json: bool = key(False, help="The log is one JSON object per line, for programs.")
     log_level: str = key("INFO", help="Least severe messages to be logged: DEBUG, INFO, WARNING or ERROR.")
 
@@ -157,6 +170,8 @@ def read_environment(variables: Mapping[str, str] = os.environ) -> Environment:
             raise ImproperlyConfigured(f"{name} is not a setting{meant}")
         spec = specs[name]
         values[spec.name] = _value(name, text, type(spec.default), spec.metadata["low"])
+        if (words := spec.metadata["one_of"]) and values[spec.name] not in words:
+            raise ImproperlyConfigured(f"{name}: {text!r} is none of {', '.join(words)}")
     return Environment(**values)
 
 

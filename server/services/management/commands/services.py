@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from server.celery import app
+from server.incidents.handler import install
 from server.services import schedules
 from server.services.registry import declared
 from server.services.worker import main
@@ -26,4 +27,5 @@ class Command(BaseCommand):
                 self.stdout.write(f"{one.name:<28} every {one.period:>6} s  {one.what}")
             return
         schedules.install(known)
+        install()
         main(app, settings.HOME)
