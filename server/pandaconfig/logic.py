@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from pilot.contract.queue import QueueData
 from pilot.contract.queue import StorageEndpoint as StorageData
 from server.pandaconfig import queries, router
 from server.pandaconfig.merge import split
-from server.pandaconfig.models import Change, Schedconfig, StatusHold, StorageEndpoint
+from server.pandaconfig.models import Change, ImportDraft, Schedconfig, StatusHold, StorageEndpoint
 from server.pandaconfig.readable import Refused, check, check_queue, check_storage
 from server.pandaconfig.tables import SCHEDCONFIG, STORAGES, TABLES, Key, Row, Table
 
@@ -91,7 +91,7 @@ def write(
         key = table.find({**table.fresh(), **values}) if key is None else key
         before = None if key is None else table.read(key, lock=True)
         if seen is not None and digest(before) != seen:
-            raise ChangedMeanwhile(before, _who_was_it(table, key))
+            raise ChangedMeanwhile(before, who_was_it(table, key))
         start = table.fresh() if before is None or anew else before
         after = check(table, {**start, **values}, before, queries.known())
         if after == before:
@@ -104,7 +104,7 @@ def write(
         return _note(table, stored, before, after, author, undoes)
 
 
-def _who_was_it(table: Table, key: Key | None) -> str:
+def who_was_it(table: Table, key: Key | None) -> str:
     last = Change.objects.filter(table=table.name, key=str(key)).first()
     if last is None:
         return "somebody has changed this row since you read it; nothing of yours was saved"
@@ -168,22 +168,30 @@ def undo(number: int, author: Author) -> Change | None:
 
 
 def undo_all(batch: str, author: Author) -> int:
-    """Undo what one import or action changed, the last change first, all or nothing; answer how many.
+    """Undo what is left of what one import or action changed; answer how many changes that were.
 
     Raises:
-        Refused: there is nothing of it, or one of its changes cannot be undone; the text names the row.
+        Refused: as by `undo_many`.
     """
-    author = replace(author, batch=str(uuid.uuid4()))
-    with transaction.atomic(), transaction.atomic(using=router.alias()):
-        changes = Change.objects.filter(batch=batch, undone_by=None).order_by("-id") if batch else []
-        numbers = [one.pk for one in changes]
-        for one in changes:
-            try:
-                undo(one.pk, author)
-            except Refused as refused:
-                raise Refused({"": f"{one.label}: {refused}; nothing was undone"}) from refused
+    left = Change.objects.filter(batch=batch, undone_by=None) if batch else Change.objects.none()
+    return undo_many(list(left.values_list("pk", flat=True)), author)
+
+
+def undo_many(numbers: Sequence[int], author: Author) -> int:
+    """Undo changes, the last one first, all or nothing; answer how many.
+
+    Raises:
+        Refused: there are none, or one of them cannot be undone; the text names the row.
+    """
     if not numbers:
         raise Refused({"": "there is nothing left of it to undo"})
+    author = replace(author, batch=str(uuid.uuid4()))
+    with transaction.atomic(), transaction.atomic(using=router.alias()):
+        for number in sorted(numbers, reverse=True):
+            try:
+                undo(number, author)
+            except Refused as refused:
+                raise Refused({"": f"change {number}: {refused}; nothing was undone"}) from refused
     return len(numbers)
 
 
@@ -294,3 +302,8 @@ def define_storage(name: str, data: Mapping[str, Any], author: Author = NOBODY) 
     read = check_storage(name, data)
     write(STORAGES, name, {"name": name, "data": dict(data)}, author)
     return read
+
+
+def forget_drafts(before: datetime) -> int:
+    """Forget imports that somebody began to look at before a time, and did not write; answer how many."""
+    return ImportDraft.objects.filter(at__lt=before).delete()[0]

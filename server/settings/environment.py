@@ -45,6 +45,11 @@ class Environment:
     copytools: str = key(
         "", help="Copy tools that plugins of the pilot bring, separated by commas: queues may name them."
     )
+    import_addresses: str = key(
+        "",
+        help="What addresses begin with from which administrators may import queues and storages, such as"
+        " https://atlas-cric.example.org/api/, with blanks between; none without.",
+    )
     hosts: str = key("", help="Host names that the server answers to besides the loopback ones, separated by commas.")
     debug: bool = key(False, help="Django's debug pages; never where others can reach the server.")
     sent_timeout: int = key(1800, low=10, help="Seconds after which a job whose pilot never answered is lost.")

@@ -1,6 +1,7 @@
 import django.core.validators
 import django.db.models.deletion
 import server.pandaconfig.columns
+import uuid
 from django.db import migrations, models
 
 
@@ -349,6 +350,25 @@ class Migration(migrations.Migration):
                 'verbose_name': 'status for a time',
                 'verbose_name_plural': 'statuses for a time',
                 'ordering': ('until',),
+                'indexes': [],
+                'constraints': [],
+            },
+        ),
+        migrations.CreateModel(
+            name='ImportDraft',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
+                ('table', models.CharField(max_length=30)),
+                ('text', models.TextField()),
+                ('source', models.CharField(help_text="The file's name, or the address that it came from.", max_length=300)),
+                ('make_clouds', models.BooleanField(default=False)),
+                ('person', models.CharField(max_length=150)),
+                ('at', models.DateTimeField(db_index=True)),
+            ],
+            options={
+                'verbose_name': 'import that is looked at',
+                'verbose_name_plural': 'imports that are looked at',
+                'ordering': ('-at',),
                 'indexes': [],
                 'constraints': [],
             },

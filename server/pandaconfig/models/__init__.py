@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.pandaconfig.models.history import Change, StatusHold
+from server.pandaconfig.models.history import Change, ImportDraft, StatusHold
 from server.pandaconfig.models.meta import Cloudconfig, PandaUser, Siteaccess
 from server.pandaconfig.models.own import GlobalShare, StorageEndpoint, UserLimits, is_pattern
 from server.pandaconfig.models.schedconfig import Schedconfig, SchedconfigJson, Status, Truth
@@ -11,6 +11,7 @@ __all__ = [
     "Change",
     "Cloudconfig",
     "GlobalShare",
+    "ImportDraft",
     "PandaUser",
     "Schedconfig",
     "SchedconfigJson",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 
 
@@ -67,3 +69,23 @@ class StatusHold(models.Model):
 
     def __str__(self) -> str:
         return f"{self.queue}: {self.status} until {self.until:%Y-%m-%d %H:%M}"
+
+
+class ImportDraft(models.Model):
+    """A file of rows that somebody looks at before it is written; forgotten after a day."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    table = models.CharField(max_length=30)
+    text = models.TextField()
+    source = models.CharField(max_length=300, help_text="The file's name, or the address that it came from.")
+    make_clouds = models.BooleanField(default=False)
+    person = models.CharField(max_length=150)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("-at",)
+        verbose_name = "import that is looked at"
+        verbose_name_plural = "imports that are looked at"
+
+    def __str__(self) -> str:
+        return f"{self.table} from {self.source}"

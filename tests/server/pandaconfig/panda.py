@@ -28,8 +28,8 @@ pilot_manager S16, capability S16, resource_type S16, workflow S16, maxdiskio N1
 _CLOUDCONFIG = """
 name S20, description S50, tier1 S20, tier1se S400, relocation S10, weight N10=0, server S100, status S20,
 transtimelo N10=0, transtimehi N10=0, waittime N10=0, comment_ S200, space N10=0, moduser S30, modtime D,
-validation S20, mcshare N10=0, countries S80, fasttrack S20, nprestage N19=0, pilotowners S300, dn S100, email S60, fairshare S256,
-auto_mcu N1=0
+validation S20, mcshare N10=0, countries S80, fasttrack S20, nprestage N19=0, pilotowners S300, dn S100, email S60,
+fairshare S256, auto_mcu N1=0
 """
 _SITEACCESS = "id N19, dn S100, pandasite S100, poffset N10=0, rights S30, status S20, workinggroups S100, created D"
 _USERS = """
