@@ -1,4 +1,4 @@
-"""Bases of our pages in the admin: tables that people edit, and tables that only the machine writes."""
+"""Bases of our pages in the admin, in its theme: tables that people edit, and tables that only the machine writes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     TableAdmin = admin.ModelAdmin[Any]
     RowsInline = admin.TabularInline[Any, Any]
 else:
-    TableAdmin = admin.ModelAdmin
-    RowsInline = admin.TabularInline
+    from unfold.admin import ModelAdmin as Themed
+    from unfold.admin import TabularInline as RowsInline
+
+    class TableAdmin(Themed):
+        def __setattr__(self, name, value):
+            # The theme would keep each request in this object, which all threads share, and hide methods of that name.
+            if name != "request":
+                super().__setattr__(name, value)
 
 
 def link(table: str, words: object, **filters: str) -> SafeString:

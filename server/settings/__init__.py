@@ -8,6 +8,7 @@ from pathlib import Path
 from server.settings.database import database_settings, panda_database_settings
 from server.settings.environment import read_environment
 from server.settings.periodic import celery_settings
+from server.settings.theme import UNFOLD as UNFOLD
 
 ENVIRONMENT = read_environment()
 HOME = ENVIRONMENT.folder
@@ -42,7 +43,10 @@ COMPASS_APPS = [
 ]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # The desk's templates before the theme's, the theme's before Django's.
+    "server.desk",
+    "unfold.apps.BasicAppConfig",
+    "server.desk.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

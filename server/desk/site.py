@@ -1,0 +1,69 @@
+"""The admin's site: its pages load from this server only, are not kept by browsers, and begin with the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+
+from server.desk.navigation import groups
+
+if TYPE_CHECKING:
+    ThemedSite = AdminSite
+else:
+    from unfold.sites import UnfoldAdminSite as ThemedSite
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+#: Scripts come as files of this server, none is written into a page. 'unsafe-eval' is for the theme's Alpine alone,
+#: which makes functions of the words in its own templates' attributes; no template of ours puts a value into one.
+#: Styles in pages are the theme's colours.
+POLICY = "; ".join((
+    "default-src 'none'",
+    "script-src 'self' 'unsafe-eval'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "frame-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "object-src 'none'",
+    "frame-ancestors 'none'",
+))  # fmt: skip
+
+
+class DeskSite(ThemedSite):
+    """Django's admin with the theme's templates."""
+
+    site_title = "COMPASS Pilot"
+    site_header = "COMPASS Pilot"
+    index_title = "Desk"
+    enable_nav_sidebar = True
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Wrap every page of the admin, those of other apps too."""
+        inner = super().admin_view(view, cacheable)
+
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            return strict(inner(request, *args, **kwargs))
+
+        return cast("View", update_wrapper(guarded, inner))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The admin's own page to log in, under the same policy."""
+        return strict(super().login(request, extra_context))
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Answer what every page knows: with the side bar's groups, of what this person may look at."""
+        context = super().each_context(request)
+        return {**context, "navigation": groups(context["available_apps"], request.path)}
+
+
+def strict(answer: HttpResponse) -> HttpResponse:
+    """Tell the browser to load from this server only, unless a view has said something stricter."""
+    answer.headers.setdefault("Content-Security-Policy", POLICY)
+    return answer
