@@ -30,12 +30,15 @@ class Figures(Collector):
         latest = {(state,): n for state, n in taskbuffer.latest_by_state().items()}
         yield _gauge("jobs_latest", "The ten thousand latest jobs.", ["state"], latest)
         yield _gauge("pilots", "Pilots in the batch systems.", ["queue", "state"], pilots.counts_by_queue())
-        lines, now = services.overview(), timezone.now()
+        now = timezone.now()
+        lines = services.overview(now)
         yield from _cost_of_pilots(pilots.use_by_queue(first=now.date()))
         ages = {(line.name,): (now - line.last_run).total_seconds() for line in lines if line.last_run is not None}
         yield _gauge("service_age_seconds", "Time since a service last ran.", ["service"], ages)
         failures = {(line.name,): float(line.failures) for line in lines}
         yield _gauge("service_failures", "Times that a service has failed since it was well.", ["service"], failures)
+        late = {(line.name,): float(line.late_since is not None) for line in lines}
+        yield _gauge("service_late", "1: it should have run, and did not.", ["service"], late)
         stand = credentials.standings(now)
         left = {(name,): seconds for name, (_, seconds) in stand.items() if seconds is not None}
         yield _gauge("credential_seconds_left", "Time until a credential ends.", ["credential"], left)

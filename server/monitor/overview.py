@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 #: States in which jobs are shown even when there are none.
 ALWAYS = (JobState.ACTIVATED, JobState.RUNNING, JobState.FINISHED, JobState.FAILED)
 
-#: A service that is on and has not run for so many periods, and this much more, is late.
-PERIODS = 3
-GRACE = timedelta(seconds=30)
-
 
 @dataclass(frozen=True)
 class Tile:
@@ -95,7 +91,7 @@ def overview(now: datetime, *, tasks: int = 20, events: int = 15) -> Overview:
         tasks=production.recent_tasks(tasks),
         jobs=tiles(taskbuffer.latest_by_state()),
         queues=queue_lines(),
-        services=[service_line(line, now) for line in services.overview()],
+        services=[service_line(line, now) for line in services.overview(now)],
         events=event_lines(production.recent_events(most=events)),
     )
 
@@ -124,22 +120,22 @@ def _of(counts: Mapping[tuple[str, str], int], queue: str) -> int:
 
 def service_line(line: services.ServiceLine, now: datetime) -> ServiceLine:
     """Say how a service does: by its last result, and by whether its worker still runs it."""
-    health = _health(line, now)
-    said = {"off": "switched off", "new": "has not run yet"}.get(health, "")
-    if not said and line.last_run is not None:
-        said = _ago(now - line.last_run)
+    health = _health(line)
+    if health == "off":
+        said = "switched off"
+    else:
+        said = "has not run yet" if line.last_run is None else _ago(now - line.last_run)
     return ServiceLine(line.name, line.what, health, said, line.words)
 
 
-def _health(line: services.ServiceLine, now: datetime) -> str:
+def _health(line: services.ServiceLine) -> str:
     if not line.enabled:
         return "off"
+    if line.late_since is not None:
+        return "late"
     if line.last_run is None:
         return "new"
-    if line.failures:
-        return "failing"
-    late = line.period is not None and now - line.last_run > PERIODS * timedelta(seconds=line.period) + GRACE
-    return "late" if late else "well"
+    return "failing" if line.failures else "well"
 
 
 def _ago(time: timedelta) -> str:

@@ -71,7 +71,9 @@ def show_production(request: HttpRequest) -> HttpResponse:
         return refused(request, wrong)
     now = timezone.now()
     found = production.productions(now)
-    health = [Health(service_line(one, now), one.next_run) for one in services.overview() if one.name.startswith(OURS)]
+    health = [
+        Health(service_line(one, now), one.next_run) for one in services.overview(now) if one.name.startswith(OURS)
+    ]
     bands, lines = tape.tape_page(now).bands, queue_lines()
     caps = production.caps_of([line.name for line in lines])
     queues = [Depth(line, caps[line.name]) for line in lines]

@@ -124,6 +124,12 @@ def _open_pipe() -> int:
 def _send(names: Iterable[str], asked: Asked) -> None:
     for name in names:
         try:
-            current_app.send_task(schedules.TASK, args=[name, asked.value], expires=MESSAGE_LIFETIME, retry=False)
+            current_app.send_task(
+                schedules.TASK,
+                args=[name, asked.value],
+                headers={"periodic_task_name": name},
+                expires=MESSAGE_LIFETIME,
+                retry=False,
+            )
         except OperationalError as error:
             log.warning("%s was not woken, the broker cannot be reached: %s", name, error)

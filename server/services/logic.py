@@ -10,11 +10,14 @@ from types import TracebackType
 
 from celery import current_app
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from django_celery_results.models import TaskResult
 
 from server.lib.logs import at_work
 from server.services import lease, schedules
-from server.services.backoff import is_due, is_to_run, wait_after
+from server.services.backoff import JITTER, due_by_crontab, is_due, is_to_run, wait_after
+from server.services.crontabs import Crontab
 from server.services.lease import Grant, LeaseLost
 from server.services.models import Service, ServiceRun
 from server.services.registry import Declared, Figures, Turn, UnknownService, declared, find
@@ -52,6 +55,7 @@ def run_service(
     clock: Callable[[], datetime] = timezone.now,
     is_dead: Callable[[str], bool] = lambda owner: False,
     is_stopping: Callable[[], bool] = lambda: False,
+    message: str = "",
 ) -> Ended:
     """Run a service once, if it is its time and nobody else runs it; never raise for what the service does wrong.
 
@@ -63,16 +67,17 @@ def run_service(
         clock: Answers the time, aware.
         is_dead: Says whether the owner of a lease is certainly gone.
         is_stopping: Says whether the worker was asked to stop.
+        message: The id of the message that asked, by which its result is found.
 
     Raises:
         UnknownService: nobody declares it, or `install` has not been called.
     """
     known = declared() if known is None else known
-    service = Service.objects.select_related("schedule__interval").filter(name=name).first()
+    service = _services().filter(name=name).first()
     if service is None:
         raise UnknownService(name, known)
     one, now = find(name, known), clock()
-    due = is_due(now, service.next_run, schedules.period_of(service))
+    due = _is_due(service, now)
     if not is_to_run(asked, enabled=service.enabled, due=due, failures=service.failures):
         Service.objects.filter(name=name, wanted=True).update(wanted=False)
         return Ended(Outcome.SKIPPED, {}, "switched off" if not service.enabled else "not due")
@@ -83,7 +88,27 @@ def run_service(
         # Before the work: what happens from now on asks for another run.
         Service.objects.filter(name=name).update(wanted=False)
     work = _Work(one, grant, clock, is_stopping)
-    return _close(service, now, clock(), work.grant, work.run(now))
+    ended = work.run(now)
+    return _close(service, Span(now, clock(), message), work.grant, ended)
+
+
+def _services() -> QuerySet[Service]:
+    return Service.objects.select_related("schedule__interval", "schedule__crontab")
+
+
+def _is_due(service: Service, now: datetime) -> bool:
+    period = schedules.period_of(service)
+    if period is not None or service.crontab is None:
+        return is_due(now, service.next_run, period or timedelta(seconds=service.declared_period))
+    early = service.last_run is not None and service.last_run > now + lease.CLOCK_SKEW
+    return early or now >= schedules.due_of(service) - JITTER
+
+
+def _next_run(service: Service, started: datetime, failures: int) -> datetime:
+    if (crontab := service.crontab) is not None:
+        return due_by_crontab(crontab, started, service.scheduled_at)
+    period = schedules.period_of(service) or timedelta(seconds=service.declared_period)
+    return started + wait_after(period, failures)
 
 
 def _take(service: Service, owner: str, asked: Asked, now: datetime, is_dead: Callable[[str], bool]) -> Grant | None:
@@ -137,39 +162,58 @@ class _Work:
         return True
 
 
-def _close(service: Service, started: datetime, now: datetime, grant: Grant, ended: Ended) -> Ended:
+@dataclass(frozen=True)
+class Span:
+    """When a run began and ended, and the id of the message that asked for it."""
+
+    started: datetime
+    ended: datetime
+    message: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended - self.started).total_seconds()
+
+
+def _close(service: Service, span: Span, grant: Grant, ended: Ended) -> Ended:
     """Write what a run came to, and give the lease back, in one transaction."""
     with transaction.atomic():
-        held = lease.release(grant, now=now)
+        held = lease.release(grant, now=span.ended)
         if not held and ended.outcome is not Outcome.FAILED:
             ended = Ended(Outcome.LOST, ended.figures, ended.words or f"{grant.name}: taken over while it ran")
-        _record(service, started, now, grant.owner, ended)
+        _record(service, span, grant.owner, ended)
         if held:
             failures = service.failures + 1 if ended.outcome is Outcome.FAILED else 0
             # As it is now: somebody may have changed it while this run went on.
-            current = Service.objects.select_related("schedule__interval").get(pk=service.pk)
-            wait = wait_after(schedules.period_of(current), failures)
-            Service.objects.filter(pk=service.pk).update(last_run=started, next_run=started + wait, failures=failures)
+            current = _services().get(pk=service.pk)
+            Service.objects.filter(pk=service.pk).update(
+                last_run=span.started,
+                last_seconds=span.seconds,
+                next_run=_next_run(current, span.started, failures),
+                failures=failures,
+            )
     if Service.objects.filter(pk=service.pk, wanted=True).exists():
         wake(service.name)
     return ended
 
 
-def _record(service: Service, started: datetime, now: datetime, owner: str, ended: Ended) -> None:
+def _record(service: Service, span: Span, owner: str, ended: Ended) -> None:
     """Write one line of history; a quiet run after a quiet one prolongs its line."""
     if ended.outcome is Outcome.NOTHING:
         last = ServiceRun.objects.filter(service=service).order_by("-id").first()
         if last is not None and last.outcome == Outcome.NOTHING and last.owner == owner:
-            ServiceRun.objects.filter(pk=last.pk).update(ended=now, times=last.times + 1)
+            ServiceRun.objects.filter(pk=last.pk).update(ended=span.ended, times=last.times + 1)
             return
     ServiceRun.objects.create(
         service=service,
-        started=started,
-        ended=now,
+        started=span.started,
+        ended=span.ended,
         outcome=ended.outcome,
         owner=owner,
         figures=dict(ended.figures),
         words=ended.words[:4000],
+        # A quiet or skipped run leaves no result.
+        message=span.message if ended.outcome in (Outcome.OK, Outcome.FAILED, Outcome.LOST) else "",
     )
 
 
@@ -181,19 +225,32 @@ def run_now(name: str) -> None:
         kombu.exceptions.OperationalError: the broker cannot be reached.
     """
     find(name, declared())
-    current_app.send_task(schedules.TASK, args=[name, Asked.PERSON.value], expires=CLICK_LIFETIME, retry=False)
+    current_app.send_task(
+        schedules.TASK,
+        args=[name, Asked.PERSON.value],
+        headers={"periodic_task_name": name},
+        expires=CLICK_LIFETIME,
+        retry=False,
+    )
 
 
-def reschedule(name: str, *, period: int | None, enabled: bool) -> None:
-    """Set a service's switch, and its period in seconds unless left out; it is due at once after a longer pause."""
+def reschedule(name: str, *, enabled: bool, period: int | None = None, crontab: Crontab | None = None) -> None:
+    """Set a service's switch, and its period in seconds or its crontab unless left out.
+
+    By a new period it is due at once after a longer pause; a new crontab holds from now on.
+    """
     with transaction.atomic():
-        service = Service.objects.select_related("schedule__interval").get(name=name)
+        service = _services().get(name=name)
         if service.schedule is None:
             schedules.install(declared())
             service.refresh_from_db()
         if period is not None and period != service.period:
             schedules.set_period(service, period)
             soonest = (service.last_run or timezone.now()) + timedelta(seconds=period)
+            Service.objects.filter(name=name).update(next_run=soonest)
+        if crontab is not None and crontab != service.crontab:
+            schedules.set_crontab(service, crontab)
+            soonest = due_by_crontab(crontab, service.last_run, service.scheduled_at)
             Service.objects.filter(name=name).update(next_run=soonest)
         if enabled != service.enabled:
             schedules.switch(service, on=enabled)
@@ -208,3 +265,10 @@ def prune(kept: int = KEPT_RUNS, failures: int = KEPT_FAILURES) -> int:
         stay = [*runs.values_list("pk", flat=True)[:kept], *failed.values_list("pk", flat=True)[:failures]]
         deleted += runs.exclude(pk__in=stay).delete()[0]
     return deleted
+
+
+def prune_results(now: datetime) -> int:
+    """Delete the results that are older than Celery's settings keep them; answer how many."""
+    kept = current_app.conf.result_expires
+    age = kept if isinstance(kept, timedelta) else timedelta(seconds=kept)
+    return TaskResult.objects.filter(date_done__lt=now - age).delete()[0]

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
+from server.services.crontabs import Crontab
 from server.services.states import Outcome
+
+
+def crontab_of(schedule: PeriodicTask) -> Crontab | None:
+    """Answer the crontab of a row of django-celery-beat's, if it has one."""
+    row = schedule.crontab
+    if row is None:
+        return None
+    fields = (row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week)
+    return Crontab(*(field.replace(" ", "") for field in fields), zone=str(row.timezone))
 
 
 class Service(models.Model):
@@ -19,7 +30,11 @@ class Service(models.Model):
         help_text="Seconds that a run may take without a sign of life before another worker may take over."
     )
     last_run = models.DateTimeField(null=True, help_text="When the last run began.")
+    last_seconds = models.FloatField("last duration", null=True, help_text="Seconds that the last run took.")
     next_run = models.DateTimeField(null=True, help_text="Not before this time; later after failures.")
+    scheduled_at = models.DateTimeField(
+        default=timezone.now, help_text="When its schedule began to hold: declared, changed, or switched on."
+    )
     failures = models.PositiveIntegerField("failures in a row", default=0)
     wanted = models.BooleanField(default=False, help_text="Asked to run soon.")
 
@@ -39,6 +54,11 @@ class Service(models.Model):
         if self.schedule is None or self.schedule.interval is None:
             return None
         return float(self.schedule.interval.schedule.run_every.total_seconds())
+
+    @property
+    def crontab(self) -> Crontab | None:
+        """The crontab by which it runs; none where the schedule is a period."""
+        return None if self.schedule is None else crontab_of(self.schedule)
 
 
 class Lease(models.Model):
@@ -68,6 +88,7 @@ class ServiceRun(models.Model):
     owner = models.CharField(max_length=200)
     figures = models.JSONField(default=dict, blank=True)
     words = models.TextField(blank=True, help_text="Why it failed, was skipped or lost its lease.")
+    message = models.CharField(max_length=64, blank=True, help_text="The message that asked for it; its result's id.")
 
     class Meta:
         ordering = ["-id"]
@@ -75,3 +96,8 @@ class ServiceRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.started:%Y-%m-%d %H:%M:%S}: {self.get_outcome_display()}"
+
+    @property
+    def seconds(self) -> float:
+        """How long it took; for a line of several runs from the first one's begin to the last one's end."""
+        return (self.ended - self.started).total_seconds()

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from server.services.backoff import due_by_crontab
+from server.services.crontabs import Crontab
 from server.services.models import Service
 from server.services.registry import Declared
 
 #: The one Celery task of the server; its argument is the service's name.
 TASK = "services.run"
+#: Seconds for which a message of a crontab is followed: it may have to wait for a worker to come back.
+CRONTAB_LIFETIME = 3600
 
 
 @transaction.atomic
@@ -66,13 +71,42 @@ def set_period(service: Service, seconds: int) -> None:
     schedule.interval, schedule.expire_seconds = _interval(seconds), max(2, seconds)
     schedule.crontab = schedule.solar = schedule.clocked = None
     schedule.save()
+    _holds_from_now(service)
+
+
+def set_crontab(service: Service, crontab: Crontab) -> None:
+    """Run a service by a crontab, in place of its interval; what it would have missed until now is not made up for."""
+    schedule = _own(service)
+    fields = {
+        "minute": crontab.minute,
+        "hour": crontab.hour,
+        "day_of_month": crontab.day_of_month,
+        "month_of_year": crontab.month_of_year,
+        "day_of_week": crontab.day_of_week,
+        "timezone": crontab.zone,
+    }
+    row = CrontabSchedule.objects.filter(**fields).first() or CrontabSchedule.objects.create(**fields)
+    schedule.crontab, schedule.expire_seconds = row, CRONTAB_LIFETIME
+    schedule.interval = schedule.solar = schedule.clocked = None
+    schedule.last_run_at = timezone.now()
+    schedule.save()
+    _holds_from_now(service)
+
+
+def _holds_from_now(service: Service) -> None:
+    service.scheduled_at = timezone.now()
+    Service.objects.filter(pk=service.pk).update(scheduled_at=service.scheduled_at)
 
 
 def switch(service: Service, *, on: bool) -> None:
     """Switch a service on or off."""
     schedule = _own(service)
     schedule.enabled = on
+    if on and schedule.crontab is not None:
+        schedule.last_run_at = timezone.now()
     schedule.save()
+    if on:
+        _holds_from_now(service)
 
 
 def _own(service: Service) -> PeriodicTask:
@@ -81,12 +115,17 @@ def _own(service: Service) -> PeriodicTask:
     return service.schedule
 
 
-def period_of(service: Service) -> timedelta:
-    """Answer the time between two runs; for a crontab the time to its next one."""
+def period_of(service: Service) -> timedelta | None:
+    """Answer the time between two runs; nothing for a crontab."""
     if service.schedule is None:
         return timedelta(seconds=service.declared_period)
-    if service.period is not None:
-        return timedelta(seconds=service.period)
-    crontab = service.schedule.schedule
-    left: timedelta = crontab.remaining_estimate(crontab.now())
-    return left
+    return None if service.period is None else timedelta(seconds=service.period)
+
+
+def due_of(service: Service) -> datetime:
+    """Answer when a service is due next, by its schedule as it is now; for one that fails, when it is tried again."""
+    if (crontab := service.crontab) is not None:
+        return due_by_crontab(crontab, service.last_run, service.scheduled_at)
+    if service.next_run is None:
+        return service.scheduled_at
+    return service.next_run if service.last_run is None else max(service.next_run, service.scheduled_at)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+from typing import Any
+
+from celery import Task, shared_task
 from celery.exceptions import Ignore
 from celery.worker import state
 
@@ -16,11 +18,16 @@ class ServiceFailed(Exception):
     """A service failed; its run's line in the history has the words."""
 
 
-@shared_task(name=schedules.TASK, throws=(ServiceFailed,))
-def run(name: str, asked: str = Asked.SCHEDULE.value) -> dict[str, object]:
+@shared_task(name=schedules.TASK, bind=True, throws=(ServiceFailed,))
+def run(self: Task[Any, Any], name: str, asked: str = Asked.SCHEDULE.value) -> dict[str, object]:
     """Run a service. Quiet runs leave no result behind: they are counted in the service's history."""
     ended = logic.run_service(
-        name, str(own_name()), asked=Asked(asked), is_dead=is_dead, is_stopping=lambda: state.should_stop is not None
+        name,
+        str(own_name()),
+        asked=Asked(asked),
+        is_dead=is_dead,
+        is_stopping=lambda: state.should_stop is not None,
+        message=self.request.id or "",
     )
     if ended.outcome is Outcome.FAILED:
         raise ServiceFailed(ended.words)
@@ -31,5 +38,5 @@ def run(name: str, asked: str = Asked.SCHEDULE.value) -> dict[str, object]:
 
 @periodic("services.prune", every=3600, limit=300)
 def prune(turn: Turn) -> Figures:
-    """Delete old lines of the services' history."""
-    return {"deleted": logic.prune()}
+    """Delete old lines of the services' history, and old results."""
+    return {"deleted": logic.prune(), "results": logic.prune_results(turn.now)}

@@ -12,9 +12,20 @@ from server.services.queries import ServiceLine
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def service(*, ago=5.0, enabled=True, failures=0, period=10.0):
+def service(*, ago=5.0, enabled=True, failures=0, late=False):
     last = None if ago is None else NOW - timedelta(seconds=ago)
-    return ServiceLine("production.submit", "what", enabled, period, last, None, failures, "done", "")
+    return ServiceLine(
+        "production.submit",
+        "what",
+        enabled,
+        10.0,
+        last,
+        None,
+        failures,
+        "done",
+        "",
+        late_since=NOW - timedelta(seconds=1) if late else None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -22,15 +33,16 @@ def service(*, ago=5.0, enabled=True, failures=0, period=10.0):
     [
         (service(), "well", "5 s ago"),
         (service(ago=59.0), "well", "59 s ago"),
-        (service(ago=61.0), "late", "1 min ago"),
-        (service(ago=7200.0), "late", "2 h ago"),
-        (service(ago=180000.0, period=None), "well", "2 d ago"),
+        (service(ago=61.0, late=True), "late", "1 min ago"),
+        (service(ago=7200.0, late=True, failures=2), "late", "2 h ago"),
+        (service(ago=180000.0), "well", "2 d ago"),
+        (service(ago=None, late=True), "late", "has not run yet"),
         (service(failures=1), "failing", "5 s ago"),
         (service(ago=None), "new", "has not run yet"),
         (service(enabled=False, failures=3), "off", "switched off"),
     ],
 )
-def test_a_service_is_judged_by_its_last_run_and_its_period(line, health, said):
+def test_a_service_is_judged_by_its_last_run_and_by_whether_it_is_late(line, health, said):
     found = service_line(line, NOW)
     assert (found.health, found.said) == (health, said)
 

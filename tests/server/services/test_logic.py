@@ -3,8 +3,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django_celery_results.models import TaskResult
 
 from server.services import lease, logic, queries, schedules
+from server.services.crontabs import parse
 from server.services.models import Lease, Service, ServiceRun
 from server.services.registry import UnknownService
 from server.services.states import Asked, Outcome
@@ -190,6 +192,68 @@ def test_a_period_that_is_changed_while_the_service_runs_counts_from_that_run(in
 
     run(install(it=change), clock)
     assert Service.objects.get().next_run == BEGIN + timedelta(seconds=7)
+
+
+def by_crontab(text, zone="UTC"):
+    logic.reschedule("test.it", crontab=parse(text, zone), enabled=True)
+    Service.objects.update(scheduled_at=BEGIN)
+
+
+def test_a_service_with_a_crontab_runs_once_at_its_time_though_clocks_differ(install, clock):
+    known = install(it=lambda turn: {"moved": 1})
+    by_crontab("0 13 * * *")
+    assert run(known, clock).words == "not due"
+    clock.forward(3600 - 20)
+    assert run(known, clock).outcome is Outcome.OK
+    clock.forward(25)
+    assert run(known, clock).words == "not due"
+    assert Service.objects.get().next_run == BEGIN + timedelta(hours=25)
+
+
+def test_a_crontab_whose_time_was_missed_is_due_until_it_has_run(install, clock):
+    known = install(it=lambda turn: {"moved": 1})
+    by_crontab("0 13 * * *")
+    clock.forward(5 * 3600)
+    assert queries.overview(clock.now)[0].late_since == BEGIN + timedelta(hours=2)
+    assert run(known, clock).outcome is Outcome.OK
+    assert queries.overview(clock.now)[0].late_since is None
+
+
+def test_a_new_crontab_holds_from_now_on_and_makes_up_for_nothing(install, clock):
+    run(install(it=lambda turn: {}), clock)
+    logic.reschedule("test.it", crontab=parse("* * * * *", "UTC"), enabled=True)
+    service = Service.objects.get()
+    assert service.next_run > service.scheduled_at > BEGIN
+
+
+def test_the_overview_says_in_one_query_who_runs_what_for_how_long_and_what_is_late(
+    install, clock, django_assert_num_queries
+):
+    known = install(it=lambda turn: clock.forward(3) and {"moved": 1}, held=fail, idle=fail)
+    Service.objects.update(scheduled_at=BEGIN)
+    run(known, clock)
+    lease.acquire("test.held", "somebody", now=clock.now, seconds=100)
+    with django_assert_num_queries(1):
+        held, idle, it = queries.overview(clock.forward(62))
+    assert (it.seconds, it.outcome, it.next_run, it.late_since) == (3, "ok", BEGIN + timedelta(seconds=60), None)
+    assert (held.running, held.owner, held.late_since) == (True, "somebody", None)
+    assert (idle.running, idle.late_since) == (False, BEGIN + timedelta(seconds=60))
+
+
+def test_the_history_names_the_message_of_what_left_a_result(install, clock):
+    found = iter([1, 0])
+    known = install(it=lambda turn: {"moved": next(found)})
+    run(known, clock, message="a-1", asked=Asked.PERSON)
+    run(known, clock, message="a-2", asked=Asked.PERSON)
+    assert list(ServiceRun.objects.order_by("id").values_list("message", flat=True)) == ["a-1", ""]
+
+
+def test_results_are_deleted_when_they_are_older_than_a_day(db, clock):
+    for hours in (23, 25):
+        row = TaskResult.objects.create(task_id=f"a-{hours}")
+        TaskResult.objects.filter(pk=row.pk).update(date_done=clock.now - timedelta(hours=hours))
+    assert logic.prune_results(clock.now) == 1
+    assert TaskResult.objects.get().task_id == "a-23"
 
 
 def test_history_is_bounded_and_failures_stay_longer(install, clock):

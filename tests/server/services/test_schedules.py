@@ -7,6 +7,7 @@ import pytest
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from server.services import schedules
+from server.services.crontabs import parse
 from server.services.models import Service
 
 pytestmark = pytest.mark.django_db
@@ -64,13 +65,28 @@ def test_a_schedule_that_was_deleted_comes_back_at_the_next_start(install):
     assert Service.objects.get().enabled
 
 
-def test_a_crontab_has_no_period_and_is_replaced_by_one(install):
+def test_a_crontab_replaces_the_period_and_a_period_the_crontab(install):
     install(sweep=quiet)
-    schedule = PeriodicTask.objects.get()
-    schedule.interval, schedule.crontab = None, CrontabSchedule.objects.create(minute="0", hour="4")
-    schedule.save()
+    schedules.set_crontab(Service.objects.get(), parse("0 4 * * *", "Europe/Zurich"))
     service = Service.objects.get()
-    assert service.period is None
-    assert timedelta(0) < schedules.period_of(service) <= timedelta(days=1)
+    assert (service.period, schedules.period_of(service)) == (None, None)
+    assert (str(service.crontab), service.crontab.zone) == ("0 4 * * *", "Europe/Zurich")
+    assert PeriodicTask.objects.get().expire_seconds == 3600
     schedules.set_period(service, 5)
-    assert Service.objects.get().period == 5
+    service = Service.objects.get()
+    assert (service.period, service.crontab) == (5, None)
+
+
+def test_two_services_of_one_crontab_share_its_row(install):
+    install(sweep=quiet, mop=quiet)
+    for service in Service.objects.all():
+        schedules.set_crontab(service, parse("0 4 * * *", "UTC"))
+    assert CrontabSchedule.objects.count() == 1
+
+
+def test_a_service_that_has_never_run_is_due_when_it_was_switched_on(install):
+    install(sweep=quiet)
+    service = Service.objects.get()
+    assert schedules.due_of(service) == service.scheduled_at
+    schedules.switch(service, on=True)
+    assert schedules.due_of(Service.objects.get()) > Service.objects.get().scheduled_at - timedelta(seconds=1)
