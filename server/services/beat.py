@@ -59,7 +59,8 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]
 
     def enabled_models_qs(self) -> QuerySet[PeriodicTask]:
         """Answer all that is on: there are few, and leaving out crontabs of other hours would lose a missed one."""
-        return PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab", "solar", "clocked")
+        rows: QuerySet[PeriodicTask] = PeriodicTask.objects.filter(enabled=True)
+        return rows.select_related("interval", "crontab", "solar", "clocked")
 
     def tick(self, *args: Any, **more: Any) -> float:
         now = timezone.now()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab
@@ -66,7 +67,8 @@ def parse(text: str, zone: str) -> Crontab:
         except (ParseException, ValueError) as wrong:
             field = name.replace("_", " ")
             raise ValueError(f"{field}: {word!r} cannot be read ({wrong}); write *, 5, 1-5, */10 or 0,30") from None
-    found = Crontab(*words, zone=zone)
+    minute, hour, day, month, weekday = words
+    found = Crontab(minute, hour, day, month, weekday, zone)
     next_after(found, datetime(2000, 1, 1, tzinfo=UTC))
     return found
 
@@ -78,7 +80,7 @@ def next_after(what: Crontab, moment: datetime) -> datetime:
         NeverComes: it never does.
     """
     try:
-        table = crontab(**{name: getattr(what, name) for name in _FIELDS})
+        table: Any = crontab(**{name: getattr(what, name) for name in _FIELDS})
     except ValueError as wrong:
         raise _never(what) from wrong
     zone = what.tzinfo
@@ -97,13 +99,13 @@ def _never(what: Crontab) -> NeverComes:
     return NeverComes(f"{what}: there is no such day; mend day of month, month or day of week")
 
 
-def _has(table: crontab, day: date) -> bool:
+def _has(table: Any, day: date) -> bool:
     return (
         day.month in table.month_of_year and day.day in table.day_of_month and day.isoweekday() % 7 in table.day_of_week
     )
 
 
-def _instants(table: crontab, day: date, zone: ZoneInfo) -> Iterator[datetime]:
+def _instants(table: Any, day: date, zone: ZoneInfo) -> Iterator[datetime]:
     every_hour = len(table.hour) == 24
     for hour in table.hour:
         for minute in table.minute:

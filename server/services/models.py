@@ -15,8 +15,9 @@ def crontab_of(schedule: PeriodicTask) -> Crontab | None:
     row = schedule.crontab
     if row is None:
         return None
-    fields = (row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week)
-    return Crontab(*(field.replace(" ", "") for field in fields), zone=str(row.timezone))
+    written = (row.minute, row.hour, row.day_of_month, row.month_of_year, row.day_of_week)
+    minute, hour, day, month, weekday = (field.replace(" ", "") for field in written)
+    return Crontab(minute, hour, day, month, weekday, str(row.timezone))
 
 
 class Service(models.Model):

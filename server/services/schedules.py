@@ -126,6 +126,4 @@ def due_of(service: Service) -> datetime:
     """Answer when a service is due next, by its schedule as it is now; for one that fails, when it is tried again."""
     if (crontab := service.crontab) is not None:
         return due_by_crontab(crontab, service.last_run, service.scheduled_at)
-    if service.next_run is None:
-        return service.scheduled_at
-    return service.next_run if service.last_run is None else max(service.next_run, service.scheduled_at)
+    return max(service.next_run or service.scheduled_at, service.scheduled_at)

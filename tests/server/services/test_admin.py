@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from server.services import logic, schedules
+from server.services import lease, logic, schedules
 from server.services.models import Lease, Service, ServiceRun
 from server.services.registry import declared
 
@@ -54,10 +56,53 @@ def test_period_and_switch_are_edited_and_reach_the_schedule(admin_client, servi
     assert not Service.objects.get(pk=service.pk).enabled
 
 
-@pytest.mark.parametrize(("seconds", "words"), [("0", "greater than or equal to 1"), ("", "Give the seconds")])
-def test_a_period_that_cannot_be_meant_is_refused_in_words(admin_client, service, seconds, words):
-    assert words in text(admin_client.post(page_of(service), {"seconds": seconds, "on": "on"}))
+@pytest.mark.parametrize(
+    ("entered", "words"),
+    [
+        ({"seconds": "0"}, "greater than or equal to 1"),
+        ({}, "Give a period or a crontab"),
+        ({"seconds": "5", "crontab": "0 4 * * *"}, "empty one of them"),
+        ({"crontab": "0 4 * *"}, "a crontab has five"),
+        ({"crontab": "0 4 30 2 *"}, "there is no such day"),
+        ({"crontab": "0 4 * * *", "zone": "Mars/Olympus"}, "not one of the available choices"),
+    ],
+)
+def test_a_schedule_that_cannot_be_meant_is_refused_in_words(admin_client, service, entered, words):
+    assert words in text(admin_client.post(page_of(service), {"on": "on", "zone": "UTC", **entered}))
     assert Service.objects.get(pk=service.pk).period == 3600
+
+
+def test_a_crontab_is_entered_with_its_time_zone_and_the_next_times_are_shown_in_both(admin_client, service):
+    entered = {"seconds": "", "crontab": "30 4 * * *", "zone": "Asia/Tokyo", "on": "on"}
+    assert admin_client.post(page_of(service), entered).status_code == 302
+    found = Service.objects.get(pk=service.pk)
+    assert (str(found.crontab), found.crontab.zone) == ("30 4 * * *", "Asia/Tokyo")
+    page = text(admin_client.get(page_of(service)))
+    assert "19:30:00 UTC = " in page
+    assert "04:30:00 Asia/Tokyo" in page
+    assert "30 4 * * * (Asia/Tokyo)" in text(admin_client.get(list_of(Service)))
+
+
+def test_the_page_of_a_service_shows_who_runs_it_until_when_and_its_runs_with_their_results(admin_client, service):
+    now = timezone.now()
+    ServiceRun.objects.create(
+        service=service, started=now, ended=now + timedelta(seconds=90), outcome="ok", figures={"deleted": 3},
+        message="a-message",
+    )  # fmt: skip
+    lease.acquire(service.name, "node7|a-boot|4711", now=now, seconds=1000)
+    page = text(admin_client.get(page_of(service)))
+    assert "node7|a-boot|4711, until" in page
+    assert "done deleted 3" in page
+    assert "1 min 30 s" in page
+    assert text(admin_client.get(reverse("admin:django_celery_results_taskresult_changelist") + "?task_id=a-message"))
+    assert "?task_id=a-message" in page
+
+
+def test_a_service_that_is_late_says_since_when(admin_client, service):
+    yesterday = timezone.now() - timedelta(days=1)
+    Service.objects.update(next_run=yesterday, scheduled_at=yesterday)
+    assert "late since" in text(admin_client.get(list_of(Service)))
+    assert "late since" in text(admin_client.get(page_of(service)))
 
 
 def test_run_now_leaves_a_message_for_the_workers(admin_client, service, settings):
@@ -71,6 +116,17 @@ def test_run_now_leaves_a_message_for_the_workers(admin_client, service, setting
     ]
     (message,) = set(spool.glob("*.compass.msg")) - before
     message.unlink()
+
+
+def test_a_service_is_saved_and_run_by_one_button(admin_client, service, settings):
+    spool = Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"])
+    spool.mkdir(parents=True, exist_ok=True)
+    before = set(spool.glob("*.compass.msg"))
+    admin_client.post(page_of(service), {"seconds": "9", "on": "on", "services_service_save_and_run": ""})
+    (message,) = set(spool.glob("*.compass.msg")) - before
+    assert "services.prune" in message.read_text()
+    message.unlink()
+    assert Service.objects.get(pk=service.pk).period == 9
 
 
 def test_services_are_neither_added_nor_deleted_by_hand(admin_client, service):
