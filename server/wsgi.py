@@ -11,5 +11,7 @@ application = get_wsgi_application()
 
 # What the server's own processes write down of themselves; commands and tests do without.
 from server.incidents.handler import install  # noqa: E402 (the apps have to be there)
+from server.trail.logic import LATER  # noqa: E402
 
 install()
+LATER.start()

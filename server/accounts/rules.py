@@ -46,6 +46,9 @@ OWNERS = (Role.PRODUCTION, Role.USER, Role.SITE_ADMIN)
 #: How often each identity has called this worker, and each address that nobody was known at.
 RATES, STRANGERS = Rates(), Rates()
 
+#: Under which a request's META has its caller, and why it was refused: what is around all views reads it there.
+CALLER, REFUSED_FOR = "compass.caller", "compass.refused"
+
 P = ParamSpec("P")
 View = Callable[..., HttpResponse]
 
@@ -81,6 +84,7 @@ def allow(*roles: Role) -> Callable[[Callable[Concatenate[HttpRequest, Identity,
                     return _too_many_strangers(request, wait)
                 return _refuse(request, StatusCode.INVALID_TOKEN, str(refused), reason=refused.reason)
             about(identity=identity.name)
+            request.META[CALLER] = identity
             if identity.role not in allowed:
                 wanted = " or ".join(sorted(allowed))
                 text = f"the token {identity.name} has the role {identity.role.value}; this needs {wanted}"
@@ -181,4 +185,5 @@ def _send_away(request: HttpRequest, text: str, wait: float, *, reason: str) -> 
 def _refuse(request: HttpRequest, code: StatusCode, text: str, *, status: int = 403, reason: str) -> HttpResponse:
     """PanDA's manners: its legacy dialect says so in the status of a well-sent answer, everything newer by HTTP 403."""
     http_status = 200 if dialect_of(request) is Dialect.LEGACY else status
+    request.META[REFUSED_FOR] = reason
     return refusal(request, text, status=http_status, code=code, reason=reason)

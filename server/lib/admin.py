@@ -25,7 +25,7 @@ else:
                 super().__setattr__(name, value)
 
 
-def link(table: str, words: object, **filters: str) -> SafeString:
+def link(table: str, words: object, /, **filters: str) -> SafeString:
     """Write a link to those rows of a table (``app_model``) that have these values."""
     address = f"{reverse(f'admin:{table}_changelist')}?{urlencode(filters)}"
     return format_html('<a href="{}">{}</a>', address, words)

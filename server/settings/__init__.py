@@ -32,6 +32,7 @@ COMPASS_APPS = [
     "server.dispatcher",
     "server.services",
     "server.incidents",
+    "server.trail",
     "server.pilots",
     "server.uploads",
     "server.credentials",
@@ -59,6 +60,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "server.lib.watched.Watched",
+    "server.trail.middleware.Trail",
     "server.lib.straight.Straight",
     "django.middleware.security.SecurityMiddleware",
     "server.lib.names.Nameable",

@@ -27,7 +27,7 @@ async function refresh() {
   const wanted = parts();
   if (document.hidden || getSelection()?.toString() || !wanted.length) return;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Compass-Refresh": "1" }, redirect: "error" });
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of wanted) {
