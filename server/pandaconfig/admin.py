@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from server.lib.admin import MachineTableAdmin, link
+from server.lib.admin import MachineTableAdmin
 from server.lib.uses import uses_of
 from server.pandaconfig import logic
 from server.pandaconfig.desk import DeskAdmin, differences
@@ -30,13 +33,16 @@ from server.pandaconfig.models import (
     UserLimits,
 )
 from server.pandaconfig.readable import Refused
+from server.pandaconfig.tables import TABLES, Row
 
 #: Most that one cell of a list of changes shows of a value.
 _CELL = 60
 
 
 def _sets(groups: Any) -> tuple[Any, ...]:
-    return tuple((title, {"description": words, "fields": names.split()}) for title, words, names in groups)
+    return tuple(
+        (title, {"description": words, "fields": names.split(), "classes": ["tab"]}) for title, words, names in groups
+    )
 
 
 def _status_action(status: str) -> Any:
@@ -161,9 +167,19 @@ class PandaUserAdmin(DeskAdmin):
 class StorageForm(RowForm):
     """A storage's name and its entry; an empty entry is one too."""
 
+    data = forms.JSONField(
+        required=False,
+        help_text="Its entry of ddmendpoints.json: arprotocols by activity, state, type, is_deterministic ...",
+        widget=forms.Textarea(attrs={"rows": 20, "cols": 100, "spellcheck": "false", "class": "vLargeTextField"}),
+    )
+
     class Meta:
         model = StorageEndpoint
         fields = ("name", "data")
+
+    def row(self) -> Row:
+        found = super().row()
+        return found | {"data": {} if found.get("data") is None else found["data"]}
 
 
 @admin.register(StorageEndpoint)
@@ -206,7 +222,9 @@ class ChangeAdmin(MachineTableAdmin):
 
     @admin.display(description="row")
     def row(self, change: Change) -> SafeString:
-        return link("pandaconfig_change", change.label or change.key, **{"table": change.table, "key": change.key})
+        model = TABLES[change.table].model._meta.model_name
+        history = reverse(f"admin:pandaconfig_{model}_history", args=[quote(change.key)])
+        return format_html('<a href="{}">{}</a>', history, change.label or change.key)
 
     @admin.display(description="what")
     def what(self, change: Change) -> SafeString:
@@ -216,9 +234,9 @@ class ChangeAdmin(MachineTableAdmin):
         shown = ((name, _cut(before), _cut(after)) for name, before, after in differences(change))
         return format_html_join("\n", "{}: {} → {}<br>", shown)
 
-    @admin.display(description="undone", boolean=True)
-    def was_undone(self, change: Change) -> bool:
-        return bool(change.undone_by.all())
+    @admin.display(description="undone", empty_value="")
+    def was_undone(self, change: Change) -> str:
+        return "undone" if change.undone_by.all() else ""
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup in {"batch", "key", "table"} or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -149,8 +152,9 @@ class DeskAdmin(TableAdmin):
             raise PermissionDenied
         if "draft" in request.POST:
             return self._confirmed(request)
-        form = ImportForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
+        sent = request.method == "POST"
+        form = ImportForm(request.POST if sent else None, request.FILES if sent else None)
+        if sent and form.is_valid():
             try:
                 text, source = self._text_of(form)
                 draft = ImportDraft(
@@ -188,7 +192,8 @@ class DeskAdmin(TableAdmin):
         kinds = [(kind.value, planned.count(kind)) for kind in Kind]
         order = (Kind.REFUSED, Kind.CHANGED, Kind.NEW)
         chosen = [one for kind in order for one in [one for one in planned.rows if one.kind is kind][:SHOWN]]
-        context = {"draft": draft, "plan": planned, "kinds": kinds, "rows": chosen, "words": words}
+        rows = [(one, list(_by_column(*_both(one.differences)))) for one in chosen]
+        context = {"draft": draft, "plan": planned, "kinds": kinds, "rows": rows, "words": words}
         context["hidden"] = len(planned.rows) - planned.count(Kind.SAME) - len(chosen)
         context["to_write"] = planned.count(Kind.NEW) + planned.count(Kind.CHANGED)
         return self._import_page(request, context)
@@ -237,9 +242,11 @@ def _keys(chosen: QuerySet[Any]) -> list[Key]:
     return cast("list[Key]", list(chosen.values_list("pk", flat=True)))
 
 
-def _uuid(text: str) -> str | None:
-    import uuid
+def _both(found: Mapping[str, tuple[Any, Any]]) -> tuple[Row, Row]:
+    return {name: old for name, (old, _) in found.items()}, {name: new for name, (_, new) in found.items()}
 
+
+def _uuid(text: str) -> str | None:
     try:
         return str(uuid.UUID(text))
     except ValueError:
@@ -247,6 +254,21 @@ def _uuid(text: str) -> str | None:
 
 
 def differences(change: Change) -> list[tuple[str, Any, Any]]:
-    """Answer what a change did, by column: its name, and what it said before and after; "" where there was no row."""
-    before, after = change.before or {}, change.after or {}
-    return [(name, before.get(name, ""), after.get(name, "")) for name in dict.fromkeys([*before, *after])]
+    """Answer what a change did, by column: its name, and what it said before and after; "" where there was no row.
+
+    Of a JSON only the keys that changed, each as a line of its own.
+    """
+    return list(_by_column(change.before or {}, change.after or {}))
+
+
+def _by_column(before: Row, after: Row, above: str = "") -> Iterator[tuple[str, Any, Any]]:
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name, ""), after.get(name, "")
+        if not above and any(isinstance(one, dict) for one in (old, new)):
+            yield from _by_column(old or {}, new or {}, f"{name}.")
+        elif old != new:
+            yield f"{above}{name}", _shown(old), _shown(new)
+
+
+def _shown(value: Any) -> Any:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False) if isinstance(value, dict | list) else value

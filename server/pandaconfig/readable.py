@@ -56,7 +56,7 @@ def _clean(table: Table, row: Row, before: Row | None) -> tuple[Row, dict[str, s
     """Have each column look at what is new in it."""
     clean, errors = dict(row), {}
     for name, field in table.fields.items():
-        if before is not None and row[name] == before[name]:
+        if (before is not None and row[name] == before[name]) or row[name] == {}:  # Django takes that for nothing
             continue
         try:
             clean[name] = plain(field.clean(field.to_python(row[name]), None))

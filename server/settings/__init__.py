@@ -109,6 +109,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
+#: Times are UTC, and read the same everywhere.
+DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "Y-m-d H:i:s", "Y-m-d", "H:i:s"
 
 STATIC_URL = "/static/"
 #: Static files are served from the packages themselves: nothing has to be collected.
