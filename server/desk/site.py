@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
 
+from server.accounts.rights import may_enter_desk
+from server.desk.dashboard import dashboard
 from server.desk.navigation import groups
 
 if TYPE_CHECKING:
@@ -42,6 +46,7 @@ class DeskSite(ThemedSite):
     site_title = "COMPASS Pilot"
     site_header = "COMPASS Pilot"
     index_title = "Desk"
+    index_template = "desk/index.html"
     enable_nav_sidebar = True
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
@@ -56,6 +61,15 @@ class DeskSite(ThemedSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The admin's own page to log in, under the same policy."""
         return strict(super().login(request, extra_context))
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let in whom a group has rights for, whether or not somebody has ticked "staff"."""
+        return may_enter_desk(request.user)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The first page: what runs, what does not, and where to look."""
+        parts = dashboard(request.user.has_perm, timezone.now())
+        return super().index(request, {**(extra_context or {}), **parts, "nothing": not parts})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Answer what every page knows: with the side bar's groups, of what this person may look at."""

@@ -12,17 +12,31 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
-    TableAdmin = admin.ModelAdmin[Any]
+    Themed = admin.ModelAdmin[Any]
     RowsInline = admin.TabularInline[Any, Any]
 else:
     from unfold.admin import ModelAdmin as Themed
     from unfold.admin import TabularInline as RowsInline
 
-    class TableAdmin(Themed):
-        def __setattr__(self, name, value):
-            # The theme would keep each request in this object, which all threads share, and hide methods of that name.
-            if name != "request":
-                super().__setattr__(name, value)
+
+class TableAdmin(Themed):
+    """A table with pages in the admin; who may change one row is asked of that row (`server.accounts.rights`)."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The theme would keep each request in this object, which all threads share, and hide methods of that name.
+        if name != "request":
+            super().__setattr__(name, value)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask of the table, and of the row when there is one."""
+        return super().has_change_permission(request, obj) and self._is_theirs(request, "change", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask of the table, and of the row when there is one."""
+        return super().has_delete_permission(request, obj) and self._is_theirs(request, "delete", obj)
+
+    def _is_theirs(self, request: HttpRequest, verb: str, row: Any) -> bool:
+        return row is None or request.user.has_perm(f"{self.opts.app_label}.{verb}_{self.opts.model_name}", row)
 
 
 def link(table: str, words: object, /, **filters: str) -> SafeString:

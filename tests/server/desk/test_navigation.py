@@ -25,7 +25,9 @@ def test_tables_stand_in_the_group_of_their_app_those_that_matter_first():
 
 
 def test_the_group_of_the_page_is_open_and_its_table_marked():
-    production, jobs = groups([app("taskbuffer", "Job", "Jobs2"), app("production", "Task")], "/admin/taskbuffer/job/7/")
+    production, jobs = groups(
+        [app("taskbuffer", "Job", "Attempt"), app("production", "Task")], "/admin/taskbuffer/job/7/"
+    )
     assert (production["open"], jobs["open"]) == (False, True)
     assert [table["here"] for table in jobs["tables"]] == [True, False]
 
