@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from server.accounts.rights import why_not_queue
 from server.lib.admin import MachineTableAdmin
 from server.lib.uses import uses_of
 from server.pandaconfig import logic
@@ -33,10 +34,12 @@ from server.pandaconfig.models import (
     UserLimits,
 )
 from server.pandaconfig.readable import Refused
-from server.pandaconfig.tables import TABLES, Row
+from server.pandaconfig.tables import TABLES, Row, Row
 
 #: Most that one cell of a list of changes shows of a value.
 _CELL = 60
+#: So many queues that are not for somebody are named.
+_TOLD = 5
 
 
 def _sets(groups: Any) -> tuple[Any, ...]:
@@ -69,6 +72,11 @@ class QueueAdmin(DeskAdmin):
         self._holds = dict(StatusHold.objects.in_bulk())
         return super().get_queryset(request)
 
+    def may_write(self, request: HttpRequest, before: Row | None, after: Row) -> str:
+        """Refuse who looks after other sites, also a queue that would leave theirs, or come from another."""
+        words = (why_not_queue(request.user, row["siteid"], row["nickname"]) for row in (before, after) if row)
+        return next(filter(None, words), "")
+
     @admin.display(description="for a time")
     def held(self, queue: Schedconfig) -> str:
         hold = self._holds.get(queue.pk)
@@ -78,7 +86,16 @@ class QueueAdmin(DeskAdmin):
 
     def set_status(self, request: HttpRequest, queryset: QuerySet[Schedconfig], status: str) -> HttpResponse | None:
         """Ask why and for how long, and show what hangs on the queues; then do it."""
-        chosen = list(queryset.order_by("nickname").values_list("nickname", "status"))
+        chosen, others = [], []
+        for name, now, site in queryset.order_by("nickname").values_list("nickname", "status", "siteid"):
+            if words := why_not_queue(request.user, site, name):
+                others.append(words)
+            else:
+                chosen.append((name, now))
+        for words in others[:_TOLD]:
+            self.message_user(request, words, messages.ERROR)
+        if not chosen:
+            return None
         form = StatusForm(request.POST if "confirmed" in request.POST else None, initial={"status": status})
         if not form.is_valid():
             uses = uses_of(self.table.name, [name for name, _ in chosen])
@@ -167,7 +184,7 @@ class PandaUserAdmin(DeskAdmin):
 class StorageForm(RowForm):
     """A storage's name and its entry; an empty entry is one too."""
 
-    data = forms.JSONField(
+    data = forms.JSONField(  # type: ignore[assignment]  # a field's name, which no instance has as attribute
         required=False,
         help_text="Its entry of ddmendpoints.json: arprotocols by activity, state, type, is_deterministic ...",
         widget=forms.Textarea(attrs={"rows": 20, "cols": 100, "spellcheck": "false", "class": "vLargeTextField"}),

@@ -77,6 +77,9 @@ class DeskAdmin(TableAdmin):
         key = obj.pk if change else None
         author = self.author(request, Change.Way.FORM, form.cleaned_data.get("reason", ""))
         values = form.row()
+        before = None if key is None else self.table.read(key)
+        if words := self.may_write(request, before, {**(before or self.table.fresh()), **values}):
+            raise Refused({"": words})
         written = logic.write(self.table, key, values, author, seen=form.as_seen())
         if written is not None:
             obj.pk = self.table.model._meta.pk.to_python(written.key)

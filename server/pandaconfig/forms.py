@@ -55,7 +55,7 @@ class RowForm(_ModelForm):
 
     def _is_left_out(self, name: str) -> bool:
         widget = self.fields[name].widget
-        return widget.value_omitted_from_data(self.data, self.files, self.add_prefix(name))
+        return bool(widget.value_omitted_from_data(self.data, self.files, self.add_prefix(name)))
 
     def as_seen(self) -> str | None:
         """Answer the digest of the row that was looked at; nothing from a program that did not look."""

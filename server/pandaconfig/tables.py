@@ -77,9 +77,9 @@ class Table:
         """Names of what a row has: the columns, and ``data`` where a JSON belongs to it."""
         return (*self.fields, *(("data",) if self.beside else ()))
 
-    def key_from(self, text: str) -> Key:
-        """Read a key that was written down as text."""
-        return int(text) if self.is_numbered else text
+    def key_from(self, said: Any) -> Key:
+        """Read a key that was written down as text, or that an older database has as a decimal number."""
+        return int(said) if self.is_numbered else str(said)
 
     def fresh(self) -> Row:
         """Answer a row that says nothing yet."""
@@ -121,13 +121,13 @@ class Table:
     def find(self, row: Mapping[str, Any]) -> Key | None:
         """Answer the key of the row that is known by the same."""
         wanted = {name: row.get(name) or self.fields[name].get_default() for name in self.known_by}
-        key: Key | None = self.model._default_manager.filter(**wanted).values_list("pk", flat=True).first()
-        return key
+        key = self.model._default_manager.filter(**wanted).values_list("pk", flat=True).first()
+        return None if key is None else self.key_from(key)
 
     def numbers(self) -> dict[tuple[Any, ...], Key]:
         """Answer the keys of all rows by what people know them by."""
         rows = self.model._default_manager.order_by().values_list("pk", *self.known_by).iterator(2000)
-        return {tuple(known): key for key, *known in rows}
+        return {tuple(known): self.key_from(key) for key, *known in rows}
 
     def store(self, key: Key | None, row: Mapping[str, Any]) -> Key:
         """Write a row; answer its key. A row without a key is a new one."""
