@@ -9,18 +9,28 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from server.accounts import logic
-from server.accounts.models import Login, Person, Token
-from server.lib.admin import TableAdmin
+from server.accounts.models import GivenRight, Login, Person, SiteRight, Token
+from server.lib.admin import MachineTableAdmin, TableAdmin
 
 
 @admin.register(Token)
 class TokenAdmin(TableAdmin):
     """A token is shown once, when it is made; a page would keep it in somebody's browser."""
 
-    list_display = ("name", "role", "person", "queues", "created_at", "expires_at", "revoked_at", "last_used_at")
+    list_display = (
+        "name",
+        "role",
+        "person",
+        "is_own",
+        "queues",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+    )
     list_filter = ("role",)
     search_fields = ("name", "person__name")
-    readonly_fields = ("name", "role", "person", "queues", "created_at", "revoked_at", "last_used_at")
+    readonly_fields = ("name", "role", "person", "is_own", "queues", "created_at", "revoked_at", "last_used_at")
     actions = ("revoke",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -42,8 +52,10 @@ class TokenAdmin(TableAdmin):
 class PersonAdmin(TableAdmin):
     """Whose tokens there are; whoever is banned is refused within a second, whatever token it comes with."""
 
-    list_display = ("name", "banned_at", "banned_because", "created_at")
-    search_fields = ("name",)
+    list_display = ("name", "account", "banned_at", "banned_because", "created_at")
+    search_fields = ("name", "account__username")
+    list_select_related = ("account",)
+    autocomplete_fields = ("account",)
     readonly_fields = ("name", "created_at", "banned_at")
     actions = ("ban", "lift_ban")
 
@@ -65,6 +77,7 @@ class PersonAdmin(TableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: Any) -> None:
         logic.explain_ban(obj.name, obj.banned_because)
+        logic.join_account(obj.name, obj.account)
 
 
 @admin.register(Login)
@@ -84,3 +97,25 @@ class LoginAdmin(TableAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Login | None = None) -> bool:
         return False
+
+
+@admin.register(SiteRight)
+class SiteRightAdmin(TableAdmin):
+    """Which sites somebody of the group site_admin looks after."""
+
+    list_display = ("account", "site", "queue", "origin")
+    list_display_links = ("account",)
+    list_select_related = ("account",)
+    search_fields = ("account__username", "site", "queue")
+    autocomplete_fields = ("account",)
+    fields = ("account", "site", "queue")
+
+
+@admin.register(GivenRight)
+class GivenRightAdmin(MachineTableAdmin):
+    """What the groups of issuers have given, at the last login of each person."""
+
+    list_display = ("account", "role", "origin", "at")
+    list_select_related = ("account",)
+    list_filter = ("role",)
+    search_fields = ("account__username", "origin")

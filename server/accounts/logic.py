@@ -11,6 +11,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -189,6 +190,17 @@ def join_login(person: str, issuer: str, subject: str) -> None:
         raise TokenRefused(f"person: {person!r} is nobody whom we know")
     digest = _digest_of_login(issuer, subject)
     Login.objects.update_or_create(digest=digest, defaults={"issuer": issuer, "subject": subject, "person": found})
+
+
+def join_account(person: str, account: User | None) -> None:
+    """Say which account at the pages a person has.
+
+    Raises:
+        TokenRefused: that account is somebody else's.
+    """
+    if account is not None and Person.objects.filter(account=account).exclude(name=person).exists():
+        raise TokenRefused(f"account: {account} is somebody else's; take it from that person first")
+    Person.objects.filter(name=person).update(account=account)
 
 
 def _digest_of_login(issuer: str, subject: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 
 
@@ -23,6 +25,10 @@ class Person(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     banned_at = models.DateTimeField(null=True, blank=True)
     banned_because = models.CharField(max_length=250, default="", blank=True, help_text="Told to whom is refused.")
+    account = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="person",
+        help_text="Whose account at the pages this is.",
+    )  # fmt: skip
 
     class Meta:
         ordering = ("name",)
@@ -62,9 +68,50 @@ class Token(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the hour.")
+    is_own = models.BooleanField(
+        "made by its person", default=False, help_text="Good only while its person has the role at the pages, too."
+    )
 
     class Meta:
         ordering = ("name",)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role})"
+
+
+class SiteRight(models.Model):
+    """A site, or one queue, that somebody of the group site_admin looks after."""
+
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="site_rights")
+    site = models.CharField(max_length=60, blank=True, default="", help_text="The site's name: siteid of its queues.")
+    queue = models.CharField(max_length=60, blank=True, default="", help_text="Or the name of one queue: nickname.")
+    origin = models.CharField(
+        max_length=250, blank=True, default="", editable=False, help_text="The issuer that gave it; empty: by hand."
+    )
+
+    class Meta:
+        ordering = ("account", "site", "queue")
+        constraints = (models.UniqueConstraint(fields=("account", "site", "queue"), name="accounts_one_site_right"),)
+
+    def __str__(self) -> str:
+        return f"site {self.site}" if self.site else f"queue {self.queue}"
+
+    def clean(self) -> None:
+        """Refuse what names nothing, or two things."""
+        if bool(self.site) == bool(self.queue):
+            raise ValidationError("Name a site, or else a queue.")
+
+
+class GivenRight(models.Model):
+    """A right that an issuer's groups have given, and take away again; those that were given by hand are not here."""
+
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="given_rights")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    origin = models.CharField(max_length=250)
+    at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("account", "role", "origin")
+
+    def __str__(self) -> str:
+        return f"{self.role} by {self.origin}"

@@ -14,6 +14,8 @@ from django_celery_beat import models as schedules
 from django_celery_results import admin as results
 from django_celery_results.models import GroupResult, TaskResult
 
+from server.accounts.models import SiteRight
+from server.accounts.rights import is_administrator
 from server.lib.admin import ReadOnly, RowsInline, TableAdmin
 
 if TYPE_CHECKING:
@@ -31,6 +33,19 @@ admin.site.unregister((
 ))  # fmt: skip
 
 
+#: What an account may do, beside the sites that it looks after.
+_RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+class _Sites(RowsInline):
+    """The sites that somebody of the group site_admin looks after."""
+
+    model = SiteRight
+    fields = ("site", "queue")
+    extra = 0
+    verbose_name_plural = "Sites and queues that somebody of the group site_admin looks after"
+
+
 @admin.register(User)
 class UserAdmin(Users, TableAdmin):
     form = UserChangeForm  # type: ignore[assignment]
@@ -38,6 +53,17 @@ class UserAdmin(Users, TableAdmin):
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login")
     readonly_fields = ("last_login", "date_joined")
+    inlines = (_Sites,)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Let administrators alone give rights: whoever else may change accounts would become one."""
+        own: tuple[str, ...] = () if is_administrator(request.user) else _RIGHTS
+        return (*self.readonly_fields, *own)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Leave administrators, and their passwords, to administrators."""
+        is_above = obj is not None and obj.is_superuser and not is_administrator(request.user)
+        return not is_above and super().has_change_permission(request, obj)
 
 
 @admin.register(Group)

@@ -34,7 +34,7 @@ from server.pandaconfig.models import (
     UserLimits,
 )
 from server.pandaconfig.readable import Refused
-from server.pandaconfig.tables import TABLES, Row, Row
+from server.pandaconfig.tables import TABLES, Row
 
 #: Most that one cell of a list of changes shows of a value.
 _CELL = 60

@@ -117,7 +117,7 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-AUTHENTICATION_BACKENDS = ["server.accounts.passwords.LimitedBackend"]
+AUTHENTICATION_BACKENDS = ["server.accounts.passwords.LimitedBackend", "server.accounts.rights.Rights"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
