@@ -30,11 +30,14 @@ from server.dataservice.states import ReplicaState, TransferKind, TransferState,
 from server.factory.models import FactoryQueue
 from server.lib.remembered import Remembered
 from server.pandaconfig.merge import DECISIVE, merge
-from server.pandaconfig.models import GlobalShare, Schedconfig, UserLimits
+from server.pandaconfig.models import GlobalShare, PandaUser, Schedconfig, UserLimits
 from server.taskbuffer.models import Attempt, Bucket, Job, Live, Ready
 
 #: The latest attempts that failures are counted among: there is no index on when an attempt ended.
 ATTEMPTS = 5000
+
+#: Why somebody is banned whom PanDA's table of users has as disabled.
+DISABLED = "disabled in the table of PanDA users"
 
 #: Files of one query for replicas.
 BATCH = 400
@@ -177,12 +180,16 @@ def count_queued(queue: str) -> dict[int, int]:
 
 def _users(_: None) -> Part[UserFacts]:
     limits = list(UserLimits.objects.values_list("name", "country", "banned", "max_queued", "max_running_cores"))
+    disabled = set(PandaUser.objects.filter(status=PandaUser.Status.DISABLED).values_list("name", flat=True))
     limited = tuple(sorted(name for name, _, _, queued, cores in limits if queued or cores))
     running, waiting = COUNTS.of(limited) if limited else (Counter[str](), Counter[str]())
     facts = {
-        name: UserFacts(name, country, banned, cores, queued, running[name], waiting[name])
+        name: UserFacts(
+            name, country, banned or (DISABLED if name in disabled else ""), cores, queued, running[name], waiting[name]
+        )
         for name, country, banned, queued, cores in limits
     }
+    facts |= {name: UserFacts(name, banned=DISABLED) for name in disabled - set(facts)}
     return Part(facts, time.time())
 
 

@@ -15,7 +15,7 @@ from server.dataservice import logic
 from server.dataservice.models import Dataset, DatasetFile, Replica
 from server.factory.models import FactoryQueue
 from server.pandaconfig.logic import define_queue
-from server.pandaconfig.models import GlobalShare, Schedconfig, SchedconfigJson, UserLimits
+from server.pandaconfig.models import GlobalShare, PandaUser, Schedconfig, SchedconfigJson, UserLimits
 from tests.server import jobs
 from tests.server.dataservice.conftest import filled, world
 
@@ -88,7 +88,7 @@ def test_a_snapshot_is_read_in_a_few_queries_and_then_remembered(busy):
         connection,
     ) as first:
         queries.snapshot()
-    assert len(first) <= 12
+    assert len(first) <= 13
     with CaptureQueriesContext(connection) as second:
         queries.snapshot()
     assert len(second) <= 2  # what is believed for a second only
@@ -173,3 +173,13 @@ def test_a_number_of_the_policy_that_cannot_be_meant_is_refused(settings):
     settings.BROKERAGE = {"failure_limt": 1}
     with pytest.raises(ImproperlyConfigured, match="failure_limit"):
         readings.policy()
+
+
+def test_a_user_whom_pandas_table_has_as_disabled_is_banned(db):
+    PandaUser.objects.create(name="eve", status="disabled")
+    PandaUser.objects.create(name="ada")
+    UserLimits.objects.create(name="eve", max_queued=3)
+    facts = readings._users(None).facts
+    assert facts["eve"].banned == "disabled in the table of PanDA users"
+    assert facts["eve"].max_queued == 3
+    assert "ada" not in facts
