@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from server.incidents import charts, logic, queries
@@ -84,7 +85,7 @@ class App(admin.SimpleListFilter):
 @admin.register(Incident)
 class IncidentAdmin(TableAdmin):
     form = IncidentForm
-    list_display = ("words", "exception", "app", "level", "count", "day", "last_seen", "first_seen", "state", "by")
+    list_display = ("words", "exception", "app", "level", "count", "day", "last", "first", "state", "by")
     list_filter = ("state", "level", Period, App)
     search_fields = ("words", "exception", "logger", "place", "sample", "note")
     search_help_text = "Words of the message, the exception, the logger, the place, the sample or the note."
@@ -114,6 +115,14 @@ class IncidentAdmin(TableAdmin):
     def day(self, incident: Incident) -> SafeString:
         hours: charts.Hours = getattr(incident, "hours", [])
         return charts.bars(hours, width=96, height=20, titles=False)
+
+    @admin.display(description="last seen (UTC)", ordering="last_seen")
+    def last(self, incident: Incident) -> SafeString:
+        return format_html('<span class="whitespace-nowrap">{}</span>', f"{incident.last_seen:%Y-%m-%d %H:%M}")
+
+    @admin.display(description="first seen", ordering="first_seen")
+    def first(self, incident: Incident) -> SafeString:
+        return format_html('<span class="whitespace-nowrap">{}</span>', f"{incident.first_seen:%Y-%m-%d %H:%M}")
 
     @admin.display(description="in hand")
     def work(self, incident: Incident) -> str:

@@ -48,10 +48,10 @@ class Of(admin.SimpleListFilter):
 
 @admin.register(Entry)
 class EntryAdmin(MachineTableAdmin):
-    list_display = ("at", "who", "action", "of", "what", "reason", "page", "outcome", "took", "how", "address")
+    list_display = ("when", "who", "did", "of", "what", "reason", "page", "outcome", "took", "came")
     list_filter = ("action", Period, Of)
     search_fields = ("path", "filters", "key", "what", "reason")
-    search_help_text = "Words in address, filters, row, what and reason. A click on a person or a row shows all of it."
+    search_help_text = "Words in address, filters, row, what and reason: the latest 1000 that have them."
     sortable_by = ()
     paginator = paging.Bounded
     actions = None
@@ -64,6 +64,28 @@ class EntryAdmin(MachineTableAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Look for words once, and not once more to count what was found: the latest that have them."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        if not search_term.strip():
+            return found, may_repeat
+        latest = found.order_by("-at", "-id").values_list("pk", flat=True)[: queries.MOST_FOUND]
+        return Entry.objects.filter(pk__in=list(latest)), False
+
+    @admin.display(description="at (UTC)")
+    def when(self, one: Entry) -> SafeString:
+        return format_html('<span class="whitespace-nowrap">{}</span>', f"{one.at:%Y-%m-%d %H:%M:%S}")
+
+    @admin.display(description="action")
+    def did(self, one: Entry) -> str:
+        return one.action
+
+    @admin.display(description="from")
+    def came(self, one: Entry) -> str:
+        return f"{one.address} ({one.how})" if one.how else one.address
 
     @admin.display(description="person")
     def who(self, one: Entry) -> SafeString | str:
@@ -82,7 +104,7 @@ class EntryAdmin(MachineTableAdmin):
 
     @admin.display(description="took")
     def took(self, one: Entry) -> str:
-        return f"{one.duration} ms"
+        return f"{one.duration}\N{NO-BREAK SPACE}ms"
 
     def get_urls(self) -> list[URLPattern]:
         export = self.admin_site.admin_view(self.export)

@@ -27,7 +27,8 @@ class Entry(models.Model):
 
     class Meta:
         ordering = ("-at", "-id")
-        verbose_name_plural = "entries"
+        verbose_name = "entry of the audit log"
+        verbose_name_plural = "audit log"
         indexes = [
             models.Index(fields=["-at", "-id"], name="trail_latest"),
             models.Index(fields=["person", "-at", "-id"], name="trail_of_person"),

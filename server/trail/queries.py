@@ -26,6 +26,9 @@ MOST_PEOPLE = 30
 #: Rows of an export, at most, and of one question for them.
 MOST, AT_ONCE = 100_000, 2000
 
+#: Rows that a search finds: the latest.
+MOST_FOUND = 1000
+
 COLUMNS = (
     *("at", "person", "how", "address", "method", "path", "filters", "action", "table", "key", "what", "reason"),
     *("outcome", "duration"),
