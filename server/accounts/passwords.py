@@ -7,12 +7,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from server.accounts.addresses import address_of
 from server.accounts.certificates import secret_in
+from server.accounts.sessions import why_refused
 from server.lib import metrics
 from server.lib.rates import Rates
 
@@ -50,3 +52,12 @@ class LimitedBackend(ModelBackend):
             metrics.refused("bad_password")
             FAILURES.take(address, rate)
         return user
+
+    def user_can_authenticate(self, user: AbstractBaseUser | None) -> bool:
+        """Leave out who is switched off or banned."""
+        return isinstance(user, User) and not why_refused(user)
+
+    def get_user(self, user_id: int) -> User | None:
+        """Answer a session's account; none any more from the moment that its person is banned."""
+        user = User.objects.select_related("person").filter(pk=user_id).first()
+        return user if self.user_can_authenticate(user) else None

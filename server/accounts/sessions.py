@@ -1,0 +1,47 @@
+"""The one function by which somebody becomes logged in, however it was proven who that is."""
+
+from __future__ import annotations
+
+from django.contrib.auth import login
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+
+from server.accounts.models import Person
+
+#: Who loads accounts of sessions.
+_BACKEND = "server.accounts.passwords.LimitedBackend"
+
+#: Under which a session says how it began.
+BY = "compass.by"
+
+
+class LoginRefused(Exception):
+    """Somebody is known, and not let in; the text says why and whom to ask."""
+
+
+def begin(request: HttpRequest, user: User, *, by: str) -> None:
+    """Log somebody in who has proven who it is; the session gets a new key.
+
+    Args:
+        request: The one in hand.
+        user: The account.
+        by: How it was proven, for people to read: "password", "certificate", the name of an issuer.
+
+    Raises:
+        LoginRefused: the account is switched off, or its person is banned.
+    """
+    if words := why_refused(user):
+        raise LoginRefused(words)
+    login(request, user, backend=_BACKEND)
+    request.session[BY] = by
+
+
+def why_refused(user: User) -> str:
+    """Say why an account may not log in; "" when it may."""
+    if not user.is_active:
+        return f"the account {user.get_username()} is switched off; ask an administrator"
+    person: Person | None = getattr(user, "person", None)
+    if person is not None and person.banned_at is not None:
+        because = person.banned_because or "no reason was given"
+        return f"{person.name} is banned: {because}; ask an administrator"
+    return ""
