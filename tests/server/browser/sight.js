@@ -38,7 +38,7 @@ function contrast() {
 function labels() {
   const named = (one) => one.labels?.length || one.getAttribute("aria-label") || one.getAttribute("aria-labelledby") || one.title;
   const fields = [...document.querySelectorAll("input:not([type=hidden]), select, textarea")].filter((one) => !named(one));
-  const silent = [...document.querySelectorAll("a[href], button")].filter((one) => !one.innerText.trim() && !named(one) && !one.querySelector("img[alt]:not([alt=''])"));
+  const silent = [...document.querySelectorAll("a[href], button")].filter((one) => !one.innerText.trim() && !one.closest("details:not([open])") && !named(one) && !one.querySelector("img[alt]:not([alt=''])"));
   const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
   const twice = ids.filter((id, place) => ids.indexOf(id) !== place);
   return [...[...fields, ...silent].map((one) => one.outerHTML.slice(0, 120)), ...twice.map((id) => `id ${id} twice`)];
