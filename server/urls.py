@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("server.taskbuffer.urls")),
     path("", include("server.production.urls")),
     path("", include("server.factory.urls")),
+    path("", include("server.notify.urls")),
     path("", include("server.monitor.urls")),
 ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from server.settings.database import database_settings, panda_database_settings
 from server.settings.environment import read_environment
+from server.settings.mail import mail_settings
 from server.settings.periodic import celery_settings
 from server.settings.theme import UNFOLD as UNFOLD
 
@@ -31,6 +32,7 @@ COMPASS_APPS = [
     "server.accounting",
     "server.dispatcher",
     "server.services",
+    "server.notify",
     "server.incidents",
     "server.trail",
     "server.pilots",
@@ -148,3 +150,4 @@ PILOT_WRAPPER = Path(ENVIRONMENT.wrapper or Path(__file__).parents[2] / "wrapper
 SIGNING_KEY = Path(ENVIRONMENT.signing_key).expanduser().absolute() if ENVIRONMENT.signing_key else None
 
 globals().update(celery_settings(ENVIRONMENT.broker, HOME))
+globals().update(mail_settings(ENVIRONMENT))

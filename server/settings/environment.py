@@ -94,6 +94,17 @@ class Environment:
     wrapper: str = key("", help="Script that starts the bundle; the project's own when left out.")
     signing_key: str = key("", help="File with the private key that jobs are signed with; without one they are not.")
     broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
+    smtp_host: str = key("", help="Mail server that notifications are sent by; without one no mail is sent.")
+    smtp_port: int = key(587, low=1, help="Its port: 587 with starttls, 465 with tls, 25 with none.")
+    smtp_security: str = key("starttls", help="How the connection to it is kept secret: starttls, tls or none.")
+    smtp_user: str = key("", help="Whom the server logs in as there; without one it does not.")
+    smtp_password_file: str = key("", help="File, mode 0600, with that user's password.")
+    mail_from: str = key("compass@localhost", help="Address that notifications come from.")
+    webhook_hosts: str = key(
+        "",
+        help="Hosts, separated by commas, whose webhooks may be at private addresses and without TLS; .example.org is"
+        " all below it. Others are called by https at public addresses alone.",
+    )
     pass_hours: int = key(24, low=1, help="Hours for which a pilot's pass is good; it is renewed long before.")
     open_pages: bool = key(False, help="Pages that only read need no login for callers on this machine itself.")
     socket: str = key(
