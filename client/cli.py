@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from client import (
     actions,
+    admin,
     checks,
     choices,
     cleanup,
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     pilots.add_commands(commands, common, Parser)
     harvesters.add_commands(commands, common, Parser)
     usage.add_command(commands, common)
+    admin.add_commands(commands, common, Parser)
     status = commands.add_parser("status", parents=[common], help="jobs by state, tasks, pilots, services")
     status.add_argument("--watch", action="store_true", help="show it anew every second until Ctrl-C")
     status.set_defaults(action=actions.status)
