@@ -1,4 +1,4 @@
-"""``compass admin``: PanDA's tables for scripts and administrators: shown, changed, set for a time, imported, undone."""
+"""``compass admin``: PanDA's tables for scripts and administrators: shown, changed, imported, undone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,17 @@ from client.actions import answer, connect
 from client.errors import ClientError
 from client.show import table
 
-#: The tables, by the names that the server gives them.
-TABLES = ("schedconfig", "cloudconfig", "siteaccess", "users", "storages", "shares", "limits")
+#: The tables, by the names that the server gives them, and what a line of a list tells of each.
+_TOLD = {
+    "schedconfig": ("status", "gstat", "cloud", "corecount", "maxrss", "maxtime"),
+    "cloudconfig": ("status", "description", "tier1", "countries"),
+    "siteaccess": ("dn", "pandasite", "status", "rights", "workinggroups"),
+    "users": ("name", "vo", "status", "dn", "email"),
+    "storages": (),
+    "shares": ("parent", "value", "prodsourcelabel", "workinggroup", "processingtype"),
+    "limits": ("country", "banned", "max_queued", "max_running_cores"),
+}
+TABLES = tuple(_TOLD)
 
 
 def add_commands(commands: Any, common: ArgumentParser, parser_class: type[ArgumentParser]) -> None:
@@ -86,7 +95,7 @@ def _rows(arguments: Namespace) -> list[dict[str, Any]]:
 
 def list_rows(arguments: Namespace) -> int:
     """Show a line for each row."""
-    return answer(arguments, _rows(arguments), listed)
+    return answer(arguments, _rows(arguments), lambda rows: listed(arguments.table, rows))
 
 
 def export_rows(arguments: Namespace) -> int:
@@ -184,15 +193,11 @@ def _text(file: Path) -> str:
         raise ClientError(f"{file}: no text in UTF-8", "save it as UTF-8") from wrong
 
 
-def listed(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """Show a line for each row: what it is known by, and where it is more than most."""
-    shown = table("key", "status", "what it says")
+def listed(name: str, rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Show a line for each row, with the columns that tell most."""
+    shown = table("key", *_TOLD[name])
     for one in rows:
-        row = one["row"]
-        said = [
-            f"{name}={row[name]}" for name in row if row[name] and name not in {"nickname", "name", "status", "data"}
-        ]
-        shown.add_row(one["key"], str(row.get("status", "")), " ".join(said)[:160])
+        shown.add_row(one["key"], *(str(one["row"][column] or "") for column in _TOLD[name]))
     return shown if rows else Text("there are no rows")
 
 

@@ -62,7 +62,8 @@ def _clean(table: Table, row: Row, before: Row | None) -> tuple[Row, dict[str, s
             clean[name] = plain(field.clean(field.to_python(row[name]), None))
         except (ValidationError, TypeError) as wrong:
             words = wrong.messages if isinstance(wrong, ValidationError) else [str(wrong)]
-            errors[name] = f"{row[name]!r}: {' '.join(words)}"
+            known = f" Known are {', '.join(str(value) for value, _ in field.choices)}." if field.choices else ""
+            errors[name] = f"{row[name]!r}: {' '.join(words)}{known}"
     return clean, errors
 
 
