@@ -85,7 +85,7 @@ class App(admin.SimpleListFilter):
 @admin.register(Incident)
 class IncidentAdmin(TableAdmin):
     form = IncidentForm
-    list_display = ("words", "exception", "app", "level", "count", "day", "last", "first", "state", "by")
+    list_display = ("said", "app", "level", "count", "day", "last", "first", "state", "by")
     list_filter = ("state", "level", Period, App)
     search_fields = ("words", "exception", "logger", "place", "sample", "note")
     search_help_text = "Words of the message, the exception, the logger, the place, the sample or the note."
@@ -110,6 +110,12 @@ class IncidentAdmin(TableAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:
         return False
+
+    @admin.display(description="what", ordering="words")
+    def said(self, incident: Incident) -> SafeString:
+        """Answer the words, and below them how the sample's traceback ends."""
+        last = incident.sample.rstrip().rpartition("\n")[2].strip() if incident.exception else ""
+        return format_html('{}<br><small class="dim">{}</small>', incident.words, last[:120])
 
     @admin.display(description="last 24 hours")
     def day(self, incident: Incident) -> SafeString:

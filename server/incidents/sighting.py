@@ -22,6 +22,7 @@ FRAMES = 40
 
 #: The folder that the parts of the product lie in.
 _ROOT = Path(__file__).parents[2]
+_FILLED_IN = re.compile(r"%(?:\(\w+\))?[-#0 +]*[\d.*]*[a-zA-Z]")
 _DIFFERS = re.compile(r"'[^']*'|\"[^\"]*\"|/[^\s:,;]*/[^\s:,;]*|0x[0-9a-fA-F]+|\b[0-9a-fA-F-]{16,}\b|\d+(?:[.:]\d+)*")
 
 
@@ -82,11 +83,13 @@ def words_of(record: logging.LogRecord) -> str:
     said = str(record.msg)
     if not record.args:
         said = _DIFFERS.sub("N", said)
+    elif len(_FILLED_IN.sub("", said).strip(" :,.-[]()'\"")) < 4:  # a template that says nothing, as "%s: %s"
+        said = _DIFFERS.sub("N", _message(record))
     return masked(" ".join(said[:2000].split()))
 
 
 def place_of(record: logging.LogRecord) -> str:
-    """Say in which file and function it happened: of an exception the last frame that is ours, else the last.
+    """Say in which file and function it happened: of an exception the last frame that is ours, and the last of all.
 
     No lines: a new version moves them, and what is alike stays alike.
     """
@@ -94,8 +97,8 @@ def place_of(record: logging.LogRecord) -> str:
         return f"{_short(record.pathname)}:{record.funcName}"
     frames = traceback.extract_tb(record.exc_info[2], limit=-FRAMES)
     ours = [frame for frame in frames if _is_ours(frame.filename)]
-    frame = (ours or frames)[-1]
-    return f"{_short(frame.filename)}:{frame.name}"
+    told = dict.fromkeys(f"{_short(frame.filename)}:{frame.name}" for frame in (*ours[-1:], frames[-1]))
+    return " → ".join(told)
 
 
 def _is_ours(file: str) -> bool:
@@ -112,10 +115,7 @@ def _short(file: str) -> str:
 
 def sample_of(record: logging.LogRecord) -> str:
     """Write a record out, with its traceback: bounded, and without what looks like a secret."""
-    try:
-        lines = [record.getMessage()]
-    except (TypeError, ValueError, KeyError) as wrong:  # as the template and its arguments do not fit
-        lines = [f"{record.msg} {record.args!r}: {wrong}"]
+    lines = [_message(record)]
     if record.exc_info and record.exc_info[1] is not None:
         lines += traceback.format_exception(record.exc_info[1], limit=-FRAMES)
     text = storable(masked("\n".join(lines)))
@@ -123,6 +123,13 @@ def sample_of(record: logging.LogRecord) -> str:
         return text
     left = len(text) - HEAD - TAIL
     return f"{text[:HEAD]}\n... {left} characters are left out ...\n{text[-TAIL:]}"
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError) as wrong:  # as the template and its arguments do not fit
+        return f"{record.msg} {record.args!r}: {wrong}"
 
 
 def _cut(text: str, most: int) -> str:

@@ -21,6 +21,7 @@ from django.http.request import RawPostDataException, UnreadablePostError
 from server.accounts.addresses import address_of
 from server.accounts.certificates import secret_in
 from server.accounts.rules import CALLER, REFUSED_FOR, Identity, Role
+from server.accounts.sessions import BY
 from server.lib.http import dialect_of
 from server.lib.rates import Rates
 from server.trail import logic, reading
@@ -142,9 +143,7 @@ def who_asks(request: HttpRequest) -> Who | None:
 
 
 def _how(request: HttpRequest) -> str:
-    backend = str(request.session.get(BACKEND_SESSION_KEY, "")).rpartition(".")[2].lower()
-    known = {"certificate": "certificate", "oidc": "oidc", "openid": "oidc"}
-    return next((word for mark, word in known.items() if mark in backend), "password")
+    return str(request.session.get(BY, "password"))
 
 
 def _values(request: HttpRequest) -> dict[str, Any]:

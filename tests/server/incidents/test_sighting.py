@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from dataclasses import replace
@@ -30,6 +31,7 @@ def record(words="no answer from %s", *values, name="server.production.steps", l
         (record("took 12.5 s"), record("took 7 s")),
         (record("Invalid HTTP_HOST header: 'evil.example'."), record("Invalid HTTP_HOST header: 'x.example'.")),
         (record("cannot read /a/b/c.txt"), record("cannot read /d/e.txt")),
+        (record("%s: %s", "Internal Server Error", "/a/b/"), record("%s: %s", "Internal Server Error", "/c/d/")),
         (record("no", error=ValueError("1")), record("no", error=ValueError("2"))),
     ],
 )
@@ -58,6 +60,21 @@ def test_a_sighting_says_where_it_was_what_was_in_hand_and_how_it_came_there():
     assert seen.about == {"service": "production.submit"}
     assert seen.sample.startswith("it failed\nTraceback")
     assert seen.sample.endswith("KeyError: 'x'\n")
+
+
+def test_a_template_that_says_nothing_is_told_filled_in():
+    assert sighting_of(record("%s: %s", "Internal Server Error", "/tasks/7/")).words == "Internal Server Error: N"
+    assert sighting_of(record("%(what)s", {"what": "no room"})).words == "no room"
+
+
+def test_what_broke_inside_a_library_says_where_we_called_it_and_where_it_broke():
+    try:
+        json.loads("{")
+    except ValueError:
+        made = logging.LogRecord("server.x", logging.ERROR, __file__, 1, "no", (), sys.exc_info())
+    ours, theirs = sighting_of(made).place.split(" → ")
+    assert ours == f"tests/server/incidents/test_sighting.py:{sys._getframe().f_code.co_name}"
+    assert theirs == "json/decoder.py:raw_decode"
 
 
 def test_no_secret_reaches_a_sample_or_its_words():
@@ -92,10 +109,10 @@ def test_the_app_is_the_part_of_the_server_or_the_library(logger, app):
 
 
 def test_alike_sightings_of_ten_minutes_are_counted_as_one_with_the_last_sample():
-    one = replace(sighting_of(record("%s", "first")), level=logging.CRITICAL)
-    other = replace(sighting_of(record("%s", "second")), latest=one.latest + timedelta(seconds=5))
+    one = replace(sighting_of(record("%s is gone", "first")), level=logging.CRITICAL)
+    other = replace(sighting_of(record("%s is gone", "second")), latest=one.latest + timedelta(seconds=5))
     much_later = replace(one, first=one.first + timedelta(hours=1))
     both, later = fold([one, other, other, much_later])
-    assert (both.times, both.sample, both.latest, both.first) == (3, "second", other.latest, one.first)
+    assert (both.times, both.sample, both.latest, both.first) == (3, "second is gone", other.latest, one.first)
     assert both.level == logging.CRITICAL
     assert later.times == 1

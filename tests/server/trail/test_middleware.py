@@ -40,10 +40,12 @@ def test_a_page_its_filters_and_its_export_are_written_down(admin_client):
 
 
 def test_what_is_changed_is_written_down_before_the_next_request(admin_client):
-    form = {"username": "petra", "password1": "unusual words here", "password2": "unusual words here"}
-    admin_client.post(reverse("admin:auth_user_add"), form | {"usable_password": "true"})
+    form = {"every": 5, "period": "minutes", "password": "unusual words here"}
+    form |= {f"periodictask_set-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL")}
+    admin_client.post(reverse("admin:django_celery_beat_intervalschedule_add"), form)
     entry = Entry.objects.get()
-    assert (entry.action, entry.table, entry.outcome) == (Action.ADD, "auth.user", 302)
+    assert (entry.action, entry.table) == (Action.ADD, "django_celery_beat.intervalschedule")
+    assert (entry.outcome, entry.method, entry.person) == (302, "POST", "admin")
     assert "unusual" not in json.dumps(list(Entry.objects.values()), default=str)
 
 
@@ -148,3 +150,12 @@ def test_a_view_says_more_of_what_it_does(rf, db):
 def test_an_action_that_nobody_knows_is_refused(rf):
     with pytest.raises(ValueError, match="bakes"):
         logic.note(rf.get("/"), "bakes", "a cake")
+
+
+def test_a_session_says_how_it_began(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("petra"))
+    session = client.session
+    session["compass.by"] = "certificate"
+    session.save()
+    client.get(reverse("overview"))
+    assert rows().get().how == "certificate"
