@@ -17,6 +17,9 @@ from server.pilots import queries as pilots
 from server.services import queries as services
 from server.taskbuffer import queries as taskbuffer
 
+#: How a service may do, what matters most first; the first two are for somebody to look at.
+HEALTH = ("late", "failing", "new", "running", "well", "off")
+ILL = frozenset(HEALTH[:2])
 #: Statuses that are shown even when no queue has them, and those after which nobody has to look.
 STATUSES = ("online", "test", "offline", "brokeroff")
 FINE = frozenset({"online"})
@@ -28,7 +31,7 @@ MOST = 12
 
 @dataclass(frozen=True)
 class Service:
-    """A periodic service: ``health`` is one of late, failing, new, running, well and off."""
+    """A periodic service: ``health`` is a word of ``HEALTH``."""
 
     name: str
     what: str
@@ -39,6 +42,18 @@ class Service:
     def may_run(self) -> bool:
         """Whether asking for a run now makes sense."""
         return self.health != "running"
+
+
+@dataclass(frozen=True)
+class Services:
+    """How many services do how, those that somebody has to look at, and the others."""
+
+    counts: list[tuple[str, int]]
+    looked_at: list[Service]
+    others: list[Service]
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ def dashboard(may: Callable[[str], bool], now: datetime) -> dict[str, Any]:
         One entry for each part that may be looked at.
     """
     parts: dict[str, tuple[str, Callable[[], Any]]] = {
-        "services": ("services.view_service", lambda: service_lines(services.overview(now))),
+        "services": ("services.view_service", lambda: service_states(services.overview(now))),
         "queues": ("pandaconfig.view_schedconfig", _queues),
         "credentials": ("credentials.view_credential", lambda: credential_lines(now)),
         "pilots": ("pilots.view_pilot", lambda: pilot_counts(pilots.counts_by_queue())),
@@ -93,11 +108,16 @@ def dashboard(may: Callable[[str], bool], now: datetime) -> dict[str, Any]:
     return {name: read() for name, (permission, read) in parts.items() if may(permission)}
 
 
-def service_lines(lines: Iterable[services.ServiceLine]) -> list[Service]:
-    """Put the services that are to be looked at before the others."""
-    order = ("late", "failing", "new", "running", "well", "off")
+def service_states(lines: Iterable[services.ServiceLine]) -> Services:
+    """Count the services by how they do; those that are late or fail come by themselves."""
     shown = [Service(line.name, line.what, health(line), line) for line in lines]
-    return sorted(shown, key=lambda one: (order.index(one.health), one.name))
+    ordered = sorted(shown, key=lambda one: (HEALTH.index(one.health), one.name))
+    counts = Counter(one.health for one in shown)
+    return Services(
+        counts=[(word, counts[word]) for word in HEALTH if counts[word]],
+        looked_at=[one for one in ordered if one.health in ILL],
+        others=[one for one in ordered if one.health not in ILL],
+    )
 
 
 def health(line: services.ServiceLine) -> str:

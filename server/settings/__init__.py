@@ -8,7 +8,7 @@ from pathlib import Path
 from server.settings.database import database_settings, panda_database_settings
 from server.settings.environment import read_environment
 from server.settings.mail import mail_settings
-from server.settings.periodic import celery_settings
+from server.settings.periodic import Broker, celery_settings
 from server.settings.theme import UNFOLD as UNFOLD
 
 ENVIRONMENT = read_environment()
@@ -111,6 +111,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
+#: As logs write them, so that lists can be read down.
+DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "Y-m-d H:i:s", "Y-m-d", "H:i:s"
 #: Times are UTC, and read the same everywhere.
 DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "Y-m-d H:i:s", "Y-m-d", "H:i:s"
 
@@ -149,5 +151,16 @@ PILOT_WRAPPER = Path(ENVIRONMENT.wrapper or Path(__file__).parents[2] / "wrapper
 #: What jobs are signed with when they are submitted.
 SIGNING_KEY = Path(ENVIRONMENT.signing_key).expanduser().absolute() if ENVIRONMENT.signing_key else None
 
-globals().update(celery_settings(ENVIRONMENT.broker, HOME))
+globals().update(
+    celery_settings(
+        Broker(
+            ENVIRONMENT.broker,
+            ENVIRONMENT.broker_password_file,
+            ENVIRONMENT.broker_ca_file,
+            ENVIRONMENT.broker_certificate,
+            ENVIRONMENT.broker_key,
+        ),
+        HOME,
+    )
+)
 globals().update(mail_settings(ENVIRONMENT))

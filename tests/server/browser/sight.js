@@ -49,8 +49,8 @@ function sideways() {
   const wide = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= wide + 1) return [];
   const scrolls = (one) => { for (let e = one.parentElement; e; e = e.parentElement) if (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX)) return true; return false; };
-  return [...document.querySelectorAll("main *, header *")].filter((one) => one.getBoundingClientRect().right > wide + 1 && !scrolls(one))
-    .slice(0, 5).map((one) => `${one.tagName}.${one.className} ${Math.round(one.getBoundingClientRect().right)}: ${one.innerText?.slice(0, 40)}`);
+  const found = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > wide + 1 && !scrolls(one));
+  return (found.length ? found : [document.documentElement]).slice(0, 5).map((one) => `${one.tagName}.${one.className} ${Math.round(one.getBoundingClientRect().right)}: ${one.innerText?.slice(0, 40)}`);
 }
 
 // All that the keyboard reaches, in its order.

@@ -14,7 +14,7 @@ from server.desk.dashboard import (
     lasting,
     pilot_counts,
     queue_states,
-    service_lines,
+    service_states,
 )
 from server.services.queries import ServiceLine
 
@@ -41,13 +41,20 @@ def test_a_service_has_one_word_for_how_it_does(word, values):
     assert health(line(**values)) == word
 
 
-def test_services_to_be_looked_at_come_first():
+def test_services_that_are_late_or_fail_stand_by_themselves():
     lines = [line("a"), line("b", enabled=False), line("c", failures=3), line("d", late_since=NOW), line("e")]
-    assert [one.name for one in service_lines(lines)] == ["d", "c", "a", "e", "b"]
+    found = service_states(lines)
+    assert [one.name for one in found.looked_at] == ["d", "c"]
+    assert [one.name for one in found.others] == ["a", "e", "b"]
+    assert found.counts == [("late", 1), ("failing", 1), ("well", 2), ("off", 1)]
+
+
+def test_without_a_service_there_is_nothing_to_show():
+    assert not service_states([])
 
 
 def test_a_service_that_runs_is_not_asked_to_run():
-    (one,) = service_lines([line(owner="me")])
+    (one,) = service_states([line(owner="me")]).others
     assert not one.may_run
 
 
