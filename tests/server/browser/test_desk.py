@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
+from server.incidents import logic as incidents
+from server.incidents.models import Incident
+from server.incidents.sighting import Sighting
 from server.services import schedules
 from server.services.registry import declared
+from server.trail import logic as trail
 from tests.server.browser.conftest import Meet
 from tests.server.browser.sight import look
 
@@ -25,6 +30,9 @@ PAGES = {
     "a schedule": "/admin/django_celery_beat/crontabschedule/add/",
     "jobs": "/admin/taskbuffer/job/",
     "an empty list": "/admin/harvester/harvester/",
+    "incidents": "/admin/incidents/incident/",
+    "an incident": "/admin/incidents/incident/1/change/",
+    "audit log": "/admin/trail/entry/",
     "a word for deleting": "/admin/pandaconfig/schedconfig/LOCAL/delete/",
 }
 
@@ -34,6 +42,13 @@ def root(person: Meet, served):
     """An administrator with a browser."""
     with served.alone():
         schedules.install(declared())
+        now = timezone.now()
+        seen = Sighting("factory", "server.factory", 40, "no room on %s", "OSError", "x.py:f", "no room", now, now)
+        known = {"app": "factory", "words": seen.words, "level": 40, "first_seen": now, "last_seen": now}
+        Incident.objects.get_or_create(pk=1, fingerprint=seen.fingerprint, defaults=known)
+        incidents.record([seen], host="here", process="serve")
+        common = {"method": "POST", "path": "/admin/x/", "outcome": 302, "duration": 7}
+        trail.write([trail.entry(at=now, person="petra", action="change", table="x.y", key="LOCAL", **common)])
 
     def meet(**screen):
         with served.alone():
