@@ -114,6 +114,22 @@ def _pick(keys: Sequence[Key], number: str | None) -> Key | None:
     return found[0] if len(found) == 1 or (found and number is not None) else None
 
 
+def describe(issuer: Issuer, ends: float) -> Mapping[str, Any]:
+    """Answer an issuer's own description (OpenID Connect Discovery).
+
+    Args:
+        issuer: Which.
+        ends: When it is too late, by the monotonic clock.
+
+    Raises:
+        CannotFetch: it does not answer in time, or describes another one.
+    """
+    described = _get(issuer.address.rstrip("/") + "/.well-known/openid-configuration", issuer, ends)
+    if described.get("issuer") != issuer.address:
+        raise CannotFetch(f"it calls itself {str(described.get('issuer'))[:200]!r}")
+    return described
+
+
 def fetch_keys(issuer: Issuer) -> Sequence[Key]:
     """Ask an issuer for its keys, by its own description (OpenID Connect Discovery).
 
@@ -121,9 +137,7 @@ def fetch_keys(issuer: Issuer) -> Sequence[Key]:
         CannotFetch: it does not answer in time, or not as it should.
     """
     ends = time.monotonic() + LONGEST
-    described = _get(issuer.address.rstrip("/") + "/.well-known/openid-configuration", issuer, ends)
-    if described.get("issuer") != issuer.address:
-        raise CannotFetch(f"it calls itself {str(described.get('issuer'))[:200]!r}")
+    described = describe(issuer, ends)
     where = described.get("jwks_uri")
     if not isinstance(where, str) or urlsplit(where).scheme != "https":
         raise CannotFetch("its description names no address of keys that begins with https://")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,6 +17,11 @@ from server.accounts.models import Role
 
 #: Signatures by a pair of keys. What is signed by a shared secret (HS...), or not at all (none), is never taken.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+
+
+#: What an entry may say, and what its login may.
+_KEYS = ("issuer", "audience", "roles", "algorithms", "authorities", "person", "groups", "login")
+_LOGIN_KEYS = ("name", "client", "secret_file", "title", "scopes", "address")
 
 
 class BadIssuers(ValueError):
@@ -42,6 +48,18 @@ class Meaning:
 
 
 @dataclass(frozen=True)
+class BrowserLogin:
+    """How people log in at an issuer in their browsers: this server is a client of it."""
+
+    name: str  # in addresses, such as /login/with/NAME/back
+    client: str
+    secret_file: str = ""  # mode 0600; "": a public client, which has none
+    title: str = ""  # what people call the issuer
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    address: str = ""  # where browsers reach this server; "": where the request went
+
+
+@dataclass(frozen=True)
 class Issuer:
     """An issuer whose tokens are believed when they are meant for one of ``audiences``."""
 
@@ -51,6 +69,8 @@ class Issuer:
     algorithms: tuple[str, ...] = ("RS256", "ES256")
     authorities: str = ""  # file or folder of certificates by which its own is verified; "": those of `certifi`
     person: str = "sub"  # the claim that names the person
+    groups: str = ""  # a claim with groups, beside `groups` and `wlcg.groups`
+    login: BrowserLogin | None = None
 
 
 def meaning_of(
@@ -70,6 +90,13 @@ def meaning_of(
         if wanted in {"", meaning.group} and meaning.fits(groups=groups, scopes=scopes, subject=subject):
             return meaning
     return None
+
+
+def meanings_of(
+    issuer: Issuer, *, groups: Collection[str], scopes: Collection[str], subject: str
+) -> tuple[Meaning, ...]:
+    """Answer every line of the table that fits: what somebody at a page is, who asks for no single role."""
+    return tuple(one for one in issuer.meanings if one.fits(groups=groups, scopes=scopes, subject=subject))
 
 
 def _group_in(origin: str, meanings: Sequence[Meaning]) -> str:
@@ -112,12 +139,14 @@ def read_issuers(entries: Any) -> Mapping[str, Issuer]:
         one = _issuer(entry, f"issuer {number}")
         if one.address in found:
             raise BadIssuers(f"issuer {number}: {one.address} stands here twice")
+        if one.login and one.login.name in {other.login.name for other in found.values() if other.login}:
+            raise BadIssuers(f"issuer {number}: login: name: {one.login.name!r} is another issuer's; choose one")
         found[one.address] = one
     return found
 
 
 def _issuer(entry: Any, where: str) -> Issuer:
-    _refuse_unknown(entry, ("issuer", "audience", "roles", "algorithms", "authorities", "person"), where)
+    _refuse_unknown(entry, _KEYS, where)
     address, person = _text(entry, "issuer", where), _text(entry, "person", where, "sub")
     parts = urlsplit(address)
     if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
@@ -132,7 +161,24 @@ def _issuer(entry: Any, where: str) -> Issuer:
     if not isinstance(roles, list) or not roles:
         raise BadIssuers(f"{where}: roles: a list is expected, of lines such as {{group: compass/users, role: user}}")
     meanings = tuple(_meaning(line, f"{where}: roles, line {number}") for number, line in enumerate(roles, 1))
-    return Issuer(address, audiences, meanings, algorithms, _text(entry, "authorities", where, ""), person)
+    authorities, groups = _text(entry, "authorities", where, ""), _text(entry, "groups", where, "")
+    login = _login(entry["login"], f"{where}: login") if "login" in entry else None
+    return Issuer(address, audiences, meanings, algorithms, authorities, person, groups, login)
+
+
+def _login(entry: Any, where: str) -> BrowserLogin:
+    _refuse_unknown(entry, _LOGIN_KEYS, where)
+    name, client = _text(entry, "name", where), _text(entry, "client", where)
+    if not re.fullmatch(r"[a-z0-9-]{1,30}", name):
+        raise BadIssuers(f"{where}: name: {name!r} stands in addresses; write at most 30 of a-z, 0-9 and -")
+    scopes = _texts(entry, "scopes", where) or BrowserLogin.scopes
+    if "openid" not in scopes:
+        raise BadIssuers(f"{where}: scopes: openid is missing; without it an issuer does not say who somebody is")
+    address = _text(entry, "address", where, "").rstrip("/")
+    if address and (urlsplit(address).scheme not in {"https", "http"} or not urlsplit(address).hostname):
+        raise BadIssuers(f"{where}: address: {address!r} is no address such as https://prod.example.org")
+    secret, title = _text(entry, "secret_file", where, ""), _text(entry, "title", where, "")
+    return BrowserLogin(name, client, secret, title or name, scopes, address)
 
 
 def _meaning(line: Any, where: str) -> Meaning:

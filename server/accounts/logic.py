@@ -203,6 +203,26 @@ def join_account(person: str, account: User | None) -> None:
     Person.objects.filter(name=person).update(account=account)
 
 
+def account_of_person(person: Person, *, email: str = "") -> User:
+    """Answer somebody's account; who comes for the first time gets one, without any right.
+
+    Raises:
+        TokenRefused: an account of that name is there, and nobody has said that it is this person's.
+    """
+    if person.account is not None:
+        return person.account
+    name = person.name if len(person.name) <= 150 else hashlib.sha256(person.name.encode()).hexdigest()
+    try:
+        with transaction.atomic():
+            account = User.objects.create_user(name, email)
+            Person.objects.filter(pk=person.pk, account=None).update(account=account)
+    except IntegrityError as taken:
+        text = f"an account {name} is there, and not known to be of the person {person.name}; an administrator can"
+        raise TokenRefused(f"{text} join them on the page of that person") from taken
+    person.refresh_from_db()
+    return account
+
+
 def _digest_of_login(issuer: str, subject: str) -> str:
     return hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()
 

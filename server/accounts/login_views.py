@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
+from server.accounts.issuers import issuers_in
+from server.accounts.oidc import login_of
 from server.accounts.rules import everyone
+from server.accounts.sessions import BY
 from server.lib.pages import answer_page
 
 
@@ -30,6 +36,11 @@ class _Login(LoginView):
     def render_to_response(self, context: dict[str, Any], **_: Any) -> HttpResponse:
         status = 400 if context["form"].errors else 200
         shown = {"page": "login", "form": context["form"], "after": self.get_redirect_url()}
+        doors = [one.login for one in issuers_in(settings.ENVIRONMENT.issuers_file).values() if one.login]
+        shown |= {
+            "issuers": doors,
+            "left": next((one for one in doors if one.name == self.request.GET.get("left")), None),
+        }
         return answer_page(self.request, "accounts/login.html", shown, status=status)
 
 
@@ -45,5 +56,8 @@ def log_in(request: HttpRequest) -> HttpResponse:
 
 @everyone(because="it ends the session of who asks, and does nothing for others")
 def log_out(request: HttpRequest) -> HttpResponse:
-    """End a session."""
-    return _log_out(request)
+    """End a session; who came from an issuer finds there how to leave it, too."""
+    by = request.session.get(BY, "")
+    answer = _log_out(request)
+    is_over = request.method == "POST" and login_of(issuers_in(settings.ENVIRONMENT.issuers_file), by)
+    return redirect(f"{reverse('login')}?left={by}") if is_over else answer

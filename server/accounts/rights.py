@@ -145,7 +145,7 @@ def may_read(user: Somebody) -> bool:
     """Say whether somebody has any right: an account alone, such as a first login makes, shows nothing."""
     if not user.is_authenticated or not user.is_active:
         return False
-    return may_enter_desk(user) or bool(groups_of(user)) or bool(user.get_all_permissions())  # type: ignore[union-attr]
+    return may_enter_desk(user) or bool(groups_of(user)) or bool(user.get_all_permissions())  # type: ignore[attr-defined]
 
 
 def editable_queues(user: Somebody) -> Places:
@@ -159,7 +159,7 @@ def editable_queues(user: Somebody) -> Places:
     if known is None:
         rows = list(SiteRight.objects.filter(account=user.pk).values_list("site", "queue"))
         sites, queues = ({row[column] for row in rows} - {""} for column in (0, 1))
-        known = user._places = Places(sites=frozenset(sites), queues=frozenset(queues))  # type: ignore[union-attr]
+        known = user._places = Places(sites=frozenset(sites), queues=frozenset(queues))  # type: ignore[attr-defined]
     return known
 
 
@@ -181,7 +181,7 @@ def _may_everywhere(user: Somebody, permission: str) -> bool:
     """Say whether a permission was given by hand, or by a group whose rights know no sites."""
     if permission in permissions_of(groups_of(user), by_site=False):
         return True
-    return permission in ModelBackend().get_all_permissions(user)
+    return permission in ModelBackend().get_all_permissions(user)  # type: ignore[arg-type]
 
 
 class Rights(BaseBackend):

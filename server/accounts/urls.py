@@ -5,11 +5,14 @@ from __future__ import annotations
 from django.urls import path
 
 from pilot.contract.routes import NEW_PASS
-from server.accounts import login_views, views
+from server.accounts import login_views, oidc_views, views
 
 urlpatterns = [
     path(NEW_PASS.removeprefix("/"), views.renew_pass),
     path("api/v1/accounts/who_am_i", views.who_am_i),
     path("login", login_views.log_in, name="login"),
+    path("login/with/<slug:name>", oidc_views.go, name="login_with"),
+    path("login/with/<slug:name>/back", oidc_views.come_back, name="login_back"),
+    path("login/with/<slug:name>/leave", oidc_views.leave, name="login_leave"),
     path("logout", login_views.log_out, name="logout"),
 ]

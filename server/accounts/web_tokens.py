@@ -89,7 +89,7 @@ class WebTokens:
     def _read(self, token: str, issuers: Mapping[str, Issuer]) -> Claims:
         if len(token) > LONGEST:
             raise BadToken(f"the token has {len(token)} characters; at most {LONGEST} are taken")
-        head, body = _unverified(token)
+        head, body = unverified(token)
         issuer = issuers.get(body["iss"]) if isinstance(body.get("iss"), str) else None
         if issuer is None:
             text = f"tokens of {str(body.get('iss'))[:200]!r} are not taken here; taken are those of"
@@ -112,7 +112,7 @@ class WebTokens:
             raise BadToken(str(unknown), reason="unknown_key") from unknown
 
 
-def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what decides by which key a token is verified; nothing of it is believed."""
     parts = token.split(".")
     try:
@@ -176,7 +176,7 @@ def claims_of(said: Mapping[str, Any], issuer: Issuer) -> Claims:
     for claim, value in (("sub", subject), (issuer.person, name)):
         if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
             raise BadToken(f"the token's {claim} is not a text of at most {LONGEST_NAME} printable characters")
-    groups = {*_texts(said.get("wlcg.groups")), *_texts(said.get("groups"))}
+    groups = {group for claim in ("wlcg.groups", "groups", issuer.groups) for group in _texts(said.get(claim))}
     scopes = {*_texts(said.get("scope")), *_texts(said.get("scp"))}
     plain = frozenset(group.strip("/") for group in groups)
     return Claims(

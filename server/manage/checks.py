@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 
 from server.accounts.certificates import SHORTEST, roles_from
-from server.accounts.issuers import BadIssuers, issuers_in
+from server.accounts.issuers import BadIssuers, BrowserLogin, issuers_in
+from server.accounts.oidc import NotLoggedIn, secret_of
 
 FILE, ROLES = "COMPASS_SERVER_FRONT_SECRET_FILE", "COMPASS_SERVER_VOMS_ROLES"
 SOCKET = "COMPASS_SERVER_SOCKET"
@@ -79,4 +81,15 @@ def check_issuers(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     if name and Path(name).expanduser().stat().st_mode & 0o002:
         words = f"{ISSUERS}: everybody on this machine may write to {name}, and so become an administrator"
         return [Caution(words, hint="chmod o-w", id="compass.W003")]
+    return [problem for one in issuers_in(name).values() if one.login for problem in _check_login(one.login)]
+
+
+def _check_login(login: BrowserLogin) -> list[CheckMessage]:
+    if find_spec("authlib") is None:
+        words = f"{ISSUERS}: people log in by {login.title}, and Authlib is missing"
+        return [Error(words, hint="pip install compass-pilot[server,oidc]", id="compass.E006")]
+    try:
+        secret_of(login)
+    except NotLoggedIn as wrong:
+        return [Error(f"{ISSUERS}: login {login.name}: {wrong}", hint="See Let people in by OIDC.", id="compass.E007")]
     return []

@@ -74,10 +74,19 @@ class Issuer:
         class Door(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked.append(self.path)
-                self.send_response(issuer.status)
-                self.send_header("Location", "/elsewhere")
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                own = issuer.page(self.command, self.path, body, self.headers) if issuer.status == 200 else None
+                if own is None:
+                    answer = issuer.answers.get(self.path, issuer.answer)(self.path)
+                    own = issuer.status, {"Location": "/elsewhere"}, answer
+                self.send_response(own[0])
+                for name, value in own[1].items():
+                    self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(issuer.answers.get(self.path, issuer.answer)(self.path))
+                self.wfile.write(own[2])
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
             def log_message(self, *words: Any) -> None:
                 """Be silent."""
@@ -85,8 +94,15 @@ class Issuer:
         return Door
 
     def answer(self, path: str) -> bytes:
-        described = {"issuer": self.address, "jwks_uri": f"{self.address}keys"}
-        return json.dumps(self.published() if path == "/keys" else described).encode()
+        return json.dumps(self.published() if path == "/keys" else self.described()).encode()
+
+    def described(self) -> dict[str, Any]:
+        """Answer what it says of itself."""
+        return {"issuer": self.address, "jwks_uri": f"{self.address}keys"}
+
+    def page(self, method: str, path: str, body: str, headers: Any) -> tuple[int, dict[str, str], bytes] | None:
+        """Answer status, headers and body of a further page; nothing where there is none."""
+        return None
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from server.accounts.issuers import BadIssuers, issuers_in, meaning_of, read_issuers
@@ -103,3 +105,30 @@ def test_no_file_means_no_issuers_and_one_that_cannot_be_read_says_why(tmp_path)
     (tmp_path / "bad").write_text("a: [")
     with pytest.raises(BadIssuers, match="bad is not YAML: "):
         issuers_in(str(tmp_path / "bad"))
+
+
+@pytest.mark.parametrize(
+    ("login", "words"),
+    [
+        ({"client": "c"}, "login: name: None is not a text"),
+        ({"name": "a b", "client": "c"}, "login: name: 'a b' stands in addresses"),
+        ({"name": "iam"}, "login: client: None is not a text"),
+        ({"name": "iam", "client": "c", "secret": "s"}, "login: 'secret' is not known; did you mean secret_file"),
+        ({"name": "iam", "client": "c", "scopes": ["email"]}, "login: scopes: openid is missing"),
+        ({"name": "iam", "client": "c", "address": "prod"}, "login: address: 'prod' is no address"),
+        ("iam", "login: 'iam' is not a mapping"),
+    ],
+)
+def test_a_login_that_cannot_be_meant_is_refused(login, words):
+    entry = {"issuer": "https://a/", "audience": "x", "roles": [{"group": "g", "role": "user"}], "login": login}
+    with pytest.raises(BadIssuers, match=re.escape(words)):
+        read_issuers([entry])
+
+
+def test_two_logins_of_one_name_are_refused():
+    def entry(address):
+        login = {"name": "iam", "client": "c"}
+        return {"issuer": address, "audience": "x", "roles": [{"group": "g", "role": "user"}], "login": login}
+
+    with pytest.raises(BadIssuers, match="'iam' is another issuer's"):
+        read_issuers([entry("https://a/"), entry("https://b/")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.test import RequestFactory
 
 from server.accounts import logic
@@ -20,7 +20,7 @@ def ann(db):
 
 def asked(client):
     request = RequestFactory().get("/login")
-    request.session = client.session
+    request.session, request.user = client.session, AnonymousUser()
     return request
 
 

@@ -113,3 +113,19 @@ def test_a_socket_needs_its_folder(settings, tmp_path):
 def test_who_lets_the_secret_travel_over_the_network_is_warned(settings, place, secret, told):
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, front_secret_file=secret)
     assert ("warning: 0.0.0.0 is not the loopback" in forgeable(place)) is told
+
+
+def test_the_secret_of_a_login_that_others_may_read_is_told(settings, tmp_path):
+    path, secret = tmp_path / "issuers.yaml", tmp_path / "secret"
+    secret.write_text("s")
+    secret.chmod(0o644)
+    login = f"{{name: iam, client: c, secret_file: {secret}}}"
+    roles = "[{group: g, role: user}]"
+    path.write_text(f"- {{issuer: 'https://a/', audience: x, roles: {roles}, login: {login}}}")
+    settings.ENVIRONMENT = replace(settings.ENVIRONMENT, issuers_file=str(path))
+    issuers_in.cache_clear()
+    ((told, message),) = [(each.id, each.msg) for each in check_issuers()]
+    assert told == "compass.E007"
+    assert "chmod 600" in message
+    secret.chmod(0o600)
+    assert check_issuers() == []
