@@ -87,8 +87,12 @@ class AnyChannelForm(ChannelModelForm):
 class OwnChannelForm(AnyChannelForm):
     """A person's own channel: its mail goes to the address of the account, and to nobody else."""
 
-    class Meta(AnyChannelForm.Meta):
-        fields = tuple(name for name in AnyChannelForm.Meta.fields if name != "person")
+    class Meta:
+        model = Channel
+        fields = (
+            *("name", "kind", "address", "secret", "events", "owners", "queues", "enabled", "digest"),
+            *("quiet_from", "quiet_to", "zone"),
+        )
         widgets = {
             "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
             "quiet_to": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),

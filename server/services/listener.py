@@ -10,7 +10,6 @@ import stat
 import time
 from collections.abc import Iterable
 
-from celery import current_app
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -124,12 +123,6 @@ def _open_pipe() -> int:
 def _send(names: Iterable[str], asked: Asked) -> None:
     for name in names:
         try:
-            current_app.send_task(
-                schedules.TASK,
-                args=[name, asked.value],
-                headers={"periodic_task_name": name},
-                expires=MESSAGE_LIFETIME,
-                retry=False,
-            )
+            schedules.send(name, asked, lifetime=MESSAGE_LIFETIME)
         except OperationalError as error:
             log.warning("%s was not woken, the broker cannot be reached: %s", name, error)

@@ -225,13 +225,7 @@ def run_now(name: str) -> None:
         kombu.exceptions.OperationalError: the broker cannot be reached.
     """
     find(name, declared())
-    current_app.send_task(
-        schedules.TASK,
-        args=[name, Asked.PERSON.value],
-        headers={"periodic_task_name": name},
-        expires=CLICK_LIFETIME,
-        retry=False,
-    )
+    schedules.send(name, Asked.PERSON, lifetime=CLICK_LIFETIME)
 
 
 def reschedule(name: str, *, enabled: bool, period: int | None = None, crontab: Crontab | None = None) -> None:

@@ -6,14 +6,17 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from celery import current_app
 from django.db import transaction
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+from kombu.exceptions import OperationalError
 
 from server.services.backoff import due_by_crontab
 from server.services.crontabs import Crontab
 from server.services.models import Service
 from server.services.registry import Declared
+from server.services.states import Asked
 
 #: The one Celery task of the server; its argument is the service's name.
 TASK = "services.run"
@@ -113,6 +116,21 @@ def _own(service: Service) -> PeriodicTask:
     if service.schedule is None:
         raise LookupError(f"{service.name} has no schedule; `compass-server services` makes it anew when it starts")
     return service.schedule
+
+
+def send(name: str, asked: Asked, *, lifetime: int) -> None:
+    """Send the message that has a service run; it is not followed after so many seconds.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker cannot be reached, or does not let us in.
+    """
+    connection = current_app.connection_for_write()
+    try:
+        current_app.send_task(
+            TASK, args=[name, asked.value], headers={"periodic_task_name": name}, expires=lifetime, retry=False
+        )
+    except (*connection.connection_errors, *connection.channel_errors) as wrong:
+        raise OperationalError(str(wrong)) from wrong
 
 
 def period_of(service: Service) -> timedelta | None:

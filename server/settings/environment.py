@@ -93,7 +93,18 @@ class Environment:
     bundle: str = key("", help="File with the pilot that the factory starts, as `make bundle` writes it.")
     wrapper: str = key("", help="Script that starts the bundle; the project's own when left out.")
     signing_key: str = key("", help="File with the private key that jobs are signed with; without one they are not.")
-    broker: str = key("", help="URL of RabbitMQ or Redis for the periodic services; without one, files in the home.")
+    broker: str = key(
+        "",
+        help="RabbitMQ or Redis for the periodic services: amqp(s)://user@host:port/vhost or redis(s)://host:port/0;"
+        " without one, files in the home.",
+        shown=False,
+    )
+    broker_password_file: str = key("", help="File, mode 0600, with the password for that broker.")
+    broker_ca_file: str = key("", help="File with the authorities by which an encrypted broker is known.")
+    broker_certificate: str = key(
+        "", help="File with our certificate for it; where the address names no user RabbitMQ takes it for the login."
+    )
+    broker_key: str = key("", help="File with that certificate's key, when it is in a file of its own.")
     smtp_host: str = key("", help="Mail server that notifications are sent by; without one no mail is sent.")
     smtp_port: int = key(587, low=1, help="Its port: 587 with starttls, 465 with tls, 25 with none.")
     smtp_security: str = key("starttls", help="How the connection to it is kept secret: starttls, tls or none.")

@@ -1,4 +1,4 @@
-"""A real RabbitMQ with its STOMP plugin, for tests: on the loopback, plain and by TLS, in a folder of its own."""
+"""A real RabbitMQ, for tests: STOMP plain and by TLS, AMQP by TLS with certificates of clients; on the loopback."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ PATIENCE = 60.0
 
 CONFIGURATION = """
 listeners.tcp = none
+listeners.ssl.1 = 127.0.0.1:{amqps}
+auth_mechanisms.1 = EXTERNAL
+auth_mechanisms.2 = PLAIN
+ssl_cert_login_from = common_name
 stomp.listeners.tcp.1 = 127.0.0.1:{plain}
 stomp.listeners.ssl.1 = 127.0.0.1:{tls}
 distribution.listener.interface = 127.0.0.1
@@ -38,11 +42,14 @@ log.file.level = info
 
 
 class RabbitMQ:
-    """One broker. ``plain`` and ``tls`` are its ports; its virtual host is ``/``."""
+    """One broker. ``plain`` and ``tls`` are its ports of STOMP, ``amqps`` that of AMQP; its virtual host is ``/``.
+
+    By AMQP whoever has a certificate that names the user is that user.
+    """
 
     def __init__(self, programs: Path, folder: Path, daemons: Daemons) -> None:
         self.folder, self._programs, self._daemons = folder, programs, daemons
-        self.plain, self.tls, self._distribution, self._names = free_ports(4)
+        self.plain, self.tls, self.amqps, self._distribution, self._names = free_ports(5)
         self.authority = Authority(folder / "authority")
         path = f"{programs / 'erlang/bin'}{os.pathsep}{os.environ['PATH']}"
         self._environment: Mapping[str, str] = {
@@ -65,6 +72,7 @@ class RabbitMQ:
         text = CONFIGURATION.format(
             plain=self.plain,
             tls=self.tls,
+            amqps=self.amqps,
             distribution=self._distribution,
             authority=self.authority.file,
             certificate=self.authority.issue("localhost"),
@@ -72,7 +80,7 @@ class RabbitMQ:
             password=PASSWORD,
         )
         (self.folder / "rabbitmq.conf").write_text(text)
-        (self.folder / "plugins").write_text("[rabbitmq_stomp].\n")
+        (self.folder / "plugins").write_text("[rabbitmq_stomp,rabbitmq_auth_mechanism_ssl].\n")
 
     def start(self) -> None:
         """Start the broker, and what its kind finds each other by; wait until it listens."""

@@ -6,13 +6,13 @@ from queue import Empty
 import pytest
 from kombu import Connection
 
-from server.settings.periodic import celery_settings
+from server.settings.periodic import Broker, celery_settings
 
 
 @pytest.fixture
 def channel(tmp_path):
     (tmp_path / "messages").mkdir()
-    options = celery_settings("", tmp_path)["CELERY_BROKER_TRANSPORT_OPTIONS"]
+    options = celery_settings(Broker(), tmp_path)["CELERY_BROKER_TRANSPORT_OPTIONS"]
     with Connection("filesystem://localhost", transport_options=options) as connection:
         yield connection.channel()
 

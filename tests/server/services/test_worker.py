@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -21,11 +22,13 @@ PATIENCE = 120.0
 
 
 class Worker:
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, variables: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.log = (home / "services.log").open("ab")
         argv = [sys.executable, "-m", "server.manage", "services"]
-        self.process = subprocess.Popen(argv, env=environment(home), stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(
+            argv, env={**environment(home), **(variables or {})}, stdout=self.log, stderr=self.log
+        )
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
