@@ -80,6 +80,8 @@ class Afterwards(Generic[T]):
         self._items.append(thing)
         if self._started:
             self._call()
+            if len(self._items) == max(self._most // 2, 1):
+                self._calls.put(None)  # no more time to gather
 
     def _call(self) -> None:
         if self._thread is None:
@@ -133,16 +135,20 @@ class Afterwards(Generic[T]):
                 return None
             if asked is not None or not self._kept:
                 return asked
+            self._gather()  # what is alike takes one place, while it cannot be written
+
+    def _gather(self) -> None:
+        taken = self._kept
+        while self._items:
+            taken.append(self._items.popleft())
+        taken = self._fold(taken)
+        self.lost += max(0, len(taken) - self._most)
+        self._kept = taken[-self._most :]
 
     def _turn(self) -> bool:
         """Write what there is; say whether nothing is left."""
         with self._writing:
-            taken = self._kept
-            while self._items:
-                taken.append(self._items.popleft())
-            taken = self._fold(taken)
-            self.lost += max(0, len(taken) - self._most)
-            self._kept = taken[-self._most :]
+            self._gather()
             if self._kept:
                 # Whatever it is: it is tried again, and the log has been told by whoever put these.
                 with suppress(Exception):

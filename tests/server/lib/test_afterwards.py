@@ -108,3 +108,30 @@ def test_a_child_of_a_fork_writes_its_own_things_and_not_its_parents(tmp_path):
     assert file.read_text() == "child\n"
     assert later.flush(10)
     assert file.read_text() == "child\nparent\n"
+
+
+def test_in_a_storm_nobody_waits_for_more_and_what_is_alike_is_not_lost(shelf):
+    written = threading.Event()
+
+    def write(things):
+        shelf.write(things)
+        written.set()
+
+    later = Afterwards("test", write, most=10, every=60.0, fold=lambda things: sorted(set(things)))
+    later.start()
+    for _ in range(5):
+        later.put("storm")
+    assert written.wait(10)  # long before the minute is over
+    assert (shelf.things, later.lost) == (["storm"], 0)
+
+
+def test_while_nothing_can_be_written_what_is_alike_still_takes_one_place(shelf):
+    later = Afterwards("test", shelf.write, most=4, every=0.0, fold=lambda things: sorted(set(things)))
+    later.start()
+    shelf.is_open = False
+    for _ in range(50):
+        later.put("storm")
+        assert not later.flush(10)
+    shelf.is_open = True
+    assert later.flush(10)
+    assert (shelf.things, later.lost) == (["storm"], 0)
