@@ -7,13 +7,18 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from server.accounts.rights import may_enter_desk
 from server.desk.dashboard import dashboard
 from server.desk.navigation import groups
+from server.lib.pages import answer_page
 
 if TYPE_CHECKING:
     ThemedSite = AdminSite
@@ -59,8 +64,15 @@ class DeskSite(ThemedSite):
         return cast("View", update_wrapper(guarded, inner))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The admin's own page to log in, under the same policy."""
-        return strict(super().login(request, extra_context))
+        """Lead to the one page where people log in; tell who has, and may not come in, whom to ask."""
+        if request.method == "POST":
+            return strict(super().login(request, extra_context))
+        after = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+        if not request.user.is_authenticated:
+            return redirect_to_login(after, reverse("login"))
+        if self.has_permission(request):
+            return redirect("admin:index")
+        return answer_page(request, "desk/closed.html", {"page": "login"}, status=403)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let in whom a group has rights for, whether or not somebody has ticked "staff"."""

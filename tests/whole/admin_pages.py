@@ -46,7 +46,7 @@ class AdminPages:
 
     def __init__(self, url: str, password: str, name: str = "admin") -> None:
         self._url, self._session = url.rstrip("/"), requests.Session()
-        self._save("/admin/login/", username=name, password=password)
+        self._save("/login", username=name, password=password)
 
     def change(self, path: str, **fields: str) -> None:
         """Change fields of what a page shows; the page must have them, and take them."""

@@ -89,7 +89,7 @@ class Person:
 
     def __init__(self, url: str, password: str, name: str = "admin") -> None:
         self._url, self._session = url.rstrip("/"), requests.Session()
-        page = f"{self._url}/admin/login/"
+        page = f"{self._url}/login"
         form = self._forms(page)[0]
         self._send(page, form, {"username": name, "password": password})
 
