@@ -43,6 +43,8 @@ def call(target: Target, body: bytes, headers: Mapping[str, str], *, context: ss
     finally:
         deadline.cancel()
         connection.close()
+    if connection.was_cut:
+        raise NotTaken(f"{target.host} took longer than {WHOLE:g} s to answer")
     if not 200 <= status < 300:
         why = "; redirects are not followed, enter the address that it leads to" if 300 <= status < 400 else ""
         raise NotTaken(f"{target.host} answered {status}{why}")
@@ -56,6 +58,7 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(target.host, target.port, timeout=STEP)
         self.default_port = 443 if target.scheme == "https" else 80
         self._target, self._address, self._context = target, address, context
+        self.was_cut = False
 
     def connect(self) -> None:
         plain = socket.create_connection((self._address, self._target.port), STEP)
@@ -65,6 +68,7 @@ class _Connection(http.client.HTTPConnection):
 
     def cut(self) -> None:
         """End it from another thread: whoever waits for it is told."""
+        self.was_cut = True
         if self.sock is not None:
             try:
                 self.sock.shutdown(socket.SHUT_RDWR)
