@@ -9,8 +9,8 @@ from django.db import transaction
 
 from server.accounts.models import GivenRight, Role, SiteRight
 
-#: Roles that are rights at the pages; of the others, users and pilots, nobody knows anything there.
-AT_PAGES = frozenset({Role.ADMIN, Role.PRODUCTION, Role.SITE_ADMIN, Role.READER})
+#: Roles that are rights at the pages: all but that of pilots.
+AT_PAGES = frozenset(Role) - {Role.PILOT}
 
 
 @transaction.atomic

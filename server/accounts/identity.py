@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.utils import timezone
 
-from server.accounts import logic, passes
+from server.accounts import logic, own_tokens, passes
 from server.accounts.certificates import (
     PROOF,
     SUBJECT,
@@ -63,7 +63,7 @@ def _look_up(key: str | int) -> Identity:
     """Look up a token by its digest, or by the number that a pass has of it."""
     now = timezone.now()
     wanted = {"pk": key} if isinstance(key, int) else {"digest": key}
-    token = Token.objects.filter(**wanted).select_related("person").first()
+    token = Token.objects.filter(**wanted).select_related("person__account").first()
     if token is None:
         raise IdentityRefused(
             "this token is not known here; ask the server's administrator for one", reason="unknown_token"
@@ -74,9 +74,15 @@ def _look_up(key: str | int) -> Identity:
         when = f"{token.expires_at:%Y-%m-%d %H:%M}"
         raise IdentityRefused(f"the token {token.name} expired at {when} UTC; ask for a new one", reason="expired")
     _refuse_banned(token.person)
+    queues = frozenset(token.queues)
+    if token.is_own:
+        try:
+            queues = own_tokens.queues_now(token)
+        except own_tokens.Outgrown as gone:
+            raise IdentityRefused(str(gone), reason="role_gone") from gone
     logic.note_use(token, now)
     person = "" if token.person is None else token.person.name
-    return Identity(token.name, Role(token.role), person, frozenset(token.queues))
+    return Identity(token.name, Role(token.role), person, queues)
 
 
 def _refuse_banned(person: Person | None) -> None:

@@ -223,6 +223,41 @@ def account_of_person(person: Person, *, email: str = "") -> User:
     return account
 
 
+def person_of_account(account: User) -> Person:
+    """Answer who has an account; whoever has none of their own name yet gets one.
+
+    Raises:
+        TokenRefused: somebody of that name is known, and nobody has said that it is this account's.
+    """
+    found = Person.objects.filter(account=account).first()
+    if found is not None:
+        return found
+    made, _ = Person.objects.get_or_create(name=account.get_username(), defaults={"account": account})
+    if made.account_id != account.pk:
+        text = f"the person {made.name} is known here, and not as this account's; an administrator can join them"
+        raise TokenRefused(f"{text} on the page of that person")
+    return made
+
+
+def create_own_token(person: Person, name: str, role: Role, *, lifetime: timedelta, queues: Sequence[str] = ()) -> str:
+    """Make a token that is good only while its person has the role; answer it in clear, for the only time.
+
+    Raises:
+        TokenRefused: the name is in use, or the role needs queues.
+    """
+    _refuse_mismatch(role, person.name, queues)
+    token = MARK + secrets.token_urlsafe(32)
+    try:
+        with transaction.atomic():
+            Token.objects.create(
+                name=name, role=role, digest=digest_of(token), person=person, queues=list(queues), is_own=True,
+                expires_at=timezone.now() + lifetime,
+            )  # fmt: skip
+    except IntegrityError as taken:
+        raise TokenRefused(f"name: {name!r} is in use; choose another") from taken
+    return token
+
+
 def _digest_of_login(issuer: str, subject: str) -> str:
     return hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()
 

@@ -7,7 +7,7 @@ whether somebody may do something: that of passwords knows rights that were give
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -43,6 +43,7 @@ class Group:
     writes: tuple[str, ...] = ()  # makes, changes and deletes rows
     changes: tuple[str, ...] = ()  # changes rows that there are
     changes_by_site: tuple[str, ...] = ()  # the same, of the sites that somebody looks after
+    is_of_desk: bool = True  # whether the admin is for it at all
 
 
 GROUPS = {
@@ -57,7 +58,17 @@ GROUPS = {
         Role.SITE_ADMIN,
         changes_by_site=(QUEUES,),
     ),
+    Role.USER.value: Group("sees the pages, and submits jobs by its own tokens", Role.USER, is_of_desk=False),
     Role.READER.value: Group("sees all pages and tables, and changes nothing", Role.READER),
+}
+
+#: The roles that somebody of a role may give to tokens of their own.
+TOKENS: Mapping[Role, tuple[Role, ...]] = {
+    Role.ADMIN: (Role.ADMIN, Role.PRODUCTION, Role.USER, Role.READER),
+    Role.PRODUCTION: (Role.PRODUCTION, Role.USER, Role.READER),
+    Role.SITE_ADMIN: (Role.SITE_ADMIN, Role.READER),
+    Role.USER: (Role.USER, Role.READER),
+    Role.READER: (Role.READER,),
 }
 
 
@@ -95,7 +106,7 @@ def _permissions(groups: frozenset[str], tables: tuple[str, ...], by_site: bool)
     for group in (GROUPS[name] for name in groups if name in GROUPS):
         sites = group.changes_by_site if by_site else ()
         for table in tables:
-            if table.split(".")[0] not in PRIVATE or _names(group.sees, table):
+            if (group.is_of_desk and table.split(".")[0] not in PRIVATE) or _names(group.sees, table):
                 found |= _named(table, "view")
             if _names(group.writes, table):
                 found |= _named(table, "view", "add", "change", "delete")
@@ -138,7 +149,9 @@ def roles_of(user: Somebody) -> frozenset[Role]:
 
 def may_enter_desk(user: Somebody) -> bool:
     """Say whether the admin is for somebody at all."""
-    return user.is_active and bool(getattr(user, "is_staff", False) or roles_of(user))
+    if user.is_active and (getattr(user, "is_staff", False) or is_administrator(user)):
+        return True
+    return any(GROUPS[name].is_of_desk for name in groups_of(user) if name in GROUPS)
 
 
 def may_read(user: Somebody) -> bool:
@@ -161,6 +174,20 @@ def editable_queues(user: Somebody) -> Places:
         sites, queues = ({row[column] for row in rows} - {""} for column in (0, 1))
         known = user._places = Places(sites=frozenset(sites), queues=frozenset(queues))  # type: ignore[attr-defined]
     return known
+
+
+def queues_of(user: Somebody) -> frozenset[str]:
+    """Answer the names of the queues that somebody may change, of those that there are."""
+    places = editable_queues(user)
+    model = apps.get_model(QUEUES)  # which stands above this app
+    rows = model._default_manager.order_by().values_list("siteid", "nickname")
+    return frozenset(nickname for siteid, nickname in rows if places.include(siteid, nickname))
+
+
+def token_roles(user: Somebody) -> tuple[Role, ...]:
+    """Answer the roles that somebody may give to tokens of their own: none is higher than theirs."""
+    mine = {role for one in roles_of(user) for role in TOKENS[one]}
+    return tuple(role for role in Role if role in mine)
 
 
 def may_edit_queue(user: Somebody, siteid: str, nickname: str) -> bool:

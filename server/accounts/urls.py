@@ -5,11 +5,14 @@ from __future__ import annotations
 from django.urls import path
 
 from pilot.contract.routes import NEW_PASS
-from server.accounts import login_views, oidc_views, views
+from server.accounts import account_views, login_views, oidc_views, views
 
 urlpatterns = [
     path(NEW_PASS.removeprefix("/"), views.renew_pass),
     path("api/v1/accounts/who_am_i", views.who_am_i),
+    path("account", account_views.account, name="account"),
+    path("account/tokens", account_views.make_token, name="account_token"),
+    path("account/tokens/<int:number>/revoke", account_views.revoke_token, name="account_revoke"),
     path("login", login_views.log_in, name="login"),
     path("login/with/<slug:name>", oidc_views.go, name="login_with"),
     path("login/with/<slug:name>/back", oidc_views.come_back, name="login_back"),
