@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import timedelta
 
 import pytest
@@ -153,3 +154,8 @@ def test_who_has_logged_in_and_may_not_come_in_is_told_whom_to_ask(client):
 
 def test_who_may_come_in_needs_no_second_login(admin_client):
     assert admin_client.get("/admin/login/").headers["Location"] == "/admin/"
+
+
+def test_times_are_written_as_in_the_logs(admin_client, queue):
+    page = admin_client.get(reverse("admin:pandaconfig_schedconfig_changelist")).content.decode()
+    assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d", page)

@@ -1,0 +1,1 @@
+"""How pages write dates and times: as logs do, so that lists can be read down."""
