@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from server.settings.browsers import browser_settings
 from server.settings.database import database_settings, panda_database_settings
 from server.settings.environment import read_environment
 from server.settings.mail import mail_settings
@@ -65,7 +64,6 @@ MIDDLEWARE = [
     "server.lib.watched.Watched",
     "server.trail.middleware.Trail",
     "server.lib.straight.Straight",
-    "server.accounts.browsers.Browsers",
     "django.middleware.security.SecurityMiddleware",
     "server.lib.names.Nameable",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -73,7 +71,6 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "server.accounts.lifetimes.Lifetimes",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -115,7 +112,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
-FORMAT_MODULE_PATH = "server.settings.formats"
+#: As logs write them, so that lists can be read down.
+DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "Y-m-d H:i:s", "Y-m-d", "H:i:s"
 #: Times are UTC, and read the same everywhere.
 DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "Y-m-d H:i:s", "Y-m-d", "H:i:s"
 
@@ -131,8 +129,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
+SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
-globals().update(browser_settings(ENVIRONMENT))
 
 #: The dispatcher looks at the size itself, before it reads; this is Django's own limit for everything else.
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENVIRONMENT.body_limit
