@@ -112,8 +112,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
-#: As logs write them, so that lists can be read down.
-DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "Y-m-d H:i:s", "Y-m-d", "H:i:s"
+FORMAT_MODULE_PATH = "server.settings.formats"
 #: Times are UTC, and read the same everywhere.
 DATETIME_FORMAT, DATE_FORMAT, TIME_FORMAT = "Y-m-d H:i:s", "Y-m-d", "H:i:s"
 
@@ -129,8 +128,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
-SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SAMESITE = "Lax"
 
 #: The dispatcher looks at the size itself, before it reads; this is Django's own limit for everything else.
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENVIRONMENT.body_limit
