@@ -89,7 +89,6 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "server.accounts.context.rights",
-                "server.accounts.context.rights",
             ],
         },
     },
