@@ -55,8 +55,9 @@ def sighting_of(record: logging.LogRecord) -> Sighting:
     """Take from a record what the incident log keeps of it; whatever its arguments are, it is bounded."""
     at = datetime.fromtimestamp(record.created, UTC)
     error = record.exc_info[1] if record.exc_info else None
+    about = known()
     return Sighting(
-        app=_cut(app_of(record.name), 40),
+        app=_cut(app_of(record.name, str(about.get("service", ""))), 40),
         logger=_cut(record.name, 120),
         level=logging.CRITICAL if record.levelno >= logging.CRITICAL else record.levelno // 10 * 10,
         words=_cut(words_of(record), 300),
@@ -65,13 +66,18 @@ def sighting_of(record: logging.LogRecord) -> Sighting:
         sample=sample_of(record),
         first=at,
         latest=at,
-        about={_cut(name, 40): _cut(str(value), 200) for name, value in known().items()},
+        about={_cut(name, 40): _cut(str(value), 200) for name, value in about.items()},
     )
 
 
-def app_of(logger: str) -> str:
-    """Say which part of the server a logger is of; libraries are named by their own first word."""
+def app_of(logger: str, service: str = "") -> str:
+    """Say which part of the server a logger is of; libraries are named by their own first word.
+
+    Where a service fails, ``service``, it is whose service it is, and not the part that runs all services.
+    """
     parts = logger.split(".")
+    if service and parts[:2] == ["server", "services"]:
+        return service.partition(".")[0]
     return parts[1] if parts[0] == "server" and len(parts) > 1 else parts[0]
 
 
@@ -115,10 +121,10 @@ def _short(file: str) -> str:
 
 def sample_of(record: logging.LogRecord) -> str:
     """Write a record out, with its traceback: bounded, and without what looks like a secret."""
-    lines = [_message(record)]
+    lines = [f"{_message(record)}\n"]
     if record.exc_info and record.exc_info[1] is not None:
         lines += traceback.format_exception(record.exc_info[1], limit=-FRAMES)
-    text = storable(masked("\n".join(lines)))
+    text = storable(masked("".join(lines).rstrip()))
     if len(text) <= HEAD + TAIL:
         return text
     left = len(text) - HEAD - TAIL

@@ -59,7 +59,7 @@ def test_a_sighting_says_where_it_was_what_was_in_hand_and_how_it_came_there():
     assert seen.place == "tests/server/incidents/test_sighting.py:record"
     assert seen.about == {"service": "production.submit"}
     assert seen.sample.startswith("it failed\nTraceback")
-    assert seen.sample.endswith("KeyError: 'x'\n")
+    assert seen.sample.endswith("KeyError: 'x'")
 
 
 def test_a_template_that_says_nothing_is_told_filled_in():
@@ -106,6 +106,11 @@ def test_an_odd_record_is_taken_as_it_is(odd):
 )
 def test_the_app_is_the_part_of_the_server_or_the_library(logger, app):
     assert app_of(logger) == app
+
+
+def test_the_app_of_a_service_that_fails_is_its_own():
+    assert app_of("server.services.logic", "factory.cycle") == "factory"
+    assert app_of("server.storage.apart", "dataservice.poll") == "storage"
 
 
 def test_alike_sightings_of_ten_minutes_are_counted_as_one_with_the_last_sample():

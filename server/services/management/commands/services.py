@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery import signals
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
@@ -12,6 +13,11 @@ from server.incidents.handler import install
 from server.services import schedules
 from server.services.registry import declared
 from server.services.worker import main
+
+
+def _listen(**_: object) -> None:
+    """Have the log of this process listened to, for what goes wrong."""
+    install()
 
 
 class Command(BaseCommand):
@@ -27,5 +33,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{one.name:<28} every {one.period:>6} s  {one.what}")
             return
         schedules.install(known)
-        install()
+        _listen()
+        # Celery sets up Django once more, and the log with it.
+        signals.worker_ready.connect(_listen)
         main(app, settings.HOME)
