@@ -68,9 +68,12 @@ class QueueAdmin(DeskAdmin):
     search_fields = ("nickname", "siteid", "gstat", "tags", "comment")
     actions = (*(_status_action(one) for one in ("online", "test", "brokeroff", "offline")), *DeskAdmin.actions)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Schedconfig]:
-        self._holds = dict(StatusHold.objects.in_bulk())
-        return super().get_queryset(request)
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        holds = StatusHold.objects.in_bulk([queue.pk for queue in found.result_list])  # perhaps of another database
+        for queue in found.result_list:
+            queue.hold = holds.get(queue.pk)
+        return found
 
     def may_write(self, request: HttpRequest, before: Row | None, after: Row) -> str:
         """Refuse who looks after other sites, also a queue that would leave theirs, or come from another."""
@@ -79,7 +82,7 @@ class QueueAdmin(DeskAdmin):
 
     @admin.display(description="for a time")
     def held(self, queue: Schedconfig) -> str:
-        hold = self._holds.get(queue.pk)
+        hold: StatusHold | None = getattr(queue, "hold", None)
         if hold is None or hold.status != queue.status:
             return ""
         return f"until {hold.until:%Y-%m-%d %H:%M} UTC, then {hold.back_to}: {hold.reason}"
