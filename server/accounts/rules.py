@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, Group
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
 from pilot.contract.codec import Dialect
@@ -19,6 +19,7 @@ from server.accounts.addresses import address_of, is_known
 from server.accounts.certificates import secret_in
 from server.accounts.identity import Identity, IdentityRefused, identify_caller
 from server.accounts.models import Role
+from server.accounts.rights import groups_of, is_administrator
 from server.lib.http import dialect_of, refusal
 from server.lib.logs import about
 from server.lib.rates import Rates
@@ -27,6 +28,7 @@ from server.lib.rates import Rates
 __all__ = [
     "OWNERS",
     "READERS",
+    "REFUSED_FOR",
     "Identity",
     "NotAllowed",
     "Role",
@@ -135,10 +137,7 @@ def refuse_others(identity: Identity, owners: Mapping[int, tuple[str, str]]) -> 
 
 def may_produce(user: AbstractBaseUser | AnonymousUser) -> bool:
     """Say whether who has logged in may steer productions: an administrator, or one of the group production."""
-    if isinstance(user, AnonymousUser) or not user.is_active:
-        return False
-    named = Group.objects.filter(name=Role.PRODUCTION.value, user=user.pk).exists()
-    return bool(getattr(user, "is_superuser", False)) or named
+    return is_administrator(user) or Role.PRODUCTION.value in groups_of(user)
 
 
 def rule_of(view: Any) -> Rule | None:

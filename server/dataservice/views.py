@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, Group
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from server.accounts.rules import Role, everyone
+from server.accounts.rules import Role, everyone, may_produce
 from server.dataservice import queries
 from server.dataservice.logic import RequestRefused, act_on
 from server.dataservice.states import Act
@@ -33,7 +31,7 @@ def act_on_request(request: HttpRequest, number: int, act: str) -> HttpResponse:
         what = f"request {number}" if found is None else f"act {act!r} on a request; there are {', '.join(ACTS)}"
         return answer_page(request, "monitor/missing.html", {"what": "request", "name": what}, status=404)
     shown = {**vars(found), "one": found.request, "page": "data", "act": wanted, "why": "", "wrong": ""}
-    if not _may_act(request.user):
+    if not may_produce(request.user):
         wrong = f"{request.user} may only look; an administrator can put you into the group {GROUP}"
         return answer_page(request, "dataservice/act.html", {**shown, "act": None, "wrong": wrong}, status=403)
     if request.method != "POST":
@@ -44,9 +42,3 @@ def act_on_request(request: HttpRequest, number: int, act: str) -> HttpResponse:
     except RequestRefused as refused:
         return answer_page(request, "dataservice/act.html", {**shown, "why": why, "wrong": str(refused)}, status=409)
     return redirect("request", number=number)
-
-
-def _may_act(user: AbstractBaseUser | AnonymousUser) -> bool:
-    if isinstance(user, AnonymousUser) or not user.is_active:
-        return False
-    return bool(getattr(user, "is_superuser", False)) or Group.objects.filter(name=GROUP, user=user.pk).exists()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, Group
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from pilot.contract.codec import OBJECT, ContractError, read
-from server.accounts.rules import Role, everyone
+from server.accounts.rules import Role, everyone, may_produce
 from server.harvester import logic, queries
 from server.lib.pages import answer_page
 
@@ -28,7 +26,7 @@ def order_command(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path(), str(settings.LOGIN_URL))
     said = {name: (request.POST or request.GET).get(name, "").strip() for name in _FIELDS}
-    shown: dict[str, Any] = {"page": "pilots", "said": said, "kinds": logic.KINDS, "may_act": _may_act(request.user)}
+    shown: dict[str, Any] = {"page": "pilots", "said": said, "kinds": logic.KINDS, "may_act": may_produce(request.user)}
     shown["known"] = [one.name for one in queries.instances(timezone.now())]
     if not shown["may_act"]:
         wrong = f"{request.user} may only look; an administrator can put you into the group {Role.PRODUCTION.value}"
@@ -50,10 +48,3 @@ def _order(said: dict[str, str], *, by: str) -> int:
     return logic.order(
         said["kind"], parameters, harvester=said["harvester"], queue=said["queue"], by=by, now=timezone.now()
     )
-
-
-def _may_act(user: AbstractBaseUser | AnonymousUser) -> bool:
-    if isinstance(user, AnonymousUser) or not user.is_active:
-        return False
-    named = Group.objects.filter(name=Role.PRODUCTION.value, user=user.pk).exists()
-    return bool(getattr(user, "is_superuser", False)) or named

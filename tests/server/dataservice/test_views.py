@@ -26,7 +26,7 @@ def person(name: str, **more) -> User:
 def manager(client, db):
     """A browser in which somebody of the group production has logged in; forms without a token are refused."""
     one = person("anna")
-    one.groups.add(Group.objects.create(name="production"))
+    one.groups.add(Group.objects.get_or_create(name="production")[0])
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(one)
     return strict

@@ -113,7 +113,7 @@ def test_a_worker_and_its_jobs_lead_to_each_other(client, harvesters, open_pages
 def login(client, who) -> None:
     user = User.objects.create_user(who, is_superuser=who == "root")
     if who == "manager":
-        user.groups.add(Group.objects.create(name="production"))
+        user.groups.add(Group.objects.get_or_create(name="production")[0])
     client.force_login(user)
 
 

@@ -239,7 +239,7 @@ def test_of_those_who_have_logged_in_some_may_read_what_pilots_write(client, wri
     if who != "nobody":
         user = User.objects.create_user(who, is_superuser=who in ("root", "gone"))
         if who == "manager":
-            user.groups.add(Group.objects.create(name="production"))
+            user.groups.add(Group.objects.get_or_create(name="production")[0])
         if who == "looker":
             user.user_permissions.add(Permission.objects.get(codename="view_pilot"))
         client.force_login(user)
