@@ -13,7 +13,7 @@ from server.production import jobs
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
 from server.production.resend import tape
-from server.production.resend.plan import Plan, batches, plan
+from server.production.resend.plan import Plan, batches, locked_tasks, plan, refuse_closed
 from server.production.resend.wishes import BadWish, What, Wish
 from server.production.staging.asking import ask_anew
 from server.production.states import CHUNK_MOVES, GROUP_MOVES, ChunkState, GroupState, TaskState
@@ -48,8 +48,12 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str, seen: str = "") -> R
     Raises:
         BadWish: it is refused, or is not what was looked at any more; nothing was done.
     """
-    tasks = list(Task.objects.select_for_update().filter(pk=task.pk))
-    made = plan(tasks[0], wish)
+    made = plan(locked_tasks([task.pk])[task.pk], wish)
+    # Those that live on it before any row of theirs, as whoever sends their jobs does: else the two would wait for
+    # each other.
+    tasks = locked_tasks(made.tasks | {task.pk})
+    if not made.refused:
+        refuse_closed(made)
     if made.refused:
         raise BadWish("; ".join(made.refused))
     if seen and seen != made.mark:
@@ -78,7 +82,7 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str, seen: str = "") -> R
     tape.ask_again(list(made.files.values()), by=by, words=words)
     for batch in batches(list(made.checks)):
         CrossCheck.objects.filter(pk__in=batch).delete()
-    for one in Task.objects.select_for_update().filter(pk__in=made.tasks | {task.pk}):
+    for one in tasks.values():
         kept = {"state": one.state, "finished": one.finished.isoformat() if one.finished else None}
         ResendRow.objects.create(resend=record, table="task", key=one.pk, before=kept)
         _reopen(one, wish, by=by, words=words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from pilot.contract.states import FINAL
 from server.production import jobs
 from server.production.causes import of_cause
-from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Task
+from server.production.models import Chunk, CrossCheck, MergeGroup, Output, Run, Task
 from server.production.resend import tape
 from server.production.resend.wishes import BadWish, What, Wish
 from server.production.staging.states import StagedState
@@ -32,6 +32,9 @@ from server.production.states import (
 MOST = 20_000
 #: Numbers of one statement.
 BATCH = 400
+
+#: Runs that a refusal names.
+NAMED = 10
 
 C = ChunkState
 
@@ -65,6 +68,8 @@ class Plan:
     outputs: int = 0
     size: int = 0
     refused: list[str] = field(default_factory=list)
+    #: Runs of which chunks would be made again whose files are merged already.
+    merged: dict[int, Run] = field(default_factory=dict)
 
     @property
     def tasks(self) -> set[int]:
@@ -128,10 +133,11 @@ def plan(task: Task, wish: Wish) -> Plan:
         return made
     _check_scope(task, wish)
     _add_chunks(made, list(_chunks_of(task, wish)), first=True)
+    _refuse_merged(made)
     _add_groups(made, _groups_of(task, wish))
     _add_checks(made, _checks_of(task, wish))
     _add_files(made)
-    _refuse_closed(made)
+    refuse_closed(made)
     _count(made)
     if not (made.chunks or made.groups or made.checks or made.files) and not made.refused:
         made.refused.append(f"nothing of task {task.name!r} is there to be sent again ({wish})")
@@ -145,7 +151,7 @@ def _is_open(task: Task, wish: Wish) -> bool:
     return TaskState(task.state) in _OPEN
 
 
-def _refuse_closed(made: Plan) -> None:
+def refuse_closed(made: Plan) -> None:
     """Refuse where a task that lives on this one would have open rows that nobody sends."""
     open_ones = [*values(_OPEN), *values(PACKING)]
     for one in Task.objects.filter(pk__in=made.tasks).exclude(state__in=open_ones):
@@ -247,23 +253,30 @@ def _add_merges_of(made: Plan, groups: Sequence[MergeGroup]) -> None:
     begun = [group for group in groups if group.state not in (GroupState.READY, GroupState.CANCELLED)]
     runs = {group.run_id: group.run for group in begun}
     if not made.wish.with_merges:
-        for run in runs.values():
-            words = f"files of run {run.number} of task {run.task.name} are merged already: send its merges again, too"
-            made.refused.append(f"{words} (with_merges)")
+        made.merged.update((run.pk, run) for run in runs.values())
         return
     every = MergeGroup.objects.filter(run__in=runs).select_related("run")
     _add_groups(made, list(every.exclude(state=GroupState.CANCELLED)))
     _add_checks(made, list(CrossCheck.objects.filter(run__in=runs).select_related("run")))
 
 
+def _refuse_merged(made: Plan) -> None:
+    """Name the first runs whose merges would have to be made again, too, and how many there are."""
+    ordered = sorted(made.merged.values(), key=lambda run: (run.task_id, run.number))
+    for run in ordered[:NAMED]:
+        words = f"files of run {run.number} of task {run.task.name} are merged already: send its merges again, too"
+        made.refused.append(f"{words} (with_merges)")
+    if (more := len(ordered) - NAMED) > 0:
+        made.refused.append(f"so are those of {more} more run{'s' if more > 1 else ''}")
+
+
 def _add_groups(made: Plan, groups: Sequence[MergeGroup]) -> None:
     """Add merges with the checks on them."""
     made.groups.update((group.pk, group) for group in groups if group.state != GroupState.READY)
     runs = {group.run_id for group in groups}
-    for check in CrossCheck.objects.filter(run__in=runs).select_related("run"):
-        kinds = {group.kind for group in groups if group.run_id == check.run_id}
-        if any(_CHECK_OF.get(MergeKind(kind)) == check.kind for kind in kinds):
-            _add_checks(made, [check])
+    judged = {(group.run_id, _CHECK_OF.get(MergeKind(group.kind))) for group in groups}
+    checks = CrossCheck.objects.filter(run__in=runs).select_related("run")
+    _add_checks(made, [check for check in checks if (check.run_id, check.kind) in judged])
 
 
 def _add_checks(made: Plan, checks: Sequence[CrossCheck]) -> None:
@@ -300,3 +313,9 @@ def batches(keys: Sequence[int]) -> Iterator[Sequence[int]]:
     """Part keys into what one statement takes."""
     for start in range(0, len(keys), BATCH):
         yield keys[start : start + BATCH]
+
+
+def locked_tasks(keys: Iterable[int]) -> dict[int, Task]:
+    """Read tasks that nobody else can move until the transaction's end, in the order in which everybody does."""
+    rows = Task.objects.select_for_update().defer("filelist").filter(pk__in=sorted(set(keys))).order_by("pk")
+    return {task.pk: task for task in rows}

@@ -13,10 +13,13 @@ from server.production import jobs
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
 from server.production.resend import tape
-from server.production.resend.plan import batches
+from server.production.resend.plan import batches, locked_tasks
 from server.production.resend.wishes import BadWish
 from server.production.states import ChunkState, GroupState, TaskState, Verdict
 from server.production.steering_models import Resend, ResendRow
+
+#: In these a task was over.
+_OVER = (TaskState.DONE.value, TaskState.FINISHED.value)
 
 #: In these, no new job has run yet.
 _WAITS: dict[str, set[Any]] = {
@@ -40,7 +43,10 @@ def undo(number: int, *, by: str, why: str = "") -> Resend:
     if ended := record.counts["jobs_ended"]:
         raise BadWish(f"resend: {number} has ended {ended} jobs that were on their way; that cannot be taken back")
     rows = list(record.rows.all())
+    # The tasks first, as whoever sends their jobs does: else the two would wait for each other.
+    tasks = locked_tasks(row.key for row in rows if row.table == "task")
     _refuse_later(record, rows)
+    _refuse_paused(tasks, rows)
     _refuse_after_run(record, rows)
     words = f"resend {number} undone: {why}"[:500] if why else f"resend {number} undone"
     for model, table in ((Chunk, "chunk"), (MergeGroup, "group")):
@@ -49,7 +55,7 @@ def undo(number: int, *, by: str, why: str = "") -> Resend:
     tape.put_back(record, [row for row in rows if row.table == "file"], by=by, words=words)
     for row in rows:
         if row.table == "task":
-            _close(Task.objects.select_for_update().get(pk=row.key), row.before, by, words)
+            _close(tasks[row.key], row, by, words)
     record.undone_by, record.undone_at, record.undone_why = by[:250], timezone.now(), why[:400]
     record.save(update_fields=["undone_by", "undone_at", "undone_why"])
     return record
@@ -90,8 +96,10 @@ def _put_back(
     for batch in batches([row.key for row in rows]):
         there: dict[int, Any] = model._default_manager.select_for_update().in_bulk(batch)
         wanted = [row for row in rows if row.key in there and row.key in set(batch)]
-        if len(wanted) != len(batch) or any(one.state not in _WAITS[table] for one in there.values()):
-            raise BadWish("resend: a part of it has run since; it cannot be taken back any more")
+        if len(wanted) != len(batch):
+            raise BadWish("resend: a part of it is not there any more; it cannot be taken back")
+        if moved := sorted({one.get_state_display() for one in there.values() if one.state not in _WAITS[table]}):
+            raise BadWish(f"resend: a part of it is {' or '.join(moved)} by now; it cannot be taken back any more")
         queued = {one.job_id for one in there.values() if one.job_id is not None}
         if jobs.withdraw(queued, by=by) != queued:
             raise BadWish("resend: a pilot has taken a job of it since; it cannot be taken back any more")
@@ -118,8 +126,25 @@ def _judge_as_before(rows: Sequence[ResendRow]) -> None:
         CrossCheck.objects.update_or_create(**key, defaults={**said, "at": timezone.now()})
 
 
-def _close(task: Task, kept: Mapping[str, Any], by: str, words: str) -> None:
-    """Lead a task back to where it stood."""
+def _refuse_paused(tasks: Mapping[int, Task], rows: Sequence[ResendRow]) -> None:
+    """Refuse where a task was over and is paused now: it would stay so, and go on though nothing of it is open."""
+    for row in rows:
+        if row.table == "task" and row.before["state"] in _OVER and tasks[row.key].state == TaskState.PAUSED:
+            raise BadWish(f"resend: task {tasks[row.key].name} is paused; let it go on (running) first")
+
+
+def _close(task: Task, row: ResendRow, by: str, words: str) -> None:
+    """Lead a task back to where it stood, unless something else of it was sent again since.
+
+    That is on its way still; whoever takes it back, too, leads the task to where it stood before both.
+    """
+    kept = row.before
+    since = ResendRow.objects.filter(table="task", key=task.pk, resend__gt=row.resend_id)
+    later = since.filter(resend__undone_at__isnull=True).order_by("resend").first()
+    if later is not None:
+        if later.before["state"] not in _OVER:
+            ResendRow.objects.filter(pk=later.pk).update(before=kept)
+        return
     before = TaskState(kept["state"])
     if task.state == before or before not in (TaskState.RUNNING, TaskState.DONE, TaskState.FINISHED):
         return
