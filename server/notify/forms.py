@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 else:
     ChannelModelForm = forms.ModelForm
 
+#: As wide as a phone, and no wider than an address.
+WIDE = "width: 100%; max-width: 32rem"
+
 #: Characters of a secret.
 SHORTEST, LONGEST = 16, 200
 
@@ -94,6 +97,7 @@ class OwnChannelForm(AnyChannelForm):
             *("quiet_from", "quiet_to", "zone"),
         )
         widgets = {
+            **{name: forms.TextInput(attrs={"style": WIDE}) for name in ("name", "address", "owners", "queues")},
             "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
             "quiet_to": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
         }

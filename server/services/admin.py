@@ -123,13 +123,17 @@ class ServiceAdmin(TableAdmin):
         runs = list(ServiceRun.objects.filter(service=service)[:PAST])
         if not runs:
             return "It has not run yet; press “Save and run now”, or wait for its time."
-        words = [(in_utc(run.started), duration(run.seconds), _told(run), _result(run)) for run in runs]
-        rows = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", words)
+        words = [(in_utc(run.started), _took(run), _told(run), _result(run)) for run in runs]
+        cells = (
+            '<tr><td class="px-3">{}</td><td class="px-3">{}</td><td class="px-3">{}</td><td class="px-3">{}</td></tr>'
+        )
+        rows = format_html_join("", cells, words)
         every = link("services_servicerun", "All its runs", service__name__exact=service.pk)
         results = link(RESULTS, "all its results", periodic_task_name=service.pk)
         return format_html(
-            "<table><thead><tr><th>began</th><th>took</th><th>came to</th><th>result</th></tr></thead>"
-            "<tbody>{}</tbody></table><p>{}, {}</p>",
+            '<table class="text-left"><thead><tr><th class="px-3">began</th><th class="px-3">took</th>'
+            '<th class="px-3">came to</th><th class="px-3">result</th></tr></thead><tbody>{}</tbody></table>'
+            '<p class="px-3">{}, {}</p>',
             rows,
             every,
             results,
@@ -175,6 +179,10 @@ class ServiceAdmin(TableAdmin):
             logic.reschedule(service.name, enabled=False)
 
 
+def _took(run: ServiceRun) -> str:
+    return f"{duration(run.seconds)} in all" if run.times > 1 else duration(run.seconds)
+
+
 def _told(run: ServiceRun) -> str:
     figures = ", ".join(f"{name} {value}" for name, value in run.figures.items() if value)
     times = f"{run.times} times " if run.times > 1 else ""
@@ -200,7 +208,7 @@ class ServiceRunAdmin(MachineTableAdmin):
 
     @admin.display(description="duration")
     def took(self, run: ServiceRun) -> str:
-        return duration(run.seconds)
+        return _took(run)
 
     @admin.display(description="result")
     def result(self, run: ServiceRun) -> str:

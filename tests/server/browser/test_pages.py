@@ -31,6 +31,8 @@ PAGES = {
     "draft": "/tasks/draft2016/define",
     "send again": "/tasks/failing/resend?what=failed",
     "data": "/data/",
+    "notifications": "/notifications",
+    "channel": "/notifications/new",
 }
 
 
