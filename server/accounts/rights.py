@@ -179,6 +179,8 @@ def editable_queues(user: Somebody) -> Places:
 def queues_of(user: Somebody) -> frozenset[str]:
     """Answer the names of the queues that somebody may change, of those that there are."""
     places = editable_queues(user)
+    if places == Places():
+        return frozenset()
     model = apps.get_model(QUEUES)  # which stands above this app
     rows = model._default_manager.order_by().values_list("siteid", "nickname")
     return frozenset(nickname for siteid, nickname in rows if places.include(siteid, nickname))
@@ -208,6 +210,11 @@ def _may_everywhere(user: Somebody, permission: str) -> bool:
     """Say whether a permission was given by hand, or by a group whose rights know no sites."""
     if permission in permissions_of(groups_of(user), by_site=False):
         return True
+    return was_given(user, permission)
+
+
+def was_given(user: Somebody, permission: str) -> bool:
+    """Say whether somebody has a permission by hand, or by a group that somebody has made: not by the table above."""
     return permission in ModelBackend().get_all_permissions(user)  # type: ignore[arg-type]
 
 

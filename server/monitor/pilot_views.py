@@ -6,13 +6,13 @@ import re
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from pilot.contract.codec import ContractError
-from server.accounts.rules import Identity, Role
+from server.accounts.rights import queues_of, was_given
+from server.accounts.rules import Identity, may_produce
 from server.lib.http import envelope, refusal
 from server.monitor import pilotlog
 from server.monitor import pilots as gathered
@@ -123,10 +123,7 @@ def _may_read(request: HttpRequest, identity: Identity | None, queue: str) -> bo
     user = request.user
     if not user.is_authenticated:
         return True  # the settings open the pages to this very machine
-    if not user.is_active:
-        return False
-    named = user.is_superuser or user.has_perm("pilots.view_pilot")
-    return bool(named) or Group.objects.filter(name=Role.PRODUCTION.value, user=user.pk).exists()
+    return may_produce(user) or was_given(user, "pilots.view_pilot") or queue in queues_of(user)
 
 
 def _part(said: dict[str, str]) -> dict[str, int]:

@@ -238,8 +238,8 @@ def test_what_pilots_write_is_read_by_few(client, written, role, more, may):
 def test_of_those_who_have_logged_in_some_may_read_what_pilots_write(client, written, who):
     if who != "nobody":
         user = User.objects.create_user(who, is_superuser=who in ("root", "gone"))
-        if who == "manager":
-            user.groups.add(Group.objects.get_or_create(name="production")[0])
+        if who in ("manager", "reader"):
+            user.groups.add(Group.objects.get_or_create(name="production" if who == "manager" else who)[0])
         if who == "looker":
             user.user_permissions.add(Permission.objects.get(codename="view_pilot"))
         client.force_login(user)
