@@ -86,7 +86,7 @@ def broker_settings(broker: Broker) -> dict[str, Any]:
             "certfile": broker.certificate,
             "keyfile": broker.key or broker.certificate,
         }
-        words = {name: _readable(name, path) for name, path in files.items() if path}
+        words: dict[str, Any] = {name: _readable(name, path) for name, path in files.items() if path}
         words["cert_reqs"] = ssl.CERT_REQUIRED
         if parts.scheme == "amqps":
             words["server_hostname"] = parts.hostname

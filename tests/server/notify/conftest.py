@@ -53,12 +53,14 @@ class Hook:
     def __init__(self) -> None:
         self.got: list[tuple[str, dict[str, str], bytes]] = []
         self.status, self.drips = 200, False
+        self.on_call = lambda: None
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 hook.got.append((self.path, dict(self.headers), body))
+                hook.on_call()
                 if hook.drips:
                     hook.stop.wait(60)
                 self.send_response(hook.status)
