@@ -252,9 +252,28 @@ def newest_dataset(name: str) -> Dataset | None:
     return Dataset.objects.filter(name=name).order_by("-pk").first()
 
 
-def files_of(dataset: Dataset, *, most: int | None = None) -> list[DatasetFile]:
-    """Answer files of a dataset with their replicas, by name."""
-    return list(DatasetFile.objects.filter(dataset=dataset).prefetch_related("replicas").order_by("lfn")[:most])
+def files_of(dataset: Dataset, *, most: int | None = None, skipped: int = 0, without: str = "") -> list[DatasetFile]:
+    """Answer files of a dataset with their replicas, by name.
+
+    Args:
+        dataset: The dataset.
+        most: At most so many; all if left out.
+        skipped: So many of the first are passed over.
+        without: Files that have this in their names are none of them.
+    """
+    rows = DatasetFile.objects.filter(dataset=dataset).prefetch_related("replicas").order_by("lfn")
+    rows = rows.exclude(lfn__contains=without) if without else rows
+    return list(rows[skipped : None if most is None else skipped + most])
+
+
+def files_named(dataset: Dataset, lfns: Iterable[str]) -> list[DatasetFile]:
+    """Answer the files of these names that are in a dataset with their replicas, by name."""
+    found: list[DatasetFile] = []
+    names = sorted(set(lfns))
+    for start in range(0, len(names), 500):
+        rows = DatasetFile.objects.filter(dataset=dataset, lfn__in=names[start : start + 500])
+        found += rows.prefetch_related("replicas").order_by("lfn")
+    return found
 
 
 def moves_of_dataset(dataset: Dataset) -> list[DatasetEvent]:

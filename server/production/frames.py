@@ -102,6 +102,8 @@ def user_orders_of(task: Task, numbers: Sequence[int]) -> list[JobOrder]:
     """
     submitted = UserTask.objects.get(pk=task.pk)
     definition = read_parameters(orjson.loads(submitted.parameters))
+    # What was changed on its way holds, not what was submitted.
+    definition = replace(definition, queue=task.queue, max_attempts=task.max_attempts)
     files = [InputFile(*entry) for entry in orjson.loads(submitted.files)]
     endpoint, log_endpoint = endpoints_of(task.queue) if task.queue else ("", "")
     frame = UserFrame(task.pk, task.owner, submitted.label, task.priority, endpoint, log_endpoint)

@@ -131,8 +131,13 @@ def _inputs(source: Source, most_files: int, most: int) -> list[list[Any]]:
     if dataset is None:
         words = f"dataset: {source.dataset!r} is not known here; the page Data lists those that are"
         raise ContractError(words, field_name="dataset")
-    rows = [row for row in dataservice.files_of(dataset, most=most + 1) if _is_wanted(row, source)]
-    rows = rows[source.skipped :][: most_files or None]
+    without = ".log.tgz" if source.without_logs else ""
+    if source.lfns:
+        named = [row for row in dataservice.files_named(dataset, source.lfns) if not without or without not in row.lfn]
+        rows = named[source.skipped :][: most_files or None]
+    else:
+        wanted = min(most_files or most + 1, most + 1)
+        rows = dataservice.files_of(dataset, most=wanted, skipped=source.skipped, without=without)
     if missing := sorted(set(source.lfns) - {row.lfn for row in rows}):
         words = f"files: {missing[0]!r} is not in the dataset {source.dataset}, or is passed over by offset or nFiles"
         raise ContractError(words, field_name="files")
@@ -140,11 +145,6 @@ def _inputs(source: Source, most_files: int, most: int) -> list[list[Any]]:
         words = f"dataset: {len(rows)} files of {source.dataset} are meant; 1 to {most} are possible in a task"
         raise ContractError(words, field_name="dataset")
     return [[row.lfn, dataset.scope, row.size, row.checksum, row.guid, _where(row, source.dataset)] for row in rows]
-
-
-def _is_wanted(row: DatasetFile, source: Source) -> bool:
-    is_log = source.without_logs and ".log.tgz" in row.lfn
-    return not is_log and (not source.lfns or row.lfn in source.lfns)
 
 
 def _where(row: DatasetFile, said: str) -> str:

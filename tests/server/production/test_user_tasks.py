@@ -9,16 +9,18 @@ from pilot.contract.states import JobState
 from server.dataservice.logic import NewFile, add_files, register_dataset
 from server.dataservice.models import Dataset
 from server.dataservice.states import DatasetKind
+from server.pandaconfig.logic import define_queue
 from server.production import logic, queries
 from server.production.models import Chunk, Output, Task
 from server.production.panda_words import status_of
 from server.production.reference.models import Site, TaskKind
+from server.production.steering import change_task
 from server.production.steps import collect
 from server.production.steps.submit import submit_chunks
 from server.production.user_definition import read_parameters
 from server.production.user_tasks import submit_task
 from server.taskbuffer.logic import reap_lost
-from server.taskbuffer.models import Job, Live, Ready
+from server.taskbuffer.models import Job, JobFile, Live, Ready
 from tests.server.production.conftest import failed, reload, turn, work
 from tests.server.production.test_user_definition import INPUT, LOG, OUTPUT, PLAIN
 
@@ -169,6 +171,17 @@ def test_tasks_that_name_no_queue_wait_when_the_queues_are_full(queue):
     assert [states(task).count("sent") for task in (first, second)] == [5, 2]
 
 
+def test_a_task_that_was_sent_elsewhere_has_its_next_jobs_there(queue):
+    queue.PRODUCTION = {"jobs_per_task": 1, "probe_jobs": 3}
+    storages = {name: ["DISK"] for name in ("pr", "pw", "pl")}
+    define_queue({"nickname": "OTHER", "status": "online", "astorages": storages})
+    task = submit()
+    change_task(task.name, {"queue": "OTHER", "max_attempts": 7}, by="ada", why="it is nearer")
+    turn()
+    later = Job.objects.filter(task_id=task.pk).order_by("-pk").first()
+    assert (later.queue, later.max_attempts) == ("OTHER", 7)
+
+
 def test_users_tasks_may_be_switched_off_as_a_type(queue):
     TaskKind.objects.update_or_create(
         word="user_analysis", defaults={"label": "user analysis", "chain": "user_analysis", "enabled": False}
@@ -232,6 +245,16 @@ def test_jobs_read_the_files_of_a_dataset_as_it_is_at_the_submission(dataset, pi
 def test_a_part_of_a_dataset_may_be_wanted(dataset, entry, jobs):
     said = {**INPUT, "dataset": "mc.events/", **entry}
     assert len(jobs_of(submit(jobParameters=[OUTPUT, said], nFiles=None))) == jobs
+
+
+@pytest.mark.parametrize(("entry", "names"), [({}, "012"), ({"files": ["events-2.root"]}, "2"), ({"offset": 1}, "12")])
+def test_what_is_passed_over_of_a_dataset_is_not_counted_for_what_is_possible(dataset, entry, names):
+    logs = [NewFile(f"a{number}.log.tgz", 5) for number in range(4)]  # before all others by their names
+    add_files(dataset, logs, by="test", endpoint="DISK")
+    Site.objects.create(name="LOCAL", limits={"user_task_files": 3})
+    task = submit(jobParameters=[OUTPUT, {**INPUT, "dataset": "mc.events", **entry}], nFiles=None)
+    read = JobFile.objects.filter(job__task_id=task.pk, role="input").order_by("lfn")
+    assert list(read.values_list("lfn", flat=True)) == [f"events-{name}.root" for name in names]
 
 
 @pytest.mark.parametrize(
