@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from server.accounts import logic
-from server.accounts.models import GivenRight, Login, Person, SiteRight, Token
+from server.accounts.models import GivenRight, Login, Person, SiteRight, Token, UserCertificate
 from server.lib.admin import MachineTableAdmin, TableAdmin
 
 
@@ -97,6 +97,19 @@ class LoginAdmin(TableAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Login | None = None) -> bool:
         return False
+
+
+@admin.register(UserCertificate)
+class UserCertificateAdmin(TableAdmin):
+    """By which certificates people log in; each may be joined to an account, and switched off."""
+
+    list_display = ("subject", "account", "enabled", "added_at", "last_used_at")
+    list_filter = ("enabled",)
+    list_select_related = ("account",)
+    search_fields = ("subject", "account__username")
+    autocomplete_fields = ("account",)
+    fields = ("subject", "account", "enabled", "added_at", "last_used_at")
+    readonly_fields = ("added_at", "last_used_at")
 
 
 @admin.register(SiteRight)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from server.accounts.models import Role
+from server.accounts.subjects import BadFront, subject_of
 
 #: Set by the front: its proof, whether it verified a certificate, of which subject, and with which VOMS attributes.
 PROOF, VERIFIED, SUBJECT, FQANS = (
@@ -23,18 +24,10 @@ PROOF, VERIFIED, SUBJECT, FQANS = (
 #: Set by our own gateway, and by no header: the request came by the Unix socket.
 SOCKET = "compass.socket"
 
-#: Characters of a secret, at least, and of a subject, at most.
-SHORTEST, LONGEST = 32, 250
+#: Characters of a secret, at least.
+SHORTEST = 32
 
-_PROXY = re.compile(r"/CN=(?:proxy|\d+)\Z")
-_LIMITED = re.compile(r"/CN=limited proxy(?:/CN=(?:proxy|\d+))*\Z")
-_PARTS = re.compile(r"(?:\\.|[^,\\])+", re.DOTALL)
-_ESCAPED = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.)", re.DOTALL)
 _NOTHING = re.compile(r"/(?:Role|Capability)=NULL")
-
-
-class BadFront(ValueError):
-    """What came as a front's word is not believed, or says what nobody can be taken for; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -69,31 +62,6 @@ def is_proven(meta: Mapping[str, str], secret: str) -> bool:
     if SOCKET in meta:
         return True
     return bool(secret) and hmac.compare_digest(meta.get(PROOF, "").encode(), secret.encode())
-
-
-def subject_of(name: str) -> str:
-    """Write a subject as ``/DC=org/CN=Somebody``, whichever of two spellings it comes in, without its proxies' parts.
-
-    Raises:
-        BadFront: it is no subject, or that of a limited proxy.
-    """
-    text = name if name.startswith("/") else "".join(f"/{_plain(part)}" for part in reversed(_PARTS.findall(name)))
-    if _LIMITED.search(text):
-        raise BadFront("a limited proxy may copy files, and do nothing here; make a full one")
-    while (shorter := _PROXY.sub("", text)) != text:
-        text = shorter
-    if "=" not in text or len(text) > LONGEST or not text.isprintable():
-        raise BadFront(f"the front names no subject of a certificate of at most {LONGEST} printable characters")
-    return text
-
-
-def _plain(part: str) -> str:
-    """Take out the escapes of RFC 2253: a sign after a backslash, or bytes of UTF-8 in hexadecimal digits."""
-
-    def plain(found: re.Match[str]) -> str:
-        return bytes.fromhex(found[1].replace("\\", "")).decode("utf-8", "replace") if found[1] else found[2]
-
-    return _ESCAPED.sub(plain, part.strip())
 
 
 def roles_from(text: str) -> tuple[tuple[str, Role], ...]:

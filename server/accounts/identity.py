@@ -13,7 +13,6 @@ from server.accounts import logic, own_tokens, passes
 from server.accounts.certificates import (
     PROOF,
     SUBJECT,
-    BadFront,
     Certificate,
     certificate_of,
     role_of,
@@ -22,6 +21,7 @@ from server.accounts.certificates import (
 )
 from server.accounts.issuers import issuers_in, meaning_of
 from server.accounts.models import Person, Role, Token
+from server.accounts.subjects import BadFront
 from server.accounts.web_tokens import MARK as WEB_MARK
 from server.accounts.web_tokens import BadToken, Claims, WebTokens
 from server.lib.remembered import Remembered

@@ -16,8 +16,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from server.accounts import passes
-from server.accounts.certificates import BadFront, subject_of
 from server.accounts.models import Login, Person, Role, Token
+from server.accounts.subjects import BadFront, subject_of
 
 #: Every token begins so, which lets a scanner of secrets find one that leaked.
 MARK = "cps_"

@@ -12,7 +12,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
+from server.accounts.certificate_views import subject_shown
 from server.accounts.issuers import issuers_in
+from server.accounts.lifetimes import WHY
 from server.accounts.oidc import login_of
 from server.accounts.rules import everyone
 from server.accounts.sessions import BY
@@ -39,6 +41,8 @@ class _Login(LoginView):
         doors = [one.login for one in issuers_in(settings.ENVIRONMENT.issuers_file).values() if one.login]
         shown |= {
             "issuers": doors,
+            "subject": subject_shown(self.request),
+            "ended": WHY.get(self.request.GET.get("ended", ""), ""),
             "left": next((one for one in doors if one.name == self.request.GET.get("left")), None),
         }
         return answer_page(self.request, "accounts/login.html", shown, status=status)

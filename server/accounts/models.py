@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+
+from server.accounts.subjects import BadFront, subject_of
 
 
 class Role(models.TextChoices):
@@ -77,6 +81,39 @@ class Token(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.role})"
+
+
+class UserCertificate(models.Model):
+    """A certificate by which somebody logs in at the pages: a person has any number of these, each is one account's."""
+
+    digest = models.CharField(max_length=64, unique=True, editable=False)  # of the subject, whose case matters
+    subject = models.CharField(
+        max_length=250, help_text="As in /DC=org/CN=Somebody, or CN=Somebody,DC=org; without the parts of proxies."
+    )
+    account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="certificates")
+    enabled = models.BooleanField(default=True, help_text="Switched off, it logs nobody in, and its sessions end.")
+    added_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it last logged in.")
+
+    class Meta:
+        ordering = ("subject",)
+
+    def __str__(self) -> str:
+        return self.subject
+
+    def clean(self) -> None:
+        """Write the subject in one spelling; refuse what is none, and one that is known."""
+        try:
+            self.subject = subject_of(self.subject)
+        except BadFront as bad:
+            text = f"{self.subject!r} is no subject; write it as /DC=org/CN=Somebody: openssl x509 -noout -subject"
+            raise ValidationError({"subject": text}) from bad
+        self.digest = hashlib.sha256(self.subject.encode()).hexdigest()
+        known = UserCertificate.objects.filter(digest=self.digest).exclude(pk=self.pk).select_related("account").first()
+        if known is not None:
+            raise ValidationError(
+                {"subject": f"{self.subject} logs in {known.account}; take it from that account first"}
+            )
 
 
 class SiteRight(models.Model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -13,19 +15,24 @@ _BACKEND = "server.accounts.passwords.LimitedBackend"
 
 #: Under which a session says how it began.
 BY = "compass.by"
+#: Under which it says when that was, and when somebody was last there, in seconds since 1970.
+BEGUN, SEEN = "compass.begun", "compass.seen"
+#: Under which it has the subject of the certificate that it is bound to.
+SUBJECT = "compass.subject"
 
 
 class LoginRefused(Exception):
     """Somebody is known, and not let in; the text says why and whom to ask."""
 
 
-def begin(request: HttpRequest, user: User, *, by: str) -> None:
+def begin(request: HttpRequest, user: User, *, by: str, subject: str = "") -> None:
     """Log somebody in who has proven who it is; the session gets a new key.
 
     Args:
         request: The one in hand.
         user: The account.
         by: How it was proven, for people to read: "password", "certificate", the name of an issuer.
+        subject: Of the certificate that the session ends with.
 
     Raises:
         LoginRefused: the account is switched off, or its person is banned.
@@ -33,7 +40,11 @@ def begin(request: HttpRequest, user: User, *, by: str) -> None:
     if words := why_refused(user):
         raise LoginRefused(words)
     login(request, user, backend=_BACKEND)
-    request.session[BY] = by
+    session = request.session
+    session[BY], session[BEGUN], session[SEEN] = by, time.time(), time.time()
+    session.pop(SUBJECT, None)
+    if subject:
+        session[SUBJECT] = subject
 
 
 def why_refused(user: User) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from pilot.contract.routes import NEW_PASS
-from server.accounts import account_views, login_views, oidc_views, views
+from server.accounts import account_views, certificate_views, login_views, oidc_views, views, welcome_views
 
 urlpatterns = [
     path(NEW_PASS.removeprefix("/"), views.renew_pass),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("account/tokens", account_views.make_token, name="account_token"),
     path("account/tokens/<int:number>/revoke", account_views.revoke_token, name="account_revoke"),
     path("login", login_views.log_in, name="login"),
+    path("login/certificate", certificate_views.log_in, name="login_certificate"),
+    path("welcome", welcome_views.welcome, name="welcome"),
     path("login/with/<slug:name>", oidc_views.go, name="login_with"),
     path("login/with/<slug:name>/back", oidc_views.come_back, name="login_back"),
     path("login/with/<slug:name>/leave", oidc_views.leave, name="login_leave"),

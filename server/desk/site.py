@@ -18,7 +18,6 @@ from django.utils import timezone
 from server.accounts.rights import may_enter_desk
 from server.desk.dashboard import dashboard
 from server.desk.navigation import groups
-from server.lib.pages import answer_page
 
 if TYPE_CHECKING:
     ThemedSite = AdminSite
@@ -72,7 +71,7 @@ class DeskSite(ThemedSite):
             return redirect_to_login(after, reverse("login"))
         if self.has_permission(request):
             return redirect("admin:index")
-        return answer_page(request, "desk/closed.html", {"page": "login"}, status=403)
+        return redirect("welcome")
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let in whom a group has rights for, whether or not somebody has ticked "staff"."""

@@ -10,8 +10,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 
-from server.accounts.rules import READERS, Identity, allow, everyone
+from pilot.contract.messages import StatusCode
+from server.accounts.rights import may_read
+from server.accounts.rules import READERS, REFUSED_FOR, Identity, allow, everyone
+from server.lib.http import refusal
 
 View = Callable[..., HttpResponse]
 
@@ -36,13 +41,28 @@ def readable_by(view: View) -> View:
     @everyone(because="it lets in who has logged in, tokens that read, and this machine where the local start says so")
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.user.is_authenticated or is_open_to(request):
+        if is_open_to(request) or may_read(request.user):
             return view(request, None, *args, **kwargs)
-        if "Authorization" in request.headers or wants_json(request) or _has_certificate(request):
+        if request.user.is_authenticated:
+            return _greet(request)
+        if "Authorization" in request.headers or wants_json(request):
             return with_token(request, *args, **kwargs)
+        if _has_certificate(request):
+            answer = with_token(request, *args, **kwargs)
+            is_new = request.META.get(REFUSED_FOR) == "unknown_certificate"
+            if not (is_new and "text/html" in request.headers.get("Accept", "")):
+                return answer
         return redirect_to_login(request.get_full_path(), str(settings.LOGIN_URL))
 
     return guarded
+
+
+def _greet(request: HttpRequest) -> HttpResponse:
+    """Lead somebody without rights to the page that says whom to ask; a program is told in words."""
+    if not wants_json(request):
+        return redirect("welcome")
+    words = f"the account {request.user.get_username()} has no rights here; {reverse('welcome')} says whom to ask"
+    return refusal(request, words, status=403, code=StatusCode.PERMISSION_DENIED, reason="no_rights")
 
 
 def _has_certificate(request: HttpRequest) -> bool:

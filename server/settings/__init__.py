@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from server.settings.browsers import browser_settings
 from server.settings.database import database_settings, panda_database_settings
 from server.settings.environment import read_environment
 from server.settings.mail import mail_settings
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "server.lib.watched.Watched",
     "server.trail.middleware.Trail",
     "server.lib.straight.Straight",
+    "server.accounts.browsers.Browsers",
     "django.middleware.security.SecurityMiddleware",
     "server.lib.names.Nameable",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -71,6 +73,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "server.accounts.lifetimes.Lifetimes",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -129,7 +132,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_SAMESITE = "Lax"
+globals().update(browser_settings(ENVIRONMENT))
 
 #: The dispatcher looks at the size itself, before it reads; this is Django's own limit for everything else.
 DATA_UPLOAD_MAX_MEMORY_SIZE = ENVIRONMENT.body_limit

@@ -157,6 +157,30 @@ class Environment:
     login_failures: int = key(
         10, low=0, help="Wrong passwords in ten minutes from one address, after which none is looked at; 0: any."
     )
+    public_url: str = key(
+        "",
+        help="Address at which browsers reach the pages, https://host:port; cookies are for it alone, and forms from it"
+        " are believed.",
+    )
+    hsts_days: int = key(
+        0, low=0, help="Days for which browsers, once they were here, come by https only; 0: nothing is said of it."
+    )
+    session_idle_minutes: int = key(
+        720,
+        low=1,
+        help="Minutes after which a browser that asks for nothing is logged out; pages that follow by"
+        " themselves do not count.",
+    )
+    session_hours: int = key(168, low=1, help="Hours after a login at which a browser is logged out in any case.")
+    login_subjects: str = key(
+        "", help="Regular expression of whole subjects whose certificates may log in by a browser; all when left out."
+    )
+    login_subjects_file: str = key(
+        "", help="File with such subjects, one a line, in either spelling; with both settings, either lets in."
+    )
+    administrators: str = key(
+        "", help="Whom people ask who may not do something: names and addresses, in words; told on pages."
+    )
     incident_level: str = key(
         "ERROR",
         one_of=("WARNING", "ERROR", "CRITICAL"),

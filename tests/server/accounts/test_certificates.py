@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from server.accounts.certificates import FQANS, PROOF, SUBJECT, VERIFIED, BadFront, role_of, roles_from, subject_of
+from server.accounts.certificates import FQANS, PROOF, SUBJECT, VERIFIED, role_of, roles_from
 from server.accounts.identity import BY_ATTRIBUTES, IDENTITIES, Identity, IdentityRefused, identify_caller
 from server.accounts.logic import TokenRefused, ban, create_token, digest_of_certificate, lift_ban, revoke_token
 from server.accounts.models import Role
+from server.accounts.subjects import BadFront, subject_of
 
 ALICE = "/DC=test/O=Grid/OU=People/CN=Alice Test 42"
 SECRET = "s" * 32

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from server.production.models import Chunk, CrossCheck, MergeGroup, TaskEvent
+from tests.kits.people import reader
 from tests.server.monitor.test_views import parsed
 from tests.server.production.conftest import define_data, failed, work
 
@@ -247,7 +248,7 @@ def test_what_cannot_be_done_says_why_and_leads_back(client, lossy, manager, fie
 
 def test_others_are_sent_to_log_in_or_may_only_look(client, lossy, django_user_model):
     assert settle(client, act="accept", why="x").url.startswith("/login?next=")
-    client.force_login(django_user_model.objects.create_user("shift"))
+    client.force_login(reader("shift"))
     answer = settle(client, act="accept", why="x")
     assert answer.status_code == 403
     assert "shift may only look" in answer.content.decode()

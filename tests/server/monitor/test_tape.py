@@ -13,6 +13,7 @@ from server.production.models import Chunk, MergeGroup, Output, Run
 from server.production.queries.tape import BANDS, LAST_BAND, TapeLine, bands_of, tape_page
 from server.production.staging.models import Prestage, StagedFile
 from server.production.staging.states import StagedState
+from tests.kits.people import reader
 from tests.server.monitor.test_views import parsed
 from tests.server.production.conftest import define_data
 
@@ -153,7 +154,7 @@ def test_the_page_has_what_can_be_done_for_those_who_may(client, admin_client, d
     text = answer.content.decode()
     for way in (f"/data/requests/{one.request}/give-up", "resend?what=archive", "resend?what=staging"):
         assert way in text, way
-    somebody = django_user_model.objects.create_user("somebody")
+    somebody = reader("somebody")
     client.force_login(somebody)
     assert "resend?what" not in client.get(PAGE).content.decode()
     somebody.groups.add(Group.objects.get_or_create(name="production")[0])

@@ -15,6 +15,7 @@ from server.accounts.logic import create_token
 from server.accounts.models import Role
 from server.pandaconfig.models import Schedconfig
 from server.production import logic
+from tests.kits.people import reader
 from tests.server.production.conftest import GENERATION, RECONSTRUCTION, failed, work
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -169,7 +170,7 @@ def test_open_pages_are_open_on_this_machine_only(client, elsewhere):
 
 
 def test_who_has_logged_in_sees_the_pages(client, django_user_model):
-    client.force_login(django_user_model.objects.create_user("shift"))
+    client.force_login(reader("shift"))
     assert client.get("/").status_code == 200
 
 

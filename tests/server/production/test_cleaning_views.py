@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from server.dataservice.models import TransferRequest
 from server.production.cleanup.models import Cleaning, Removal
 from server.production.models import Output, Task, TaskEvent
+from tests.kits.people import reader
 from tests.server.monitor.test_views import parsed
 from tests.server.production.cleanup.test_views import task
 from tests.server.production.conftest import define_data
@@ -74,7 +75,7 @@ def test_of_a_task_that_is_not_archived_the_button_says_why_it_does_nothing(task
 
 
 def test_people_who_may_only_look_see_no_order_and_give_none(task, client, django_user_model):
-    client.force_login(django_user_model.objects.create_user("eve"))
+    client.force_login(reader("eve"))
     assert "You may only look" in client.get(PAGE).content.decode()
     assert client.post(PAGE, {"act": "clean", "why": "x"}).status_code == 403
     assert Output.objects.filter(removal=None).count() == Output.objects.count()

@@ -9,6 +9,7 @@ from server.production import logic
 from server.production.definition import BadDefinition
 from server.production.models import Task, TaskEvent
 from server.production.queries.ways import ways_of
+from tests.kits.people import reader
 from tests.server.monitor.test_views import parsed
 from tests.server.production.conftest import DATA, define_data
 
@@ -97,7 +98,7 @@ def test_a_task_that_has_moved_since_somebody_looked_is_left_alone(manager, data
 
 
 def test_people_who_may_only_look_give_no_orders(client, django_user_model, data):
-    client.force_login(django_user_model.objects.create_user("eve"))
+    client.force_login(reader("eve"))
     assert "You may only look" in client.get(PAGE, {"task": "data", "to": "paused"}).content.decode()
     assert order(client, "paused", "data").status_code == 403
     assert PAGE not in client.get("/tasks/data").content.decode()

@@ -13,6 +13,7 @@ from server.accounts.models import Role
 from server.trail import logic
 from server.trail.models import Entry
 from server.trail.states import Action
+from tests.kits.people import reader
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,7 @@ def test_an_order_for_several_rows_says_which(admin_client):
 
 
 def test_logins_and_logouts_are_written_down_and_how_somebody_was_known(client, django_user_model):
-    django_user_model.objects.create_user("petra", password="unusual words here")
+    reader("petra", password="unusual words here")
     address = reverse("login")
     client.post(address, {"username": "petra", "password": "wrong"})
     client.post(address, {"username": "my-password-in-the-wrong-field", "password": "wrong"})
@@ -153,7 +154,7 @@ def test_an_action_that_nobody_knows_is_refused(rf):
 
 
 def test_a_session_says_how_it_began(client, django_user_model):
-    client.force_login(django_user_model.objects.create_user("petra"))
+    client.force_login(reader("petra"))
     session = client.session
     session["compass.by"] = "certificate"
     session.save()

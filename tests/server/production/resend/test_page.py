@@ -10,6 +10,7 @@ from server.accounts.logic import create_token
 from server.accounts.models import Role
 from server.production.models import Chunk, Task
 from server.production.steering_models import Resend
+from tests.kits.people import reader
 
 PAGE = "/tasks/mc2016_gen/resend"
 
@@ -75,7 +76,7 @@ def test_what_is_refused_is_told_on_the_page(manager, form, words):
 
 def test_who_is_not_a_manager_may_only_look(failures, client):
     assert client.get(PAGE).status_code == 302
-    client.force_login(User.objects.create_user("bob"))
+    client.force_login(reader("bob"))
     text = client.get(PAGE, {"what": "failed"}).content.decode()
     assert "You may only look" in text
     assert "Send again</button>" not in text

@@ -14,6 +14,7 @@ from server.production.catalogue import load
 from server.production.models import Task, TaskEvent
 from server.production.raw_lists import RawLine
 from server.production.reference.models import Site, TaskKind
+from tests.kits.people import reader
 from tests.server.production.conftest import DATA, GENERATION, RECONSTRUCTION
 
 DRY_RUN = "/tasks/mc2016_gen/dry-run"
@@ -81,7 +82,7 @@ def test_slips_stand_at_their_fields_and_nothing_is_written(manager, change, sta
 def test_who_may_only_look_writes_nothing(queue, draft, client):
     assert client.get("/tasks/new")["Location"].startswith("/login?next=")
     assert client.post(DRY_RUN, {"act": "start"}).status_code == 302
-    client.force_login(User.objects.create_user("guest", password="x"))
+    client.force_login(reader("guest"))
     assert "Welcome, guest" in client.get("/tasks/new", {"type": "mc_generation"}).content.decode()
     assert client.post("/tasks/new", {**GENERATION, "name": "x", "act": "save"}).status_code == 403
     assert client.post("/tasks/new/check", GENERATION).status_code == 403
