@@ -33,6 +33,12 @@ def test_an_order_that_takes_long_says_so_and_is_given_once(person: Meet):
     page.wait_for_selector(".working:has-text('working for 2 s')")
     assert page.get_attribute("form.act", "aria-busy") == "true"
     assert [("act=keep" in one) for one in sent] == [True]
+    page.keyboard.press("Escape")
+    assert page.inner_text(".working").startswith("you have stopped waiting; it may be done all the same")
+    assert page.get_attribute("form.act", "aria-busy") is None
+    page.evaluate(order)
+    page.wait_for_selector(".working:has-text('working…')")
+    assert (page.locator(".working").count(), len(sent)) == (1, 2)
 
 
 def test_what_somebody_writes_stays_while_the_page_follows_its_task(person: Meet, served: Served):

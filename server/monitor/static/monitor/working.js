@@ -7,6 +7,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented) return;
   if (form.dataset.working) { event.preventDefault(); return; }
+  form.querySelector(".working")?.remove(); // what was said of an order before
   const began = performance.now();
   const words = Object.assign(document.createElement("span"), { className: "dim working" });
   words.setAttribute("role", "status");
@@ -24,13 +25,29 @@ document.addEventListener("submit", (event) => {
   }, AFTER);
 });
 
+function release(form) {
+  clearInterval(Number(form.dataset.working));
+  form.querySelector(".working")?.remove();
+  form.removeAttribute("aria-busy");
+  delete form.dataset.working;
+}
+
+const working = () => document.querySelectorAll("form[data-working]");
+
 // Who comes back by the browser's history finds the form as it was.
 addEventListener("pageshow", (event) => {
-  if (!event.persisted) return;
-  document.querySelectorAll("form[data-working]").forEach((form) => {
-    clearInterval(Number(form.dataset.working));
-    form.querySelector(".working")?.remove();
-    form.removeAttribute("aria-busy");
-    delete form.dataset.working;
+  if (event.persisted) working().forEach(release);
+});
+
+// Esc makes the browser wait no more; the server may have carried the order out all the same.
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented) return;
+  working().forEach((form) => {
+    release(form);
+    stop(); // not every browser does so by itself
+    const words = Object.assign(document.createElement("span"), { className: "dim working" });
+    words.setAttribute("role", "status");
+    words.textContent = "you have stopped waiting; it may be done all the same: look before you do it again";
+    form.lastElementChild.after(words);
   });
 });
