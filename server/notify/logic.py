@@ -14,6 +14,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Min, QuerySet
 from django.utils import timezone
 
+from server.accounts.rights import may_read
 from server.credentials.keyring import keyring
 from server.lib.texts import storable
 from server.notify.calling import NotTaken
@@ -48,7 +49,7 @@ def collect(now: datetime, known: Mapping[str, Event] | None = None) -> int:
     Raises:
         Exception: an event could not be looked for; all others were.
     """
-    channels, made, wrong = list(_living()), 0, None
+    channels, made, wrong = _of_readers(_living()), 0, None
     for one in (declared() if known is None else known).values():
         wanting = [channel for channel in channels if one.name in channel.events]
         if not wanting:
@@ -68,6 +69,14 @@ def collect(now: datetime, known: Mapping[str, Event] | None = None) -> int:
 def _living() -> QuerySet[Channel]:
     """Answer the channels that are on, but for those of people who may not log in any more."""
     return Channel.objects.filter(enabled=True).exclude(person__is_active=False)
+
+
+def _of_readers(channels: QuerySet[Channel]) -> list[Channel]:
+    """Answer those whose person may still read what there is; nobody's are the administrators'."""
+    found = list(channels.select_related("person"))
+    people = {channel.person_id: channel.person for channel in found if channel.person is not None}
+    readers = {None, *(key for key, person in people.items() if may_read(person))}
+    return [channel for channel in found if channel.person_id in readers]
 
 
 def _write(name: str, notices: Iterable[Notice], channels: Iterable[Channel], now: datetime) -> int:
@@ -108,7 +117,7 @@ def pack(now: datetime) -> int:
     waiting = Message.objects.filter(delivery=None).order_by()
     oldest = dict(waiting.values_list("channel").annotate(oldest=Min("created_at")))
     packed = 0
-    for channel in _living().filter(pk__in=list(oldest)):
+    for channel in _of_readers(_living().filter(pk__in=list(oldest))):
         quiet = is_quiet(now, channel.quiet_from, channel.quiet_to, channel.tzinfo)
         if quiet or not is_ripe(Digest(channel.digest), oldest[channel.pk], now, channel.tzinfo):
             continue

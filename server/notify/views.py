@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
+from server.accounts.rights import may_read
 from server.accounts.rules import everyone
 from server.credentials.keyring import KeysMissing
 from server.lib.pages import answer_page
@@ -29,9 +30,11 @@ def _own(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return redirect_to_login(request.path, str(settings.LOGIN_URL))
+        if not may_read(request.user):
+            return redirect("welcome")
         return view(request, request.user, *args, **kwargs)
 
-    return everyone(because="it lets in people who have logged in, each to its own channels")(guarded)
+    return everyone(because="it lets in people who have logged in and may read, each to its own channels")(guarded)
 
 
 @_own

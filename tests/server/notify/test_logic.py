@@ -77,6 +77,19 @@ def test_who_may_not_log_in_any_more_is_told_nothing(django_user_model, carrier)
     assert logic.collect(NOW, events(notice())) == 0
 
 
+def test_who_lost_all_rights_is_told_nothing(django_user_model):
+    from django.contrib.auth.models import Group
+
+    ann = django_user_model.objects.create_user("ann")
+    group = Group.objects.get_or_create(name="production")[0]
+    ann.groups.add(group)
+    channel(person=ann)
+    assert logic.collect(NOW, events(notice())) == 1
+    ann.groups.clear()
+    assert logic.collect(NOW, events(notice("18"))) == 0
+    assert logic.pack(NOW) == 0
+
+
 def test_an_event_that_cannot_be_looked_for_holds_up_no_other_and_is_told_as_a_failure():
     def broken(since, now):
         raise LookupError("no such column")

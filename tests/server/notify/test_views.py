@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -23,7 +24,9 @@ ENTERED = {
 
 @pytest.fixture
 def ann(django_user_model):
-    return django_user_model.objects.create_user("ann", "ann@example.org")
+    found = django_user_model.objects.create_user("ann", "ann@example.org")
+    found.groups.add(Group.objects.get_or_create(name="production")[0])
+    return found
 
 
 @pytest.fixture
@@ -45,6 +48,12 @@ def words(answer, status: int = 200) -> str:
 def test_who_has_not_logged_in_is_asked_to(client):
     for name in ("notifications", "new-channel"):
         assert client.get(reverse(name)).status_code == 302
+
+
+def test_who_has_no_rights_is_led_to_where_it_says_whom_to_ask(client, bob):
+    client.force_login(bob)
+    assert client.post(reverse("new-channel"), ENTERED).url == reverse("welcome")
+    assert not Channel.objects.exists()
 
 
 def test_without_a_channel_it_is_said_what_to_do(at):
