@@ -97,7 +97,8 @@ def _account(request: HttpRequest) -> User:
 def _show(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpResponse:
     user = _account(request)
     person = Person.objects.filter(account=user).first()
-    roles = token_roles(user)
+    queues = sorted(queues_of(user))
+    roles = [role for role in token_roles(user) if role is not Role.SITE_ADMIN or queues]
     shown = {
         "page": "account",
         "account": user,
@@ -108,7 +109,7 @@ def _show(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpRespon
         "logins": list(Login.objects.filter(person=person)) if person else [],
         "tokens": own_tokens.tokens_of(person),
         "roles": roles,
-        "queues": sorted(queues_of(user)) if Role.SITE_ADMIN in roles else [],
+        "queues": queues if Role.SITE_ADMIN in roles else [],
         "said": {"days": DAYS},
         "most_days": MOST_DAYS,
     }

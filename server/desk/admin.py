@@ -53,6 +53,8 @@ class UserAdmin(Users, TableAdmin):
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login")
     readonly_fields = ("last_login", "date_joined")
+    # Django's two boxes side by side are wider than the page.
+    filter_horizontal = ()
     inlines = (_Sites,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
