@@ -24,6 +24,7 @@ class CredentialAdmin(TableAdmin):
     """A credential's own text and its grant have fields that are empty whenever a page is shown."""
 
     form = entered.CredentialForm
+    none_yet = "Jobs that need a proxy or a token get none until one is added here."
     list_display = ("name", "kind", "asked_as", "source", "stands", "ends_at", "obtained_at", "last_error")
     list_filter = ("kind", "source", "enabled")
     search_fields = ("name", "asked_as", "person")

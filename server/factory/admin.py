@@ -27,6 +27,7 @@ from server.pilots import allocations, fleet
 
 @admin.register(FactorySystem)
 class FactorySystemAdmin(TableAdmin):
+    none_yet = "The machine of the server is there without a row; add one for each batch system elsewhere."
     list_display = ["name", "kind", "enabled", "max_pilots", "options"]
     list_filter = ["kind", "enabled"]
 
@@ -54,6 +55,7 @@ class FactoryAllocationAdmin(TableAdmin):
 
 @admin.register(FactoryQueue)
 class FactoryQueueAdmin(TableAdmin):
+    none_yet = "Add the queues that the factory is to submit pilots for."
     list_display = ["queue", "enabled", "batch_system", "slots", "max_waiting", "max_per_cycle", "last_decision", "why"]
     list_filter = ["enabled", "batch_system"]
     search_fields = ["queue"]

@@ -10,6 +10,7 @@ from server.pilots.models import AllocationUse, Node, NodeGpus, Pilot, PilotUse,
 
 @admin.register(Pilot)
 class PilotAdmin(MachineTableAdmin):
+    none_yet = "The factory submits some where jobs wait in one of its queues; look at Factory queues."
     list_display = [
         "__str__",
         "queue",

@@ -44,6 +44,7 @@ def duration(seconds: float | None) -> str:
 @admin.register(Service)
 class ServiceAdmin(TableAdmin):
     form = ServiceForm
+    none_yet = "The workers write them down when they start: compass-server services."
     list_display = ["name", "what", "is_on", "every", "stands", "last_run", "took", "last_outcome", "due", "failures"]
     list_filter = ["schedule__enabled"]
     search_fields = ["name", "what"]
