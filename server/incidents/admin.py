@@ -85,7 +85,7 @@ class App(admin.SimpleListFilter):
 @admin.register(Incident)
 class IncidentAdmin(TableAdmin):
     form = IncidentForm
-    list_display = ("said", "app", "level", "count", "day", "last", "first", "state", "by")
+    list_display = ("what", "app", "level", "count", "day", "last", "state")
     list_filter = ("state", "level", Period, App)
     search_fields = ("words", "exception", "logger", "place", "sample", "note")
     search_help_text = "Words of the message, the exception, the logger, the place, the sample or the note."
@@ -112,7 +112,7 @@ class IncidentAdmin(TableAdmin):
         return False
 
     @admin.display(description="what", ordering="words")
-    def said(self, incident: Incident) -> SafeString:
+    def what(self, incident: Incident) -> SafeString:
         """Answer the words, and below them how the sample's traceback ends."""
         last = incident.sample.rstrip().rpartition("\n")[2].strip() if incident.exception else ""
         return format_html('{}<br><small class="dim">{}</small>', incident.words, last[:120])
@@ -145,7 +145,7 @@ class IncidentAdmin(TableAdmin):
             total = queries.all_by_hour(since=now - timedelta(hours=WEEK - 1))
             week = queries.hours(total, now=now, length=WEEK)
             answer.context_data["last_hour"] = queries.last_hour(now)
-            answer.context_data["week"] = charts.bars(week, width=840, height=48)
+            answer.context_data["week"] = charts.bars(week, width=840, height=48, fits=True)
             answer.context_data["week_total"] = sum(count for _, count in week)
         return answer
 
@@ -157,7 +157,7 @@ class IncidentAdmin(TableAdmin):
         counts = queries.by_hour([number], since=now - timedelta(hours=WEEK - 1))[number]
         week = queries.hours(counts, now=now, length=WEEK)
         busy = [(moment, count) for moment, count in reversed(week) if count][:DAY]
-        context = {"week": charts.bars(week, width=840, height=72), "busy": busy}
+        context = {"week": charts.bars(week, width=840, height=72, fits=True), "busy": busy}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
     def save_model(self, request: HttpRequest, obj: Incident, form: Any, change: bool) -> None:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 Hours = Sequence[tuple[datetime, int]]
 
 
-def bars(hours: Hours, *, width: int, height: int, titles: bool = True) -> SafeString:
+def bars(hours: Hours, *, width: int, height: int, titles: bool = True, fits: bool = False) -> SafeString:
     """Draw a bar for each hour; the highest fills the height, and what is not zero is seen.
 
     Args:
@@ -19,6 +19,7 @@ def bars(hours: Hours, *, width: int, height: int, titles: bool = True) -> SafeS
         width: Of the whole, in pixels.
         height: The same.
         titles: Say of each bar what it is, when somebody points at it.
+        fits: As wide as what it stands in, whatever ``width`` says.
     """
     highest = max((count for _, count in hours), default=0)
     if not highest:
@@ -40,7 +41,7 @@ def bars(hours: Hours, *, width: int, height: int, titles: bool = True) -> SafeS
         '<svg class="bars" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}" fill="currentColor"'
         ' preserveAspectRatio="none">{}<rect y="{}" width="{}" height="0.6" opacity="0.4"/></svg>',
         in_words(hours),
-        *(width, height, width, height, drawn, height - 0.6, width),
+        *(width, height, "100%" if fits else width, height, drawn, height - 0.6, width),
     )
 
 

@@ -48,7 +48,7 @@ class Of(admin.SimpleListFilter):
 
 @admin.register(Entry)
 class EntryAdmin(MachineTableAdmin):
-    list_display = ("when", "who", "did", "of", "what", "reason", "page", "outcome", "took", "came")
+    list_display = ("when", "who", "did", "of", "what", "page", "outcome", "took", "came")
     list_filter = ("action", Period, Of)
     search_fields = ("path", "filters", "key", "what", "reason")
     search_help_text = "Words in address, filters, row, what and reason: the latest 1000 that have them."
@@ -96,6 +96,10 @@ class EntryAdmin(MachineTableAdmin):
         if not one.key:
             return link("trail_entry", one.table, table=one.table) if one.table else ""
         return link("trail_entry", f"{one.table} {one.key}", table=one.table, key=one.key)
+
+    @admin.display(description="what, and why")
+    def what(self, one: Entry) -> str:
+        return ": ".join(words for words in (one.what, one.reason) if words)
 
     @admin.display(description="page")
     def page(self, one: Entry) -> SafeString:

@@ -28,7 +28,7 @@ class Entry(models.Model):
     class Meta:
         ordering = ("-at", "-id")
         verbose_name = "entry of the audit log"
-        verbose_name_plural = "audit log"
+        verbose_name_plural = "audit log entries"
         indexes = [
             models.Index(fields=["-at", "-id"], name="trail_latest"),
             models.Index(fields=["person", "-at", "-id"], name="trail_of_person"),

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ('duration', models.PositiveIntegerField(help_text='Milliseconds that the server took.')),
             ],
             options={
-                'verbose_name': 'entry of the audit log', 'verbose_name_plural': 'audit log',
+                'verbose_name': 'entry of the audit log', 'verbose_name_plural': 'audit log entries',
                 'ordering': ('-at', '-id'),
                 'indexes': [models.Index(fields=['-at', '-id'], name='trail_latest'), models.Index(fields=['person', '-at', '-id'], name='trail_of_person'), models.Index(fields=['action', '-at', '-id'], name='trail_of_action'), models.Index(fields=['table', '-at', '-id'], name='trail_of_table'), models.Index(fields=['table', 'key', '-at'], name='trail_of_row')],
             },
