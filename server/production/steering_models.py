@@ -61,7 +61,7 @@ class Resend(models.Model):
 
 
 class ResendRow(models.Model):
-    """One row of a resend as it was before: a task, a chunk, a merge group, or a cross-check."""
+    """One row of a resend as it was before: a task, a chunk, a merge (also one set apart), a cross-check, or a file."""
 
     resend = models.ForeignKey(Resend, models.CASCADE, related_name="rows")
     table = models.CharField(max_length=10, db_column="of_table")

@@ -13,7 +13,7 @@ from server.production import jobs
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
 from server.production.resend import tape
-from server.production.resend.plan import Plan, batches, locked_tasks, plan, refuse_closed
+from server.production.resend.plan import Plan, batches, locked_tasks, plan, refuse_closed, set_apart
 from server.production.resend.wishes import BadWish, What, Wish
 from server.production.staging.asking import ask_anew
 from server.production.states import CHUNK_MOVES, GROUP_MOVES, ChunkState, GroupState, TaskState
@@ -23,6 +23,10 @@ from server.production.steering_models import Resend, ResendRow
 CHUNK_COLUMNS = ("state", "job_id", "attempts", "ahead", "due", "rule", "words", "events_done")
 GROUP_COLUMNS = ("state", "job_id", "attempts", "ahead", "due", "rule", "words", "events_found", "size")
 CHECK_COLUMNS = ("task_id", "run_id", "kind", "verdict", "expected", "found", "words", "at")
+
+#: The rows of merges that a check had set apart, which is made anew.
+APART = "apart"
+_MOVED = "something of it was moved by somebody else meanwhile; look at it again"
 
 #: By way of what a running task comes to ``send``.
 _VIA = {
@@ -80,6 +84,11 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str, seen: str = "") -> R
     ask_anew(made.unstaged, record.at)
     _send_back(MergeGroup, made.groups, dict.fromkeys(made.groups, GroupState.READY), by, words)
     tape.ask_again(list(made.files.values()), by=by, words=words)
+    apart = set_apart(made)
+    _keep(record, APART, apart, ("state", "words"))
+    for group in apart:
+        if not move(group, GroupState.FINISHED, by=by, words=words):
+            raise BadWish(_MOVED)
     for batch in batches(list(made.checks)):
         CrossCheck.objects.filter(pk__in=batch).delete()
     for one in tasks.values():
@@ -132,7 +141,7 @@ def _send_back(
                 state=after.value, job_id=None, attempts=0, due=None, rule="", words=words, updated=now, **cleared
             )
             if moved != len(some):
-                raise BadWish("something of it was moved by somebody else meanwhile; look at it again")
+                raise BadWish(_MOVED)
         TaskEvent.objects.bulk_create([_event(rows[key], places[key], by, words, now) for key in batch])
 
 

@@ -151,6 +151,15 @@ def _is_open(task: Task, wish: Wish) -> bool:
     return TaskState(task.state) in _OPEN
 
 
+def set_apart(made: Plan) -> list[MergeGroup]:
+    """Answer the merges that checks have set apart which are judged anew: they wait for nobody meanwhile."""
+    if made.wish.what is not What.CROSSCHECK:
+        return []
+    judged = {(check.run_id, check.kind) for check in made.checks.values()}
+    waiting = MergeGroup.objects.filter(task__in=made.tasks, state=GroupState.MANUAL_CHECK, size__isnull=False)
+    return [one for one in waiting if (one.run_id, _CHECK_OF.get(MergeKind(one.kind))) in judged]
+
+
 def refuse_closed(made: Plan) -> None:
     """Refuse where a task that lives on this one would have open rows that nobody sends."""
     open_ones = [*values(_OPEN), *values(PACKING)]

@@ -13,6 +13,7 @@ from server.production import jobs
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Task, TaskEvent
 from server.production.resend import tape
+from server.production.resend.carry_out import APART
 from server.production.resend.plan import batches, locked_tasks
 from server.production.resend.wishes import BadWish
 from server.production.states import ChunkState, GroupState, TaskState, Verdict
@@ -52,6 +53,7 @@ def undo(number: int, *, by: str, why: str = "") -> Resend:
     for model, table in ((Chunk, "chunk"), (MergeGroup, "group")):
         _put_back(model, [row for row in rows if row.table == table], table, by, words)
     _judge_as_before([row for row in rows if row.table == "check"])
+    _set_apart_as_before([row for row in rows if row.table == APART], by, words)
     tape.put_back(record, [row for row in rows if row.table == "file"], by=by, words=words)
     for row in rows:
         if row.table == "task":
@@ -116,6 +118,13 @@ def _put_back(
         columns = [*wanted[0].before, "updated"]
         model._default_manager.bulk_update(list(there.values()), columns)
         TaskEvent.objects.bulk_create(events)
+
+
+def _set_apart_as_before(rows: Sequence[ResendRow], by: str, words: str) -> None:
+    """Let merges wait for a person again that a check had set apart; those that it has set apart anew do already."""
+    for batch in batches([row.key for row in rows]):
+        for group in MergeGroup.objects.filter(pk__in=batch, state=GroupState.FINISHED):
+            move(group, GroupState.MANUAL_CHECK, by=by, words=words)
 
 
 def _judge_as_before(rows: Sequence[ResendRow]) -> None:
