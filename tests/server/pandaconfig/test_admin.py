@@ -143,7 +143,8 @@ def test_the_history_of_a_row_shows_both_values_and_undoes(admin_client, queue):
     assert "was undone" in answer.content.decode()
     assert SCHEDCONFIG.read("Q")["maxrss"] == 2000
     answer = admin_client.post(page("schedconfig", "undo", "Q", change.pk), {}, follow=True)
-    assert "Nothing was undone: maxrss: it says 2000 by now" in answer.content.decode()
+    assert "Nothing was undone" in answer.content.decode()
+    assert "by now" in answer.content.decode()
     assert admin_client.get(page("schedconfig", "undo", "Q", change.pk)).status_code == 403
 
 
