@@ -77,7 +77,7 @@ def back_up(path: Path, *, secrets: bool) -> Manifest:
 
 def _uploads(folder: Path) -> dict[str, Path]:
     """Hold the files that users have sent: linked, since none of them changes, and one may be removed meanwhile."""
-    found = {}
+    found: dict[str, Path] = {}
     for file in sorted((settings.HOME / UPLOADS).glob("*")):
         own = folder / f"upload-{len(found)}"
         with suppress(FileNotFoundError):
