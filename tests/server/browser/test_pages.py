@@ -33,6 +33,7 @@ PAGES = {
     "data": "/data/",
     "notifications": "/notifications",
     "channel": "/notifications/new",
+    "account": "/account",
 }
 
 
