@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from django.conf import settings
@@ -56,10 +57,10 @@ def refuse_unlisted(subject: str) -> None:
     """
     said = settings.ENVIRONMENT
     try:
-        listed = listed_in(said.login_subjects_file)
-    except (OSError, ValueError) as wrong:
+        may = may_log_in(subject, said.login_subjects, listed_in(said.login_subjects_file))
+    except (OSError, ValueError, re.error) as wrong:
         raise LoginRefused(f"the list of certificates that may log in cannot be read; {whom_to_ask()}") from wrong
-    if not may_log_in(subject, said.login_subjects, listed):
+    if not may:
         raise LoginRefused(f"the certificate {subject} is not among those that may log in here; {whom_to_ask()}")
 
 

@@ -108,7 +108,8 @@ DATABASES = {
 #: Where PanDA's own tables are those of an existing PanDA.
 DATABASE_ROUTERS = ["server.pandaconfig.router.PandaRouter"] if ENVIRONMENT.panda_database else []
 #: Said of MariaDB alone: an index with a condition has none there; a unique text above 255 characters may be refused.
-SILENCED_SYSTEM_CHECKS = ["models.W037", "mysql.W003"]
+#: And that we lead nobody from http to https: the front does.
+SILENCED_SYSTEM_CHECKS = ["models.W037", "mysql.W003", "security.W008"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True

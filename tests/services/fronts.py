@@ -41,7 +41,7 @@ http {{
     location / {{
       proxy_pass {backend};
       client_max_body_size 32m;
-      proxy_set_header Host $host;
+      proxy_set_header Host $http_host;
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Request-Id $request_id;
       proxy_set_header X-Compass-Front {secret};
@@ -82,6 +82,7 @@ Listen 127.0.0.1:{port}
   GridSiteEnvs on
   GridSiteGSIProxyLimit 9
   ProxyPass / {backend}/
+  ProxyPreserveHost on
   RequestHeader set X-Compass-Front {secret}
   RequestHeader set X-Compass-Verified "%{{SSL_CLIENT_VERIFY}}s"
   RequestHeader set X-Compass-Subject "%{{SSL_CLIENT_S_DN}}s"

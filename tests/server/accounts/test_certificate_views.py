@@ -103,8 +103,9 @@ def test_who_is_not_on_the_list_is_told_its_name_and_whom_to_ask(client, front):
     assert f"the certificate {ADA} is not among those that may log in here; ask Eve, eve@example.org" in text
 
 
-def test_a_list_that_cannot_be_read_lets_nobody_in(client, front):
-    front.ENVIRONMENT = replace(front.ENVIRONMENT, login_subjects_file="/nowhere/list")
+@pytest.mark.parametrize("said", [{"login_subjects_file": "/nowhere/list"}, {"login_subjects": "("}])
+def test_a_list_that_cannot_be_read_lets_nobody_in(client, front, said):
+    front.ENVIRONMENT = replace(front.ENVIRONMENT, **said)
     status, text = words_of(log_in(client))
     assert (status, "cannot be read" in text, "/nowhere" in text) == (403, True, False)
 
