@@ -23,15 +23,6 @@ from tests.services.ports import free_ports
 PATIENCE = 60.0
 
 NGINX = """
-{user}
-worker_processes 1;
-pid {folder}/nginx.pid;
-daemon off;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
-  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{
     listen 127.0.0.1:{port} ssl;
     ssl_certificate {host};
@@ -50,26 +41,12 @@ http {{
       proxy_set_header X-Compass-Fqans "";
     }}
   }}
-}}
 """
 MODULES = (
     *("mpm_event", "authn_core", "authz_core", "headers", "ssl", "socache_shmcb"),
     *("proxy", "proxy_http", "gridsite"),
 )
 APACHE = """
-{modules}
-ServerRoot {folder}
-ServerName localhost
-PidFile {folder}/apache.pid
-ErrorLog {folder}/apache.log
-DefaultRuntimeDir {folder}
-Mutex fcntl:{folder} default
-{user}
-StartServers 1
-ServerLimit 2
-ThreadsPerChild 8
-MaxRequestWorkers 16
-SSLSessionCache shmcb:{folder}/sessions(512000)
 Listen 127.0.0.1:{port}
 <VirtualHost 127.0.0.1:{port}>
   SSLEngine on
@@ -88,6 +65,36 @@ Listen 127.0.0.1:{port}
   RequestHeader set X-Compass-Subject "%{{SSL_CLIENT_S_DN}}s"
   RequestHeader set X-Compass-Fqans "%{{GRST_VOMS_FQANS}}e"
 </VirtualHost>
+"""
+
+#: What a machine's own configuration has around that of a site.
+NGINX_AROUND = """
+{user}
+worker_processes 1;
+pid {folder}/nginx.pid;
+daemon off;
+events {{ worker_connections 64; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  {site}
+}}
+"""
+APACHE_AROUND = """
+{modules}
+ServerRoot {folder}
+ServerName localhost
+PidFile {folder}/apache.pid
+ErrorLog {folder}/apache.log
+DefaultRuntimeDir {folder}
+Mutex fcntl:{folder} default
+{user}
+StartServers 1
+ServerLimit 2
+ThreadsPerChild 8
+MaxRequestWorkers 16
+SSLSessionCache shmcb:{folder}/sessions(512000)
 """
 
 
@@ -110,20 +117,35 @@ class Front:
             "folder": self.folder, "port": self.port, "host": self.host, "authority": self.authority.file,
             "backend": f"http://127.0.0.1:{backend}" if isinstance(backend, int) else socket, "secret": secret,
         }  # fmt: skip
-        programs, configuration = self._programs / "usr/sbin", self.folder / f"{self.kind}.conf"
-        if self.kind == "nginx":
-            user = "" if os.geteuid() else "user root;"
-            configuration.write_text(NGINX.format(user=user, **said))
-            argv = [str(programs / "nginx"), "-e", str(self.folder / "nginx.log"), "-c", str(configuration)]
-        else:
-            user = "" if os.geteuid() else "User nobody\nGroup nogroup"
-            folder = self._programs / "usr/lib/apache2/modules"
-            modules = "\n".join(f"LoadModule {name}_module {folder}/mod_{name}.so" for name in MODULES)
-            configuration.write_text(APACHE.format(user=user, modules=modules, **said))
-            argv = [str(programs / "apache2"), "-f", str(configuration), "-DFOREGROUND"]
+        argv = self.written((NGINX if self.kind == "nginx" else APACHE).format(**said))
+        argv += [] if self.kind == "nginx" else ["-DFOREGROUND"]
         if grid is not None:
             argv = seeing(grid, argv)
         self._daemons.start(self.kind, argv, {})
+        self._daemons.wait(self._listens, PATIENCE, f"{self.kind} does not listen")
+
+    def written(self, text: str) -> list[str]:
+        """Write somebody's own configuration of a site, in the least that has to be around it; answer the command."""
+        programs, configuration = self._programs / "usr/sbin", self.folder / f"{self.kind}.conf"
+        if self.kind == "nginx":
+            user = "" if os.geteuid() else "user root;"
+            configuration.write_text(NGINX_AROUND.format(user=user, folder=self.folder, site=text))
+            return [str(programs / "nginx"), "-e", str(self.folder / "nginx.log"), "-c", str(configuration)]
+        user = "" if os.geteuid() else "User nobody\nGroup nogroup"
+        folder = self._programs / "usr/lib/apache2/modules"
+        modules = "\n".join(f"LoadModule {name}_module {folder}/mod_{name}.so" for name in MODULES)
+        around = APACHE_AROUND.format(user=user, modules=modules, folder=self.folder)
+        configuration.write_text(f"{around}\n{text}")
+        return [str(programs / "apache2"), "-f", str(configuration)]
+
+    def checked(self, text: str) -> subprocess.CompletedProcess[str]:
+        """Have the program look at a site's configuration, as its administrator does before it is used."""
+        return subprocess.run([*self.written(text), "-t"], capture_output=True, text=True, timeout=PATIENCE)
+
+    def serve(self, text: str) -> None:
+        """Start with a site's own configuration, which listens at ``port``."""
+        foreground = [] if self.kind == "nginx" else ["-DFOREGROUND"]
+        self._daemons.start(self.kind, [*self.written(text), *foreground], {})
         self._daemons.wait(self._listens, PATIENCE, f"{self.kind} does not listen")
 
     def attributes(self, person: Path, issuer: Path, folder: Path, *fqans: str) -> Path:
