@@ -13,6 +13,11 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         post_migrate.connect(make_groups, sender=self)
+        from django.contrib.auth.signals import user_logged_in
+
+        from server.accounts.sessions import note_beginning
+
+        user_logged_in.connect(note_beginning, dispatch_uid="accounts.beginning")
 
 
 def make_groups(using: str, **_: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from django.contrib.auth import login
 from django.contrib.auth.models import User
@@ -40,11 +41,17 @@ def begin(request: HttpRequest, user: User, *, by: str, subject: str = "") -> No
     if words := why_refused(user):
         raise LoginRefused(words)
     login(request, user, backend=_BACKEND)
-    session = request.session
-    session[BY], session[BEGUN], session[SEEN] = by, time.time(), time.time()
-    session.pop(SUBJECT, None)
+    request.session[BY] = by
     if subject:
-        session[SUBJECT] = subject
+        request.session[SUBJECT] = subject
+
+
+def note_beginning(request: HttpRequest | None, **_: Any) -> None:
+    """Have a session say when it began, whoever begins it; it is bound to no certificate until `begin` says so."""
+    if request is not None and hasattr(request, "session"):
+        request.session[BEGUN] = request.session[SEEN] = time.time()
+        request.session.pop(SUBJECT, None)
+        request.session.pop(BY, None)
 
 
 def why_refused(user: User) -> str:

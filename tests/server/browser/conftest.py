@@ -146,8 +146,7 @@ def account(name: str, *, manages: bool) -> Any:
     if new:
         user.set_password(PASSWORD)
         user.save()
-    if manages:
-        user.groups.add(Group.objects.get_or_create(name="production")[0])
+    user.groups.add(Group.objects.get_or_create(name="production" if manages else "reader")[0])
     return user
 
 
