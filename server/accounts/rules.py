@@ -19,7 +19,7 @@ from server.accounts.addresses import address_of, is_known
 from server.accounts.certificates import secret_in
 from server.accounts.identity import Identity, IdentityRefused, identify_caller
 from server.accounts.models import Role
-from server.accounts.rights import groups_of, is_administrator
+from server.accounts.rights import groups_of, is_administrator, may_read
 from server.lib.http import dialect_of, refusal
 from server.lib.logs import about
 from server.lib.rates import Rates
@@ -36,6 +36,7 @@ __all__ = [
     "allow",
     "everyone",
     "may_produce",
+    "may_read",
     "refuse_others",
     "rule_of",
 ]

@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from pilot.contract.codec import INTEGER, TEXT, ContractError, shown
-from server.accounts.rules import Role, everyone, may_produce
+from server.accounts.rules import Role, everyone, may_produce, may_read
 from server.lib.arguments import Argument, bind
 from server.lib.http import envelope, json_response
 from server.lib.pages import answer_page
@@ -119,7 +119,7 @@ def not_let_in(request: HttpRequest, methods: tuple[str, ...]) -> HttpResponse |
         return HttpResponseNotAllowed(list(methods))
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path(), str(settings.LOGIN_URL))
-    return None
+    return None if may_read(request.user) else redirect("welcome")
 
 
 def may_only_look(by: str) -> str:

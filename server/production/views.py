@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt
 
 from pilot.contract.codec import INTEGER, OBJECT, TEXT, TRUTH, shown
-from server.accounts.rules import READERS, Identity, Role, allow, everyone, may_produce
+from server.accounts.rules import READERS, Identity, Role, allow, everyone, may_produce, may_read
 from server.lib.arguments import Argument, described
 from server.lib.http import envelope, json_response, refusal
 from server.lib.pages import answer_page
@@ -255,6 +255,8 @@ def show_resend(request: HttpRequest, name: str) -> HttpResponse:
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path(), str(settings.LOGIN_URL))
+    if not may_read(request.user):
+        return redirect("welcome")
     task = queries.find_task(name)
     if task is None:
         return answer_page(request, "monitor/missing.html", {"what": "task", "name": name}, status=404)

@@ -51,7 +51,7 @@ def test_a_first_login_makes_an_account_without_rights_and_greets_it(client):
         False,
         0,
     )
-    for path in ("/tasks", "/admin/"):
+    for path in ("/tasks", "/tasks/new", "/tasks/x/resend", "/admin/"):
         page = client.get(path, headers=shown(), follow=True)
         assert page.redirect_chain[-1][0] == "/welcome", path
         assert "have no rights here yet" in page.content.decode()
