@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from server.settings.environment import read_environment
 from tests.services import fronts, mariadb, postgresql
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -22,25 +24,31 @@ def settings_of(text, *, commented=False):
     return dict(re.findall(rf"^{mark}(COMPASS_[A-Z_]+)=(.*)$", text, re.MULTILINE))
 
 
-def test_every_setting_of_the_environment_file_is_one_of_the_server():
+def python(folder, *words, **settings):
+    """Run Python with a server's settings alone, in a process: they are read once in each."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("COMPASS_", "DJANGO_"))}
+    environment = {**plain, "COMPASS_SERVER_HOME": str(folder), **settings}
+    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_setting_of_the_environment_file_is_one_of_the_server(tmp_path):
     text = (DEPLOY / "compass.env").read_text()
-    found = read_environment(settings_of(text))
-    assert found.socket == "/run/compass/server.sock"
     commented = settings_of(text, commented=True)
     assert len(commented) > len(settings_of(text))
-    read_environment(commented)
+    script = "from server.settings.environment import read_environment, PREFIX; import json, sys;"
+    script += "print(read_environment(json.loads(sys.argv[1])).socket)"
+    for said in (settings_of(text), commented):
+        assert python(tmp_path, "-c", script, json.dumps(said)).strip() == "/run/compass/server.sock"
 
 
-def test_units_name_the_environment_file_and_commands_that_exist():
-    from django.core.management import get_commands, load_command_class
-
+def test_units_name_the_environment_file_and_commands_that_exist(tmp_path):
     seen = set()
     for unit in UNITS:
         for line in re.findall(rf"^Exec\w+={PROGRAM} (.+)$", unit.read_text(), re.MULTILINE):
-            name, *words = line.split()
-            command = load_command_class(get_commands()[name], name)
-            command.create_parser("compass-server", name).parse_args(words)
-            seen.add(name)
+            assert "usage" in python(tmp_path, "-m", "server.manage", *line.split(), "--help")
+            seen.add(line.split()[0])
     assert seen == {"serve", "services", "check"}
     services = [unit.read_text() for unit in UNITS if unit.suffix == ".service"]
     assert all("EnvironmentFile=/etc/compass/compass.env" in text for text in services)
