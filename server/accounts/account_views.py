@@ -22,6 +22,7 @@ from server.accounts.own_tokens import DAYS, MOST_DAYS
 from server.accounts.rights import GROUPS, groups_of, may_read, queues_of, token_roles
 from server.accounts.rules import everyone
 from server.accounts.sessions import BY
+from server.accounts.welcome import whom_to_ask
 from server.lib.pages import answer_page
 from server.trail.logic import note
 
@@ -107,6 +108,8 @@ def _show(request: HttpRequest, *, status: int = 200, **more: Any) -> HttpRespon
         "rights": _rights(user),
         "may_read": may_read(user),
         "logins": list(Login.objects.filter(person=person)) if person else [],
+        "certificates": list(user.certificates.all()),
+        "ask": whom_to_ask(),
         "tokens": own_tokens.tokens_of(person),
         "roles": roles,
         "queues": queues if Role.SITE_ADMIN in roles else [],

@@ -62,7 +62,7 @@ class Queues:
 
     counts: list[tuple[str, int]]
     waiting: int
-    others: list[tuple[str, str]]
+    others: list[tuple[str, str, str]]
     more: int
 
 
@@ -133,11 +133,11 @@ def health(line: services.ServiceLine) -> str:
     return "new" if line.last_run is None else "well"
 
 
-def queue_states(statuses: Mapping[str, str], waiting: Mapping[str, int]) -> Queues:
-    """Count the queues by status; name those that are not online, in the order of their names."""
+def queue_states(statuses: Mapping[str, str], waiting: Mapping[str, int], holds: Mapping[str, str]) -> Queues:
+    """Count the queues by status; name those that are not online, in the order of their names, with until when."""
     counts = Counter(statuses.values())
     shown = [*STATUSES, *sorted(set(counts) - set(STATUSES))]
-    others = sorted((name, status) for name, status in statuses.items() if status not in FINE)
+    others = sorted((name, status, holds.get(name, "")) for name, status in statuses.items() if status not in FINE)
     return Queues(
         counts=[(status, counts[status]) for status in shown] if statuses else [],
         waiting=sum(waiting.values()),
@@ -147,7 +147,7 @@ def queue_states(statuses: Mapping[str, str], waiting: Mapping[str, int]) -> Que
 
 
 def _queues() -> Queues:
-    return queue_states(pandaconfig.statuses(), taskbuffer.ready_by_queue())
+    return queue_states(pandaconfig.statuses(), taskbuffer.ready_by_queue(), pandaconfig.holds())
 
 
 def credential_lines(now: datetime) -> list[Credential]:

@@ -16,7 +16,7 @@ from pilot.contract.job import PANDA_MB
 from pilot.contract.queue import QueueData
 from server.pandaconfig.checks import COPYTOOLS, Known
 from server.pandaconfig.merge import merge
-from server.pandaconfig.models import Cloudconfig, GlobalShare, Schedconfig, StorageEndpoint
+from server.pandaconfig.models import Cloudconfig, GlobalShare, Schedconfig, StatusHold, StorageEndpoint
 from server.pandaconfig.router import alias
 
 
@@ -87,6 +87,15 @@ def groups_with_shares() -> set[str]:
 def statuses() -> dict[str, str]:
     """Answer the status of every queue, by its name."""
     return dict(Schedconfig.objects.values_list("nickname", "status"))
+
+
+def holds() -> dict[str, str]:
+    """Answer until when, and why, queues have a status for a time, by their names."""
+    rows = StatusHold.objects.values_list("queue", "status", "until", "back_to", "reason")
+    return {
+        queue: f"{status} until {until:%Y-%m-%d %H:%M}, then {back_to}: {reason}"
+        for queue, status, until, back_to, reason in rows
+    }
 
 
 def queue_status(name: str) -> str:

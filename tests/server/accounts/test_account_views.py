@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 
 from server.accounts import logic
 from server.accounts.identity import IDENTITIES
-from server.accounts.models import GivenRight, Person, Role, SiteRight, Token
+from server.accounts.models import GivenRight, Person, Role, SiteRight, Token, UserCertificate
 from server.pandaconfig.logic import define_queue
 
 WHO = "/api/v1/accounts/who_am_i"
@@ -60,7 +60,7 @@ def test_strangers_are_led_to_the_login(client, db):
 def test_who_has_no_right_is_told_whom_to_ask(client, db):
     client.force_login(User.objects.create_user("new"))
     page = client.get("/account").content.decode()
-    assert "You have an account and no right yet. Ask an administrator" in page
+    assert "You have an account and no right yet. To get one ask an administrator" in page
     assert "Make a token" not in page
     assert "not yours to give" in make(client, 400, role="reader")
 
@@ -168,3 +168,13 @@ def test_the_way_to_the_admin_is_shown_to_whom_it_is_for(client, ann):
     assert 'href="/admin/"' in client.get("/account").content.decode()
     ann.groups.set([Group.objects.get_or_create(name="user")[0]])
     assert 'href="/admin/"' not in client.get("/account").content.decode()
+
+
+def test_somebody_sees_by_which_certificates_the_account_is_known(client, db):
+    user = User.objects.create_user("cert")
+    UserCertificate.objects.create(account=user, subject="/DC=org/CN=Cert", digest="1")
+    UserCertificate.objects.create(account=user, subject="/DC=org/CN=Old", digest="2", enabled=False)
+    client.force_login(user)
+    page = client.get("/account").content.decode()
+    assert "<li>/DC=org/CN=Cert</li>" in page
+    assert "/DC=org/CN=Old, which is switched off" in page

@@ -59,19 +59,19 @@ def test_a_service_that_runs_is_not_asked_to_run():
 
 
 def test_queues_are_counted_by_status_and_those_not_online_named():
-    found = queue_states({"B": "offline", "A": "online", "C": "weird"}, {"A": 3, "B": 4})
+    found = queue_states({"B": "offline", "A": "online", "C": "weird"}, {"A": 3, "B": 4}, {"B": "offline until noon"})
     assert found.counts == [("online", 1), ("test", 0), ("offline", 1), ("brokeroff", 0), ("weird", 1)]
-    assert found.others == [("B", "offline"), ("C", "weird")]
+    assert found.others == [("B", "offline", "offline until noon"), ("C", "weird", "")]
     assert (found.waiting, found.more) == (7, 0)
 
 
 def test_not_more_queues_are_named_than_a_page_can_hold():
-    found = queue_states({f"Q{number:02}": "offline" for number in range(MOST + 3)}, {})
+    found = queue_states({f"Q{number:02}": "offline" for number in range(MOST + 3)}, {}, {})
     assert (len(found.others), found.more) == (MOST, 3)
 
 
 def test_without_queues_there_is_nothing_to_count():
-    assert queue_states({}, {}).counts == []
+    assert queue_states({}, {}, {}).counts == []
 
 
 def test_pilots_of_all_queues_are_summed_by_state():
