@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='NewSchedconfig',
             fields=[
-                ('nickname', server.pandaconfig.columns.TextColumn(blank=False, help_text='By which it is called everywhere, such as CERN_COMPASS_PROD.', max_length=60, primary_key=True, serialize=False, verbose_name="queue's name")),
+                ('nickname', server.pandaconfig.columns.TextColumn(blank=False, help_text='By which it is called everywhere, such as SITE_MCORE.', max_length=60, primary_key=True, serialize=False, verbose_name="queue's name")),
                 ('name', server.pandaconfig.columns.TextColumn(blank=True, default='default', help_text="PanDA's older name of the queue; nothing reads it here.", max_length=60)),
                 ('siteid', server.pandaconfig.columns.TextColumn(blank=True, default='', help_text="The PanDA site it belongs to; the queue's own name when empty.", max_length=60)),
                 ('gstat', server.pandaconfig.columns.TextColumn(blank=True, default='', help_text='The site as people call it, such as CERN-PROD.', max_length=60)),

@@ -49,7 +49,7 @@ class Schedconfig(models.Model):
     Status = Status
 
     # Who it is
-    nickname = TextColumn("queue's name", max_length=60, primary_key=True, blank=False, help_text="By which it is called everywhere, such as CERN_COMPASS_PROD.")  # fmt: skip  # noqa: E501
+    nickname = TextColumn("queue's name", max_length=60, primary_key=True, blank=False, help_text="By which it is called everywhere, such as SITE_MCORE.")  # fmt: skip  # noqa: E501
     name = text(60, "PanDA's older name of the queue; nothing reads it here.", default="default")
     siteid = text(60, "The PanDA site it belongs to; the queue's own name when empty.")
     gstat = text(60, "The site as people call it, such as CERN-PROD.")

@@ -111,6 +111,7 @@ def test_tables_of_an_sqlite_copy_of_panda_are_worked_on_where_they_are(tmp_path
     is_as_it_should_be(walked(tmp_path, f"sqlite:///{tmp_path}/panda.sqlite3"))
 
 
+@pytest.mark.campaign
 def test_tables_of_pandas_postgresql_in_its_own_schemas_are_worked_on_where_they_are(tmp_path):
     with postgresql.running() as server:
         server.make_database("panda")
