@@ -12,12 +12,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from pilot.contract.version import PRODUCT
-from server.manage import archive, dumps
+from server.manage import archive, dumps, schema
 from server.manage.archive import FORM, ArchiveRefused, Manifest
 
 DATABASE, SETTINGS = "database", "settings.json"
@@ -139,7 +138,7 @@ def _refuse_unfit(manifest: Manifest, home: Path, *, replace: bool) -> None:
     if manifest.database != dumps.kind():
         words = f"its database is {manifest.database}, and this server's is {dumps.kind()}"
         raise ArchiveRefused(f"{words}; name one of that kind by COMPASS_SERVER_DATABASE")
-    if strange := sorted(set(manifest.migrations) - _known()):
+    if strange := sorted(set(manifest.migrations) - schema.known()):
         words = f"it was made by {manifest.version}, and has tables that this program does not know ({strange[-1]})"
         raise ArchiveRefused(f"{words}; install that version, or a newer one")
     if replace:
@@ -149,10 +148,3 @@ def _refuse_unfit(manifest: Manifest, home: Path, *, replace: bool) -> None:
     mine = {file.name for file in kept_files(home)} if home.is_dir() else set()
     if both := sorted(mine & {name.removeprefix("home/") for name in manifest.files}):
         raise ArchiveRefused(f"{home} has {', '.join(both)} already; name an empty home, or say --replace")
-
-
-def _known() -> set[str]:
-    """Answer the migrations that this program has, and those that were squashed into them."""
-    disk = MigrationLoader(None).disk_migrations or {}
-    found = [*disk, *(old for migration in disk.values() for old in migration.replaces)]
-    return {f"{app}.{name}" for app, name in found}

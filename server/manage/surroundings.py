@@ -17,10 +17,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
 from server.credentials import checks as credentials
 from server.lib.database import unfit
+from server.manage import schema
 
 #: Bytes that the home's disk should have free: SQLite's log alone may take this much in a busy hour.
 LEAST_FREE = 10**9
@@ -84,10 +84,11 @@ def _database() -> Iterator[CheckMessage]:
         if words := unfit():
             yield Error(words, id="compass.E012")
             return
-        executor = MigrationExecutor(connection)
-        if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            words = f"the database is older than the program: {len(plan)} changes are due, the first is {plan[0][0]}"
+        if due := schema.missing(connection):
+            words = f"the database is older than the program: {len(due)} changes are due, the first is {due[0]}"
             yield Error(words, hint="Stop the server, then run `compass-server init`.", id="compass.E013")
+        if schema.unknown(connection):
+            yield Error(schema.unfit(connection), id="compass.E018")
         yield from _durability()
         yield from _skew()
     except DatabaseError as wrong:

@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from server.accounts.rules import READERS, allow, everyone
 from server.lib import metrics
+from server.manage import schema
 from server.manage.figures import FIGURES
 from server.monitor.access import is_open_to
 
@@ -33,20 +33,19 @@ def readyz(request: HttpRequest) -> HttpResponse:
         connection.ensure_connection()
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        if not _tables_are_up_to_date():
-            _tables_are_up_to_date.cache_clear()
-            return _not_ready("the database is older than the program; run `compass-server init`")
+        if words := _why_unfit():
+            _why_unfit.cache_clear()
+            return _not_ready(words)
     except DatabaseError as wrong:
-        _tables_are_up_to_date.cache_clear()
+        _why_unfit.cache_clear()
         return _not_ready(f"the database does not answer: {type(wrong).__name__}")
     return HttpResponse("ready\n", content_type=TEXT)
 
 
 @lru_cache(maxsize=1)
-def _tables_are_up_to_date() -> bool:
+def _why_unfit() -> str:
     """Look once: what was brought up to date stays so while this program runs."""
-    executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return schema.unfit(connection)
 
 
 def _not_ready(words: str) -> HttpResponse:

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from server.manage import surroundings
 from tests.kits.tables import put_tables
@@ -79,13 +78,6 @@ def migrated(db):
 
 def test_a_database_as_old_as_the_program_is_well(migrated):
     assert told(surroundings._database()) == []
-
-
-def test_an_older_database_is_told_with_the_first_change_that_is_due(migrated, monkeypatch):
-    due = [("taskbuffer.0099_later", False)]
-    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: due)
-    (found,) = surroundings._database()
-    assert (found.id, "1 changes are due" in found.msg) == ("compass.E013", True)
 
 
 def test_a_database_that_may_forget_and_one_whose_clock_is_off_are_told(monkeypatch):

@@ -15,9 +15,9 @@ from tests.server import jobs
 @pytest.fixture(autouse=True)
 def _nothing_known():
     FIGURES.forget()
-    views._tables_are_up_to_date.cache_clear()
+    views._why_unfit.cache_clear()
     yield
-    views._tables_are_up_to_date.cache_clear()
+    views._why_unfit.cache_clear()
 
 
 def test_that_it_lives_is_said_without_the_database(client, django_assert_num_queries, db):

@@ -9,13 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from server.accounts.certificates import secret_in
 from server.accounts.issuers import BadIssuers, issuers_in
 from server.lib import ed25519
 from server.lib.database import unfit
-from server.manage import process
+from server.manage import process, schema
 
 
 class Command(BaseCommand):
@@ -33,9 +32,8 @@ class Command(BaseCommand):
         _refuse_unusable_files()
         if words := unfit():
             raise CommandError(words)
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise CommandError("the database is older than the program; run `compass-server init` first")
+        if words := schema.unfit(connection):
+            raise CommandError(words)
         connection.close()
         path = settings.ENVIRONMENT.socket
         place = process.Place(options["host"], options["port"], Path(path).expanduser().absolute() if path else None)
