@@ -65,7 +65,7 @@ class QueueAdmin(DeskAdmin):
     fieldsets = _sets(QUEUE)
     none_yet = "No job can run without one: add it here, import some, or run compass-server init --local-queue LOCAL."
     list_display = ("nickname", "gstat", "status", "held", "cloud", "corecount", "maxrss", "maxtime", "lastmod")
-    list_filter = ("status", "cloud", "region", "resource_type")
+    list_filter = ("status", "cloud", "region")
     search_fields = ("nickname", "siteid", "gstat", "tags", "comment")
     actions = (*(_status_action(one) for one in ("online", "test", "brokeroff", "offline")), *DeskAdmin.actions)
 
