@@ -1,4 +1,4 @@
-"""``compass admin``: PanDA's tables for scripts and administrators: shown, changed, imported, undone."""
+"""``compass admin``: PanDA's tables for scripts and administrators: shown, changed, imported, undone; people, too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from client import admin_people
 from client.actions import answer, connect
 from client.errors import ClientError
 from client.show import table
@@ -31,7 +32,7 @@ TABLES = tuple(_TOLD)
 
 def add_commands(commands: Any, common: ArgumentParser, parser_class: type[ArgumentParser]) -> None:
     """Add ``compass admin`` to the command line."""
-    verbs = commands.add_parser("admin", help="queues, clouds, storages, people's limits").add_subparsers(
+    verbs = commands.add_parser("admin", help="queues, clouds, storages, people, tokens, keys").add_subparsers(
         dest="verb", required=True, metavar="VERB", parser_class=parser_class
     )
     listing = verbs.add_parser("list", parents=[common], help="the rows of a table")
@@ -71,6 +72,7 @@ def add_commands(commands: Any, common: ArgumentParser, parser_class: type[Argum
     undo.add_argument("number", type=int, help="its number, as 'show' tells it")
     _reason(undo)
     undo.set_defaults(action=undo_change)
+    admin_people.add_verbs(verbs, common, parser_class)
 
 
 def _row(parser: ArgumentParser) -> None:

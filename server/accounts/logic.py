@@ -25,6 +25,9 @@ MARK = "cps_"
 #: `last_used_at` is written at most so often.
 COARSE = timedelta(hours=1)
 
+#: Hours for which a token stays good that another one has taken the place of: as long as a pass may be renewed.
+OVERLAP_HOURS = passes.LONGEST / 3600
+
 _UNKNOWN = "is no valid token; `compass-server token list` shows them all"
 
 
@@ -73,11 +76,14 @@ def create_token(
     if Token.objects.filter(digest=digest).exists():
         raise TokenRefused(f"certificate: {certificate!r} has a name here already")
     expires_at = None if lifetime is None else timezone.now() + lifetime
-    with transaction.atomic():
-        owner = Person.objects.get_or_create(name=person)[0] if person else None
-        Token.objects.create(
-            name=name, role=role, digest=digest, expires_at=expires_at, person=owner, queues=list(queues)
-        )
+    try:
+        with transaction.atomic():
+            owner = Person.objects.get_or_create(name=person)[0] if person else None
+            Token.objects.create(
+                name=name, role=role, digest=digest, expires_at=expires_at, person=owner, queues=list(queues)
+            )
+    except IntegrityError as taken:  # somebody was faster
+        raise TokenRefused(f"name: {name!r} is in use; choose another") from taken
     return token
 
 
@@ -105,6 +111,42 @@ def revoke_token(name: str) -> None:
     """
     if not Token.objects.filter(name=name, revoked_at=None).update(revoked_at=timezone.now()):
         raise TokenRefused(f"name: {name!r} {_UNKNOWN}")
+
+
+def rotate_token(name: str, *, overlap: timedelta, lifetime: timedelta | None = None) -> tuple[str, str, datetime]:
+    """Make another token in the place of one, which stays good for a while under another name.
+
+    Args:
+        name: Of the token; the new one has it from now on.
+        overlap: How long the old one, and the passes made of it, are still good; not longer than they were.
+        lifetime: How long the new one is good; as long as the old one was made for when left out.
+
+    Returns:
+        The new token in clear, for the only time; what the old one is called now; when it ends.
+
+    Raises:
+        TokenRefused: there is no such token, it is a certificate, or its person renews it.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        old = Token.objects.select_for_update().filter(name=name, revoked_at=None).first()
+        if old is None:
+            raise TokenRefused(f"name: {name!r} {_UNKNOWN}")
+        if old.digest.startswith("certificate:"):
+            raise TokenRefused(f"name: {name!r} is a certificate; its authority renews it")
+        if old.is_own:
+            raise TokenRefused(f"name: {name!r} was made by its person, who makes another at /account")
+        if lifetime is None and old.expires_at is not None:
+            lifetime = old.expires_at - old.created_at
+        ends = now + overlap if old.expires_at is None else min(now + overlap, old.expires_at)
+        old.name, old.expires_at = f"{name[:48]} before {now:%Y-%m-%dT%H:%M:%S.%f}"[:80], ends
+        old.save(update_fields=["name", "expires_at"])
+        token = MARK + secrets.token_urlsafe(32)
+        Token.objects.create(
+            name=name, role=old.role, digest=digest_of(token), person=old.person, queues=old.queues,
+            expires_at=None if lifetime is None else now + lifetime,
+        )  # fmt: skip
+    return token, old.name, ends
 
 
 def note_use(token: Token, now: datetime) -> None:

@@ -5,11 +5,25 @@ from __future__ import annotations
 from django.urls import path
 
 from pilot.contract.routes import NEW_PASS
-from server.accounts import account_views, certificate_views, login_views, oidc_views, views, welcome_views
+from server.accounts import (
+    account_views,
+    certificate_views,
+    login_views,
+    oidc_views,
+    people_views,
+    views,
+    welcome_views,
+)
 
 urlpatterns = [
     path(NEW_PASS.removeprefix("/"), views.renew_pass),
     path("api/v1/accounts/who_am_i", views.who_am_i),
+    path("api/v1/accounts/get_accounts", people_views.get_accounts),
+    path("api/v1/accounts/write_account", people_views.write_account),
+    path("api/v1/accounts/get_tokens", people_views.get_tokens),
+    path("api/v1/accounts/create_token", people_views.create_token),
+    path("api/v1/accounts/rotate_token", people_views.rotate_token),
+    path("api/v1/accounts/revoke_token", people_views.revoke_token),
     path("account", account_views.account, name="account"),
     path("account/tokens", account_views.make_token, name="account_token"),
     path("account/tokens/<int:number>/revoke", account_views.revoke_token, name="account_revoke"),

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from server.accounts import people
+from server.accounts.people import Wishes
 from server.manage.home import write_secret
 
 #: A password that is made up is of so many bytes of chance.
@@ -42,22 +42,21 @@ class Command(BaseCommand):
 
     def _create(self, *, name: str, email: str, no_password: bool, **options: Any) -> None:
         password = None if no_password else self._password(options)
-        users: Any = get_user_model().objects
-        user, new = users.get_or_create(username=name, defaults={"email": email})
-        user.is_staff = user.is_superuser = user.is_active = True
-        user.email = email or user.email
-        if password is not None:
-            user.set_password(password)
-        elif new:
-            user.set_unusable_password()
-        user.save()
+        wishes = Wishes(email=email or None, administrator=True, active=True, password=password)
+        new = self._write(name, wishes, make=True)
         self.stdout.write(f"{name} is an administrator{'' if new else ', who had an account before'}")
+
+    def _write(self, name: str, wishes: Wishes, *, make: bool = False) -> bool:
+        try:
+            return people.write(name, wishes, make=make)
+        except people.AccountRefused as refused:
+            raise CommandError(str(refused)) from refused
 
     def _password(self, options: dict[str, Any]) -> str:
         """Answer a password that was given by a file or typed; or one that is made up, and written to a file.
 
         Raises:
-            CommandError: it is too simple, the file cannot be read, or is there already.
+            CommandError: the file cannot be read, or is there already.
         """
         read, write = options["password_file"], options["make_password"]
         if write is not None:
@@ -72,38 +71,25 @@ class Command(BaseCommand):
         except (OSError, EOFError, UnicodeDecodeError) as wrong:
             where = f"--password-file: {read}" if read is not None else "the password cannot be asked for here"
             raise CommandError(f"{where}: {str(wrong) or 'nothing was typed'}; name a --password-file") from wrong
-        try:
-            validate_password(said)
-        except ValidationError as wrong:
-            raise CommandError(f"this password is refused: {' '.join(wrong.messages)}") from wrong
         return str(said)
 
-    def _user(self, name: str) -> Any:
-        user = get_user_model().objects.filter(username=name).first()
-        if user is None:
-            raise CommandError(f"name: nobody has an account {name!r}; `compass-server admin create` makes one")
-        return user
-
     def _set_password(self, *, name: str, **options: Any) -> None:
-        user = self._user(name)
-        user.set_password(self._password(options))
-        user.save(update_fields=["password"])
+        try:
+            people.refuse_unknown(name)  # before a password is asked for
+        except people.AccountRefused as refused:
+            raise CommandError(str(refused)) from refused
+        self._write(name, Wishes(password=self._password(options)))
         self.stdout.write(f"{name} has another password")
 
     def _off(self, *, name: str, **_: Any) -> None:
-        user = self._user(name)
-        others = get_user_model().objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
-        if user.is_superuser and not others.exists():
-            raise CommandError(f"name: {name} is the last administrator; make another one first")
-        self._switch(user, on=False)
+        self._switch(name, on=False)
 
     def _on(self, *, name: str, **_: Any) -> None:
-        self._switch(self._user(name), on=True)
+        self._switch(name, on=True)
 
-    def _switch(self, user: Any, *, on: bool) -> None:
-        user.is_active = on
-        user.save(update_fields=["is_active"])
-        self.stdout.write(f"{user.get_username()} is switched {'on' if on else 'off'}")
+    def _switch(self, name: str, *, on: bool) -> None:
+        self._write(name, Wishes(active=on))
+        self.stdout.write(f"{name} is switched {'on' if on else 'off'}")
 
     def _list(self, **_: Any) -> None:
         for user in get_user_model().objects.filter(is_superuser=True).order_by("username"):

@@ -62,6 +62,13 @@ class Command(BaseCommand):
         login.add_argument("person")
         login.add_argument("--issuer", required=True, help="its address, as its tokens have it")
         login.add_argument("--subject", required=True, help="what its tokens have in `sub`")
+        rotate = verbs.add_parser("rotate", help="make another in the place of one, which ends some hours later")
+        rotate.add_argument("name", help="the token's name; the new one has it from now on")
+        rotate.add_argument(
+            "--hours", type=float, default=logic.OVERLAP_HOURS, help="the old one stays good (default: %(default)g)"
+        )
+        rotate.add_argument("--days", type=int, help="the new one is good (default: as long as the old one was)")
+        rotate.add_argument("--file", type=Path, help="write it there, mode 0600, instead of showing it")
         revoke = verbs.add_parser("revoke", help="end a token now")
         revoke.add_argument("name")
         verbs.add_parser("list", help="show all tokens, without what they are")
@@ -90,6 +97,18 @@ class Command(BaseCommand):
             self.give(token, path)
         else:
             self.stdout.write(f"known: {options['certificate']} as {options['name']}")
+
+    def rotate(self, options: dict[str, Any]) -> None:
+        days, hours = options["days"], options["hours"]
+        if days is not None and days < 1:
+            raise CommandError(f"--days: {days} is less than 1")
+        if not 0 <= hours <= 24 * 366:
+            raise CommandError(f"--hours: {hours:g} is not between 0 and {24 * 366}")
+        _refuse_existing(options["file"])
+        lifetime = None if days is None else timedelta(days=days)
+        token, old, ends = logic.rotate_token(options["name"], overlap=timedelta(hours=hours), lifetime=lifetime)
+        self.give(token, options["file"])
+        self.stderr.write(f"the old one is {old!r} now, and ends at {ends:%Y-%m-%d %H:%M} UTC")
 
     def make_pass(self, options: dict[str, Any]) -> None:
         hours = settings.ENVIRONMENT.pass_hours if options["hours"] is None else options["hours"]
