@@ -130,8 +130,12 @@ def set_person(arguments: Namespace) -> int:
 
 
 def _password(arguments: Namespace) -> str | None:
-    if arguments.password_file is not None:
-        return str(arguments.password_file.read_text(encoding="utf-8")).rstrip("\n")
+    path: Path | None = arguments.password_file
+    if path is not None:
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as wrong:
+            raise ClientError(f"--password-file: {path} cannot be read: {wrong}", "name another file") from wrong
     return getpass.getpass("Password: ") if arguments.password else None
 
 
@@ -192,11 +196,14 @@ def _give(arguments: Namespace, found: dict[str, Any]) -> int:
 
 def token_shown(found: Mapping[str, Any]) -> RenderableType:
     """Show a token that was made."""
-    lines = [found["token"]] if found.get("token") else [f"made: {found['name']}"]
-    lines += [f"written: {found['file']}"] if "file" in found else []
+    # A token is never broken into lines: it is copied from there.
+    made = found.get("token") or f"made: {found['name']}"
+    lines = [Text(made, overflow="ignore", no_wrap=True)]
+    if "file" in found:
+        lines.append(Text(f"written: {found['file']}"))
     if "old" in found:
-        lines.append(f"the old one is '{found['old']}' now, and ends at {_time(found['old_ends_at'])} UTC")
-    return Group(*(Text(line, overflow="ignore", no_wrap=True) for line in lines))
+        lines.append(Text(f"the old one is '{found['old']}' now, and ends at {_time(found['old_ends_at'])} UTC"))
+    return Group(*lines)
 
 
 def people_shown(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
@@ -217,7 +224,9 @@ def tokens_shown(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Show a line for each token."""
     shown = table("name", "role", "person", "queues", "good until", "last used")
     for one in rows:
-        ends = f"revoked {_time(one['revoked_at'])}" if one["revoked_at"] else _time(one["expires_at"]) or "revoked"
+        ends = (
+            f"revoked {_time(one['revoked_at'])}" if one["revoked_at"] else _time(one["expires_at"]) or "it is revoked"
+        )
         person = one["person"] + (" (banned)" if one["banned"] else "")
         queues = ", ".join(one["queues"])
         shown.add_row(one["name"], one["role"], person, queues, ends, _time(one["last_used_at"]))

@@ -139,7 +139,7 @@ def rotate_token(name: str, *, overlap: timedelta, lifetime: timedelta | None = 
         if lifetime is None and old.expires_at is not None:
             lifetime = old.expires_at - old.created_at
         ends = now + overlap if old.expires_at is None else min(now + overlap, old.expires_at)
-        old.name, old.expires_at = f"{name[:48]} before {now:%Y-%m-%dT%H:%M:%S.%f}"[:80], ends
+        old.name, old.expires_at = f"{name[:44]} before {now:%Y-%m-%d %H:%M} #{old.pk}", ends
         old.save(update_fields=["name", "expires_at"])
         token = MARK + secrets.token_urlsafe(32)
         Token.objects.create(

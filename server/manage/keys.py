@@ -103,6 +103,11 @@ def _signing() -> dict[str, Any]:
 
 
 def _add_signing() -> str:
+    first = signing_file()
+    if not first.exists():
+        ed25519.make_keys(first, Path(f"{first}.pub"))
+        text = f"{first} was made; give its public key to the pilots (verify.keys)"
+        return f"{text}, name it by COMPASS_SERVER_SIGNING_KEY, and {_RESTART}: then jobs are signed"
     following = Path(f"{signing_file()}.next")
     ed25519.make_keys(following, Path(f"{following}.pub"))
     return f"{following} was made, and signs nothing yet; give its public key to the pilots (verify.keys), then use it"

@@ -38,8 +38,8 @@ def test_keys_of_credentials_are_added_and_dropped(db, home):
 
 
 def test_the_key_that_signs_jobs_is_followed_by_another_and_dropped(db, home):
-    private = keys.signing_file()
-    ed25519.make_keys(private, home / "signing_key.pem.pub")
+    assert "name it by COMPASS_SERVER_SIGNING_KEY" in keys.change("signing", "add", only_here=True)
+    assert ed25519.sign(b"any text", keys.signing_file())
     old = (home / "signing_key.pem.pub").read_text()
     assert "give its public key to the pilots" in keys.change("signing", "add", only_here=True)
     assert [one["does"] for one in keys.shown()["signing"]["keys"]] == ["signs", "follows"]
