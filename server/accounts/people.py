@@ -98,7 +98,7 @@ def refuse_unknown(name: str) -> None:
 
 
 def _unknown(name: str) -> str:
-    return f"name: nobody has an account {name!r}; `compass-server admin create` makes one, or `compass admin person create`"
+    return f"name: nobody has an account {name!r}; make one: `compass-server admin create`, `compass admin person create`"
 
 
 def _apply(user: User, wishes: Wishes) -> None:
