@@ -98,7 +98,8 @@ def refuse_unknown(name: str) -> None:
 
 
 def _unknown(name: str) -> str:
-    return f"name: nobody has an account {name!r}; make one: `compass-server admin create`, `compass admin person create`"
+    text = "`compass-server admin create` or `compass admin person create` makes one"
+    return f"name: nobody has an account {name!r}; {text}"
 
 
 def _apply(user: User, wishes: Wishes) -> None:
