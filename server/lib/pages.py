@@ -9,6 +9,11 @@ from django.shortcuts import render
 from django.utils import timezone
 
 
+def wants_json(request: HttpRequest) -> bool:
+    """Say whether a page's JSON twin is asked for: by ``?json``, or by what the caller accepts."""
+    return "json" in request.GET or request.headers.get("Accept", "").startswith("application/json")
+
+
 def answer_page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Answer a page; its template gets the time as ``now``."""
     context.setdefault("now", timezone.now())

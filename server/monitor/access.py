@@ -17,6 +17,7 @@ from pilot.contract.messages import StatusCode
 from server.accounts.rights import may_read
 from server.accounts.rules import READERS, REFUSED_FOR, Identity, allow, everyone
 from server.lib.http import refusal
+from server.lib.pages import wants_json
 
 View = Callable[..., HttpResponse]
 
@@ -68,11 +69,6 @@ def _greet(request: HttpRequest) -> HttpResponse:
 def _has_certificate(request: HttpRequest) -> bool:
     """Say whether a web server in front tells of a certificate; whether it may is seen where it is looked at."""
     return request.headers.get("X-Compass-Verified") == "SUCCESS"
-
-
-def wants_json(request: HttpRequest) -> bool:
-    """Say whether a page's JSON twin is asked for: by ``?json``, or by what the caller accepts."""
-    return "json" in request.GET or request.headers.get("Accept", "").startswith("application/json")
 
 
 def is_open_to(request: HttpRequest) -> bool:

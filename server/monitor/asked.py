@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from pilot.contract.codec import ContractError
 from server.lib.http import refusal
-from server.monitor.access import wants_json
+from server.lib.pages import wants_json
 from server.monitor.paging import page
 
 

@@ -8,7 +8,8 @@ from django.views.decorators.http import require_safe
 
 from server.brokerage import queries as brokerage
 from server.lib.http import envelope
-from server.monitor.access import readable, wants_json
+from server.lib.pages import wants_json
+from server.monitor.access import readable
 from server.monitor.jobs import is_job_number
 from server.monitor.paging import page
 from server.monitor.pilots import cost_of

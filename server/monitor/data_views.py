@@ -9,8 +9,9 @@ from django.views.decorators.http import require_safe
 from server.dataservice import queries as dataservice
 from server.harvester import queries as harvesters
 from server.lib.http import envelope
+from server.lib.pages import wants_json
 from server.monitor import data
-from server.monitor.access import readable, wants_json
+from server.monitor.access import readable
 from server.monitor.jobs import described
 from server.monitor.paging import page
 from server.monitor.pilots import attempts_with_pilots

@@ -12,7 +12,8 @@ from server.factory import queries as factory
 from server.harvester import queries as harvesters
 from server.harvester.queries import AtQueue
 from server.lib.http import envelope, refusal
-from server.monitor.access import readable, wants_json
+from server.lib.pages import wants_json
+from server.monitor.access import readable
 from server.monitor.jobs import is_job_number
 from server.monitor.paging import page
 

@@ -19,7 +19,8 @@ from server.harvester import queries as harvesters
 from server.harvester.queries import AtQueue, Instance
 from server.lib.arguments import Argument, bind, described
 from server.lib.http import envelope, refusal
-from server.monitor.access import readable, wants_json
+from server.lib.pages import wants_json
+from server.monitor.access import readable
 from server.monitor.paging import page
 from server.pilots import queries as pilots
 

@@ -14,9 +14,10 @@ from pilot.contract.codec import ContractError
 from server.accounts.rights import queues_of, was_given
 from server.accounts.rules import Identity, may_produce
 from server.lib.http import envelope, refusal
+from server.lib.pages import wants_json
 from server.monitor import pilotlog
 from server.monitor import pilots as gathered
-from server.monitor.access import readable, readable_by, wants_json
+from server.monitor.access import readable, readable_by
 from server.monitor.paging import page
 from server.pilots import queries as pilots
 

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_safe
 from pilot.contract.codec import ContractError
 from server.credentials import queries as credentials
 from server.lib.http import envelope
-from server.monitor.access import readable, wants_json
+from server.lib.pages import wants_json
+from server.monitor.access import readable
 from server.monitor.asked import Asked, refused
 from server.monitor.overview import QueueLine, ServiceLine, queue_lines, service_line
 from server.monitor.paging import page

@@ -11,7 +11,8 @@ from django.views.decorators.http import require_safe
 from pilot.contract.codec import ContractError
 from server.accounts.rules import may_produce
 from server.lib.http import envelope, refusal
-from server.monitor.access import readable, wants_json
+from server.lib.pages import wants_json
+from server.monitor.access import readable
 from server.monitor.asked import Asked, refused
 from server.monitor.overview import event_lines
 from server.monitor.paging import page

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_safe
 
 from pilot.contract.codec import ContractError
 from server.lib.http import envelope, refusal
-from server.monitor.access import readable, wants_json
+from server.lib.pages import wants_json
+from server.monitor.access import readable
 from server.monitor.paging import page
 from server.monitor.summary_chart import draw
 from server.production.queries import summary

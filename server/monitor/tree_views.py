@@ -9,7 +9,8 @@ from django.views.decorators.http import require_safe
 
 from pilot.contract.codec import ContractError
 from server.lib.http import envelope
-from server.monitor.access import readable, wants_json
+from server.lib.pages import wants_json
+from server.monitor.access import readable
 from server.monitor.asked import Asked, refused
 from server.monitor.paging import page
 from server.monitor.production_views import missing

@@ -16,8 +16,9 @@ from server.accounting.queries import DIMENSIONS, Used, Wanted
 from server.accounts.rules import READERS, Identity, NotAllowed, allow
 from server.lib.arguments import Argument, bind, described
 from server.lib.http import envelope, refusal
+from server.lib.pages import wants_json
 from server.monitor import usage
-from server.monitor.access import readable_by, wants_json
+from server.monitor.access import readable_by
 from server.monitor.paging import page
 from server.monitor.usage_chart import Chart, draw
 

@@ -11,7 +11,8 @@ from pilot.contract.codec import INTEGER, TEXT
 from server.accounts.rules import READERS, Identity, Role, allow, refuse_others
 from server.lib.arguments import Argument, described
 from server.lib.http import envelope, refusal
-from server.monitor.access import readable, wants_json
+from server.lib.pages import wants_json
+from server.monitor.access import readable
 from server.monitor.joblog import MOST, job_log
 from server.monitor.jobs import MOST_JOBS, descriptions, is_job_number, job_ids_of
 from server.monitor.overview import overview

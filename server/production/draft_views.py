@@ -16,7 +16,7 @@ from pilot.contract.codec import INTEGER, TEXT, ContractError, shown
 from server.accounts.rules import Role, everyone, may_produce, may_read
 from server.lib.arguments import Argument, bind
 from server.lib.http import envelope, json_response
-from server.lib.pages import answer_page
+from server.lib.pages import answer_page, wants_json
 from server.lib.texts import storable
 from server.production import logic, queries
 from server.production.definition import BadDefinition
@@ -46,7 +46,7 @@ def show_dry_run(request: HttpRequest, name: str) -> HttpResponse:
         return answer
     task = queries.find_task(name)
     if task is None:
-        if _wants_json(request):
+        if wants_json(request):
             return json_response({"success": False, "message": f"there is no task {name}"}, status=404)
         return answer_page(request, "monitor/missing.html", {"what": "task", "name": name}, status=404)
     try:
@@ -63,13 +63,13 @@ def _show(request: HttpRequest, task: Task) -> HttpResponse:
     try:
         found = dry_run.of_task(task)
     except BadDefinition as bad:
-        if _wants_json(request):
+        if wants_json(request):
             return json_response({"success": False, "message": str(bad), "data": {"slips": bad.slips}}, status=400)
         return answer_page(request, _PAGE, {**shown, "slips": bad.slips})
     if said["format"]:
         return stream(found, said["format"])
     answer = found.answer(read_part(said))
-    if _wants_json(request):
+    if wants_json(request):
         return envelope(answer)
     pages = {what: _pages(answer, what) for what in ("runs", "jobs", "merges")}
     return answer_page(request, _PAGE, {**shown, "found": answer, "pages": pages})
@@ -127,12 +127,8 @@ def may_only_look(by: str) -> str:
     return f"{by} may only look; an administrator can put you into the group {Role.PRODUCTION.value}"
 
 
-def _wants_json(request: HttpRequest) -> bool:
-    return "json" in request.GET or request.headers.get("Accept", "").startswith("application/json")
-
-
 def refused_page(request: HttpRequest, back: str, wrong: str, status: int) -> HttpResponse:
     """Say why nothing was done, with a way back."""
-    if _wants_json(request):
+    if wants_json(request):
         return json_response({"success": False, "message": wrong}, status=status)
     return answer_page(request, "production/not_done.html", {"wrong": wrong, "back": back}, status=status)

@@ -181,6 +181,7 @@ def _cancel(task: Task, by: str, words: str) -> None:
 def _finish(task: Task, by: str, words: str) -> None:
     """Start nothing more; what runs still ends, and then the task is over."""
     _simply(TaskState.FINISHING)(task, by, words)
+    Task.objects.filter(pk=task.pk).update(ends_early=True)
     stopping.start_nothing(task, by=by, words=words)
 
 

@@ -68,6 +68,9 @@ class Task(models.Model):
         null=True, blank=True, help_text="when its first jobs were sent, or files asked for on tape"
     )
     finished = models.DateTimeField(null=True, blank=True)
+    ends_early = models.BooleanField(
+        default=False, help_text="somebody has ended it early: when a part is made again, it ends by itself after that"
+    )
 
     class Meta:
         ordering = ["-id"]

@@ -13,7 +13,8 @@ from django.urls import reverse
 
 from pilot.contract.codec import shown
 from server.accounts.rules import everyone, may_produce
-from server.lib.pages import answer_page
+from server.lib.http import json_response
+from server.lib.pages import answer_page, wants_json
 from server.lib.texts import storable
 from server.production import logic, steering
 from server.production.definition import BadDefinition
@@ -39,6 +40,11 @@ class Line:
     chunks: Mapping[str, int]
     refused: str = ""
     done: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Answer what the page shows of it."""
+        told = {"name": self.task.name, "state": self.task.state, "chunks": dict(self.chunks)}
+        return {**told, "refused": self.refused, "done": self.done}
 
 
 @everyone(because=WHO)
@@ -110,6 +116,10 @@ def _do(line: Line, to: str, values: Mapping[str, Any], seen: Mapping[str, str],
 
 
 def _show(request: HttpRequest, lines: list[Line], to: str, more: Mapping[str, Any], status: int = 200) -> HttpResponse:
+    if wants_json(request):
+        told = {"to": to, "over": more.get("over", False), "tasks": [line.as_json() for line in lines]}
+        wrong = more.get("wrong", "")
+        return json_response({"success": status < 400, "message": wrong, "data": told}, status=status)
     can = [line for line in lines if not line.refused]
     context: dict[str, Any] = {
         **{

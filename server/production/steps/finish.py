@@ -5,6 +5,7 @@ A task that has a tape is done when all that its chain has on tape is there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from django.db import transaction
@@ -16,13 +17,14 @@ from server.production.archive.rows import not_on_tape, on_their_way
 from server.production.chains import every_merge
 from server.production.door import move
 from server.production.models import Chunk, CrossCheck, MergeGroup, Run, Task
-from server.production.states import PASSED, ChunkState, GroupState, TaskState, TaskType, values
+from server.production.states import PASSED, ChunkState, GroupState, TaskState, TaskType, Verdict, values
 from server.production.steps.apart import by_itself
 
 SERVICE = "production.finish"
 
-#: Chunks in these have ended.
+#: Chunks in these have ended, and merges.
 OVER = (ChunkState.FINISHED, ChunkState.FAILED, ChunkState.MANUAL_CHECK, ChunkState.CANCELLED)
+_MERGED = (GroupState.FINISHED, GroupState.FAILED, GroupState.MANUAL_CHECK, GroupState.CANCELLED)
 
 
 def finish_tasks() -> int:
@@ -33,6 +35,8 @@ def finish_tasks() -> int:
     moved = sum(move(task, TaskState.DONE, by=SERVICE, finished=timezone.now()) for task in ended)
     for task in _given_up():
         moved += move(task, TaskState.FINISHED, by=SERVICE, finished=timezone.now())
+    again = Task.objects.filter(state=TaskState.RUNNING, ends_early=True).defer("filelist")
+    moved += sum(by_itself(task, SERVICE, partial(_end_again, task), False) for task in again)
     return moved + sum(
         by_itself(task, SERVICE, partial(_end, task), False)
         for task in Task.objects.filter(state=TaskState.FINISHING).defer("filelist")
@@ -49,9 +53,7 @@ def _complete(tasks: QuerySet[Task]) -> QuerySet[Task]:
 def _given_up() -> QuerySet[Task]:
     """Select the users' tasks whose jobs have all ended, some of them badly and for the last time."""
     chunks = Chunk.objects.filter(task=OuterRef("pk"))
-    waiting = chunks.exclude(state__in=values(OVER)) | chunks.filter(
-        state=ChunkState.FAILED, due__isnull=False, attempts__lt=F("task__max_attempts")
-    )
+    waiting = chunks.filter(_goes_on(OVER, ChunkState.FAILED))
     running = Task.objects.filter(state=TaskState.RUNNING, type=TaskType.USER_ANALYSIS).defer("filelist")
     return running.filter(Exists(chunks), ~Exists(waiting))
 
@@ -68,6 +70,34 @@ def _end(task: Task) -> bool:
         return False
     made = _complete(Task.objects.filter(pk=task.pk)).exists() and not not_on_tape([task])
     return move(task, TaskState.DONE if made else TaskState.FINISHED, by=SERVICE, finished=timezone.now())
+
+
+@transaction.atomic
+def _end_again(task: Task) -> bool:
+    """End a task that was ended early before, and of which a part was made again, when nothing of it goes on."""
+    # Whoever sends a part of it again holds its row: before that, or after it.
+    if not Task.objects.select_for_update().filter(pk=task.pk, state=TaskState.RUNNING).exists():
+        return False
+    chunks, groups = Chunk.objects.filter(task=task), MergeGroup.objects.filter(task=task)
+    if chunks.filter(_goes_on(OVER, ChunkState.FAILED)).exists():
+        return False
+    if groups.filter(_goes_on(_MERGED, GroupState.FAILED)).exists() or _unjudged(task).exists():
+        return False
+    return not on_their_way(task) and move(task, TaskState.FINISHED, by=SERVICE, finished=timezone.now())
+
+
+def _goes_on(over: Iterable[ChunkState | GroupState], failed: ChunkState | GroupState) -> Q:
+    """Say of a chunk, or of a merge, that it is not at its end, or is tried once more."""
+    return ~Q(state__in=values(over)) | Q(state=failed, due__isnull=False, attempts__lt=F("task__max_attempts"))
+
+
+def _unjudged(task: Task) -> QuerySet[Run]:
+    """Select the runs that are merged, or checked, in one of the next turns, and for which no person is waited."""
+    runs = Run.objects.filter(task=task)
+    left = Chunk.objects.filter(run=OuterRef("pk")).exclude(state=ChunkState.FINISHED)
+    unmade = MergeGroup.objects.filter(run=OuterRef("pk")).exclude(state=GroupState.FINISHED)
+    asked = CrossCheck.objects.filter(run=OuterRef("pk"), verdict=Verdict.MANUAL_CHECK)
+    return unmerged(runs).filter(~Exists(left), ~Exists(unmade), ~Exists(asked))
 
 
 def unmerged(runs: QuerySet[Run]) -> QuerySet[Run]:

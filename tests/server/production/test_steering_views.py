@@ -50,6 +50,19 @@ def test_what_would_be_done_is_shown_and_nothing_is_done(manager, data):
     assert states() == {"data": "send"}
 
 
+def test_programs_are_shown_and_told_the_same(manager, data):
+    asked = manager.get(PAGE, {"task": "data", "to": "paused", "json": ""}).json()
+    line = {"name": "data", "state": "send", "chunks": {"defined": 2}, "refused": "", "done": ""}
+    assert asked == {"success": True, "message": "", "data": {"to": "paused", "over": False, "tasks": [line]}}
+    words = {"task": "data", "to": "paused", "why": ""}
+    answer = manager.post(PAGE, words, headers={"accept": "application/json"})
+    assert (answer.status_code, answer.json()["success"]) == (400, False)
+    assert answer.json()["message"].startswith("why:")
+    answer = manager.post(PAGE, {**words, "why": WHY}, headers={"accept": "application/json"})
+    done = answer.json()["data"]["tasks"][0]
+    assert (done["state"], done["done"], states()) == ("paused", "paused", {"data": "paused"})
+
+
 def test_a_task_is_paused_goes_on_and_is_cancelled_with_reasons(manager, data):
     for to, after in (("paused", "paused"), ("running", "running"), ("cancelled", "cancelled")):
         answer = order(manager, to, "data")

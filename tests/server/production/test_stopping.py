@@ -11,6 +11,7 @@ from pilot.contract.states import JobState
 from server.production import logic
 from server.production.models import Chunk, MergeGroup, Task
 from server.production.panda_words import status_of
+from server.production.resend.wishes import What, Wish
 from server.production.steps import collect
 from server.taskbuffer import logic as taskbuffer
 from server.taskbuffer.models import Job
@@ -48,6 +49,45 @@ def test_a_finished_production_goes_on_where_it_was_left(tasks, pilot):
     work(pilot)
     assert {reload(task).state for task in tasks} == {"done"}
     assert not MergeGroup.objects.exclude(state="finished").exists()
+
+
+def test_a_part_of_it_that_is_made_again_ends_it_again_by_itself(tasks, pilot):
+    generation, _ = tasks
+    turn()
+    pilot.run(most=1)
+    turn()
+    for task in tasks:
+        logic.finish_task(task.name, by="manager", soft=False)
+    work(pilot)
+    assert status_of(reload(generation)) == "finished"
+    again = Chunk.objects.filter(task=generation, state="finished").first()
+    wish = Wish(What.CHUNKS, again.run.number, again.number)
+    logic.resend_task(generation.name, wish, by="manager", why="its disk was bad")
+    turn()
+    assert reload(generation).state == "running"
+    work(pilot)
+    assert (states(generation), status_of(reload(generation))) == ({"finished": 1, "cancelled": 5}, "finished")
+    assert reload(generation).finished is not None
+
+
+def test_a_part_of_it_that_fails_again_waits_for_its_next_try_before_it_ends(tasks, pilot):
+    generation, _ = tasks
+    turn()
+    pilot.run(most=1)
+    turn()
+    for task in tasks:
+        logic.finish_task(task.name, by="manager", soft=False)
+    work(pilot)
+    chunk = Chunk.objects.filter(task=generation, state="finished").first()
+    wish = Wish(What.CHUNKS, chunk.run.number, chunk.number)
+    logic.resend_task(generation.name, wish, by="manager", why="its disk was bad")
+    Chunk.objects.filter(pk=chunk.pk).update(state="failed", due=timezone.now() + timedelta(days=1), attempts=1)
+    Task.objects.filter(pk=generation.pk).update(state="running")
+    turn()
+    assert reload(generation).state == "running"
+    Chunk.objects.filter(pk=chunk.pk).update(due=None)
+    turn()
+    assert reload(generation).state == "finished"
 
 
 def test_a_job_whose_pilot_was_lost_while_its_task_is_finishing_does_not_run_again(tasks, pilot):
