@@ -7,6 +7,7 @@ as long as it likes, and with it the whole worker.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import io
 import sys
@@ -14,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from server.accounts.certificates import SOCKET
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from granian.rsgi import Scope
 
 Headers = list[tuple[str, str]]
+#: Status, headers, and what is sent: a file for what is long.
+Answer = tuple[int, Headers, bytes | IO[bytes]]
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 #: Says how many bytes the body of a request may have that is larger than others may be; 0: it may not be.
@@ -36,6 +39,12 @@ LARGE = 4
 
 #: Bodies of so many times the limit may be on their way to one worker at the same time.
 BODIES = 8
+
+#: Bytes of an answer that stay in memory; what is longer waits in a file for a peer who may be slow.
+IN_MEMORY = 2**20
+
+#: Seconds after which the web server has surely opened such a file, and it is closed here.
+OPENED = 30.0
 
 #: Bytes of a body that may stay in memory until Python looks for garbage by itself.
 MUCH = 2**16
@@ -85,7 +94,14 @@ class Gateway:
             answer = refused.status, [("content-type", "text/plain; charset=utf-8")], f"{refused}\n".encode()
         finally:
             self._held -= len(body)
-        protocol.response_bytes(*answer)
+        status, headers, content = answer
+        if isinstance(content, bytes):
+            protocol.response_bytes(status, headers, content)
+        else:
+            # The web server opens it once more and sends it as fast as the peer reads: its own stream would take all of
+            # it into memory for a peer that is slow.
+            protocol.response_file(status, headers, f"/proc/self/fd/{content.fileno()}")
+            asyncio.get_running_loop().call_later(OPENED, content.close)
 
     async def _in_thread(self, call: Callable[[dict[str, Any]], Any], environ: dict[str, Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, environ)
@@ -136,13 +152,13 @@ class Gateway:
             words = f"the body did not arrive within {self._patience:g} s; send it again"
             raise Refused(408, words, "too_slow") from late
 
-    def _ask(self, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
+    def _ask(self, environ: dict[str, Any]) -> Answer:
         answer = self._called(environ)
         if int(environ["CONTENT_LENGTH"]) >= MUCH:
             gc.collect(1)  # a request of a page holds itself
         return answer
 
-    def _called(self, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
+    def _called(self, environ: dict[str, Any]) -> Answer:
         said: list[tuple[int, Headers]] = []
 
         def start_response(status: str, headers: Headers, exc_info: object = None) -> None:
@@ -150,10 +166,35 @@ class Gateway:
 
         parts = self._application(environ, start_response)
         try:
-            content = b"".join(parts)
+            content = self._gathered(parts)
         finally:
             getattr(parts, "close", lambda: None)()
-        return (*said[-1], content)
+        status, headers = said[-1]
+        if isinstance(content, bytes):
+            return status, headers, content
+        length = content.seek(0, io.SEEK_END)
+        content.seek(0)
+        return (
+            status,
+            [*(one for one in headers if one[0] != "content-length"), ("content-length", str(length))],
+            content,
+        )
+
+    def _gathered(self, parts: Iterable[bytes]) -> bytes | IO[bytes]:
+        """Put an answer together: the thread is free for others when all of it is made, not when it is sent."""
+        content, rest = bytearray(), iter(parts)
+        for part in rest:
+            content += part
+            if len(content) > IN_MEMORY:
+                break
+        else:
+            return bytes(content)
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context(tempfile.TemporaryFile(dir=self._folder or None))
+            file.write(content)
+            file.writelines(rest)
+            opened.pop_all()  # who sends it closes it
+        return file
 
 
 def _told(scope: Scope) -> int:

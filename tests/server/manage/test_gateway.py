@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
 import socket
+import subprocess
+import sys
+import time
 import weakref
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 
 import pytest
 
 from pilot.contract.routes import IS_ALIVE
-from server.manage.gateway import BODIES, MUCH, Gateway, environment_of
-from tests.server.manage.running import Server, free_port, init
+from server.manage.gateway import BODIES, IN_MEMORY, MUCH, Gateway, environment_of
+from tests.server.manage.running import ROOT, Server, environment, free_port, init
 
 
 class Fields(dict):
@@ -54,6 +61,9 @@ class Line:
 
     def response_bytes(self, *answer) -> None:
         self.answer = answer
+
+    def response_file(self, status, headers, path) -> None:
+        self.answer = status, headers, Path(path).read_bytes()
 
 
 def echo(environ, start_response):
@@ -118,6 +128,38 @@ def test_what_a_large_request_leaves_in_memory_is_looked_for_at_once():
     assert kept[1]() is None
 
 
+def test_a_long_answer_waits_in_a_file_that_has_no_name(tmp_path):
+    def long(environ, start_response):
+        start_response("200 OK", [("Content-Length", "1"), ("X", "y")])
+        return (b"x" * 1000 for _ in range(IN_MEMORY // 1000 + 2))
+
+    gateway = Gateway(long, body_limit=100)
+    gateway.take_large(lambda environ: 0, tmp_path)
+    size = 1000 * (IN_MEMORY // 1000 + 2)
+    assert ask(gateway, Line([])) == (200, [("x", "y"), ("content-length", str(size))], b"x" * size)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_breaks_off_is_none_and_its_generator_is_closed():
+    closed = []
+
+    class Broken:
+        def __iter__(self):
+            yield b"x" * (IN_MEMORY + 1)
+            raise ValueError("the row was no row")
+
+        def close(self):
+            closed.append(True)
+
+    def broken(environ, start_response):
+        start_response("200 OK", [])
+        return Broken()
+
+    with pytest.raises(ValueError, match="no row"):
+        ask(Gateway(broken, body_limit=100), Line([]))
+    assert closed == [True]
+
+
 def test_the_environment_is_as_wsgi_has_it():
     headers = Fields({"content-type": "text/plain", "accept": ["a", "b"], "x_forwarded_for": "10.0.0.1", "host": "h"})
     found = environment_of(Asked(headers=headers), b"body")
@@ -161,6 +203,60 @@ def test_the_real_web_server_gives_addresses_and_chunks_as_they_are_meant(server
     chunked = f"{head}Authorization: Bearer {secret}\nAccept: application/json\nTransfer-Encoding: chunked\n\n"
     with connect(server, f"POST /server/panda/getJob HTTP/1.1\n{chunked}9\nsiteName=\n3\nXYZ\n0\n\n") as line:
         assert "queue 'XYZ' is not known here" in _all(line)
+
+
+MEGABYTES = 200
+
+GRANIAN = """
+import os, sys
+from granian import Granian
+from server.manage.gateway import Gateway
+
+def long(environ, start_response):
+    start_response("200 OK", [("X-Worker", str(os.getpid()))])
+    return (b"x" * 2**20 for _ in range(int(environ["QUERY_STRING"])))
+
+application = Gateway(long, body_limit=100)
+if __name__ == "__main__":
+    Granian("long:application", interface="rsgi", address="127.0.0.1", port=int(sys.argv[1]), workers=1).serve()
+"""
+
+
+@pytest.fixture
+def long_answers(tmp_path):
+    (tmp_path / "long.py").write_text(f"import django; django.setup()\n{GRANIAN}")
+    port, path = free_port(), os.pathsep.join((str(ROOT), str(tmp_path)))
+    more = {"DJANGO_SETTINGS_MODULE": "server.settings", "PYTHONPATH": path}
+    words = [sys.executable, str(tmp_path / "long.py"), str(port)]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(words, env=environment(tmp_path / "home", **more), stdout=log, stderr=log)
+    yield port
+    process.terminate()
+    assert process.wait(20) == 0
+
+
+@pytest.mark.one_python
+def test_a_peer_that_reads_slowly_fills_no_memory_and_holds_up_nobody(long_answers):
+    def get(method: str, megabytes: int) -> HTTPResponse:
+        line = HTTPConnection("127.0.0.1", long_answers, timeout=20)
+        line.request(method, f"/?{megabytes}")
+        return line.getresponse()
+
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with contextlib.suppress(ConnectionError):
+            worker = get("GET", 1).headers["x-worker"]
+            break
+        time.sleep(0.1)
+    slow = get("GET", MEGABYTES)
+    assert len(slow.read(1000)) == 1000
+    assert get("GET", 1).read() == b"x" * 2**20
+    head = get("HEAD", MEGABYTES)
+    assert (head.headers["content-length"], head.read()) == (str(MEGABYTES * 2**20), b"")
+    peak = next(line for line in Path(f"/proc/{worker}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    before = 1024 * 130  # KiB, of Python with Django
+    assert int(peak.split()[1]) < before + 1024 * MEGABYTES // 4
+    assert sum(map(len, iter(lambda: slow.read(2**20), b""))) == MEGABYTES * 2**20 - 1000
 
 
 def _all(line: socket.socket) -> str:
