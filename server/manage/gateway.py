@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import gc
 import io
+import logging
+import random
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -25,6 +27,8 @@ from server.manage.spooling import WrongLength, spool
 if TYPE_CHECKING:
     from granian._granian import RSGIHTTPProtocol as HTTPProtocol
     from granian.rsgi import Scope
+
+log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 #: Status, headers, and what is sent: a file for what is long.
@@ -74,11 +78,21 @@ class Gateway:
         self._held = self._spooled = 0
         self._largest: Largest = lambda environ: 0
         self._folder = ""
+        self._beside = list[tuple[Callable[[], object], float]]()
+        self._tasks = list[asyncio.Task[None]]()
 
     def take_large(self, largest: Largest, folder: Path) -> None:
         """Take bodies above the limit where ``largest``, which is asked in the thread, says so: by files there."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._largest, self._folder = largest, str(folder)
+
+    def do_beside(self, work: Callable[[], object], *, every: float) -> None:
+        """Do some work again and again beside the requests, in another thread, about every so many seconds."""
+        self._beside.append((work, every))
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin that work; the web server calls this before the first request."""
+        self._tasks = [loop.create_task(_repeat(work, every)) for work, every in self._beside]
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         body = bytearray()
@@ -195,6 +209,15 @@ class Gateway:
             file.writelines(rest)
             opened.pop_all()  # who sends it closes it
         return file
+
+
+async def _repeat(work: Callable[[], object], every: float) -> None:
+    while True:
+        # Workers begin together; they need not ask the database together.
+        await asyncio.sleep(every * random.uniform(0.8, 1.2))  # noqa: S311 (not a secret)
+        (done,) = await asyncio.gather(asyncio.to_thread(work), return_exceptions=True)
+        if isinstance(done, Exception):  # the next time may be better
+            log.warning("%s failed: %s: %s", getattr(work, "__name__", work), type(done).__name__, done)
 
 
 def _told(scope: Scope) -> int:

@@ -14,6 +14,7 @@ from django.conf import settings
 from server import wsgi
 from server.dispatcher.files import largest_body
 from server.manage.gateway import Gateway
+from server.manage.stand_in import EVERY, stand_in
 from server.uploads.logic import folder
 
 __all__ = ["application"]
@@ -40,6 +41,7 @@ application = Gateway(
     wsgi.application, body_limit=settings.ENVIRONMENT.body_limit, by_socket=bool(settings.ENVIRONMENT.socket)
 )
 application.take_large(largest_body, folder())
+application.do_beside(stand_in, every=EVERY)
 importlib.import_module(settings.ROOT_URLCONF)  # rather now than when the first call waits for it
 # What was loaded stays as long as the worker: nobody has to look through it for garbage, again and again.
 gc.collect()

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from server.notify.addresses import BadAddress, Target, usable
 
@@ -15,7 +16,14 @@ STEP, WHOLE = 10.0, 20.0
 
 
 class NotTaken(Exception):
-    """The webhook has not taken what was sent; the words say why, and hold nothing of what was sent."""
+    """What was sent was not taken; the words say why, and hold nothing of what was sent.
+
+    ``for_good``: it was said that this will not change, and nobody need try again.
+    """
+
+    def __init__(self, words: str, *, for_good: bool = False) -> None:
+        super().__init__(words)
+        self.for_good = for_good
 
 
 def call(target: Target, body: bytes, headers: Mapping[str, str], *, context: ssl.SSLContext | None = None) -> int:
@@ -47,7 +55,7 @@ def call(target: Target, body: bytes, headers: Mapping[str, str], *, context: ss
         raise NotTaken(f"{target.host} took longer than {WHOLE:g} s to answer")
     if not 200 <= status < 300:
         why = "; redirects are not followed, enter the address that it leads to" if 300 <= status < 400 else ""
-        raise NotTaken(f"{target.host} answered {status}{why}")
+        raise NotTaken(f"{target.host} answered {status}{why}", for_good=status == HTTPStatus.GONE)
     return status
 
 

@@ -162,9 +162,10 @@ def _try(delivery: Delivery, now: datetime, carry: Send) -> str:
         carry(delivery, list(delivery.messages.order_by("id")), now)
     except NotTaken as wrong:
         log.warning("notification %s for %s was not taken: %s", delivery.pk, delivery.channel.name, wrong)
-        state = DeliveryState.WAITING if wait else DeliveryState.GIVEN_UP
+        again = wait is not None and not wrong.for_good
+        state = DeliveryState.WAITING if again else DeliveryState.GIVEN_UP
         mine.update(last_error=storable(str(wrong))[:250], state=state)
-        return "failed" if wait else "given_up"
+        return "failed" if again else "given_up"
     mine.update(state=DeliveryState.SENT, sent_at=timezone.now(), last_error="")
     return "sent"
 

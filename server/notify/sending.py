@@ -16,6 +16,8 @@ from server.notify.choosing import Said, body_of, mail_of, signature_of, subject
 from server.notify.models import Channel, Delivery, Message
 from server.notify.states import Kind
 
+_FOR_GOOD = 500
+
 
 def place(channel: Channel) -> str:
     """Name what a channel's secret is sealed for: it opens for no other."""
@@ -59,7 +61,17 @@ def _mail(delivery: Delivery, said: Sequence[Said]) -> None:
     try:
         mail.send()
     except (smtplib.SMTPException, OSError, ValueError) as wrong:
-        raise NotTaken(_words(wrong)) from wrong
+        raise NotTaken(_words(wrong), for_good=_is_for_good(wrong)) from wrong
+
+
+def _is_for_good(wrong: Exception) -> bool:
+    """Say whether a mail server refuses an address, or this mail, for good (RFC 5321, 4.2.1: 5yz).
+
+    What it has against this server, its password or its sender, is mended by somebody here, and tried until then.
+    """
+    if isinstance(wrong, smtplib.SMTPRecipientsRefused):
+        return all(code >= _FOR_GOOD for code, _ in wrong.recipients.values())
+    return isinstance(wrong, smtplib.SMTPDataError) and wrong.smtp_code >= _FOR_GOOD
 
 
 def _words(wrong: Exception) -> str:

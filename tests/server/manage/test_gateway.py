@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator
@@ -158,6 +159,27 @@ def test_an_answer_that_breaks_off_is_none_and_its_generator_is_closed():
     with pytest.raises(ValueError, match="no row"):
         ask(Gateway(broken, body_limit=100), Line([]))
     assert closed == [True]
+
+
+def test_work_is_done_beside_requests_again_and_again_also_when_it_failed_once(caplog):
+    done = []
+
+    def work():
+        done.append(threading.current_thread() is threading.main_thread())
+        if len(done) == 1:
+            raise OSError("no disk")
+
+    async def serve():
+        gateway = Gateway(echo, body_limit=100)
+        gateway.do_beside(work, every=0.01)
+        gateway.__rsgi_init__(asyncio.get_running_loop())
+        async with asyncio.timeout(20):
+            while len(done) < 3:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(serve())
+    assert set(done) == {False}
+    assert "work failed: OSError: no disk" in caplog.text
 
 
 def test_the_environment_is_as_wsgi_has_it():

@@ -58,16 +58,17 @@ def test_a_mail_comes_from_the_server_with_what_happened_and_a_number(mailbox, k
 
 
 @pytest.mark.parametrize(
-    ("address", "answer", "words"),
+    ("address", "answer", "words", "state"),
     [
-        ("nobody@example.org", "250 OK", "550 no such user"),
-        ("ann@example.org", "451 come again", "451"),
+        ("nobody@example.org", "250 OK", "550 no such user", DeliveryState.GIVEN_UP),
+        ("ann@example.org", "554 no such words", "554", DeliveryState.GIVEN_UP),
+        ("ann@example.org", "451 come again", "451", DeliveryState.WAITING),
     ],
 )
-def test_a_mail_that_is_refused_waits_with_the_servers_words(mailbox, address, answer, words):
+def test_a_mail_that_is_refused_for_good_is_given_up_and_any_other_waits(mailbox, address, answer, words, state):
     mailbox.answer = answer
     sent = tell(mail_channel(address))
-    assert (sent.state, sent.tries) == (DeliveryState.WAITING, 1)
+    assert (sent.state, sent.tries) == (state, 1)
     assert words in sent.last_error
 
 
@@ -103,6 +104,13 @@ def test_a_webhook_that_fails_is_called_again_with_the_same_number_and_words(hoo
     logic.deliver(sent.next_try, keep=nothing)
     assert Delivery.objects.get().state == DeliveryState.SENT
     assert hook.got[0][2] == hook.got[1][2]
+
+
+def test_a_webhook_that_is_gone_is_not_called_again(hook, keys):
+    keys(webhook_hosts="localhost")
+    hook.status = 410
+    sent = tell(hook_channel(hook))
+    assert (sent.state, sent.last_error) == (DeliveryState.GIVEN_UP, "localhost answered 410")
 
 
 def test_the_secret_is_sealed_and_outlives_a_change_of_keys(hook, keys):
