@@ -11,6 +11,9 @@ INNOCENT = frozenset({ExitCode.OK.value, ExitCode.NO_JOBS.value, ExitCode.JOB_KI
 #: Ends of pilots are read for queues alone that want pilots.
 NONE_WANTED = "no pilots that could be held back"
 
+#: What is said of a queue that is none.
+WELL = "the last pilots did not all fail at once"
+
 
 def queue_status(number: int, facts: Facts, limits: Limits, *, in_test: int = 1) -> tuple[int, str]:
     """No pilots for a queue that is offline or unknown; so many at a time for a queue in test."""
@@ -40,7 +43,7 @@ def black_hole(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
     count = limits.black_hole_pilots
     last = facts.ends[:count]
     if not count or len(last) < count or not all(_is_black(end, limits.black_hole_seconds) for end in last):
-        return number, "the last pilots did not all fail at once"
+        return number, WELL
     codes = ", ".join(sorted({str(end.exit_code) for end in last}))
     why = f"the last {count} pilots failed within {limits.black_hole_seconds:g} s (exit codes {codes})"
     if facts.living:
@@ -48,6 +51,11 @@ def black_hole(number: int, facts: Facts, limits: Limits) -> tuple[int, str]:
     if facts.idle is not None and 0 <= facts.idle < limits.black_hole_pause:  # below: a clock was set back
         return min(number, 0), f"{why}: the next one in {limits.black_hole_pause - facts.idle:.0f} s"
     return min(number, 1), f"{why}: one at a time"
+
+
+def is_black_hole(rule: str, reason: str) -> bool:
+    """Say whether this rule has held a queue back, by the reason that it has given."""
+    return rule == black_hole.__name__ and reason not in (WELL, NONE_WANTED)
 
 
 def throttle(

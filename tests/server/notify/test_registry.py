@@ -10,6 +10,7 @@ def test_each_app_declares_its_events_with_a_sentence_to_choose_them_by():
     assert list(found) == [
         "credential.expiring",
         "incident.burst",
+        "queue.black_hole",
         "queue.broken",
         "queue.off",
         "service.failing",
