@@ -22,7 +22,8 @@ def service_late(since: datetime, now: datetime) -> Iterator[Notice]:
     for line in queries.overview(now):
         if line.late_since is not None and line.next_run is not None:
             due = f"{line.next_run:%Y-%m-%d %H:%M:%S} UTC"
-            words = f"{line.what} It was due at {due}. Last run: {line.last_run or 'none'}. {line.words}"
+            last = f"{line.last_run:%Y-%m-%d %H:%M:%S} UTC" if line.last_run else "none"
+            words = f"{line.what} It was due at {due}. Last run: {last}. {line.words}"
             key = f"{line.name}:{due}"
             yield Notice(key, f"Service {line.name} is late", words, line.late_since, path=_page(line), lasting=True)
 
