@@ -20,6 +20,7 @@ from server.accounts.giving import give
 from server.accounts.issuers import Issuer, issuers_in, meanings_of
 from server.accounts.oidc import Known, NotLoggedIn, Way
 from server.accounts.rules import everyone
+from server.accounts.welcome import whom_to_ask
 from server.lib import metrics
 from server.lib.pages import answer_page
 
@@ -70,7 +71,9 @@ def come_back(request: HttpRequest, issuer: Issuer) -> HttpResponse:
     way = _way_of(request, issuer)
     if "error" in request.GET:
         words = request.GET.get("error_description") or request.GET["error"]
-        raise NotLoggedIn(f"{way.issuer} says: {words[:200]}", reason="denied")
+        title = issuer.login.title if issuer.login else way.issuer
+        text = f"{title} did not log you in, and says: {words[:200]}. Begin again there, or {whom_to_ask()}."
+        raise NotLoggedIn(text, reason="denied")
     known = oidc.finish(issuer, way, _back(request, issuer), request.GET.get("code", ""))
     user = _account(known)
     said = known.claims

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.services.containers import install
 
 #: Its own sandbox needs rights that a container does not give; nothing but our own pages is ever opened.
-WORDS = ("--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+WORDS = ("--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import requests
-import yaml
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
@@ -16,6 +15,7 @@ from server.accounts.identity import BY_LOGIN
 from server.accounts.issuers import issuers_in
 from server.accounts.models import GivenRight, Person, SiteRight
 from server.accounts.sessions import BY
+from tests.kits.issuers import issuers_file
 from tests.services import provider as providers
 
 GO, BACK = "/login/with/iam", "/login/with/iam/back"
@@ -40,32 +40,8 @@ def _fresh(provider, monkeypatch):
 def configure(provider, settings, tmp_path):
     """Write the file of issuers, and have it used."""
 
-    def write(login=(), **said):
-        secret = tmp_path / "secret"
-        secret.write_text(provider.secret)
-        secret.chmod(0o600)
-        roles = [
-            {"group": "compass/admins", "role": "admin"},
-            {"group": "compass/production", "role": "production"},
-            {"group": "compass/cern", "role": "site_admin", "queues": ["Q1", "Q2"]},
-            {"group": "compass", "role": "reader"},
-        ]
-        own = {
-            "name": "iam",
-            "client": provider.client,
-            "secret_file": str(secret),
-            "title": "COMPASS IAM",
-            **dict(login),
-        }
-        entry = {
-            "issuer": provider.address,
-            "audience": "compass",
-            "algorithms": ["ES256"],
-            "roles": roles,
-            "login": own,
-        }
-        path = tmp_path / "issuers.yaml"
-        path.write_text(yaml.safe_dump([{**entry, "authorities": str(provider.authority.file), **said}]))
+    def write(login=None, **said):
+        path = issuers_file(tmp_path, provider, login, **said)
         issuers_in.cache_clear()
         settings.ENVIRONMENT = replace(settings.ENVIRONMENT, issuers_file=str(path))
 
