@@ -33,7 +33,9 @@ def _check_socket(name: str) -> list[CheckMessage]:
     try:
         folder, mode = path.parent.stat().st_mode, path.stat().st_mode if path.exists() else 0
     except OSError as wrong:
-        return [Error(f"{SOCKET}: {path.parent}: {wrong.strerror}", hint="Make that folder.", id="compass.E005")]
+        # What systemd makes for the server (RuntimeDirectory) is there only while that runs; `serve` refuses without it.
+        hint = "Make that folder, unless what starts the server does."
+        return [Caution(f"{SOCKET}: {path.parent}: {wrong.strerror}", hint=hint, id="compass.W006")]
     if folder & 0o002:
         words = f"{SOCKET}: everybody on this machine may put another socket into the place of {path}"
         return [Caution(words, hint=f"chmod o-w {path.parent}", id="compass.W004")]

@@ -96,9 +96,9 @@ def test_a_socket_by_which_anybody_could_pretend_to_be_anybody_is_told(settings,
     assert [each.id for each in check_front()] == ([number] if number else [])
 
 
-def test_a_socket_needs_its_folder(settings, tmp_path):
+def test_a_socket_needs_its_folder_when_the_server_starts(settings, tmp_path):
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, socket=str(tmp_path / "nowhere" / "socket"))
-    assert [each.id for each in check_front()] == ["compass.E005"]
+    assert [each.id for each in check_front()] == ["compass.W006"]
 
 
 @pytest.mark.parametrize(
