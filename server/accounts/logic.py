@@ -254,13 +254,18 @@ def account_of_person(person: Person, *, email: str = "") -> User:
     if person.account is not None:
         return person.account
     name = person.name if len(person.name) <= 150 else hashlib.sha256(person.name.encode()).hexdigest()
+    near = (
+        User.objects.filter(username__iexact=User.normalize_username(name)).values_list("username", flat=True).first()
+    )
     try:
+        if near is not None:  # another case of letters would look the same to people
+            raise IntegrityError(near)
         with transaction.atomic():
             account = User.objects.create_user(name, email)
             Person.objects.filter(pk=person.pk, account=None).update(account=account)
     except IntegrityError as taken:
-        text = f"an account {name} is there, and not known to be of the person {person.name}; an administrator can"
-        raise TokenRefused(f"{text} join them on the page of that person") from taken
+        there = f"an account {near or name} is there, and not known to be of the person {person.name}"
+        raise TokenRefused(f"{there}; an administrator can join them on the page of that person") from taken
     person.refresh_from_db()
     return account
 

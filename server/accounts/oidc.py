@@ -112,14 +112,13 @@ def finish(issuer: Issuer, way: Way, back: str, code: str) -> Known:
             raise NotLoggedIn(
                 f"{login.title} answers without an id_token; its administrators can tell why", reason="odd"
             )
-        claims = _claims(token, issuer, way)
-        more = _body(token)
-        if not claims.groups and "userinfo_endpoint" in described:
-            more = _more(session, issuer, _endpoint(issuer, described, "userinfo_endpoint"), claims) or more
-            claims = replace(claims, groups=_groups(more, claims, issuer))
+        claims, body = _claims(token, issuer, way), _body(token)
+        told: Mapping[str, Any] = {}
+        if (not claims.groups or not body.get(issuer.person)) and "userinfo_endpoint" in described:
+            told = _more(session, issuer, _endpoint(issuer, described, "userinfo_endpoint"), claims)
+    whole = _whole(body, told, claims, issuer)
     scopes = frozenset(str(said.get("scope", "")).split())
-    email = str(more.get("email", "")) if more.get("email_verified") is True else ""
-    return Known(replace(claims, scopes=claims.scopes | scopes), email if "@" in email and len(email) <= 250 else "")
+    return Known(replace(whole, scopes=claims.scopes | scopes), _email(body) or _email(told))
 
 
 def leave_address(issuer: Issuer, back: str) -> str:
@@ -203,7 +202,7 @@ def _said_by(session: Any, issuer: Issuer, address: str, code: str, way: Way) ->
 
 def _claims(token: str, issuer: Issuer, way: Way) -> Claims:
     client = _login(issuer).client
-    mine = replace(issuer, audiences=(client,))
+    mine = replace(issuer, audiences=(client,), person="sub")  # the page of userinfo may tell the name
     try:
         claims = ID_TOKENS.verify(token, digest_of(token), {issuer.address: mine})
         said = _body(token)
@@ -227,16 +226,27 @@ def _more(session: Any, issuer: Issuer, address: str, claims: Claims) -> Mapping
     from requests import RequestException
 
     try:
-        said = session.get(address, verify=_verify(issuer)).json()
+        answer = session.get(address, verify=_verify(issuer))
+        answer.raise_for_status()
+        said = answer.json()
     except (AuthlibBaseError, RequestException, ValueError) as wrong:
         text = f"{_login(issuer).title} does not say its groups ({type(wrong).__name__}); try again in some minutes"
         raise NotLoggedIn(text, reason="issuer_unreachable") from wrong
     return said if isinstance(said, dict) and said.get("sub") == claims.subject else {}
 
 
-def _groups(more: Mapping[str, Any], claims: Claims, issuer: Issuer) -> frozenset[str]:
+def _whole(body: Mapping[str, Any], told: Mapping[str, Any], claims: Claims, issuer: Issuer) -> Claims:
+    """Answer what token and page of userinfo say together; the token's word counts where both say something."""
+    said = {**told, **{name: value for name, value in body.items() if value}}
     try:
-        whole = {issuer.person: claims.name, **more, "sub": claims.subject, "exp": claims.ends}
-        return claims_of(whole, issuer).groups
+        return claims_of({**said, "sub": claims.subject, "exp": claims.ends}, issuer)
     except BadToken as bad:
         raise NotLoggedIn(f"{_login(issuer).title}: {bad}", reason=bad.reason) from bad
+
+
+def _email(said: Mapping[str, Any]) -> str:
+    """Answer an address that the issuer has seen; that it has must stand beside the address itself."""
+    email = said.get("email")
+    if said.get("email_verified") is not True or not isinstance(email, str):
+        return ""
+    return email if "@" in email and len(email) <= 250 and email.isprintable() else ""

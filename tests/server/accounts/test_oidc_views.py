@@ -291,3 +291,20 @@ def test_a_browser_keeps_few_ways_and_the_latest_work(client, door, provider):
     first, *_, last = (way(client, provider) for _ in range(oidc.MOST_WAYS + 1))
     assert "has not begun" in words(client.get(first))
     assert client.get(last).status_code == 302
+
+
+def test_a_page_of_userinfo_that_breaks_down_takes_no_rights_back(client, door, provider):
+    provider.tells = {"sub": "1234", "groups": ["compass"]}
+    log_in(client, provider)
+    back, page = way(client, provider), provider.page
+
+    def broken(method, path, body, headers):
+        at_userinfo = path.startswith("/userinfo")
+        return (503, {}, b'{"error": "busy"}') if at_userinfo else page(method, path, body, headers)
+
+    provider.page = broken
+    try:
+        assert "does not say its groups" in words(client.get(back), 502)
+    finally:
+        del provider.page
+    assert User.objects.get().groups.get().name == "reader"
