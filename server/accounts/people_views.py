@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
@@ -16,6 +17,7 @@ from server.accounts.rights import GROUPS
 from server.accounts.rules import Identity, allow
 from server.lib.arguments import Argument, described
 from server.lib.calls import Fields, body, query, taken
+from server.trail.logic import note
 
 #: Rows of one answer.
 MOST = 1000
@@ -54,9 +56,27 @@ _WRITE = (
 @described("POST", takes=_WRITE)
 @csrf_exempt
 @allow()
-@taken(_WRITE, body)
-def write_account(fields: Fields, identity: Identity) -> Any:
+def write_account(request: HttpRequest, identity: Identity) -> HttpResponse:
     """Make or change an account at the pages: what is left out stays, lists replace what there was."""
+    answer = _write_account(request, identity)
+    note(request, "change", _told(request))
+    return answer
+
+
+def _told(request: HttpRequest) -> str:
+    """Say for the audit log what was asked for, but no password."""
+    try:
+        said = dict(body(request))
+    except ContractError:
+        return ""
+    shown = [
+        f"{name}={said[name]!r}" for name in sorted({one.name for one in _WRITE} & set(said) - {"password", "name"})
+    ]
+    return ", ".join([*shown, *(["another password"] if "password" in said else [])])
+
+
+@taken(_WRITE, body)
+def _write_account(fields: Fields, identity: Identity) -> Any:
     wishes = {name: value for name, value in fields.items() if name not in {"name", "make"}}
     try:
         new = people.write(fields["name"], people.Wishes(**wishes), make=fields["make"])

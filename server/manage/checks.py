@@ -33,7 +33,7 @@ def _check_socket(name: str) -> list[CheckMessage]:
     try:
         folder, mode = path.parent.stat().st_mode, path.stat().st_mode if path.exists() else 0
     except OSError as wrong:
-        # What systemd makes for the server (RuntimeDirectory) is there only while that runs; `serve` refuses without it.
+        # What systemd makes for a server (RuntimeDirectory) is there while that runs; `serve` refuses without it.
         hint = "Make that folder, unless what starts the server does."
         return [Caution(f"{SOCKET}: {path.parent}: {wrong.strerror}", hint=hint, id="compass.W006")]
     if folder & 0o002:

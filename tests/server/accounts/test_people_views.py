@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from server.accounts import identity, logic, people_views
 from server.accounts.models import Role, Token
+from server.trail.models import Entry
 
 BASE = "/api/v1/accounts/"
 
@@ -48,6 +49,13 @@ def test_an_account_is_made_listed_in_pieces_and_changed(ask, monkeypatch):
     ask("write_account", {"name": "ada", "groups": [], "active": False})
     assert not User.objects.get(username="ada").is_active
     assert not User.objects.get(username="ada").groups.exists()
+
+
+def test_the_audit_log_says_what_an_account_became_and_no_password(ask):
+    ask("write_account", {"name": "ada", "groups": ["reader"], "administrator": True, "password": "correct horse"})
+    (line,) = Entry.objects.filter(key="name=ada")
+    assert (line.person, line.action) == ("admin", "change")
+    assert line.what == "administrator=True, groups=['reader'], another password"
 
 
 def test_a_token_is_made_listed_and_revoked(ask):
