@@ -75,13 +75,14 @@ def __getattr__(name: str):
     folder = Path(settings.TEMPLATES[0]["DIRS"][0])
 
     class Validator(OAuth2Validator):
-        oidc_claim_scope = None
+        oidc_claim_scope = OAuth2Validator.oidc_claim_scope | {"groups": "profile"}
 
         def _more(self, where):
             return json.loads((folder / "claims.json").read_text()).get(where, {})
 
         def get_additional_claims(self, request):
-            return {"preferred_username": request.user.username}
+            groups = [group.name for group in request.user.groups.all()]
+            return {"preferred_username": request.user.username, "groups": groups}
 
         def get_id_token_dictionary(self, token, token_handler, request):
             claims, ends = super().get_id_token_dictionary(token, token_handler, request)

@@ -308,3 +308,26 @@ def test_a_page_of_userinfo_that_breaks_down_takes_no_rights_back(client, door, 
     finally:
         del provider.page
     assert User.objects.get().groups.get().name == "reader"
+
+
+@pytest.mark.parametrize("name", ["Grace", "GRACE", "\uff47race"])
+def test_a_name_that_looks_like_an_accounts_is_not_taken_over(client, configure, db, provider, name):
+    User.objects.create_user("grace")
+    configure(person="preferred_username")
+    provider.says = {"preferred_username": name}
+    assert "an account grace is there" in words(log_in(client, provider))
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("odd", [["grace"], {"a": 1}, 7, "x" * 251, "a\nb"])
+def test_a_name_of_an_odd_kind_lets_nobody_in(client, configure, db, provider, odd):
+    configure(person="preferred_username")
+    provider.says = {"preferred_username": odd}
+    assert "preferred_username is not a text of at most 250 printable characters" in words(log_in(client, provider))
+
+
+@pytest.mark.parametrize("odd", [{"compass/admins": True}, 7, True, [["compass/admins"]], [None]])
+def test_groups_of_an_odd_kind_give_nothing(client, door, provider, odd):
+    provider.says = {"groups": odd}
+    assert log_in(client, provider).status_code == 302
+    assert not User.objects.get().groups.exists()
