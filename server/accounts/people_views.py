@@ -58,7 +58,7 @@ _WRITE = (
 @allow()
 def write_account(request: HttpRequest, identity: Identity) -> HttpResponse:
     """Make or change an account at the pages: what is left out stays, lists replace what there was."""
-    answer = _write_account(request, identity)
+    answer: HttpResponse = _write_account(request, identity)
     note(request, "change", _told(request))
     return answer
 
