@@ -331,3 +331,52 @@ def test_groups_of_an_odd_kind_give_nothing(client, door, provider, odd):
     provider.says = {"groups": odd}
     assert log_in(client, provider).status_code == 302
     assert not User.objects.get().groups.exists()
+
+
+def test_a_session_that_somebody_else_chose_is_not_the_one_that_is_logged_in(client, door, provider):
+    back = way(client, provider)
+    chosen = client.session.session_key
+    client.get(back)
+    assert client.session.session_key != chosen
+    stranger = Client()
+    stranger.cookies["sessionid"] = chosen
+    assert stranger.get("/account").status_code == 302
+
+
+def test_who_was_somebody_else_before_keeps_nothing_of_that_session(client, door, provider):
+    client.force_login(User.objects.create_superuser("root"))
+    kept = client.session
+    kept["of root"] = "secret"
+    kept.save()
+    log_in(client, provider)
+    assert User.objects.get(pk=who(client)).username == "1234@localhost"
+    assert (client.session.get("of root"), client.session[BY]) == (None, "iam")
+
+
+@pytest.mark.parametrize("how", ["switched off", "banned"])
+def test_who_is_put_out_while_logged_in_is_out_at_the_next_page(client, door, provider, how):
+    provider.says = {"groups": ["compass"]}
+    log_in(client, provider)
+    assert client.get("/account").status_code == 200
+    if how == "banned":
+        logic.ban(Person.objects.get().name, "left")
+    else:
+        User.objects.update(is_active=False)
+    assert client.get("/account").status_code in {302, 403}
+    assert client.get("/tasks").status_code in {302, 403}
+
+
+def test_rights_that_an_administrator_takes_away_are_gone_at_the_next_page(client, door, provider):
+    provider.says = {"groups": ["compass/admins"]}
+    log_in(client, provider)
+    assert client.get("/admin/").status_code == 200
+    User.objects.update(is_superuser=False, is_staff=False)
+    assert client.get("/admin/").status_code != 200
+
+
+@pytest.mark.parametrize(
+    "after", ["/\\evil.example", "javascript:alert(1)", "http:evil.example", "\t//evil.example", "/%0d%0aX:1"]
+)
+def test_no_words_lead_elsewhere(client, door, provider, after):
+    address = log_in(client, provider, after=after)["Location"]
+    assert address in {"/", "/%0d%0aX:1"}
