@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from server.accounts import passes
@@ -254,9 +255,8 @@ def account_of_person(person: Person, *, email: str = "") -> User:
     if person.account is not None:
         return person.account
     name = person.name if len(person.name) <= 150 else hashlib.sha256(person.name.encode()).hexdigest()
-    near = (
-        User.objects.filter(username__iexact=User.normalize_username(name)).values_list("username", flat=True).first()
-    )
+    like = User.objects.annotate(low=Lower("username")).filter(low=User.normalize_username(name).lower())
+    near = like.values_list("username", flat=True).first()
     try:
         if near is not None:  # another case of letters would look the same to people
             raise IntegrityError(near)
