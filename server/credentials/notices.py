@@ -9,7 +9,7 @@ from server.credentials.queries import WELL, standings
 from server.notify.registry import Notice, event
 
 
-@event("credential.expiring")
+@event("credential.expiring", needs="credentials.view_credential")
 def credential_expiring(since: datetime, now: datetime) -> Iterator[Notice]:
     """A credential ends soon, has ended, or cannot be renewed; again each day while it is so."""
     for name, (word, left) in standings(now).items():

@@ -12,7 +12,7 @@ from server.notify.registry import Notice, event
 BURST = 100
 
 
-@event("incident.burst")
+@event("incident.burst", needs="incidents.view_incident")
 def incident_burst(since: datetime, now: datetime) -> Iterator[Notice]:
     """The server has logged a hundred errors within an hour."""
     found = last_hour(now)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import available_timezones
 
 from django import forms
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
@@ -35,6 +36,12 @@ def zones() -> list[tuple[str, str]]:
 
 def events() -> list[tuple[str, str]]:
     return [(one.name, f"{one.what} ({one.name})") for one in declared().values()]
+
+
+def may_be_told(person: User, name: str) -> bool:
+    """Say whether somebody may choose an event."""
+    needs = declared()[name].needs
+    return not needs or person.has_perm(needs)
 
 
 class AnyChannelForm(ChannelModelForm):
@@ -102,12 +109,14 @@ class OwnChannelForm(AnyChannelForm):
             "quiet_to": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
         }
 
-    def __init__(self, *args: Any, mail: str, anywhere: bool, **options: Any) -> None:
-        """Take the account's address, and whether its owner may write to any, as administrators may."""
+    def __init__(self, *args: Any, person: User, **options: Any) -> None:
+        """Take whose it is: mail goes to its address, events are those it may be told of; administrators may all."""
         super().__init__(*args, **options)
-        self._mail, self._anywhere = mail, anywhere
+        self._mail, self._anywhere = person.email, person.is_superuser
+        field = cast("forms.MultipleChoiceField", self.fields["events"])
+        field.choices = [(name, words) for name, words in events() if may_be_told(person, name)]
         if not self.instance.pk:
-            self.initial.setdefault("address", mail)
+            self.initial.setdefault("address", self._mail)
 
     def _check_mail(self, address: str) -> None:
         super()._check_mail(address)

@@ -51,7 +51,7 @@ def collect(now: datetime, known: Mapping[str, Event] | None = None) -> int:
     """
     channels, made, wrong = _of_readers(_living()), 0, None
     for one in (declared() if known is None else known).values():
-        wanting = [channel for channel in channels if one.name in channel.events]
+        wanting = [channel for channel in channels if one.name in channel.events and _may_be_told(channel, one)]
         if not wanting:
             continue
         try:
@@ -77,6 +77,11 @@ def _of_readers(channels: QuerySet[Channel]) -> list[Channel]:
     people = {channel.person_id: channel.person for channel in found if channel.person is not None}
     readers = {None, *(key for key, person in people.items() if may_read(person))}
     return [channel for channel in found if channel.person_id in readers]
+
+
+def _may_be_told(channel: Channel, one: Event) -> bool:
+    """Say whether a channel's person may be told of an event now, whenever it was chosen; nobody's are the admins'."""
+    return not one.needs or channel.person is None or channel.person.has_perm(one.needs)
 
 
 def _write(name: str, notices: Iterable[Notice], channels: Iterable[Channel], now: datetime) -> int:

@@ -36,11 +36,15 @@ Find = Callable[[datetime, datetime], Iterable[Notice]]
 
 @dataclass(frozen=True)
 class Event:
-    """Something that people may be told of; ``what`` is the sentence that they choose it by."""
+    """Something that people may be told of; ``what`` is the sentence that they choose it by.
+
+    ``needs`` is the permission of those who may be told, as Django names it; empty: whoever sees the pages.
+    """
 
     name: str
     what: str
     find: Find
+    needs: str = ""
 
     def __call__(self, since: datetime, now: datetime) -> Iterable[Notice]:
         return self.find(since, now)
@@ -55,11 +59,12 @@ class UnknownEvent(LookupError):
         super().__init__(f"{name} is not an event; {meant}")
 
 
-def event(name: str) -> Callable[[Find], Event]:
+def event(name: str, *, needs: str = "") -> Callable[[Find], Event]:
     """Declare a function that finds the occurrences of an event; the first line of its docstring says what it is.
 
     Args:
         name: What it is about and what happened, such as ``task.done``.
+        needs: The permission that who is told has to have, such as ``credentials.view_credential``; none: to see pages.
 
     Raises:
         ValueError: the name has no dot, or there is no docstring.
@@ -71,7 +76,7 @@ def event(name: str) -> Callable[[Find], Event]:
         what = (find.__doc__ or "").strip().partition("\n")[0].rstrip(".")
         if not what:
             raise ValueError(f"{name}: a docstring says what it is; people choose it by its first line")
-        return Event(name, what, find)
+        return Event(name, what, find, needs)
 
     return declare
 

@@ -53,7 +53,7 @@ def edit_channel(request: HttpRequest, person: User, number: int | None = None) 
     if number is None and Channel.objects.filter(person=person).count() >= MOST_CHANNELS:
         return redirect("notifications")
     entered = request.POST if request.method == "POST" else None
-    form = OwnChannelForm(entered, instance=channel, mail=person.email, anywhere=person.is_superuser)
+    form = OwnChannelForm(entered, instance=channel, person=person)
     if entered is not None and form.is_valid():
         try:
             logic.save_channel(form.save(commit=False), form.cleaned_data["secret"])

@@ -16,7 +16,7 @@ from server.services.states import Outcome
 FAILURES = 3
 
 
-@event("service.late")
+@event("service.late", needs="services.view_service")
 def service_late(since: datetime, now: datetime) -> Iterator[Notice]:
     """A periodic service should have run, and did not."""
     for line in queries.overview(now):
@@ -28,7 +28,7 @@ def service_late(since: datetime, now: datetime) -> Iterator[Notice]:
             yield Notice(key, f"Service {line.name} is late", words, line.late_since, path=_page(line), lasting=True)
 
 
-@event("service.failing")
+@event("service.failing", needs="services.view_service")
 def service_failing(since: datetime, now: datetime) -> Iterator[Notice]:
     """A periodic service has failed three times in a row."""
     bad = [line for line in queries.overview(now) if line.enabled and line.failures >= FAILURES]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 
 from server.notify import logic
 from server.notify.calling import NotTaken
@@ -49,6 +50,18 @@ class Carrier:
 @pytest.fixture
 def carrier() -> Carrier:
     return Carrier()
+
+
+def test_an_event_is_told_to_those_alone_who_may_see_what_it_is_about(django_user_model):
+    ann = django_user_model.objects.create_user("ann", is_superuser=True)
+    bob = django_user_model.objects.create_user("bob")
+    bob.groups.add(Group.objects.get_or_create(name="reader")[0])
+    for person in (ann, bob, None):
+        channel(name=str(person), person=person, events=["credential.expiring"])
+    needs = "credentials.view_credential"
+    told = {"credential.expiring": Event("credential.expiring", "One ends", lambda *_: [notice()], needs)}
+    assert logic.collect(NOW, told) == 2
+    assert set(Message.objects.values_list("channel__name", flat=True)) == {"ann", "None"}
 
 
 def test_an_occurrence_is_told_to_each_channel_that_wants_it_and_once(carrier):

@@ -56,6 +56,16 @@ def test_who_has_no_rights_is_led_to_where_it_says_whom_to_ask(client, bob):
     assert not Channel.objects.exists()
 
 
+def test_somebody_chooses_among_what_they_may_see_alone(client, bob):
+    bob.groups.add(Group.objects.get_or_create(name="user")[0])
+    client.force_login(bob)
+    page = words(client.get(reverse("new-channel")))
+    assert "task.done" in page
+    assert [name for name in ("credential.expiring", "service.late", "incident.burst") if name in page] == []
+    said = words(client.post(reverse("new-channel"), {**ENTERED, "kind": "webhook"}), 400)
+    assert "service.late is not one of the available choices" in said
+
+
 def test_without_a_channel_it_is_said_what_to_do(at):
     assert "You have no channel yet" in words(at.get(reverse("notifications")))
 
