@@ -22,6 +22,7 @@ from server.production.steering_models import Resend, ResendRow
 #: Columns that a resend writes over.
 CHUNK_COLUMNS = ("state", "job_id", "attempts", "ahead", "due", "rule", "words", "events_done")
 GROUP_COLUMNS = ("state", "job_id", "attempts", "ahead", "due", "rule", "words", "events_found", "size")
+TASK_COLUMNS = ("state", "finished", "ends_early")
 CHECK_COLUMNS = ("task_id", "run_id", "kind", "verdict", "expected", "found", "words", "at")
 
 #: The rows of merges that a check had set apart, which is made anew.
@@ -91,11 +92,17 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str, seen: str = "") -> R
             raise BadWish(_MOVED)
     for batch in batches(list(made.checks)):
         CrossCheck.objects.filter(pk__in=batch).delete()
+    _keep(record, "task", tasks.values(), TASK_COLUMNS)
     for one in tasks.values():
-        kept = {"state": one.state, "finished": one.finished.isoformat() if one.finished else None}
-        ResendRow.objects.create(resend=record, table="task", key=one.pk, before=kept)
         _reopen(one, wish, by=by, words=words)
+    _take_up(task, wish)
     return record
+
+
+def _take_up(task: Task, wish: Wish) -> None:
+    """Have a task that was ended early be complete after all, if a wish means that: what waits for a person counts."""
+    if wish.takes_up:
+        Task.objects.filter(pk=task.pk).update(ends_early=False)
 
 
 def _place(made: Plan, key: int) -> ChunkState:

@@ -154,6 +154,8 @@ def _close(task: Task, row: ResendRow, by: str, words: str) -> None:
         if later.before["state"] not in _OVER:
             ResendRow.objects.filter(pk=later.pk).update(before=kept)
         return
+    if kept.get("ends_early"):  # it is never taken away here: somebody may have ended the task since
+        Task.objects.filter(pk=task.pk).update(ends_early=True)
     before = TaskState(kept["state"])
     if task.state == before or before not in (TaskState.RUNNING, TaskState.DONE, TaskState.FINISHED):
         return

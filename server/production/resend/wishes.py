@@ -63,6 +63,11 @@ class Wish:
     cause: Cause | None = None
     groups: tuple[int, ...] = ()
 
+    @property
+    def takes_up(self) -> bool:
+        """Whether a task that was ended early is to be complete after all: all that it left out is made."""
+        return self.what is What.FAILED and self.run is None and self.cause is None and not self.groups
+
     def as_json(self) -> dict[str, Any]:
         scope = {"run": self.run, "chunk": self.chunk, "kind": self.kind, "with_merges": self.with_merges}
         chosen = {"cause": str(self.cause) if self.cause else "", "groups": ",".join(map(str, self.groups))}

@@ -90,6 +90,23 @@ def test_a_part_of_it_that_fails_again_waits_for_its_next_try_before_it_ends(tas
     assert reload(generation).state == "finished"
 
 
+def test_a_production_that_is_taken_up_as_a_whole_waits_for_persons_and_ends_early_again_when_that_is_undone(tasks):
+    generation, _ = tasks
+    turn()
+    logic.finish_task(generation.name, by="manager", soft=False)
+    turn()
+    assert (reload(generation).state, reload(generation).ends_early) == ("finished", True)
+    record = logic.resend_task(generation.name, Wish(What.FAILED), by="manager", why="all of it is wanted")
+    assert not reload(generation).ends_early
+    logic.undo_resend(record.pk, by="manager")
+    assert (reload(generation).state, reload(generation).ends_early) == ("finished", True)
+    logic.resend_task(generation.name, Wish(What.FAILED), by="manager", why="all of it is wanted")
+    Chunk.objects.filter(task=generation).update(state="manual_check", job_id=None)
+    Task.objects.filter(pk=generation.pk).update(state="running")
+    turn()
+    assert reload(generation).state == "running"
+
+
 def test_a_job_whose_pilot_was_lost_while_its_task_is_finishing_does_not_run_again(tasks, pilot):
     generation, _ = tasks
     turn()
