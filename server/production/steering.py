@@ -19,6 +19,7 @@ from server.production.reference.choosing import of_site, site_named
 from server.production.reference.known import read_known
 from server.production.resend.wishes import BadWish, read_reason
 from server.production.states import NOT_CHANGED, ChunkState, TapeState, TaskState, TaskType
+from server.production.stopping import held
 
 #: What can be changed of a task that is on its way.
 CHANGEABLE = ("priority", "merging_priority", "max_attempts", "queue", "site", "tape", "limits")
@@ -114,7 +115,7 @@ def _to_another_tape(task: Task, *, by: str, words: str) -> None:
 
 def _send_anew(task: Task, *, by: str, words: str) -> None:
     """Take the jobs of chunks out of the queue that no pilot has; they are submitted again, and no attempt is lost."""
-    sent = list(Chunk.objects.filter(task=task, state=ChunkState.SENT, job_id__isnull=False))
+    sent = held(Chunk.objects.filter(task=task, state=ChunkState.SENT, job_id__isnull=False))
     gone = jobs.withdraw([chunk.job_id for chunk in sent if chunk.job_id is not None], by=by)
     for chunk in sent:
         if chunk.job_id in gone:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+from django.db.models import QuerySet
+
 from server.production import jobs
 from server.production.door import move, move_all
 from server.production.models import Chunk, MergeGroup, Task
@@ -19,17 +21,25 @@ _AT_ITS_END = (ChunkState.FINISHED.value, ChunkState.CANCELLED.value)
 UNSENT = (ChunkState.DEFINED, ChunkState.STAGING, ChunkState.STAGED, ChunkState.PAUSED)
 
 
+def held(rows: QuerySet[Row]) -> list[Row]:
+    """Answer chunks, or merges, that nobody else moves until the transaction ends.
+
+    Whoever touches these and their jobs holds these first: of two who did it the other way round one would be ended.
+    """
+    return list(rows.select_for_update().order_by("pk"))
+
+
 def withdraw(task: Task, *, by: str, words: str) -> None:
     """Take the queued jobs of a task out of their queues; their chunks and merges are cancelled."""
-    for chunk in _withdrawn(list(Chunk.objects.filter(task=task, state=ChunkState.SENT)), by):
+    for chunk in _withdrawn(held(Chunk.objects.filter(task=task, state=ChunkState.SENT)), by):
         move(chunk, ChunkState.CANCELLED, by=by, words=words)
-    for group in _withdrawn(list(MergeGroup.objects.filter(task=task, state=GroupState.SENT)), by):
+    for group in _withdrawn(held(MergeGroup.objects.filter(task=task, state=GroupState.SENT)), by):
         move(group, GroupState.CANCELLED, by=by, words=words)
 
 
 def hold(task: Task, *, by: str, words: str) -> None:
     """Take the queued jobs of a task out of their queues; their chunks get new jobs when the task goes on."""
-    hold_chunks(list(Chunk.objects.filter(task=task, state=ChunkState.SENT)), by=by, words=words)
+    hold_chunks(held(Chunk.objects.filter(task=task, state=ChunkState.SENT)), by=by, words=words)
 
 
 def hold_chunks(chunks: Sequence[Chunk], *, by: str, words: str) -> int:
@@ -50,7 +60,8 @@ def start_nothing(task: Task, *, by: str, words: str) -> None:
 
 
 def end_all(task: Task, *, by: str, words: str) -> None:
-    """End also the jobs that pilots have."""
+    """End also the jobs that pilots have; belongs into a transaction."""
+    _hold_still(task)
     chunks, groups = Chunk.objects.filter(task=task), MergeGroup.objects.filter(task=task)
     running = chunks.filter(state__in=(ChunkState.SENT.value, ChunkState.RUNNING.value))
     merging = groups.filter(state=GroupState.SENT)

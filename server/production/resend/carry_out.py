@@ -18,6 +18,7 @@ from server.production.resend.wishes import BadWish, What, Wish
 from server.production.staging.asking import ask_anew
 from server.production.states import CHUNK_MOVES, GROUP_MOVES, ChunkState, GroupState, TaskState
 from server.production.steering_models import Resend, ResendRow
+from server.production.stopping import held
 
 #: Columns that a resend writes over.
 CHUNK_COLUMNS = ("state", "job_id", "attempts", "ahead", "due", "rule", "words", "events_done")
@@ -66,6 +67,7 @@ def carry_out(task: Task, wish: Wish, *, by: str, why: str, seen: str = "") -> R
             "seen: since you looked, something of it has moved, and other rows would be made again: look anew, "
             "and pause the task first if it moves all the time"
         )
+    _hold(made)
     jobs.kill(made.living, by=by)
     record = Resend.objects.create(
         task=task,
@@ -103,6 +105,14 @@ def _take_up(task: Task, wish: Wish) -> None:
     """Have a task that was ended early be complete after all, if a wish means that: what waits for a person counts."""
     if wish.takes_up:
         Task.objects.filter(pk=task.pk).update(ends_early=False)
+
+
+def _hold(made: Plan) -> None:
+    """Hold the rows before their jobs, as all who touch both do."""
+    for batch in batches(sorted(made.chunks)):
+        held(Chunk.objects.filter(pk__in=batch).only("pk"))
+    for batch in batches(sorted(made.groups)):
+        held(MergeGroup.objects.filter(pk__in=batch).only("pk"))
 
 
 def _place(made: Plan, key: int) -> ChunkState:
