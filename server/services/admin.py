@@ -93,7 +93,9 @@ class ServiceAdmin(TableAdmin):
     def next_times(self, service: Service) -> str:
         due, crontab = queries.line_of(service, timezone.now()).next_run, service.crontab
         if due is None:
-            return "none while it is switched off"
+            return (
+                "never: there is no such day, mend its crontab" if service.enabled else "none while it is switched off"
+            )
         if crontab is None:
             why = f", tried again after {service.failures} failures" if service.failures else ""
             return in_utc(due) + why

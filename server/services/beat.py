@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
-from server.services.crontabs import Crontab, next_after
+from server.services.crontabs import Crontab, NeverComes, next_after
 from server.services.lease import CLOCK_SKEW
 from server.services.models import crontab_of
 
@@ -28,10 +28,13 @@ class Calendar(schedules.BaseSchedule):
 
     def is_due(self, last_run_at: datetime) -> schedules.schedstate:
         now = timezone.now()
-        left = (next_after(self.crontab, last_run_at) - now).total_seconds()
-        if left > 0:
-            return schedules.schedstate(False, min(left, LONGEST_SLEEP))
-        left = (next_after(self.crontab, now) - now).total_seconds()
+        try:
+            left = (next_after(self.crontab, last_run_at) - now).total_seconds()
+            if left > 0:
+                return schedules.schedstate(False, min(left, LONGEST_SLEEP))
+            left = (next_after(self.crontab, now) - now).total_seconds()
+        except NeverComes:  # the package's own page lets a 30th of February pass: the others go on
+            return schedules.schedstate(False, LONGEST_SLEEP)
         return schedules.schedstate(True, min(left, LONGEST_SLEEP))
 
     def __eq__(self, other: object) -> bool:

@@ -99,14 +99,16 @@ def _services() -> QuerySet[Service]:
 def _is_due(service: Service, now: datetime) -> bool:
     period = schedules.period_of(service)
     if period is not None or service.crontab is None:
-        return is_due(now, service.next_run, period or timedelta(seconds=service.declared_period))
+        return is_due(now, schedules.next_by_period(service), period or timedelta(seconds=service.declared_period))
     early = service.last_run is not None and service.last_run > now + lease.CLOCK_SKEW
-    return early or now >= schedules.due_of(service) - JITTER
+    due = schedules.due_of(service)
+    return early or (due is not None and now >= due - JITTER)
 
 
-def _next_run(service: Service, started: datetime, failures: int) -> datetime:
-    if (crontab := service.crontab) is not None:
-        return due_by_crontab(crontab, started, service.scheduled_at)
+def _next_run(service: Service, started: datetime, failures: int) -> datetime | None:
+    if service.crontab is not None:
+        service.last_run = started
+        return schedules.due_of(service)
     period = schedules.period_of(service) or timedelta(seconds=service.declared_period)
     return started + wait_after(period, failures)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from server.services import schedules
@@ -99,5 +99,15 @@ def overdue(now: datetime) -> Iterable[str]:
 
     What has run at a time to come did so by a clock that was put back since: nobody knows how long that is ago.
     """
-    passed = Q(next_run__isnull=True) | Q(next_run__lte=now) | Q(last_run__gt=now + CLOCK_SKEW)
-    return list(Service.objects.filter(passed, schedule__enabled=True).values_list("name", flat=True))
+    on = Service.objects.filter(schedule__enabled=True).select_related("schedule__interval", "schedule__crontab")
+    return [row.name for row in on if _is_overdue(row, now)]
+
+
+def _is_overdue(row: Service, now: datetime) -> bool:
+    if row.last_run is not None and row.last_run > now + CLOCK_SKEW:
+        return True
+    if row.crontab is not None:
+        due = schedules.due_of(row)
+        return due is not None and due <= now
+    due = schedules.next_by_period(row)
+    return due is None or due <= now

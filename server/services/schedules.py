@@ -12,8 +12,8 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 from kombu.exceptions import OperationalError
 
-from server.services.backoff import due_by_crontab
-from server.services.crontabs import Crontab
+from server.services.backoff import due_by_crontab, wait_after
+from server.services.crontabs import Crontab, NeverComes
 from server.services.models import Service
 from server.services.registry import Declared
 from server.services.states import Asked
@@ -140,8 +140,25 @@ def period_of(service: Service) -> timedelta | None:
     return None if service.period is None else timedelta(seconds=service.period)
 
 
-def due_of(service: Service) -> datetime:
-    """Answer when a service is due next, by its schedule as it is now; for one that fails, when it is tried again."""
+def next_by_period(service: Service) -> datetime | None:
+    """Answer when a service with a period runs next, by its period as it is now; nothing if it is due in any case.
+
+    What was written after its last run went by the period of that time, which others may have changed in beat's tables.
+    """
+    period = period_of(service)
+    if service.next_run is None or service.last_run is None or period is None:
+        return service.next_run
+    return service.last_run + wait_after(period, service.failures)
+
+
+def due_of(service: Service) -> datetime | None:
+    """Answer when a service is due next, by its schedule as it is now; for one that fails, when it is tried again.
+
+    Nothing for a crontab that never comes, which only others than ourselves can have written.
+    """
     if (crontab := service.crontab) is not None:
-        return due_by_crontab(crontab, service.last_run, service.scheduled_at)
-    return max(service.next_run or service.scheduled_at, service.scheduled_at)
+        try:
+            return due_by_crontab(crontab, service.last_run, service.scheduled_at)
+        except NeverComes:
+            return None
+    return max(next_by_period(service) or service.scheduled_at, service.scheduled_at)

@@ -8,7 +8,7 @@ from django_celery_beat.models import PeriodicTask
 
 from server.celery import app
 from server.services.beat import Calendar, Scheduler
-from server.services.crontabs import parse
+from server.services.crontabs import Crontab, parse
 from server.services.models import Service
 from server.services.schedules import set_crontab
 
@@ -63,3 +63,7 @@ def test_a_crontab_is_looked_at_again_every_minute_however_far_away_it_is():
 def test_an_own_schedule_installs_no_task_of_another_kind(db, beat):
     beat()
     assert list(PeriodicTask.objects.exclude(task="services.run")) == []
+
+
+def test_a_crontab_that_never_comes_does_not_end_the_schedule_of_the_others():
+    assert tuple(Calendar(Crontab("0", "4", "30", "2")).is_due(timezone.now())) == (False, 60.0)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 from django_celery_results.models import TaskResult
 
 from server.services import lease, logic, queries, schedules
@@ -294,3 +295,25 @@ def test_what_has_run_by_a_clock_that_was_put_back_is_overdue_and_runs_by_the_ne
     assert queries.overdue(clock.now) == ["test.it"]
     assert run(known, clock).figures == {"done": 1}
     assert queries.overdue(clock.now) == []
+
+
+def test_a_period_that_was_changed_in_beats_own_tables_counts_at_once(install, clock):
+    known = install(it=lambda turn: {"moved": 1})
+    run(known, clock)
+    shorter, _ = IntervalSchedule.objects.get_or_create(every=5, period="seconds")
+    PeriodicTask.objects.update(interval=shorter)
+    Service.objects.update(scheduled_at=BEGIN)
+    assert queries.overview(clock.now)[0].next_run == BEGIN + timedelta(seconds=5)
+    assert queries.overdue(clock.forward(5)) == ["test.it"]
+    assert run(known, clock).outcome is Outcome.OK
+
+
+def test_a_crontab_of_a_day_that_no_year_has_stops_neither_pages_nor_a_persons_click(install, clock):
+    known = install(it=lambda turn: {"moved": 1})
+    never = CrontabSchedule.objects.create(minute="0", hour="4", day_of_month="30", month_of_year="2")
+    PeriodicTask.objects.update(interval=None, crontab=never)
+    line = queries.overview(clock.now)[0]
+    assert (line.enabled, line.next_run, line.late_since) == (True, None, None)
+    assert run(known, clock).words == "not due"
+    assert run(known, clock, asked=Asked.PERSON).outcome is Outcome.OK
+    assert queries.overdue(clock.forward(10**7)) == []
