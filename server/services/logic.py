@@ -34,7 +34,7 @@ CLICK_LIFETIME = 300
 
 
 class WorkerStopping(Exception):
-    """The worker was asked to stop; the service goes on at its next run."""
+    """The worker was asked to stop; the service goes on as soon as there is one again."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,10 @@ def _close(service: Service, span: Span, grant: Grant, ended: Ended) -> Ended:
         if not held and ended.outcome is not Outcome.FAILED:
             ended = Ended(Outcome.LOST, ended.figures, ended.words or f"{grant.name}: taken over while it ran")
         _record(service, span, grant.owner, ended)
+        if ended.outcome is Outcome.SKIPPED:
+            # It is as due as it was; whoever looks at wishes finds it, which this worker no longer does.
+            Service.objects.filter(pk=service.pk).update(wanted=True)
+            return ended
         if held:
             failures = service.failures + 1 if ended.outcome is Outcome.FAILED else 0
             # As it is now: somebody may have changed it while this run went on.

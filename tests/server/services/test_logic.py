@@ -156,6 +156,16 @@ def test_a_worker_that_stops_ends_its_service_at_the_next_sign_of_life(install, 
     assert Service.objects.get().failures == 0
 
 
+def test_a_service_with_a_crontab_that_a_stopping_worker_left_goes_on_before_its_next_time(install, clock):
+    known = install(it=lambda turn: turn.keep() or {"moved": 1})
+    by_crontab("0 13 * * *")
+    clock.forward(3600)
+    run(known, clock, is_stopping=lambda: True)
+    assert queries.wanted() == queries.overdue(clock.now) == ["test.it"]
+    assert run(known, clock, asked=Asked.WAKE).outcome is Outcome.OK
+    assert (queries.wanted(), queries.overdue(clock.now)) == ([], [])
+
+
 def test_the_lease_of_a_dead_worker_is_taken_over(install, clock):
     known = install(it=lambda turn: {"moved": 1})
     lease.acquire("test.it", "dead", now=BEGIN, seconds=100)
