@@ -151,7 +151,9 @@ def deliver(now: datetime, *, keep: Callable[[], None], carry: Send = send) -> d
     figures = {"sent": 0, "failed": 0, "given_up": 0}
     due = Delivery.objects.filter(state=DeliveryState.WAITING, next_try__lte=now, channel__enabled=True)
     for delivery in (
-        due.exclude(channel__person__is_active=False).select_related("channel").order_by("next_try")[:MOST_DELIVERIES]
+        due.exclude(channel__person__is_active=False)
+        .select_related("channel__person")
+        .order_by("next_try")[:MOST_DELIVERIES]
     ):
         keep()
         figures[_try(delivery, now, carry)] += 1
@@ -163,8 +165,12 @@ def _try(delivery: Delivery, now: datetime, carry: Send) -> str:
     wait = wait_after(tries)
     mine = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.WAITING)
     mine.update(tries=tries, next_try=now + (wait or timedelta()))
+    messages = _still_told(delivery)
+    if not messages:
+        mine.update(last_error="whose channel it is may not see this any more", state=DeliveryState.GIVEN_UP)
+        return "given_up"
     try:
-        carry(delivery, list(delivery.messages.order_by("id")), now)
+        carry(delivery, messages, now)
     except NotTaken as wrong:
         log.warning("notification %s for %s was not taken: %s", delivery.pk, delivery.channel.name, wrong)
         again = wait is not None and not wrong.for_good
@@ -173,6 +179,15 @@ def _try(delivery: Delivery, now: datetime, carry: Send) -> str:
         return "failed" if again else "given_up"
     mine.update(state=DeliveryState.SENT, sent_at=timezone.now(), last_error="")
     return "sent"
+
+
+def _still_told(delivery: Delivery) -> list[Message]:
+    """Answer what a delivery's person may still be told of: rights may have gone since it was gathered."""
+    channel, messages = delivery.channel, list(delivery.messages.order_by("id"))
+    if channel.person is not None and not may_read(channel.person):
+        return []
+    known = declared()
+    return [one for one in messages if one.event not in known or _may_be_told(channel, known[one.event])]
 
 
 def send_trial(channel: Channel, by: str) -> Delivery:

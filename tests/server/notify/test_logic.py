@@ -64,6 +64,20 @@ def test_an_event_is_told_to_those_alone_who_may_see_what_it_is_about(django_use
     assert set(Message.objects.values_list("channel__name", flat=True)) == {"ann", "None"}
 
 
+def test_what_waited_while_its_persons_right_was_taken_is_not_sent(django_user_model, carrier):
+    ann = django_user_model.objects.create_user("ann", is_superuser=True)
+    ann.groups.add(Group.objects.get_or_create(name="reader")[0])
+    both = channel(person=ann, events=["task.done", "credential.expiring"])
+    channel(person=ann, name="one", events=["credential.expiring"])
+    logic.collect(NOW, {**events(notice("17")), **events(notice("secret"), name="credential.expiring")})
+    assert logic.pack(NOW + timedelta(minutes=2)) == 2
+    django_user_model.objects.update(is_superuser=False)
+    assert logic.deliver(NOW + timedelta(minutes=2), keep=nothing, carry=carrier)["given_up"] == 1
+    assert [keys for _, keys in carrier.taken] == [["17"]]
+    assert Delivery.objects.get(state="given_up").last_error == "whose channel it is may not see this any more"
+    assert both.deliveries.get().state == "sent"
+
+
 def test_an_occurrence_is_told_to_each_channel_that_wants_it_and_once(carrier):
     first, second = channel(), channel(name="other", owners="bob")
     channel(name="no", events=["task.stuck"])
