@@ -18,7 +18,7 @@ from server.accounts.rights import why_not_queue
 from server.lib.admin import MachineTableAdmin
 from server.lib.uses import uses_of
 from server.pandaconfig import logic
-from server.pandaconfig.desk import DeskAdmin, differences
+from server.pandaconfig.desk import TOLD, DeskAdmin, differences
 from server.pandaconfig.forms import QueueForm, RowForm, StatusForm
 from server.pandaconfig.groups import QUEUE, USER
 from server.pandaconfig.models import (
@@ -38,8 +38,6 @@ from server.pandaconfig.tables import TABLES, Row
 
 #: Most that one cell of a list of changes shows of a value.
 _CELL = 60
-#: So many queues that are not for somebody are named.
-_TOLD = 5
 
 
 def _sets(groups: Any) -> tuple[Any, ...]:
@@ -96,7 +94,7 @@ class QueueAdmin(DeskAdmin):
                 others.append(words)
             else:
                 chosen.append((name, now))
-        for words in others[:_TOLD]:
+        for words in others[:TOLD]:
             self.message_user(request, words, messages.ERROR)
         if not chosen:
             return None
@@ -154,9 +152,7 @@ class SiteaccessAdmin(_PlainAdmin):
         self._set(request, queryset, Siteaccess.Status.REJECTED)
 
     def _set(self, request: HttpRequest, queryset: QuerySet[Siteaccess], status: Siteaccess.Status) -> None:
-        author, done = self.author(request, Change.Way.ACTION), 0
-        for key in list(queryset.values_list("pk", flat=True)):
-            done += logic.write(self.table, key, {"status": status.value}, author) is not None
+        done = self.write_many(request, queryset, {"status": status.value})
         self.message_user(request, f"{done} were {status.value}.")
 
 
@@ -179,9 +175,7 @@ class PandaUserAdmin(DeskAdmin):
         self._set(request, queryset, PandaUser.Status.ACTIVE)
 
     def _set(self, request: HttpRequest, queryset: QuerySet[PandaUser], status: PandaUser.Status) -> None:
-        author, done = self.author(request, Change.Way.ACTION), 0
-        for key in list(queryset.values_list("pk", flat=True)):
-            done += logic.write(self.table, key, {"status": status.value}, author) is not None
+        done = self.write_many(request, queryset, {"status": status.value})
         self.message_user(request, f"{done} are {status.label}.")
 
 

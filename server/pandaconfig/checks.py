@@ -7,7 +7,9 @@ other tables, and of what there is to be named.
 from __future__ import annotations
 
 import json
+import math
 import re
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ Row = Mapping[str, Any]
 #: Column, and the words.
 Wrong = tuple[str, str]
 
+#: JSON that is nested deeper is not kept: databases and readers have bounds of their own, each another.
+DEEPEST = 50
 
 #: The pilot's own copy tools.
 COPYTOOLS = frozenset(
@@ -70,6 +74,21 @@ def wrong_with(table: str, row: Row, known: Known, *, changed: frozenset[str], n
     return found
 
 
+def unstorable(value: Any, depth: int = 0) -> str:
+    """Say what in a value no database can keep, or none that pilots read again; "" when all of it is good."""
+    if isinstance(value, str):
+        odd = next((sign for sign in value if sign == "\0" or "\ud800" <= sign <= "\udfff"), "")
+        return f"{reprlib.repr(value)} has the sign {odd!r}, which cannot be kept; leave it out" if odd else ""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value} is no number that can be kept; leave it out"
+    if not isinstance(value, Mapping | list | tuple):
+        return ""
+    if depth >= DEEPEST:
+        return f"it is nested deeper than {DEEPEST}; make it flatter"
+    parts = [*value.keys(), *value.values()] if isinstance(value, Mapping) else value
+    return next(filter(None, (unstorable(part, depth + 1) for part in parts)), "")
+
+
 def _ranges(table: str, row: Row) -> Iterator[Wrong]:
     for low, high in _RANGES.get(table, ()):
         if row.get(low) and row.get(high) and row[low] > row[high]:
@@ -82,7 +101,7 @@ def _json(row: Row) -> Iterator[Wrong]:
         if text[:1] in {"{", "["}:
             try:
                 json.loads(text)
-            except ValueError as wrong:
+            except (ValueError, RecursionError) as wrong:
                 yield column, f"it begins as JSON does and is none: {wrong}; mend it, or write words without brackets"
 
 
@@ -117,7 +136,7 @@ def _queue(row: Row, known: Known, changed: frozenset[str]) -> Iterator[Wrong]:
 def _copytools_of(data: Mapping[str, Any], known: Known) -> Iterator[Wrong]:
     said: list[tuple[str, str]] = [("copytools", str(name)) for name in _mapping(data.get("copytools"))]
     for activity, names in _mapping(data.get("acopytools")).items():
-        said += [(f"acopytools.{activity}", str(name)) for name in names if isinstance(names, list)]
+        said += [(f"acopytools.{activity}", str(name)) for name in (names if isinstance(names, list) else ())]
     for where, name in said:
         if name not in known.copytools:
             yield "data", f"{where}: {_unknown(name, 'copy tool', known.copytools)}"

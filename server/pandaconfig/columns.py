@@ -7,7 +7,8 @@ so that code asks one question.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import math
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -105,6 +106,8 @@ class WholeColumn(_Whole):
         return 0 if value is None else int(value)
 
     def to_python(self, value: Any) -> Any:
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+            raise ValidationError("a whole number is expected")
         return 0 if value is None else super().to_python(value)
 
 
@@ -133,11 +136,17 @@ class NumberColumn(_Number):
         return 0.0 if value is None else float(value)
 
     def to_python(self, value: Any) -> Any:
-        return 0.0 if value is None else super().to_python(value)
+        try:
+            found = 0.0 if value is None or isinstance(value, bool) else super().to_python(value)
+        except OverflowError:
+            found = math.inf
+        if isinstance(value, bool) or not math.isfinite(found):
+            raise ValidationError("a number is expected")
+        return found
 
 
 class TimeColumn(_Time):
-    """DATE of PanDA, which has no time zone: it is UTC."""
+    """DATE of PanDA, which has no time zone and no parts of a second: it is UTC, whatever zone somebody wrote."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         options.setdefault("null", True)
@@ -151,7 +160,21 @@ class TimeColumn(_Time):
         return found
 
     def to_python(self, value: Any) -> Any:
-        return None if value == "" else super().to_python(value)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str | date):
+            raise ValidationError("a time is expected, as 2026-11-23T12:00:00Z")
+        if isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        found = super().to_python(value)
+        try:
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError("this time is not between the years 1 and 9999 of UTC") from None
+
+    def clean(self, value: Any, model_instance: Any) -> Any:
+        found = super().clean(value, model_instance)
+        return None if found is None else found.replace(microsecond=0)
 
 
 class JsonColumn(models.JSONField):

@@ -106,6 +106,7 @@ def write_row(fields: Fields, identity: Identity) -> Any:
     table = _table(fields)
     key = _key(table, fields["key"]) if fields["key"] else None
     _refuse_others(identity, table, [str(key or fields["values"].get(table.key, ""))], new=key is None)
+    _refuse_other_site(identity, table, key, fields["values"])
     try:
         change = logic.write(table, key, fields["values"], _author(identity, fields["reason"]))
     except Refused as refused:
@@ -217,3 +218,18 @@ def _refuse_others(identity: Identity, table: Table, keys: list[str], *, new: bo
     mine = ", ".join(sorted(identity.queues)) or "none"
     if table is not SCHEDCONFIG or new or not set(keys) <= identity.queues:
         raise NotAllowed(f"you may change your own queues alone ({mine}); ask an administrator of the server")
+
+
+def _refuse_other_site(identity: Identity, table: Table, key: Key | None, values: Any) -> None:
+    """Refuse a site's administrator to move a queue to another site, as its form does.
+
+    Raises:
+        NotAllowed: the queue would leave its site.
+    """
+    if identity.role is not Role.SITE_ADMIN or "siteid" not in values or key is None:
+        return
+    row = table.read(key)
+    if row is not None and values["siteid"] != row["siteid"]:
+        raise NotAllowed(
+            f"siteid: {key} is a queue of {row['siteid'] or key} and stays; ask an administrator of the server"
+        )

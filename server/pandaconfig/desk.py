@@ -32,6 +32,8 @@ from server.pandaconfig.transfer.reading import Unreadable, read
 
 #: Lines of a page of history, and rows of each kind that a plan shows.
 PER_PAGE, SHOWN = 50, 200
+#: So many refusals of an action are told one by one.
+TOLD = 5
 
 
 class DeskAdmin(TableAdmin):
@@ -71,6 +73,15 @@ class DeskAdmin(TableAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None or self.table.is_numbered else (self.table.key,)
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **options)
+
+        def may_write(before: Row | None, after: Row) -> str:
+            return self.may_write(request, before, after)
+
+        form.may_write = staticmethod(may_write)
+        return form
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if form.table is not self.table:  # of an action of the list: it has its own ways
             raise PermissionDenied
@@ -83,6 +94,20 @@ class DeskAdmin(TableAdmin):
         written = logic.write(self.table, key, values, author, seen=form.as_seen())
         if written is not None:
             obj.pk = self.table.model._meta.pk.to_python(written.key)
+
+    def write_many(self, request: HttpRequest, chosen: QuerySet[Any], values: Row) -> int:
+        """Write the same into rows that were chosen in the list; answer how many changed, tell why others did not."""
+        author, done, refused = self.author(request, Change.Way.ACTION), 0, []
+        for row in chosen:
+            try:
+                done += logic.write(self.table, row.pk, values, author) is not None
+            except Refused as why:
+                refused.append(f"{row}: {why}")
+        for words in refused[:TOLD]:
+            self.message_user(request, words, messages.ERROR)
+        if len(refused) > TOLD:
+            self.message_user(request, f"{len(refused) - TOLD} others were refused, too.", messages.ERROR)
+        return done
 
     def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
         try:
@@ -112,14 +137,16 @@ class DeskAdmin(TableAdmin):
         key = unquote(object_id)
         pages = Paginator(Change.objects.filter(table=self.table.name, key=key).select_related("undoes"), PER_PAGE)
         shown = pages.get_page(request.GET.get("p"))
+        may = self.has_change_permission(request)
+        now = self.table.read(self.table.key_from(key)) if shown and may else None
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": f"History of {shown[0].label if shown else key}",
-            "changes": [(one, differences(one)) for one in shown],
+            "changes": [(one, differences(one), may and self._may_undo(request, one, now)) for one in shown],
             "page": shown,
             "list": self.address("changelist"),
-            "may_undo": self.has_change_permission(request),
+            "may_undo": may,
         }
         return render(request, "pandaconfig/history.html", context)
 
@@ -127,7 +154,8 @@ class DeskAdmin(TableAdmin):
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         change = get_object_or_404(Change, pk=number, table=self.table.name)
-        self._refuse_others(request, change)
+        if not self._may_undo(request, change, self.table.read(self.table.key_from(change.key))):
+            raise PermissionDenied
         try:
             logic.undo(number, self.author(request, Change.Way.UNDO, request.POST.get("reason", "")[:500]))
         except Refused as refused:
@@ -136,12 +164,13 @@ class DeskAdmin(TableAdmin):
             self.message_user(request, f"The change of {change.label} at {change.at:%Y-%m-%d %H:%M} was undone.")
         return HttpResponseRedirect(self.address("history", object_id))
 
-    def _refuse_others(self, request: HttpRequest, change: Change) -> None:
-        """Refuse whom a row is not for."""
-        key = self.table.key_from(change.key)
-        words = self.may_write(request, self.table.read(key), {**self.table.fresh(), **(change.before or {})})
-        if words:
-            raise PermissionDenied(words)
+    def _may_undo(self, request: HttpRequest, change: Change, now: Row | None) -> bool:
+        """Say whether somebody may undo a change of a row: what made it is undone by who may delete, and so on."""
+        if change.before is None:
+            return self.has_delete_permission(request)
+        if change.after is None:
+            return self.has_add_permission(request)
+        return now is None or not self.may_write(request, now, {**now, **change.before})
 
     def may_write(self, request: HttpRequest, before: Row | None, after: Row) -> str:
         """Say why somebody may not write a row; "" when that is allowed."""

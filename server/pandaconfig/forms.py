@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -37,6 +38,9 @@ class RowForm(_ModelForm):
     )
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
 
+    #: Asked with the row before and after; answers why this person may not write it, or "".
+    may_write: Callable[[Row | None, Row], str] = staticmethod(lambda _before, _after: "")
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.table = table_of(self._meta.model)
@@ -69,6 +73,9 @@ class RowForm(_ModelForm):
         if self._before is None and self.table.find({**start, **self.row()}) is not None:
             words = f"there is a {self.table.words} of {self.table.named(self.row())} already; change that one"
             self.add_error(self.table.known_by[0], words)
+            return values
+        if words := self.may_write(self._before, {**start, **self.row()}):
+            self.add_error("siteid" if "siteid" in self.changed_data else None, words)
             return values
         if not self._is_fresh():
             return values
@@ -133,8 +140,11 @@ class QueueForm(RowForm):
                 column.help_text = help_of(name, str(column.help_text))
 
     def row(self) -> Row:
+        found = super().row()
+        if self._is_left_out("beside"):
+            return found
         beside = self.cleaned_data.get("beside")
-        return {**super().row(), "data": {} if beside is None else beside}
+        return {**found, "data": {} if beside is None else beside}
 
     def _field_of(self, column: str) -> str | None:
         return "beside" if column == "data" else super()._field_of(column)

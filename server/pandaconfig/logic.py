@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,17 +12,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from pilot.contract.codec import ContractError
 from pilot.contract.queue import QueueData
 from pilot.contract.queue import StorageEndpoint as StorageData
 from server.pandaconfig import queries, router
+from server.pandaconfig.checks import Known
 from server.pandaconfig.merge import split
 from server.pandaconfig.models import Change, ImportDraft, Schedconfig, StatusHold, StorageEndpoint
-from server.pandaconfig.readable import Refused, check, check_queue, check_storage
+from server.pandaconfig.readable import Refused, check, check_queue, check_storage, unkept
 from server.pandaconfig.tables import SCHEDCONFIG, STORAGES, TABLES, Key, Row, Table
+
+log = logging.getLogger(__name__)
 
 
 class ChangedMeanwhile(Refused):
@@ -66,6 +70,7 @@ def write(
     seen: str | None = None,
     anew: bool = False,
     undoes: Change | None = None,
+    known: Known | None = None,
 ) -> Change | None:
     """Make or change a row; answer the line of its history, nothing where the row said all of it already.
 
@@ -77,6 +82,7 @@ def write(
         seen: ``digest`` of the row as the author saw it.
         anew: Columns that are left out get their defaults.
         undoes: The change that this one undoes.
+        known: What rows may name, where the caller has asked already.
 
     Raises:
         Refused: a column is unknown, or says what it may not.
@@ -85,6 +91,9 @@ def write(
     unknown = sorted(set(values) - set(table.columns))
     if unknown:
         raise Refused({unknown[0]: f"{table.name} has no such column; it has {', '.join(table.columns[:12])} ..."})
+    odd = {name: words for name in table.known_by if (words := unkept(table.fields[name], values.get(name)))}
+    if odd:
+        raise Refused(odd)
     if key is not None and not table.is_numbered and values.get(table.key, key) != key:
         raise Refused({table.key: f"the name of a {table.words} stays; add {values[table.key]!r} and delete {key!r}"})
     with _together(table):
@@ -93,15 +102,33 @@ def write(
         if seen is not None and digest(before) != seen:
             raise ChangedMeanwhile(before, who_was_it(table, key))
         start = table.fresh() if before is None or anew else before
-        after = check(table, {**start, **values}, before, queries.known())
+        after = check(table, {**start, **values}, before, known or queries.known())
         if after == before:
             return None
         if table.is_numbered and table.find(after) not in {None, key}:
             raise Refused(
                 {table.known_by[0]: f"there is another {table.words} of {table.named(after)}; change that one"}
             )
-        stored = table.store(None if before is None else key, after)
+        stored = _stored(table, None if before is None else key, after)
+        if table is SCHEDCONFIG and before is not None and before["status"] != after["status"]:
+            StatusHold.objects.filter(pk=stored).delete()  # whoever sets a status for a time makes a new one
         return _note(table, stored, before, after, author, undoes)
+
+
+def _stored(table: Table, key: Key | None, row: Row) -> Key:
+    """Write a row; answer its key.
+
+    Raises:
+        ChangedMeanwhile: it is new, and somebody else has added it at this moment.
+    """
+    try:
+        with transaction.atomic(using=table.alias):
+            return table.store(key, row)
+    except IntegrityError:
+        if key is not None:
+            raise
+        words = f"somebody has added the {table.words} {table.named(row)} at this moment; nothing of yours was saved"
+        raise ChangedMeanwhile(None, words) from None
 
 
 def who_was_it(table: Table, key: Key | None) -> str:
@@ -144,6 +171,8 @@ def remove(table: Table, key: Key, author: Author = NOBODY, *, undoes: Change | 
         if before is None:
             return None
         table.delete(key)
+        if table is SCHEDCONFIG:
+            StatusHold.objects.filter(pk=key).delete()  # it would be that of a later queue of the name
         return _note(table, key, before, None, author, undoes)
 
 
@@ -201,6 +230,9 @@ def _refuse_if_moved(table: Table, change: Change, now: Row | None) -> None:
     Raises:
         Refused: a column says something else by now.
     """
+    if change.after is None and table.is_numbered:  # it would get a new number; an older one may be another's by now
+        number = table.find({**table.fresh(), **(change.before or {})})
+        now = None if number is None else table.read(number)
     if (now is None) != (change.after is None):
         raise Refused({"": f"{change.label} is {'gone' if now is None else 'there again'}; there is nothing to undo"})
     if change.before is None and Change.objects.filter(table=table.name, key=change.key, pk__gt=change.pk).exists():
@@ -258,20 +290,28 @@ def set_status(queues: list[str], status: str, author: Author, *, until: datetim
 def end_holds(now: datetime) -> int:
     """Give queues back what they had where a status for a time is over; answer how many.
 
-    One whose status somebody has changed meanwhile keeps that.
+    One whose status somebody has changed meanwhile keeps that. One whose row says elsewhere what it may not (somebody
+    wrote it past this server) is tried again next time, and keeps no other queue waiting.
     """
     given_back = 0
     for hold in StatusHold.objects.filter(until__lte=now):
-        with _together(SCHEDCONFIG):
-            if not StatusHold.objects.filter(pk=hold.pk, until=hold.until).delete()[0]:
-                continue  # prolonged, or ended, meanwhile
-            row = SCHEDCONFIG.read(hold.queue, lock=True)
-            if row is None or row["status"] != hold.status:
-                continue
-            reason = f"{hold.status} was until {hold.until:%Y-%m-%d %H:%M} UTC: {hold.reason}"
-            write(SCHEDCONFIG, hold.queue, {"status": hold.back_to}, Author(way=Change.Way.EXPIRY, reason=reason))
-            given_back += 1
+        try:
+            given_back += _end_hold(hold)
+        except Refused as refused:
+            log.warning("queue %s does not get back the status %s: %s", hold.queue, hold.back_to, refused)
     return given_back
+
+
+def _end_hold(hold: StatusHold) -> bool:
+    with _together(SCHEDCONFIG):
+        if not StatusHold.objects.filter(pk=hold.pk, until=hold.until).delete()[0]:
+            return False  # prolonged, or ended, meanwhile
+        row = SCHEDCONFIG.read(hold.queue, lock=True)
+        if row is None or row["status"] != hold.status:
+            return False
+        reason = f"{hold.status} was until {hold.until:%Y-%m-%d %H:%M} UTC: {hold.reason}"
+        write(SCHEDCONFIG, hold.queue, {"status": hold.back_to}, Author(way=Change.Way.EXPIRY, reason=reason))
+        return True
 
 
 def define_queue(data: Mapping[str, Any], author: Author = NOBODY) -> QueueData:

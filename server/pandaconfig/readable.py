@@ -5,10 +5,12 @@ Each description of a queue or a storage is read by the contract, as pilots will
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import JSONField
 from django.utils import timezone
 
 from pilot.contract.codec import ContractError
@@ -18,6 +20,9 @@ from server.pandaconfig import checks
 from server.pandaconfig.checks import Known
 from server.pandaconfig.merge import merge
 from server.pandaconfig.tables import SCHEDCONFIG, STORAGES, Row, Table, plain
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 120
 
 
 class Refused(ValueError):
@@ -56,15 +61,31 @@ def _clean(table: Table, row: Row, before: Row | None) -> tuple[Row, dict[str, s
     """Have each column look at what is new in it."""
     clean, errors = dict(row), {}
     for name, field in table.fields.items():
-        if (before is not None and row[name] == before[name]) or row[name] == {}:  # Django takes that for nothing
+        said = row[name]
+        if before is not None and said == before[name]:
+            clean[name] = before[name]  # True is 1 for Python, and no number
+            continue
+        if words := unkept(field, said):
+            errors[name] = words
+            continue
+        if said == {}:  # Django takes that for nothing
             continue
         try:
-            clean[name] = plain(field.clean(field.to_python(row[name]), None))
-        except (ValidationError, TypeError) as wrong:
-            words = wrong.messages if isinstance(wrong, ValidationError) else [str(wrong)]
+            clean[name] = plain(field.clean(field.to_python(said), None))
+        except (ValidationError, TypeError, OverflowError) as wrong:
+            words = " ".join(wrong.messages) if isinstance(wrong, ValidationError) else str(wrong)
             known = f" Known are {', '.join(str(value) for value, _ in field.choices)}." if field.choices else ""
-            errors[name] = f"{row[name]!r}: {' '.join(words)}{known}"
+            errors[name] = f"{_SHORT.repr(said)}: {words}{known}"
+    if "data" in row and "data" not in table.fields and (words := checks.unstorable(row["data"])):
+        errors["data"] = words
     return clean, errors
+
+
+def unkept(field: Any, said: Any) -> str:
+    """Say why a column cannot have a value of that kind at all; "" when it can."""
+    if isinstance(said, Mapping | list | tuple) and not isinstance(field, JSONField):
+        return f"{_SHORT.repr(said)}: one value is expected, not several"
+    return checks.unstorable(said)
 
 
 def _unreadable(table: Table, row: Row) -> dict[str, str]:

@@ -135,7 +135,7 @@ class Table:
         made = self.model(**values)
         if self.is_numbered:
             made.pk = key if key is not None else self._next_number()
-        made.save(force_insert=self.is_numbered and key is None)
+        made.save(force_insert=key is None)  # so that of two people who add the same row neither takes the other's
         if self.beside:
             SchedconfigJson.objects.update_or_create(pk=made.pk, defaults={"data": row["data"]})
         return made.pk  # type: ignore[no-any-return]

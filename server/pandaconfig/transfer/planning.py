@@ -130,10 +130,11 @@ def carry_out(plan: Plan, author: Author) -> str:
     with transaction.atomic(), transaction.atomic(using=plan.table.alias):
         for cloud in plan.clouds:
             logic.write(CLOUDCONFIG, cloud, {"name": cloud}, author)
+        known = queries.known()
         for one in plan.rows:
             if one.kind in {Kind.NEW, Kind.CHANGED}:
                 try:
-                    logic.write(plan.table, one.key, one.values, author, seen=one.seen)
+                    logic.write(plan.table, one.key, one.values, author, seen=one.seen, known=known)
                 except Refused as refused:
                     raise Refused(
                         {"": f"{one.name}: {refused}; nothing was written, look at the plan again"}

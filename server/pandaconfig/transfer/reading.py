@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from server.pandaconfig.checks import unstorable
 from server.pandaconfig.merge import split
 from server.pandaconfig.tables import SCHEDCONFIG, Row, Table
 
@@ -45,6 +46,8 @@ def read(table: Table, text: str) -> list[Read]:
         Unreadable: it is neither, has no rows or too many, or names a column that there is not.
     """
     text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        raise Unreadable("there are NUL signs in it, as in UTF-16 or in no text at all; save it as UTF-8")
     if not text.strip():
         raise Unreadable("the file is empty")
     found = list(_json(table, text) if text.lstrip()[:1] in {"{", "["} else _csv(table, text))
@@ -87,7 +90,7 @@ def _cell(name: str, cell: str, where: str) -> Any:
         return cell
     try:
         return json.loads(cell) if cell.strip() else {}
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise Unreadable(f"{where}: data: no JSON: {wrong}") from wrong
 
 
@@ -113,7 +116,9 @@ def _json(table: Table, text: str) -> Iterator[Read]:
         items = [("the row", said)] if table.known_by[0] in said else list(said.items())
     else:
         items = [(f"row {number}", one) for number, one in enumerate(said, 1)]
-    for where, one in items:
+    for number, (where, one) in enumerate(items, 1):
+        if words := unstorable([where, one]):
+            raise Unreadable(f"row {number}: {words}")
         if not isinstance(one, Mapping):
             raise Unreadable(f"{where}: an object with the columns of a row is expected, not {str(one)[:40]!r}")
         yield Read(str(where)[:100], _row(table, str(where), one))
@@ -121,6 +126,9 @@ def _json(table: Table, text: str) -> Iterator[Read]:
 
 def _row(table: Table, where: str, said: Mapping[str, Any]) -> Row:
     if table is SCHEDCONFIG and not isinstance(said.get("data"), Mapping):
+        called = said.get("nickname") or said.get("panda_resource") or ""
+        if not isinstance(called, str):
+            raise Unreadable(f"{where}: nickname: the queue's name is expected, not {str(called)[:40]!r}")
         name, columns, beside = split(said)  # CRIC's keys: what has no column stands beside
         return {**columns, "nickname": name or where, "data": beside}
     if table.columns == ("name", "data") and "data" not in said:

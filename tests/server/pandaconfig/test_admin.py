@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
+from server.accounts.models import SiteRight
 from server.lib.uses import uses_of
 from server.pandaconfig import logic, queries
 from server.pandaconfig.groups import QUEUE, USER
@@ -240,6 +243,83 @@ def test_a_reader_of_the_tables_changes_nothing(queue, django_user_model):
     }
     client.post(page("schedconfig", "changelist"), action)
     assert queries.queue_status("Q") == "online"
+
+
+@pytest.fixture
+def keeper(db, django_user_model):
+    """Answer a client of who looks after the site S, with the queues Q, of S, and R, of T."""
+    for name, site in (("Q", "S"), ("R", "T")):
+        logic.write(SCHEDCONFIG, None, {"nickname": name, "siteid": site, "status": "online"}, BOB)
+    user = django_user_model.objects.create_user("keeper", "", "x")
+    user.groups.set([Group.objects.get_or_create(name="site_admin")[0]])
+    SiteRight.objects.create(account=user, site="S")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_a_queue_that_would_leave_ones_site_is_refused_beside_its_field_with_all_that_was_typed(keeper):
+    address = page("schedconfig", "change", "Q")
+    fields = posted(keeper.get(address)) | {"siteid": "T", "maxrss": 4321}
+    told = keeper.post(address, fields)
+    form = told.context["adminform"].form
+    assert "Q is a queue of the site T" in str(form.errors["siteid"])
+    assert form["maxrss"].value() == "4321"
+    assert SCHEDCONFIG.read("Q")["maxrss"] == 0
+    assert keeper.post(address, fields | {"siteid": "S"}).status_code == 302
+    assert SCHEDCONFIG.read("Q")["maxrss"] == 4321
+
+
+def test_who_looks_after_a_site_changes_and_undoes_there_alone(keeper):
+    mine, other = (logic.write(SCHEDCONFIG, name, {"maxrss": 4000}, BOB) for name in ("Q", "R"))
+    moved = logic.write(SCHEDCONFIG, "Q", {"comment": "moved"}, BOB)
+    assert "Undo</button>" in keeper.get(page("schedconfig", "history", "Q")).content.decode()
+    assert "Undo</button>" not in keeper.get(page("schedconfig", "history", "R")).content.decode()
+    assert keeper.post(page("schedconfig", "undo", "R", other.pk), {}).status_code == 403
+    for change in (moved, mine):
+        assert keeper.post(page("schedconfig", "undo", "Q", change.pk), {}).status_code == 302
+    assert (SCHEDCONFIG.read("Q")["maxrss"], SCHEDCONFIG.read("R")["maxrss"]) == (0, 4000)
+    made = Change.objects.get(key="Q", before__isnull=True)
+    assert keeper.post(page("schedconfig", "undo", "Q", made.pk), {}).status_code == 403, "that would delete it"
+    assert keeper.post(page("schedconfig", "change", "R"), {"maxrss": 1}).status_code == 403
+    assert keeper.post(page("schedconfig", "delete", "Q"), {"post": "yes"}).status_code == 403
+    assert keeper.get(page("schedconfig", "import")).status_code == 403
+    both = {"action": "set_offline", "_selected_action": ["Q", "R"], "confirmed": "yes", "status": "offline"}
+    told = keeper.post(page("schedconfig", "changelist"), both | {"reason": "x"}, follow=True).content.decode()
+    assert "R is a queue of the site T" in told
+    assert (queries.queue_status("Q"), queries.queue_status("R")) == ("offline", "online")
+
+
+def test_a_program_that_leaves_the_json_out_of_a_form_leaves_it_as_it_is(admin_client, queue):
+    address = page("schedconfig", "change", "Q")
+    fields = {name: said for name, said in posted(admin_client.get(address)).items() if name != "beside"}
+    assert admin_client.post(address, fields | {"maxrss": 3000}).status_code == 302
+    assert SCHEDCONFIG.read("Q")["data"] == {"params": {"a": 1}}
+
+
+def test_a_row_that_an_action_may_not_write_is_named_and_the_others_are_written(admin_client, queue):
+    for name in ("A", "B"):
+        logic.write(USERS, None, {"name": name}, BOB)
+    PandaUser.objects.filter(name="A").update(njobs1=9, njobs7=3)  # past this server
+    chosen = {"action": "disable", "_selected_action": list(PandaUser.objects.values_list("pk", flat=True))}
+    told = admin_client.post(page("pandauser", "changelist"), chosen, follow=True).content.decode()
+    assert "A: njobs1: 9 is more than njobs7" in told
+    assert "1 are disabled" in told
+
+
+@pytest.mark.parametrize("subject", ['/DC=ch/CN=O\'Brien "x" <b>', "/CN=../a_b?c=d&e#f%2FЖук"])
+def test_a_row_of_an_odd_name_has_its_pages(admin_client, queue, subject):
+    change = logic.write(SITEACCESS, None, {"dn": subject, "pandasite": "Q"}, BOB)
+    for name in ("change", "history", "delete"):
+        answer = admin_client.get(page("siteaccess", name, change.key))
+        assert answer.status_code == 200
+        assert escape(subject) in answer.content.decode()
+    logic.write(TABLES["limits"], None, {"name": subject}, BOB)
+    for name in ("change", "history", "delete"):
+        assert admin_client.get(page("userlimits", name, quote(subject))).status_code == 200
+    limits = Change.objects.get(table="limits")
+    assert admin_client.post(page("userlimits", "undo", quote(subject), limits.pk), {}).status_code == 302
+    assert not UserLimits.objects.exists()
 
 
 @pytest.mark.parametrize("ending", ["csv", "json"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from server.pandaconfig import logic, queries
@@ -152,6 +153,34 @@ def test_a_deleted_row_with_a_number_comes_back(db):
     assert SITEACCESS.find({"dn": "/CN=A", "pandasite": "Q"}) is not None
 
 
+def test_a_deleted_row_does_not_come_back_over_one_that_was_added_for_the_same(db):
+    made()
+    added = logic.write(SITEACCESS, None, {"dn": "/CN=A", "pandasite": "Q", "poffset": 5}, ADA)
+    gone = logic.remove(SITEACCESS, SITEACCESS.key_from(added.key), ADA)
+    again = logic.write(SITEACCESS, None, {"dn": "/CN=A", "pandasite": "Q", "poffset": 7}, ADA)
+    with pytest.raises(Refused, match="there again"):
+        logic.undo(gone.pk, ADA)
+    assert SITEACCESS.read(SITEACCESS.key_from(again.key))["poffset"] == 7
+
+
+def test_undoing_an_undo_gives_the_change_again(db):
+    made(maxrss=2000)
+    change = logic.write(SCHEDCONFIG, "Q", {"maxrss": 3000}, ADA)
+    undone = logic.undo(change.pk, ADA)
+    logic.undo(undone.pk, ADA)
+    assert Schedconfig.objects.get().maxrss == 3000
+    with pytest.raises(Refused, match="by now"):
+        logic.undo(undone.pk, ADA)
+
+
+def test_of_two_who_add_the_same_row_the_second_does_not_take_the_firsts(db):
+    made(maxrss=2000)
+    late = {**SCHEDCONFIG.fresh(), "nickname": "Q", "status": "test"}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        SCHEDCONFIG.store(None, late)
+    assert Schedconfig.objects.get().maxrss == 2000
+
+
 def test_there_is_nothing_to_undo_of_a_change_that_is_none(db):
     with pytest.raises(Refused, match="no change 7"):
         logic.undo(7, ADA)
@@ -180,6 +209,37 @@ def test_a_status_for_a_time_that_is_prolonged_gives_back_what_was_before_all_of
     logic.set_status(["Q"], "offline", ADA, until=now + timedelta(hours=2))
     assert logic.end_holds(now + timedelta(hours=1, minutes=1)) == 0
     assert logic.end_holds(now + timedelta(hours=3)) == 1
+    assert queries.queue_status("Q") == "online"
+
+
+def test_a_status_that_was_changed_by_hand_and_set_again_by_hand_stays(db):
+    made(status="online")
+    logic.set_status(["Q"], "offline", ADA, until=timezone.now() + timedelta(hours=1))
+    for status in ("online", "offline"):
+        logic.write(SCHEDCONFIG, "Q", {"status": status}, ADA)
+    assert StatusHold.objects.count() == 0
+    assert logic.end_holds(timezone.now() + timedelta(hours=2)) == 0
+    assert queries.queue_status("Q") == "offline"
+
+
+def test_a_status_for_a_time_ends_with_its_queue(db):
+    made(status="online")
+    logic.set_status(["Q"], "offline", ADA, until=timezone.now() + timedelta(hours=1))
+    logic.remove(SCHEDCONFIG, "Q", ADA)
+    made(status="offline")
+    assert logic.end_holds(timezone.now() + timedelta(hours=2)) == 0
+
+
+def test_a_queue_that_may_not_be_written_keeps_no_other_from_its_status(db, caplog):
+    for name in ("Q", "R"):
+        made(name, status="online")
+    logic.set_status(["Q", "R"], "offline", ADA, until=timezone.now() + timedelta(hours=1))
+    Schedconfig.objects.filter(pk="Q").update(minrss=9, maxrss=3)  # past this server
+    assert logic.end_holds(timezone.now() + timedelta(hours=2)) == 1
+    assert queries.queue_status("R") == "online"
+    assert "queue Q does not get back the status online: minrss" in caplog.text
+    Schedconfig.objects.filter(pk="Q").update(minrss=0)
+    assert logic.end_holds(timezone.now() + timedelta(hours=2)) == 1
     assert queries.queue_status("Q") == "online"
 
 

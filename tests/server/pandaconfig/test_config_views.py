@@ -124,6 +124,9 @@ def test_a_sites_administrator_changes_its_own_queues_alone(ask):
         ("set_status", {"queues": ["Q", "R"], "status": "offline", "reason": "x"}),
     ):
         assert "your own queues alone (Q)" in ask(method, body, role=Role.SITE_ADMIN)["message"]
+    moved = mine | {"values": {"siteid": "ELSEWHERE"}}
+    assert "siteid: Q is a queue of Q and stays" in ask("write_row", moved, role=Role.SITE_ADMIN)["message"]
+    assert ask("write_row", mine | {"values": {"siteid": "", "maxrss": 3001}}, role=Role.SITE_ADMIN)["success"]
     for method in ("delete_row", "undo", "import_rows"):
         assert "this needs admin" in ask(method, {}, role=Role.SITE_ADMIN)["message"]
     assert "has the role reader" in ask("write_row", mine, role=Role.READER)["message"]
