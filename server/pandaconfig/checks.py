@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -147,9 +148,14 @@ def _mapping(said: Any) -> Mapping[str, Any]:
 
 
 def _unknown(name: str, what: str, known: frozenset[str], remedy: str = "") -> str:
-    near = get_close_matches(name, known, n=1)
+    near = _near(name, known)
     meant = f"did you mean {near[0]}?" if near else f"known are {_some(known)}" if known else f"there is no {what} yet"
     return f"{name!r} is no {what}; {meant}{f' {remedy}' if remedy else ''}"
+
+
+@lru_cache(maxsize=1000)  # a file may name the same unknown site in thousands of rows
+def _near(name: str, known: frozenset[str]) -> list[str]:
+    return get_close_matches(name, known, n=1)
 
 
 def _some(known: frozenset[str], most: int = 15) -> str:

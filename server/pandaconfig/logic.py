@@ -97,6 +97,7 @@ def write(
     if key is not None and not table.is_numbered and values.get(table.key, key) != key:
         raise Refused({table.key: f"the name of a {table.words} stays; add {values[table.key]!r} and delete {key!r}"})
     with _together(table):
+        is_looked_for = key is None
         key = table.find({**table.fresh(), **values}) if key is None else key
         before = None if key is None else table.read(key, lock=True)
         if seen is not None and digest(before) != seen:
@@ -105,7 +106,9 @@ def write(
         after = check(table, {**start, **values}, before, known or queries.known())
         if after == before:
             return None
-        if table.is_numbered and table.find(after) not in {None, key}:
+        is_renamed = before is not None and any(after[name] != before[name] for name in table.known_by)
+        is_given = before is None and not is_looked_for
+        if table.is_numbered and (is_renamed or is_given) and table.find(after) not in {None, key}:
             raise Refused(
                 {table.known_by[0]: f"there is another {table.words} of {table.named(after)}; change that one"}
             )

@@ -50,11 +50,20 @@ def check(table: Table, row: Row, before: Row | None, known: Known) -> Row:
         raise Refused(errors)
     changed = frozenset(name for name in clean if before is None or clean[name] != before[name])
     wrong = checks.wrong_with(table.name, clean, known, changed=changed, now=timezone.now())
+    wrong += [(name, words) for name in table.known_by if name in changed and (words := _misread(clean[name]))]
     errors = dict(reversed(wrong))  # of several about a column the first
     errors = {**_unreadable(table, clean), **errors} or _of_the_model(table, clean)
     if errors:
         raise Refused(errors)
     return clean
+
+
+def _misread(name: Any) -> str:
+    """Say why people would take a name for another; "" when they would not."""
+    said = str(name)
+    if said == said.strip() and not set(said) & set("\t\r\n"):
+        return ""
+    return f"{said!r} has a blank at an end, or a tabulator or the end of a line in it; leave it out"
 
 
 def _clean(table: Table, row: Row, before: Row | None) -> tuple[Row, dict[str, str]]:

@@ -121,8 +121,8 @@ class Table:
     def find(self, row: Mapping[str, Any]) -> Key | None:
         """Answer the key of the row that is known by the same."""
         wanted = {name: row.get(name) or self.fields[name].get_default() for name in self.known_by}
-        key = self.model._default_manager.filter(**wanted).values_list("pk", flat=True).first()
-        return None if key is None else self.key_from(key)
+        keys = self.model._default_manager.filter(**wanted).order_by().values_list("pk", flat=True)[:1]
+        return next((self.key_from(key) for key in keys), None)
 
     def numbers(self) -> dict[tuple[Any, ...], Key]:
         """Answer the keys of all rows by what people know them by."""

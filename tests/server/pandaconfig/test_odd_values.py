@@ -47,6 +47,8 @@ for _ in range(60):
         ({"tspace": "9999-12-31T23:59:59-12:00"}, "between the years 1 and 9999"),
         ({"nickname": ["Q"]}, "one value is expected"),
         ({"nickname": "Q\0"}, "cannot be kept"),
+        ({"nickname": "Q "}, "has a blank at an end"),
+        ({"nickname": "Q\nR"}, "the end of a line"),
         ({"nickname": "Q\ud800"}, "cannot be kept"),
     ],
 )
